@@ -1,0 +1,135 @@
+"""What people might write about a scene: whole-picture captions of varied wording. Knows no pixels."""
+
+import numpy as np
+
+from training.world import Scene, Thing
+
+SUBJECT_WORDS = {
+    "cat": "cat kitten kitty", "dog": "dog puppy hound", "rabbit": "rabbit bunny hare", "fish": "fish goldfish",
+    "bird": "bird songbird sparrow", "duck": "duck mallard", "butterfly": "butterfly moth", "turtle": "turtle tortoise",
+    "whale": "whale", "snail": "snail", "apple": "apple", "mushroom": "mushroom toadstool",
+    "cupcake": "cupcake muffin cake", "tree": "tree oak", "cactus": "cactus", "tulip": "tulip flower blossom",
+    "car": "car automobile taxi", "bus": "bus coach", "rocket": "rocket spaceship", "sailboat": "sailboat boat ship yacht",
+    "house": "house cottage home hut", "castle": "castle palace fortress", "guitar": "guitar", "umbrella": "umbrella parasol",
+    "balloon": "balloon", "crown": "crown tiara", "star": "star", "heart": "heart", "moon": "moon crescent",
+    "robot": "robot android droid",
+}  # fmt: skip
+COLOUR_WORDS = {
+    "red": "red crimson scarlet", "orange": "orange tangerine", "yellow": "yellow golden lemon",
+    "green": "green emerald", "blue": "blue azure", "purple": "purple violet lilac", "pink": "pink rosy",
+    "white": "white snowy pale",
+}  # fmt: skip
+BACKGROUND_WORDS = {
+    "night": ("at night", "in the starry night", "under the night sky", "in the dark", "under the stars"),
+    "sky": ("in the sky", "in front of a blue sky", "high in the air", "in bright daylight"),
+    "sunset": ("at sunset", "at dusk", "in the evening light", "in front of a sunset"),
+    "meadow": ("on a meadow", "on the grass", "in a green field", "on a lawn", "in the park"),
+    "beach": ("on the beach", "at the seaside", "on the sand", "by the sea"),
+    "snow": ("in the snow", "in winter", "on a snowy field", "on white snow"),
+    "sea": ("under water", "under the sea", "in the ocean", "deep in the sea"),
+    "room": ("in a room", "indoors", "inside a house", "in the living room", "on a wooden floor"),
+}  # fmt: skip
+NINE = (
+    ("top left", "upper left"), ("top", "upper middle"), ("top right", "upper right"),
+    ("left", "middle left"), ("center", "middle"), ("right", "middle right"),
+    ("bottom left", "lower left"), ("bottom", "lower middle"), ("bottom right", "lower right"),
+)  # fmt: skip
+CELLS = {
+    "pair": (3, 5), "stack": (1, 7), "row3": (3, 4, 5), "column3": (1, 4, 7), "quad": (0, 2, 6, 8),
+    "nine": tuple(range(9)),
+}  # fmt: skip
+
+
+def _pick(rng: np.random.Generator, options: tuple[str, ...] | list[str], first: float = 0.5) -> str:
+    """The first (plainest) option with probability `first`, else any."""
+    return options[0] if rng.random() < first else options[int(rng.integers(len(options)))]
+
+
+def name_of(thing: Thing, rng: np.random.Generator) -> str:
+    """'a red cat', 'crimson kitten', 'a cat that is red' …"""
+    subject = _pick(rng, SUBJECT_WORDS[thing.subject].split(), 0.65)
+    colour = _pick(rng, COLOUR_WORDS[thing.colour].split(), 0.75)
+    form = rng.random()
+    if form < 0.72:
+        return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {subject}"
+    if form < 0.92:
+        return f"{colour} {subject}"
+    return f"{'an' if subject[0] in 'aeiou' else 'a'} {subject} in {colour}" if form < 0.97 else f"{subject}, {colour}"
+
+
+def place_of(cell: int, rng: np.random.Generator) -> str:
+    words = _pick(rng, NINE[cell], 0.75)
+    if cell in (1, 7):
+        return _pick(rng, (f"at the {words}", f"in the {words}"), 0.7)
+    if cell in (3, 5):
+        return _pick(rng, (f"on the {words}", f"at the {words}"), 0.8)
+    if cell == 4:
+        return f"in the {words}"
+    return _pick(rng, (f"at the {words}", f"in the {words}", f"in the {words} corner"), 0.5)
+
+
+def _cell_at(x: float, y: float) -> int:
+    return min(2, int(y * 3)) * 3 + min(2, int(x * 3))
+
+
+def _join(parts: list[str], rng: np.random.Generator) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    if rng.random() < 0.3:
+        return ", ".join(parts)
+    return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
+    """One description of the scene; about one in five says nothing about places, one in six nothing about the background."""
+    names = [name_of(thing, rng) for thing in scene.things]
+    form = rng.random()
+    if arrangement == "centre":
+        body = names[0] if form < 0.8 else f"{_pick(rng, ('a large', 'a big'))} {names[0].removeprefix('a ').removeprefix('an ')}"
+    elif arrangement in ("free", "corner3"):
+        parts = []
+        for thing, name in zip(scene.things, names, strict=True):
+            if arrangement == "free" and thing.size < 0.4 and rng.random() < 0.4:
+                name = f"a {_pick(rng, ('small', 'little', 'tiny'))} {name.removeprefix('a ').removeprefix('an ')}"
+            parts.append(f"{name} {place_of(_cell_at(thing.x, thing.y), rng)}" if form < 0.7 else name)
+        body = _join(parts, rng)
+    elif arrangement == "pair" and form < 0.24:
+        body = _pick(rng, (f"{names[0]} to the left of {names[1]}", f"{names[1]} to the right of {names[0]}", f"{names[0]} next to {names[1]}", f"{names[0]} beside {names[1]}"), 0.3)  # fmt: skip
+    elif arrangement == "stack" and form < 0.34:
+        body = _pick(rng, (f"{names[0]} above {names[1]}", f"{names[1]} below {names[0]}", f"{names[0]} over {names[1]}", f"{names[1]} under {names[0]}"), 0.3)  # fmt: skip
+    elif form > 0.86:
+        body = _join(names, rng)
+    else:
+        cells = CELLS[arrangement]
+        if form < 0.70:
+            parts = [f"{name} {place_of(cell, rng)}" for name, cell in zip(names, cells, strict=True)]
+        elif form < 0.78:
+            parts = [f"{place_of(cell, rng)} {name}" for name, cell in zip(names, cells, strict=True)]
+        else:
+            parts = [f"{_pick(rng, NINE[cell])}: {name}" for name, cell in zip(names, cells, strict=True)]
+        if rng.random() < 0.2:
+            parts = [parts[i] for i in rng.permutation(len(parts))]
+        body = _join(parts, rng)
+    where = _pick(rng, BACKGROUND_WORDS[scene.background], 0.4)
+    form = rng.random()
+    if form < 0.16:
+        text = body
+    elif form < 0.62:
+        text = f"{body} {where}"
+    elif form < 0.84:
+        text = f"{body}, {where}"
+    else:
+        text = f"{where}, {body}" if form < 0.93 else f"{where}: {body}"
+    form = rng.random()
+    if form < 0.06:
+        text = f"{_pick(rng, ('a picture of', 'a sticker of', 'an illustration of', 'a drawing of', 'a cartoon of'), 0.2)} {text}"
+    return text
+
+
+def all_words() -> set[str]:
+    """Every word that a caption can hold (the text encoder's vocabulary keeps them whole)."""
+    text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *(w for ws in BACKGROUND_WORDS.values() for w in ws)])
+    text += " ".join(word for pair in NINE for word in pair)
+    text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
+    text += " illustration drawing cartoon corner , : ; . at in on blurred"
+    return set(text.replace(",", " , ").split())

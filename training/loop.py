@@ -1,0 +1,119 @@
+"""The training loop that every stage shares: resumable, with a progress bar, a log of figures and a loss plot."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from training.artwork import WORK
+
+
+def pick_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def save_atomically(state: Any, path: Path) -> None:
+    """torch.save that never leaves half a file behind."""
+    draft = path.with_suffix(".tmp")
+    torch.save(state, draft)
+    os.replace(draft, path)
+
+
+def learning_rate(step: int, steps: int, warmup: int = 200, decay: float = 0.3) -> float:
+    """Warm-up, plateau, linear decay over the last `decay` share: a factor in 0–1."""
+    return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (steps * decay)))
+
+
+class Average:
+    """Exponential moving average of a model's weights (what is shipped)."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+        self.count = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.count += 1
+        keep = min(self.decay, (1 + self.count) / (10 + self.count))
+        live = model.state_dict()
+        torch._foreach_lerp_(list(self.weights.values()), [live[name].float() for name in self.weights], 1 - keep)
+
+
+def train(
+    name: str,
+    model: nn.Module,
+    optimisers: list[torch.optim.Optimizer],
+    loss_of: Callable[[int], tuple[torch.Tensor, dict[str, float]]],
+    *,
+    steps: int,
+    ema: float | None = None,
+    every: int = 500,
+    on_checkpoint: Callable[[int, dict[str, torch.Tensor]], dict[str, float]] | None = None,
+) -> dict[str, torch.Tensor]:
+    """Runs `loss_of(step)` until `steps`, going on from training/work/NAME.pt where that exists.
+
+    Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and
+    `on_checkpoint(step, weights)` may add figures. Returns the weights to ship (the average, if one is kept).
+    """
+    WORK.mkdir(parents=True, exist_ok=True)
+    path, log = WORK / f"{name}.pt", WORK / f"{name}.jsonl"
+    average = Average(model, ema) if ema else None
+    start, spent = 0, 0.0
+    if path.exists():
+        state = torch.load(path, map_location=pick_device(), weights_only=True)
+        model.load_state_dict(state["model"])
+        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        if average:
+            average.weights, average.count = state["average"], state["count"]
+        start, spent = state["step"], state["seconds"]
+    base = [[group.get("base_lr", group["lr"]) for group in optimiser.param_groups] for optimiser in optimisers]
+    for optimiser, rates in zip(optimisers, base, strict=True):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["base_lr"] = rate
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}"))
+    with Progress(*columns) as bar:
+        task = bar.add_task(name, total=steps, completed=start, loss="")
+        window: list[float] = []
+        figures: dict[str, float] = {}
+        clock = time.monotonic()
+        for step in range(start, steps):
+            factor = learning_rate(step, steps)
+            for optimiser in optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = group["base_lr"] * factor
+            loss, figures = loss_of(step)
+            loss.backward()
+            for optimiser in optimisers:
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            if average:
+                average.update(model)
+            window.append(float(loss.detach()))
+            if step % 20 == 0:
+                bar.update(task, completed=step + 1, loss=f"loss {sum(window[-50:]) / len(window[-50:]):.4f}")
+            if (step + 1) % every == 0 or step + 1 == steps:
+                seconds = spent + time.monotonic() - clock
+                weights = average.weights if average else model.state_dict()
+                row = {"step": step + 1, "seconds": round(seconds, 1), "loss": sum(window) / len(window), **figures}
+                if on_checkpoint:
+                    row |= on_checkpoint(step + 1, weights)
+                with log.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+                save_atomically(
+                    {
+                        "model": model.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
+                        "average": average.weights if average else {}, "count": average.count if average else 0,
+                        "step": step + 1, "seconds": seconds,
+                    },
+                    path,
+                )  # fmt: skip
+                window = []
+    return average.weights if average else model.state_dict()

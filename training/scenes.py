@@ -1,0 +1,43 @@
+"""Random scenes of the pocket world: how many things, where, how large."""
+
+import numpy as np
+
+from training.world import BACKGROUNDS, Scene, Thing, random_things
+
+# (arrangement, its share of all pictures)
+ARRANGEMENTS = {
+    "free": 0.22, "centre": 0.12, "pair": 0.24, "stack": 0.10, "row3": 0.05, "column3": 0.03, "quad": 0.14,
+    "corner3": 0.04, "nine": 0.06,
+}  # fmt: skip
+
+
+def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
+    """Centres and sizes (x, y, size) of a regular grid, row by row."""
+    fit = 1 / max(columns, rows)
+    return [((c + 0.5) / columns, (r + 0.5) / rows, fit) for r in range(rows) for c in range(columns)]
+
+
+def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
+    """A scene and the name of its arrangement (which decides the words that can describe it)."""
+    arrangement = str(rng.choice(list(ARRANGEMENTS), p=np.array(list(ARRANGEMENTS.values())) / sum(ARRANGEMENTS.values())))
+    if arrangement == "free":
+        size = rng.uniform(0.22, 0.72)
+        cells = [(rng.uniform(size / 2, 1 - size / 2), rng.uniform(size / 2, 1 - size / 2), size / 0.86)]
+    elif arrangement == "centre":
+        cells = [(0.5, 0.5, rng.uniform(0.55, 1.0))]
+    elif arrangement == "corner3":
+        empty = int(rng.integers(4))
+        cells = [cell for i, cell in enumerate(_cells(2, 2)) if i != empty]
+    else:
+        columns, rows = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "nine": (3, 3)}[
+            arrangement
+        ]
+        cells = _cells(columns, rows)
+    jitter = 0.0 if len(cells) == 1 else 0.05
+    things = []
+    for (subject, colour), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
+        size = fit * rng.uniform(0.72, 0.92)
+        things.append(
+            Thing(subject, colour, x + rng.uniform(-jitter, jitter) * fit * 2, y + rng.uniform(-jitter, jitter) * fit * 2, size)
+        )
+    return Scene(str(rng.choice(BACKGROUNDS)), tuple(things), int(rng.integers(2**31))), arrangement
