@@ -129,7 +129,7 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
 def all_words() -> set[str]:
     """Every word that a caption can hold (the text encoder's vocabulary keeps them whole)."""
     text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *(w for ws in BACKGROUND_WORDS.values() for w in ws)])
-    text += " ".join(word for pair in NINE for word in pair)
+    text += " " + " ".join(word for pair in NINE for word in pair)
     text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
     text += " illustration drawing cartoon corner , : ; . at in on blurred"
     return set(text.replace(",", " , ").split())

@@ -37,6 +37,17 @@ def _minilm() -> tuple[dict[str, torch.Tensor], list[str]]:
     return load_file(folder / "model.safetensors"), vocabulary
 
 
+def _pieces(word: str, index: dict[str, int]) -> list[str]:
+    """WordPiece, longest match first, as the full tokenizer cuts the word."""
+    out: list[str] = []
+    while word:
+        prefix = "##" if out else ""
+        end = next(n for n in range(len(word), 0, -1) if prefix + word[:n] in index)
+        out.append(prefix + word[:end])
+        word = word[end:]
+    return out
+
+
 def main() -> None:
     weights, vocabulary = _minilm()
     index = {token: i for i, token in enumerate(vocabulary)}
@@ -44,7 +55,7 @@ def main() -> None:
     plain = re.compile(r"^(##)?[a-z]{1,3}$|^[a-z]+$|^[0-9]$|^[^\w\s]$")
     frequent = [t for t in vocabulary if plain.match(t)][:3500]
     letters = [t for t in vocabulary if re.match(r"^(##)?[a-z0-9]$", t)]
-    wanted = sorted(all_words() & index.keys(), key=index.__getitem__)
+    wanted = {piece for word in all_words() for piece in _pieces(word, index)}
     kept = sorted({*frequent, *letters, *wanted}, key=index.__getitem__)
     tokens = special + [t for t in kept if t not in special]
     rows = torch.tensor([index[t] for t in tokens])
@@ -75,8 +86,7 @@ def main() -> None:
     reduced = (vectors - vectors.mean(0)) @ axes
     t5.shared.weight.data.copy_(reduced / reduced.std())
     t5.save_pretrained(folder / "text_encoder_2")
-    missing = sorted(all_words() - index.keys())
-    print(f"{len(tokens)} word pieces; caption words that fall into pieces: {', '.join(missing) or 'none'}")
+    print(f"{len(tokens)} word pieces, {LAYERS} layers")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+"""ditpipe: brief in, picture out, every region under control.
+
+    from ditpipe import Agent
+    painting = Agent().paint("a red cat on the left and a blue rocket on the right, at night")
+    painting.best.result.image.save("picture.png")
+
+The names below are loaded when they are first used: `import ditpipe` loads neither torch nor langchain.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ditpipe.agent.painter import Agent
+    from ditpipe.agent.planner import Planner
+    from ditpipe.agent.rounds import Painting, Round
+    from ditpipe.prompts.errors import DitpipeError
+    from ditpipe.prompts.layout import boxes_for, columns, grid, rows
+    from ditpipe.prompts.scene import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
+    from ditpipe.renderer.depth import DepthSchedule
+    from ditpipe.renderer.pipeline import Renderer, RenderRequest, RenderResult
+
+_HOMES = {
+    "Agent": "agent.painter", "Planner": "agent.planner", "Painting": "agent.rounds", "Round": "agent.rounds",
+    "DitpipeError": "prompts.errors",
+    "boxes_for": "prompts.layout", "columns": "prompts.layout", "grid": "prompts.layout", "rows": "prompts.layout",
+    "Box": "prompts.scene", "Critique": "prompts.scene", "LeveledPrompt": "prompts.scene", "Region": "prompts.scene",
+    "Revision": "prompts.scene", "ScenePlan": "prompts.scene",
+    "DepthSchedule": "renderer.depth",
+    "Renderer": "renderer.pipeline", "RenderRequest": "renderer.pipeline", "RenderResult": "renderer.pipeline",
+}  # fmt: skip
+
+__version__ = "0.1.0"
+__all__ = [
+    "Agent", "Box", "Critique", "DepthSchedule", "DitpipeError", "LeveledPrompt", "Painting", "Planner", "Region",
+    "Renderer", "RenderRequest", "RenderResult", "Revision", "Round", "ScenePlan", "__version__", "boxes_for",
+    "columns", "grid", "rows",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"ditpipe.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'ditpipe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Decides: brief → plan → render → critique → revise."""

@@ -1,0 +1,1 @@
+"""The ground floor: the scene contract and the words sent to models."""

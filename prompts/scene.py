@@ -1,0 +1,144 @@
+"""The scene contract: what a planner must say and what the renderer draws. Its field descriptions are sent to the LLM."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Prompt = Annotated[str, Field(max_length=1000)]
+
+MAX_REGIONS = 16
+MAX_BRIEF = 4000
+
+
+class Contract(BaseModel):
+    """Immutable, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Box(Contract):
+    """A rectangle of the canvas; (0, 0) is the top left corner, (1, 1) the bottom right."""
+
+    left: Share = Field(description="left edge, 0 to 1 of the canvas width")
+    top: Share = Field(description="top edge, 0 to 1 of the canvas height")
+    right: Share = Field(description="right edge, greater than left")
+    bottom: Share = Field(description="bottom edge, greater than top")
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        if self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"box needs left < right and top < bottom, got {self.left, self.top, self.right, self.bottom}")
+        return self
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def overlap(self, other: Box) -> float:
+        """Area shared with another box."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+
+class LeveledPrompt(Contract):
+    """The two levels of progressive prompts (paper, section I): what is there, and what it looks like."""
+
+    high_level: Prompt = Field(description="content, topic, objects, layout and style, e.g. 'cat'")
+    low_level: Prompt = Field(default="", description="colour, texture, material, light and detail, e.g. 'red, striped'")
+
+    @property
+    def text(self) -> str:
+        """Both levels as one prompt, the details before the thing: 'red cat'."""
+        return f"{self.low_level} {self.high_level}".strip()
+
+
+class Region(Contract):
+    """One place of the picture with a prompt of its own."""
+
+    name: str = Field(min_length=1, max_length=60, description="short unique name, e.g. 'cat'")
+    box: Box = Field(description="where it is")
+    prompt: LeveledPrompt = Field(description="what is there and what it looks like; nothing of the other regions")
+    negative: Prompt = Field(default="", description="what must not appear in this region")
+    z_order: int = Field(default=0, ge=-100, le=100, description="where boxes overlap the higher one is seen")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's")
+
+
+class ScenePlan(Contract):
+    """A brief, answered: the whole picture's prompt and its regions. What no region covers belongs to the scene prompt."""
+
+    width: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
+    height: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
+    scene: LeveledPrompt = Field(description="the whole picture: high level says what is where, low level its mood and light")
+    negative: Prompt = Field(default="", description="what must not appear anywhere in the picture")
+    regions: list[Region] = Field(min_length=1, max_length=MAX_REGIONS, description="one entry per subject, 1 to 16")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [region.name for region in self.regions]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"region names must be unique, these are not: {', '.join(twice)}")
+        return self
+
+    def region(self, name: str) -> Region:
+        """The region of that name. Raises ValueError that lists the names there are."""
+        for region in self.regions:
+            if region.name == name:
+                return region
+        raise ValueError(f"no region {name!r}: the plan has {', '.join(r.name for r in self.regions)}")
+
+
+class RegionScore(Contract):
+    """How well one region came out."""
+
+    name: str = Field(description="name of the region")
+    score: Share = Field(description="0: nothing of the prompt is there, 1: exactly what was asked")
+    seen: str = Field(description="what is seen there")
+    problem: str = Field(default="", description="what is wrong, empty if nothing")
+
+
+class Critique(Contract):
+    """A judgement of one picture against its plan."""
+
+    score: Share = Field(description="the whole picture, 0 to 1")
+    regions: list[RegionScore] = Field(description="one entry per region of the plan")
+    summary: str = Field(default="", description="one sentence about the whole picture")
+
+
+class RegionChange(Contract):
+    """What a revision changes in one region; null leaves a thing as it is."""
+
+    name: str = Field(description="name of the region to change")
+    prompt: LeveledPrompt | None = Field(default=None, description="new prompt of the region")
+    box: Box | None = Field(default=None, description="new place of the region")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="new noise seed of the region")
+    negative: Prompt | None = Field(default=None, description="new negative prompt of the region")
+
+
+class Revision(Contract):
+    """A delta to a plan that names the regions it changes, whether a critic or a person asked for it."""
+
+    reason: str = Field(default="", description="why, in one sentence")
+    changes: list[RegionChange] = Field(min_length=1, description="the regions that change; all others stay as they are")
+    scene: LeveledPrompt | None = Field(default=None, description="new scene prompt, null to keep it")
+
+    def apply(self, plan: ScenePlan) -> ScenePlan:
+        """The revised plan. Raises ValueError if a change names a region that the plan does not have."""
+        regions = {region.name: region for region in plan.regions}
+        for change in self.changes:
+            plan.region(change.name)
+            given = {k: v for k, v in change if k != "name" and v is not None}
+            regions[change.name] = regions[change.name].model_copy(update=given)
+        changed = plan.model_copy(update={"regions": list(regions.values()), "scene": self.scene or plan.scene})
+        return ScenePlan.model_validate(changed.model_dump())
+
+
+Level = Literal["scene", "region"]

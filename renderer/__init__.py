@@ -1,0 +1,1 @@
+"""Draws: the regional diffusion transformer. The only floor that imports torch."""

@@ -1,0 +1,1 @@
+"""Acts: the verbs as tools that other frameworks can call."""

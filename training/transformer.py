@@ -1,0 +1,187 @@
+"""Trains the pocket Hunyuan-DiT on whole-picture captions (no region masks) and writes the pipeline folder.
+
+    python -m training.transformer --steps 6000      # resumes; some 45 images/s on 2 CPU cores
+
+diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
+the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
+"""
+
+import argparse
+import json
+import pickle
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, HunyuanDiT2DModel
+from diffusers.models.embeddings import apply_rotary_emb, get_2d_rotary_pos_embed
+from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
+from transformers import BertModel, BertTokenizer, T5EncoderModel
+
+from training import autoencoder
+from training.artwork import WORK
+from training.captions import caption
+from training.loop import pick_device, train
+from training.scenes import random_scene
+from training.text import LENGTH
+from training.world import paint
+
+SIZE = 96
+
+
+def build() -> HunyuanDiT2DModel:
+    return HunyuanDiT2DModel(
+        num_attention_heads=4, attention_head_dim=64, hidden_size=256, num_layers=8, mlp_ratio=3.0,
+        in_channels=8, patch_size=2, sample_size=SIZE // 8, learn_sigma=True,
+        cross_attention_dim=384, cross_attention_dim_t5=128, pooled_projection_dim=128,
+        text_len=LENGTH, text_len_t5=LENGTH, use_style_cond_and_image_meta_size=False,
+    )  # fmt: skip
+
+
+def scheduler() -> DDPMScheduler:
+    return DDPMScheduler(
+        beta_start=0.00085, beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction",
+        num_train_timesteps=1000, clip_sample=False,
+    )  # fmt: skip
+
+
+class SharedPaddingAttention:
+    """HunyuanAttnProcessor2_0 with the keys and values of padding computed once a batch instead of once a sample."""
+
+    def __init__(self) -> None:
+        self.mask = torch.empty(0)  # (batch, real tokens): True where a token is real
+        self.order = torch.empty(0, dtype=torch.long)  # positions of the real columns in the full text
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, image_rotary_emb=None, **_):
+        def heads(x: torch.Tensor) -> torch.Tensor:
+            return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+        query = attn.norm_q(heads(attn.to_q(hidden_states)))
+        query = apply_rotary_emb(query, image_rotary_emb)
+        if encoder_hidden_states is None:
+            key = apply_rotary_emb(attn.norm_k(heads(attn.to_k(hidden_states))), image_rotary_emb)
+            value = heads(attn.to_v(hidden_states))
+        else:
+            states, padding = encoder_hidden_states
+            key, value = attn.norm_k(heads(attn.to_k(states))), heads(attn.to_v(states))
+            pad_key, pad_value = attn.norm_k(heads(attn.to_k(padding))), heads(attn.to_v(padding))
+            mask = self.mask[:, None, :, None]
+            key = torch.where(mask, key, pad_key[:, :, self.order])
+            value = torch.where(mask, value, pad_value[:, :, self.order])
+            rest = torch.ones(padding.shape[1], dtype=torch.bool, device=padding.device)
+            rest[self.order] = False
+            batch = states.shape[0]
+            key = torch.cat([key, pad_key[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
+            value = torch.cat([value, pad_value[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
+        out = F.scaled_dot_product_attention(query, key.to(query.dtype), value.to(query.dtype))
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+
+def forward(model, attention, latents, timesteps, bert, bert_mask, t5, rotary):
+    """HunyuanDiT2DModel.forward for texts cut to the batch's longest caption; equal to the full-length forward.
+
+    bert: (B, n, 384) and bert_mask (B, n), n ≤ 77; t5: (B, 77, 128), all positions (the pooler sees them all).
+    """
+    n = bert.shape[1]
+    x = model.pos_embed(latents)
+    temb = model.time_extra_emb(timesteps, t5, None, None, hidden_dtype=x.dtype)
+    t5_states = model.text_embedder(t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
+    attention.mask = torch.cat([bert_mask, bert_mask], dim=1).bool()
+    attention.order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(x.device)
+    text = (torch.cat([bert.to(t5_states.dtype), t5_states], dim=1), model.text_embedding_padding[None])
+    skips = []
+    half = model.config.num_layers // 2
+    for layer, block in enumerate(model.blocks):
+        skip = skips.pop() if layer > half else None
+        x = block(x, temb=temb, encoder_hidden_states=text, image_rotary_emb=rotary, skip=skip)
+        if layer < half - 1:
+            skips.append(x)
+    x = model.proj_out(model.norm_out(x, temb.to(torch.float32)))
+    side = latents.shape[-1] // 2
+    x = x.unflatten(1, (side, side)).unflatten(-1, (2, 2, -1))
+    return torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)
+
+
+def rotary_for(side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    crops = get_resize_crop_region_for_grid((side, side), 512 // 8 // 2)
+    return get_2d_rotary_pos_embed(64, crops, (side, side), device=pick_device(), output_type="pt")
+
+
+def latents_of(count: int, seed: int) -> tuple[torch.Tensor, list]:
+    """`count` composed pictures as scaled VAE latents (float16, (count, 8, 12, 12)) and their scenes; kept on disk."""
+    path = WORK / f"latents-{count}-{seed}.pt"
+    if not path.exists():
+        vae = autoencoder.load()
+        rng = np.random.default_rng(seed)
+        device, scenes, latents = pick_device(), [], []
+        for _ in range(0, count, 100):
+            batch = [random_scene(rng) for _ in range(100)]
+            pixels = np.stack([np.asarray(paint(scene, SIZE)) for scene, _ in batch])
+            x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+                mode = vae.encode(x).latent_dist.mode()
+            latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
+            scenes += batch
+        torch.save(torch.cat(latents), path)
+        path.with_suffix(".pkl").write_bytes(pickle.dumps(scenes))
+    return torch.load(path, weights_only=True), pickle.loads(path.with_suffix(".pkl").read_bytes())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--scenes", type=int, default=40000)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--name", default="transformer")
+    parser.add_argument("--every", type=int, default=250)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    device = pick_device()
+    text = WORK / "text"
+    tokenizer = BertTokenizer.from_pretrained(text / "tokenizer")
+    bert = BertModel.from_pretrained(text / "text_encoder").eval().to(device)
+    model = torch.nn.ModuleDict({"dit": build(), "t5": T5EncoderModel.from_pretrained(text / "text_encoder_2")}).to(device)
+    dit, t5 = model["dit"], model["t5"]
+    attention = SharedPaddingAttention()
+    dit.set_attn_processor(attention)
+    with torch.no_grad():
+        dit.text_embedding_padding.mul_(0.5)
+        dit.proj_out.weight.zero_()
+        dit.proj_out.bias.zero_()
+
+    matrices = [p for n, p in dit.blocks.named_parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    optimisers = [
+        torch.optim.Muon(matrices, lr=args.lr, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=args.lr / 2, betas=(0.9, 0.97), weight_decay=0.0),
+    ]
+    latents, scenes = latents_of(args.scenes, seed=3)
+    alphas = scheduler().alphas_cumprod.to(device)
+    rng = np.random.default_rng()
+    rotary = rotary_for(latents.shape[-1] // 2)
+
+    def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        rows = rng.integers(0, len(latents), args.batch)
+        captions = ["" if rng.random() < 0.1 else caption(*scenes[i], rng) for i in rows]
+        tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(device)
+        n = int(tokens.attention_mask.sum(1).max())
+        x = latents[torch.from_numpy(rows)].to(device).float()
+        t = torch.from_numpy(rng.permutation(args.batch) + rng.random(args.batch)).mul(1000 / args.batch).long().to(device)
+        a = alphas[t][:, None, None, None]
+        noise = torch.randn_like(x)
+        noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                states = bert(tokens.input_ids[:, :n], attention_mask=tokens.attention_mask[:, :n]).last_hidden_state
+            t5_states = t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+            out = forward(dit, attention, noisy, t.float(), states, tokens.attention_mask[:, :n], t5_states, rotary)
+        return F.mse_loss(out[:, : x.shape[1]].float(), target), {}
+
+    weights = train(args.name, model, optimisers, loss_of, steps=args.steps, ema=0.998, every=args.every)
+    print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))
+
+
+if __name__ == "__main__":
+    main()
