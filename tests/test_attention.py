@@ -1,0 +1,81 @@
+"""Region attention against its oracle: every prompt for every token, outputs masked and summed (paper, II-C)."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
+
+from ditpipe import Box, LeveledPrompt, Region, grid
+from ditpipe.renderer.attention import RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.masks import owners
+
+
+def attention() -> Attention:
+    torch.manual_seed(0)
+    return Attention(query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True)
+
+
+def regions(boxes: list[Box], z_orders: list[int] | None = None) -> list[Region]:
+    return [
+        Region(name=str(i), box=box, prompt=LeveledPrompt(high_level="x"), z_order=z_orders[i] if z_orders else 0)
+        for i, box in enumerate(boxes)
+    ]
+
+
+def masked_sum(layer: Attention, image: torch.Tensor, texts: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
+    """The authors' way: full query for each prompt, the output times the mask, summed, then the output projection."""
+
+    def heads(x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+
+    query = layer.norm_q(heads(layer.to_q(image)))
+    feature = torch.zeros_like(query)
+    for prompt in range(len(texts)):
+        key = layer.norm_k(heads(layer.to_k(texts[prompt : prompt + 1])))
+        value = heads(layer.to_v(texts[prompt : prompt + 1]))
+        mask = (owner == prompt).to(query.dtype)[None, None, :, None]
+        feature += mask * F.scaled_dot_product_attention(query, key, value)
+    return layer.to_out[0](feature.transpose(1, 2).flatten(2))
+
+
+LAYOUTS = {
+    "2 columns": regions(grid(2, 1)),
+    "2×2": regions(grid(2, 2)),
+    "3×3": regions(grid(3, 3)),
+    "overlap": regions([Box(left=0, top=0, right=0.8, bottom=0.8), Box(left=0.4, top=0.4, right=1, bottom=1)], [1, 0]),
+    "uncovered area": regions([Box(left=0.1, top=0.1, right=0.3, bottom=0.6), Box(left=0.6, top=0.2, right=0.9, bottom=0.7)]),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gather_equals_masked_sum(layout: str) -> None:
+    layer, owner = attention(), owners(LAYOUTS[layout], rows=12, columns=12)
+    image, texts = torch.randn(1, 144, 32), torch.randn(len(LAYOUTS[layout]) + 1, 20, 24)
+    segments = tuple(Segment(slice(0, 1), (owner == p).nonzero()[:, 0], int(p)) for p in owner.unique())
+    out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), segments))
+    torch.testing.assert_close(out, masked_sum(layer, image, texts, owner), rtol=1e-5, atol=1e-6)
+
+
+def test_one_prompt_equals_diffusers_processor() -> None:
+    layer, image, text = attention(), torch.randn(2, 36, 32), torch.randn(1, 20, 24)
+    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, text), (Segment(slice(0, 2), None, 0),)))
+    theirs = HunyuanAttnProcessor2_0()(layer, image, encoder_hidden_states=text.expand(2, -1, -1))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_uncovered_tokens_belong_to_the_scene() -> None:
+    owner = owners(regions([Box(left=0, top=0, right=0.5, bottom=1)]), rows=4, columns=4)
+    assert owner.view(4, 4).tolist() == [[1, 1, 0, 0]] * 4
+
+
+def test_higher_z_order_is_seen() -> None:
+    whole, middle = Box(left=0, top=0, right=1, bottom=1), Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
+    below = owners(regions([whole, middle], [0, 1]), rows=4, columns=4)
+    hidden = owners(regions([whole, middle], [1, 0]), rows=4, columns=4)
+    assert (below == 2).sum() == 4 and (hidden == 2).sum() == 0
+
+
+def test_region_smaller_than_a_token_is_refused_with_the_smallest_size() -> None:
+    tiny = regions([Box(left=0.01, top=0.01, right=0.05, bottom=0.05)])
+    with pytest.raises(ValueError, match="'0' covers no latent token.*0.167 of the width"):
+        owners(tiny, rows=6, columns=6)

@@ -1,0 +1,115 @@
+"""The renderer as a whole: parity with diffusers, confinement, reproducibility."""
+
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
+from plans import plan_of
+
+from ditpipe import LeveledPrompt, Renderer, RenderRequest, RenderResult
+from ditpipe.prompts.errors import ModelError, RenderError
+from ditpipe.renderer.depth import DepthSchedule, preset
+
+
+def request(renderer: Renderer, regions: int = 2, **kwargs: object) -> RenderRequest:
+    return RenderRequest(plan=plan_of(regions), model=renderer.model, steps=3, **kwargs)
+
+
+def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder) -> None:
+    plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="red a")})
+    asked = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
+    ours = tiny.render(asked)
+    pipe = HunyuanDiTPipeline.from_pretrained(tiny_folder)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    theirs = pipe(
+        "red a", negative_prompt="blurred", height=96, width=96, num_inference_steps=4, guidance_scale=6,
+        use_resolution_binning=False, output_type="latent",
+        latents=torch.randn(1, 4, 12, 12, generator=torch.Generator().manual_seed(7)),
+    ).images  # fmt: skip
+    torch.testing.assert_close(ours.latents, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_seed_gives_the_same_bytes_and_another_does_not(tiny: Renderer) -> None:
+    first, again, other = (tiny.render(request(tiny, seed=seed)) for seed in (5, 5, 6))
+    assert first.image.tobytes() == again.image.tobytes() != other.image.tobytes()
+
+
+def test_a_layout_leaves_nothing_behind_for_the_next(tiny: Renderer) -> None:
+    before = tiny.render(request(tiny, 2))
+    tiny.render(request(tiny, 9))
+    assert tiny.render(request(tiny, 2)).image.tobytes() == before.image.tobytes()
+
+
+def test_a_render_that_raised_leaves_nothing_behind(tiny: Renderer) -> None:
+    before = tiny.render(request(tiny))
+
+    def stop(step: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.render(request(tiny, 4), stop)
+    assert tiny.render(request(tiny)).image.tobytes() == before.image.tobytes()
+
+
+def difference(a: RenderResult, b: RenderResult) -> tuple[float, float]:
+    """Mean change of the latents in the left and in the right half."""
+    change = (a.latents - b.latents).abs()
+    return float(change[..., :6].mean()), float(change[..., 6:].mean())
+
+
+def changed_left(renderer: Renderer, depth: DepthSchedule) -> tuple[float, float]:
+    plan = plan_of(2)
+    left = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="zzz qqq")})
+    other = plan.model_copy(update={"regions": [left, plan.regions[1]]})
+    return difference(
+        *(renderer.render(RenderRequest(plan=p, model=renderer.model, steps=1, depth=depth)) for p in (plan, other))
+    )
+
+
+def test_a_regions_prompt_changes_its_own_place_most(tiny: Renderer) -> None:
+    left, right = changed_left(tiny, preset("regions@1.0"))
+    assert left > 2 * right
+
+
+def test_the_scene_schedule_does_not_hear_the_regions(tiny: Renderer) -> None:
+    assert changed_left(tiny, preset("scene")) == (0.0, 0.0)
+
+
+def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
+    from ditpipe.renderer.masks import owners
+    from ditpipe.renderer.pipeline import initial_noise
+
+    plan = plan_of(2)
+    seeded = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"seed": 9}), plan.regions[1]]})
+    owner = owners(plan.regions, rows=6, columns=6)
+    plain, own = (initial_noise(tiny.pipe, p, owner, 3) for p in (plan, seeded))
+    assert torch.equal(plain[..., 6:], own[..., 6:]) and not torch.equal(plain[..., :6], own[..., :6])
+
+
+def test_steps_report_progress_and_a_preview(tiny: Renderer) -> None:
+    seen = []
+    tiny.render(request(tiny), lambda step: seen.append((step.index, step.total, step.preview().size)))
+    assert seen == [(1, 3, (96, 96)), (2, 3, (96, 96)), (3, 3, (96, 96))]
+
+
+def test_schedules_turn_where_they_say() -> None:
+    assert preset("scene-then-regions").levels(8) == ["scene"] * 4 + ["region"] * 4
+    assert preset("regions-then-scene@0.25").levels(8) == ["region"] * 2 + ["scene"] * 6
+    with pytest.raises(ValueError, match="one of scene-then-regions, "):
+        preset("deep")
+
+
+def test_size_that_does_not_fit_the_model(tiny: Renderer) -> None:
+    from ditpipe import Region, grid
+
+    small = Region(name="dot", box=grid(16, 16)[0], prompt=LeveledPrompt(high_level="a"))
+    plan = plan_of(1).model_copy(update={"regions": [small]})
+    with pytest.raises(RenderError, match="'dot' covers no latent token"):
+        tiny.render(RenderRequest(plan=plan, model=tiny.model, steps=1))
+
+
+def test_unknown_model_lists_the_known(tmp_path) -> None:
+    with pytest.raises(ModelError, match="pocket, hunyuan-dit"):
+        Renderer("stable-confusion")
+    with pytest.raises(ModelError, match="no model_index.json"):
+        Renderer(str(tmp_path))
