@@ -1,0 +1,48 @@
+"""Writes the pipeline folder renderer/pocket/ from what training/work/ holds: float16 safetensors, diffusers format.
+
+    python -m training.publish [FOLDER]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from diffusers import HunyuanDiTPipeline
+from transformers import BertModel, BertTokenizer, T5EncoderModel
+
+from training import autoencoder
+from training.artwork import WORK
+from training.transformer import build, scheduler
+
+POCKET = Path(__file__).parent.parent / "renderer" / "pocket"
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else POCKET
+    state = torch.load(WORK / "transformer.pt", map_location="cpu", weights_only=True)
+    weights = state["average"]
+    transformer, t5 = build(), T5EncoderModel.from_pretrained(WORK / "text" / "text_encoder_2")
+    transformer.load_state_dict({k.removeprefix("dit."): v for k, v in weights.items() if k.startswith("dit.")})
+    t5.load_state_dict({k.removeprefix("t5."): v for k, v in weights.items() if k.startswith("t5.")})
+    tokenizer = BertTokenizer.from_pretrained(WORK / "text" / "tokenizer")
+    pipe = HunyuanDiTPipeline(
+        vae=autoencoder.load().cpu(),
+        text_encoder=BertModel.from_pretrained(WORK / "text" / "text_encoder"),
+        tokenizer=tokenizer,
+        transformer=transformer,
+        scheduler=scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+        text_encoder_2=t5,
+        tokenizer_2=tokenizer,
+    )
+    pipe.to(dtype=torch.float16)
+    pipe.save_pretrained(folder, safe_serialization=True)
+    size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6
+    print(json.dumps({"step": state["step"], "seconds": state["seconds"], "megabytes": round(size, 2)}))
+
+
+if __name__ == "__main__":
+    main()
