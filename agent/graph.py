@@ -1,0 +1,101 @@
+"""The whole loop on one screen: plan → render → critique → revise → render …, the best round kept, not the last."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+from langchain_core.tools import BaseTool
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+
+from ..prompts.scene import Critique, Revision, ScenePlan
+from ..renderer.picture import write
+from ..renderer.pipeline import RenderRequest, Step
+from .rounds import Critiqued, Planned, Rendered, Revised, Stepped
+from .settings import Settings
+
+
+class State(TypedDict, total=False):
+    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round."""
+
+    brief: str
+    folder: str
+    plan: dict[str, Any]
+    drawn: list[dict[str, Any]]
+    tried: list[dict[str, Any]]
+    done: bool
+
+
+def build_graph(
+    settings: Settings,
+    *,
+    plan: Callable[[str], ScenePlan],
+    render: Callable[[Callable[[Step], None]], BaseTool],
+    critique: BaseTool | None,
+    revise: Callable[[ScenePlan, Critique, int], Revision | None],
+    apply: BaseTool,
+    request_for: Callable[[ScenePlan, int], RenderRequest],
+) -> StateGraph[State]:
+    """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in."""
+
+    def plan_node(state: State) -> State:
+        answer = ScenePlan.model_validate(state["plan"]) if state.get("plan") else plan(state["brief"])
+        get_stream_writer()(Planned(answer))
+        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        return {"plan": answer.model_dump(), "tried": [], "done": False}
+
+    def render_node(state: State) -> State:
+        emit, number = get_stream_writer(), len(state["tried"]) + 1
+        scene, drawn = ScenePlan.model_validate(state["plan"]), []
+        for candidate in range(settings.candidates):
+            request = request_for(scene, candidate)
+            path = Path(state["folder"]) / f"round-{number}" / f"candidate-{candidate + 1}.png"
+            tool = render(lambda step, c=candidate: emit(Stepped(number, c + 1, step)))  # type: ignore[misc]
+            call = {"type": "tool_call", "id": f"{number}.{candidate}", "name": tool.name}
+            result = tool.invoke(call | {"args": request.model_dump() | {"path": str(path)}}).artifact
+            emit(Rendered(number, path, result.seconds, result.warnings))
+            drawn.append({"request": request.model_dump(), "path": str(path)})
+        return {"drawn": drawn}
+
+    def critique_node(state: State) -> State:
+        number, verdicts = len(state["tried"]) + 1, []
+        for one in state["drawn"]:
+            verdict = None
+            if critique:
+                call = {"type": "tool_call", "id": str(number), "name": critique.name}
+                verdict = critique.invoke(call | {"args": {"plan": one["request"]["plan"], "path": one["path"]}}).artifact
+            verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
+        best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
+        if best["critique"]:
+            get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
+        write(Path(best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
+        return {"tried": [*state["tried"], best]}
+
+    def revise_node(state: State) -> State:
+        # Go on from the best round so far: a revision that made things worse is not built upon.
+        number = len(state["tried"])
+        best = max(state["tried"], key=lambda one: one["critique"]["score"])
+        scene = ScenePlan.model_validate(best["request"]["plan"])
+        revision = revise(scene, Critique.model_validate(best["critique"]), number)
+        if revision is None:
+            return {"done": True}
+        get_stream_writer()(Revised(number, revision))
+        call = {"type": "tool_call", "id": str(number), "name": apply.name}
+        changed = apply.invoke(call | {"args": {"plan": scene.model_dump(), "revision": revision.model_dump()}}).artifact
+        return {"plan": changed.model_dump()}
+
+    def after_critique(state: State) -> str:
+        return "revise" if critique and len(state["tried"]) < settings.rounds else END
+
+    graph = StateGraph(State)
+    graph.add_node("plan", plan_node)
+    graph.add_node("render", render_node)
+    graph.add_node("critique", critique_node)
+    graph.add_node("revise", revise_node)
+    graph.add_edge(START, "plan")
+    graph.add_edge("plan", "render")
+    graph.add_edge("render", "critique")
+    graph.add_conditional_edges("critique", after_critique, ["revise", END])
+    graph.add_conditional_edges("revise", lambda state: END if state["done"] else "render", ["render", END])
+    return graph

@@ -1,0 +1,90 @@
+"""What a brief becomes: rounds, the best of them, and the events on the way. Knows no model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ..prompts.scene import Critique, Revision, ScenePlan
+from ..renderer.picture import open_image
+from ..renderer.pipeline import RenderRequest, Step
+
+
+@dataclass(frozen=True)
+class Round:
+    """One plan, its picture file and what the critic said of it (None without a critic)."""
+
+    number: int
+    request: RenderRequest
+    path: Path
+    critique: Critique | None
+
+    @property
+    def plan(self) -> ScenePlan:
+        return self.request.plan
+
+    @property
+    def score(self) -> float:
+        return self.critique.score if self.critique else 0.0
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, read from its file. Raises RunError."""
+        return open_image(self.path)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """All rounds of one brief. `path` is the picture to show: the best round's, which need not be the last."""
+
+    brief: str
+    folder: Path
+    rounds: tuple[Round, ...]
+
+    @property
+    def best(self) -> Round:
+        return max(self.rounds, key=lambda one: (one.score, -one.number))
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "picture.png"
+
+
+@dataclass(frozen=True)
+class Planned:
+    plan: ScenePlan
+
+
+@dataclass(frozen=True)
+class Stepped:
+    round: int
+    candidate: int
+    step: Step
+
+
+@dataclass(frozen=True)
+class Rendered:
+    round: int
+    path: Path
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Critiqued:
+    round: int
+    critique: Critique
+
+
+@dataclass(frozen=True)
+class Revised:
+    round: int
+    revision: Revision
+
+
+@dataclass(frozen=True)
+class Finished:
+    painting: Painting
+
+
+Event = Planned | Stepped | Rendered | Critiqued | Revised | Finished

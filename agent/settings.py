@@ -1,0 +1,27 @@
+"""One set of names for arguments, options and environment variables (DITPIPE_…)."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How a picture is made. Arguments win over the environment, the environment over the defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="DITPIPE_", frozen=True, extra="forbid", validate_default=False)
+
+    model: str = Field(default="pocket", description="image model: a name from `ditpipe models` or a folder")
+    planner: str = Field(default="embedded", description="'embedded', or a LangChain model name such as openai:gpt-5")
+    critic: str = Field(default="embedded", description="'embedded', 'none', or a LangChain vision model name")
+    base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
+    api_key: SecretStr | None = Field(default=None, description="key for that endpoint")
+    rounds: int = Field(default=3, ge=1, le=20, description="most rounds of render, critique and revise")
+    candidates: int = Field(default=1, ge=1, le=16, description="pictures per round; the critic keeps the best")
+    accept: float = Field(default=0.5, ge=0, le=1, description="a region below this score is drawn again")
+    seed: int = Field(default=0, ge=0, lt=2**62, description="seed of the noise")
+    size: int | None = Field(default=None, ge=64, le=2048, multiple_of=16, description="pixels a side; empty: the model's")
+    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
+    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
+    depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")
+    out: Path = Field(default=Path("runs"), description="folder for the run folders")

@@ -1,0 +1,71 @@
+"""What a person sees in the terminal: the layout as a drawing, progress bars, and what the critic says."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ..prompts.scene import ScenePlan
+from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped
+
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+
+
+def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
+    """The regions as boxes of characters, `width` columns wide; later and higher regions cover the ones below."""
+    height = max(6, round(width * plan.height / plan.width * 0.45))
+    cells = [[(" ", "")] * (width + 1) for _ in range(height + 1)]
+    order = sorted(enumerate(plan.regions), key=lambda pair: pair[1].z_order)
+    for index, region in order:
+        box, style = region.box, COLOURS[index % len(COLOURS)]
+        left, right = round(box.left * width), max(round(box.left * width) + 2, round(box.right * width))
+        top, bottom = round(box.top * height), max(round(box.top * height) + 1, round(box.bottom * height))
+        right, bottom = min(right, width), min(bottom, height)
+        for x in range(left, right + 1):
+            for y in range(top, bottom + 1):
+                edge_x, edge_y = x in (left, right), y in (top, bottom)
+                cells[y][x] = ("+" if edge_x and edge_y else "-" if edge_y else "|" if edge_x else " ", style)
+        words = [region.name, region.prompt.low_level]
+        for line, text in enumerate(word for word in words if word):
+            y = top + 1 + line
+            if y < bottom:
+                for x, letter in enumerate(text[: max(0, right - left - 2)], start=left + 2):
+                    cells[y][x] = (letter, f"bold {style}" if line == 0 else style)
+    out = Text()
+    for row in cells:
+        for letter, style in row:
+            out.append(letter, style)
+        out.append("\n")
+    return out
+
+
+def show(events: Iterator[Event], console: Console, *, rounds: int) -> Painting:
+    """Follows a run in the terminal and returns what came out."""
+    steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = steps.add_task("planning", total=None)
+    with Live(Group(steps), console=console, transient=True, refresh_per_second=8) as live:
+        for event in events:
+            match event:
+                case Planned(plan):
+                    live.console.print(Text(plan.scene.text, "italic"))
+                    live.console.print(layout_drawing(plan))
+                case Stepped(number, candidate, step):
+                    name = f"round {number} of {rounds}" + (f" ({candidate})" if candidate > 1 else "")
+                    steps.update(bar, description=name, total=step.total, completed=step.index)
+                case Rendered(_, _, _, warnings):
+                    for warning in warnings:
+                        live.console.print(f"  note: {warning}", style="yellow", markup=False)
+                    steps.update(bar, description="looking at it", total=None)
+                case Critiqued(number, critique):
+                    live.console.print(f"  round {number}: {critique.score:.2f}", style="bold")
+                    for region in critique.regions:
+                        said = region.problem or f"sees {region.seen}"
+                        live.console.print(f"    {region.score:.2f} {region.name}: {said}", markup=False)
+                case Revised(_, revision):
+                    names = ", ".join(change.name for change in revision.changes)
+                    live.console.print(f"  drawing again: {names}", style="yellow", markup=False)
+                case Finished(painting):
+                    return painting
+    raise AssertionError("a run ends with Finished")

@@ -1,0 +1,13 @@
+"""The words sent to models: Markdown files beside this one, with $names that must all be given."""
+
+from importlib.resources import files
+from string import Template
+
+
+def words(name: str, **values: str) -> str:
+    """The text of NAME.md with its $names filled in. Raises ValueError for an unknown or missing value."""
+    template = Template(files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip())
+    wanted = set(template.get_identifiers())
+    if wanted != values.keys():
+        raise ValueError(f"{name}.md needs {sorted(wanted) or 'no values'}, got {sorted(values) or 'none'}")
+    return template.substitute(values)

@@ -1,0 +1,62 @@
+"""A picture file that can be made again: the PNG carries its request and the versions that drew it."""
+
+import json
+import os
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from pydantic import ValidationError
+
+from ..prompts.errors import RunError
+from .pipeline import RenderRequest, RenderResult
+
+KEY = "ditpipe"
+PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
+
+
+def png_bytes(result: RenderResult) -> bytes:
+    """The picture as PNG with its request inside; the same request gives the same bytes on the same machine."""
+    notes = PngImagePlugin.PngInfo()
+    made_with = {name: version(name) for name in PACKAGES}
+    notes.add_itxt(KEY, json.dumps({"request": result.request.model_dump(), "versions": made_with}, sort_keys=True))
+    buffer = BytesIO()
+    result.image.save(buffer, "PNG", pnginfo=notes)
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes whole files only: a full disk leaves the old file, and raises RunError."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """An RGB picture from a file. Raises RunError if it is none."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file") from error
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path}: not a picture that can be read") from error
+
+
+def read_request(path: Path) -> RenderRequest:
+    """The request inside a PNG that ditpipe wrote. Raises RunError if there is none."""
+    open_image(path)
+    with Image.open(path) as image:
+        text = getattr(image, "text", {}).get(KEY)
+    if not text:
+        raise RunError(f"{path}: this picture carries no plan; only PNG files that ditpipe wrote can be repainted")
+    try:
+        return RenderRequest.model_validate(json.loads(text)["request"])
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: the plan inside this picture is not readable by this version of ditpipe") from error

@@ -1,0 +1,123 @@
+"""The planner with scripted replies: good, malformed, wrong about the brief, and faults on the way."""
+
+import json
+
+import httpx
+import openai
+import pytest
+from scripted import scripted
+
+from ditpipe import Planner
+from ditpipe.agent.checks import check_answer
+from ditpipe.agent.chat_models import chat_model, structured_reply
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, scene_text
+from ditpipe.prompts.errors import ModelError, PlanningError
+
+BRIEF = "a red cat on the left and a blue rocket on the right, at night"
+
+
+def thing(subject: str, colour: str, position: str, detail: str = "") -> dict[str, str]:
+    return {"subject": subject, "colour": colour, "detail": detail, "position": position}
+
+
+def reply(*objects: dict[str, str], background: str = "at night", mood: str = "soft moonlight") -> str:
+    return json.dumps({"objects": objects, "background": background, "mood": mood})
+
+
+GOOD = reply(thing("cat", "red", "left", "striped"), thing("rocket", "blue", "right"))
+
+
+def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
+    with scripted(GOOD) as model:
+        plan = Planner(model).plan(BRIEF)
+    assert plan.scene.high_level == "a red cat on the left and a blue rocket on the right at night"
+    assert plan.scene.low_level == "soft moonlight"
+    cat, rocket = plan.regions
+    assert (cat.prompt.high_level, cat.prompt.low_level) == ("cat", "striped red")
+    assert (cat.box.right, rocket.box.left) == (0.5, 0.5)
+
+
+def test_a_malformed_reply_is_asked_again_with_the_validation_message() -> None:
+    with scripted(GOOD.replace('"left"', '"somewhere"'), GOOD) as model:
+        Planner(model).plan(BRIEF)
+    assert "objects.0.position" in model.asked[1][-1].content
+
+
+def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
+    with scripted("no", "still no", "never") as model, pytest.raises(PlanningError) as caught:
+        Planner(model).plan(BRIEF)
+    assert caught.value.reply == "never"
+
+
+def test_what_the_check_finds_is_handed_back_once() -> None:
+    wrong = reply(thing("cat", "red", "left"), thing("dog", "blue", "right"))
+    with scripted(wrong, GOOD) as model:
+        plan = Planner(model).plan(BRIEF)
+    assert "does not mention 'dog'" in model.asked[1][-1].content
+    assert [region.name for region in plan.regions] == ["cat", "rocket"]
+
+
+def test_the_better_of_two_wrong_answers_is_kept() -> None:
+    wrong = reply(thing("cat", "red", "left"), thing("dog", "blue", "right"))
+    worse = reply(thing("pig", "red", "left"), thing("dog", "pink", "right"))
+    with scripted(wrong, worse) as model:
+        plan = Planner(model).plan(BRIEF)
+    assert [region.name for region in plan.regions] == ["cat", "dog"]
+
+
+def time_out() -> openai.APITimeoutError:
+    return openai.APITimeoutError(request=httpx.Request("POST", "http://127.0.0.1/v1"))
+
+
+def test_a_time_out_is_tried_again() -> None:
+    with scripted(time_out(), GOOD) as model:
+        assert structured_reply(model, PlannerAnswer, [], wait=0.01)[0] == GOOD
+
+
+def test_three_time_outs_are_a_model_error() -> None:
+    with scripted(time_out(), time_out(), time_out()) as model, pytest.raises(ModelError, match="did not answer"):
+        structured_reply(model, PlannerAnswer, [], wait=0.01)
+
+
+@pytest.mark.parametrize("brief, problem", [("  ", "empty"), ("x" * 100_000, "100,000 characters")])
+def test_unusable_briefs(brief: str, problem: str) -> None:
+    with scripted() as model, pytest.raises(ValueError, match=problem):
+        Planner(model).plan(brief)
+
+
+def answer(*objects: dict[str, str]) -> PlannerAnswer:
+    return PlannerAnswer.model_validate_json(reply(*objects))
+
+
+@pytest.mark.parametrize(
+    "brief, objects, finding",
+    [
+        ("a red cat", [thing("cat", "red", "center")], None),
+        ("two red cats", [thing("cat", "red", "left"), thing("cat", "red", "right")], None),
+        ("two red cats", [thing("cat", "red", "left")], "asks for two cats, the plan has 1"),
+        ("a red cat and a blue dog", [thing("cat", "red", "left"), thing("dog", "red", "right")], "says 'blue'"),
+        ("a cat under a blue sky", [thing("cat", "red", "center")], None),
+        ("a cat on the right", [thing("cat", "red", "left")], "puts the cat at the right"),
+        ("a cat to the left of a dog", [thing("cat", "red", "left"), thing("dog", "red", "right")], None),
+        ("a fox", [thing("wolf", "grey", "center")], "does not mention 'wolf'"),
+    ],
+)  # fmt: skip
+def test_checks_against_the_brief(brief: str, objects: list[dict[str, str]], finding: str | None) -> None:
+    found = check_answer(brief, answer(*objects))
+    assert (finding is None and not found) or (finding is not None and finding in " ".join(found)), found
+
+
+def test_two_of_a_kind_get_names_of_their_own() -> None:
+    with scripted(reply(thing("cat", "red", "left"), thing("cat", "red", "right"))) as model:
+        plan = Planner(model).plan("two red cats at night")
+    assert [region.name for region in plan.regions] == ["cat", "cat 2"]
+
+
+def test_one_centred_object_needs_no_place_words() -> None:
+    alone = PlannedObject(subject="owl", colour="orange", detail="", position="center")
+    assert scene_text(PlannerAnswer(objects=[alone], background="at night", mood="")) == "an orange owl at night"
+
+
+def test_unknown_chat_model_says_what_can_be_given() -> None:
+    with pytest.raises(ModelError, match="give 'embedded'"):
+        chat_model("no-such-model")

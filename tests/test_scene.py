@@ -1,0 +1,94 @@
+"""The contract: what is valid, what is refused, and how layouts are made."""
+
+import pytest
+from plans import plan_of
+from pydantic import ValidationError
+
+import ditpipe
+from ditpipe import Box, LeveledPrompt, Region, Revision, boxes_for, columns, grid, rows
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.prompts.templates import words
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [(0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1), (0, 0, 1.1, 1), (-0.1, 0, 1, 1), (0, 0, float("nan"), 1), (0, 0, float("inf"), 1)],
+)
+def test_impossible_boxes(edges: tuple[float, float, float, float]) -> None:
+    with pytest.raises(ValidationError):
+        Box(left=edges[0], top=edges[1], right=edges[2], bottom=edges[3])
+
+
+def test_names_must_be_unique() -> None:
+    plan = plan_of(2).model_dump()
+    plan["regions"][1]["name"] = plan["regions"][0]["name"]
+    with pytest.raises(ValidationError, match="unique"):
+        ditpipe.ScenePlan.model_validate(plan)
+
+
+@pytest.mark.parametrize("change", [{"regions": []}, {"width": 100}, {"width": 4096}, {"colour": "red"}])
+def test_refused_plans(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ditpipe.ScenePlan.model_validate(plan_of(2).model_dump() | change)
+
+
+def test_seventeen_regions_are_too_many() -> None:
+    region = plan_of(1).regions[0]
+    many = [region.model_copy(update={"name": str(i)}) for i in range(17)]
+    with pytest.raises(ValidationError):
+        ditpipe.ScenePlan(scene=LeveledPrompt(high_level="x"), regions=many)
+
+
+def test_every_field_is_described() -> None:
+    schema = ditpipe.ScenePlan.model_json_schema()
+    for name, definition in [("ScenePlan", schema), *schema["$defs"].items()]:
+        for field, said in definition["properties"].items():
+            assert said.get("description"), f"{name}.{field} has no description"
+
+
+def test_divisions_cover_the_canvas_without_overlap() -> None:
+    for boxes in (columns(3), rows(2), grid(3, 3)):
+        assert sum(box.area for box in boxes) == pytest.approx(1)
+        assert all(a.overlap(b) < 1e-9 for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def edges(box: Box) -> tuple[float, ...]:
+    return tuple(round(value, 2) for value in (box.left, box.top, box.right, box.bottom))
+
+
+@pytest.mark.parametrize(
+    "places, expected",
+    [
+        (["center"], [(0, 0, 1, 1)]),
+        (["left", "right"], [(0, 0, 0.5, 1), (0.5, 0, 1, 1)]),
+        (["top", "bottom"], [(0, 0, 1, 0.5), (0, 0.5, 1, 1)]),
+        (["top left"], [(0, 0, 0.5, 0.5)]),
+        (["top", "bottom left", "bottom right"], [(0, 0, 1, 0.5), (0, 0.5, 0.5, 1), (0.5, 0.5, 1, 1)]),
+        (["left", "top right", "bottom right"], [(0, 0, 0.5, 1), (0.5, 0, 1, 0.5), (0.5, 0.5, 1, 1)]),
+        (["left", "left"], [(0, 0, 0.25, 1), (0.25, 0, 0.5, 1)]),
+    ],
+)
+def test_places_become_boxes(places: list, expected: list[tuple[float, ...]]) -> None:
+    assert [edges(box) for box in boxes_for(places)] == expected
+
+
+def test_a_revision_changes_only_what_it_names() -> None:
+    plan = plan_of(2)
+    revised = Revision(changes=[RegionChange(name="thing 0", seed=7)]).apply(plan)
+    assert revised.regions[0] == plan.regions[0].model_copy(update={"seed": 7})
+    assert revised.regions[1] == plan.regions[1]
+    with pytest.raises(ValueError, match="the plan has thing 0, thing 1"):
+        Revision(changes=[RegionChange(name="cat", seed=7)]).apply(plan)
+
+
+def test_templates_are_strict() -> None:
+    assert "objects.0" in words("repair", problem="objects.0")
+    with pytest.raises(ValueError, match="problem"):
+        words("repair")
+    with pytest.raises(ValueError, match="extra"):
+        words("planner", extra="x")
+
+
+def test_region_prompt_text_puts_details_before_the_thing() -> None:
+    region = Region(name="cat", box=grid(1, 1)[0], prompt=LeveledPrompt(high_level="cat", low_level="red"))
+    assert region.prompt.text == "red cat"

