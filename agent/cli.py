@@ -1,6 +1,7 @@
 """The command `ditpipe`. Heavy modules are loaded by the commands that need them."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -228,6 +229,7 @@ def doctor(as_json: Json = False) -> None:
 
 def main() -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:

@@ -91,15 +91,18 @@ def main() -> None:
     folder, file = base_model()
     device = pick_device()
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.bfloat16)
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
     model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=LAYERS, lora_dropout=0.0)).to(device)
     adapter = Adapter(model)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        rng = np.random.default_rng(1000 + step)
-        rows = [example(tokenizer, *brief_and_answer(rng)) for _ in range(args.batch)]
+        # Of eight batches' worth of examples, sorted by length, one batch: little padding, and every length has its turn.
+        rng = np.random.default_rng(1000 + step // 8)
+        pool = sorted((example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)), key=lambda row: len(row[0]))
+        turn = int(np.random.default_rng(step // 8).permutation(8)[step % 8])
+        rows = pool[turn * args.batch : (turn + 1) * args.batch]
         length = max(len(ids) for ids, _ in rows)
         ids = torch.zeros(args.batch, length, dtype=torch.long)
         labels = torch.full((args.batch, length), -100)
@@ -118,7 +121,7 @@ def main() -> None:
         export(named, heads)
         return {"megabytes": ADAPTER.stat().st_size / 1e6}
 
-    train("planner", adapter, [optimiser], loss_of, steps=args.steps, every=50, on_checkpoint=on_checkpoint)
+    train("planner", adapter, [optimiser], loss_of, steps=args.steps, every=25, on_checkpoint=on_checkpoint)
 
 
 if __name__ == "__main__":

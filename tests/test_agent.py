@@ -1,0 +1,136 @@
+"""The loop with a tiny renderer, a scripted planner and a scripted critic: rounds, best, resume, repaint."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from scripted import scripted
+from test_planner import BRIEF, GOOD
+
+from ditpipe import Agent, Planner, Renderer, ScenePlan
+from ditpipe.agent.critic import VisionCritic, revise
+from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
+from ditpipe.prompts.errors import CritiqueError, RunError
+from ditpipe.prompts.scene import Critique, RegionScore
+from ditpipe.renderer.picture import png_bytes, read_request
+
+
+class Verdicts:
+    """A critic that gives every region the next score of a list; `fail_at` raises on that call."""
+
+    def __init__(self, *scores: float, fail_at: int | None = None) -> None:
+        self.scores, self.calls, self.fail_at = list(scores), 0, fail_at
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise KeyboardInterrupt
+        score = self.scores.pop(0)
+        scores = [RegionScore(name=region.name, score=score, seen="?", problem="" if score > 0.5 else "?") for region in plan.regions]
+        return Critique(score=score, regions=scores)
+
+
+def agent(tiny: Renderer, critic: Verdicts | None, tmp_path: Path, **options: object) -> Agent:
+    return Agent(renderer=tiny, critic=critic, size=96, steps=2, out=tmp_path / "runs", **options)
+
+
+def plan() -> ScenePlan:
+    with scripted(GOOD) as model:
+        return Planner(model).plan(BRIEF)
+
+
+def test_the_best_round_is_kept_not_the_last(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.3, 0.4, 0.2), tmp_path, rounds=3).paint(BRIEF, plan=plan())
+    assert [one.score for one in painting.rounds] == [0.3, 0.4, 0.2]
+    assert painting.best.number == 2
+    assert painting.path.read_bytes() == painting.rounds[1].path.read_bytes()
+
+
+def test_it_stops_when_every_region_is_good_enough(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path, rounds=5).paint(BRIEF, plan=plan())
+    assert len(painting.rounds) == 2
+
+
+def test_a_weak_region_is_drawn_from_new_noise(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path, rounds=2).paint(BRIEF, plan=plan())
+    first, second = painting.rounds
+    assert first.path.read_bytes() != second.path.read_bytes()
+    assert {region.seed for region in first.plan.regions} == {None} and None not in {r.seed for r in second.plan.regions}
+
+
+def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
+    events = list(agent(tiny, Verdicts(0.3, 0.9), tmp_path).stream(BRIEF, plan=plan()))
+    kinds = [type(event) for event in events if not isinstance(event, Stepped)]
+    assert kinds == [Planned, Rendered, Critiqued, Revised, Rendered, Critiqued, Finished]
+
+
+def test_candidates_are_ranked_by_the_critic(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.2, 0.8, 0.5), tmp_path, candidates=3, rounds=1).paint(BRIEF, plan=plan())
+    assert painting.best.path.name == "candidate-2.png" and painting.best.score == 0.8
+
+
+def test_a_run_that_was_stopped_goes_on_from_its_last_finished_node(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        agent(tiny, Verdicts(0.3, 0.9, fail_at=2), tmp_path).paint(BRIEF, plan=plan(), folder=folder)
+    drawn = (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns
+    critic = Verdicts(0.9)
+    *_, last = agent(tiny, critic, tmp_path).resume(folder)
+    assert isinstance(last, Finished) and [one.score for one in last.painting.rounds] == [0.3, 0.9]
+    assert critic.calls == 1 and (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns == drawn
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        list(agent(tiny, None, tmp_path).resume(tmp_path))
+
+
+def test_repaint_makes_the_same_bytes(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path).paint(BRIEF, plan=plan())
+    again = png_bytes(tiny.render(read_request(painting.path)))
+    assert again == painting.path.read_bytes()
+
+
+def test_the_run_folder_tells_the_whole_story(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path).paint(BRIEF, plan=plan())
+    assert json.loads((painting.folder / "run.json").read_text())["brief"] == BRIEF
+    assert ScenePlan.model_validate_json((painting.folder / "plan.json").read_text()) == painting.rounds[0].plan
+    told = [json.loads(line)["event"] for line in (painting.folder / "events.jsonl").read_text().splitlines()]
+    assert told == ["planned", "rendered", "critiqued", "revised", "rendered", "critiqued", "finished"]
+
+
+async def _apaint(painter: Agent) -> list[object]:
+    return [event async for event in painter.astream(BRIEF, plan=plan())]
+
+
+def test_the_async_twin_gives_the_same_picture(tiny: Renderer, tmp_path: Path) -> None:
+    import asyncio
+
+    painting = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan())
+    last = asyncio.run(_apaint(agent(tiny, Verdicts(0.9), tmp_path)))[-1]
+    assert isinstance(last, Finished) and last.painting.path.read_bytes() == painting.path.read_bytes()
+
+
+def verdict(*names: str) -> str:
+    rows = [{"name": name, "score": 0.2, "seen": "a blob", "problem": "no " + name} for name in names]
+    return json.dumps({"score": 0.2, "regions": rows, "summary": "blobs"})
+
+
+def test_a_vision_critic_is_repaired_like_the_planner() -> None:
+    with scripted("hm", verdict("cat"), verdict("cat", "rocket")) as model:
+        critique = VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
+    assert [one.name for one in critique.regions] == ["cat", "rocket"]
+    assert "exactly one entry for each of cat, rocket" in model.asked[2][-1].content
+    with scripted("a", "b", "c") as model, pytest.raises(CritiqueError) as caught:
+        VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
+    assert caught.value.reply == "c"
+
+
+def test_a_second_revision_also_asks_more_strongly() -> None:
+    weak = Critique(score=0.4, regions=[RegionScore(name="cat", score=0.1, seen="dog"), RegionScore(name="rocket", score=0.9, seen="")])
+    first, second = revise(plan(), weak, round_number=1), revise(plan(), weak, round_number=2)
+    assert first and second and [change.name for change in first.changes] == ["cat"]
+    assert first.changes[0].prompt is None and second.changes[0].prompt.low_level == "bright striped red"
+    assert first.changes[0].seed != second.changes[0].seed
+    assert revise(plan(), weak, round_number=1, threshold=0.05) is None

@@ -1,0 +1,146 @@
+"""The command line as a person uses it: a process of its own, its output, its errors, its exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from plans import plan_of
+
+COMMAND = [str(Path(sys.executable).parent / "ditpipe")]
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | environment
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], *said: str) -> None:
+    """Exit code 2, one clear line, no traceback, nothing on stdout."""
+    assert result.returncode == 2, result
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("ditpipe: "), result.stderr
+    assert all(word in lines[0] for word in said), lines[0]
+    assert result.stdout == ""
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.json"
+    path.write_text(plan_of(2).model_dump_json())
+    return path
+
+
+def test_import_is_light() -> None:
+    code = "import ditpipe, sys; print([m for m in ('torch', 'langchain', 'langchain_core', 'diffusers') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_an_empty_brief(tmp_path: Path) -> None:
+    refused(run("paint", "  ", cwd=tmp_path), "the brief is empty")
+
+
+def test_a_brief_of_100_000_characters(tmp_path: Path) -> None:
+    refused(run("paint", "x" * 100_000, cwd=tmp_path), "100,000 characters", "4,000")
+
+
+def test_a_plan_file_that_is_not_json(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("a red cat")
+    refused(run("render", "plan.json", cwd=tmp_path), "plan.json", "JSON")
+
+
+def test_a_plan_that_breaks_the_contract_names_the_field(tmp_path: Path, plan_file: Path) -> None:
+    plan = json.loads(plan_file.read_text())
+    plan["regions"][1]["box"]["right"] = 1.5
+    plan_file.write_text(json.dumps(plan))
+    refused(run("render", "plan.json", cwd=tmp_path), "regions.1.box.right")
+
+
+def test_a_missing_plan_file(tmp_path: Path) -> None:
+    refused(run("render", "none.json", cwd=tmp_path), "none.json", "No such file")
+
+
+def test_an_unknown_model_lists_the_known(tmp_path: Path, plan_file: Path) -> None:
+    refused(run("render", "plan.json", "--model", "dall-e", cwd=tmp_path), "pocket, hunyuan-dit")
+
+
+def test_an_impossible_option(tmp_path: Path) -> None:
+    refused(run("paint", "a cat", "--rounds", "0", cwd=tmp_path), "rounds")
+    refused(run("paint", "a cat", "--depth", "sideways", cwd=tmp_path), "scene-then-regions")
+
+
+def test_a_missing_weight_file(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
+    import shutil
+
+    broken = shutil.copytree(tiny_folder, tmp_path / "broken")
+    (broken / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    refused(run("render", "plan.json", "--model", "broken", cwd=tmp_path), "cannot load model 'broken'")
+
+
+def test_a_picture_without_a_plan_inside(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    refused(run("repaint", "photo.png", cwd=tmp_path), "carries no plan")
+    (tmp_path / "text.png").write_text("no picture")
+    refused(run("repaint", "text.png", cwd=tmp_path), "not a picture")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(run("paint", "a red cat", "--out", "file/runs", cwd=tmp_path), "cannot write to file/runs")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    from ditpipe.prompts.errors import RunError
+    from ditpipe.renderer.picture import write
+
+    (tmp_path / "picture.png.part").symlink_to("/dev/full")
+    with pytest.raises(RunError, match="cannot write .*picture.png: No space left"):
+        write(tmp_path / "picture.png", b"x" * 100_000)
+    assert not (tmp_path / "picture.png").exists()
+
+
+def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
+    done = run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["picture"] == "one.png", done.stderr
+    again = run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)
+    assert again.stdout.strip() == "two.png"
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:
+    assert "regions" in json.loads(run("schema", cwd=tmp_path).stdout)["properties"]
+    assert "pocket" in json.loads(run("models", "--json", cwd=tmp_path).stdout)
+    refused(run("schema", "poem", cwd=tmp_path), "scene-plan, critique, revision")
+
+
+def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
+    """The real thing: planner, renderer and critic as shipped; stopped in the middle, then finished."""
+    process = subprocess.Popen(
+        [*COMMAND, "paint", "a red cat on the left and a blue rocket on the right", "--steps", "900", "--rounds", "1"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/plan.json")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    folder = next(tmp_path.glob("runs/*"))
+    assert process.returncode == 130 and "ditpipe resume" in errors and "Traceback" not in errors
+    assert not (folder / "picture.png").exists()
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"]["steps"] = 4
+    (folder / "run.json").write_text(json.dumps(record))
+    done = run("resume", str(folder), "--json", cwd=tmp_path)
+    assert Path(json.loads(done.stdout)["picture"]).name == "picture.png", done.stderr
+    told = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
