@@ -1,0 +1,1 @@
+"""Figures about the whole: beside the house, never imported by it."""

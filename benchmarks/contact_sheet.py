@@ -1,0 +1,50 @@
+"""Ten briefs, ten pictures, through planner, renderer and critic: python -m benchmarks.contact_sheet
+
+Writes docs/contact-sheet.png, failures included: each picture with its brief and what the critic saw.
+"""
+
+import tempfile
+import textwrap
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from rich.console import Console
+
+from ditpipe import Agent
+
+BRIEFS = (
+    "a red cat at night",
+    "a blue car on the beach",
+    "a yellow star in the sky",
+    "a red cat on the left and a blue rocket on the right, at night",
+    "a green turtle on the left and a pink house on the right, on the grass",
+    "a yellow moon above a purple castle, at sunset",
+    "a white rabbit next to a red mushroom in the snow",
+    "an orange fish, a green turtle and a blue whale in a row, under water",
+    "in the corners: a red balloon, a yellow balloon, a green balloon and a blue balloon, in the sky",
+    "top left a red apple, top right a green tree, bottom left a blue bird, bottom right a yellow duck, in winter",
+)
+TARGET = Path(__file__).parent.parent / "docs" / "contact-sheet.png"
+SIDE, CAPTION = 192, 58
+
+
+def main() -> None:
+    sheet = Image.new("RGB", (5 * SIDE, 2 * (SIDE + CAPTION)), "white")
+    draw = ImageDraw.Draw(sheet)
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        painter = Agent(rounds=3, out=Path(folder))
+        for i, brief in enumerate(BRIEFS):
+            best = painter.paint(brief).best
+            right = sum(not one.problem for one in best.critique.regions) if best.critique else 0
+            said = f"{brief}  [{right} of {len(best.plan.regions)}, round {best.number}]"
+            x, y = i % 5 * SIDE, i // 5 * (SIDE + CAPTION)
+            sheet.paste(best.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
+            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(said, 32)), fill="black")
+            console.print(f"{best.score:.2f}  {said}", markup=False)
+    sheet.save(TARGET)
+    console.print(str(TARGET))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The shipped models for real: planner, renderer and critic out of this repository and the registry."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ditpipe import Box, Planner, Renderer, RenderRequest, columns
+from ditpipe.agent.chat_models import chat_model
+from ditpipe.prompts.layout import grid
+from ditpipe.renderer.models import POCKET
+from ditpipe.renderer.scorer import Scorer
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def test_the_embedded_llm_plans_two_subjects() -> None:
+    plan = Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right, at night")
+    assert [region.prompt.high_level for region in plan.regions] == ["cat", "rocket"]
+    assert ["red" in plan.regions[0].prompt.low_level, "blue" in plan.regions[1].prompt.low_level] == [True, True]
+    assert [region.box for region in plan.regions] == columns(2)
+    assert plan.scene.high_level.endswith("at night") and plan.scene.low_level
+
+
+def test_the_llm_server_ends_with_a_killed_parent() -> None:
+    code = "import time; from ditpipe.agent.embedded_llm import address; print(address(), flush=True); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline().startswith("http://127.0.0.1:")
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    if not children.exists():
+        parent.kill()
+        pytest.skip("needs Linux's /proc to find the child")
+    child = int(children.read_text().split()[0])
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while _alive(child):
+        assert time.monotonic() < deadline, "the server outlived its parent"
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_the_pocket_checkpoint_paints_each_colour_in_its_half() -> None:
+    from plans import plan_of
+
+    from ditpipe import LeveledPrompt
+
+    plan = plan_of(2)
+    left = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="car", low_level="red")})
+    right = plan.regions[1].model_copy(update={"prompt": LeveledPrompt(high_level="car", low_level="green")})
+    scene = LeveledPrompt(high_level="a red car on the left and a green car on the right at night")
+    plan = plan.model_copy(update={"scene": scene, "regions": [left, right]})
+    image = Renderer().render(RenderRequest(plan=plan, seed=1)).image
+    reds, greens = (sum(pixels) for pixels in ((_reddish(image.crop(half)) for half in ((0, 0, 48, 96),)), (_reddish(image.crop(half)) for half in ((48, 0, 96, 96),))))  # fmt: skip
+    assert reds > 100 > -greens and reds > greens + 200
+
+
+def _reddish(image: Image.Image) -> int:
+    """Clearly red pixels minus clearly green ones."""
+    pixels = list(image.get_flattened_data()) if hasattr(image, "get_flattened_data") else list(image.getdata())
+    return sum(r > g + 60 and r > b + 60 for r, g, b in pixels) - sum(g > r + 40 and g > b + 20 for r, g, b in pixels)
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+def test_the_critic_names_what_stands_in_each_half(scorer: Scorer) -> None:
+    image = Image.open(FIXTURES / "red-car-and-green-tree.png")
+    fits = scorer.score(image, columns(2), ["red car", "green tree"])
+    assert [fit.seen for fit in fits] == ["red car", "green tree"]
+    assert min(fit.score for fit in fits) > 0.5 and not any(fit.problem for fit in fits)
+
+
+def test_the_critic_sees_that_a_plan_was_swapped(scorer: Scorer) -> None:
+    image = Image.open(FIXTURES / "red-car-and-green-tree.png")
+    fits = scorer.score(image, columns(2), ["green tree", "red car"])
+    assert max(fit.score for fit in fits) < 0.2
+    assert fits[0].problem == "asked for 'green tree', sees 'red car'"
+
+
+def test_the_critic_sees_that_nothing_is_there(scorer: Scorer) -> None:
+    image = Image.open(FIXTURES / "empty-beach.png")
+    assert scorer.score(image, [Box(left=0, top=0, right=1, bottom=1)], ["red car"])[0].seen == "nothing"
+
+
+def test_the_critic_says_what_it_cannot_judge(scorer: Scorer) -> None:
+    image = Image.open(FIXTURES / "empty-beach.png")
+    assert "cannot judge 'grey philosopher'" in scorer.score(image, grid(1, 1), ["grey philosopher"])[0].problem
+
+
+def test_all_weights_stay_within_40_megabytes() -> None:
+    adapter = POCKET.parent.parent / "agent" / "embedded" / "planner-lora.gguf"
+    weights = [*POCKET.rglob("*.safetensors"), adapter]
+    assert sum(file.stat().st_size for file in weights) <= 40 * 2**20
