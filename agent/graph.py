@@ -64,7 +64,9 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                verdict = critique.invoke(call | {"args": {"plan": one["request"]["plan"], "path": one["path"]}}).artifact
+                verdict = critique.invoke(
+                    call | {"args": {"plan": one["request"]["plan"], "path": one["path"]}}
+                ).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
         best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
         if best["critique"]:
@@ -82,7 +84,9 @@ def build_graph(
             return {"done": True}
         get_stream_writer()(Revised(number, revision))
         call = {"type": "tool_call", "id": str(number), "name": apply.name}
-        changed = apply.invoke(call | {"args": {"plan": scene.model_dump(), "revision": revision.model_dump()}}).artifact
+        changed = apply.invoke(
+            call | {"args": {"plan": scene.model_dump(), "revision": revision.model_dump()}}
+        ).artifact
         return {"plan": changed.model_dump()}
 
     def after_critique(state: State) -> str:

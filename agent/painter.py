@@ -66,7 +66,9 @@ class Agent:
     def critic(self) -> Critic | None:
         if self._critic or self.settings.critic == "none":
             return self._critic
-        return EmbeddedCritic() if self.settings.critic == "embedded" else VisionCritic(self._chat(self.settings.critic))
+        return (
+            EmbeddedCritic() if self.settings.critic == "embedded" else VisionCritic(self._chat(self.settings.critic))
+        )
 
     def _chat(self, name: str) -> Any:
         key = self.settings.api_key
@@ -155,7 +157,9 @@ class Agent:
                     _note(folder, event)
                     yield event
             except sqlite3.Error as error:
-                raise RunError(f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}") from error
+                raise RunError(
+                    f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"
+                ) from error
             tried = app.get_state(config).values["tried"]
         rounds = tuple(_round(number + 1, one) for number, one in enumerate(tried))
         painting = Painting(brief, folder, rounds)

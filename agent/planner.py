@@ -49,7 +49,11 @@ class Planner:
         self, brief: str, messages: list[BaseMessage], answer: PlannerAnswer, findings: list[str]
     ) -> PlannerAnswer:
         """Hands the findings back once and keeps the answer with fewer of them."""
-        told = [*messages, AIMessage(answer.model_dump_json()), HumanMessage(words("recheck", findings=" ".join(findings)))]
+        told = [
+            *messages,
+            AIMessage(answer.model_dump_json()),
+            HumanMessage(words("recheck", findings=" ".join(findings))),
+        ]
         try:
             other = self._ask(told)
         except PlanningError:

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     candidates: int = Field(default=1, ge=1, le=16, description="pictures per round; the critic keeps the best")
     accept: float = Field(default=0.5, ge=0, le=1, description="a region below this score is drawn again")
     seed: int = Field(default=0, ge=0, lt=2**62, description="seed of the noise")
-    size: int | None = Field(default=None, ge=64, le=2048, multiple_of=16, description="pixels a side; empty: the model's")
+    size: int | None = Field(
+        default=None, ge=64, le=2048, multiple_of=16, description="pixels a side; empty: the model's"
+    )
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
     depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")

@@ -28,9 +28,18 @@ def judge(answer: PlannerAnswer, right: dict) -> dict[str, bool]:
     subjects = sorted(g[0] for g in got) == sorted(w[0] for w in wanted)
     free = any(w[1] == "*" for w in wanted)
     colours = subjects and (free or sorted((g[0], g[1]) for g in got) == sorted((w[0], w[1]) for w in wanted))
-    positions = subjects and all(any(g[0] == w[0] and w[1] in ("*", g[1]) and g[2] == w[2] for g in got) for w in wanted)
+    positions = subjects and all(
+        any(g[0] == w[0] and w[1] in ("*", g[1]) and g[2] == w[2] for g in got) for w in wanted
+    )
     background = right["background"] in ("*", answer.background)
-    parts = {"valid": True, "number": number, "subjects": subjects, "colours": colours, "positions": positions, "background": background}
+    parts = {
+        "valid": True,
+        "number": number,
+        "subjects": subjects,
+        "colours": colours,
+        "positions": positions,
+        "background": background,
+    }
     return parts | {"all right": all(parts.values())}
 
 
@@ -57,10 +66,18 @@ def main() -> None:
         seconds.append(time.perf_counter() - started)
         rows.append(row)
         if not row["all right"]:
-            said = [(o.subject, o.colour, o.position) for o in answer.objects] + [answer.background] if row["valid"] else answer
+            said = (
+                [(o.subject, o.colour, o.position) for o in answer.objects] + [answer.background]
+                if row["valid"]
+                else answer
+            )
             console.print(f"✗ {right['brief']}\n    {said}", markup=False)
     table = Table("planner", *MEASURES, "seconds a plan")
-    table.add_row(args.planner, *(f"{sum(r[m] for r in rows)}/{len(rows)}" for m in MEASURES), f"{sorted(seconds)[len(rows) // 2]:.2f}")
+    table.add_row(
+        args.planner,
+        *(f"{sum(r[m] for r in rows)}/{len(rows)}" for m in MEASURES),
+        f"{sorted(seconds)[len(rows) // 2]:.2f}",
+    )
     console.print(table)
 
 

@@ -17,7 +17,9 @@ class PlannedObject(Contract):
 
     subject: str = Field(min_length=1, max_length=60, description="the object, without colour or article: 'cat'")
     colour: str = Field(max_length=40, description="its main colour; if the brief says none, the usual one")
-    detail: str = Field(max_length=120, description="pattern, texture, material or size: 'striped'; empty if none is said")
+    detail: str = Field(
+        max_length=120, description="pattern, texture, material or size: 'striped'; empty if none is said"
+    )
     position: Place = Field(description="its place in the picture")
 
     @property
@@ -30,8 +32,12 @@ class PlannedObject(Contract):
 class PlannerAnswer(Contract):
     """A plan in words."""
 
-    objects: list[PlannedObject] = Field(min_length=1, max_length=MAX_REGIONS, description="every object of the brief, once")
-    background: str = Field(max_length=200, description="where or when it is: 'at night', 'on the beach'; empty if not said")
+    objects: list[PlannedObject] = Field(
+        min_length=1, max_length=MAX_REGIONS, description="every object of the brief, once"
+    )
+    background: str = Field(
+        max_length=200, description="where or when it is: 'at night', 'on the beach'; empty if not said"
+    )
     mood: str = Field(max_length=200, description="light and mood of the whole picture: 'warm evening light'")
 
 

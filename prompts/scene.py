@@ -1,4 +1,4 @@
-"""The scene contract: what a planner must say and what the renderer draws. Its field descriptions are sent to the LLM."""
+"""The scene contract: what a planner says and the renderer draws. Its field descriptions are sent to the LLM."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Box(Contract):
     @model_validator(mode="after")
     def _has_area(self) -> Self:
         if self.right <= self.left or self.bottom <= self.top:
-            raise ValueError(f"box needs left < right and top < bottom, got {self.left, self.top, self.right, self.bottom}")
+            raise ValueError(
+                f"box needs left < right and top < bottom, got {self.left, self.top, self.right, self.bottom}"
+            )
         return self
 
     @property
@@ -52,7 +54,9 @@ class LeveledPrompt(Contract):
     """The two levels of progressive prompts (paper, section I): what is there, and what it looks like."""
 
     high_level: Prompt = Field(description="content, topic, objects, layout and style, e.g. 'cat'")
-    low_level: Prompt = Field(default="", description="colour, texture, material, light and detail, e.g. 'red, striped'")
+    low_level: Prompt = Field(
+        default="", description="colour, texture, material, light and detail, e.g. 'red, striped'"
+    )
 
     @property
     def text(self) -> str:
@@ -68,15 +72,19 @@ class Region(Contract):
     prompt: LeveledPrompt = Field(description="what is there and what it looks like; nothing of the other regions")
     negative: Prompt = Field(default="", description="what must not appear in this region")
     z_order: int = Field(default=0, ge=-100, le=100, description="where boxes overlap the higher one is seen")
-    seed: int | None = Field(default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's")
+    seed: int | None = Field(
+        default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's"
+    )
 
 
 class ScenePlan(Contract):
-    """A brief, answered: the whole picture's prompt and its regions. What no region covers belongs to the scene prompt."""
+    """A brief, answered: the whole picture's prompt and its regions. What no region covers is the scene prompt's."""
 
     width: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
     height: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
-    scene: LeveledPrompt = Field(description="the whole picture: high level says what is where, low level its mood and light")
+    scene: LeveledPrompt = Field(
+        description="the whole picture: high level says what is where, low level its mood and light"
+    )
     negative: Prompt = Field(default="", description="what must not appear anywhere in the picture")
     regions: list[Region] = Field(min_length=1, max_length=MAX_REGIONS, description="one entry per subject, 1 to 16")
 
@@ -127,7 +135,9 @@ class Revision(Contract):
     """A delta to a plan that names the regions it changes, whether a critic or a person asked for it."""
 
     reason: str = Field(default="", description="why, in one sentence")
-    changes: list[RegionChange] = Field(min_length=1, description="the regions that change; all others stay as they are")
+    changes: list[RegionChange] = Field(
+        min_length=1, description="the regions that change; all others stay as they are"
+    )
     scene: LeveledPrompt | None = Field(default=None, description="new scene prompt, null to keep it")
 
     def apply(self, plan: ScenePlan) -> ScenePlan:

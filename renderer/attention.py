@@ -1,7 +1,7 @@
 """Controllable Region-Attention (paper, section II-C) on Hunyuan-DiT's cross-attention, without state.
 
-Paper: f_i = Attention(Q·Mask_i, K_i, V_i), Feature = sum_i f_i, where Mask_i selects the tokens of region i. As the masks
-do not overlap, the tokens of region i need attend to prompt i only; gathering them gives the same result as computing
+Paper: f_i = Attention(Q·Mask_i, K_i, V_i), Feature = sum_i f_i, where Mask_i selects the tokens of region i. The masks
+do not overlap, so the tokens of region i need attend to prompt i only; gathering them gives the same result as computing
 every prompt for every token and masking the outputs, for the cost of one prompt.
 """
 
@@ -56,7 +56,7 @@ class RegionAttention:
         attention_mask: None = None,
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """hidden_states: (batch, image tokens, channels); returns the same shape. diffusers always passes a mask, here None."""
+        """hidden_states: (batch, image tokens, channels); returns that shape. diffusers passes attention_mask=None."""
         query = attn.to_q(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb is not None:

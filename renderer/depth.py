@@ -10,7 +10,7 @@ Level = Literal["scene", "region"]
 class DepthSchedule(BaseModel):
     """Progressive prompts as a matter of network depth (paper, Figure 6).
 
-    `first` is heard by the shallow blocks, `then` by the blocks from the share `turn` (0–1) of the depth on. The default
+    `first` is heard by the shallow blocks, `then` by those from the share `turn` (0–1) of the depth on. The default
     lets the scene prompt, which says what is where, rule the shallow half and the region prompts the deep half.
     """
 

@@ -181,7 +181,9 @@ def predict(
     batch, _, height, width = latents.shape
     x = transformer.pos_embed(latents)
     times = timestep.to(latents.dtype).expand(batch)
-    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=latents.dtype, device=x.device).repeat(batch, 1)
+    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=latents.dtype, device=x.device).repeat(
+        batch, 1
+    )
     style = torch.zeros(batch, dtype=torch.long, device=x.device)
     condition = transformer.time_extra_emb(times, pooled, size, style, hidden_dtype=latents.dtype)
     skips: list[Tensor] = []

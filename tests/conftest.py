@@ -22,16 +22,23 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             latent_channels=4, block_out_channels=(8, 8, 8, 8), norm_num_groups=4, mid_block_add_attention=False,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
         ),
-        text_encoder=BertModel(BertConfig(vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)),
+        text_encoder=BertModel(
+            BertConfig(vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                       intermediate_size=16)
+        ),
         tokenizer=tokenizer,
         transformer=HunyuanDiT2DModel(
             num_attention_heads=2, attention_head_dim=16, hidden_size=32, num_layers=4, in_channels=4, patch_size=2,
             sample_size=16, cross_attention_dim=16, cross_attention_dim_t5=24, pooled_projection_dim=16,
             use_style_cond_and_image_meta_size=True,
         ),
-        scheduler=DDPMScheduler(beta_start=0.00085, beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction"),
+        scheduler=DDPMScheduler(
+            beta_start=0.00085, beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction"
+        ),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        text_encoder_2=T5EncoderModel(T5Config(vocab_size=len(tokens), d_model=24, d_kv=8, d_ff=16, num_layers=1, num_heads=2)),
+        text_encoder_2=T5EncoderModel(
+            T5Config(vocab_size=len(tokens), d_model=24, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+        ),
         tokenizer_2=tokenizer,
     ).save_pretrained(folder)  # fmt: skip
     return folder

@@ -27,7 +27,10 @@ class Verdicts:
         if self.calls == self.fail_at:
             raise KeyboardInterrupt
         score = self.scores.pop(0)
-        scores = [RegionScore(name=region.name, score=score, seen="?", problem="" if score > 0.5 else "?") for region in plan.regions]
+        scores = [
+            RegionScore(name=region.name, score=score, seen="?", problem="" if score > 0.5 else "?")
+            for region in plan.regions
+        ]
         return Critique(score=score, regions=scores)
 
 
@@ -56,7 +59,9 @@ def test_a_weak_region_is_drawn_from_new_noise(tiny: Renderer, tmp_path: Path) -
     painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path, rounds=2).paint(BRIEF, plan=plan())
     first, second = painting.rounds
     assert first.path.read_bytes() != second.path.read_bytes()
-    assert {region.seed for region in first.plan.regions} == {None} and None not in {r.seed for r in second.plan.regions}
+    assert {region.seed for region in first.plan.regions} == {None} and None not in {
+        r.seed for r in second.plan.regions
+    }
 
 
 def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
@@ -128,7 +133,10 @@ def test_a_vision_critic_is_repaired_like_the_planner() -> None:
 
 
 def test_a_second_revision_also_asks_more_strongly() -> None:
-    weak = Critique(score=0.4, regions=[RegionScore(name="cat", score=0.1, seen="dog"), RegionScore(name="rocket", score=0.9, seen="")])
+    weak = Critique(
+        score=0.4,
+        regions=[RegionScore(name="cat", score=0.1, seen="dog"), RegionScore(name="rocket", score=0.9, seen="")],
+    )
     first, second = revise(plan(), weak, round_number=1), revise(plan(), weak, round_number=2)
     assert first and second and [change.name for change in first.changes] == ["cat"]
     assert first.changes[0].prompt is None and second.changes[0].prompt.low_level == "bright striped red"

@@ -12,7 +12,9 @@ from ditpipe.renderer.masks import owners
 
 def attention() -> Attention:
     torch.manual_seed(0)
-    return Attention(query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True)
+    return Attention(
+        query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True
+    )
 
 
 def regions(boxes: list[Box], z_orders: list[int] | None = None) -> list[Region]:
@@ -43,7 +45,9 @@ LAYOUTS = {
     "2×2": regions(grid(2, 2)),
     "3×3": regions(grid(3, 3)),
     "overlap": regions([Box(left=0, top=0, right=0.8, bottom=0.8), Box(left=0.4, top=0.4, right=1, bottom=1)], [1, 0]),
-    "uncovered area": regions([Box(left=0.1, top=0.1, right=0.3, bottom=0.6), Box(left=0.6, top=0.2, right=0.9, bottom=0.7)]),
+    "uncovered area": regions(
+        [Box(left=0.1, top=0.1, right=0.3, bottom=0.6), Box(left=0.6, top=0.2, right=0.9, bottom=0.7)]
+    ),
 }
 
 

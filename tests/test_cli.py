@@ -37,7 +37,8 @@ def plan_file(tmp_path: Path) -> Path:
 
 
 def test_import_is_light() -> None:
-    code = "import ditpipe, sys; print([m for m in ('torch', 'langchain', 'langchain_core', 'diffusers') if m in sys.modules])"
+    heavy = "('torch', 'langchain', 'langchain_core', 'diffusers')"
+    code = f"import ditpipe, sys; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
@@ -108,7 +109,9 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
-    done = run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", "--json", cwd=tmp_path)
+    done = run(
+        "render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", "--json", cwd=tmp_path
+    )
     assert json.loads(done.stdout)["picture"] == "one.png", done.stderr
     again = run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)
     assert again.stdout.strip() == "two.png"

@@ -8,8 +8,8 @@ import pytest
 from scripted import scripted
 
 from ditpipe import Planner
-from ditpipe.agent.checks import check_answer
 from ditpipe.agent.chat_models import chat_model, structured_reply
+from ditpipe.agent.checks import check_answer
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, scene_text
 from ditpipe.prompts.errors import ModelError, PlanningError
 

@@ -12,7 +12,14 @@ from ditpipe.prompts.templates import words
 
 @pytest.mark.parametrize(
     "edges",
-    [(0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1), (0, 0, 1.1, 1), (-0.1, 0, 1, 1), (0, 0, float("nan"), 1), (0, 0, float("inf"), 1)],
+    [
+        (0.5, 0, 0.5, 1),
+        (0.6, 0, 0.5, 1),
+        (0, 0, 1.1, 1),
+        (-0.1, 0, 1, 1),
+        (0, 0, float("nan"), 1),
+        (0, 0, float("inf"), 1),
+    ],
 )
 def test_impossible_boxes(edges: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValidationError):

@@ -23,7 +23,9 @@ def icons(style: str = "flat") -> dict[str, str]:
     package = PACKAGES[style]
     archive = folder / (package.split("/")[1].replace("@", "-") + ".tgz")
     if not archive.exists():
-        packed = subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True)
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True
+        )
         (folder / packed.stdout.strip().splitlines()[-1]).rename(archive)
     with tarfile.open(archive) as tar:
         member = tar.extractfile("package/icons.json")

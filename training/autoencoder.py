@@ -1,6 +1,6 @@
 """Trains the pocket VAE: diffusers' AutoencoderKL, 8× down, 8 latent channels, on crops of composed pictures.
 
-    python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
+python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
 """
 
 import argparse
@@ -83,7 +83,9 @@ def main() -> None:
     vae.load_state_dict(weights)
     vae.eval()
     with torch.no_grad():
-        latents = torch.cat([vae.encode(b.to(device).float() / 127.5 - 1).latent_dist.mode() for b in train_set[:1000].split(50)])
+        latents = torch.cat(
+            [vae.encode(b.to(device).float() / 127.5 - 1).latent_dist.mode() for b in train_set[:1000].split(50)]
+        )
     vae.register_to_config(scaling_factor=round(1 / float(latents.std()), 5))
     vae.save_pretrained(FOLDER)
     print(json.dumps({"psnr": psnr(vae, held_out), "scaling_factor": vae.config.scaling_factor}))

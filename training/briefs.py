@@ -118,7 +118,12 @@ def _a(said: str, rng: np.random.Generator) -> str:
 def _list(parts: list[str], rng: np.random.Generator) -> str:
     if len(parts) == 1:
         return parts[0]
-    joint = pick(rng, (" and ", ", and ", ", ", " and ", "; ", " plus ", ". ") if len(parts) > 2 else (" and ", ", ", " and ", " with "))
+    joint = pick(
+        rng,
+        (" and ", ", and ", ", ", " and ", "; ", " plus ", ". ")
+        if len(parts) > 2
+        else (" and ", ", ", " and ", " with "),
+    )
     return ", ".join(parts[:-1]) + joint + parts[-1]
 
 
@@ -206,16 +211,42 @@ def _arranged(rng: np.random.Generator) -> tuple[str, list[dict[str, str]]]:
         return wording.format(*names), put(CORNERS)
     if count in (6, 9) and form < 0.6:
         rows = [_list(names[i : i + 3], rng) for i in range(0, count, 3)]
-        titles = ("top row", "bottom row") if count == 6 else pick(rng, (("top row", "middle row", "bottom row"), ("first row", "second row", "third row")))
+        titles = (
+            ("top row", "bottom row")
+            if count == 6
+            else pick(rng, (("top row", "middle row", "bottom row"), ("first row", "second row", "third row")))
+        )
         joint = pick(rng, ("; ", ". ", ", "))
         return joint.join(f"{title}: {row}" for title, row in zip(titles, rows, strict=True)), put(ROW[count])
     if form > 0.93:
         return _list(names, rng), put(ROW[count])
     base = ROW[count]
     if count == 2:
-        base = pick(rng, (("left", "right"), ("top left", "bottom right"), ("top right", "bottom left"), ("top", "bottom"), ("top left", "top right"), ("left", "center"), ("center", "right"), ("bottom left", "bottom right")))
+        base = pick(
+            rng,
+            (
+                ("left", "right"),
+                ("top left", "bottom right"),
+                ("top right", "bottom left"),
+                ("top", "bottom"),
+                ("top left", "top right"),
+                ("left", "center"),
+                ("center", "right"),
+                ("bottom left", "bottom right"),
+            ),
+        )
     elif count == 3:
-        base = pick(rng, (ROW[3], ("top", "center", "bottom"), ("top left", "top right", "bottom"), ("left", "top right", "bottom right"), ("top", "bottom left", "bottom right"), ("top left", "left", "bottom left")))
+        base = pick(
+            rng,
+            (
+                ROW[3],
+                ("top", "center", "bottom"),
+                ("top left", "top right", "bottom"),
+                ("left", "top right", "bottom right"),
+                ("top", "bottom left", "bottom right"),
+                ("top left", "left", "bottom left"),
+            ),
+        )
     places = [base[i] for i in rng.permutation(count)] if rng.random() < 0.6 else list(base)
     style = rng.random()
     words = [pick(rng, PLACES[p]) for p in places]
@@ -262,11 +293,28 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict]:
     if rng.random() < 0.12:
         word = pick(rng, list(SAID_MOODS))
         mood = SAID_MOODS[word]
-        opening = pick(rng, (f"a {word} picture of ", f"make it {word}: ", f"a {word} scene with ", f"I want something {word}, "))
+        opening = pick(
+            rng, (f"a {word} picture of ", f"make it {word}: ", f"a {word} scene with ", f"I want something {word}, ")
+        )
     if said and (said[0].isupper() or said.startswith("background")):
-        text = pick(rng, (f"{opening}{body}. {said}", f"{said.rstrip('.')}. {opening}{body}" if said[0].isupper() else f"{opening}{body}, {said}"))
+        text = pick(
+            rng,
+            (
+                f"{opening}{body}. {said}",
+                f"{said.rstrip('.')}. {opening}{body}" if said[0].isupper() else f"{opening}{body}, {said}",
+            ),
+        )
     elif said:
-        text = pick(rng, (f"{opening}{body} {said}", f"{opening}{body}, {said}", f"{opening}{body} {said}", f"{said}, {opening}{body}", f"{said}: {opening}{body}"))
+        text = pick(
+            rng,
+            (
+                f"{opening}{body} {said}",
+                f"{opening}{body}, {said}",
+                f"{opening}{body} {said}",
+                f"{said}, {opening}{body}",
+                f"{said}: {opening}{body}",
+            ),
+        )
     else:
         text = opening + body
     if rng.random() < 0.2:

@@ -85,7 +85,11 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
     names = [name_of(thing, rng) for thing in scene.things]
     form = rng.random()
     if arrangement == "centre":
-        body = names[0] if form < 0.8 else f"{_pick(rng, ('a large', 'a big'))} {names[0].removeprefix('a ').removeprefix('an ')}"
+        body = (
+            names[0]
+            if form < 0.8
+            else f"{_pick(rng, ('a large', 'a big'))} {names[0].removeprefix('a ').removeprefix('an ')}"
+        )
     elif arrangement in ("free", "corner3"):
         parts = []
         for thing, name in zip(scene.things, names, strict=True):
@@ -128,7 +132,9 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
 
 def all_words() -> set[str]:
     """Every word that a caption can hold (the text encoder's vocabulary keeps them whole)."""
-    text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *(w for ws in BACKGROUND_WORDS.values() for w in ws)])
+    text = " ".join(
+        [*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *(w for ws in BACKGROUND_WORDS.values() for w in ws)]
+    )
     text += " " + " ".join(word for pair in NINE for word in pair)
     text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
     text += " illustration drawing cartoon corner , : ; . at in on blurred"

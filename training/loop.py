@@ -78,7 +78,14 @@ def train(
     for optimiser, rates in zip(optimisers, base, strict=True):
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["base_lr"] = rate
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}"))
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
     with Progress(*columns) as bar:
         task = bar.add_task(name, total=steps, completed=start, loss="")
         window: list[float] = []

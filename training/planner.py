@@ -1,6 +1,6 @@
 """Tunes the embedded planner: a LoRA for SmolLM2-135M-Instruct on synthetic briefs, exported as a GGUF adapter.
 
-    python -m training.planner --steps 300      # resumes; some 25 minutes on 2 CPU cores
+python -m training.planner --steps 300      # resumes; some 25 minutes on 2 CPU cores
 """
 
 import argparse
@@ -93,14 +93,18 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.bfloat16)
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
-    model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=LAYERS, lora_dropout=0.0)).to(device)
+    model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=LAYERS, lora_dropout=0.0)).to(
+        device
+    )
     adapter = Adapter(model)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        # Of eight batches' worth of examples, sorted by length, one batch: little padding, and every length has its turn.
+        # Of eight batches' worth of examples, sorted by length, one batch: little padding, every length has its turn.
         rng = np.random.default_rng(1000 + step // 8)
-        pool = sorted((example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)), key=lambda row: len(row[0]))
+        pool = sorted(
+            (example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)), key=lambda row: len(row[0])
+        )
         turn = int(np.random.default_rng(step // 8).permutation(8)[step % 8])
         rows = pool[turn * args.batch : (turn + 1) * args.batch]
         length = max(len(ids) for ids, _ in rows)
@@ -111,7 +115,9 @@ def main() -> None:
             labels[i, begin : len(tokens)] = torch.tensor(tokens[begin:])
         mask = torch.arange(length)[None, :] < torch.tensor([len(tokens) for tokens, _ in rows])[:, None]
         with torch.autocast(device.type, torch.bfloat16):
-            hidden = model.base_model.model.model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+            hidden = model.base_model.model.model(
+                input_ids=ids.to(device), attention_mask=mask.to(device)
+            ).last_hidden_state
             wanted = labels[:, 1:].to(device) != -100
             logits = model.base_model.model.lm_head(hidden[:, :-1][wanted])
         return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:].to(device)[wanted]), {}

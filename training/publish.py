@@ -1,6 +1,6 @@
 """Writes the pipeline folder renderer/pocket/ from what training/work/ holds: float16 safetensors, diffusers format.
 
-    python -m training.publish [FOLDER]
+python -m training.publish [FOLDER]
 """
 
 import json
@@ -40,6 +40,12 @@ def main() -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
+    figures = {}
+    for stage in ("vae", "transformer", "critic", "planner"):
+        log = WORK / f"{stage}.jsonl"
+        if log.exists():
+            figures[stage] = json.loads(log.read_text().splitlines()[-1])
+    (folder / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6
     print(json.dumps({"step": state["step"], "seconds": state["seconds"], "megabytes": round(size, 2)}))
 

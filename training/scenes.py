@@ -19,7 +19,9 @@ def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
 
 def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
     """A scene and the name of its arrangement (which decides the words that can describe it)."""
-    arrangement = str(rng.choice(list(ARRANGEMENTS), p=np.array(list(ARRANGEMENTS.values())) / sum(ARRANGEMENTS.values())))
+    arrangement = str(
+        rng.choice(list(ARRANGEMENTS), p=np.array(list(ARRANGEMENTS.values())) / sum(ARRANGEMENTS.values()))
+    )
     if arrangement == "free":
         size = rng.uniform(0.22, 0.72)
         cells = [(rng.uniform(size / 2, 1 - size / 2), rng.uniform(size / 2, 1 - size / 2), size / 0.86)]
@@ -29,15 +31,26 @@ def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
         empty = int(rng.integers(4))
         cells = [cell for i, cell in enumerate(_cells(2, 2)) if i != empty]
     else:
-        columns, rows = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "nine": (3, 3)}[
-            arrangement
-        ]
+        columns, rows = {
+            "pair": (2, 1),
+            "stack": (1, 2),
+            "row3": (3, 1),
+            "column3": (1, 3),
+            "quad": (2, 2),
+            "nine": (3, 3),
+        }[arrangement]
         cells = _cells(columns, rows)
     jitter = 0.0 if len(cells) == 1 else 0.05
     things = []
     for (subject, colour), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
         size = fit * rng.uniform(0.72, 0.92)
         things.append(
-            Thing(subject, colour, x + rng.uniform(-jitter, jitter) * fit * 2, y + rng.uniform(-jitter, jitter) * fit * 2, size)
+            Thing(
+                subject,
+                colour,
+                x + rng.uniform(-jitter, jitter) * fit * 2,
+                y + rng.uniform(-jitter, jitter) * fit * 2,
+                size,
+            )
         )
     return Scene(str(rng.choice(BACKGROUNDS)), tuple(things), int(rng.integers(2**31))), arrangement

