@@ -1,8 +1,8 @@
 """Controllable Region-Attention (paper, section II-C) on Hunyuan-DiT's cross-attention, without state.
 
 Paper: f_i = Attention(Q·Mask_i, K_i, V_i), Feature = sum_i f_i, where Mask_i selects the tokens of region i. The masks
-do not overlap, so the tokens of region i need attend to prompt i only; gathering them gives the same result as computing
-every prompt for every token and masking the outputs, for the cost of one prompt.
+do not overlap, so the tokens of region i need attend to prompt i only; gathering them gives the same result as
+computing every prompt for every token and masking the outputs, for the cost of one prompt.
 """
 
 from dataclasses import dataclass
