@@ -20,11 +20,12 @@ SAID_PLACES: list[tuple[str, Place]] = [
 
 
 def singular(word: str) -> str:
+    """A noun's singular by spelling alone: 'cats' → 'cat', 'bus' stays."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if re.search(r"(ch|sh|x|ss)es$", word):
+    if re.search(r"(ch|sh|x|ss|us)es$", word):
         return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us")) else word
 
 
 def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from functools import cached_property
 from io import BytesIO
+from pathlib import Path
 from typing import Protocol
 
 from langchain_core.language_models import BaseChatModel
@@ -26,11 +27,14 @@ class Critic(Protocol):
 
 
 class EmbeddedCritic:
-    """The pocket world's own scorer. The scene's score is the mean of its regions'."""
+    """The pocket world's own scorer, loaded on first use. The scene's score is the mean of its regions'."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
 
     @cached_property
     def scorer(self) -> Scorer:
-        return Scorer.load()
+        return Scorer.load(self.folder)
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
         """A critique of an RGB picture. Raises ModelError if the scorer's weights are missing."""
@@ -52,7 +56,10 @@ class VisionCritic:
         self.chat_model = chat_model
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
-        """Raises CritiqueError (with the raw reply) if the answer stays invalid, ModelError if the model is unreachable."""
+        """A critique with one entry per region of the plan.
+
+        Raises CritiqueError (with the raw reply) if the answer stays invalid, ModelError if the model is unreachable.
+        """
         buffer = BytesIO()
         image.save(buffer, "PNG")
         picture = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,6 +1,7 @@
-"""Looks at regions of a picture: the embedded critic's eyes, a small CLIP trained on the pocket world."""
+"""Looks at regions of a picture: the embedded critic's eyes, a small CLIP of the pocket world. Knows no plans."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,21 @@ from ..prompts.scene import Box
 from .models import POCKET
 
 NOTHING = "nothing"
-ALIKE = 0.8  # text embeddings closer than this mean the same subject and colour
+# Cosine of two text embeddings above which both mean one label. Measured with `python -m benchmarks.critic`.
+ALIKE = 0.8
+# Colours that a brief may well name and that this world does not have: never judged as if they had not been said.
+FOREIGN_COLOURS = frozenset(
+    "black brown grey gray silver turquoise teal cyan magenta beige navy maroon bronze indigo olive".split()
+)
 
 
 @dataclass(frozen=True)
 class RegionFit:
-    """What the scorer makes of one region. `score`: 0–1, its probability that the asked text is what is there."""
+    """What the scorer makes of one region.
+
+    `score`: 0–1, the probability that the asked text, and no other label, is what is there. `seen`: the likeliest
+    label, 'red cat' or 'nothing'. `problem`: empty if that was asked for; it also says what cannot be judged.
+    """
 
     score: float
     seen: str
@@ -29,7 +39,7 @@ class RegionFit:
 
 
 class Scorer:
-    """A CLIP model and the labels of its world."""
+    """A CLIP model and the labels of its world. Keeps nothing from one call to the next."""
 
     def __init__(self, model: Any, tokenizer: Any, vocabulary: dict[str, dict[str, list[str]]]) -> None:
         self.model, self.tokenizer = model, tokenizer
@@ -38,55 +48,73 @@ class Scorer:
         self.bank = self._read(self.labels)
 
     @classmethod
-    def load(cls, folder: Path = POCKET / "critic") -> "Scorer":
-        """From a folder with a CLIPModel, its tokenizer and vocabulary.json. Raises ModelError if something is missing."""
+    def load(cls, folder: Path | None = None) -> "Scorer":
+        """From a folder with a CLIPModel, its tokenizer and vocabulary.json; without one, the pocket world's.
+
+        Raises ModelError if something is missing or broken.
+        """
         from transformers import BertTokenizer, CLIPModel
 
+        folder = folder or POCKET / "critic"
         try:
-            vocabulary = json.loads((folder / "vocabulary.json").read_text())
+            vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
             model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
             return cls(model, BertTokenizer.from_pretrained(folder, local_files_only=True), vocabulary)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"cannot load the embedded critic from {folder}: {str(error).splitlines()[0]}") from error
 
     def score(self, image: Image.Image, boxes: Sequence[Box], texts: Sequence[str]) -> list[RegionFit]:
-        """One fit per box and text, e.g. 'red cat'. Words it does not know are compared as text, and that is said."""
+        """One fit per box and its text, e.g. 'striped red cat'. Raises ValueError if their numbers differ."""
+        if len(boxes) != len(texts):
+            raise ValueError(f"one text per box, got {len(boxes)} boxes and {len(texts)} texts")
+        if not boxes:
+            return []
         with torch.inference_mode():
             seen = self._see([_cut(image, box, self.model.config.vision_config.image_size) for box in boxes])
             asked = self._read(list(texts))
-            scale = self.model.logit_scale.exp().clamp(max=60)
-            chances = (scale * seen @ self.bank.T).softmax(-1)
-            direct = scale * (seen * asked).sum(-1)
-            total = torch.logsumexp(scale * seen @ self.bank.T, dim=-1)
+            chances = (self.model.logit_scale.exp().clamp(max=60) * seen @ self.bank.T).softmax(-1)
+            likeness, nearest = (asked @ self.bank.T).max(dim=-1)
+            raw = (seen * asked).sum(-1)
         return [
-            self._fit(text, chances[i], asked[i], float((direct[i] - torch.logaddexp(direct[i], total[i])).exp()))
+            self._fit(text, chances[i], self.labels[int(nearest[i])], float(likeness[i]), float(raw[i]))
             for i, text in enumerate(texts)
         ]
 
-    def _fit(self, text: str, chances: Tensor, asked: Tensor, unknown_score: float) -> RegionFit:
+    def _fit(self, text: str, chances: Tensor, nearest: str, likeness: float, raw: float) -> RegionFit:
         seen = self.labels[int(chances.argmax())]
-        label = self._named(text)
-        if label is None:
-            likeness, nearest = (self.bank @ asked).max(dim=-1)
-            label = self.labels[int(nearest)] if float(likeness) >= ALIKE else None
-        if label is None:
-            return RegionFit(unknown_score, seen, f"cannot judge {text!r}: it is outside this critic's world")
-        score = float(chances[self.labels.index(label)])
-        return RegionFit(score, seen, "" if seen == label else f"asked for {text!r}, sees {seen!r}")
+        meant = self._named(text)
+        if meant is None:
+            meant = [nearest] if likeness >= ALIKE else []
+        if not meant:
+            problem = f"cannot judge {text!r}, which is outside this critic's world (image-text similarity {raw:.2f})"
+            return RegionFit(min(1.0, max(0.0, raw)), seen, f"{problem}; sees {seen!r}")
+        score = min(1.0, sum(float(chances[self.labels.index(label)]) for label in meant))
+        problem = "" if seen in meant else f"asked for {text!r}, sees {seen!r}"
+        foreign = [word for word in _words(text) if word in FOREIGN_COLOURS]
+        if foreign:
+            problem = f"cannot judge {' '.join(foreign)!r}" + (f"; {problem}" if problem else "")
+        return RegionFit(score, seen, problem)
 
-    def _named(self, text: str) -> str | None:
-        """The label whose colour and subject words, or their synonyms, both stand in the text; None if it is not one."""
-        words = text.lower().replace(",", " ").split()
-        subjects = {name for name, said in self.subjects.items() if set(said) & set(words)}
-        colours = {name for name, said in self.colours.items() if set(said) & set(words)}
-        return f"{colours.pop()} {subjects.pop()}" if len(subjects) == 1 and len(colours) == 1 else None
+    def _named(self, text: str) -> list[str] | None:
+        """Labels that the words of a text mean: its one subject in the colours it says, or in any if it says none.
+
+        Empty if it names several subjects, None if it names none of this world.
+        """
+        words = set(_words(text))
+        words |= {word.removesuffix("s") for word in words}
+        subjects = [name for name, said in self.subjects.items() if words & set(said)]
+        if len(subjects) != 1:
+            return [] if subjects else None
+        colours = [name for name, said in self.colours.items() if words & set(said)] or list(self.colours)
+        return [f"{colour} {subjects[0]}" for colour in colours]
 
     def _read(self, texts: list[str]) -> Tensor:
         """Unit text embeddings, (texts, channels)."""
-        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=24, return_tensors="pt")
+        length = self.model.config.text_config.max_position_embeddings
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=length, return_tensors="pt")
         with torch.inference_mode():
-            hidden = self.model.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask).pooler_output
-            return F.normalize(self.model.text_projection(hidden), dim=-1)
+            output = self.model.text_model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
+            return F.normalize(self.model.text_projection(output.pooler_output), dim=-1)
 
     def _see(self, crops: list[Tensor]) -> Tensor:
         """Unit image embeddings of crops in -1…1, (crops, channels)."""
@@ -94,9 +122,15 @@ class Scorer:
         return F.normalize(self.model.visual_projection(pooled), dim=-1)
 
 
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+", text.lower())
+
+
 def _cut(image: Image.Image, box: Box, side: int) -> Tensor:
-    """The box of an RGB picture as (3, side, side) in -1…1."""
-    left, top = round(box.left * image.width), round(box.top * image.height)
+    """The box of a picture, squeezed to a square as in training: (3, side, side) in -1…1."""
+    left = min(round(box.left * image.width), image.width - 1)
+    top = min(round(box.top * image.height), image.height - 1)
     right, bottom = max(left + 1, round(box.right * image.width)), max(top + 1, round(box.bottom * image.height))
     cut = image.convert("RGB").crop((left, top, right, bottom)).resize((side, side), Image.Resampling.BILINEAR)
-    return torch.frombuffer(bytearray(cut.tobytes()), dtype=torch.uint8).view(side, side, 3).permute(2, 0, 1) / 127.5 - 1
+    pixels = torch.frombuffer(bytearray(cut.tobytes()), dtype=torch.uint8).view(side, side, 3).permute(2, 0, 1)
+    return pixels.contiguous() / 127.5 - 1

@@ -32,9 +32,10 @@ NOTHING = "nothing"
 LABELS = [f"{colour} {subject}" for subject in SUBJECTS for colour in COLOURS] + [NOTHING]
 NAMES = [*SUBJECTS, NOTHING]
 DETAILS = ("striped", "shiny", "small", "large", "bright", "soft", "fluffy", "old", "wooden", "glowing", "spotted")
-GRIDS = {
-    "pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "corner3": (2, 2), "nine": (3, 3),
-}  # fmt: skip  # columns, rows
+GRIDS = {  # columns and rows
+    "pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "corner3": (2, 2),
+    "nine": (3, 3),
+}  # fmt: skip
 
 Cut = tuple[float, float, float, float]  # left, top, right, bottom in 0–1 of the canvas
 
