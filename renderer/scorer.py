@@ -17,8 +17,9 @@ from ..prompts.scene import Box
 from .models import POCKET
 
 NOTHING = "nothing"
-# Cosine of two text embeddings above which both mean one label. Measured with `python -m benchmarks.critic`.
-ALIKE = 0.8
+# Cosine of two text embeddings above which both mean one label. Measured: of 30 texts about subjects that this world
+# does not have, the likest to a label had 0.90 ("blue piano" to "blue bus"); other spellings of labels had 0.96 to 1.
+ALIKE = 0.93
 # Colours that a brief may well name and that this world does not have: never judged as if they had not been said.
 FOREIGN_COLOURS = frozenset(
     "black brown grey gray silver turquoise teal cyan magenta beige navy maroon bronze indigo olive".split()
