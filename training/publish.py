@@ -41,7 +41,7 @@ def main() -> None:
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
     figures = {}
-    for stage in ("vae", "transformer", "critic", "planner"):
+    for stage in ("vae", "transformer", "scorer", "planner"):
         log = WORK / f"{stage}.jsonl"
         if log.exists():
             figures[stage] = json.loads(log.read_text().splitlines()[-1])
