@@ -1,6 +1,6 @@
 """Trains the embedded critic: a small CLIP that tells what stands in a region of a pocket picture.
 
-    python -m training.critic --steps 2000      # a quarter of an hour on one CPU core; goes on where it stopped
+    python -m training.critic --steps 3000      # some 20 minutes on one busy CPU core; goes on where it stopped
 
 On busy cores OMP_NUM_THREADS=1 is some eight times faster than two threads that wait for each other.
 
@@ -176,7 +176,7 @@ def accuracy(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--pictures", type=int, default=5000)
     args = parser.parse_args()
