@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +62,8 @@ def paint(
     )  # fmt: skip
     from .painter import Agent
 
-    _follow(Agent(settings=settings).stream(brief), settings, as_json)
+    agent = Agent(settings=settings)
+    _follow(agent, agent.stream(brief), as_json)
 
 
 @app.command()
@@ -70,13 +72,18 @@ def resume(folder: Annotated[Path, typer.Argument(help="run folder")], as_json: 
     from .painter import Agent, run_record
 
     settings = Settings(**run_record(folder)["settings"])
-    _follow(Agent(settings=settings).resume(folder), settings, as_json)
+    agent = Agent(settings=settings)
+    _follow(agent, agent.resume(folder), as_json)
 
 
-def _follow(events: Any, settings: Settings, as_json: bool) -> None:
+def _follow(agent: Any, events: Any, as_json: bool) -> None:
     from .show import show
 
-    painting = show(events, Console(quiet=True) if as_json else people, rounds=settings.rounds)
+    signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
+    try:
+        painting = show(events, Console(quiet=True) if as_json else people, rounds=agent.settings.rounds)
+    except KeyboardInterrupt:
+        raise typer.Exit(_stopped()) from None
     best = painting.best
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
@@ -230,6 +237,7 @@ def doctor(as_json: Json = False) -> None:
 def main() -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from ..prompts.errors import RunError
 from ..prompts.scene import MAX_BRIEF, Critique, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.picture import write
-from ..renderer.pipeline import Renderer, RenderRequest
+from ..renderer.pipeline import OnStep, Renderer, RenderRequest, Step
 from ..tools.pictures import critique_picture, render_picture, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, revise
@@ -51,6 +51,7 @@ class Agent:
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
         self._planner, self._critic = planner, critic
+        self.stop = threading.Event()  # set it to end a run at its next denoising step, with KeyboardInterrupt
 
     @property
     def size(self) -> int:
@@ -135,11 +136,20 @@ class Agent:
             stop.set()
             await worker
 
+    def _stoppable(self, on_step: OnStep) -> OnStep:
+        # The graph draws in a worker thread, which a KeyboardInterrupt in the main thread would wait for.
+        def step(progress: Step) -> None:
+            if self.stop.is_set():
+                raise KeyboardInterrupt
+            on_step(progress)
+
+        return step
+
     def _run(self, folder: Path, brief: str, start: dict[str, Any] | None) -> Iterator[Event]:
         graph = build_graph(
             self.settings,
             plan=lambda text: self.planner.plan(text),
-            render=lambda on_step: render_picture(self.renderer, on_step),
+            render=lambda on_step: render_picture(self.renderer, self._stoppable(on_step)),
             critique=critique_picture(self.critic.critique) if self.critic else None,
             revise=lambda plan, critique, number: revise(
                 plan, critique, round_number=number, threshold=self.settings.accept
