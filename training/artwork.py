@@ -12,6 +12,7 @@ import resvg_py
 from PIL import Image
 
 WORK = Path(__file__).parent / "work"
+SHIPPED = Path(__file__).parent.parent / "renderer" / "pocket"
 PACKAGES = {"flat": "@iconify-json/fluent-emoji-flat@1.2.6"}
 
 

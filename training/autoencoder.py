@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
-from training.artwork import WORK
+from training.artwork import SHIPPED, WORK
 from training.loop import pick_device, train
 from training.scenes import random_scene
 from training.world import paint
@@ -92,10 +92,11 @@ def main() -> None:
 
 
 def load() -> AutoencoderKL:
-    """The trained VAE of training/work/vae, on the device at hand."""
-    vae = AutoencoderKL.from_config(AutoencoderKL.load_config(FOLDER))
-    vae.load_state_dict(load_file(FOLDER / "diffusion_pytorch_model.safetensors"))
-    return vae.eval().to(pick_device())
+    """The trained VAE of training/work/vae, else the shipped one, in float32 on the device at hand."""
+    folder = FOLDER if (FOLDER / "config.json").exists() else SHIPPED / "vae"
+    vae = AutoencoderKL.from_config(AutoencoderKL.load_config(folder))
+    vae.load_state_dict(load_file(folder / "diffusion_pytorch_model.safetensors"))
+    return vae.eval().float().to(pick_device())
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def save_atomically(state: Any, path: Path) -> None:
     os.replace(draft, path)
 
 
-def learning_rate(step: int, steps: int, warmup: int = 200, decay: float = 0.3) -> float:
-    """Warm-up, plateau, linear decay over the last `decay` share: a factor in 0–1."""
-    return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (steps * decay)))
+def learning_rate(step: int, done: float, warmup: int, decay: float = 0.3) -> float:
+    """Warm-up, plateau, linear decay over the last `decay` share of the work; `done` is the share behind us. 0–1."""
+    return min(1.0, (step + 1) / warmup, max(0.0, (1 - done) / decay))
 
 
 class Average:
@@ -53,11 +53,13 @@ def train(
     loss_of: Callable[[int], tuple[torch.Tensor, dict[str, float]]],
     *,
     steps: int,
+    minutes: float | None = None,
+    warmup: int = 200,
     ema: float | None = None,
     every: int = 500,
     on_checkpoint: Callable[[int, dict[str, torch.Tensor]], dict[str, float]] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Runs `loss_of(step)` until `steps`, going on from training/work/NAME.pt where that exists.
+    """Runs `loss_of(step)` until `steps`, or for `minutes` in all, going on from training/work/NAME.pt if it exists.
 
     Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and
     `on_checkpoint(step, weights)` may add figures. Returns the weights to ship (the average, if one is kept).
@@ -92,7 +94,10 @@ def train(
         figures: dict[str, float] = {}
         clock = time.monotonic()
         for step in range(start, steps):
-            factor = learning_rate(step, steps)
+            seconds = spent + time.monotonic() - clock
+            done = step / steps if minutes is None else seconds / (60 * minutes)
+            last = step + 1 == steps or done >= 1
+            factor = learning_rate(step, done, warmup)
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = group["base_lr"] * factor
@@ -106,8 +111,7 @@ def train(
             window.append(float(loss.detach()))
             if step % 20 == 0:
                 bar.update(task, completed=step + 1, loss=f"loss {sum(window[-50:]) / len(window[-50:]):.4f}")
-            if (step + 1) % every == 0 or step + 1 == steps:
-                seconds = spent + time.monotonic() - clock
+            if (step + 1) % every == 0 or last:
                 weights = average.weights if average else model.state_dict()
                 row = {"step": step + 1, "seconds": round(seconds, 1), "loss": sum(window) / len(window), **figures}
                 if on_checkpoint:
@@ -123,4 +127,6 @@ def train(
                     path,
                 )  # fmt: skip
                 window = []
+            if last:
+                break
     return average.weights if average else model.state_dict()

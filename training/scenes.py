@@ -6,8 +6,8 @@ from training.world import BACKGROUNDS, Scene, Thing, random_things
 
 # (arrangement, its share of all pictures)
 ARRANGEMENTS = {
-    "free": 0.22, "centre": 0.12, "pair": 0.24, "stack": 0.10, "row3": 0.05, "column3": 0.03, "quad": 0.14,
-    "corner3": 0.04, "nine": 0.06,
+    "free": 0.15, "centre": 0.15, "pair": 0.26, "stack": 0.10, "row3": 0.05, "column3": 0.03, "quad": 0.16,
+    "corner3": 0.03, "nine": 0.07,
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
             "nine": (3, 3),
         }[arrangement]
         cells = _cells(columns, rows)
-    jitter = 0.0 if len(cells) == 1 else 0.05
+    jitter = 0.0 if len(cells) == 1 else 0.03
     things = []
     for (subject, colour), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
         size = fit * rng.uniform(0.72, 0.92)

