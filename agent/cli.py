@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -211,7 +211,7 @@ def schema(
     name: Annotated[str, typer.Argument(help="scene-plan, critique or revision")] = "scene-plan", as_json: Json = False
 ) -> None:
     """Print the JSON Schema of the contract."""
-    contracts = {"scene-plan": ScenePlan, "critique": Critique, "revision": Revision}
+    contracts: dict[str, type[BaseModel]] = {"scene-plan": ScenePlan, "critique": Critique, "revision": Revision}
     if name not in contracts:
         raise ValueError(f"unknown schema {name!r}: one of {', '.join(contracts)}")
     print(json.dumps(contracts[name].model_json_schema(), indent=None if as_json else 2))

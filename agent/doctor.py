@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 from ..prompts.errors import DitpipeError
+from ..prompts.scene import ScenePlan
 
 
 class Finding(NamedTuple):
@@ -54,9 +55,9 @@ def _plan() -> None:
     Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
 
 
-def _sample() -> object:
+def _sample() -> ScenePlan:
     from ..prompts.layout import grid
-    from ..prompts.scene import LeveledPrompt, Region, ScenePlan
+    from ..prompts.scene import LeveledPrompt, Region
 
     cat = LeveledPrompt(high_level="cat", low_level="red")
     region = Region(name="cat", box=grid(1, 1)[0], prompt=cat)
@@ -74,4 +75,4 @@ def _judge() -> None:
 
     from .critic import EmbeddedCritic
 
-    EmbeddedCritic().critique(Image.new("RGB", (96, 96)), _sample())  # type: ignore[arg-type]
+    EmbeddedCritic().critique(Image.new("RGB", (96, 96)), _sample())

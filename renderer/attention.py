@@ -60,7 +60,7 @@ class RegionAttention:
         query = attn.to_q(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb is not None:
-            query = apply_rotary_emb(query, image_rotary_emb)
+            query = apply_rotary_emb(query, image_rotary_emb)  # type: ignore[arg-type]  # it takes the pair
         feature = torch.empty_like(query)
         for segment in encoder_hidden_states.segments:
             rows = query[segment.rows]
@@ -72,4 +72,5 @@ class RegionAttention:
                 heard = F.scaled_dot_product_attention(rows[:, :, segment.tokens], key, value)
                 feature[segment.rows, :, segment.tokens] = heard
         feature = feature.transpose(1, 2).flatten(2)
-        return attn.to_out[1](attn.to_out[0](feature))
+        out: Tensor = attn.to_out[1](attn.to_out[0](feature))
+        return out

@@ -63,7 +63,7 @@ def load_pipeline(name: str, *, device: str | None = None) -> Any:
     where, dtype = placement(device)
     # diffusers reports the missing safety checker as a warning; neither checkpoint here ships one.
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity(50)  # only what is critical
     logging.disable_progress_bar()
     try:
         pipe = HunyuanDiTPipeline.from_pretrained(source, dtype=dtype, use_safetensors=True)

@@ -1,10 +1,16 @@
 """A tiny Hunyuan-DiT with random weights and the published text lengths, in diffusers' folder format."""
 
+from __future__ import annotations
+
 import string
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from ditpipe import Renderer
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +23,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokens += [f"##{letter}" for letter in string.ascii_lowercase] + [","]
     tokenizer = BertTokenizer(vocab={token: i for i, token in enumerate(tokens)})
     folder = tmp_path_factory.mktemp("tiny-hunyuan")
-    HunyuanDiTPipeline(
+    pipe: Any = HunyuanDiTPipeline(
         vae=AutoencoderKL(
             latent_channels=4, block_out_channels=(8, 8, 8, 8), norm_num_groups=4, mid_block_add_attention=False,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
@@ -40,12 +46,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             T5Config(vocab_size=len(tokens), d_model=24, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
         ),
         tokenizer_2=tokenizer,
-    ).save_pretrained(folder)  # fmt: skip
+    )  # fmt: skip
+    pipe.save_pretrained(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_folder: Path):
+def tiny(tiny_folder: Path) -> Renderer:
     from ditpipe import Renderer
 
     return Renderer(str(tiny_folder), device="cpu")

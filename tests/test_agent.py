@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -34,7 +35,7 @@ class Verdicts:
         return Critique(score=score, regions=scores)
 
 
-def agent(tiny: Renderer, critic: Verdicts | None, tmp_path: Path, **options: object) -> Agent:
+def agent(tiny: Renderer, critic: Verdicts | None, tmp_path: Path, **options: Any) -> Agent:
     return Agent(renderer=tiny, critic=critic, size=96, steps=2, out=tmp_path / "runs", **options)
 
 
@@ -139,6 +140,7 @@ def test_a_second_revision_also_asks_more_strongly() -> None:
     )
     first, second = revise(plan(), weak, round_number=1), revise(plan(), weak, round_number=2)
     assert first and second and [change.name for change in first.changes] == ["cat"]
-    assert first.changes[0].prompt is None and second.changes[0].prompt.low_level == "bright striped red"
+    stronger = second.changes[0].prompt
+    assert first.changes[0].prompt is None and stronger and stronger.low_level == "bright striped red"
     assert first.changes[0].seed != second.changes[0].seed
     assert revise(plan(), weak, round_number=1, threshold=0.05) is None

@@ -1,5 +1,7 @@
 """Region attention against its oracle: every prompt for every token, outputs masked and summed (paper, II-C)."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,11 +26,12 @@ def regions(boxes: list[Box], z_orders: list[int] | None = None) -> list[Region]
     ]
 
 
-def masked_sum(layer: Attention, image: torch.Tensor, texts: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
+def masked_sum(layer: Any, image: torch.Tensor, texts: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
     """The authors' way: full query for each prompt, the output times the mask, summed, then the output projection."""
 
     def heads(x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+        split: torch.Tensor = x.unflatten(-1, (layer.heads, -1))
+        return split.transpose(1, 2)
 
     query = layer.norm_q(heads(layer.to_q(image)))
     feature = torch.zeros_like(query)
@@ -37,7 +40,8 @@ def masked_sum(layer: Attention, image: torch.Tensor, texts: torch.Tensor, owner
         value = heads(layer.to_v(texts[prompt : prompt + 1]))
         mask = (owner == prompt).to(query.dtype)[None, None, :, None]
         feature += mask * F.scaled_dot_product_attention(query, key, value)
-    return layer.to_out[0](feature.transpose(1, 2).flatten(2))
+    out: torch.Tensor = layer.to_out[0](feature.transpose(1, 2).flatten(2))
+    return out
 
 
 LAYOUTS = {

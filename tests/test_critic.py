@@ -32,7 +32,7 @@ def test_a_good_reply_is_a_critique_and_the_model_saw_plan_and_picture() -> None
     with scripted(GOOD) as model:
         found = VisionCritic(model).critique(PICTURE, PLAN)
     assert [one.score for one in found.regions] == [0.9, 0.2] and found.summary == "Two blobs."
-    plan, picture = model.asked[0][-1].content
+    plan, picture = list(model.asked[0][-1].content)
     assert isinstance(plan, dict) and json.loads(plan["text"]) == PLAN.model_dump()
     assert isinstance(picture, dict) and picture["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
 

@@ -1,5 +1,8 @@
 """The renderer as a whole: parity with diffusers, confinement, reproducibility."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
@@ -10,11 +13,11 @@ from ditpipe.prompts.errors import ModelError, RenderError
 from ditpipe.renderer.depth import DepthSchedule, preset
 
 
-def request(renderer: Renderer, regions: int = 2, **kwargs: object) -> RenderRequest:
+def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderRequest:
     return RenderRequest(plan=plan_of(regions), model=renderer.model, steps=3, **kwargs)
 
 
-def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder) -> None:
+def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder: Path) -> None:
     plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="red a")})
     asked = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
     ours = tiny.render(asked)
@@ -108,7 +111,7 @@ def test_size_that_does_not_fit_the_model(tiny: Renderer) -> None:
         tiny.render(RenderRequest(plan=plan, model=tiny.model, steps=1))
 
 
-def test_unknown_model_lists_the_known(tmp_path) -> None:
+def test_unknown_model_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="pocket, hunyuan-dit"):
         Renderer("stable-confusion")
     with pytest.raises(ModelError, match="no model_index.json"):

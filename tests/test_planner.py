@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import httpx2
 import openai
 import pytest
 from scripted import scripted
@@ -66,7 +66,7 @@ def test_the_better_of_two_wrong_answers_is_kept() -> None:
 
 
 def time_out() -> openai.APITimeoutError:
-    return openai.APITimeoutError(request=httpx.Request("POST", "http://127.0.0.1/v1"))
+    return openai.APITimeoutError(request=httpx2.Request("POST", "http://127.0.0.1/v1"))
 
 
 def test_a_time_out_is_tried_again() -> None:

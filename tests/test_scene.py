@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 import ditpipe
 from ditpipe import Box, LeveledPrompt, Region, Revision, boxes_for, columns, grid, rows
+from ditpipe.prompts.layout import Place
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.prompts.templates import words
 
@@ -75,7 +76,7 @@ def edges(box: Box) -> tuple[float, ...]:
         (["left", "left"], [(0, 0, 0.25, 1), (0.25, 0, 0.5, 1)]),
     ],
 )
-def test_places_become_boxes(places: list, expected: list[tuple[float, ...]]) -> None:
+def test_places_become_boxes(places: list[Place], expected: list[tuple[float, ...]]) -> None:
     assert [edges(box) for box in boxes_for(places)] == expected
 
 

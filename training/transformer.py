@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import DDPMScheduler, HunyuanDiT2DModel
 from diffusers.models.embeddings import apply_rotary_emb, get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
@@ -203,9 +202,23 @@ def main() -> None:
             states = bert(tokens.input_ids[:, :n], attention_mask=mask).last_hidden_state
         return Heard(states, mask, t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state)
 
+    pool: list[tuple[np.ndarray, list[str]]] = []
+
+    def wordings(rows: np.ndarray) -> list[str]:
+        return ["" if rng.random() < 0.1 else caption(*scenes[i], rng) for i in rows]  # "": classifier-free guidance
+
+    def next_batch() -> tuple[np.ndarray, list[str]]:
+        """Pictures and captions; of eight batches' worth, sorted by length, one batch: most texts are short."""
+        if not pool:
+            rows = rng.integers(0, len(latents), 8 * args.batch)
+            texts = wordings(rows)
+            lengths = [len(text) or rng.random() * 200 for text in texts]
+            order = rng.permutation(np.argsort(lengths).reshape(8, args.batch))
+            pool.extend((rows[some], [texts[i] for i in some]) for some in order)
+        return pool.pop()
+
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        rows = rng.integers(0, len(latents), args.batch)
-        silent = rng.random(args.batch) < 0.1  # for classifier-free guidance
+        rows, texts = next_batch()
         x = latents[torch.from_numpy(rows)].to(device).float()
         t = rng.permutation(args.batch) + rng.random(args.batch)
         t = torch.from_numpy(t).mul(1000 / args.batch).long().to(device)
@@ -213,13 +226,10 @@ def main() -> None:
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
 
-        def wordings() -> list[str]:
-            return ["" if quiet else caption(*scenes[i], rng) for i, quiet in zip(rows, silent, strict=True)]
-
         with torch.autocast(device.type, torch.bfloat16):
-            shallow = hear(wordings())
+            shallow = hear(texts)
             turn = int(rng.integers(1, len(dit.blocks))) if step % 2 else 0
-            deep = hear(wordings()) if turn else None
+            deep = hear([t and u for t, u in zip(texts, wordings(rows), strict=True)]) if turn else None
             out = forward(dit, attention, noisy, t.float(), shallow, rotary, deep, turn)
         # Weight of min-SNR-5 for v: fine noise counts less, shapes are decided where the noise is strong.
         error = (out[:, : x.shape[1]].float() - target).square() * (5 * (1 - a)).clamp(max=1)
