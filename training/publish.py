@@ -11,7 +11,7 @@ import torch
 from diffusers import HunyuanDiTPipeline
 from transformers import BertModel, BertTokenizer, T5EncoderModel
 
-from training import autoencoder
+from training import autoencoder, text
 from training.artwork import WORK
 from training.transformer import build, scheduler
 
@@ -22,13 +22,13 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else POCKET
     state = torch.load(WORK / "transformer.pt", map_location="cpu", weights_only=True)
     weights = state["average"]
-    transformer, t5 = build(), T5EncoderModel.from_pretrained(WORK / "text" / "text_encoder_2")
+    transformer, t5 = build(), T5EncoderModel.from_pretrained(text.folder() / "text_encoder_2").float()
     transformer.load_state_dict({k.removeprefix("dit."): v for k, v in weights.items() if k.startswith("dit.")})
     t5.load_state_dict({k.removeprefix("t5."): v for k, v in weights.items() if k.startswith("t5.")})
-    tokenizer = BertTokenizer.from_pretrained(WORK / "text" / "tokenizer")
+    tokenizer = BertTokenizer.from_pretrained(text.folder() / "tokenizer")
     pipe = HunyuanDiTPipeline(
         vae=autoencoder.load().cpu(),
-        text_encoder=BertModel.from_pretrained(WORK / "text" / "text_encoder"),
+        text_encoder=BertModel.from_pretrained(text.folder() / "text_encoder"),
         tokenizer=tokenizer,
         transformer=transformer,
         scheduler=scheduler(),
