@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from ..prompts.errors import CritiqueError
+from ..prompts.layout import roomier
 from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, Revision, ScenePlan
 from ..prompts.templates import words
 from ..renderer.scorer import Scorer
@@ -89,17 +90,21 @@ def _matching(critique: Critique, plan: ScenePlan) -> Critique:
 
 
 def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:
-    """What to change after a round: a new seed for each region below `threshold`, and from the second round on its
-    low-level prompt said more strongly. None if every region is good enough."""
+    """What to change after a round, in each region below `threshold`: a new seed; from the second round on also its
+    low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
+    None if every region is good enough."""
     weak = [one for one in critique.regions if one.score < threshold]
     if not weak:
         return None
     changes = []
     for one in weak:
         digest = hashlib.sha256(f"{one.name}/{round_number}".encode()).digest()
-        prompt = plan.region(one.name).prompt
-        stronger = None
+        region = plan.region(one.name)
+        prompt, stronger, box = region.prompt, None, None
         if round_number > 1 and prompt.low_level and not prompt.low_level.startswith("bright "):
             stronger = LeveledPrompt(high_level=prompt.high_level, low_level=f"bright {prompt.low_level}")
-        changes.append(RegionChange(name=one.name, seed=int.from_bytes(digest[:4]), prompt=stronger))
+        if round_number > 2:
+            wider = roomier(region.box, [other.box for other in plan.regions if other.name != one.name])
+            box = wider if wider != region.box else None
+        changes.append(RegionChange(name=one.name, seed=int.from_bytes(digest[:4]), prompt=stronger, box=box))
     return Revision(reason="; ".join(f"{one.name}: {one.problem or 'weak'}" for one in weak)[:500], changes=changes)

@@ -1,5 +1,6 @@
 """Boxes by arithmetic instead of by model: regular divisions (paper, section II-A) and places said in words."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from .scene import Box
@@ -29,6 +30,17 @@ def columns(count: int) -> list[Box]:
 def rows(count: int) -> list[Box]:
     """`count` boxes above each other, from the top."""
     return grid(1, count)
+
+
+def roomier(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
+    """The box with each edge moved outwards by `by` of the canvas, at most to its rim, where no other box is met."""
+    for edge, outermost in (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0)):
+        here = getattr(box, edge)
+        moved = max(0.0, here - by) if outermost == 0.0 else min(1.0, here + by)
+        wider = box.model_copy(update={edge: moved})
+        if all(wider.overlap(other) <= box.overlap(other) for other in others):
+            box = wider
+    return box
 
 
 def boxes_for(places: list[Place]) -> list[Box]:

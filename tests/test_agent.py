@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from plans import plan_of
 from scripted import scripted
 from test_planner import BRIEF, GOOD
 
-from ditpipe import Agent, Planner, Renderer, ScenePlan
+from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
 from ditpipe.agent.critic import VisionCritic, revise
 from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
 from ditpipe.prompts.errors import CritiqueError, RunError
@@ -144,3 +145,25 @@ def test_a_second_revision_also_asks_more_strongly() -> None:
     assert first.changes[0].prompt is None and stronger and stronger.low_level == "bright striped red"
     assert first.changes[0].seed != second.changes[0].seed
     assert revise(plan(), weak, round_number=1, threshold=0.05) is None
+
+
+def test_a_third_revision_moves_the_box_where_there_is_room() -> None:
+    weak = Critique(score=0.1, regions=[RegionScore(name="thing 0", score=0.1, seen="dog")])
+    corner = plan_of(1).model_copy(update={"regions": [plan_of(4).regions[0]]})  # the top left quarter, alone
+    second, third = revise(corner, weak, round_number=2), revise(corner, weak, round_number=3)
+    assert second and second.changes[0].box is None
+    assert third and third.changes[0].box == Box(left=0, top=0, right=0.6, bottom=0.6)
+    crowded = revise(plan_of(4), weak, round_number=3)
+    assert crowded and crowded.changes[0].box is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_disk_that_fills_up_half_way_loses_nothing(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "round-2").mkdir(parents=True)
+    (folder / "round-2" / "candidate-1.png.part").symlink_to("/dev/full")
+    with pytest.raises(RunError, match="candidate-1.png: No space left on device"):
+        agent(tiny, Verdicts(0.3), tmp_path).paint(BRIEF, plan=plan(), folder=folder)
+    painting = agent(tiny, Verdicts(0.9), tmp_path)
+    events = list(painting.resume(folder))
+    assert [type(event) for event in events if not isinstance(event, Stepped)] == [Rendered, Critiqued, Finished]
