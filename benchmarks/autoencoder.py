@@ -58,7 +58,7 @@ def main() -> None:
         (jobs.DOCS / "autoencoder.md").write_text(
             f"""# The VAE gives pictures back
 
-`python -m benchmarks.autoencoder`: {args.pictures:,} held-out compositions, encoded and decoded (the mode, no sampling).
+`python -m benchmarks.autoencoder`: {args.pictures:,} held-out compositions, encoded and decoded (no sampling).
 
 {text}
 
