@@ -70,6 +70,8 @@ class Batch:
             raise ValueError("the plans of a batch must have the same size, boxes and negative prompt")
         self.pipe, self.checkpoint, self.plans = renderer.pipe, renderer.checkpoint, plans
         transformer = self.pipe.transformer
+        for block in transformer.blocks:
+            block.attn2.set_processor(CoupleAttention())  # does all that RegionAttention does
         patch = 8 * transformer.config.patch_size
         self.owner = owners(first.regions, rows=first.height // patch, columns=first.width // patch)
         # Prompts in this order: every plan's scene, every plan's region 1, every plan's region 2, …, the negative.
@@ -116,8 +118,6 @@ class Batch:
     def paint(self, method: Method, seeds: Sequence[int], *, steps: int | None = None) -> list[Image.Image]:
         """One picture per plan, from that plan's seed; `steps` None means the model's own."""
         pipe, transformer = self.pipe, self.pipe.transformer
-        for block in transformer.blocks:
-            block.attn2.set_processor(CoupleAttention())
         listening, pooled = self._listening(method), self.pooled
         noise = [initial_noise(pipe, plan, self.owner, seed) for plan, seed in zip(self.plans, seeds, strict=True)]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")

@@ -1,4 +1,4 @@
-"""Work that several processes share and that an interrupted run goes on with. Knows no benchmark."""
+"""What the benchmarks share: processes, results kept on disk, one renderer and judge per process. Knows no figure."""
 
 import json
 import multiprocessing

@@ -85,7 +85,7 @@ class Judge:
         if not path.exists():
             raise FileNotFoundError(f"{path}: the judge has no weights; make them with: python -m training.judge")
         net = JudgeNet()
-        net.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+        net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
         return cls(net)
 
     def look(self, image: Image.Image, boxes: Sequence[Box]) -> list[Seen]:

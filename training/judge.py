@@ -148,8 +148,7 @@ def main() -> None:
         on_checkpoint=on_checkpoint,
     )  # fmt: skip
     WEIGHTS.parent.mkdir(exist_ok=True)
-    halves = {k: v.half().cpu().contiguous() for k, v in weights.items() if not k.endswith("num_batches_tracked")}
-    save_file(halves, WEIGHTS)
+    save_file({name: value.half().cpu().contiguous() for name, value in weights.items()}, WEIGHTS)
     figures = {"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)}
     (WEIGHTS.parent / "accuracy.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
