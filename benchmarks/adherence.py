@@ -1,7 +1,8 @@
 """Does each region show what its prompt asks? The paper's comparison on fixed plans, the same seeds for every method.
 
     python -m benchmarks.adherence                     # the whole table; goes on where it stopped
-    python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --model FOLDER
+    python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --no-write
+    python -m benchmarks.adherence --model FOLDER --steps 20 --guidance 4      # a pocket checkpoint in training
 
 Writes docs/adherence.md and docs/adherence.png. The judge (benchmarks/judging.py) looks at each region's box.
 """
@@ -38,19 +39,25 @@ SHOWN = 2  # plans of each arrangement in the contact sheet
 
 
 def measure(
-    model: str, regions: int, numbers: tuple[int, ...], rows: list[str], steps: int | None, half: bool, folder: Path
+    model: str,
+    regions: int,
+    numbers: tuple[int, ...],
+    rows: list[str],
+    sampling: dict[str, Any],
+    bf16: bool,
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """Draws some plans by some methods and lets the judge look; the first plans' pictures are kept for the sheet."""
     plans = [fixed_plan(regions, number)[0] for number in numbers]
     seeds = [seed_of(regions, number) for number in numbers]
     renderer, judge = jobs.renderer_of(model), jobs.the_judge()
     found = []
-    with torch.autocast(renderer.pipe.device.type, torch.bfloat16, enabled=half):
+    with torch.autocast(renderer.pipe.device.type, torch.bfloat16, enabled=bf16):
         batch = Batch(renderer, plans)
         for row in rows:
-            started = time.perf_counter()
-            images = batch.paint(ROWS[row][1], seeds, steps=steps)
-            seconds = (time.perf_counter() - started) / len(plans)
+            started = time.process_time()
+            images = batch.paint(ROWS[row][1], seeds, **sampling)
+            seconds = (time.process_time() - started) / len(plans)
             for number, plan, image in zip(numbers, plans, images, strict=True):
                 seen = judge.look(image, [region.box for region in plan.regions])
                 found.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
@@ -123,12 +130,14 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--model", default="pocket", help="a name from `ditpipe models`, or a folder")
     parser.add_argument("--steps", type=int, help="denoising steps; the model's own if not given")
+    parser.add_argument("--guidance", type=float, help="CFG scale; the model's own if not given")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, nearly the same pictures")
     parser.add_argument("--workers", type=int, default=jobs.available(), help="processes of one thread each")
     parser.add_argument("--no-write", action="store_true", help="print only, leave docs/ as it is")
     args = parser.parse_args()
     files = [*jobs.weights_of(args.model), *jobs.sources("renderer"), *jobs.own("batch", "plans")]
-    name = f"adherence-{jobs.fingerprint(files, args.steps, args.bf16)}"
+    sampling = {"steps": args.steps, "guidance_scale": args.guidance}
+    name = f"adherence-{jobs.fingerprint(files, sampling, args.bf16)}"
     results, folder = jobs.Results(name), jobs.WORK / name
     folder.mkdir(exist_ok=True)
     done = {(one["row"], one["regions"], one["plan"]) for one in results.rows}
@@ -139,7 +148,7 @@ def main() -> None:
             numbers = tuple(range(start, min(start + TOGETHER, args.plans)))
             missing = [row for row in rows if any((row, regions, number) not in done for number in numbers)]
             if missing:
-                tasks.append((args.model, regions, numbers, missing, args.steps, args.bf16, folder))
+                tasks.append((args.model, regions, numbers, missing, sampling, args.bf16, folder))
     for found in jobs.in_processes(measure, tasks, workers=args.workers, title="adherence"):
         results.add([one for one in found if (one["row"], one["regions"], one["plan"]) not in done])
     chosen = [one for one in results.rows if one["plan"] < args.plans and one["row"] in args.rows]
@@ -150,14 +159,14 @@ def main() -> None:
     seconds = sum(one["seconds"] for one in chosen)
     steps = args.steps or checkpoint(args.model).steps
     cost = (
-        f"{len(chosen):,} pictures of {steps} steps, {seconds / len(chosen):.2f} s each on one core "
-        f"({seconds / 60:.0f} core minutes for the table{', bfloat16' if args.bf16 else ''})."
+        f"{len(chosen):,} pictures of {steps} steps, {seconds / len(chosen):.2f} CPU seconds each "
+        f"({seconds / 60:.0f} CPU minutes for the table{', bfloat16' if args.bf16 else ''})."
     )
     notes = [jobs.judge_line(), conclusion(chosen, args.rows), cost]
     console.print(*notes, sep="\n", markup=False)
     if not args.no_write:
         write(lines, notes, args.plans)
-        sheet(folder, args.rows).save(jobs.DOCS / "adherence.png")
+        sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
         console.print(f"wrote {jobs.DOCS / 'adherence.md'} and adherence.png", markup=False)
 
 

@@ -115,20 +115,21 @@ class Batch:
         return heard
 
     @torch.inference_mode()
-    def paint(self, method: Method, seeds: Sequence[int], *, steps: int | None = None) -> list[Image.Image]:
-        """One picture per plan, from that plan's seed; `steps` None means the model's own."""
+    def paint(
+        self, method: Method, seeds: Sequence[int], *, steps: int | None = None, guidance_scale: float | None = None
+    ) -> list[Image.Image]:
+        """One picture per plan, from that plan's seed; None means the model's own steps and guidance scale."""
         pipe, transformer = self.pipe, self.pipe.transformer
         listening, pooled = self._listening(method), self.pooled
         noise = [initial_noise(pipe, plan, self.owner, seed) for plan, seed in zip(self.plans, seeds, strict=True)]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
-        rotary = rotary_embedding(transformer, latents)
+        rotary, guidance = rotary_embedding(transformer, latents), guidance_scale or self.checkpoint.guidance_scale
         for timestep in scheduler.timesteps:
             both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(pooled.dtype)
             negative, positive = predict(transformer, both, timestep, pooled, listening, rotary).float().chunk(2)
-            guided = negative + self.checkpoint.guidance_scale * (positive - negative)
-            latents = scheduler.step(guided, timestep, latents).prev_sample
+            latents = scheduler.step(negative + guidance * (positive - negative), timestep, latents).prev_sample
         pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
         return list(pipe.image_processor.postprocess(pixels, output_type="pil"))
 
