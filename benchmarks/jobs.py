@@ -86,14 +86,16 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 class Results:
-    """Finished results, one JSON line each, in benchmarks/work/; a line is written as soon as it is known."""
+    """Finished results, one JSON line each; a line is written as soon as it is known, half a line is dropped."""
 
-    def __init__(self, name: str) -> None:
-        WORK.mkdir(exist_ok=True)
-        self.path = WORK / f"{name}.jsonl"
-        self.rows: list[dict[str, Any]] = []
-        if self.path.exists():
-            self.rows = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+    def __init__(self, name: str, folder: Path = WORK) -> None:
+        folder.mkdir(exist_ok=True)
+        self.path = folder / f"{name}.jsonl"
+        text = self.path.read_text() if self.path.exists() else ""
+        whole, _, half = text.rpartition("\n")
+        self.rows: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+        if half:  # the run before was killed while it wrote
+            self.path.write_text(f"{whole}\n" if whole else "")
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         with self.path.open("a") as out:

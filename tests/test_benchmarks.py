@@ -1,6 +1,7 @@
 """The benchmarks' pure parts: fixed plans and briefs, counting, batches and Couple against their oracles."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from diffusers.models.attention_processor import Attention
 from PIL import Image
 from plans import plan_of
 
-from benchmarks import adherence, critic, geneval
+from benchmarks import adherence, critic, geneval, jobs
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
@@ -77,6 +78,29 @@ def test_critic_and_judge_agree_when_both_are_content_or_neither_is() -> None:
     found = critic.agreement(rows)
     assert (found["verdict"], found["subject"], found["colour"], found["found"]) == (2 / 4, 1 / 4, 2 / 4, 1 / 2)
     assert critic.adherence(rows) == found["right"] == 2 / 4
+
+
+def test_results_survive_a_run_that_was_killed_while_it_wrote(tmp_path: Path) -> None:
+    jobs.Results("figures", tmp_path).add([{"plan": 0}, {"plan": 1}])
+    with (tmp_path / "figures.jsonl").open("a") as file:
+        file.write('{"plan": 2, "se')
+    again = jobs.Results("figures", tmp_path)
+    assert again.rows == [{"plan": 0}, {"plan": 1}]
+    again.add([{"plan": 2}])
+    assert jobs.Results("figures", tmp_path).rows == [{"plan": 0}, {"plan": 1}, {"plan": 2}]
+
+
+def test_other_weights_or_settings_are_other_results(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1")
+    before = jobs.fingerprint([weights], "20 steps")
+    assert before == jobs.fingerprint([weights], "20 steps") != jobs.fingerprint([weights], "30 steps")
+    weights.write_bytes(b"2")
+    assert jobs.fingerprint([weights], "20 steps") != before
+
+
+def test_processes_share_the_tasks() -> None:
+    assert set(jobs.in_processes(pow, [(2, 3), (3, 2)], workers=1, title="powers")) == {8, 9}
 
 
 @pytest.mark.parametrize("task", geneval.TASKS)
