@@ -32,7 +32,7 @@ class NumpyOnly(pickle.Unpickler):
 
     KNOWN = {
         ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype,
-        ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # it moved in numpy 2
     }  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:

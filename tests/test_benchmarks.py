@@ -221,6 +221,7 @@ def test_couple_equals_its_masked_sum() -> None:
     halves = [Segment(slice(0, 1), half.nonzero()[:, 0], i + 1) for i, half in enumerate((left, ~left))]
     mixed = CoupleAttention()(layer, image, CoupledText(base, TextContext(keys, values, tuple(halves))))
 
+    assert layer.norm_q is not None
     masks = torch.stack([torch.ones(36), left.float(), (~left).float()])
     masks = masks / masks.sum(0)
     query = layer.norm_q(layer.to_q(image).unflatten(-1, (2, -1)).transpose(1, 2))
