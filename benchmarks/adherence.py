@@ -163,7 +163,7 @@ def main() -> None:
         f"({seconds / 60:.0f} CPU minutes for the table{', bfloat16' if args.bf16 else ''})."
     )
     notes = [jobs.judge_line(), conclusion(chosen, args.rows), cost]
-    console.print(*notes, sep="\n", markup=False)
+    console.print(*notes, sep="\n", markup=False, soft_wrap=True)
     if not args.no_write:
         write(lines, notes, args.plans)
         sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
