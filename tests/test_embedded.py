@@ -70,5 +70,6 @@ def _reddish(image: Image.Image) -> int:
 
 def test_all_weights_stay_within_40_megabytes() -> None:
     adapter = POCKET.parent.parent / "agent" / "embedded" / "planner-lora.gguf"
-    weights = [*POCKET.rglob("*.safetensors"), adapter]
+    judge = POCKET.parent.parent / "benchmarks" / "judge" / "judge.safetensors"
+    weights = [*POCKET.rglob("*.safetensors"), adapter, judge]
     assert sum(file.stat().st_size for file in weights) <= 40 * 2**20

@@ -1,0 +1,191 @@
+"""Does each region show what its prompt asks? The paper's comparison on fixed plans, the same seeds for every method.
+
+    python -m benchmarks.adherence                     # the whole table; goes on where it stopped
+    python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --no-write
+    python -m benchmarks.adherence --model FOLDER --steps 20 --guidance 4      # a pocket checkpoint in training
+
+Writes docs/adherence.md and docs/adherence.png. The judge (benchmarks/judging.py) looks at each region's box.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw
+from rich.console import Console
+
+from benchmarks import jobs
+from benchmarks.batch import COUPLE, Batch, Method
+from benchmarks.judging import Seen
+from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.models import checkpoint
+
+ROWS: dict[str, tuple[str, Method]] = {
+    "merged": ("all prompts merged into one, with position words", preset("scene")),
+    "couple": ("Couple (two regions only)", COUPLE),
+    "regions": ("Controllable Region-Attention, all blocks", preset("regions")),
+    "scene-then-regions@0.25": ("scene in the shallow ¼, then regions", preset("scene-then-regions@0.25")),
+    "scene-then-regions@0.5": ("scene in the shallow ½, then regions", preset("scene-then-regions@0.5")),
+    "scene-then-regions@0.75": ("scene in the shallow ¾, then regions", preset("scene-then-regions@0.75")),
+    "regions-then-scene@0.25": ("regions in the shallow ¼, then scene", preset("regions-then-scene@0.25")),
+    "regions-then-scene@0.5": ("regions in the shallow ½, then scene", preset("regions-then-scene@0.5")),
+    "regions-then-scene@0.75": ("regions in the shallow ¾, then scene", preset("regions-then-scene@0.75")),
+}
+TOGETHER = 10  # plans a batch
+SHOWN = 2  # plans of each arrangement in the contact sheet
+
+
+def measure(
+    model: str,
+    regions: int,
+    numbers: tuple[int, ...],
+    rows: list[str],
+    sampling: dict[str, Any],
+    bf16: bool,
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Draws some plans by some methods and lets the judge look; the first plans' pictures are kept for the sheet."""
+    plans = [fixed_plan(regions, number)[0] for number in numbers]
+    seeds = [seed_of(regions, number) for number in numbers]
+    renderer, judge = jobs.renderer_of(model), jobs.the_judge()
+    found = []
+    with torch.autocast(renderer.pipe.device.type, torch.bfloat16, enabled=bf16):
+        batch = Batch(renderer, plans)
+        for row in rows:
+            started = time.process_time()
+            images = batch.paint(ROWS[row][1], seeds, **sampling)
+            seconds = (time.process_time() - started) / len(plans)
+            for number, plan, image in zip(numbers, plans, images, strict=True):
+                seen = judge.look(image, [region.box for region in plan.regions])
+                found.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
+                              "seen": [[one.subject, one.colour] for one in seen]})  # fmt: skip
+                if number < SHOWN:
+                    image.save(folder / f"{regions}-{number}-{row}.png")
+    return found
+
+
+def tally(results: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Shares of regions whose subject, colour, and both are right. NaN of no results."""
+    pairs = [
+        (Seen(*seen), right)
+        for one in results
+        for seen, right in zip(one["seen"], fixed_plan(one["regions"], one["plan"])[1], strict=True)
+    ]
+    count = len(pairs) or float("nan")
+    subject = sum(seen.subject == right.subject for seen, right in pairs) / count
+    colour = sum(seen.colour == right.colour for seen, right in pairs) / count
+    both = sum(seen == right for seen, right in pairs) / count
+    return subject, colour, both
+
+
+def table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
+    """Cells 'subject / colour / both' in per cent, a line per method; '–' where a method was not measured."""
+    lines = [["method", *(f"N={regions}" for regions in ARRANGEMENTS)]]
+    for row in rows:
+        cells = []
+        for regions in ARRANGEMENTS:
+            mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
+            cells.append(" / ".join(f"{100 * share:.0f}" for share in tally(mine)) if mine else "–")
+        lines.append([ROWS[row][0], *cells])
+    return lines
+
+
+def conclusion(results: list[dict[str, Any]], rows: list[str]) -> str:
+    """Which depth schedule is best at four and nine regions together, beside the merged prompt."""
+    both = {
+        row: [tally([r for r in results if (r["row"], r["regions"]) == (row, n)])[2] for n in (4, 9)]
+        for row in rows
+        if row != "couple"
+    }
+    best = max(both, key=lambda row: sum(both[row]))
+    four, nine = both[best]
+    said = f"Best at N = 4 and 9 together: **{ROWS[best][0]}**, both right {four:.1%} and {nine:.1%}"
+    if "merged" in both:
+        said += f"; the merged prompt {both['merged'][0]:.1%} and {both['merged'][1]:.1%}"
+    return f"{said}."
+
+
+def sheet(folder: Path, rows: list[str]) -> Image.Image:
+    """The first plans of each arrangement (lines) by every method (columns)."""
+    side, head, left = 96, 40, 20
+    plans = [(regions, number) for regions in ARRANGEMENTS for number in range(SHOWN)]
+    out = Image.new("RGB", (left + len(rows) * (side + 4), head + len(plans) * (side + 4)), "white")
+    draw = ImageDraw.Draw(out)
+    for x, row in enumerate(rows):
+        draw.text((left + x * (side + 4), 2), row.replace("-then-", "\nthen ").replace("@", " @ "), fill="black")
+        for y, (regions, number) in enumerate(plans):
+            draw.text((2, head + y * (side + 4) + side // 2), str(regions), fill="black")
+            file = folder / f"{regions}-{number}-{row}.png"
+            if file.exists():
+                out.paste(Image.open(file), (left + x * (side + 4), head + y * (side + 4)))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plans", type=int, default=100, help="plans of each number of regions")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--model", default="pocket", help="a name from `ditpipe models`, or a folder")
+    parser.add_argument("--steps", type=int, help="denoising steps; the model's own if not given")
+    parser.add_argument("--guidance", type=float, help="CFG scale; the model's own if not given")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster, nearly the same pictures")
+    parser.add_argument("--workers", type=int, default=jobs.available(), help="processes of one thread each")
+    parser.add_argument("--no-write", action="store_true", help="print only, leave docs/ as it is")
+    args = parser.parse_args()
+    files = [*jobs.weights_of(args.model), *jobs.sources("renderer"), *jobs.own("batch", "plans")]
+    sampling = {"steps": args.steps, "guidance_scale": args.guidance}
+    name = f"adherence-{jobs.fingerprint(files, sampling, args.bf16)}"
+    results, folder = jobs.Results(name), jobs.WORK / name
+    folder.mkdir(exist_ok=True)
+    done = {(one["row"], one["regions"], one["plan"]) for one in results.rows}
+    tasks = []
+    for regions in sorted(ARRANGEMENTS, reverse=True):
+        rows = [row for row in args.rows if row != "couple" or regions == 2]
+        for start in range(0, args.plans, TOGETHER):
+            numbers = tuple(range(start, min(start + TOGETHER, args.plans)))
+            missing = [row for row in rows if any((row, regions, number) not in done for number in numbers)]
+            if missing:
+                tasks.append((args.model, regions, numbers, missing, sampling, args.bf16, folder))
+    for found in jobs.in_processes(measure, tasks, workers=args.workers, title="adherence"):
+        results.add([one for one in found if (one["row"], one["regions"], one["plan"]) not in done])
+    chosen = [one for one in results.rows if one["plan"] < args.plans and one["row"] in args.rows]
+
+    lines = table(chosen, args.rows)
+    console = Console()
+    console.print(jobs.markdown(lines), markup=False, soft_wrap=True)
+    seconds = sum(one["seconds"] for one in chosen)
+    steps = args.steps or checkpoint(args.model).steps
+    cost = (
+        f"{len(chosen):,} pictures of {steps} steps, {seconds / len(chosen):.2f} CPU seconds each "
+        f"({seconds / 60:.0f} CPU minutes for the table{', bfloat16' if args.bf16 else ''})."
+    )
+    notes = [jobs.judge_line(), conclusion(chosen, args.rows), cost]
+    console.print(*notes, sep="\n", markup=False, soft_wrap=True)
+    if not args.no_write:
+        write(lines, notes, args.plans)
+        sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
+        console.print(f"wrote {jobs.DOCS / 'adherence.md'} and adherence.png", markup=False)
+
+
+def write(lines: list[list[str]], notes: list[str], plans: int) -> None:
+    """docs/adherence.md."""
+    text = f"""# Adherence: does each region show what was asked?
+
+`python -m benchmarks.adherence`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3) regions, the same seeds for
+every method. Each cell: per cent of regions whose **subject / colour / both** are right, in the eyes of a judge that
+was trained on composed pictures only.
+
+{jobs.markdown(lines)}
+
+{(chr(10) * 2).join(notes)}
+
+![{SHOWN} plans of each number of regions (lines), drawn by every method (columns)](adherence.png)
+"""
+    (jobs.DOCS / "adherence.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

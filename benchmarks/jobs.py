@@ -1,0 +1,129 @@
+"""What the benchmarks share: processes, results kept on disk, one renderer and judge per process. Knows no figure."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+
+from benchmarks.judging import WEIGHTS, Judge
+from ditpipe import Agent, Painting, Renderer, ScenePlan
+from ditpipe.agent.critic import EmbeddedCritic
+from ditpipe.renderer.models import checkpoint
+
+WORK = Path(__file__).parent / "work"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+@cache
+def renderer_of(model: str) -> Renderer:
+    """This process's renderer."""
+    return Renderer(model)
+
+
+@cache
+def _critic() -> EmbeddedCritic:
+    return EmbeddedCritic()
+
+
+def loop(model: str, plan: ScenePlan, seed: int, folder: Path, *, rounds: int = 3) -> Painting:
+    """The agent's own loop on a ready plan: render, critique, revise. Its run folder is made inside `folder`."""
+    painter = Agent(renderer=renderer_of(model), critic=_critic(), rounds=rounds, seed=seed, out=folder)
+    return painter.paint(plan.scene.high_level, plan=plan)
+
+
+@cache
+def the_judge() -> Judge:
+    """This process's judge."""
+    return Judge.load()
+
+
+def judge_line() -> str:
+    """The judge's own accuracy, as its training measured it on held-out composed pictures."""
+    figures = json.loads((WEIGHTS.parent / "accuracy.json").read_text())["composed"]
+    return (
+        f"The judge on {figures['crops']:,} regions of held-out composed pictures: subject {figures['subject']:.1%}, "
+        f"colour {figures['colour']:.1%}, both {figures['both']:.1%} right."
+    )
+
+
+def weights_of(model: str) -> list[Path]:
+    """The files of a checkpoint that decide its pictures."""
+    source = Path(checkpoint(model).source)
+    return sorted([*source.rglob("*.safetensors"), *source.rglob("*config.json")])
+
+
+def fingerprint(files: Iterable[Path], *settings: object) -> str:
+    """A short name for all that decides a figure, so that results of other weights, code or settings are kept apart."""
+    digest = sha256(repr(settings).encode())
+    for file in [*files, WEIGHTS, Path(__file__).parent / "judging.py"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def sources(*floors: str) -> list[Path]:
+    """The Python files and word templates of some floors of the house."""
+    return sorted(file for floor in floors for file in (ROOT / floor).iterdir() if file.suffix in (".py", ".md"))
+
+
+def own(*names: str) -> list[Path]:
+    """Modules of this folder, by name."""
+    return [ROOT / "benchmarks" / f"{name}.py" for name in names]
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """A Markdown table; the first line is its head."""
+    head, *rest = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *rest])
+
+
+class Results:
+    """Finished results, one JSON line each; a line is written as soon as it is known, half a line is dropped."""
+
+    def __init__(self, name: str, folder: Path = WORK) -> None:
+        folder.mkdir(exist_ok=True)
+        self.path = folder / f"{name}.jsonl"
+        text = self.path.read_text() if self.path.exists() else ""
+        whole, _, half = text.rpartition("\n")
+        self.rows: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+        if half:  # the run before was killed while it wrote
+            self.path.write_text(f"{whole}\n" if whole else "")
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        with self.path.open("a") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+        self.rows += rows
+
+
+def available() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def in_processes(
+    work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, workers: int, title: str
+) -> Iterator[Any]:
+    """work(*task) of every task, as they finish, in `workers` processes of one thread each, with a progress bar."""
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+        futures = [pool.submit(work, *task) for task in tasks]
+        try:
+            for future in track(as_completed(futures), title, total=len(futures)):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

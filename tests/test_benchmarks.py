@@ -1,0 +1,230 @@
+"""The benchmarks' pure parts: fixed plans and briefs, counting, batches and Couple against their oracles."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
+from PIL import Image
+from plans import plan_of
+
+from benchmarks import adherence, critic, geneval, jobs
+from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
+from benchmarks.judging import Judge, JudgeNet, Seen
+from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
+from ditpipe import Renderer, RenderRequest
+from ditpipe.prompts.scene import Box
+from ditpipe.renderer.attention import Segment, TextContext, project_text
+from ditpipe.renderer.depth import preset
+
+
+@pytest.mark.parametrize("regions", ARRANGEMENTS)
+def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
+    plan, right = fixed_plan(regions, 7)
+    assert (plan, right) == fixed_plan(regions, 7) != fixed_plan(regions, 8)
+    assert [region.prompt.text for region in plan.regions] == [str(one) for one in right]
+    assert all(f"{one.colour} {one.subject}" in plan.scene.high_level for one in right)
+    assert math.isclose(sum(region.box.area for region in plan.regions), 1)
+
+
+def test_the_first_plan_with_two_regions() -> None:
+    plan, right = fixed_plan(2, 0)
+    assert plan.scene.high_level == "an orange castle on the left and a green whale on the right in the snow"
+    assert right == [Seen("castle", "orange"), Seen("whale", "green")]
+
+
+def test_other_numbers_of_regions_are_refused() -> None:
+    with pytest.raises(ValueError, match="one of 1, 2, 4, 9"):
+        fixed_plan(3, 0)
+
+
+def test_seeds_differ_between_plans_only() -> None:
+    assert len({seed_of(regions, number) for regions in ARRANGEMENTS for number in range(100)}) == 400
+
+
+def seen_by(regions: int, plan: int, **changed: str) -> dict[str, Any]:
+    """A result in which everything is right but, of the first region, what `changed` says."""
+    right = fixed_plan(regions, plan)[1]
+    first = Seen(changed.get("subject", right[0].subject), changed.get("colour", right[0].colour))
+    return {"regions": regions, "plan": plan, "seen": [[s.subject, s.colour] for s in (first, *right[1:])]}
+
+
+def test_the_tally_counts_regions_not_pictures() -> None:
+    assert adherence.tally([seen_by(4, 0)]) == (1, 1, 1)
+    assert adherence.tally([seen_by(4, 0, subject="nothing"), seen_by(4, 1)]) == (7 / 8, 1, 7 / 8)
+    wrong_both = [seen_by(1, 0, subject="nothing"), seen_by(1, 1, colour="none"), seen_by(2, 0)]
+    assert adherence.tally(wrong_both) == (3 / 4, 3 / 4, 2 / 4)
+
+
+def test_couple_has_a_cell_for_two_regions_only() -> None:
+    results = [seen_by(2, 0) | {"row": "couple"}, seen_by(4, 0) | {"row": "merged"}]
+    lines = adherence.table(results, ["merged", "couple"])
+    assert [line[1:] for line in lines] == [
+        ["N=1", "N=2", "N=4", "N=9"], ["–", "–", "100 / 100 / 100", "–"], ["–", "100 / 100 / 100", "–", "–"],
+    ]  # fmt: skip
+
+
+def test_critic_and_judge_agree_when_both_are_content_or_neither_is() -> None:
+    rows = [
+        {"asked": "red cat", "judge": "red cat", "critic": "red cat", "content": True},
+        {"asked": "red cat", "judge": "red dog", "critic": "blue cat", "content": False},
+        {"asked": "red cat", "judge": "nothing", "critic": "red cat", "content": True},
+        {"asked": "red cat", "judge": "red cat", "critic": "red dog", "content": False},
+    ]
+    found = critic.agreement(rows)
+    assert (found["verdict"], found["subject"], found["colour"], found["found"]) == (2 / 4, 1 / 4, 2 / 4, 1 / 2)
+    assert critic.adherence(rows) == found["right"] == 2 / 4
+
+
+def test_results_survive_a_run_that_was_killed_while_it_wrote(tmp_path: Path) -> None:
+    jobs.Results("figures", tmp_path).add([{"plan": 0}, {"plan": 1}])
+    with (tmp_path / "figures.jsonl").open("a") as file:
+        file.write('{"plan": 2, "se')
+    again = jobs.Results("figures", tmp_path)
+    assert again.rows == [{"plan": 0}, {"plan": 1}]
+    again.add([{"plan": 2}])
+    assert jobs.Results("figures", tmp_path).rows == [{"plan": 0}, {"plan": 1}, {"plan": 2}]
+
+
+def test_other_weights_or_settings_are_other_results(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1")
+    before = jobs.fingerprint([weights], "20 steps")
+    assert before == jobs.fingerprint([weights], "20 steps") != jobs.fingerprint([weights], "30 steps")
+    weights.write_bytes(b"2")
+    assert jobs.fingerprint([weights], "20 steps") != before
+
+
+def test_processes_share_the_tasks() -> None:
+    assert set(jobs.in_processes(pow, [(2, 3), (3, 2)], workers=1, title="powers")) == {8, 9}
+
+
+@pytest.mark.parametrize("task", geneval.TASKS)
+def test_fifty_fixed_briefs_a_task(task: str) -> None:
+    briefs = geneval.briefs(task)
+    assert briefs == geneval.briefs(task) and len({brief.text for brief in briefs}) == 50
+    for brief in briefs:
+        said = {one.subject for one in brief.objects}
+        assert all(subject in brief.text or geneval.plural(subject) in brief.text for subject in said)
+
+
+def test_the_first_briefs() -> None:
+    assert [geneval.briefs(task, 1)[0].text for task in geneval.TASKS] == [
+        "a picture of a cat",
+        "a picture of a crown and a rabbit",
+        "a picture of two crowns",
+        "a picture of a white whale",
+        "a picture of a duck left of a house",
+        "a picture of a white apple and a purple cat",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("noun", "more"), [("cat", "cats"), ("bus", "buses"), ("butterfly", "butterflies"), ("fish", "fish")]
+)
+def test_plurals(noun: str, more: str) -> None:
+    assert geneval.plural(noun) == more
+
+
+class Scripted(Judge):
+    """Says what it is told to see, box by box."""
+
+    def __init__(self, *seen: Seen) -> None:
+        super().__init__(JudgeNet())
+        self.seen = list(seen)
+
+    def look(self, image: Image.Image, boxes: Any) -> list[Seen]:
+        return [self.seen.pop(0) for _ in boxes]
+
+
+PICTURE, NOTHING = Image.new("RGB", (96, 96)), Seen("nothing", "")
+CAT, DOG = Seen("cat", "red"), Seen("dog", "blue")
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "right"),
+    [
+        (("cat", "dog"), (DOG, CAT), True),
+        (("cat", "dog"), (CAT, CAT), False),
+        (("cat", "cat"), (CAT, CAT), True),
+        (("cat", "cat", "cat"), (CAT, CAT), False),
+        (("cat",), (CAT, CAT), False),
+    ],
+)
+def test_the_boxes_must_show_just_what_the_brief_names(
+    said: tuple[str, ...], seen: tuple[Seen, ...], right: bool
+) -> None:
+    brief = geneval.Brief("counting", "", tuple(Seen(subject, "") for subject in said))
+    assert geneval.fulfils(brief, plan_of(2), PICTURE, Scripted(*seen)) is right
+
+
+def test_colours_count_where_they_are_said() -> None:
+    brief = geneval.Brief("colour attribution", "", (CAT, DOG))
+    assert geneval.fulfils(brief, plan_of(2), PICTURE, Scripted(CAT, DOG))
+    assert not geneval.fulfils(brief, plan_of(2), PICTURE, Scripted(Seen("cat", "blue"), Seen("dog", "red")))
+
+
+def test_what_no_box_reaches_must_be_empty() -> None:
+    left = Box(left=0, top=0, right=0.5, bottom=1)
+    plan = plan_of(1).model_copy(update={"regions": [plan_of(1).regions[0].model_copy(update={"box": left})]})
+    brief = geneval.Brief("single object", "", (Seen("cat", ""),))
+    assert geneval.fulfils(brief, plan, PICTURE, Scripted(CAT, NOTHING, NOTHING))
+    assert not geneval.fulfils(brief, plan, PICTURE, Scripted(CAT, NOTHING, DOG))
+
+
+def test_positions_are_looked_for_in_the_said_halves() -> None:
+    brief = geneval.Brief("position", "", (Seen("cat", ""), Seen("dog", "")), "right of")
+    assert [box.left for box in geneval.RELATIONS["right of"]] == [0.5, 0]
+    assert geneval.fulfils(brief, plan_of(4), PICTURE, Scripted(CAT, DOG))
+    assert not geneval.fulfils(brief, plan_of(4), PICTURE, Scripted(DOG, CAT))
+
+
+def test_overall_is_the_mean_of_the_tasks() -> None:
+    rows = [{"task": task} | dict.fromkeys(geneval.METHODS, task != "counting") for task in geneval.TASKS]
+    lines = geneval.table({"embedded": rows + rows[:1]})
+    assert lines[1] == ["embedded", "merged prompt", "1.00", "1.00", "0.00", "1.00", "1.00", "1.00", "0.83"]
+
+
+@pytest.mark.parametrize("name", ["scene", "regions", "scene-then-regions@0.5", "regions-then-scene@0.25"])
+def test_a_batch_draws_what_the_renderer_draws(tiny: Renderer, name: str) -> None:
+    plans = [plan_of(4), plan_of(4).model_copy(update={"scene": plan_of(4).regions[0].prompt})]
+    images = Batch(tiny, plans).paint(preset(name), [3, 4], steps=3)
+    for plan, seed, image in zip(plans, (3, 4), images, strict=True):
+        request = RenderRequest(plan=plan, model=tiny.model, seed=seed, steps=3, depth=preset(name))
+        alone = np.asarray(tiny.render(request).image, dtype=int)
+        assert np.abs(alone - np.asarray(image)).max() <= 1
+
+
+def test_couple_lies_between_the_merged_and_the_regional_picture(tiny: Renderer) -> None:
+    batch = Batch(tiny, [plan_of(2)])
+    images = [batch.paint(method, [5], steps=2)[0].tobytes() for method in (COUPLE, preset("scene"), preset("regions"))]
+    assert len(set(images)) == 3
+
+
+def test_plans_of_a_batch_share_their_layout(tiny: Renderer) -> None:
+    with pytest.raises(ValueError, match="same size, boxes"):
+        Batch(tiny, [plan_of(2), plan_of(4)])
+
+
+def test_couple_equals_its_masked_sum() -> None:
+    """Oracle: every prompt's attention for every token, times its mask over the sum of masks, added, then projected."""
+    torch.manual_seed(0)
+    layer = Attention(query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", bias=True)
+    image, texts = torch.randn(1, 36, 32), torch.randn(3, 20, 24)  # base, left, right
+    left = torch.arange(36) % 6 < 3
+    keys, values = project_text(layer, texts)
+    base = TextContext(keys, values, (Segment(slice(0, 1), None, 0),))
+    halves = [Segment(slice(0, 1), half.nonzero()[:, 0], i + 1) for i, half in enumerate((left, ~left))]
+    mixed = CoupleAttention()(layer, image, CoupledText(base, TextContext(keys, values, tuple(halves))))
+
+    assert layer.norm_q is not None
+    masks = torch.stack([torch.ones(36), left.float(), (~left).float()])
+    masks = masks / masks.sum(0)
+    query = layer.norm_q(layer.to_q(image).unflatten(-1, (2, -1)).transpose(1, 2))
+    heard = [F.scaled_dot_product_attention(query, keys[i : i + 1], values[i : i + 1]) for i in range(3)]
+    feature = sum(mask[:, None] * one for mask, one in zip(masks, heard, strict=True))
+    torch.testing.assert_close(mixed, layer.to_out[0](feature.transpose(1, 2).flatten(2)), rtol=1e-5, atol=1e-6)
