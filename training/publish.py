@@ -40,8 +40,9 @@ def main() -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
-    figures = {}
-    for stage in ("vae", "transformer", "scorer", "planner"):
+    known = POCKET / "training.json"
+    figures = json.loads(known.read_text()) if known.exists() else {}
+    for stage in ("vae", "transformer", "scorer", "planner"):  # of stages that were not run here, what is known
         log = WORK / f"{stage}.jsonl"
         if log.exists():
             figures[stage] = json.loads(log.read_text().splitlines()[-1])
