@@ -18,7 +18,7 @@ from ..prompts.errors import RunError
 from ..prompts.scene import MAX_BRIEF, Critique, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.picture import write
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest, Step
+from ..renderer.pipeline import CANDIDATE_STRIDE, OnStep, Renderer, RenderRequest, Step
 from ..tools.pictures import critique_picture, render_picture, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, revise
@@ -26,8 +26,6 @@ from .graph import build_graph
 from .planner import Planner
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Round
 from .settings import Settings
-
-CANDIDATE_STRIDE = 2**58  # far from any seed that a person types
 
 
 class Agent:
