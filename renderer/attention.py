@@ -42,24 +42,32 @@ class TextContext:
 
 @dataclass
 class Neighbours:
-    """Keys and values of the tokens that are not drawn, in one block's self-attention, as of the last whole forward.
+    """The tokens that an edit does not draw, as one block's self-attention sees them between two whole forwards.
 
-    `kept`: int64 indices of those tokens among `total`. Lives as long as one edit.
+    `kept`: int64 indices of those tokens among `total`; `step`: the denoising step that is being computed. Remembered
+    are the keys and values of the last two whole forwards; they change steadily from step to step, so those of a step
+    after them are extrapolated, by at most the distance of the two. Lives as long as one edit.
     """
 
     kept: Tensor
     total: int
-    keys: Tensor | None = field(default=None, repr=False)
-    values: Tensor | None = field(default=None, repr=False)
+    step: int = 0
+    seen: tuple[tuple[int, Tensor, Tensor], ...] = field(default=(), repr=False)
 
     def beside(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """What to attend to: a whole forward's (batch, heads, total, head dim) as it is, remembering the kept tokens;
         a partial one's with the remembered tokens beside it."""
         if keys.shape[2] == self.total:
-            self.keys, self.values = keys[:, :, self.kept], values[:, :, self.kept]
+            self.seen = (*self.seen[-1:], (self.step, keys[:, :, self.kept], values[:, :, self.kept]))
             return keys, values
-        assert self.keys is not None and self.values is not None, "a partial forward needs a whole one before it"
-        return torch.cat([keys, self.keys], 2), torch.cat([values, self.values], 2)
+        last, kept_keys, kept_values = self.seen[-1]
+        if len(self.seen) == 2:
+            before, old_keys, old_values = self.seen[0]
+            ahead = min(1.0, (self.step - last) / (last - before))
+            kept_keys, kept_values = (
+                torch.lerp(old, new, 1 + ahead) for old, new in ((old_keys, kept_keys), (old_values, kept_values))
+            )
+        return torch.cat([keys, kept_keys], 2), torch.cat([values, kept_values], 2)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,15 @@ from ..prompts.scene import ScenePlan
 from .attention import Neighbours, TextContext
 from .hunyuan import predict, rotary_embedding
 
-# An edit computes the whole picture in every REFRESH-th step, in the others only the tokens that it changes.
-REFRESH = 5
-
 Hear = Callable[[float, bool], Sequence[TextContext]]
+
+
+def whole_steps(steps: int) -> set[int]:
+    """The steps in which an edit computes the whole picture: 0, 2, 5, 9, 14, 20, 27 …, five of 20, seven of 30.
+
+    In the others it computes the tokens that it draws. The gaps grow because the early steps change most.
+    """
+    return {k * (k + 3) // 2 for k in range(steps)} & set(range(steps))
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Kept:
 
     latents: Tensor
     drawn: Tensor
-    refresh: int = REFRESH
+    whole: Callable[[int], set[int]] = whole_steps
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ def denoise(
     text, for all tokens or for the drawn ones.
 
     With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
-    is known in closed form (x = x_0 + sigma·noise), and come out bit for bit. Between two whole forwards the drawn
-    tokens attend to what the kept ones were in the last of them.
+    is known in closed form (x = x_0 + sigma·noise), and come out bit for bit. What is approximate: in the steps between
+    two whole forwards the drawn tokens attend to extrapolated keys and values of the kept ones (`Neighbours`).
     """
     transformer, pictures = pipe.transformer, len(noise)
     patch = transformer.config.patch_size
@@ -84,17 +89,21 @@ def denoise(
     rotary = rotary_embedding(transformer, height // patch, width // patch)
     pooled = pooled.repeat_interleave(pictures, 0)
     latents = noise * scheduler.init_noise_sigma
+    neighbours: list[Neighbours] = []
     if kept:
         new = cells_of(kept.drawn, height, width, patch)
         drawn, others = kept.drawn.nonzero()[:, 0], (~kept.drawn).nonzero()[:, 0]
         neighbours = [Neighbours(others, len(kept.drawn)) for _ in transformer.blocks]
+        whole = kept.whole(steps)
         latents = torch.where(new, latents, kept.latents + latents)
     for index, timestep in enumerate(scheduler.timesteps):
-        partial = kept is not None and index % kept.refresh > 0
+        partial = kept is not None and index not in whole
+        for block in neighbours:
+            block.step = index
         both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(pooled.dtype)
         negative, positive = predict(
             transformer, both, timestep, pooled=pooled, heard=hear(index / steps, partial), rotary=rotary,
-            tokens=drawn if partial else None, neighbours=neighbours if kept else None,
+            tokens=drawn if partial else None, neighbours=neighbours or None,
         ).float().chunk(2)  # fmt: skip
         step = scheduler.step(negative + guidance * (positive - negative), timestep, latents)
         latents, expected = step.prev_sample, step.pred_original_sample

@@ -8,9 +8,9 @@ from ..prompts.scene import ScenePlan
 from .denoise import cells_of
 from .masks import shares
 
-# Pixels beyond the drawn latent cells that an edit may change. The decoder's convolutions reach further in principle,
-# and its group norms everywhere; benchmarks/controls.py measures how little arrives there.
-REACH = 16
+# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels. The decoder's convolutions reach further
+# in principle, and its group norms everywhere; `python -m benchmarks.controls` measures how little arrives there.
+REACH = 2
 
 
 def changed_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int) -> Tensor:
@@ -27,9 +27,8 @@ def changed_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: i
     return tokens
 
 
-def keep_pixels(before: Image.Image, after: Image.Image, drawn: Tensor, *, patch: int, reach: int = REACH) -> Image.Image:
-    """The edited picture with the pixels of the old one wherever the drawn tokens do not reach."""
-    cells = cells_of(drawn.cpu(), before.height // 8, before.width // 8, patch).to(torch.uint8) * 255
-    mask = Image.frombytes("L", (cells.shape[1], cells.shape[0]), cells.contiguous().numpy().tobytes())
-    mask = mask.resize(before.size, Image.Resampling.NEAREST).filter(ImageFilter.MaxFilter(2 * reach + 1))
-    return Image.composite(after, before, mask)
+def keep_pixels(before: Image.Image, after: Image.Image, drawn: Tensor, *, patch: int) -> Image.Image:
+    """The edited picture, with the pixels of the old one wherever the drawn tokens, bool (n,), do not reach."""
+    cells = cells_of(drawn, before.height // 8, before.width // 8, patch)
+    mask = Image.fromarray(cells.numpy()).convert("L").filter(ImageFilter.MaxFilter(2 * REACH + 1))
+    return Image.composite(after, before, mask.resize(before.size, Image.Resampling.NEAREST))
