@@ -89,6 +89,8 @@ def _listed(text: str) -> list[Level]:
         found = re.fullmatch(r"\s*([a-z-]+)(?:\*(\d{1,3}))?\s*", part)
         known = next((level for level in LEVELS if found and found[1] == level), None)
         if not found or not known:
-            raise ValueError(f"{part.strip()!r} in the depth schedule is no level: one of {', '.join(LEVELS)}, or L*4")
+            raise ValueError(
+                f"{part.strip()!r} in the depth schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
+            )
         levels += [known] * int(found[2] or 1)
     return levels

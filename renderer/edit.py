@@ -1,6 +1,5 @@
 """What an edit changes: which tokens are drawn anew, and which pixels that can reach."""
 
-import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
@@ -8,8 +7,8 @@ from ..prompts.scene import ScenePlan
 from .denoise import cells_of
 from .masks import shares
 
-# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels. The decoder's convolutions reach further
-# in principle, and its group norms everywhere; `python -m benchmarks.controls` measures how little arrives there.
+# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels. The decoder's convolutions reach
+# further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what arrives there.
 REACH = 2
 
 

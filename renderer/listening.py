@@ -72,9 +72,7 @@ class Listening:
         ]
 
 
-def _segments(
-    rows: slice, prompts: list[str], texts: list[str], shares: Tensor, device: torch.device
-) -> list[Segment]:
+def _segments(rows: slice, prompts: list[str], texts: list[str], shares: Tensor, device: torch.device) -> list[Segment]:
     """Who listens to which of `texts`, where prompts[i] has shares[i]; a single prompt has everything."""
     out = []
     for text in dict.fromkeys(prompts):

@@ -22,7 +22,8 @@ from .masks import acting, owners, shares, with_scene
 from .models import checkpoint, load_pipeline
 from .text import Prompts
 
-CANDIDATE_STRIDE = 2**58  # between the seeds of candidates: far from any seed that a person types
+# Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
+CANDIDATE_STRIDE = 0x9E3779B9
 
 
 class RenderRequest(BaseModel):
