@@ -113,12 +113,14 @@ class RegionAttention:
             rows = query[segment.rows]
             key = encoder_hidden_states.keys[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
             value = encoder_hidden_states.values[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
-            tokens = slice(None) if segment.tokens is None else segment.tokens
-            heard = F.scaled_dot_product_attention(rows[:, :, tokens], key, value)
-            if segment.shares is None:
-                feature[segment.rows, :, tokens] = heard
+            mine = rows if segment.tokens is None else rows.index_select(2, segment.tokens)
+            heard = F.scaled_dot_product_attention(mine, key, value)
+            if segment.shares is not None:
+                heard = segment.shares[:, None].to(heard.dtype) * heard
+            if segment.tokens is None:
+                feature[segment.rows] += heard
             else:
-                feature[segment.rows, :, tokens] += segment.shares[:, None].to(heard.dtype) * heard
+                feature[segment.rows].index_add_(2, segment.tokens, heard)
         return attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
 
 
