@@ -95,8 +95,9 @@ def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple
     """Candidates with what the critic says of each, best first; without a critic in the order of drawing."""
     if critic is None:
         return [(result, None) for result in results]
-    judged = [(result, critic.critique(result.image, result.request.edited_plan)) for result in results]
-    return sorted(judged, key=lambda pair: -pair[1].score)
+    verdicts = [critic.critique(result.image, result.request.edited_plan) for result in results]
+    best_first = sorted(range(len(results)), key=lambda i: -verdicts[i].score)
+    return [(results[i], verdicts[i]) for i in best_first]
 
 
 def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:

@@ -15,7 +15,7 @@ from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revisio
 from ditpipe.agent.critic import EmbeddedCritic, ranked
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.denoise import Kept, cells_of
-from ditpipe.renderer.depth import preset
+from ditpipe.renderer.depth import PRESETS, preset
 from ditpipe.renderer.edit import changed_tokens
 from ditpipe.renderer.pipeline import decode
 
@@ -102,37 +102,48 @@ def main() -> None:
              region("blue rocket", Box(left=0.5, top=0, right=1, bottom=0.5))]  # fmt: skip
     over = ScenePlan(scene=pair().scene, regions=[inner[0], inner[1].model_copy(update={"z_order": 1})])
     under = ScenePlan(scene=pair().scene, regions=[inner[1], inner[0].model_copy(update={"z_order": 1})])
-    page.vary("boxes", "Free boxes: nested, hidden, with a gap", "ditpipe render plan.json --set rocket.z_order=1", {
-        "rocket above": request(over), "rocket below": request(under),
-        "gap": request(ScenePlan(scene=pair().scene, regions=[region("red cat", Box(left=0, top=0.3, right=0.4, bottom=1)),
-                                                              inner[1]]))})  # fmt: skip
-    page.vary("strength", "Strength: the share of the region's own prompt", "ditpipe render plan.json --set '*.strength=0.5'",
-              {f"strength {s:g}": request(all_of(pair(), strength=s)) for s in (1.0, 0.7, 0.4, 0.0)})  # fmt: skip
+    low = region("red cat", Box(left=0, top=0.3, right=0.4, bottom=1))
+    apart = ScenePlan(scene=pair().scene, regions=[low, inner[1]])
+    mixed = {f"strength {s:g}": request(all_of(pair(), strength=s)) for s in (1.0, 0.7, 0.4, 0.0)}
+    how = "ditpipe render plan.json --set '*.strength=0.5'"
+    page.vary("strength", "Strength: the share of the region's own prompt", how, mixed)
+    page.vary("strength", "Strength: the share of the region's own prompt",
+              "ditpipe render plan.json --set '*.strength=0.5'", {f"strength {s:g}": request(all_of(pair(), strength=s)) for s in (1.0, 0.7, 0.4, 0.0)})  # fmt: skip
     page.vary("steps", "Start and end of regional control", "ditpipe render plan.json --set '*.start=0.4'", {
         "all steps": request(pair()), "from 40%": request(all_of(pair(), start=0.4)),
         "until 40%": request(all_of(pair(), end=0.4))})  # fmt: skip
-    schedules = ("scene", "regions", "regions-then-scene", "scene-then-regions", "scene-high*4,region-high*2,region-low*2")
+    schedules = (*PRESETS, "scene-high*4,region-high*2,region-low*2")
     page.vary("depth", "Depth: which level each block hears", f"ditpipe render plan.json --depth '{schedules[-1]}'",
               {name: request(pair(), depth=preset(name)) for name in schedules})  # fmt: skip
-    page.vary("negative", "Negatives: of the picture, of a region", "ditpipe render plan.json --set rocket.negative=blue", {
+    page.vary("negative", "Negatives: of the picture, of a region",
+              "ditpipe render plan.json --set rocket.negative=blue", {
         "none": request(pair()), "picture: blue": request(pair().model_copy(update={"negative": "blue"})),
         "rocket: blue": request(pair(negative="blue"))})  # fmt: skip
     page.vary("seed", "Seeds: new noise in one region", "ditpipe render plan.json --set rocket.seed=1", {
         "the picture's": request(pair()), **{f"rocket {s}": request(pair(seed=s)) for s in (1, 2)}})  # fmt: skip
     best = ranked(renderer.candidates(request(pair()), 4), EmbeddedCritic())
-    page.show("candidates", "Candidates: one batch, best first", "ditpipe render plan.json --candidates 4",
-              [f"{verdict.score:.2f}" for _, verdict in best if verdict], [result.image for result, _ in best])
+    page.show(
+        "candidates",
+        "Candidates: one batch, best first",
+        "ditpipe render plan.json --candidates 4",
+        [f"{verdict.score:.2f}" for _, verdict in best if verdict],
+        [result.image for result, _ in best],
+    )
     before = renderer.render(request(nine()))
     after = renderer.edit(before, CAR)
     change = ImageChops.difference(before.image, after.image).convert("L").point(lambda level: 255 * (level > 0))
-    page.show("edit", "Edit: one region of nine becomes a blue car",
-              "ditpipe edit picture.png --region house --prompt car --low blue --seed 77",
-              ["before", "after", "pixels that differ"], [before.image, after.image, change.convert("RGB")])
+    page.show(
+        "edit",
+        "Edit: one region of nine becomes a blue car",
+        "ditpipe edit picture.png --region house --prompt car --low blue --seed 77",
+        ["before", "after", "pixels that differ"],
+        [before.image, after.image, change.convert("RGB")],
+    )
     distances, far = measure_edits(renderer)
     page.lines += [
         "", "## What an edit approximates", "",
-        f"Five of twenty steps are computed whole. Three edits came out {min(distances):.2f} to {max(distances):.2f} of their "
-        "own size away from the same edits with every step whole (RMS of the latents of the drawn region).", "",
+        f"Five of twenty steps are computed whole. Three edits came out {min(distances):.2f} to {max(distances):.2f} "
+        "of their own size away from the same edits with every step whole (RMS of the drawn latents).", "",
         "An edit keeps the pixels more than 16 beyond the drawn cells. What the decoder alone would change there:", "",
         "| pixels beyond | mean, levels of 255 | largest |", "|---|---|---|",
         *(f"| {pixels} | {mean:.2f} | {most:.0f} |" for pixels, (mean, most) in far.items()),

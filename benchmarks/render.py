@@ -18,16 +18,16 @@ from diffusers import AutoencoderKL, DDPMScheduler, HunyuanDiT2DModel, HunyuanDi
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 from diffusers.models.embeddings import apply_rotary_emb
 from rich.console import Console
+from torch import Tensor
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, heads_of, project_text
 from ditpipe.renderer.denoise import Kept, denoise
-from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import changed_tokens
 from ditpipe.renderer.hunyuan import take_over
 from ditpipe.renderer.listening import Listening
-from ditpipe.renderer.masks import acting, owners, shares, with_scene
+from ditpipe.renderer.masks import owners, shares
 from ditpipe.renderer.text import TextStates
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
@@ -41,9 +41,11 @@ def plan_of(count: int) -> ScenePlan:
         "white rabbit", "red apple",
     ]  # fmt: skip
     regions = [
-        Region(name=words[i], box=box, prompt=LeveledPrompt(high_level=words[i].split()[1], low_level=words[i].split()[0]))
-        for i, box in enumerate(grid(*LAYOUTS[count]))
-    ]  # fmt: skip
+        Region(
+            name=said.split()[1], box=box, prompt=LeveledPrompt(high_level=said.split()[1], low_level=said.split()[0])
+        )
+        for said, box in zip(words, grid(*LAYOUTS[count]))
+    ]
     return ScenePlan(scene=LeveledPrompt(high_level=", ".join(words[:count])), regions=regions)
 
 
@@ -64,15 +66,15 @@ def timed(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     return {name: median(times) for name, times in taken.items()}
 
 
-# --- one cross-attention ----------------------------------------------------------------------------------------------
+# --- one cross-attention -------------------------------------------------------------------------------------------
 
 
-def attend(layer: Attention, query: torch.Tensor, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+def attend(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
     keys, values = project_text(layer, states)
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
 
 
-def finish(layer: Attention, feature: torch.Tensor) -> torch.Tensor:
+def finish(layer: Attention, feature: Tensor) -> Tensor:
     return layer.to_out[0](feature.transpose(1, 2).flatten(2))
 
 
@@ -89,33 +91,36 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     cached = TextContext(*project_text(layer, texts), segments)
     plain = HunyuanAttnProcessor2_0()
 
-    def query() -> torch.Tensor:
+    def query() -> Tensor:
         return apply_rotary_emb(layer.norm_q(heads_of(layer, layer.to_q(image))), rotary)
 
-    def rcac() -> torch.Tensor:
+    def rcac() -> Tensor:
         """The authors' code: every token attends to every prompt, outputs are masked and summed, one projection."""
         q = query()
         masks = [(owner == p)[None, None, :, None].to(q.dtype) for p in range(regions)]
         return finish(layer, sum(m * attend(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
 
-    def whole_layers() -> torch.Tensor:
+    def whole_layers() -> Tensor:
         """A whole layer per region, its output masked."""
         outs = [plain(layer, image, encoder_hidden_states=texts[[p]], image_rotary_emb=rotary) for p in range(regions)]
         return sum((owner == p)[None, :, None].to(o.dtype) * o for p, o in enumerate(outs))  # type: ignore[return-value]
 
-    def dense_mask() -> torch.Tensor:
+    def dense_mask() -> Tensor:
         """All prompts in one sequence, and a mask that says who sees which."""
         allowed = owner[:, None] == torch.arange(regions).repeat_interleave(333)[None]
         return finish(layer, attend(layer, query(), texts.flatten(0, 1)[None], allowed))
 
-    def ours() -> torch.Tensor:
+    def ours() -> Tensor:
         return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(rotary))
 
     with torch.inference_mode():
         ways: dict[str, Callable[[], Any]] = {
             "plain": lambda: plain(layer, image, encoder_hidden_states=texts[:1], image_rotary_emb=rotary),
-            "RCAC's way": rcac, "a layer per region": whole_layers, "dense mask": dense_mask, "gather, cached K/V": ours,
-        }  # fmt: skip
+            "RCAC's way": rcac,
+            "a layer per region": whole_layers,
+            "dense mask": dense_mask,
+            "gather, cached K/V": ours,
+        }
         for name, way in ways.items():
             if name != "plain":
                 torch.testing.assert_close(way(), ours(), rtol=0.02, atol=1e-4 if dtype == torch.float32 else 0.02)
@@ -123,7 +128,7 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     return {name: taken[name] / taken["plain"] for name in ways if name != "plain"}
 
 
-# --- whole steps in a reduced Hunyuan-DiT ------------------------------------------------------------------------------
+# --- whole steps in a reduced Hunyuan-DiT ---------------------------------------------------------------------------
 
 
 class Reduced:
@@ -178,8 +183,8 @@ class Reduced:
         take_over(self.transformer)
         started = time.process_time()
         with torch.inference_mode():
-            listening = Listening(self.transformer, self.prompts, plan, preset("regions").levels(4))  # type: ignore[arg-type]
-            share = with_scene(shares(plan.regions, rows=self.side, columns=self.side, patch=2), acting(plan.regions, 0))
+            listening = Listening(self.transformer, self.prompts, plan, ["region"] * 4)  # type: ignore[arg-type]
+            share = shares(plan.regions, rows=self.side, columns=self.side, patch=2)
             whole = listening.at(share)
             part = listening.at(share[:, kept.drawn]) if kept else whole
             noise = torch.randn(1, 4, 2 * self.side, 2 * self.side)
@@ -209,13 +214,13 @@ def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> 
 def edit_ratio(reduced: Reduced) -> float:
     """The edit of one region of nine over the whole render, in the transformer, keys and values included."""
     plan = plan_of(9)
-    other = Revision(changes=[RegionChange(name="pink house", seed=1)]).apply(plan)
+    other = Revision(changes=[RegionChange(name="house", seed=1)]).apply(plan)
     drawn = changed_tokens(plan, other, rows=reduced.side, columns=reduced.side, patch=2)
     kept = Kept(torch.randn(1, 4, 2 * reduced.side, 2 * reduced.side), drawn)
     return sum(reduced.steps(plan, STEPS, kept)) / sum(reduced.steps(plan, STEPS))
 
 
-# --- the pocket checkpoint ---------------------------------------------------------------------------------------------
+# --- the pocket checkpoint ------------------------------------------------------------------------------------------
 
 
 def pocket() -> dict[str, float]:
@@ -224,7 +229,7 @@ def pocket() -> dict[str, float]:
     result = renderer.render(requests[9])
     for one in requests.values():
         renderer.render(one)  # its prompts are encoded now
-    revision = Revision(changes=[RegionChange(name="pink house", prompt=LeveledPrompt(high_level="car"), seed=1)])
+    revision = Revision(changes=[RegionChange(name="house", prompt=LeveledPrompt(high_level="car"), seed=1)])
     ways: dict[str, Callable[[], Any]] = {
         **{str(n): (lambda n=n: renderer.render(requests[n])) for n in LAYOUTS},
         "edit": lambda: renderer.edit(result, revision),
@@ -244,7 +249,7 @@ def encoder_calls() -> tuple[int, int]:
     plan = plan_of(9)
     renderer.render(RenderRequest(plan=plan, steps=1))
     first = len(calls)
-    new = RegionChange(name="pink house", prompt=LeveledPrompt(high_level="car", low_level="green"))
+    new = RegionChange(name="house", prompt=LeveledPrompt(high_level="car", low_level="green"))
     renderer.render(RenderRequest(plan=Revision(changes=[new]).apply(plan), steps=1))
     return first, len(calls) - first
 
@@ -255,8 +260,8 @@ def main() -> None:
         "# What regional control costs", "",
         "Printed by `python -m benchmarks.render`: ratios of processor time within one run, "
         f"{torch.get_num_threads()} thread(s).", "",
-        "## One cross-attention of Hunyuan-DiT-g/2 (4096 image tokens, 16×88 heads, 333 text tokens, bfloat16) over the "
-        "plain layer",
+        "## One cross-attention of Hunyuan-DiT-g/2 over the plain layer", "",
+        "4096 image tokens, 16×88 heads, 333 text tokens, bfloat16.",
         "", "| regions | RCAC's way | a layer per region | dense mask | gather, cached K/V |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for count in (2, 4, 9):
@@ -265,8 +270,9 @@ def main() -> None:
         lines.append(f"| {count} | " + " | ".join(f"{value:.2f}" for value in row.values()) + " |")
     reduced = Reduced()
     lines += [
-        "", f"## A denoising step (float32, half width, 4 blocks, {reduced.side}×{reduced.side} tokens, regional prompts in every "
-        "block) over diffusers' HunyuanDiTPipeline with one prompt", "",
+        "", "## A denoising step over diffusers' HunyuanDiTPipeline with one prompt", "",
+        f"Half of Hunyuan-DiT's width, 4 blocks, {reduced.side}×{reduced.side} tokens, float32, regions in every block.",
+        "",
         "| regions | a step | with its share of preparing keys and values, 30 steps |", "|---|---|---|",
     ]  # fmt: skip
     for count, (step, whole) in whole_steps_table(reduced).items():
@@ -276,11 +282,11 @@ def main() -> None:
     lines += [
         "", "## Whole renders", "", "| measured | ratio |", "|---|---|",
         f"| edit of one region of 9 over the full render, {STEPS} steps, the reduced Hunyuan-DiT above | {edit:.2f} |",
-        f"| the same in the pocket checkpoint (36 tokens: the cost of a step hardly depends on them) | {small['edit']:.2f} |",
+        f"| the same in the pocket checkpoint, whose 36 tokens are not what a step costs | {small['edit']:.2f} |",
         f"| pocket picture, {STEPS} steps, 9 regions over 1 | {small['nine']:.2f} |",
         f"| pocket, four candidates in one batch over one picture | {small['batch']:.2f} |",
-        "", f"A pocket picture of nine regions takes {small['seconds']:.2f} s of processor time. Its first render calls the "
-        f"text encoder for {first} prompts, a second round with one changed prompt for {second}.",
+        "", f"A pocket picture of nine regions takes {small['seconds']:.2f} s of processor time. Its first render "
+        f"calls the text encoder for {first} prompts, a second round with one changed prompt for {second}.",
     ]  # fmt: skip
     TARGET.write_text("\n".join(lines) + "\n")
     console.print("\n".join(lines), markup=False)
