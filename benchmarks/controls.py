@@ -104,11 +104,11 @@ def main() -> None:
     under = ScenePlan(scene=pair().scene, regions=[inner[1], inner[0].model_copy(update={"z_order": 1})])
     low = region("red cat", Box(left=0, top=0.3, right=0.4, bottom=1))
     apart = ScenePlan(scene=pair().scene, regions=[low, inner[1]])
+    page.vary("boxes", "Free boxes: nested, hidden, with a gap", "ditpipe render plan.json --set rocket.z_order=1", {
+        "rocket above": request(over), "rocket below": request(under), "gap": request(apart)})  # fmt: skip
     mixed = {f"strength {s:g}": request(all_of(pair(), strength=s)) for s in (1.0, 0.7, 0.4, 0.0)}
     how = "ditpipe render plan.json --set '*.strength=0.5'"
     page.vary("strength", "Strength: the share of the region's own prompt", how, mixed)
-    page.vary("strength", "Strength: the share of the region's own prompt",
-              "ditpipe render plan.json --set '*.strength=0.5'", {f"strength {s:g}": request(all_of(pair(), strength=s)) for s in (1.0, 0.7, 0.4, 0.0)})  # fmt: skip
     page.vary("steps", "Start and end of regional control", "ditpipe render plan.json --set '*.start=0.4'", {
         "all steps": request(pair()), "from 40%": request(all_of(pair(), start=0.4)),
         "until 40%": request(all_of(pair(), end=0.4))})  # fmt: skip

@@ -271,7 +271,7 @@ def main() -> None:
     reduced = Reduced()
     lines += [
         "", "## A denoising step over diffusers' HunyuanDiTPipeline with one prompt", "",
-        f"Half of Hunyuan-DiT's width, 4 blocks, {reduced.side}×{reduced.side} tokens, float32, regions in every block.",
+        f"Half of Hunyuan-DiT's width, 4 blocks, {reduced.side}×{reduced.side} tokens, float32; all blocks regional.",
         "",
         "| regions | a step | with its share of preparing keys and values, 30 steps |", "|---|---|---|",
     ]  # fmt: skip
