@@ -17,14 +17,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segment:
-    """The tokens of some batch rows that listen to one prompt; `tokens` None means all of them.
+    """The tokens of some batch rows that listen to one prompt, or each row to its own; `tokens` None means all.
 
     `shares`: how much each token listens to it, 0–1 (n,); None: it listens to nothing else.
     """
 
     rows: slice
     tokens: Tensor | None  # int64 (n,)
-    prompt: int
+    prompt: int | slice  # a slice holds one prompt per row
     shares: Tensor | None = None
 
 
@@ -80,7 +80,8 @@ class Positions:
 
 def heads_of(attention: Attention, states: Tensor) -> Tensor:
     """(batch, tokens, channels) → (batch, heads, tokens, head dim)."""
-    return states.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+    split: Tensor = states.unflatten(-1, (attention.heads, -1))  # type: ignore[no-untyped-call]
+    return split.transpose(1, 2)
 
 
 def project_text(attention: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,7 +108,7 @@ class RegionAttention:
         query = heads_of(attn, attn.to_q(hidden_states))
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb.rotary is not None:
-            query = apply_rotary_emb(query, image_rotary_emb.rotary)
+            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore[arg-type]  # it takes the pair
         feature = torch.zeros_like(query)
         for segment in encoder_hidden_states.segments:
             rows = query[segment.rows]
@@ -121,7 +122,8 @@ class RegionAttention:
                 feature[segment.rows] += heard
             else:
                 feature[segment.rows].index_add_(2, segment.tokens, heard)
-        return attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+        out: Tensor = attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+        return out
 
 
 class SelfAttention:
@@ -140,8 +142,10 @@ class SelfAttention:
         key, value = project_text(attn, hidden_states)
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb.rotary is not None:
-            query, key = (apply_rotary_emb(x, image_rotary_emb.rotary) for x in (query, key))
+            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore[arg-type]  # it takes the pair
+            key = apply_rotary_emb(key, image_rotary_emb.rotary)  # type: ignore[arg-type]
         if image_rotary_emb.neighbours is not None:
             key, value = image_rotary_emb.neighbours.beside(key, value)
         feature = F.scaled_dot_product_attention(query, key, value)
-        return attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+        out: Tensor = attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+        return out
