@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..prompts.errors import DitpipeError, RunError
-from ..prompts.scene import Critique, Revision, ScenePlan
+from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -38,6 +39,9 @@ Depth = Annotated[str | None, _option("depth", "--depth")]
 Out = Annotated[Path | None, _option("out", "--out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
 Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
+]
 
 
 def _settings(**options: Any) -> Settings:
@@ -116,15 +120,78 @@ def plan(
 @app.command()
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
-    model: Model = None, seed: Seed = None, steps: Steps = None, depth: Depth = None, out: Picture = None,
-    as_json: Json = False,
+    model: Model = None, seed: Seed = None, steps: Steps = None, depth: Depth = None, change: Set = None,
+    candidates: Candidates = None, critic: CriticName = None, out: Picture = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Draw a plan file."""
-    scene, settings = _read_plan(plan_file), _settings(model=model, seed=seed, steps=steps, depth=depth)
+    """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
+    from .overrides import overridden
+
+    scene = overridden(_read_plan(plan_file), change or [])
+    settings = _settings(model=model, seed=seed, steps=steps, depth=depth, candidates=candidates, critic=critic)
     from .painter import Agent
 
-    agent = Agent(settings=settings)
-    _draw(agent.renderer, agent.request(scene), out or plan_file.with_suffix(".png"), as_json)
+    agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    if settings.candidates == 1:
+        _draw(lambda on_step: agent.renderer.render(agent.request(scene), on_step), path, as_json)
+        return
+    from ..renderer.picture import png_bytes, write
+
+    drawn = _followed(lambda step: agent.renderer.candidates(agent.request(scene), settings.candidates, step), as_json)
+    pictures = []
+    for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
+        file = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        write(file, png_bytes(result))
+        score = verdict.score if verdict else None
+        pictures.append({"picture": str(file), "score": score, "seed": result.request.seed})
+    lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
+    _say(as_json, {"pictures": pictures}, "\n".join(lines))
+
+
+@app.command()
+def edit(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
+    region: Annotated[str, typer.Option("--region", help="name of the region to draw again")],
+    prompt: Annotated[str | None, typer.Option("--prompt", help="what is to be there")] = None,
+    low: Annotated[str | None, typer.Option("--low", help="colour, texture, material, light and detail")] = None,
+    scene: Annotated[str | None, typer.Option("--scene", help="new scene prompt, if the old names it")] = None,
+    negative: Annotated[str | None, typer.Option("--negative", help="what must not appear in the region")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="new noise seed of the region")] = None,
+    box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
+    feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
+    strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
+    out: Picture = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise."""
+    from ..renderer.picture import read_request
+    from ..renderer.pipeline import Renderer
+
+    request = read_request(picture)
+    plan = request.edited_plan
+    old = plan.region(region).prompt
+    said = None
+    if prompt is not None or low is not None:
+        said = LeveledPrompt(
+            high_level=old.high_level if prompt is None else prompt, low_level=low or ("" if prompt else old.low_level)
+        )
+    change = RegionChange(
+        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength
+    )
+    if change == RegionChange(name=region):
+        raise ValueError("nothing to change: give --prompt, --low, --negative, --seed, --box, --feather or --strength")
+    told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
+    revision, renderer = Revision(changes=[change], scene=told), Renderer(request.model)
+    path = out or picture.with_name(f"{picture.stem}-edited.png")
+    _draw(lambda on_step: renderer.edit(request, revision, on_step), path, as_json)
+
+
+def _box(text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"--box needs four numbers left,top,right,bottom, got {text!r}") from error
+    return Box(left=left, top=top, right=right, bottom=bottom)
 
 
 @app.command()
@@ -136,21 +203,28 @@ def repaint(
     from ..renderer.pipeline import Renderer
 
     request = read_request(picture)
-    _draw(Renderer(request.model), request, out or picture.with_name(f"{picture.stem}-again.png"), as_json)
+    path = out or picture.with_name(f"{picture.stem}-again.png")
+    _draw(lambda on_step: Renderer(request.model).render(request, on_step), path, as_json)
 
 
-def _draw(renderer: Any, request: Any, path: Path, as_json: bool) -> None:
+def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
+    """Runs `draw(on_step)` under a progress bar."""
     from rich.progress import Progress
-
-    from ..renderer.picture import png_bytes, write
 
     with Progress(console=people, disable=as_json, transient=True) as progress:
         bar = progress.add_task("drawing", total=None)
-        result = renderer.render(request, lambda s: progress.update(bar, total=s.total, completed=s.index))
+        return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
+
+
+def _draw(draw: Callable[[Any], Any], path: Path, as_json: bool) -> None:
+    from ..renderer.picture import png_bytes, write
+
+    result = _followed(draw, as_json)
     for warning in result.warnings:
         people.print(f"note: {warning}", style="yellow", markup=False)
     write(path, png_bytes(result))
-    _say(as_json, {"picture": str(path), "seconds": round(result.seconds, 2), "seed": request.seed}, str(path))
+    answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
+    _say(as_json, answer, str(path))
 
 
 @app.command()

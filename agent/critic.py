@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
 from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, Revision, ScenePlan
 from ..prompts.templates import words
+from ..renderer.pipeline import RenderResult
 from ..renderer.scorer import Scorer
 from .chat_models import structured_reply
 from .planner import REPAIRS, problem_lines
@@ -87,6 +89,15 @@ def _matching(critique: Critique, plan: ScenePlan) -> Critique:
     if sorted(one.name for one in critique.regions) != wanted:
         raise ValueError(f"regions: give exactly one entry for each of {', '.join(wanted)}")
     return critique
+
+
+def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple[RenderResult, Critique | None]]:
+    """Candidates with what the critic says of each, best first; without a critic in the order of drawing."""
+    if critic is None:
+        return [(result, None) for result in results]
+    verdicts = [critic.critique(result.image, result.request.edited_plan) for result in results]
+    best_first = sorted(range(len(results)), key=lambda i: -verdicts[i].score)
+    return [(results[i], verdicts[i]) for i in best_first]
 
 
 def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:

@@ -35,7 +35,7 @@ def build_graph(
     critique: BaseTool | None,
     revise: Callable[[ScenePlan, Critique, int], Revision | None],
     apply: BaseTool,
-    request_for: Callable[[ScenePlan, int], RenderRequest],
+    request_for: Callable[[ScenePlan], RenderRequest],
 ) -> StateGraph[State]:
     """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in."""
 
@@ -47,15 +47,16 @@ def build_graph(
 
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
-        scene, drawn = ScenePlan.model_validate(state["plan"]), []
-        for candidate in range(settings.candidates):
-            request = request_for(scene, candidate)
-            path = Path(state["folder"]) / f"round-{number}" / f"candidate-{candidate + 1}.png"
-            tool = render(lambda step, c=candidate: emit(Stepped(number, c + 1, step)))  # type: ignore[misc]
-            call = {"type": "tool_call", "id": f"{number}.{candidate}", "name": tool.name}
-            result = tool.invoke(call | {"args": request.model_dump() | {"path": str(path)}}).artifact
+        request = request_for(ScenePlan.model_validate(state["plan"]))
+        folder = Path(state["folder"]) / f"round-{number}"
+        paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
+        tool = render(lambda step: emit(Stepped(number, 1, step)))
+        call = {"type": "tool_call", "id": str(number), "name": tool.name}
+        asked = request.model_dump() | {"paths": [str(path) for path in paths]}
+        drawn = []
+        for path, result in zip(paths, tool.invoke(call | {"args": asked}).artifact, strict=True):
             emit(Rendered(number, path, result.seconds, result.warnings))
-            drawn.append({"request": request.model_dump(), "path": str(path)})
+            drawn.append({"request": result.request.model_dump(), "path": str(path)})
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:

@@ -18,16 +18,14 @@ from ..prompts.errors import RunError
 from ..prompts.scene import MAX_BRIEF, Critique, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.picture import write
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest, Step
-from ..tools.pictures import critique_picture, render_picture, revise_plan
+from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
+from ..tools.pictures import critique_picture, render_candidates, revise_plan
 from .chat_models import chat_model
-from .critic import Critic, EmbeddedCritic, VisionCritic, revise
+from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
 from .planner import Planner
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Round
 from .settings import Settings
-
-CANDIDATE_STRIDE = 2**58  # far from any seed that a person types
 
 
 class Agent:
@@ -76,13 +74,17 @@ class Agent:
         base_url = None if name == "embedded" else self.settings.base_url
         return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None)
 
-    def request(self, plan: ScenePlan, candidate: int = 0) -> RenderRequest:
+    def request(self, plan: ScenePlan) -> RenderRequest:
         """The render request for a plan under this agent's settings."""
         chosen = self.settings
         return RenderRequest(
-            plan=plan, model=self.renderer.model, seed=chosen.seed + candidate * CANDIDATE_STRIDE,
+            plan=plan, model=self.renderer.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, depth=preset(chosen.depth),
         )  # fmt: skip
+
+    def ranked(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:
+        """Candidates of one plan with this agent's critique of each, best first."""
+        return ranked(results, self.critic)
 
     def paint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """Plans, draws, criticises and mends a brief. Raises ValueError for an unusable brief, else DitpipeError."""
@@ -149,7 +151,7 @@ class Agent:
         graph = build_graph(
             self.settings,
             plan=lambda text: self.planner.plan(text),
-            render=lambda on_step: render_picture(self.renderer, self._stoppable(on_step)),
+            render=lambda on_step: render_candidates(self.renderer, self._stoppable(on_step)),
             critique=critique_picture(self.critic.critique) if self.critic else None,
             revise=lambda plan, critique, number: revise(
                 plan, critique, round_number=number, threshold=self.settings.accept

@@ -14,10 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import DepthSchedule, Renderer, ScenePlan
-from ditpipe.renderer.attention import RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.denoise import initial_noise
+from ditpipe.renderer.hunyuan import predict, rotary_embedding, text_states
+from ditpipe.renderer.listening import said
 from ditpipe.renderer.masks import owners
-from ditpipe.renderer.pipeline import initial_noise, predict, rotary_embedding
-from ditpipe.renderer.text import TextStates, encode, prompts_of
 
 COUPLE = "couple"
 Method = DepthSchedule | str  # a depth schedule of the shipped attention, or COUPLE
@@ -47,7 +48,7 @@ class CoupleAttention(RegionAttention):
         hidden_states: Tensor,
         encoder_hidden_states: TextContext | CoupledText,
         attention_mask: None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+        image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
         def hear(text: TextContext) -> Tensor:
             return super(CoupleAttention, self).__call__(attn, hidden_states, text, attention_mask, image_rotary_emb)
@@ -75,25 +76,18 @@ class Batch:
         patch = 8 * transformer.config.patch_size
         self.owner = owners(first.regions, rows=first.height // patch, columns=first.width // patch)
         # Prompts in this order: every plan's scene, every plan's region 1, every plan's region 2, …, the negative.
-        texts = [prompts_of(plan) for plan in plans]
+        texts = [[*said(plan, "region"), plan.negative] for plan in plans]
         ordered = [text for level in zip(*texts, strict=True) for text in level][: -len(plans)] + [first.negative]
         with torch.inference_mode():
             unique = list(dict.fromkeys(ordered))
             rows = torch.tensor([unique.index(text) for text in ordered])
-            states = encode(self.pipe, unique)
+            states = renderer.prompts(unique)
             self.pooled = torch.cat([states.t5[rows[-1:]].expand(len(plans), -1, -1), states.t5[rows[: len(plans)]]])
-            full = self._states(states)
+            full = text_states(transformer, states)
             self.projected = [
                 tuple(projection[rows] for projection in project_text(block.attn2, full))
                 for block in transformer.blocks
             ]
-
-    def _states(self, texts: TextStates) -> Tensor:
-        """Both encoders' states with the learned padding, as the renderer's `listen` joins them."""
-        transformer = self.pipe.transformer
-        t5 = transformer.text_embedder(texts.t5.flatten(0, 1)).unflatten(0, texts.t5.shape[:2])
-        mask = torch.cat([texts.bert_mask, texts.t5_mask], dim=1)[..., None].bool()
-        return torch.where(mask, torch.cat([texts.bert, t5], dim=1), transformer.text_embedding_padding)
 
     def _listening(self, method: Method) -> list[Any]:
         """One text per block for rows [negative × plans, positive × plans]."""
@@ -125,10 +119,13 @@ class Batch:
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
-        rotary, guidance = rotary_embedding(transformer, latents), guidance_scale or self.checkpoint.guidance_scale
+        patch = transformer.config.patch_size
+        rotary = rotary_embedding(transformer, latents.shape[-2] // patch, latents.shape[-1] // patch)
+        guidance = guidance_scale or self.checkpoint.guidance_scale
         for timestep in scheduler.timesteps:
             both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(pooled.dtype)
-            negative, positive = predict(transformer, both, timestep, pooled, listening, rotary).float().chunk(2)
+            predicted = predict(transformer, both, timestep, pooled=pooled, heard=listening, rotary=rotary)
+            negative, positive = predicted.float().chunk(2)
             latents = scheduler.step(negative + guidance * (positive - negative), timestep, latents).prev_sample
         pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
         return list(pipe.image_processor.postprocess(pixels, output_type="pil"))

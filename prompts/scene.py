@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Prompt = Annotated[str, Field(max_length=1000)]
+Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
 
 MAX_REGIONS = 16
 MAX_BRIEF = 4000
+
+
+def optional(default: Any, **about: Any) -> Any:
+    """A field that is written only where it differs from its default: whoever does not use it keeps the same bytes."""
+    return Field(default=default, exclude_if=lambda value: value == default, **about)
 
 
 class Contract(BaseModel):
@@ -75,6 +81,24 @@ class Region(Contract):
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's"
     )
+    feather: Feather = optional(
+        0.0, description="soft edge: latent cells over which the region fades out beyond its box; 0: a sharp edge"
+    )
+    strength: Share = optional(
+        1.0, description="share of the region's own prompt in what its place hears; the rest is the scene prompt's"
+    )
+    start: Share = optional(
+        0.0, description="share of the denoising steps before which its place hears the scene prompt"
+    )
+    end: Share = optional(
+        1.0, description="share of the denoising steps from which on its place hears the scene prompt again"
+    )
+
+    @model_validator(mode="after")
+    def _acts_for_a_while(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"a region needs start < end, got {self.start} and {self.end}")
+        return self
 
 
 class ScenePlan(Contract):
@@ -129,6 +153,11 @@ class RegionChange(Contract):
     box: Box | None = Field(default=None, description="new place of the region")
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="new noise seed of the region")
     negative: Prompt | None = Field(default=None, description="new negative prompt of the region")
+    z_order: int | None = optional(None, ge=-100, le=100, description="new order where boxes overlap")
+    feather: Feather | None = optional(None, description="new width of the soft edge, in latent cells")
+    strength: Share | None = optional(None, description="new share of the region's own prompt")
+    start: Share | None = optional(None, description="new share of the steps from which it acts")
+    end: Share | None = optional(None, description="new share of the steps until which it acts")
 
 
 class Revision(Contract):
@@ -149,6 +178,3 @@ class Revision(Contract):
             regions[change.name] = regions[change.name].model_copy(update=given)
         changed = plan.model_copy(update={"regions": list(regions.values()), "scene": self.scene or plan.scene})
         return ScenePlan.model_validate(changed.model_dump())
-
-
-Level = Literal["scene", "region"]

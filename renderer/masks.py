@@ -1,4 +1,8 @@
-"""Which prompt each image token listens to: boxes → token indices. Knows no model and no text."""
+"""How much of each prompt every image token hears: boxes → shares per token. Knows no model and no text.
+
+The grid is the transformer's: rows×columns tokens of patch×patch latent cells. Prompt 0 is the scene's, i+1 the one of
+regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
+"""
 
 from collections.abc import Sequence
 
@@ -11,23 +15,69 @@ SCENE = 0
 
 
 def owners(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
-    """Prompt index per token of a rows×columns grid: int64 (rows*columns,), row by row.
+    """Prompt index per token, feathers aside: int64 (rows*columns,), row by row.
 
-    0 is the scene prompt (what no region covers), i+1 is regions[i]. A token belongs to the box that holds its centre;
-    where boxes overlap the highest `z_order` wins, among equals the later region (paper, section II-A).
-
-    Raises ValueError if a region gets no token although it lies under no other: it is smaller than a token.
+    A token belongs to the box that holds its centre; where boxes overlap the highest `z_order` wins, among equals the
+    later region. What no region covers is the scene's. Raises ValueError for a box that holds no token's centre.
     """
-    x = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
-    y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
     out = torch.full((rows, columns), SCENE, dtype=torch.long)
-    for index, region in sorted(enumerate(regions), key=lambda pair: pair[1].z_order):
-        box = region.box
-        across, down = (x >= box.left) & (x < box.right), (y >= box.top) & (y < box.bottom)
-        if not (across.any() and down.any()):
-            raise ValueError(
-                f"region {region.name!r} covers no latent token; at this size a box needs at least "
-                f"{1 / columns:.3f} of the width and {1 / rows:.3f} of the height"
-            )
+    for index, region in _from_below(regions):
+        down, across = _inside(region, rows, columns)
         out[down[:, None] & across[None, :]] = index + 1
     return out.flatten()
+
+
+def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
+    """Share of each prompt in every token: float64 (regions + 1, rows*columns); every token's shares sum to one.
+
+    Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
+    linearly over `feather` latent cells beyond it. Without feathers every share is 0 or 1, as `owners` says.
+    Raises ValueError for a box that holds no token's centre.
+    """
+    out = torch.zeros(len(regions) + 1, rows, columns, dtype=torch.float64)
+    out[SCENE] = 1
+    for index, region in _from_below(regions):
+        down, across = (_fade(inside, patch, region.feather) for inside in _inside(region, rows, columns))
+        opacity = down[:, None] * across[None, :]
+        out *= 1 - opacity
+        out[index + 1] += opacity
+    return out.flatten(1)
+
+
+def acting(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
+    """How much of its own prompt each region hears when a share `progress` (0 ≤ progress < 1) of the steps is done."""
+    return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
+
+
+def with_scene(shares: Tensor, own: Sequence[float]) -> Tensor:
+    """Shares in which region i keeps the part own[i] of what it has, and the scene prompt gets the rest."""
+    kept = shares[1:] * torch.tensor(own, dtype=shares.dtype, device=shares.device)[:, None]
+    return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
+
+
+def _from_below(regions: Sequence[Region]) -> list[tuple[int, Region]]:
+    return sorted(enumerate(regions), key=lambda pair: pair[1].z_order)
+
+
+def _inside(region: Region, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Whether the box holds the centres of the tokens' rows (rows,) and columns (columns,)."""
+    x = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
+    y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
+    box = region.box
+    down, across = (y >= box.top) & (y < box.bottom), (x >= box.left) & (x < box.right)
+    if not (across.any() and down.any()):
+        raise ValueError(
+            f"region {region.name!r} covers no latent token; at this size a box needs at least "
+            f"{1 / columns:.3f} of the width and {1 / rows:.3f} of the height"
+        )
+    return down, across
+
+
+def _fade(inside: Tensor, patch: int, feather: float) -> Tensor:
+    """Opacity along one axis: 1 inside, then falling to 0 over `feather` cells; the mean of each token's cells."""
+    if not feather:
+        return inside.double()
+    first, last = inside.nonzero()[0], inside.nonzero()[-1] + 1
+    cell = torch.arange(len(inside) * patch, dtype=torch.float64) + 0.5
+    beyond = torch.maximum(first * patch - cell, cell - last * patch).clamp(min=0)
+    return (1 - beyond / feather).clamp(min=0).view(-1, patch).mean(1)

@@ -1,26 +1,29 @@
-"""A plan becomes a picture: encode, prepare, denoise, decode."""
+"""A plan becomes a picture: encode, prepare, denoise, decode. And a picture becomes another one, in one place only."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import Any, Self
 
 import torch
-from diffusers import EulerDiscreteScheduler
-from diffusers.models.embeddings import get_2d_rotary_pos_embed
-from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from ..prompts.errors import RenderError
-from ..prompts.scene import ScenePlan
-from .attention import RegionAttention, Segment, TextContext, project_text
+from ..prompts.scene import Revision, ScenePlan, optional
+from .denoise import Hear, Kept, denoise, initial_noise
 from .depth import DepthSchedule
-from .masks import owners
+from .edit import changed_tokens, keep_pixels
+from .hunyuan import take_over
+from .listening import Listening
+from .masks import acting, owners, shares, with_scene
 from .models import checkpoint, load_pipeline
-from .text import TextStates, encode, prompts_of
+from .text import Prompts
+
+# Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
+CANDIDATE_STRIDE = 0x9E3779B9
 
 
 class RenderRequest(BaseModel):
@@ -34,6 +37,24 @@ class RenderRequest(BaseModel):
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
     depth: DepthSchedule = DepthSchedule()
+    together: list[int] = optional(
+        [], max_length=16, description="seeds of all pictures drawn in one batch with this one, its own among them"
+    )
+    edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
+
+    @model_validator(mode="after")
+    def _is_among_its_candidates(self) -> Self:
+        if self.together and self.seed not in self.together:
+            raise ValueError("together must list the seed of the picture itself")
+        return self
+
+    @property
+    def edited_plan(self) -> ScenePlan:
+        """The plan that the finished picture shows: `plan` after all edits."""
+        plan = self.plan
+        for revision in self.edits:
+            plan = revision.apply(plan)
+        return plan
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,7 @@ OnStep = Callable[[Step], None]
 
 
 class Renderer:
-    """A loaded checkpoint. Rendering leaves no state behind, so one renderer may serve any number of plans."""
+    """A loaded checkpoint. It keeps encoded prompts and nothing else, so it may serve any number of plans at once."""
 
     def __init__(self, model: str = "pocket", *, device: str | None = None) -> None:
         self.checkpoint = checkpoint(model)
@@ -71,51 +92,102 @@ class Renderer:
     def pipe(self) -> Any:
         """The diffusers pipeline, loaded on first use. Raises ModelError."""
         pipe = load_pipeline(self.model, device=self._device)
-        for block in pipe.transformer.blocks:
-            block.attn2.set_processor(RegionAttention())
+        take_over(pipe.transformer)
         return pipe
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The encoders, with the latest prompts kept."""
+        return Prompts(self.pipe)
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if the plan does not fit the model, ModelError if it cannot load."""
+        seeds = request.together or [request.seed]
+        result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
+        for revision in request.edits:
+            result = self.edit(result, revision, on_step)
+        return result
+
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+        """Draws `count` pictures of one plan in one batch, each from a seed of its own, the first from the request's.
+
+        Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request.
+        """
+        if request.edits:
+            raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
+        seeds = [(request.seed + i * CANDIDATE_STRIDE) % 2**63 for i in range(count)]
+        return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
+
+    def edit(
+        self, picture: RenderResult | RenderRequest, revision: Revision, on_step: OnStep | None = None
+    ) -> RenderResult:
+        """Draws the regions that a revision changes into a finished picture, and keeps everything else.
+
+        Latents of tokens that hear no changed region stay bit for bit, and so do pixels more than `edit.REACH` beyond
+        them. A new scene prompt is heard by the drawn tokens only. A request is rendered first. Raises as `render`;
+        ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
+        """
+        result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
+        started, before = time.perf_counter(), result.request
+        request = before.model_copy(update={"edits": [*before.edits, revision]})
+        plan, (rows, columns) = request.edited_plan, self._grid(request.plan)
+        patch = self.pipe.transformer.config.patch_size
+        drawn = changed_tokens(before.edited_plan, plan, rows=rows, columns=columns, patch=patch)
+        device = self.pipe.transformer.device
+        kept = Kept(result.latents.to(device), drawn.to(device))
+        latents, listening = self._denoised(request, plan, [request.seed], on_step, kept)
+        with torch.inference_mode():
+            image = keep_pixels(result.image, decode(self.pipe, latents), drawn, patch=patch)
+        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
+        return replace(result, request=request, image=image, latents=latents.cpu(), seconds=seconds, warnings=warnings)
+
+    def _grid(self, plan: ScenePlan) -> tuple[int, int]:
+        """Rows and columns of the transformer's tokens. Raises RenderError if the size does not fit them."""
+        side = 8 * self.pipe.transformer.config.patch_size
+        if plan.width % side or plan.height % side:
+            raise RenderError(f"width and height must be multiples of {side}, got {plan.width}×{plan.height}")
+        return plan.height // side, plan.width // side
+
+    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
+        """One batch of pictures of the request's plan, one per seed."""
         started = time.perf_counter()
-        plan, pipe = request.plan, self.pipe
-        patch = 8 * pipe.transformer.config.patch_size
-        if plan.width % patch or plan.height % patch:
-            raise RenderError(f"width and height must be multiples of {patch}, got {plan.width}×{plan.height}")
+        latents, listening = self._denoised(request, request.plan, seeds, on_step)
+        with torch.inference_mode():
+            images = [decode(self.pipe, one[None]) for one in latents]
+        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
+        return [
+            RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, warnings)
+            for seed, image, one in zip(seeds, images, latents, strict=True)
+        ]
+
+    def _denoised(
+        self,
+        request: RenderRequest,
+        plan: ScenePlan,
+        seeds: Sequence[int],
+        on_step: OnStep | None,
+        kept: Kept | None = None,
+    ) -> tuple[Tensor, Listening]:
+        """Final latents (seeds, channels, h, w) of a plan, or with `kept` of its drawn tokens, and what was heard."""
+        pipe, (rows, columns) = self.pipe, self._grid(plan)
         try:
-            owner = owners(plan.regions, rows=plan.height // patch, columns=plan.width // patch)
+            owner = owners(plan.regions, rows=rows, columns=columns)
+            share = shares(plan.regions, rows=rows, columns=columns, patch=pipe.transformer.config.patch_size)
+            levels = request.depth.levels(len(pipe.transformer.blocks))
         except ValueError as error:
             raise RenderError(str(error)) from error
         with torch.inference_mode():
-            texts = encode(pipe, prompts_of(plan))
-            latents = initial_noise(pipe, plan, owner, request.seed)
-            listening = listen(pipe.transformer, texts, owner.to(latents.device), request.depth)
-            for index, total, latents, expected in self._denoise(request, texts, listening, latents):
+            listening = Listening(pipe.transformer, self.prompts, plan, levels)
+            noise = torch.cat([initial_noise(pipe, plan, owner, seed) for seed in seeds])
+            hear = _hearing(listening, share, len(seeds), kept)
+            steps = denoise(
+                pipe, noise, steps=request.steps or self.checkpoint.steps, pooled=listening.pooled, hear=hear,
+                guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept,
+            )  # fmt: skip
+            for at in steps:
                 if on_step:
-                    on_step(Step(index, total, lambda x=expected: self._preview(x)))  # type: ignore[misc]
-            image = decode(pipe, latents)
-        warnings = tuple(f"the text encoders read only the beginning of {text[:60]!r}…" for text in texts.truncated)
-        return RenderResult(request, image, latents.float().cpu(), time.perf_counter() - started, warnings)
-
-    def _denoise(
-        self, request: RenderRequest, texts: TextStates, listening: list[TextContext], latents: Tensor
-    ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-        """Euler steps with classifier-free guidance; yields (step, steps, latents, expected clean latents)."""
-        scheduler = EulerDiscreteScheduler.from_config(self.pipe.scheduler.config, timestep_spacing="trailing")
-        steps = request.steps or self.checkpoint.steps
-        guidance = request.guidance_scale or self.checkpoint.guidance_scale
-        scheduler.set_timesteps(steps, device=latents.device)
-        latents = latents * scheduler.init_noise_sigma
-        rotary = rotary_embedding(self.pipe.transformer, latents)
-        pooled = torch.stack([texts.t5[-1], texts.t5[0]])  # the negative's and the scene prompt's
-        for index, timestep in enumerate(scheduler.timesteps):
-            both = scheduler.scale_model_input(latents, timestep).expand(2, -1, -1, -1).to(texts.t5.dtype)
-            negative, positive = predict(
-                self.pipe.transformer, both, timestep, pooled, listening, rotary
-            ).float().chunk(2)  # fmt: skip
-            step = scheduler.step(negative + guidance * (positive - negative), timestep, latents)
-            latents = step.prev_sample
-            yield index + 1, steps, latents, step.pred_original_sample
+                    on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(x)))  # type: ignore[misc]
+        return at.latents, listening
 
     def _preview(self, latents: Tensor) -> Image.Image:
         """A small picture: at most 32×32 latents are decoded."""
@@ -126,78 +198,19 @@ class Renderer:
             return decode(self.pipe, latents)
 
 
-def initial_noise(pipe: Any, plan: ScenePlan, owner: Tensor, seed: int) -> Tensor:
-    """Standard normal latents (1, channels, h, w), float32; regions with a seed of their own get that seed's noise."""
-    config = pipe.transformer.config
-    height, width = plan.height // 8, plan.width // 8
-    shape = (1, config.in_channels, height, width)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    cells = owner.view(height // config.patch_size, width // config.patch_size)
-    cells = cells.repeat_interleave(config.patch_size, 0).repeat_interleave(config.patch_size, 1)
-    for index, region in enumerate(plan.regions):
-        if region.seed is not None:
-            own = torch.randn(shape, generator=torch.Generator().manual_seed(region.seed))
-            noise = torch.where(cells == index + 1, own, noise)
-    return noise.to(pipe.transformer.device)
+def _hearing(listening: Listening, share: Tensor, pictures: int, kept: Kept | None) -> Hear:
+    """What each block hears at a share of the steps done, for all tokens or for those that an edit draws."""
+
+    @cache
+    def contexts(own: tuple[float, ...], partial: bool) -> Any:
+        heard = with_scene(share, own)
+        return listening.at(heard[:, kept.drawn.cpu()] if kept and partial else heard, pictures=pictures)
+
+    return lambda progress, partial: contexts(acting(listening.plan.regions, progress), partial)
 
 
-def listen(transformer: Any, texts: TextStates, owner: Tensor, depth: DepthSchedule) -> list[TextContext]:
-    """What each block hears in a batch of [negative, positive]. Keys and values are computed once for all steps.
-
-    owner: (image tokens,), 0 for the scene prompt, i+1 for region i. One TextContext per block.
-    """
-    t5 = transformer.text_embedder(texts.t5.flatten(0, 1)).unflatten(0, texts.t5.shape[:2])
-    mask = torch.cat([texts.bert_mask, texts.t5_mask], dim=1)[..., None].bool()
-    states = torch.where(mask, torch.cat([texts.bert, t5], dim=1), transformer.text_embedding_padding)
-    negative = Segment(slice(0, 1), None, len(states) - 1)
-    everywhere = Segment(slice(1, 2), None, 0)
-    regional = [Segment(slice(1, 2), (owner == p).nonzero()[:, 0], int(p)) for p in owner.unique()]
-    contexts = []
-    for block, level in zip(transformer.blocks, depth.levels(len(transformer.blocks)), strict=True):
-        keys, values = project_text(block.attn2, states)
-        contexts.append(TextContext(keys, values, (negative, *([everywhere] if level == "scene" else regional))))
-    return contexts
-
-
-def rotary_embedding(transformer: Any, latents: Tensor) -> tuple[Tensor, Tensor]:
-    """Hunyuan-DiT's two-dimensional rotary embedding for this grid: (image tokens, head dim) each."""
-    patch = transformer.config.patch_size
-    grid = (latents.shape[-2] // patch, latents.shape[-1] // patch)
-    crops = get_resize_crop_region_for_grid(grid, 512 // 8 // patch)
-    head_dim = transformer.inner_dim // transformer.num_heads
-    return get_2d_rotary_pos_embed(head_dim, crops, grid, device=latents.device, output_type="pt")  # type: ignore[no-any-return]
-
-
-def predict(
-    transformer: Any,
-    latents: Tensor,
-    timestep: Tensor,
-    pooled: Tensor,
-    listening: list[TextContext],
-    rotary: tuple[Tensor, Tensor],
-) -> Tensor:
-    """One forward of HunyuanDiT2DModel with a text per block. latents: (2, channels, h, w); returns the same shape."""
-    config = transformer.config
-    batch, _, height, width = latents.shape
-    x = transformer.pos_embed(latents)
-    times = timestep.to(latents.dtype).expand(batch)
-    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=latents.dtype, device=x.device).repeat(
-        batch, 1
-    )
-    style = torch.zeros(batch, dtype=torch.long, device=x.device)
-    condition = transformer.time_extra_emb(times, pooled, size, style, hidden_dtype=latents.dtype)
-    skips: list[Tensor] = []
-    half = len(transformer.blocks) // 2
-    for depth, (block, text) in enumerate(zip(transformer.blocks, listening, strict=True)):
-        skip = skips.pop() if depth > half else None
-        x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=rotary, skip=skip)
-        if depth < half - 1:
-            skips.append(x)
-    x = transformer.proj_out(transformer.norm_out(x, condition.to(torch.float32)))
-    patch = config.patch_size
-    x = x.unflatten(1, (height // patch, width // patch)).unflatten(-1, (patch, patch, -1))
-    x = torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)
-    return x[:, : config.in_channels]  # the other half is the learned variance
+def _warnings(truncated: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"the text encoders read only the beginning of {text[:60]!r}…" for text in truncated)
 
 
 def decode(pipe: Any, latents: Tensor) -> Image.Image:

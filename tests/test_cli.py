@@ -118,6 +118,28 @@ def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: P
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
+def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
+    from PIL import Image
+
+    options = ("--model", str(tiny_folder), "--steps", "2", "--json")
+    softer = ("--set", "thing 1.feather=2", "--set", "*.strength=0.8", "--set", "negative=blurred")
+    run("render", "plan.json", *options, *softer, "--out", "one.png", cwd=tmp_path)
+    done = run("edit", "one.png", "--region", "thing 0", "--prompt", "zzz", "--seed", "4", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["picture"] == "one-edited.png", done.stderr
+    carried = json.loads(Image.open(tmp_path / "one-edited.png").text["ditpipe"])["request"]
+    assert [region["strength"] for region in carried["plan"]["regions"]] == [0.8, 0.8]
+    assert carried["plan"]["regions"][1]["feather"] == 2 and carried["plan"]["negative"] == "blurred"
+    assert carried["edits"][0]["changes"][0]["seed"] == 4
+    refused(run("edit", "one.png", "--region", "cat", "--seed", "4", cwd=tmp_path), "the plan has thing 0, thing 1")
+    refused(run("edit", "one.png", "--region", "thing 0", cwd=tmp_path), "nothing to change")
+    refused(run("edit", "one.png", "--region", "thing 0", "--box", "1,2", cwd=tmp_path), "four numbers")
+    refused(run("render", "plan.json", *options, "--set", "cat.colour=red", cwd=tmp_path), "feather, strength")
+    done = run("render", "plan.json", *options, "--candidates", "2", cwd=tmp_path)
+    scores = [one["score"] for one in json.loads(done.stdout)["pictures"]]
+    assert len(scores) == 2 and scores == sorted(scores, reverse=True), done.stderr
+    assert (tmp_path / "plan-1.png").read_bytes() != (tmp_path / "plan-2.png").read_bytes()
+
+
 def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:
     assert "regions" in json.loads(run("schema", cwd=tmp_path).stdout)["properties"]
     assert "pocket" in json.loads(run("models", "--json", cwd=tmp_path).stdout)

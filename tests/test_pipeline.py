@@ -79,8 +79,8 @@ def test_the_scene_schedule_does_not_hear_the_regions(tiny: Renderer) -> None:
 
 
 def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
+    from ditpipe.renderer.denoise import initial_noise
     from ditpipe.renderer.masks import owners
-    from ditpipe.renderer.pipeline import initial_noise
 
     plan = plan_of(2)
     seeded = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"seed": 9}), plan.regions[1]]})

@@ -19,6 +19,12 @@ class RenderArguments(RenderRequest):
     path: str = Field(description="file to write, ending in .png")
 
 
+class CandidatesArguments(RenderRequest):
+    """A render request and where its candidates go."""
+
+    paths: list[str] = Field(min_length=1, max_length=16, description="files to write, ending in .png, one a picture")
+
+
 class CritiqueArguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
     plan: ScenePlan = Field(description="the plan that the picture should fulfil")
@@ -45,6 +51,26 @@ def render_picture(renderer: Renderer, on_step: OnStep | None = None) -> BaseToo
         name="render_picture",
         description="Draw a scene plan with its regions and write the picture to a PNG file.",
         args_schema=RenderArguments,
+        response_format="content_and_artifact",
+    )
+
+
+def render_candidates(renderer: Renderer, on_step: OnStep | None = None) -> BaseTool:
+    """The tool `render_candidates`: one batch of pictures of one plan; the artifact is a list of RenderResult."""
+
+    def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
+        paths = [Path(path) for path in arguments["paths"]]
+        request = RenderRequest(**{name: value for name, value in arguments.items() if name != "paths"})
+        results = renderer.candidates(request, len(paths), on_step)
+        for path, result in zip(paths, results, strict=True):
+            write(path, png_bytes(result))
+        return f"Drew {len(paths)} pictures of {len(request.plan.regions)} regions.", results
+
+    return StructuredTool.from_function(
+        run,
+        name="render_candidates",
+        description="Draw several pictures of one scene plan in one batch, each from its own noise, as PNG files.",
+        args_schema=CandidatesArguments,
         response_format="content_and_artifact",
     )
 

@@ -1,0 +1,296 @@
+"""What regional control costs, each figure a ratio within this run: python -m benchmarks.render
+
+Writes docs/speed.md. Times are processor time, medians of a few repeats. The other ways of regional attention are
+written out here from their description; nothing of them is in the product.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDPMScheduler, HunyuanDiT2DModel, HunyuanDiTPipeline
+from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
+from diffusers.models.embeddings import apply_rotary_emb
+from rich.console import Console
+from torch import Tensor
+
+from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, heads_of, project_text
+from ditpipe.renderer.denoise import Kept, denoise
+from ditpipe.renderer.edit import changed_tokens
+from ditpipe.renderer.hunyuan import take_over
+from ditpipe.renderer.listening import Listening
+from ditpipe.renderer.masks import owners, shares
+from ditpipe.renderer.text import TextStates
+
+TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
+LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}
+STEPS = 20
+
+
+def plan_of(count: int) -> ScenePlan:
+    words = [
+        "red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",
+        "white rabbit", "red apple",
+    ]  # fmt: skip
+    regions = [
+        Region(
+            name=said.split()[1], box=box, prompt=LeveledPrompt(high_level=said.split()[1], low_level=said.split()[0])
+        )
+        for said, box in zip(words, grid(*LAYOUTS[count]))
+    ]
+    return ScenePlan(scene=LeveledPrompt(high_level=", ".join(words[:count])), regions=regions)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Processor seconds of one call."""
+    gc.collect()
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def timed(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Median processor seconds of each way, the ways taking turns."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, work in ways.items():
+            taken[name].append(seconds(work))
+    return {name: median(times) for name, times in taken.items()}
+
+
+# --- one cross-attention -------------------------------------------------------------------------------------------
+
+
+def attend(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    keys, values = project_text(layer, states)
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+
+
+def finish(layer: Attention, feature: Tensor) -> Tensor:
+    return layer.to_out[0](feature.transpose(1, 2).flatten(2))
+
+
+def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats: int = 2) -> dict[str, float]:
+    """Ratios to the plain one-prompt layer in Hunyuan-DiT-g/2's shape: side² tokens, 16×88 heads, 333 text tokens."""
+    torch.manual_seed(0)
+    layer = Attention(1408, cross_attention_dim=1024, heads=16, dim_head=88, qk_norm="layer_norm", eps=1e-6, bias=True)
+    layer = layer.requires_grad_(False).to(dtype)
+    image, texts = torch.randn(1, side * side, 1408).to(dtype), torch.randn(regions, 333, 1024).to(dtype)
+    angles = torch.randn(side * side, 88)
+    rotary = (angles.cos(), angles.sin())
+    owner = owners(plan_of(regions).regions, rows=side, columns=side) - 1
+    segments = tuple(Segment(slice(0, 1), (owner == p).nonzero()[:, 0], p) for p in range(regions))
+    cached = TextContext(*project_text(layer, texts), segments)
+    plain = HunyuanAttnProcessor2_0()
+
+    def query() -> Tensor:
+        return apply_rotary_emb(layer.norm_q(heads_of(layer, layer.to_q(image))), rotary)
+
+    def rcac() -> Tensor:
+        """The authors' code: every token attends to every prompt, outputs are masked and summed, one projection."""
+        q = query()
+        masks = [(owner == p)[None, None, :, None].to(q.dtype) for p in range(regions)]
+        return finish(layer, sum(m * attend(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
+
+    def whole_layers() -> Tensor:
+        """A whole layer per region, its output masked."""
+        outs = [plain(layer, image, encoder_hidden_states=texts[[p]], image_rotary_emb=rotary) for p in range(regions)]
+        return sum((owner == p)[None, :, None].to(o.dtype) * o for p, o in enumerate(outs))  # type: ignore[return-value]
+
+    def dense_mask() -> Tensor:
+        """All prompts in one sequence, and a mask that says who sees which."""
+        allowed = owner[:, None] == torch.arange(regions).repeat_interleave(333)[None]
+        return finish(layer, attend(layer, query(), texts.flatten(0, 1)[None], allowed))
+
+    def ours() -> Tensor:
+        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(rotary))
+
+    with torch.inference_mode():
+        ways: dict[str, Callable[[], Any]] = {
+            "plain": lambda: plain(layer, image, encoder_hidden_states=texts[:1], image_rotary_emb=rotary),
+            "RCAC's way": rcac,
+            "a layer per region": whole_layers,
+            "dense mask": dense_mask,
+            "gather, cached K/V": ours,
+        }
+        for name, way in ways.items():
+            if name != "plain":
+                torch.testing.assert_close(way(), ours(), rtol=0.02, atol=1e-4 if dtype == torch.float32 else 0.02)
+        taken = timed(ways, repeats)
+    return {name: taken[name] / taken["plain"] for name in ways if name != "plain"}
+
+
+# --- whole steps in a reduced Hunyuan-DiT ---------------------------------------------------------------------------
+
+
+class Reduced:
+    """Half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths and a grid of side×side tokens."""
+
+    def __init__(self, side: int = 24) -> None:
+        torch.manual_seed(0)
+        self.side = side
+        self.transformer = HunyuanDiT2DModel(
+            num_attention_heads=8, attention_head_dim=88, hidden_size=704, num_layers=4, in_channels=4, patch_size=2,
+            sample_size=2 * side, mlp_ratio=4.3637, cross_attention_dim=1024, cross_attention_dim_t5=2048,
+            pooled_projection_dim=1024, use_style_cond_and_image_meta_size=False,
+        ).requires_grad_(False).eval()  # fmt: skip
+        scheduler = DDPMScheduler(beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction")
+        self.pipe = HunyuanDiTPipeline(
+            vae=AutoencoderKL(block_out_channels=(8, 8, 8, 8), down_block_types=("DownEncoderBlock2D",) * 4,
+                              up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=4),
+            text_encoder=None, tokenizer=None, transformer=self.transformer, scheduler=scheduler, safety_checker=None,
+            feature_extractor=None, requires_safety_checker=False, text_encoder_2=None, tokenizer_2=None,
+        )  # fmt: skip
+        self.pipe.set_progress_bar_config(disable=True)
+        self.own = SimpleNamespace(transformer=self.transformer, scheduler=scheduler)
+
+    def prompts(self, texts: list[str]) -> TextStates:
+        """Random text states of the published lengths; encoding is not what is measured here."""
+        n = len(texts)
+        mask = torch.ones(n, 77, dtype=torch.long), torch.ones(n, 256, dtype=torch.long)
+        return TextStates(torch.randn(n, 77, 1024), mask[0], torch.randn(n, 256, 2048), mask[1], ())
+
+    def plain_step(self, steps: int) -> float:
+        """Seconds of a step of diffusers' HunyuanDiTPipeline with one prompt."""
+        self.transformer.set_default_attn_processor()
+        one, two = self.prompts(["prompt"]), self.prompts(["negative"])
+        stamps: list[float] = []
+
+        def stamp(*_: Any) -> dict[str, Any]:
+            stamps.append(time.process_time())
+            return {}
+
+        size = 16 * self.side
+        self.pipe(
+            height=size, width=size, num_inference_steps=steps, guidance_scale=6, use_resolution_binning=False,
+            prompt_embeds=one.bert, prompt_attention_mask=one.bert_mask, prompt_embeds_2=one.t5,
+            prompt_attention_mask_2=one.t5_mask, negative_prompt_embeds=two.bert,
+            negative_prompt_attention_mask=two.bert_mask, negative_prompt_embeds_2=two.t5,
+            negative_prompt_attention_mask_2=two.t5_mask, output_type="latent", callback_on_step_end=stamp,
+        )  # fmt: skip
+        return median(b - a for a, b in zip(stamps, stamps[1:]))
+
+    def steps(self, plan: ScenePlan, steps: int, kept: Kept | None = None) -> Iterator[float]:
+        """Seconds of preparing keys and values, then of each step of ours."""
+        take_over(self.transformer)
+        started = time.process_time()
+        with torch.inference_mode():
+            listening = Listening(self.transformer, self.prompts, plan, ["region"] * 4)  # type: ignore[arg-type]
+            share = shares(plan.regions, rows=self.side, columns=self.side, patch=2)
+            whole = listening.at(share)
+            part = listening.at(share[:, kept.drawn]) if kept else whole
+            noise = torch.randn(1, 4, 2 * self.side, 2 * self.side)
+            yield time.process_time() - started
+            started = time.process_time()
+            for _ in denoise(
+                self.own, noise, steps=steps, guidance=6, pooled=listening.pooled, kept=kept,
+                hear=lambda _, partial: part if partial else whole,
+            ):  # fmt: skip
+                yield time.process_time() - started
+                started = time.process_time()
+
+
+def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> dict[int, tuple[float, float]]:
+    """Per number of regions: a step over diffusers' one-prompt step, without and with its share of preparing K/V."""
+    plain, ours = [], {count: [] for count in (2, 4, 9)}
+    prepared = {}
+    for _ in range(2):
+        plain.append(reduced.plain_step(steps + 1))
+        for count in ours:
+            prepared[count], *each = reduced.steps(plan_of(count), steps)
+            ours[count].append(median(each))
+    one = median(plain)
+    return {n: (median(t) / one, (median(t) + prepared[n] / spread) / one) for n, t in ours.items()}
+
+
+def edit_ratio(reduced: Reduced) -> float:
+    """The edit of one region of nine over the whole render, in the transformer, keys and values included."""
+    plan = plan_of(9)
+    other = Revision(changes=[RegionChange(name="house", seed=1)]).apply(plan)
+    drawn = changed_tokens(plan, other, rows=reduced.side, columns=reduced.side, patch=2)
+    kept = Kept(torch.randn(1, 4, 2 * reduced.side, 2 * reduced.side), drawn)
+    return sum(reduced.steps(plan, STEPS, kept)) / sum(reduced.steps(plan, STEPS))
+
+
+# --- the pocket checkpoint ------------------------------------------------------------------------------------------
+
+
+def pocket() -> dict[str, float]:
+    renderer = Renderer()
+    requests = {n: RenderRequest(plan=plan_of(n), steps=STEPS) for n in LAYOUTS}
+    result = renderer.render(requests[9])
+    for one in requests.values():
+        renderer.render(one)  # its prompts are encoded now
+    revision = Revision(changes=[RegionChange(name="house", prompt=LeveledPrompt(high_level="car"), seed=1)])
+    ways: dict[str, Callable[[], Any]] = {
+        **{str(n): (lambda n=n: renderer.render(requests[n])) for n in LAYOUTS},
+        "edit": lambda: renderer.edit(result, revision),
+        "batch": lambda: renderer.candidates(requests[9], 4),
+    }
+    taken = timed(ways, 3)
+    return {
+        "nine": taken["9"] / taken["1"], "edit": taken["edit"] / taken["9"], "batch": taken["batch"] / taken["9"],
+        "seconds": taken["9"],
+    }  # fmt: skip
+
+
+def encoder_calls() -> tuple[int, int]:
+    """Text encoder calls of a first render of nine regions, and of a second one with one changed prompt."""
+    renderer, calls = Renderer(), []
+    renderer.pipe.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    plan = plan_of(9)
+    renderer.render(RenderRequest(plan=plan, steps=1))
+    first = len(calls)
+    new = RegionChange(name="house", prompt=LeveledPrompt(high_level="car", low_level="green"))
+    renderer.render(RenderRequest(plan=Revision(changes=[new]).apply(plan), steps=1))
+    return first, len(calls) - first
+
+
+def main() -> None:
+    console = Console()
+    lines = [
+        "# What regional control costs", "",
+        "Printed by `python -m benchmarks.render`: ratios of processor time within one run, "
+        f"{torch.get_num_threads()} thread(s).", "",
+        "## One cross-attention of Hunyuan-DiT-g/2 over the plain layer", "",
+        "4096 image tokens, 16×88 heads, 333 text tokens, bfloat16.",
+        "", "| regions | RCAC's way | a layer per region | dense mask | gather, cached K/V |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for count in (2, 4, 9):
+        row = cross_attention(count, torch.bfloat16)
+        console.print(count, row)
+        lines.append(f"| {count} | " + " | ".join(f"{value:.2f}" for value in row.values()) + " |")
+    reduced = Reduced()
+    lines += [
+        "", "## A denoising step over diffusers' HunyuanDiTPipeline with one prompt", "",
+        f"Half of Hunyuan-DiT's width, 4 blocks, {reduced.side}×{reduced.side} tokens, float32; all blocks regional.",
+        "",
+        "| regions | a step | with its share of preparing keys and values, 30 steps |", "|---|---|---|",
+    ]  # fmt: skip
+    for count, (step, whole) in whole_steps_table(reduced).items():
+        console.print(count, step, whole)
+        lines.append(f"| {count} | {step:.2f} | {whole:.2f} |")
+    edit, small, (first, second) = edit_ratio(reduced), pocket(), encoder_calls()
+    lines += [
+        "", "## Whole renders", "", "| measured | ratio |", "|---|---|",
+        f"| edit of one region of 9 over the full render, {STEPS} steps, the reduced Hunyuan-DiT above | {edit:.2f} |",
+        f"| the same in the pocket checkpoint, whose 36 tokens are not what a step costs | {small['edit']:.2f} |",
+        f"| pocket picture, {STEPS} steps, 9 regions over 1 | {small['nine']:.2f} |",
+        f"| pocket, four candidates in one batch over one picture | {small['batch']:.2f} |",
+        "", f"A pocket picture of nine regions takes {small['seconds']:.2f} s of processor time. Its first render "
+        f"calls the text encoder for {first} prompts, a second round with one changed prompt for {second}.",
+    ]  # fmt: skip
+    TARGET.write_text("\n".join(lines) + "\n")
+    console.print("\n".join(lines), markup=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What is Hunyuan-DiT's own: how its text states, positions and one forward are computed. Knows no plan."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers.models.embeddings import get_2d_rotary_pos_embed
+from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
+from torch import Tensor
+
+from .attention import Neighbours, Positions, RegionAttention, SelfAttention, TextContext
+from .text import TextStates
+
+
+def take_over(transformer: Any) -> None:
+    """Gives every block this package's attention; done once, after loading."""
+    for block in transformer.blocks:
+        block.attn1.set_processor(SelfAttention())
+        block.attn2.set_processor(RegionAttention())
+
+
+def text_states(transformer: Any, texts: TextStates) -> Tensor:
+    """What the cross-attentions hear: (prompts, text_len + text_len_t5, channels) (paper, section II-B).
+
+    Padding positions hold a learned embedding that is attended to like any other.
+    """
+    t5 = transformer.text_embedder(texts.t5.flatten(0, 1)).unflatten(0, texts.t5.shape[:2])
+    mask = torch.cat([texts.bert_mask, texts.t5_mask], dim=1)[..., None].bool()
+    return torch.where(mask, torch.cat([texts.bert, t5], dim=1), transformer.text_embedding_padding)
+
+
+def rotary_embedding(transformer: Any, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """The two-dimensional rotary embedding of a grid of rows×columns tokens: (tokens, head dim) each."""
+    crops = get_resize_crop_region_for_grid((rows, columns), 512 // 8 // transformer.config.patch_size)
+    head_dim = transformer.inner_dim // transformer.num_heads
+    device = transformer.device
+    return get_2d_rotary_pos_embed(head_dim, crops, (rows, columns), device=device, output_type="pt")  # type: ignore[no-any-return]
+
+
+def predict(
+    transformer: Any,
+    latents: Tensor,
+    timestep: Tensor,
+    *,
+    pooled: Tensor,
+    heard: Sequence[TextContext],
+    rotary: tuple[Tensor, Tensor],
+    tokens: Tensor | None = None,
+    neighbours: Sequence[Neighbours] | None = None,
+) -> Tensor:
+    """One forward of HunyuanDiT2DModel with a text per block. latents: (batch, channels, h, w); returns that shape.
+
+    pooled: T5 states (batch, text_len_t5, channels) that set the tone of the whole picture. With `tokens` (int64, n)
+    only those are computed, beside `neighbours` that an earlier whole forward has filled, and the rest comes out as 0.
+    """
+    config = transformer.config
+    batch, _, height, width = latents.shape
+    x = transformer.pos_embed(latents)
+    total = x.shape[1]
+    if tokens is not None:
+        x, rotary = x[:, tokens], (rotary[0][tokens], rotary[1][tokens])
+    times = timestep.to(latents.dtype).expand(batch)
+    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=latents.dtype, device=x.device).repeat(
+        batch, 1
+    )
+    style = torch.zeros(batch, dtype=torch.long, device=x.device)
+    condition = transformer.time_extra_emb(times, pooled, size, style, hidden_dtype=latents.dtype)
+    skips: list[Tensor] = []
+    half = len(transformer.blocks) // 2
+    for depth, (block, text) in enumerate(zip(transformer.blocks, heard, strict=True)):
+        skip = skips.pop() if depth > half else None
+        places = Positions(rotary, neighbours[depth] if neighbours else None)
+        x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
+        if depth < half - 1:
+            skips.append(x)
+    x = transformer.proj_out(transformer.norm_out(x, condition.to(torch.float32)))
+    if tokens is not None:
+        x = x.new_zeros(batch, total, x.shape[-1]).index_copy_(1, tokens, x)
+    patch = config.patch_size
+    x = x.unflatten(1, (height // patch, width // patch)).unflatten(-1, (patch, patch, -1))
+    x = torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)
+    return x[:, : config.in_channels]  # the other half is the learned variance

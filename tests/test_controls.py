@@ -1,0 +1,337 @@
+"""Every control of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
+
+import threading
+
+import pytest
+import torch
+from plans import plan_of
+from pydantic import ValidationError
+from test_attention import attention, regions
+
+from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
+from ditpipe.prompts.errors import RenderError
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.attention import Neighbours, RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.edit import REACH, changed_tokens
+from ditpipe.renderer.listening import unwanted
+from ditpipe.renderer.masks import acting, owners, shares, with_scene
+
+LEFT = Box(left=0, top=0, right=0.5, bottom=1)
+MIDDLE = Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
+
+
+def changed(plan: ScenePlan, number: int = 0, **fields: object) -> ScenePlan:
+    """The plan with fields of one region set."""
+    some = list(plan.regions)
+    some[number] = some[number].model_copy(update=fields)
+    return plan.model_copy(update={"regions": some})
+
+
+def request(renderer: Renderer, plan: ScenePlan, **kwargs: object) -> RenderRequest:
+    return RenderRequest(plan=plan, model=renderer.model, **({"steps": 4} | kwargs))
+
+
+def drawn(renderer: Renderer, plan: ScenePlan, **kwargs: object) -> torch.Tensor:
+    return renderer.render(request(renderer, plan, **kwargs)).latents
+
+
+# --- boxes, feather, strength -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feather", [0.0, 1.0, 2.5, 7.0])
+def test_the_shares_of_every_token_sum_to_one(feather: float) -> None:
+    some = [
+        one.model_copy(update={"feather": feather}) for one in regions([LEFT, MIDDLE, *grid(3, 3)], [0, 1] + [0] * 9)
+    ]
+    share = shares(some, rows=6, columns=8, patch=2)
+    assert share.min() >= 0 and torch.allclose(share.sum(0), torch.ones(48, dtype=share.dtype))
+
+
+def test_without_feathers_a_token_has_one_owner() -> None:
+    some = regions([LEFT, MIDDLE], [1, 0])
+    share = shares(some, rows=8, columns=8, patch=2)
+    assert torch.equal(share.argmax(0), owners(some, rows=8, columns=8)) and set(share.unique().tolist()) == {0, 1}
+
+
+def test_a_feather_fades_out_beyond_the_box_over_that_many_cells() -> None:
+    soft = regions([LEFT])[0].model_copy(update={"feather": 4.0})
+    row = shares([soft], rows=1, columns=8, patch=2)[1]
+    assert row.tolist() == [1, 1, 1, 1, 0.75, 0.25, 0, 0]  # cells 0.5, 1.5, 2.5, 3.5 beyond the edge: 7/8 … 1/8
+
+
+def test_neighbours_with_feathers_leave_nothing_to_the_scene_between_them() -> None:
+    both = [one.model_copy(update={"feather": 3.0}) for one in regions(grid(2, 1))]
+    assert shares(both, rows=2, columns=8, patch=2)[0].sum() == 0
+
+
+def test_strength_mixes_the_scene_prompt_in() -> None:
+    weak = regions([LEFT])[0].model_copy(update={"strength": 0.7})
+    share = with_scene(shares([weak], rows=2, columns=2, patch=2), acting([weak], 0.0))
+    torch.testing.assert_close(share[:, 0], torch.tensor([0.3, 0.7], dtype=share.dtype))
+    assert share[:, 1].tolist() == [1, 0]
+
+
+def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
+    """Outputs times shares, summed, is the authors' way with their normalised masks."""
+    layer = attention()
+    image, texts = torch.randn(2, 64, 32), torch.randn(3, 20, 24)
+    some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
+    share = with_scene(shares(some, rows=8, columns=8, patch=2), acting(some, 0.0))
+    tokens = [row.nonzero()[:, 0] for row in share]
+    segments = tuple(Segment(slice(0, 2), t, p, share[p, t].float()) for p, t in enumerate(tokens))
+    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), segments))
+    one_by_one = [
+        RegionAttention()(layer, image, TextContext(*project_text(layer, texts[[p]]), (Segment(slice(0, 2), None, 0),)))
+        for p in range(3)
+    ]
+    summed = sum(share[p].float()[:, None] * out for p, out in enumerate(one_by_one))
+    torch.testing.assert_close(ours, summed, rtol=1e-5, atol=1e-6)
+
+
+def test_feather_and_strength_change_the_picture(tiny: Renderer) -> None:
+    plain = drawn(tiny, plan_of(2))
+    assert not torch.equal(plain, drawn(tiny, changed(plan_of(2), 1, feather=4.0)))
+    assert not torch.equal(plain, drawn(tiny, changed(plan_of(2), strength=0.5)))
+
+
+def test_a_region_without_strength_is_not_heard(tiny: Renderer) -> None:
+    silent = ScenePlan.model_validate(
+        plan_of(2).model_dump() | {"regions": [r.model_dump() | {"strength": 0} for r in plan_of(2).regions]}
+    )
+    assert torch.equal(drawn(tiny, silent), drawn(tiny, plan_of(2), depth=preset("scene")))
+
+
+# --- start and end ----------------------------------------------------------------------------------------------------
+
+
+def test_a_region_acts_from_start_until_end() -> None:
+    late, early = (r.model_copy(update=u) for r, u in zip(regions([LEFT, MIDDLE]), ({"start": 0.5}, {"end": 0.25})))
+    assert [acting([late, early], step / 4) for step in range(4)] == [(0, 1), (0, 0), (1, 0), (1, 0)]
+
+
+def test_a_region_that_starts_late_leaves_the_first_steps_alone(tiny: Renderer) -> None:
+    def steps(plan: ScenePlan) -> list[bytes]:
+        seen: list[bytes] = []
+        tiny.render(request(tiny, plan), lambda step: seen.append(step.preview().tobytes()))
+        return seen
+
+    late = [steps(changed(changed(plan_of(2), 0, start=0.5, prompt=prompt), 1, start=0.5)) for prompt in
+            (LeveledPrompt(high_level="a"), LeveledPrompt(high_level="zzz qqq"))]  # fmt: skip
+    assert late[0][:2] == late[1][:2] and late[0][3] != late[1][3]
+
+
+def test_a_region_must_start_before_it_ends() -> None:
+    with pytest.raises(ValidationError, match="start < end"):
+        Region(name="x", box=LEFT, prompt=LeveledPrompt(high_level="x"), start=0.5, end=0.5)
+
+
+# --- depth ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_free_list_of_levels_is_one_level_per_block() -> None:
+    listed = preset("scene-high*4,region-high*2,region-low*2")
+    assert listed.levels(8) == ["scene-high"] * 4 + ["region-high"] * 2 + ["region-low"] * 2
+    assert DepthSchedule(blocks=["scene", "region"]).levels(2) == ["scene", "region"]
+    with pytest.raises(ValueError, match="'scene-deep.2' in the depth schedule is no level: one of scene, scene-high"):
+        preset("scene-deep*2,region*2")
+    with pytest.raises(ValidationError, match="lists no level"):
+        DepthSchedule(blocks=[])
+
+
+def test_a_list_of_another_length_is_refused(tiny: Renderer) -> None:
+    with pytest.raises(RenderError, match="lists 3 blocks, this transformer has 4"):
+        drawn(tiny, plan_of(2), depth=preset("scene*2,region"))
+
+
+def test_a_list_that_says_what_a_preset_says_draws_the_same(tiny: Renderer) -> None:
+    assert torch.equal(drawn(tiny, plan_of(2)), drawn(tiny, plan_of(2), depth=preset("scene*2,region*2")))
+
+
+@pytest.mark.parametrize("level, hears", [("region-high", (True, False)), ("region-low", (False, True))])
+def test_a_level_hears_only_its_part_of_a_prompt(tiny: Renderer, level: str, hears: tuple[bool, bool]) -> None:
+    depth = preset(f"{level}*4")
+    plain = drawn(tiny, plan_of(2), depth=depth)
+    other_high = changed(plan_of(2), prompt=LeveledPrompt(high_level="zzz", low_level="red"))
+    other_low = changed(plan_of(2), prompt=LeveledPrompt(high_level="a", low_level="qqq"))
+    heard = tuple(not torch.equal(plain, drawn(tiny, plan, depth=depth)) for plan in (other_high, other_low))
+    assert heard == hears
+
+
+def test_requests_written_before_there_were_lists_are_still_read_and_written() -> None:
+    old = {"first": "scene", "then": "region", "turn": 0.25}
+    assert DepthSchedule.model_validate(old).model_dump() == old
+    region = plan_of(1).regions[0]
+    assert set(region.model_dump()) == {"name", "box", "prompt", "negative", "z_order", "seed"}
+
+
+# --- negatives and seeds ----------------------------------------------------------------------------------------------
+
+
+def test_a_regions_negative_acts_in_its_own_place_most(tiny: Renderer) -> None:
+    depth = preset("regions")
+    plain, other = (
+        drawn(tiny, plan, steps=1, depth=depth) for plan in (plan_of(2), changed(plan_of(2), negative="zzz qqq"))
+    )
+    change = (plain - other).abs()
+    assert change[..., :6].mean() > 2 * change[..., 6:].mean() >= 0
+
+
+def test_a_regions_negative_stands_beside_the_pictures() -> None:
+    plan = changed(plan_of(2), negative="green").model_copy(update={"negative": "blurred"})
+    assert unwanted(plan, "region") == ["blurred", "green, blurred", "blurred"]
+    assert unwanted(plan, "scene") == ["blurred"]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_regions_seed_leaves_the_noise_elsewhere_bit_identical(tiny: Renderer, number: int) -> None:
+    plan = plan_of(4)
+    owner = owners(plan.regions, rows=6, columns=6)
+    plain, own = (initial_noise(tiny.pipe, one, owner, 3) for one in (plan, changed(plan, number, seed=9)))
+    mine = cells_of(owner, 12, 12, 2) == number + 1
+    assert torch.equal(plain[..., ~mine], own[..., ~mine]) and (plain[..., mine] != own[..., mine]).all()
+
+
+# --- candidates -------------------------------------------------------------------------------------------------------
+
+
+def test_candidates_are_different_pictures_that_can_each_be_made_again(tiny: Renderer) -> None:
+    results = tiny.candidates(request(tiny, plan_of(2)), 3)
+    assert len({result.image.tobytes() for result in results}) == 3
+    for result in results:
+        assert torch.equal(tiny.render(result.request).latents, result.latents)
+        alone = tiny.render(request(tiny, plan_of(2), seed=result.request.seed))
+        torch.testing.assert_close(alone.latents, result.latents, rtol=1e-4, atol=1e-4)
+
+
+def test_one_candidate_is_a_plain_render(tiny: Renderer) -> None:
+    (only,) = tiny.candidates(request(tiny, plan_of(2)), 1)
+    assert only.request == request(tiny, plan_of(2)) and torch.equal(only.latents, drawn(tiny, plan_of(2)))
+
+
+# --- edits ------------------------------------------------------------------------------------------------------------
+
+
+def revision(**change: object) -> Revision:
+    return Revision(changes=[RegionChange(name="thing 0", **change)])
+
+
+EDITS = {
+    "another prompt": revision(prompt=LeveledPrompt(high_level="zzz qqq")),
+    "another seed": revision(seed=5),
+    "another place": revision(box=Box(left=0.34, top=0.34, right=0.66, bottom=0.66), z_order=1),
+    "a soft edge": revision(feather=3.0, prompt=LeveledPrompt(high_level="zzz")),
+}
+
+
+@pytest.mark.parametrize("asked", EDITS)
+def test_an_edit_keeps_everything_else_bit_for_bit(tiny: Renderer, asked: str) -> None:
+    before = tiny.render(request(tiny, plan_of(9), steps=8))
+    after = tiny.edit(before, EDITS[asked])
+    new = changed_tokens(plan_of(9), after.request.edited_plan, rows=6, columns=6, patch=2)
+    cells = cells_of(new, 12, 12, 2)
+    assert 0 < cells.sum() < 144
+    assert torch.equal(before.latents[..., ~cells], after.latents[..., ~cells])
+    assert not torch.equal(before.latents[..., cells], after.latents[..., cells])
+
+
+def test_pixels_beyond_the_decoders_reach_stay(tiny: Renderer) -> None:
+    before = tiny.render(request(tiny, plan_of(9)))
+    after = tiny.edit(before, EDITS["another seed"])
+    edge = 32 + 8 * REACH  # the region is 32 pixels wide
+    for box in ((edge, 0, 96, 96), (0, edge, 96, 96)):
+        assert before.image.crop(box).tobytes() == after.image.crop(box).tobytes()
+    assert before.image.crop((0, 0, 32, 32)).tobytes() != after.image.crop((0, 0, 32, 32)).tobytes()
+
+
+def test_edits_are_part_of_the_request_and_can_be_made_again(tiny: Renderer) -> None:
+    once = tiny.edit(request(tiny, plan_of(4)), EDITS["another seed"])
+    twice = tiny.edit(once, Revision(changes=[RegionChange(name="thing 3", negative="green", seed=1)]))
+    assert [one.changes[0].name for one in twice.request.edits] == ["thing 0", "thing 3"]
+    assert twice.request.edited_plan.region("thing 3").seed == 1 and twice.request.plan == plan_of(4)
+    again = tiny.render(RenderRequest.model_validate_json(twice.request.model_dump_json()))
+    assert torch.equal(again.latents, twice.latents) and again.image.tobytes() == twice.image.tobytes()
+
+
+def test_an_edit_computes_few_steps_whole() -> None:
+    assert sorted(whole_steps(20)) == [0, 2, 5, 9, 14] and len(whole_steps(30)) == 7 and whole_steps(1) == {0}
+
+
+def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
+    speed = torch.randn(1, 2, 6, 4)
+    beside = Neighbours(kept=torch.tensor([0, 1, 2, 5]), total=6)
+    for step in (2, 5):
+        beside.step = step
+        assert beside.beside(step * speed, -step * speed)[0].shape[2] == 6
+    for step, foreseen in ((6, 6), (8, 8), (12, 8)):
+        beside.step = step
+        keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
+        torch.testing.assert_close(keys[:, :, 2:], foreseen * speed[:, :, beside.kept])
+        torch.testing.assert_close(values[:, :, 2:], -foreseen * speed[:, :, beside.kept])
+
+
+def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Renderer) -> None:
+    """A picture edited with the noise and prompt it already has comes out near itself."""
+    before = tiny.render(request(tiny, plan_of(9), steps=8))
+    same = tiny.edit(before, revision(strength=0.999999))
+    other = tiny.edit(before, EDITS["another seed"])
+    drift, change = ((one.latents - before.latents).abs().max() for one in (same, other))
+    assert drift < change / 4
+
+
+def test_what_an_edit_refuses(tiny: Renderer) -> None:
+    hidden = plan_of(2).model_copy(update={"regions": [*plan_of(2).regions, regions([Box(
+        left=0, top=0, right=1, bottom=1)])[0].model_copy(update={"name": "below", "z_order": -1})]})  # fmt: skip
+    result = tiny.render(request(tiny, hidden))
+    with pytest.raises(ValueError, match="changes nothing that is seen"):
+        tiny.edit(result, Revision(changes=[RegionChange(name="below", seed=4)]))
+    with pytest.raises(ValueError, match="the plan has thing 0, thing 1, below"):
+        tiny.edit(result, Revision(changes=[RegionChange(name="cat", seed=4)]))
+    with pytest.raises(ValueError, match="not from an edited picture"):
+        tiny.candidates(tiny.edit(result, EDITS["another seed"]).request, 2)
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_encodes_only_what_is_new(tiny_folder) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    calls: list[int] = []
+    renderer.pipe.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    before = renderer.render(request(renderer, plan_of(9)))
+    assert len(calls) == 11  # nine regions, the scene and the negative
+    renderer.edit(before, EDITS["another prompt"])
+    assert len(calls) == 12
+
+
+def test_two_renders_in_two_threads(tiny_folder) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    plans = [plan_of(9), changed(plan_of(2), feather=2.0)]
+    alone = [drawn(renderer, plan) for plan in plans]
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    renderer.pipe  # noqa: B018
+    results: dict[int, torch.Tensor] = {}
+
+    def draw(i: int) -> None:
+        results[i] = drawn(renderer, plans[i % 2])
+
+    threads = [threading.Thread(target=draw, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [0, 1, 2, 3] and all(torch.equal(results[i], alone[i % 2]) for i in results)
+
+
+def test_an_edit_that_was_stopped_leaves_nothing_behind(tiny: Renderer) -> None:
+    before = tiny.render(request(tiny, plan_of(9)))
+    wanted = tiny.edit(before, EDITS["another seed"])
+
+    def stop(step: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.edit(before, EDITS["a soft edge"], stop)
+    assert torch.equal(tiny.edit(before, EDITS["another seed"]).latents, wanted.latents)
+    assert torch.equal(tiny.render(request(tiny, plan_of(9))).latents, before.latents)
