@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks import jobs
 from benchmarks.batch import COUPLE, Batch, Method
 from benchmarks.judging import Seen
-from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
+from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import checkpoint
 
@@ -83,10 +83,10 @@ def tally(results: list[dict[str, Any]]) -> tuple[float, float, float]:
 
 def table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
     """Cells 'subject / colour / both' in per cent, a line per method; '–' where a method was not measured."""
-    lines = [["method", *(f"N={regions}" for regions in ARRANGEMENTS)]]
+    lines = [["method", *TITLES.values()]]
     for row in rows:
         cells = []
-        for regions in ARRANGEMENTS:
+        for regions in TITLES:
             mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
             cells.append(" / ".join(f"{100 * share:.0f}" for share in tally(mine)) if mine else "–")
         lines.append([ROWS[row][0], *cells])
@@ -94,18 +94,19 @@ def table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
 
 
 def conclusion(results: list[dict[str, Any]], rows: list[str]) -> str:
-    """Which depth schedule is best at four and nine regions together, beside the merged prompt."""
+    """Which regional schedule is best at four and nine regions and in free boxes, beside the merged prompt."""
     both = {
-        row: [tally([r for r in results if (r["row"], r["regions"]) == (row, n)])[2] for n in (4, 9)]
+        row: [tally([r for r in results if (r["row"], r["regions"]) == (row, n)])[2] for n in (4, 9, 3)]
         for row in rows
         if row != "couple"
     }
-    best = max(both, key=lambda row: sum(both[row]))
-    four, nine = both[best]
-    said = f"Best at N = 4 and 9 together: **{ROWS[best][0]}**, both right {four:.1%} and {nine:.1%}"
-    if "merged" in both:
-        said += f"; the merged prompt {both['merged'][0]:.1%} and {both['merged'][1]:.1%}"
-    return f"{said}."
+    best = max((row for row in both if row != "merged"), key=lambda row: sum(both[row]), default="merged")
+
+    def figures(row: str) -> str:
+        return "{:.1%} at N = 4, {:.1%} at N = 9, {:.1%} in free boxes".format(*both[row])
+
+    said = f"Best regional schedule: **{ROWS[best][0]}**, both right {figures(best)}"
+    return f"{said}; the merged prompt: {figures('merged')}." if "merged" in both else f"{said}."
 
 
 def sheet(folder: Path, rows: list[str]) -> Image.Image:
@@ -174,8 +175,8 @@ def write(lines: list[list[str]], notes: list[str], plans: int) -> None:
     """docs/adherence.md."""
     text = f"""# Adherence: does each region show what was asked?
 
-`python -m benchmarks.adherence`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3) regions, the same seeds for
-every method. Each cell: per cent of regions whose **subject / colour / both** are right, in the eyes of a judge that
+`python -m benchmarks.adherence`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3) regions, and of 3 boxes
+anywhere, the same seeds for every method. Each cell: per cent of regions whose **subject / colour / both** are right, in the eyes of a judge that
 was trained on composed pictures only.
 
 {jobs.markdown(lines)}

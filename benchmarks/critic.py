@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import jobs
-from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
+from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
 
 
 def measure(model: str, regions: int, number: int) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def main() -> None:
         store.add([row])
     rows = [one for one in store.rows if one["plan"] < args.plans]
 
-    lines = [["", *(f"N={regions}" for regions in ARRANGEMENTS), "all"]]
-    groups = [[one for one in rows if one["regions"] == regions] for regions in ARRANGEMENTS] + [rows]
+    lines = [["", *TITLES.values(), "all"]]
+    groups = [[one for one in rows if one["regions"] == regions] for regions in TITLES] + [rows]
     agreed = [agreement([region for one in group for seen in one["rounds"] for region in seen]) for group in groups]
     for key, label in {
         "verdict": "**critic and judge agree whether the region is right**",

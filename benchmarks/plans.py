@@ -3,7 +3,7 @@
 import random
 
 from benchmarks.judging import COLOURS, SUBJECTS, Seen
-from ditpipe import ScenePlan
+from ditpipe import Box, ScenePlan
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.layout import PLACES, Place
 
@@ -12,7 +12,10 @@ ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     2: ("left", "right"),
     4: ("top left", "top right", "bottom left", "bottom right"),
     9: PLACES,
+    3: (),  # free boxes; the place words are those of the nearest of nine cells
 }
+TITLES = {1: "N=1", 2: "N=2", 4: "N=4", 9: "N=9", 3: "3 free boxes"}
+SHARED_BOXES = 10  # so many plans in a row have the same free boxes, so that they can be drawn in one batch
 BACKGROUNDS = (
     "at night", "in the sky", "at sunset", "on a meadow", "on the beach", "in the snow", "under water", "in a room",
 )  # fmt: skip
@@ -27,13 +30,39 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     if regions not in ARRANGEMENTS:
         raise ValueError(f"no fixed plans with {regions} regions: one of {', '.join(map(str, ARRANGEMENTS))}")
     rng = random.Random(f"{regions} regions, plan {number}")
+    boxes = free_boxes(number // SHARED_BOXES) if regions == 3 else []
+    places = tuple(_nearest(box) for box in boxes) or ARRANGEMENTS[regions]
     right = [Seen(subject, rng.choice(COLOURS)) for subject in rng.sample(SUBJECTS, regions)]
     objects = [
         PlannedObject(subject=one.subject, colour=one.colour, detail="", position=place)
-        for one, place in zip(right, ARRANGEMENTS[regions], strict=True)
+        for one, place in zip(right, places, strict=True)
     ]
     answer = PlannerAnswer(objects=objects, background=rng.choice(BACKGROUNDS), mood="")
-    return compose(answer, width=96, height=96), right
+    plan = compose(answer, width=96, height=96)
+    if boxes:
+        moved = [region.model_copy(update={"box": box}) for region, box in zip(plan.regions, boxes, strict=True)]
+        plan = plan.model_copy(update={"regions": moved})
+    return plan, right
+
+
+def free_boxes(number: int) -> list[Box]:
+    """Three squares of 0.3 to 0.45 of the canvas's side, anywhere, that do not overlap."""
+    rng = random.Random(f"free boxes {number}")
+    boxes: list[Box] = []
+    while len(boxes) < 3:
+        side = rng.uniform(0.3, 0.45)
+        left, top = rng.uniform(0, 1 - side), rng.uniform(0, 1 - side)
+        box = Box(left=left, top=top, right=left + side, bottom=top + side)
+        boxes = [*boxes, box] if all(box.overlap(other) == 0 for other in boxes) else boxes
+        if rng.random() < 0.01:  # three that leave no room for each other
+            boxes = []
+    return boxes
+
+
+def _nearest(box: Box) -> Place:
+    """The word for the cell of a 3×3 grid that holds the box's centre."""
+    across, down = (min(2, int(3 * x)) for x in box.centre)
+    return PLACES[3 * down + across]
 
 
 def seed_of(regions: int, number: int) -> int:

@@ -1,6 +1,10 @@
 """Trains the pocket VAE: diffusers' AutoencoderKL, 8× down, 8 latent channels, on crops of composed pictures.
 
-python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
+    python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
+    python -m training.autoencoder --decoder-only --minutes 12
+
+`--decoder-only` trains the shipped decoder further and leaves the encoder as it is, so that the latents, and with them
+every transformer trained on them, stay valid.
 """
 
 import argparse
@@ -53,12 +57,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--crop", type=int, default=48)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--decoder-only", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     device = pick_device()
     vae = build().to(device)
+    if args.decoder_only:
+        vae.load_state_dict(load().state_dict())
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
     train_set, held_out = pictures(12000, seed=1), pictures(200, seed=2)
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    trained = [p for p in vae.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=1e-3 if args.decoder_only else 2e-3, betas=(0.9, 0.98), weight_decay=0.0)
     rng = np.random.default_rng()
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
@@ -68,7 +79,7 @@ def main() -> None:
         x = torch.stack(crops).to(device).float() / 127.5 - 1
         with torch.autocast(device.type, torch.bfloat16):
             posterior = vae.encode(x).latent_dist
-            y = vae.decode(posterior.sample()).sample
+            y = vae.decode(posterior.mode() if args.decoder_only else posterior.sample()).sample
         error = y.float() - x
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
         loss = error.abs().mean() + 0.5 * error.square().mean() + 2e-4 * kl
@@ -79,9 +90,17 @@ def main() -> None:
         probe.load_state_dict(weights)
         return {"psnr": psnr(probe.eval(), held_out)}
 
-    weights = train("vae", vae, [optimiser], loss_of, steps=args.steps, ema=0.998, on_checkpoint=on_checkpoint)
+    weights = train(
+        "decoder" if args.decoder_only else "vae", vae, [optimiser], loss_of,
+        steps=args.steps, minutes=args.minutes, ema=0.998, on_checkpoint=on_checkpoint,
+    )  # fmt: skip
     vae.load_state_dict(weights)
     vae.eval()
+    if args.decoder_only:
+        vae.register_to_config(scaling_factor=load().config.scaling_factor)
+        vae.save_pretrained(FOLDER)
+        print(json.dumps({"psnr": psnr(vae, held_out)}))
+        return
     with torch.no_grad():
         latents = torch.cat(
             [vae.encode(b.to(device).float() / 127.5 - 1).latent_dist.mode() for b in train_set[:1000].split(50)]

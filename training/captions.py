@@ -68,7 +68,7 @@ def place_of(cell: int, rng: np.random.Generator) -> str:
     return _pick(rng, (f"at the {words}", f"in the {words}", f"in the {words} corner"), 0.5)
 
 
-def _cell_at(x: float, y: float) -> int:
+def cell_at(x: float, y: float) -> int:
     return min(2, int(y * 3)) * 3 + min(2, int(x * 3))
 
 
@@ -95,7 +95,7 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
         for thing, name in zip(scene.things, names, strict=True):
             if arrangement == "free" and thing.size < 0.4 and rng.random() < 0.4:
                 name = f"a {_pick(rng, ('small', 'little', 'tiny'))} {name.removeprefix('a ').removeprefix('an ')}"
-            parts.append(f"{name} {place_of(_cell_at(thing.x, thing.y), rng)}" if form < 0.7 else name)
+            parts.append(f"{name} {place_of(cell_at(thing.x, thing.y), rng)}" if form < 0.7 else name)
         body = _join(parts, rng)
     elif arrangement == "pair" and form < 0.24:
         body = _pick(rng, (f"{names[0]} to the left of {names[1]}", f"{names[1]} to the right of {names[0]}", f"{names[0]} next to {names[1]}", f"{names[0]} beside {names[1]}"), 0.3)  # fmt: skip

@@ -17,6 +17,24 @@ def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
     return [((c + 0.5) / columns, (r + 0.5) / rows, fit) for r in range(rows) for c in range(columns)]
 
 
+def regions_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[float, float, float, float]]:
+    """A box (left, top, right, bottom) per thing, as a plan might give it: its cell of the grid, or one around it."""
+    grid = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "corner3": (2, 2),
+            "nine": (3, 3), "centre": (1, 1)}.get(arrangement)  # fmt: skip
+    cells = grid if grid and rng.random() < 0.6 else None
+    boxes = []
+    for thing in scene.things:
+        if cells:
+            (columns, rows), column, row = cells, int(thing.x * cells[0]), int(thing.y * cells[1])
+            boxes.append((column / columns, row / rows, (column + 1) / columns, (row + 1) / rows))
+        else:
+            width, height = thing.size * rng.uniform(0.95, 1.3, 2)
+            x, y = thing.x + rng.uniform(-0.02, 0.02), thing.y + rng.uniform(-0.02, 0.02)
+            box = np.clip((x - width / 2, y - height / 2, x + width / 2, y + height / 2), 0, 1)
+            boxes.append(tuple(float(edge) for edge in box))
+    return boxes
+
+
 def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
     """A scene and the name of its arrangement (which decides the words that can describe it)."""
     arrangement = str(

@@ -1,13 +1,17 @@
-"""Trains the pocket Hunyuan-DiT on whole-picture captions (no region masks) and writes the pipeline folder.
+"""Trains the pocket Hunyuan-DiT on whole-picture captions; with --regional also on region prompts in their boxes.
 
     python -m training.transformer --steps 6000      # resumes; some 70 images/s on one CPU core
     python -m training.transformer --minutes 120 --from-shipped     # on a machine without training/work
+    python -m training.transformer --regional --from-shipped --minutes 20
 
 diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
 
 Half of the batches let the deep blocks hear another wording of the same whole picture than the shallow ones, from a
 random depth on: a depth schedule switches prompts between blocks, and this makes the model ready for it without masks.
+
+The stage `--regional` lets, in half of the batches, the tokens of each thing's box hear only that thing's words from a
+random depth on, exactly as the renderer's region attention does.
 """
 
 import argparse
@@ -24,9 +28,9 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from training import autoencoder, text
 from training.artwork import SHIPPED, WORK
-from training.captions import caption
+from training.captions import caption, cell_at, name_of, place_of
 from training.loop import pick_device, train
-from training.scenes import random_scene
+from training.scenes import random_scene, regions_of
 from training.text import LENGTH
 from training.world import paint
 
@@ -66,7 +70,7 @@ class SharedPaddingAttention:
             key = apply_rotary_emb(attn.norm_k(heads(attn.to_k(hidden_states))), image_rotary_emb)
             value = heads(attn.to_v(hidden_states))
         else:
-            states, padding = encoder_hidden_states
+            states, padding, regional = encoder_hidden_states
             key, value = attn.norm_k(heads(attn.to_k(states))), heads(attn.to_v(states))
             pad_key, pad_value = attn.norm_k(heads(attn.to_k(padding))), heads(attn.to_v(padding))
             mask = self.mask[:, None, :, None]
@@ -80,7 +84,42 @@ class SharedPaddingAttention:
         # Written out: on a CPU the backward pass of the fused kernel takes 40% of a whole training step.
         scores = torch.matmul(query * query.shape[-1] ** -0.5, key.to(query.dtype).transpose(-1, -2))
         out = torch.matmul(scores.softmax(dim=-1), value.to(query.dtype))
+        if encoder_hidden_states is not None and regional is not None:
+            inside = (regional.owner > 0)[:, None, :, None]
+            out = torch.where(inside, self._regional(attn, query, regional, pad_key, pad_value).to(out.dtype), out)
         return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+    def _regional(self, attn, query, regional: "Regional", pad_key, pad_value) -> torch.Tensor:
+        """What each token hears of its region's prompt alone; tokens outside all regions hear padding only."""
+        batch, regions, n = regional.mask.shape
+        order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(query.device)
+
+        def columns(x: torch.Tensor, pad: torch.Tensor) -> torch.Tensor:  # (B, heads, regions · 2n, head dim)
+            x = x.unflatten(-1, (attn.heads, -1)).permute(0, 3, 1, 2, 4)
+            mask = torch.cat([regional.mask, regional.mask], dim=2)[:, None, :, :, None].bool()
+            return torch.where(mask, x, pad[:, :, None, order]).flatten(2, 3)
+
+        key = columns(attn.norm_k(attn.to_k(regional.states).unflatten(-1, (attn.heads, -1))).flatten(-2), pad_key)
+        value = columns(attn.to_v(regional.states), pad_value)
+        rest = torch.ones(pad_key.shape[2], dtype=torch.bool, device=query.device)
+        rest[order] = False
+        query = query * query.shape[-1] ** -0.5
+        own = torch.matmul(query, key.to(query.dtype).transpose(-1, -2))
+        numbers = torch.arange(1, regions + 1, device=query.device).repeat_interleave(2 * n)
+        own = own.masked_fill((regional.owner[:, :, None] != numbers)[:, None], float("-inf"))
+        shared = torch.matmul(query, pad_key[:, :, rest].to(query.dtype).transpose(-1, -2))
+        weights = torch.cat([own, shared], dim=-1).softmax(dim=-1)
+        heard = torch.matmul(weights[..., : own.shape[-1]], value.to(query.dtype))
+        return heard + torch.matmul(weights[..., own.shape[-1] :], pad_value[:, :, rest].to(query.dtype))
+
+
+@dataclass(frozen=True)
+class Regional:
+    """Region prompts of a batch: states (B, regions, 2n, 384), mask (B, regions, n), owner (B, tokens), 0 for none."""
+
+    states: torch.Tensor
+    mask: torch.Tensor
+    owner: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -92,27 +131,35 @@ class Heard:
     t5: torch.Tensor
 
 
-def forward(model, attention, latents, timesteps, shallow: Heard, rotary, deep: Heard | None = None, turn: int = 0):
+def forward(model, attention, latents, timesteps, shallow: Heard, rotary, deep=None, turn: int = 0):
     """HunyuanDiT2DModel.forward for texts cut to the batch's longest caption; equal to the full-length forward.
 
-    The pooled vector comes from `shallow` (all 77 positions). Blocks from `turn` on hear `deep`, if that is given.
+    The pooled vector comes from `shallow` (all 77 positions). Blocks from `turn` on hear `deep` instead (a Heard),
+    or, where it is (Heard of all region prompts, rows of each picture's (B, regions), owner), the regions' prompts.
     """
     x = model.pos_embed(latents)
     temb = model.time_extra_emb(timesteps, shallow.t5, None, None, hidden_dtype=x.dtype)
 
-    def listen(heard: Heard):
+    def joined(heard: Heard) -> torch.Tensor:  # (texts, 2n, 384)
         n = heard.bert.shape[1]
         t5_states = model.text_embedder(heard.t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
+        return torch.cat([heard.bert.to(t5_states.dtype), t5_states], dim=1)
+
+    def listen(heard: Heard):
+        n = heard.bert.shape[1]
         attention.mask = torch.cat([heard.mask, heard.mask], dim=1).bool()
         attention.order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(x.device)
-        return torch.cat([heard.bert.to(t5_states.dtype), t5_states], dim=1), model.text_embedding_padding[None]
+        return joined(heard), model.text_embedding_padding[None], None
 
     text = listen(shallow)
     skips = []
     half = model.config.num_layers // 2
     for layer, block in enumerate(model.blocks):
-        if deep is not None and layer == turn:
+        if isinstance(deep, Heard) and layer == turn:
             text = listen(deep)
+        elif deep is not None and layer == turn:
+            prompts, rows, owner = deep
+            text = (*text[:2], Regional(joined(prompts)[rows], prompts.mask[rows], owner))
         skip = skips.pop() if layer > half else None
         x = block(x, temb=temb, encoder_hidden_states=text, image_rotary_emb=rotary, skip=skip)
         if layer < half - 1:
@@ -155,12 +202,14 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--scenes", type=int, default=40000)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--name", default="transformer")
+    parser.add_argument("--name")
     parser.add_argument("--every", type=int, default=250)
     parser.add_argument(
         "--from-shipped", action="store_true", help="start from renderer/pocket instead of from nothing"
     )
+    parser.add_argument("--regional", action="store_true", help="let half of the batches hear region prompts")
     args = parser.parse_args()
+    name = args.name or ("regional" if args.regional else "transformer")
     torch.manual_seed(0)
     device = pick_device()
     folder = text.folder()
@@ -192,7 +241,8 @@ def main() -> None:
     rng = np.random.default_rng()
     rotary = rotary_for(latents.shape[-1] // 2)
 
-    def hear(captions: list[str]) -> Heard:
+    def hear(captions: list[str], *, pooled: bool = True) -> Heard:
+        """Encoded texts; what no pooled vector is wanted of is encoded without its padding."""
         tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(
             device
         )
@@ -200,7 +250,9 @@ def main() -> None:
         mask = tokens.attention_mask[:, :n]
         with torch.no_grad():
             states = bert(tokens.input_ids[:, :n], attention_mask=mask).last_hidden_state
-        return Heard(states, mask, t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state)
+        length = LENGTH if pooled else n
+        t5_states = t5(tokens.input_ids[:, :length], attention_mask=tokens.attention_mask[:, :length])
+        return Heard(states, mask, t5_states.last_hidden_state)
 
     pool: list[tuple[np.ndarray, list[str]]] = []
 
@@ -217,6 +269,26 @@ def main() -> None:
             pool.extend((rows[some], [texts[i] for i in some]) for some in order)
         return pool.pop()
 
+    def region_prompts(rows: np.ndarray) -> tuple[Heard, torch.Tensor, torch.Tensor]:
+        """Each thing's own words, which of them are each picture's, and which region every token belongs to."""
+        said, places, boxes = [""], [], []
+        for scene, arrangement in (scenes[i] for i in rows):
+            boxes.append(regions_of(scene, arrangement, rng))
+            places.append([])
+            for thing, box in zip(scene.things, boxes[-1], strict=True):
+                where = place_of(cell_at(*((box[i] + box[i + 2]) / 2 for i in (0, 1))), rng)
+                places[-1].append(len(said))
+                said.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
+        most = max(len(row) for row in places)
+        which = torch.tensor([row + [0] * (most - len(row)) for row in places], device=device)
+        centre = (np.arange(side := latents.shape[-1] // 2) + 0.5) / side
+        owner = np.zeros((len(rows), side, side), dtype=np.int64)
+        for at, some in enumerate(boxes):
+            for number, (left, top, right, bottom) in enumerate(some, start=1):
+                down, across = (centre >= top) & (centre < bottom), (centre >= left) & (centre < right)
+                owner[at][down[:, None] & across[None, :]] = number
+        return hear(said, pooled=False), which, torch.from_numpy(owner).flatten(1).to(device)
+
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows, texts = next_batch()
         x = latents[torch.from_numpy(rows)].to(device).float()
@@ -228,15 +300,19 @@ def main() -> None:
 
         with torch.autocast(device.type, torch.bfloat16):
             shallow = hear(texts)
-            turn = int(rng.integers(1, len(dit.blocks))) if step % 2 else 0
-            deep = hear([t and u for t, u in zip(texts, wordings(rows), strict=True)]) if turn else None
+            turn, deep = 0, None
+            if args.regional and step % 2:
+                turn, deep = int(rng.integers(0, len(dit.blocks))), region_prompts(rows)
+            elif step % 4 < 2:
+                turn = int(rng.integers(1, len(dit.blocks)))
+                deep = hear([t and u for t, u in zip(texts, wordings(rows), strict=True)])
             out = forward(dit, attention, noisy, t.float(), shallow, rotary, deep, turn)
         # Weight of min-SNR-5 for v: fine noise counts less, shapes are decided where the noise is strong.
         error = (out[:, : x.shape[1]].float() - target).square() * (5 * (1 - a)).clamp(max=1)
         return error.mean(), {}
 
     weights = train(
-        args.name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every
+        name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every
     )
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))
 
