@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from ..prompts.errors import DitpipeError, RunError
+from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
 from .settings import Settings
 
@@ -254,14 +254,6 @@ def _read_plan(path: Path) -> ScenePlan:
         raise RunError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
         raise RunError(f"{path}: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first validation problem as one line that names the field."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{where + ': ' if where else ''}{first['msg']}{more}"
 
 
 @app.command()
