@@ -5,15 +5,18 @@ from pathlib import Path
 from PIL import Image
 from plans import plan_of
 
-from ditpipe import Agent, Critique, Renderer, ScenePlan
+from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
 from ditpipe.prompts.scene import RegionScore
 from ditpipe.renderer.picture import png_bytes
 from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.tools.studio import Studio
 
 
-class TwoThings:
+class TwoThings(Planner):
     """A planner that answers every brief with the same two regions and the brief as the scene."""
+
+    def __init__(self) -> None:
+        pass
 
     def plan(self, brief: str) -> ScenePlan:
         plan = plan_of(2)
@@ -28,8 +31,8 @@ class Pleased:
         return Critique(score=1, regions=regions)
 
 
-def tiny_agent(tiny: Renderer, folder: Path, **options: object) -> Agent:
-    return Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=folder, **options)
+def tiny_agent(tiny: Renderer, folder: Path) -> Agent:
+    return Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=folder)
 
 
 def drawn(studio: Studio, tiny: Renderer, *, caller: str = "local") -> str:

@@ -10,7 +10,8 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
@@ -117,7 +118,7 @@ def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool]
 
 
 def test_what_the_model_got_wrong_it_is_told_in_one_line(tools: dict[str, BaseTool], finished: str) -> None:
-    wrong = {
+    wrong: dict[str, tuple[str, dict[str, Any]]] = {
         "no region 'dog': the plan has thing 0, thing 1": ("edit_region", {"id": finished, "region": "dog"}),
         "no picture '" + "0" * 32: ("get_picture", {"id": "0" * 32}),
         "id: String should match pattern": ("get_picture", {"id": "../../etc/passwd"}),
@@ -184,7 +185,7 @@ def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], studio: St
 
 
 def test_one_caller_does_not_see_anothers_pictures(tools: dict[str, BaseTool], finished: str) -> None:
-    as_other = {"configurable": {"caller": "somebody else"}}
+    as_other: RunnableConfig = {"configurable": {"caller": "somebody else"}}
     for name in ("get_picture", "critique_picture", "cancel_picture"):
         assert "no picture" in tools[name].invoke({"id": finished}, as_other)
     assert "no picture" in tools["edit_region"].invoke({"id": finished, "region": "thing 0", "seed": 1}, as_other)
@@ -201,8 +202,8 @@ class Scripted(GenericFakeChatModel):
 def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchronous: bool) -> None:
     paint = {"name": "paint_picture", "args": {"brief": "a red cat", "rounds": 1}, "id": "1", "type": "tool_call"}
     model = Scripted(messages=iter([AIMessage("", tool_calls=[paint]), AIMessage("Here it is.")]))
-    agent, asked = create_agent(model, list(tools.values())), {"messages": [("user", "paint a red cat")]}
-    answer = asyncio.run(agent.ainvoke(asked)) if asynchronous else agent.invoke(asked)
+    agent, asked = create_agent(model, list(tools.values())), {"messages": [HumanMessage("paint a red cat")]}
+    answer = asyncio.run(agent.ainvoke(asked)) if asynchronous else agent.invoke(asked)  # type: ignore[call-overload]
     *_, tool_message, last = answer["messages"]
     assert tool_message.artifact.status == "done" and Path(tool_message.artifact.path).exists()
     assert last.content == "Here it is."
