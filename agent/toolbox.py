@@ -1,12 +1,14 @@
 """The tools that other agents pick up, put together: a studio whose crew can render, edit and paint."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from langchain_core.tools import BaseTool
+from PIL import Image
 
 from ..prompts.scene import Critique, ScenePlan
 from ..renderer.models import devices
@@ -46,16 +48,22 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
 def tools_of(studio: Studio, agent: Agent) -> list[BaseTool]:
     """Every tool of a studio; the agent's planner and critic answer what a renderer cannot."""
 
-    def critique(image: Any, plan: ScenePlan) -> Critique:
+    return [
+        plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
+        render_picture(studio), edit_region(studio), critique_picture(studio, critique_of(agent)), get_picture(studio),
+        cancel_picture(studio), paint_picture(studio),
+    ]  # fmt: skip
+
+
+def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
+    """The agent's critic as a function. It raises ValueError if the agent has none."""
+
+    def critique(image: Image.Image, plan: ScenePlan) -> Critique:
         if agent.critic is None:
             raise ValueError("no critic is set up here: the setting critic is 'none'")
         return agent.critic.critique(image, plan)
 
-    return [
-        plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
-        render_picture(studio), edit_region(studio), critique_picture(studio, critique), get_picture(studio),
-        cancel_picture(studio), paint_picture(studio),
-    ]  # fmt: skip
+    return critique
 
 
 def planned(agent: Agent, brief: str, width: int | None, height: int | None) -> ScenePlan:
@@ -97,7 +105,7 @@ def paint_work(agent: Agent, renderer: Renderer) -> Work:
 
 
 def _of_all(event: Stepped, painter: Agent) -> Any:
-    """The step, counted over all rounds and candidates: it only grows, and may end early."""
-    before = (event.round - 1) * painter.settings.candidates + event.candidate - 1
-    total = painter.settings.rounds * painter.settings.candidates * event.step.total
-    return replace(event.step, index=before * event.step.total + event.step.index, total=total)
+    """The step, counted over all rounds so far; the total grows with each round that is needed."""
+    steps, candidates = event.step.total, painter.settings.candidates
+    before = (event.round - 1) * candidates + event.candidate - 1
+    return replace(event.step, index=before * steps + event.step.index, total=event.round * candidates * steps)

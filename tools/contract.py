@@ -91,8 +91,8 @@ class Picture(Contract):
     steps: int = Field(description="denoising steps in all; 0 until drawing has begun")
     error: str = Field(default="", description="why it failed")
     uri: str = Field(description="the picture as an MCP resource")
-    path: str | None = Field(default=None, description="the PNG file on the machine that drew it")
-    preview: str | None = Field(default=None, description="a small PNG file of it")
+    path: str | None = Field(default=None, description="where the PNG is: a file, or over HTTP a path of the server")
+    preview: str | None = Field(default=None, description="where a small PNG of it is")
     seed: int | None = Field(default=None, description="seed of the noise")
     plan: ScenePlan | None = Field(default=None, description="what was drawn where")
 
@@ -105,8 +105,13 @@ def picture(studio: Studio, job: Job) -> Picture:
         path = studio.file(job)
         request = read_request(path)
         known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
-        known |= {"seed": request.seed, "plan": request.plan}
+        known |= {"seed": request.seed, "plan": shown(request)}
     return Picture.model_validate(known)
+
+
+def shown(request: RenderRequest) -> ScenePlan:
+    """The plan that a finished picture shows."""
+    return request.plan
 
 
 def told(one: Picture) -> str:
@@ -127,7 +132,7 @@ def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: s
     if job.status != "done":
         raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
     request = read_request(studio.file(job))
-    revision.apply(request.plan)
+    revision.apply(shown(request))
     return EditOrder(request=request, revision=revision)
 
 

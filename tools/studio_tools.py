@@ -29,12 +29,12 @@ from .contract import (
     check_size,
     order_edit,
     picture,
+    shown,
     told,
 )
 from .jobs import Job
-from .studio import Studio
+from .studio import LOCAL, Studio
 
-NOBODY = "local"  # the caller where there is only one
 Arguments = TypeVar("Arguments", bound=BaseModel)
 
 
@@ -57,7 +57,7 @@ def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan]
         job = studio.jobs.get(arguments.id, caller=caller)
         if job.status != "done":
             raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be judged")
-        verdict = critique(open_image(studio.file(job)), read_request(studio.file(job)).plan)
+        verdict = critique(open_image(studio.file(job)), shown(read_request(studio.file(job))))
         return verdict.model_dump_json(), verdict
 
     says = "Judge a picture against its plan: a score and what is seen, region by region."
@@ -205,7 +205,7 @@ def _structured(
 
 
 def _caller(config: RunnableConfig) -> str:
-    return str(config.get("configurable", {}).get("caller", NOBODY))
+    return str(config.get("configurable", {}).get("caller", LOCAL))
 
 
 def _events(job: Job, seen: int) -> Iterator[dict[str, Any]]:
