@@ -74,9 +74,9 @@ def mcp(
     studio = studio_of(agent)
     server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http)
     if http:
-        _listen(http_app(server, studio, host=host, keys=_locks(host, keys)), host, port)
+        _listen(http_app(server, host=host, keys=_locks(host, keys)), host, port)
     else:
-        run_stdio(server, studio)
+        run_stdio(server)
 
 
 def tools(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from http_servers import listening
 from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
+from openai.types import ImagesResponse
 from PIL import Image
 from plans import plan_of
 from studios import expected, tiny_agent
@@ -40,6 +41,11 @@ def client(address: str) -> OpenAI:
     return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
 
 
+def first_of(answer: ImagesResponse) -> Image.Image:
+    assert answer.data
+    return picture_of(answer.data[0].b64_json)
+
+
 def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["curl", "-sS", "--max-time", "60", *arguments], capture_output=True, check=True)
 
@@ -49,7 +55,7 @@ def post(url: str, body: Any) -> Any:
 
 
 def picture_of(b64_json: str | None) -> Image.Image:
-    assert b64_json
+    assert b64_json is not None
     return Image.open(BytesIO(base64.b64decode(b64_json)))
 
 
@@ -57,8 +63,8 @@ def picture_of(b64_json: str | None) -> Image.Image:
 
 
 def test_openai_generates_n_pictures_of_a_size(client: OpenAI) -> None:
-    answer = client.images.generate(prompt="a red cat", n=2, size="128x96", model="pocket", extra_body={"seed": 3})  # type: ignore[call-overload]
-    pictures = [picture_of(row.b64_json) for row in answer.data]
+    answer = client.images.generate(prompt="a red cat", n=2, size="128x96", model="pocket", extra_body={"seed": 3})
+    pictures = [picture_of(row.b64_json) for row in answer.data or []]
     requests = [request_in(picture, name="picture") for picture in pictures]
     assert [picture.size for picture in pictures] == [(128, 96)] * 2 and answer.size == "128x96"
     assert [(one.seed, one.plan.scene.high_level, one.steps) for one in requests] == [
@@ -92,7 +98,7 @@ def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer,
     answer = client.images.edit(
         image=tmp_path / "picture.png", mask=tmp_path / "mask.png", prompt="a blue dog", output_format="png"
     )
-    plan = request_in(picture_of(answer.data and answer.data[0].b64_json), name="picture").plan
+    plan = request_in(first_of(answer), name="picture").plan
     assert plan.regions[:2] == plan_of(2).regions and plan.scene == plan_of(2).scene
     assert plan.regions[2].prompt.text == "a blue dog"
     assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
@@ -124,7 +130,7 @@ def test_openai_lists_the_model(client: OpenAI) -> None:
 def test_twenty_clients_at_once_each_get_their_own_picture(client: OpenAI) -> None:
     def ask(number: int) -> tuple[int, str]:
         answer = client.images.generate(prompt=f"cat {number}", extra_body={"seed": number}, quality="low")
-        request = request_in(picture_of(answer.data and answer.data[0].b64_json), name="picture")
+        request = request_in(first_of(answer), name="picture")
         return request.seed, request.plan.scene.high_level
 
     with ThreadPoolExecutor(20) as crowd:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,19 +22,23 @@ from .studio import Studio
 
 
 class Problem(BaseModel):
+    """What OpenAI's API says of an error."""
+
     message: str
     type: str
     param: str | None
     code: str | None
 
 
-class ErrorAnswer(BaseModel):
-    """OpenAI's error shape."""
-
-    error: Problem
-
-
-ERRORS = {code: {"model": ErrorAnswer} for code in (400, 401, 403, 404, 411, 413, 422, 429, 502, 504)}
+ERROR = {"type": "object", "required": ["error"], "properties": {"error": Problem.model_json_schema()}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": phrase, "content": {"application/json": {"schema": ERROR}}}
+    for status, phrase in {
+        400: "Not understood", 401: "No valid key", 403: "Not from there", 404: "No such picture",
+        411: "No Content-Length", 413: "Too long", 422: "Could not be drawn", 429: "The queue is full",
+        502: "A model did not answer", 504: "Took too long",
+    }.items()
+}  # fmt: skip
 
 
 def http_service(
@@ -53,7 +58,7 @@ def http_service(
         yield
         studio.close()
 
-    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS)  # type: ignore[arg-type]
+    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS)
     app.include_router(pictures_router(studio, plan=plan, critique=critique))
     app.include_router(images_router(studio, checkpoint=checkpoint, signer=Signer(studio.folder / "links.secret")))
     _answer_errors(app)

@@ -26,6 +26,7 @@ from .uploads import masked_box, open_upload
 
 PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFE = 3600  # seconds
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
 
 
@@ -135,7 +136,7 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
             {"id": checkpoint.name, "object": "model", "created": 0, "owned_by": "ditpipe"},
         ]}  # fmt: skip
 
-    @router.post("/images/generations", response_model=ImagesAnswer)
+    @router.post("/images/generations", response_model=ImagesAnswer, responses=STREAM)
     async def generate(asked: ImageSettings, request: Request) -> Any:
         """Paint a prompt: plan, draw, criticise and mend."""
         width, height = asked.pixels()
@@ -147,7 +148,7 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
         ]
         return await respond("image_generation", request, orders, asked)
 
-    @router.post("/images/edits", response_model=ImagesAnswer)
+    @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
     async def edit(asked: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask; the picture must carry its plan."""
         given = [one for one in (asked.image, *asked.images) if one]

@@ -1,9 +1,9 @@
 """The HTTP service's own half, `/v1/pictures`: the whole region contract, jobs and their events."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
@@ -25,8 +25,7 @@ from .gate import caller_of
 from .jobs import Job
 from .studio import Studio
 
-Id = Annotated[PictureId, Path()]
-PNG = {200: {"content": {"image/png": {}}}}
+PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
 def over_http(studio: Studio, job: Job) -> Picture:
@@ -45,6 +44,16 @@ def pictures_router(
 ) -> APIRouter:
     """`plan` and `critique` answer what the studio cannot. Raises what the service's handlers turn into answers."""
     router = APIRouter(prefix="/v1", tags=["pictures"])
+
+    def own(picture_id: Annotated[PictureId, Path()], request: Request) -> Job:
+        # A dependency, so that it is found before the answer begins: a stream that has begun can no longer say 404.
+        return studio.jobs.get(picture_id, caller=caller_of(request))
+
+    def done(job: Job = Depends(own)) -> Job:
+        if job.status != "done":
+            raise ValueError(f"picture {job.id} is {job.status}, not done")
+        return job
+
 
     async def answer(job: Job, *, wait: bool, response: Response) -> Picture:
         """200 with the picture, or 202 with the handle if it is not done when the patience is over."""
@@ -74,52 +83,45 @@ def pictures_router(
         return [over_http(studio, job) for job in studio.jobs.of(caller_of(request))]
 
     @router.get("/pictures/{picture_id}")
-    def get_picture(picture_id: Id, request: Request) -> Picture:
+    def get_picture(job: Job = Depends(own)) -> Picture:
         """How far a picture is, and its plan when it is done."""
-        return over_http(studio, studio.jobs.get(picture_id, caller=caller_of(request)))
+        return over_http(studio, job)
 
     @router.delete("/pictures/{picture_id}")
-    def cancel_picture(picture_id: Id, request: Request) -> Picture:
+    def cancel_picture(job: Job = Depends(own)) -> Picture:
         """Stop drawing a picture that is not done yet."""
-        return over_http(studio, studio.jobs.cancel(picture_id, caller=caller_of(request)))
+        return over_http(studio, studio.jobs.cancel(job.id, caller=job.caller))
 
     @router.get("/pictures/{picture_id}/image", response_class=FileResponse, responses=PNG)
-    def get_image(picture_id: Id, request: Request) -> FileResponse:
+    def get_image(job: Job = Depends(done)) -> FileResponse:
         """The picture as PNG, with its request inside."""
-        return FileResponse(studio.file(_done(studio, picture_id, request)), media_type="image/png")
+        return FileResponse(studio.file(job), media_type="image/png")
 
     @router.get("/pictures/{picture_id}/preview", response_class=FileResponse, responses=PNG)
-    def get_preview(picture_id: Id, request: Request) -> FileResponse:
+    def get_preview(job: Job = Depends(done)) -> FileResponse:
         """The picture, small."""
-        return FileResponse(studio.file(_done(studio, picture_id, request), "small"), media_type="image/png")
+        return FileResponse(studio.file(job, "small"), media_type="image/png")
 
     @router.get("/pictures/{picture_id}/events", response_class=EventSourceResponse)
-    async def follow_picture(picture_id: Id, request: Request) -> AsyncIterator[ServerSentEvent]:
+    async def follow_picture(job: Job = Depends(own)) -> AsyncIterator[ServerSentEvent]:
         """Server-sent events: each change as `queued`, `running`, and at last `done`, `failed` or `cancelled`."""
-        job = studio.jobs.get(picture_id, caller=caller_of(request))
         async for job in studio.afollow(job, patience=float("inf")):
             yield ServerSentEvent(event=job.status, data=over_http(studio, job).model_dump(exclude={"plan"}))
 
     @router.post("/pictures/{picture_id}/edits", responses={202: {"model": Picture}})
     async def edit_picture(
-        picture_id: Id, revision: Revision, request: Request, response: Response, wait: bool = True
+        revision: Revision, response: Response, wait: bool = True, job: Job = Depends(own)
     ) -> Picture:
         """Change the regions that a revision names; the result is a new picture."""
-        order = order_edit(studio, picture_id, revision, caller=caller_of(request))
-        job = studio.order("edit", order.model_dump(mode="json"), caller=caller_of(request))
+        order = order_edit(studio, job.id, revision, caller=job.caller)
+        job = studio.order("edit", order.model_dump(mode="json"), caller=job.caller)
         return await answer(job, wait=wait, response=response)
 
     @router.post("/pictures/{picture_id}/critique")
-    def critique_picture(picture_id: Id, request: Request) -> Critique:
+    def critique_picture(job: Job = Depends(done)) -> Critique:
         """Judge a picture against its plan, region by region."""
-        file = studio.file(_done(studio, picture_id, request))
+        file = studio.file(job)
         return critique(open_image(file), shown(read_request(file)))
 
     return router
 
-
-def _done(studio: Studio, picture_id: str, request: Request) -> Job:
-    job = studio.jobs.get(picture_id, caller=caller_of(request))
-    if job.status != "done":
-        raise ValueError(f"picture {picture_id} is {job.status}, not done")
-    return job
