@@ -40,15 +40,15 @@ def serve(
     rounds: Rounds = None, steps: StepCount = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
+    _needs("serve", "fastapi", "python_multipart", "uvicorn")
+    locks = _locks(host, keys)
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
     )
-    _needs("serve", "fastapi", "python_multipart", "uvicorn")
     from .. import __version__
     from ..tools.http_service import http_service
     from .toolbox import critique_of, planned, studio_of
 
-    locks = _locks(host, keys)
     app = http_service(
         studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
@@ -63,20 +63,21 @@ def mcp(
     rounds: Rounds = None, steps: StepCount = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
+    _needs("mcp", "mcp", "uvicorn")
+    locks = _locks(host, keys) if http else None
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
     )
-    _needs("mcp", "mcp", "uvicorn")
     from .. import __version__
     from ..tools.mcp_server import http_app, mcp_server, run_stdio
     from .toolbox import studio_of, tools_of
 
     studio = studio_of(agent)
     server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http)
-    if http:
-        _listen(http_app(server, host=host, keys=_locks(host, keys)), host, port)
-    else:
+    if locks is None:
         run_stdio(server)
+    else:
+        _listen(http_app(server, host=host, keys=locks), host, port)
 
 
 def tools(

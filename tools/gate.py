@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..prompts.errors import RunError
-from .studio import LOCAL
+from .jobs import LOCAL
 
 MAX_BODY = 24 * 2**20  # bytes
 SHORTEST_KEY = 16  # characters

@@ -58,7 +58,7 @@ def http_service(
         yield
         studio.close()
 
-    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS)
+    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False)
     app.include_router(pictures_router(studio, plan=plan, critique=critique))
     app.include_router(images_router(studio, checkpoint=checkpoint, signer=Signer(studio.folder / "links.secret")))
     _answer_errors(app)

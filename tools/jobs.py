@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ..prompts.errors import QueueFull, RunError, UnknownPicture
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
+LOCAL = "local"  # the caller where there is only one
 FINISHED = ("done", "failed", "cancelled")
 MAX_ATTEMPTS = 3
 

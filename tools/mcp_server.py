@@ -25,8 +25,9 @@ from ..prompts.errors import UnknownPicture
 from ..prompts.templates import words
 from .contract import Picture, told
 from .gate import Gate, Keys, caller_of
+from .jobs import LOCAL
 from .schemas import mcp_schema
-from .studio import LOCAL, Studio
+from .studio import Studio
 
 SCHEME = "picture://"
 Context = ServerRequestContext[Any, Any]

@@ -24,7 +24,6 @@ Work = Callable[[dict[str, Any], Path, OnStep], bytes]
 """(order as JSON, a folder of its own, callback per step) → a PNG file's bytes. The same order gives the same bytes."""
 
 POLL = 0.04  # seconds between two looks at the table
-LOCAL = "local"  # the caller where there is only one
 SMALL = 128  # pixels: the longer side of a preview, at most
 
 log = logging.getLogger(__name__)

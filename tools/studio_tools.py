@@ -32,8 +32,8 @@ from .contract import (
     shown,
     told,
 )
-from .jobs import Job
-from .studio import LOCAL, Studio
+from .jobs import LOCAL, Job
+from .studio import Studio
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
 

@@ -14,14 +14,15 @@ def open_upload(content: bytes, *, name: str) -> Image.Image:
     """A decoded picture, its PNG texts included. Raises ValueError if it is none, or larger than 2048×2048 pixels."""
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)  # reads the header only
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ValueError(f"{name}: {width}×{height} pixels are too many: at most {MAX_PIXELS:,} are read")
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
         image.load()
         return image
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name}: too many pixels: at most {MAX_PIXELS:,} are read") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: not a picture; send one of {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a compressed text that unpacks to too much
         raise ValueError(f"{name}: this picture cannot be read: {error}") from error
 
 
