@@ -104,6 +104,18 @@ def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer,
     assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
 
 
+def test_openai_edits_a_region_of_the_plan_and_all_else_stays(client: OpenAI, tiny: Renderer) -> None:
+    before, mask, hole = expected(tiny, plan_of(2)), Image.new("RGBA", (96, 96), "black"), BytesIO()
+    mask.paste((0, 0, 0, 0), (50, 0, 96, 96))
+    mask.save(hole, "PNG")
+    answer = client.images.edit(image=before, mask=hole.getvalue(), prompt="a blue dog")
+    after = first_of(answer)
+    plan = request_in(after, name="picture").edited_plan
+    assert plan.regions[0] == plan_of(2).regions[0] and plan.regions[1].prompt.text == "a blue dog"
+    far = (0, 0, 16, 96)
+    assert after.crop(far).tobytes() == Image.open(BytesIO(before)).crop(far).tobytes()
+
+
 def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> None:
     wrong: list[tuple[str, dict[str, Any]]] = [
         ("model 'gpt-image-2' is not served here: use 'pocket'", {"model": "gpt-image-2"}),

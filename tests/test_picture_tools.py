@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
+from PIL import Image
 from plans import plan_of
 from studios import drawn, expected, tiny_agent
 
@@ -100,13 +101,15 @@ def test_a_picture_is_text_for_the_model_and_files_as_the_artifact(
     assert Path(picture.preview).stat().st_size < Path(picture.path).stat().st_size
 
 
-def test_an_edit_changes_the_plan_of_one_region_only(tools: dict[str, BaseTool], finished: str) -> None:
+def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: str) -> None:
     box = {"left": 0.5, "top": 0, "right": 1, "bottom": 0.5}
     edited = call(tools["edit_region"], id=finished, region="thing 1", box=box).artifact
     before, after = plan_of(2), edited.plan
     assert after.regions[0] == before.regions[0] and after.scene == before.scene
     assert after.regions[1].box.model_dump() == box and after.regions[1].prompt == before.regions[1].prompt
-    assert edited.id != finished
+    files = [call(tools["get_picture"], id=one).artifact.path for one in (finished, edited.id)]
+    first, second = (Image.open(file).crop((0, 0, 16, 96)).tobytes() for file in files)
+    assert edited.id != finished and first == second
 
 
 def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool], finished: str) -> None:

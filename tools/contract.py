@@ -12,7 +12,8 @@ from .studio import Studio
 
 Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
-Steps = Annotated[int, Field(ge=1, le=200)]
+MAX_STEPS, MAX_EDITS = 200, 16  # an edited picture is drawn from its beginning
+Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
     str, Field(pattern="^[0-9a-f]{32}$", description="id of a picture, as a drawing tool returned it")
@@ -105,13 +106,8 @@ def picture(studio: Studio, job: Job) -> Picture:
         path = studio.file(job)
         request = read_request(path)
         known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
-        known |= {"seed": request.seed, "plan": shown(request)}
+        known |= {"seed": request.seed, "plan": request.edited_plan}
     return Picture.model_validate(known)
-
-
-def shown(request: RenderRequest) -> ScenePlan:
-    """The plan that a finished picture shows."""
-    return request.plan
 
 
 def told(one: Picture) -> str:
@@ -131,8 +127,16 @@ def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: s
     job = studio.jobs.get(picture_id, caller=caller)
     if job.status != "done":
         raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
-    request = read_request(studio.file(job))
-    revision.apply(shown(request))
+    return edit_of(studio, read_request(studio.file(job)), revision)
+
+
+def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
+    """The order that draws a revision into the picture of a request, which may be a stranger's word. Raises ValueError
+    if the plan has no such region, or if it takes too much to draw."""
+    changed = revision.apply(request.edited_plan)
+    check_size(studio, changed.width, changed.height)
+    if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
+        raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
     return EditOrder(request=request, revision=revision)
 
 

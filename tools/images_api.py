@@ -15,10 +15,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.errors import RenderError
-from ..prompts.scene import LeveledPrompt, Region
+from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision
 from ..renderer.models import Checkpoint
 from ..renderer.picture import request_in
-from .contract import PaintOrder, PictureId, RenderOrder, Seed, check_size, shown
+from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, Seed, check_size, edit_of
 from .gate import Signer, caller_of
 from .jobs import Job
 from .studio import Studio
@@ -26,6 +26,7 @@ from .uploads import masked_box, open_upload
 
 PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFE = 3600  # seconds
+SAME_PLACE = 0.6  # intersection over union from which on a mask means a region of the plan
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
 
@@ -156,8 +157,7 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
             raise ValueError(f"image: send exactly one picture, not {len(given)}")
         picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
         hole = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
-        order = _edited(studio, picture, hole, asked, steps(asked))
-        orders = [("render", order.model_copy(update={"seed": order.seed + i})) for i in range(asked.n)]
+        orders = _edits(studio, picture, hole, asked, steps(asked))
         return await respond("image_edit", request, orders, asked)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
@@ -172,20 +172,32 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
     return router
 
 
-def _edited(studio: Studio, picture: Image.Image, mask: Image.Image, asked: ImageSettings, steps: int) -> RenderOrder:
-    """The picture's plan with one region more, on top, where the mask is transparent."""
+def _edits(
+    studio: Studio, picture: Image.Image, mask: Image.Image, asked: ImageSettings, steps: int
+) -> list[tuple[str, Any]]:
+    """`n` orders. A region of the picture's plan that fills the mask is drawn anew and all else kept; for any other
+    mask the plan gets one region more, on top, and the picture is drawn again from the same noise."""
     request = request_in(picture, name="image")
-    plan, box = shown(request), masked_box(mask, size=picture.size)
+    plan, box, prompt = request.edited_plan, masked_box(mask, size=picture.size), LeveledPrompt(high_level=asked.prompt)
     check_size(studio, plan.width, plan.height)
+    seeds = [(request.seed if asked.seed is None else asked.seed) + i for i in range(asked.n)]
+    meant = max(plan.regions, key=lambda region: _alike(region.box, box))
+    if _alike(meant.box, box) >= SAME_PLACE:
+        changes = [RegionChange(name=meant.name, prompt=prompt, box=box, seed=seed) for seed in seeds]
+        return [("edit", edit_of(studio, request, Revision(changes=[change]))) for change in changes]
     names = {region.name for region in plan.regions}
     name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
     top = min(100, 1 + max(region.z_order for region in plan.regions))
-    region = Region(name=name, box=box, prompt=LeveledPrompt(high_level=asked.prompt), z_order=top)
+    region = Region(name=name, box=box, prompt=prompt, z_order=top)
     changed = plan.model_dump() | {"regions": [one.model_dump() for one in (*plan.regions, region)]}
-    seed = request.seed if asked.seed is None else asked.seed
-    return RenderOrder.model_validate(
-        {"plan": changed, "seed": seed, "steps": request.steps or steps, "guidance_scale": request.guidance_scale}
-    )
+    settings = {"steps": min(request.steps or steps, MAX_STEPS), "guidance_scale": request.guidance_scale}
+    return [("render", RenderOrder.model_validate({"plan": changed, "seed": seed} | settings)) for seed in seeds]
+
+
+def _alike(one: Box, other: Box) -> float:
+    """Shared area as a share of the area of both, 0 to 1."""
+    shared = one.overlap(other)
+    return shared / (one.area + other.area - shared)
 
 
 async def _finished(studio: Studio, job: Job, request: Request) -> Job:

@@ -19,7 +19,6 @@ from .contract import (
     check_size,
     order_edit,
     picture,
-    shown,
 )
 from .gate import caller_of
 from .jobs import Job
@@ -121,7 +120,7 @@ def pictures_router(
     def critique_picture(job: Job = Depends(done)) -> Critique:
         """Judge a picture against its plan, region by region."""
         file = studio.file(job)
-        return critique(open_image(file), shown(read_request(file)))
+        return critique(open_image(file), read_request(file).edited_plan)
 
     return router
 

@@ -29,7 +29,6 @@ from .contract import (
     check_size,
     order_edit,
     picture,
-    shown,
     told,
 )
 from .jobs import LOCAL, Job
@@ -57,7 +56,7 @@ def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan]
         job = studio.jobs.get(arguments.id, caller=caller)
         if job.status != "done":
             raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be judged")
-        verdict = critique(open_image(studio.file(job)), shown(read_request(studio.file(job))))
+        verdict = critique(open_image(studio.file(job)), read_request(studio.file(job)).edited_plan)
         return verdict.model_dump_json(), verdict
 
     says = "Judge a picture against its plan: a score and what is seen, region by region."
@@ -93,7 +92,7 @@ def edit_region(studio: Studio) -> BaseTool:
         order = order_edit(studio, arguments.id, revision, caller=caller)
         return studio.order("edit", order.model_dump(mode="json"), caller=caller)
 
-    says = "Change one region of a picture that is done and leave the other regions' plan as it is: a new picture."
+    says = "Change one region of a picture that is done and keep the rest as it is: a new picture."
     return _drawing(studio, "edit_region", says, EditArguments, start)
 
 

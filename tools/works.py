@@ -1,4 +1,4 @@
-"""What a renderer can do for a studio: draw a plan, and draw a picture again with a region changed."""
+"""What a renderer can do for a studio: draw a plan, and draw changed regions into a picture and keep the rest."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ def renderer_works(renderer: Renderer) -> dict[str, Work]:
         order = EditOrder.model_validate(asked)
         if order.request.model != renderer.model:
             raise ValueError(f"{order.request.model!r} drew this picture; only {renderer.model!r} draws here")
-        changed = order.request.model_copy(update={"plan": order.revision.apply(order.request.plan)})
-        return png_bytes(renderer.render(changed, on_step))
+        return png_bytes(renderer.edit(order.request, order.revision, on_step))
 
     return {"render": render, "edit": edit}
