@@ -7,19 +7,19 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from io import BytesIO
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, UploadFile
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.errors import RenderError
 from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision
 from ..renderer.models import Checkpoint
 from ..renderer.picture import request_in
-from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, Seed, check_size, edit_of
+from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, check_size, edit_of
 from .gate import Signer, caller_of
+from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
 from .jobs import Job
 from .studio import Studio
 from .uploads import masked_box, open_upload
@@ -29,60 +29,6 @@ LINK_LIFE = 3600  # seconds
 SAME_PLACE = 0.6  # intersection over union from which on a mask means a region of the plan
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
-
-
-class ImageSettings(BaseModel):
-    """What generations and edits have in common. What cannot be honoured here is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prompt: str = Field(min_length=1, max_length=4000, description="what the picture should show")
-    model: str | None = Field(default=None, description="this server's model, or nothing")
-    n: int = Field(default=1, ge=1, le=10, description="how many pictures")
-    size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$", description="'auto' or WIDTHxHEIGHT")
-    quality: Literal["auto", "low", "medium", "standard", "high", "hd"] = Field(
-        default="auto", description="low: half the model's steps; high: half as many again"
-    )
-    response_format: Literal["url", "b64_json"] = Field(default="b64_json", description="the picture, or a link to it")
-    output_format: Literal["png", "jpeg", "webp"] = Field(default="png", description="PNG carries its plan inside")
-    output_compression: int = Field(default=100, ge=0, le=100, description="quality of JPEG and WebP")
-    background: Literal["auto", "opaque"] = "auto"
-    moderation: Literal["auto", "low"] = Field(default="auto", description="there is none here")
-    stream: bool = Field(default=False, description="server-sent events; for one picture")
-    partial_images: int = Field(default=0, ge=0, le=3, description="pictures on the way, while streaming")
-    user: str | None = Field(default=None, max_length=512, description="not used")
-    seed: Seed | None = Field(default=None, description="beyond OpenAI's API: the same seed gives the same picture")
-
-    def pixels(self) -> tuple[int | None, int | None]:
-        """(width, height), or (None, None) for the model's own. Raises ValueError."""
-        if self.size == "auto":
-            return None, None
-        width, height = map(int, self.size.split("x"))
-        if any(side < 64 or side % 16 for side in (width, height)):
-            raise ValueError(f"size {self.size}: width and height must be multiples of 16 from 64 on")
-        return width, height
-
-
-class EditSettings(ImageSettings):
-    """The same with a picture and a mask; lists of one are sent as `image[]`."""
-
-    image: UploadFile | None = Field(default=None, description="a PNG that ditpipe wrote")
-    images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
-    mask: UploadFile = Field(description="PNG, transparent where the picture is to change")
-
-
-class ImageRow(BaseModel):
-    b64_json: str | None = None
-    url: str | None = None
-
-
-class ImagesAnswer(BaseModel):
-    created: int
-    data: list[ImageRow]
-    background: str = "opaque"
-    output_format: str
-    quality: str
-    size: str
 
 
 def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> APIRouter:
