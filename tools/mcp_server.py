@@ -1,5 +1,6 @@
 """An MCP server for a list of LangChain tools over a studio, on the official SDK: stdio or streamable HTTP.
 
+The SDK's low-level `Server` is enough: the tools bring their schemas, so fastmcp would add a dependency and no feature.
 The tools' progress events become progress notifications, a cancelled request cancels its tool call, and pictures are
 resources. A picture goes out as a small preview and a link, never whole in a tool's answer.
 """
