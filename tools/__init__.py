@@ -14,6 +14,8 @@ def picture_tools(**options: Any) -> list["BaseTool"]:
     """
     from importlib.metadata import entry_points
 
-    (found,) = entry_points(group="ditpipe", name="picture_tools")
-    tools: list[BaseTool] = found.load()(**options)
+    found = list(entry_points(group="ditpipe", name="picture_tools"))
+    if not found:
+        raise RuntimeError("ditpipe is not installed, or an old version of it is: pip install -e . in its folder")
+    tools: list[BaseTool] = found[0].load()(**options)
     return tools
