@@ -13,12 +13,15 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from ..prompts.errors import DitpipeError, RunError
+from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
+from . import serve_cli
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
+for command in (serve_cli.serve, serve_cli.mcp, serve_cli.tools):
+    app.command()(command)
 
 
 def _option(name: str, *flags: str) -> Any:
@@ -254,14 +257,6 @@ def _read_plan(path: Path) -> ScenePlan:
         raise RunError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
         raise RunError(f"{path}: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first validation problem as one line that names the field."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{where + ': ' if where else ''}{first['msg']}{more}"
 
 
 @app.command()

@@ -19,7 +19,7 @@ from ..prompts.scene import MAX_BRIEF, Critique, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.picture import write
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
-from ..tools.pictures import critique_picture, render_candidates, revise_plan
+from ..tools.pictures import critique_file, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
@@ -152,7 +152,7 @@ class Agent:
             self.settings,
             plan=lambda text: self.planner.plan(text),
             render=lambda on_step: render_candidates(self.renderer, self._stoppable(on_step)),
-            critique=critique_picture(self.critic.critique) if self.critic else None,
+            critique=critique_file(self.critic.critique) if self.critic else None,
             revise=lambda plan, critique, number: revise(
                 plan, critique, round_number=number, threshold=self.settings.accept
             ),

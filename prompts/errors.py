@@ -5,8 +5,12 @@ DitpipeError
 ├── CritiqueError      the same for a critic
 ├── ModelError         a model is unknown, missing or cannot be loaded
 ├── RenderError        the renderer could not draw
-└── RunError           a run folder or picture cannot be read, written or resumed
+├── RunError           a run folder or picture cannot be read, written or resumed
+├── QueueFull          no more pictures are taken now; `retry_after` says when to try again
+└── UnknownPicture     no picture of that id, or it is another caller's
 """
+
+from pydantic import ValidationError
 
 
 class DitpipeError(Exception):
@@ -39,3 +43,23 @@ class RenderError(DitpipeError):
 
 class RunError(DitpipeError):
     """A run folder or picture cannot be read, written or resumed."""
+
+
+class QueueFull(DitpipeError):
+    """No more pictures are taken now; try again in `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnknownPicture(DitpipeError):
+    """There is no picture of that id, or it is another caller's: the answer is the same."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first validation problem as one line that names the field."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where + ': ' if where else ''}{first['msg']}{more}"

@@ -54,6 +54,11 @@ def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
     return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
+def devices() -> list[str]:
+    """Every device that can draw on its own: all CUDA devices, else the CPU."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+
+
 def load_pipeline(name: str, *, device: str | None = None) -> Any:
     """A HunyuanDiTPipeline, ready on its device. Raises ModelError, one line, if anything is missing."""
     from diffusers import HunyuanDiTPipeline

@@ -53,10 +53,15 @@ def read_request(path: Path) -> RenderRequest:
     """The request inside a PNG that ditpipe wrote. Raises RunError if there is none."""
     open_image(path)
     with Image.open(path) as image:
-        text = getattr(image, "text", {}).get(KEY)
+        return request_in(image, name=str(path))
+
+
+def request_in(image: Image.Image, *, name: str) -> RenderRequest:
+    """The request inside an opened PNG that ditpipe wrote; `name` is how an error calls it. Raises RunError."""
+    text = getattr(image, "text", {}).get(KEY)
     if not text:
-        raise RunError(f"{path}: this picture carries no plan; only PNG files that ditpipe wrote can be repainted")
+        raise RunError(f"{name}: this picture carries no plan; only PNG files that ditpipe wrote can be drawn again")
     try:
         return RenderRequest.model_validate(json.loads(text)["request"])
     except (ValidationError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: the plan inside this picture is not readable by this version of ditpipe") from error
+        raise RunError(f"{name}: the plan inside this picture is not readable by this version of ditpipe") from error

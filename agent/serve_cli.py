@@ -1,0 +1,119 @@
+"""The commands that let others in: `ditpipe serve` (HTTP), `ditpipe mcp`, and `ditpipe tools` (function schemas)."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from ..tools.gate import Keys
+    from .painter import Agent
+
+
+def _option(name: str, flag: str) -> Any:
+    field = Settings.model_fields[name]
+    return typer.Option(flag, help=field.description, show_default=str(field.default))
+
+
+Model = Annotated[str | None, _option("model", "--model")]
+PlannerName = Annotated[str | None, _option("planner", "--planner")]
+CriticName = Annotated[str | None, _option("critic", "--critic")]
+BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
+Rounds = Annotated[int | None, _option("rounds", "--rounds")]
+StepCount = Annotated[int | None, _option("steps", "--steps")]
+Out = Annotated[Path | None, _option("out", "--out")]
+Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
+]
+
+
+def serve(
+    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8000, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: StepCount = None, out: Out = None,
+) -> None:  # fmt: skip
+    """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
+    _needs("serve", "fastapi", "python_multipart", "uvicorn")
+    locks = _locks(host, keys)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
+    )
+    from .. import __version__
+    from ..tools.http_service import http_service
+    from .toolbox import critique_of, planned, studio_of
+
+    app = http_service(
+        studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
+        plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
+    )  # fmt: skip
+    _listen(app, host, port)
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
+    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8001, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: StepCount = None, out: Out = None,
+) -> None:  # fmt: skip
+    """Serve the picture tools over the Model Context Protocol."""
+    _needs("mcp", "mcp", "uvicorn")
+    locks = _locks(host, keys) if http else None
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
+    )
+    from .. import __version__
+    from ..tools.mcp_server import http_app, mcp_server, run_stdio
+    from .toolbox import studio_of, tools_of
+
+    studio = studio_of(agent)
+    server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http)
+    if locks is None:
+        run_stdio(server)
+    else:
+        _listen(http_app(server, host=host, keys=locks), host, port)
+
+
+def tools(
+    form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",
+) -> None:
+    """Print the tools as function schemas, for whoever calls a model without a framework."""
+    from ..tools.schemas import FORMATS
+    from .toolbox import picture_tools
+
+    if form not in FORMATS:
+        raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
+    print(json.dumps([FORMATS[form](tool) for tool in picture_tools()], indent=2))
+
+
+def _agent(**options: Any) -> "Agent":
+    from .painter import Agent
+
+    return Agent(**{name: value for name, value in options.items() if value is not None})
+
+
+def _needs(extra: str, *modules: str) -> None:
+    """Raises ValueError with the line that installs what is missing."""
+    if any(find_spec(module) is None for module in modules):
+        raise ValueError(f'`ditpipe {extra}` needs more packages: pip install "ditpipe[{extra}]"')
+
+
+def _locks(host: str, keys: Path | None) -> "Keys":
+    from ..tools.gate import Keys, check_address, read_keys
+
+    locks = read_keys(keys) if keys else Keys()
+    check_address(host, locks)
+    return locks
+
+
+def _listen(app: "ASGIApp", host: str, port: int) -> None:
+    import uvicorn
+
+    # No access log: the links of `response_format="url"` carry their signature in the address.
+    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=5)

@@ -1,0 +1,111 @@
+"""The tools that other agents pick up, put together: a studio whose crew can render, edit and paint."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from PIL import Image
+
+from ..prompts.scene import Critique, ScenePlan
+from ..renderer.models import devices
+from ..renderer.pipeline import OnStep, Renderer
+from ..tools.contract import PaintOrder
+from ..tools.studio import Studio, Work
+from ..tools.studio_tools import (
+    cancel_picture,
+    critique_picture,
+    edit_region,
+    get_picture,
+    paint_picture,
+    plan_picture,
+    render_picture,
+)
+from ..tools.works import renderer_works
+from .painter import Agent
+from .rounds import Finished, Stepped
+
+
+def picture_tools(**options: Any) -> list[BaseTool]:
+    """The tools over a studio in the folder `out`, where pictures survive the process. Options are `Agent`'s."""
+    agent = Agent(**options)
+    return tools_of(studio_of(agent), agent)
+
+
+def studio_of(agent: Agent, **limits: Any) -> Studio:
+    """A studio under the agent's settings, one worker per device. `limits` are those of `Studio`."""
+    crew: dict[str, dict[str, Work]] = {}
+    for device in devices():
+        renderer = agent.renderer if not crew else Renderer(agent.renderer.model, device=device)
+        crew[device] = renderer_works(renderer) | {"paint": paint_work(agent, renderer)}
+    limits = {"largest": 2 * agent.renderer.checkpoint.size} | limits
+    return Studio(agent.settings.out, crew, **limits)
+
+
+def tools_of(studio: Studio, agent: Agent) -> list[BaseTool]:
+    """Every tool of a studio; the agent's planner and critic answer what a renderer cannot."""
+
+    return [
+        plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
+        render_picture(studio), edit_region(studio), critique_picture(studio, critique_of(agent)), get_picture(studio),
+        cancel_picture(studio), paint_picture(studio),
+    ]  # fmt: skip
+
+
+def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
+    """The agent's critic as a function. It raises ValueError if the agent has none."""
+
+    def critique(image: Image.Image, plan: ScenePlan) -> Critique:
+        if agent.critic is None:
+            raise ValueError("no critic is set up here: the setting critic is 'none'")
+        return agent.critic.critique(image, plan)
+
+    return critique
+
+
+def planned(agent: Agent, brief: str, width: int | None, height: int | None) -> ScenePlan:
+    """The brief as a plan of that size."""
+    size = {name: side for name, side in (("width", width), ("height", height)) if side}
+    return agent.planner.plan(brief).model_copy(update=size)
+
+
+def paint_work(agent: Agent, renderer: Renderer) -> Work:
+    """The agent itself as a work of a studio. A painting that was cut short goes on from its last finished node."""
+
+    def paint(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
+        order = PaintOrder.model_validate(asked)
+        options = order.model_dump(include={"seed", "steps", "rounds", "candidates"}, exclude_none=True)
+        painter = Agent(
+            settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic, **options
+        )
+        if (folder / "round-1").exists():
+            events = painter.resume(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            plan = planned(agent, order.brief, order.width, order.height)
+            events = painter.stream(order.brief, plan=plan, folder=folder)
+        for event in events:
+            try:
+                if isinstance(event, Stepped):
+                    on_step(_of_all(event, painter))
+            except BaseException:
+                painter.stop.set()
+                with suppress(KeyboardInterrupt):
+                    for _ in events:
+                        pass
+                raise
+            if isinstance(event, Finished):
+                return event.painting.path.read_bytes()
+        raise AssertionError("a run ends with Finished")
+
+    return paint
+
+
+def _of_all(event: Stepped, painter: Agent) -> Any:
+    """The step, counted over all rounds so far; the total grows with each round that is needed."""
+    steps, candidates = event.step.total, painter.settings.candidates
+    before = (event.round - 1) * candidates + event.candidate - 1
+    return replace(event.step, index=before * steps + event.step.index, total=event.round * candidates * steps)

@@ -1,0 +1,48 @@
+"""A studio that tests share: a tiny renderer, a planner and a critic that need no model."""
+
+from pathlib import Path
+
+from PIL import Image
+from plans import plan_of
+
+from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
+from ditpipe.prompts.scene import RegionScore
+from ditpipe.renderer.picture import png_bytes
+from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.tools.studio import Studio
+
+
+class TwoThings(Planner):
+    """A planner that answers every brief with the same two regions and the brief as the scene."""
+
+    def __init__(self) -> None:
+        pass
+
+    def plan(self, brief: str) -> ScenePlan:
+        plan = plan_of(2)
+        return plan.model_copy(update={"scene": plan.scene.model_copy(update={"high_level": brief[:1000]})})
+
+
+class Pleased:
+    """A critic that likes everything."""
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        regions = [RegionScore(name=region.name, score=1, seen=region.prompt.text) for region in plan.regions]
+        return Critique(score=1, regions=regions)
+
+
+def tiny_agent(tiny: Renderer, folder: Path) -> Agent:
+    return Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=folder)
+
+
+def drawn(studio: Studio, tiny: Renderer, *, caller: str = "local") -> str:
+    """The id of a finished picture of `plan_of(2)`."""
+    order = {"plan": plan_of(2).model_dump(), "steps": 2}
+    *_, job = studio.follow(studio.order("render", order, caller=caller))
+    assert job.status == "done", job
+    return job.id
+
+
+def expected(tiny: Renderer, plan: ScenePlan, *, seed: int = 0, steps: int = 2) -> bytes:
+    """The file that the renderer alone makes of a plan."""
+    return png_bytes(tiny.render(RenderRequest(plan=plan, model=tiny.model, seed=seed, steps=steps)))

@@ -1,0 +1,220 @@
+"""The HTTP service with OpenAI's own client, with curl, and with whatever schemathesis thinks of."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_servers import listening
+from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
+from openai.types import ImagesResponse
+from PIL import Image
+from plans import plan_of
+from studios import expected, tiny_agent
+
+from ditpipe import Renderer, ScenePlan
+from ditpipe.agent.toolbox import critique_of, planned, studio_of
+from ditpipe.renderer.models import CHECKPOINTS
+from ditpipe.renderer.picture import request_in
+from ditpipe.tools.gate import Keys
+from ditpipe.tools.http_service import http_service
+
+
+@pytest.fixture(scope="module")
+def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
+    app = http_service(
+        studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        plan=lambda *asked: planned(agent, *asked), version="0",
+    )  # fmt: skip
+    with listening(app) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> OpenAI:
+    return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+
+
+def first_of(answer: ImagesResponse) -> Image.Image:
+    assert answer.data
+    return picture_of(answer.data[0].b64_json)
+
+
+def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["curl", "-sS", "--max-time", "60", *arguments], capture_output=True, check=True)
+
+
+def post(url: str, body: Any) -> Any:
+    return json.loads(curl(url, "-H", "Content-Type: application/json", "-d", json.dumps(body)).stdout)
+
+
+def picture_of(b64_json: str | None) -> Image.Image:
+    assert b64_json is not None
+    return Image.open(BytesIO(base64.b64decode(b64_json)))
+
+
+# --- OpenAI's client -------------------------------------------------------------------------------------------------
+
+
+def test_openai_generates_n_pictures_of_a_size(client: OpenAI) -> None:
+    answer = client.images.generate(prompt="a red cat", n=2, size="128x96", model="pocket", extra_body={"seed": 3})
+    pictures = [picture_of(row.b64_json) for row in answer.data or []]
+    requests = [request_in(picture, name="picture") for picture in pictures]
+    assert [picture.size for picture in pictures] == [(128, 96)] * 2 and answer.size == "128x96"
+    assert [(one.seed, one.plan.scene.high_level, one.steps) for one in requests] == [
+        (3, "a red cat", 20), (4, "a red cat", 20),
+    ]  # fmt: skip
+
+
+def test_openai_gets_a_link_that_works_without_a_key_and_cannot_be_forged(client: OpenAI) -> None:
+    answer = client.images.generate(prompt="a red cat", response_format="url", quality="low")
+    assert answer.data and answer.data[0].url and not answer.data[0].b64_json
+    url = answer.data[0].url
+    assert Image.open(BytesIO(curl(url).stdout)).format == "PNG"
+    assert b"not valid" in curl(url.replace("expires=1", "expires=2")).stdout
+
+
+def test_openai_streams_partial_images_and_then_the_picture(client: OpenAI) -> None:
+    stream = client.images.generate(prompt="a red cat", stream=True, partial_images=2, output_format="webp")
+    events = list(stream)
+    names = [event.type for event in events]
+    assert names == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
+    assert [picture_of(event.b64_json).format for event in events] == ["WEBP"] * 3
+    assert events[1].partial_image_index == 1 and events[2].size == "96x96"  # type: ignore[union-attr]
+    assert events[2].usage.output_tokens == 36  # type: ignore[union-attr]
+
+
+def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(expected(tiny, plan_of(2)))
+    mask = Image.new("RGBA", (96, 96), "black")
+    mask.paste((0, 0, 0, 0), (48, 0, 96, 48))
+    mask.save(tmp_path / "mask.png")
+    answer = client.images.edit(
+        image=tmp_path / "picture.png", mask=tmp_path / "mask.png", prompt="a blue dog", output_format="png"
+    )
+    plan = request_in(first_of(answer), name="picture").plan
+    assert plan.regions[:2] == plan_of(2).regions and plan.scene == plan_of(2).scene
+    assert plan.regions[2].prompt.text == "a blue dog"
+    assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
+
+
+def test_openai_edits_a_region_of_the_plan_and_all_else_stays(client: OpenAI, tiny: Renderer) -> None:
+    before, mask, hole = expected(tiny, plan_of(2)), Image.new("RGBA", (96, 96), "black"), BytesIO()
+    mask.paste((0, 0, 0, 0), (50, 0, 96, 96))
+    mask.save(hole, "PNG")
+    answer = client.images.edit(image=before, mask=hole.getvalue(), prompt="a blue dog")
+    after = first_of(answer)
+    plan = request_in(after, name="picture").edited_plan
+    assert plan.regions[0] == plan_of(2).regions[0] and plan.regions[1].prompt.text == "a blue dog"
+    far = (0, 0, 16, 96)
+    assert after.crop(far).tobytes() == Image.open(BytesIO(before)).crop(far).tobytes()
+
+
+def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> None:
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("model 'gpt-image-2' is not served here: use 'pocket'", {"model": "gpt-image-2"}),
+        ("multiples of 16", {"size": "100x100"}),
+        ("1024×1024 pixels are too many: at most 192", {"size": "1024x1024"}),
+        ("n: Input should be less than or equal to 10", {"n": 11}),
+        ("background: Input should be", {"background": "transparent"}),
+        ("style: Extra inputs are not permitted", {"style": "vivid"}),
+        ("prompt: String should have at least 1 character", {"prompt": ""}),
+    ]
+    for said, arguments in wrong:
+        with pytest.raises(BadRequestError) as caught:
+            client.images.generate(**{"prompt": "a cat"} | arguments)
+        assert said in caught.value.message and caught.value.body["type"] == "invalid_request_error"  # type: ignore[index]
+    Image.new("RGB", (96, 96)).save(tmp_path / "photo.png")
+    with pytest.raises(BadRequestError, match="carries no plan"):
+        client.images.edit(image=tmp_path / "photo.png", mask=tmp_path / "photo.png", prompt="a dog")
+
+
+def test_openai_lists_the_model(client: OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["pocket"]
+
+
+def test_twenty_clients_at_once_each_get_their_own_picture(client: OpenAI) -> None:
+    def ask(number: int) -> tuple[int, str]:
+        answer = client.images.generate(prompt=f"cat {number}", extra_body={"seed": number}, quality="low")
+        request = request_in(first_of(answer), name="picture")
+        return request.seed, request.plan.scene.high_level
+
+    with ThreadPoolExecutor(20) as crowd:
+        assert list(crowd.map(ask, range(20))) == [(number, f"cat {number}") for number in range(20)]
+
+
+# --- curl ------------------------------------------------------------------------------------------------------------
+
+
+def test_curl_draws_a_plan_and_fetches_the_file(address: str, tiny: Renderer) -> None:
+    one = post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 2, "seed": 7})
+    assert one["status"] == "done" and one["path"] == f"/v1/pictures/{one['id']}/image"
+    assert curl(address + one["path"]).stdout == expected(tiny, plan_of(2), seed=7)
+    assert Image.open(BytesIO(curl(address + one["preview"]).stdout)).size == (48, 48)
+    assert one["id"] in [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)]
+
+
+def test_curl_plans_edits_and_criticises(address: str) -> None:
+    plan = post(f"{address}/v1/plans", {"brief": "a red cat"})
+    one = post(f"{address}/v1/pictures", {"plan": plan, "steps": 2})
+    revision = {"changes": [{"name": "thing 1", "prompt": {"high_level": "z"}, "seed": 5}]}
+    edited = post(f"{address}/v1/pictures/{one['id']}/edits", revision)
+    assert ScenePlan.model_validate(edited["plan"]).region("thing 1").prompt.text == "z"
+    verdict = post(f"{address}/v1/pictures/{edited['id']}/critique", {})
+    assert [region["name"] for region in verdict["regions"]] == ["thing 0", "thing 1"]
+
+
+def test_curl_gets_a_handle_follows_the_events_and_cancels(address: str) -> None:
+    order = {"plan": plan_of(2).model_dump(), "steps": 10, "wait": False}
+    one = post(f"{address}/v1/pictures", order)
+    assert one["status"] in ("queued", "running") and one["path"] is None
+    events = curl("-N", f"{address}/v1/pictures/{one['id']}/events").stdout.decode()
+    names = [line.removeprefix("event: ") for line in events.splitlines() if line.startswith("event: ")]
+    assert names[-1] == "done" and set(names) <= {"queued", "running", "done"} and names.count("running") >= 2
+    slow = post(f"{address}/v1/pictures", order | {"steps": 200})
+    cancelled = json.loads(curl("-X", "DELETE", f"{address}/v1/pictures/{slow['id']}").stdout)
+    assert cancelled["status"] == "cancelled"
+    assert b"is cancelled, not done" in curl(f"{address}/v1/pictures/{slow['id']}/image").stdout
+
+
+def test_curl_finds_the_documentation(address: str) -> None:
+    assert b"swagger" in curl(f"{address}/docs").stdout
+    assert "/v1/images/generations" in json.loads(curl(f"{address}/openapi.json").stdout)["paths"]
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+def service_with(tiny: Renderer, folder: Path, **limits: Any) -> Any:
+    agent = tiny_agent(tiny, folder)
+    studio = studio_of(agent, **limits)
+    return http_service(
+        studio, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        plan=lambda *asked: planned(agent, *asked),
+    )  # fmt: skip
+
+
+def test_a_full_queue_answers_429_with_retry_after(tiny: Renderer, tmp_path: Path) -> None:
+    with listening(service_with(tiny, tmp_path, capacity=1)) as address:
+        order = {"plan": plan_of(4).model_dump(), "steps": 200, "wait": False}
+        waiting = [post(f"{address}/v1/pictures", order) for _ in range(3)]
+        client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+        with pytest.raises(RateLimitError) as caught:
+            client.images.generate(prompt="a cat")
+        assert int(caught.value.response.headers["Retry-After"]) >= 1 and caught.value.code == "queue_full"
+        for one in waiting:
+            curl("-X", "DELETE", f"{address}/v1/pictures/{one.get('id', '0' * 32)}")
+
+
+def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
+    mask, pinhole = Image.new("RGBA", (96, 96), "black"), BytesIO()
+    mask.putpixel((50, 50), (0, 0, 0, 0))
+    mask.save(pinhole, "PNG")
+    with pytest.raises(UnprocessableEntityError, match="the picture is failed: region 'edit 1' covers no latent token"):
+        client.images.edit(image=expected(tiny, plan_of(2)), mask=pinhole.getvalue(), prompt="a dog")

@@ -1,0 +1,212 @@
+"""The tools in a LangChain agent: LangChain's own standard suites for tools, then what only these tools promise."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
+from PIL import Image
+from plans import plan_of
+from studios import drawn, expected, tiny_agent
+
+from ditpipe import Critique, Renderer, ScenePlan
+from ditpipe.agent.toolbox import studio_of, tools_of
+from ditpipe.tools.contract import Picture
+from ditpipe.tools.studio import Studio
+
+
+@pytest.fixture(scope="module")
+def studio(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    studio = studio_of(tiny_agent(tiny, tmp_path_factory.mktemp("studio")), largest=256)
+    yield studio
+    studio.close()
+
+
+@pytest.fixture(scope="module")
+def tools(studio: Studio, tiny: Renderer) -> dict[str, BaseTool]:
+    return {tool.name: tool for tool in tools_of(studio, tiny_agent(tiny, studio.folder))}
+
+
+@pytest.fixture(scope="module")
+def finished(studio: Studio, tiny: Renderer) -> str:
+    return drawn(studio, tiny)
+
+
+def call(tool: BaseTool, **arguments: Any) -> ToolMessage:
+    message = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})
+    assert isinstance(message, ToolMessage)
+    return message
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "plan_picture": {"brief": "a red cat"},
+    "render_picture": {"plan": plan_of(2).model_dump(), "steps": 2},
+    "edit_region": {"id": ..., "region": "thing 1", "prompt": {"high_level": "b", "low_level": "blue"}},
+    "critique_picture": {"id": ...},
+    "get_picture": {"id": ...},
+    "cancel_picture": {"id": ...},
+    "paint_picture": {"brief": "a red cat", "rounds": 1},
+}  # `...` stands for a picture that is done
+
+
+class Examples:
+    """Hands each tool with its example to LangChain's standard suites, one after the other."""
+
+    @pytest.fixture(autouse=True, params=EXAMPLES)
+    def _example(self, request: pytest.FixtureRequest, tools: dict[str, BaseTool], finished: str) -> None:
+        self.tool_constructor = tools[request.param]
+        filled = {name: finished if value is ... else value for name, value in EXAMPLES[request.param].items()}
+        self.tool_invoke_params_example = filled
+
+
+class TestUnit(Examples, ToolsUnitTests):
+    tool_constructor = tool_invoke_params_example = None  # type: ignore[assignment]
+
+
+class TestIntegration(Examples, ToolsIntegrationTests):
+    tool_constructor = tool_invoke_params_example = None  # type: ignore[assignment]
+
+
+def test_the_names_are_the_same_everywhere(tools: dict[str, BaseTool]) -> None:
+    from ditpipe.tools import picture_tools
+
+    assert set(tools) == set(EXAMPLES) == {tool.name for tool in picture_tools()}
+
+
+def test_arguments_are_typed_down_to_the_box(tools: dict[str, BaseTool]) -> None:
+    schema = tools["edit_region"].get_input_jsonschema()
+    assert set(schema["$defs"]["Box"]["properties"]) == {"left", "top", "right", "bottom"}
+    undescribed = [name for name, one in schema["properties"].items() if "description" not in one]
+    assert not undescribed
+
+
+def test_a_picture_is_text_for_the_model_and_files_as_the_artifact(
+    tools: dict[str, BaseTool], tiny: Renderer
+) -> None:
+    message = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=2, seed=5)
+    picture = message.artifact
+    assert isinstance(picture, Picture) and picture.path and picture.preview
+    assert picture.id in message.content and "thing 0 (red a)" in message.content and len(message.content) < 500
+    assert Path(picture.path).read_bytes() == expected(tiny, plan_of(2), seed=5)
+    assert Path(picture.preview).stat().st_size < Path(picture.path).stat().st_size
+
+
+def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: str) -> None:
+    box = {"left": 0.5, "top": 0, "right": 1, "bottom": 0.5}
+    edited = call(tools["edit_region"], id=finished, region="thing 1", box=box).artifact
+    before, after = plan_of(2), edited.plan
+    assert after.regions[0] == before.regions[0] and after.scene == before.scene
+    assert after.regions[1].box.model_dump() == box and after.regions[1].prompt == before.regions[1].prompt
+    files = [call(tools["get_picture"], id=one).artifact.path for one in (finished, edited.id)]
+    first, second = (Image.open(file).crop((0, 0, 16, 96)).tobytes() for file in files)
+    assert edited.id != finished and first == second
+
+
+def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool], finished: str) -> None:
+    plan = call(tools["plan_picture"], brief="a cat", width=128, height=96).artifact
+    assert isinstance(plan, ScenePlan) and (plan.width, plan.height) == (128, 96)
+    assert isinstance(call(tools["critique_picture"], id=finished).artifact, Critique)
+    painted = call(tools["paint_picture"], brief="a cat", width=128, height=96, seed=3).artifact
+    assert (painted.plan.width, painted.plan.scene.high_level, painted.seed) == (128, "a cat", 3)
+
+
+def test_what_the_model_got_wrong_it_is_told_in_one_line(tools: dict[str, BaseTool], finished: str) -> None:
+    wrong: dict[str, tuple[str, dict[str, Any]]] = {
+        "no region 'dog': the plan has thing 0, thing 1": ("edit_region", {"id": finished, "region": "dog"}),
+        "no picture '" + "0" * 32: ("get_picture", {"id": "0" * 32}),
+        "id: String should match pattern": ("get_picture", {"id": "../../etc/passwd"}),
+        "plan.regions: Field required": ("render_picture", {"plan": {"scene": {"high_level": "x"}}}),
+        "2048×2048 pixels are too many": ("render_picture", {"plan": large_plan()}),
+        "width: Input should be a multiple of 16": ("plan_picture", {"brief": "a cat", "width": 100}),
+    }
+    for said, (name, arguments) in wrong.items():
+        message = call(tools[name], **arguments)
+        assert message.status == "error" and "\n" not in message.content
+        assert said in message.content, message.content
+
+
+def large_plan() -> dict[str, Any]:
+    return plan_of(2).model_copy(update={"width": 2048, "height": 2048}).model_dump()
+
+
+class Listener(BaseCallbackHandler):
+    """Keeps the progress events."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+
+    def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
+        self.steps.append((data["step"], data["steps"]))
+
+
+def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
+    listener, order = Listener(), {"plan": plan_of(2).model_dump(), "steps": 5}
+    tools["render_picture"].invoke(order, {"callbacks": [listener]})
+    assert listener.steps == [(step, 5) for step in range(1, 6)]
+
+
+def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) -> None:
+    handle = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=20, wait=False)
+    assert handle.artifact.status in ("queued", "running") and "Ask get_picture" in handle.content
+    assert call(tools["get_picture"], id=handle.artifact.id, wait=True).artifact.status == "done"
+
+
+def test_a_picture_that_takes_too_long_comes_back_as_a_handle(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path)
+    studio = studio_of(agent, patience=0.3)
+    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    handle = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=200).artifact
+    assert handle.status == "running"
+    assert call(tools["cancel_picture"], id=handle.id).artifact.status == "cancelled"
+    studio.close()
+
+
+def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], studio: Studio) -> None:
+    async def give_up() -> None:
+        task = asyncio.create_task(tools["render_picture"].ainvoke({"plan": plan_of(4).model_dump(), "steps": 200}))
+        while not any(job.status == "running" for job in studio.jobs.of("local")):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+    assert studio.jobs.of("local")[0].status == "cancelled"
+    started = time.monotonic()
+    drawn_again = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=1).artifact
+    assert drawn_again.status == "done" and time.monotonic() - started < 3  # the worker is free again
+
+
+def test_one_caller_does_not_see_anothers_pictures(tools: dict[str, BaseTool], finished: str) -> None:
+    as_other: RunnableConfig = {"configurable": {"caller": "somebody else"}}
+    for name in ("get_picture", "critique_picture", "cancel_picture"):
+        assert "no picture" in tools[name].invoke({"id": finished}, as_other)
+    assert "no picture" in tools["edit_region"].invoke({"id": finished, "region": "thing 0", "seed": 1}, as_other)
+
+
+class Scripted(GenericFakeChatModel):
+    """A chat model with a script that takes any tools."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> "Scripted":
+        return self
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchronous: bool) -> None:
+    paint = {"name": "paint_picture", "args": {"brief": "a red cat", "rounds": 1}, "id": "1", "type": "tool_call"}
+    model = Scripted(messages=iter([AIMessage("", tool_calls=[paint]), AIMessage("Here it is.")]))
+    agent, asked = create_agent(model, list(tools.values())), {"messages": [HumanMessage("paint a red cat")]}
+    answer = asyncio.run(agent.ainvoke(asked)) if asynchronous else agent.invoke(asked)  # type: ignore[call-overload]
+    *_, tool_message, last = answer["messages"]
+    assert tool_message.artifact.status == "done" and Path(tool_message.artifact.path).exists()
+    assert last.content == "Here it is."

@@ -1,0 +1,146 @@
+"""What callers ask for and what they get: the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
+from ..renderer.picture import read_request
+from ..renderer.pipeline import RenderRequest
+from .jobs import Job, Status
+from .studio import Studio
+
+Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
+Seed = Annotated[int, Field(ge=0, lt=2**62)]
+MAX_STEPS, MAX_EDITS = 200, 16  # an edited picture is drawn from its beginning
+Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
+Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
+PictureId = Annotated[
+    str, Field(pattern="^[0-9a-f]{32}$", description="id of a picture, as a drawing tool returned it")
+]
+Wait = Annotated[
+    bool, Field(description="true: come back with the picture if it is soon done; false: at once, with its id")
+]
+
+
+class RenderOrder(Contract):
+    """A plan to draw."""
+
+    plan: ScenePlan = Field(description="what is where: the scene and its regions")
+    seed: Seed = Field(default=0, description="seed of the noise; the same seed gives the same picture")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
+    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
+
+
+class PaintOrder(Contract):
+    """A brief to paint: planned, drawn, criticised and mended."""
+
+    brief: Brief
+    width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
+    height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
+    seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
+    rounds: int | None = Field(default=None, ge=1, le=5, description="most rounds of draw and mend; null: default")
+    candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
+
+
+class EditOrder(Contract):
+    """A drawn picture to change: its request, and the revision that names the regions."""
+
+    request: RenderRequest
+    revision: Revision
+
+
+class PlanArguments(Contract):
+    brief: Brief
+    width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
+    height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
+
+
+class RenderArguments(RenderOrder):
+    wait: Wait = True
+
+
+class PaintArguments(PaintOrder):
+    wait: Wait = True
+
+
+class EditArguments(Contract):
+    id: PictureId
+    region: str = Field(min_length=1, max_length=60, description="name of the region to change, as in the plan")
+    prompt: LeveledPrompt | None = Field(default=None, description="what is to be there; null: as it was")
+    box: Box | None = Field(default=None, description="new place of the region; null: where it was")
+    negative: Prompt | None = Field(default=None, description="what must not appear in the region; null: as it was")
+    seed: Seed | None = Field(default=None, description="new noise for the region; null: as it was")
+    wait: Wait = True
+
+
+class PictureArguments(Contract):
+    id: PictureId
+
+
+class GetArguments(PictureArguments):
+    wait: Wait = False
+
+
+class Picture(Contract):
+    """A picture that is drawn or being drawn."""
+
+    id: PictureId
+    status: Status = Field(description="queued, running, done, failed or cancelled")
+    step: int = Field(description="denoising steps done")
+    steps: int = Field(description="denoising steps in all; 0 until drawing has begun")
+    error: str = Field(default="", description="why it failed")
+    uri: str = Field(description="the picture as an MCP resource")
+    path: str | None = Field(default=None, description="where the PNG is: a file, or over HTTP a path of the server")
+    preview: str | None = Field(default=None, description="where a small PNG of it is")
+    seed: int | None = Field(default=None, description="seed of the noise")
+    plan: ScenePlan | None = Field(default=None, description="what was drawn where")
+
+
+def picture(studio: Studio, job: Job) -> Picture:
+    """What a caller is told of a job. Raises RunError if a file of a finished job is gone."""
+    known = {"id": job.id, "status": job.status, "step": job.step, "steps": job.steps, "error": job.error}
+    known["uri"] = f"picture://{job.id}"
+    if job.status == "done":
+        path = studio.file(job)
+        request = read_request(path)
+        known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
+        known |= {"seed": request.seed, "plan": request.edited_plan}
+    return Picture.model_validate(known)
+
+
+def told(one: Picture) -> str:
+    """A picture in a sentence, for a model that reads text."""
+    if one.status == "done" and one.plan:
+        regions = ", ".join(f"{region.name} ({region.prompt.text})" for region in one.plan.regions)
+        size = f"{one.plan.width}×{one.plan.height}"
+        return f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
+    if one.status in ("queued", "running"):
+        where = f"step {one.step} of {one.steps}" if one.steps else one.status
+        return f"Picture {one.id} is not done yet: {where}. Ask get_picture for it."
+    return f"Picture {one.id} is {one.status}{': ' + one.error if one.error else ''}."
+
+
+def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: str) -> EditOrder:
+    """The order that changes a picture. Raises UnknownPicture; ValueError if it is not done or has no such region."""
+    job = studio.jobs.get(picture_id, caller=caller)
+    if job.status != "done":
+        raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
+    return edit_of(studio, read_request(studio.file(job)), revision)
+
+
+def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
+    """The order that draws a revision into the picture of a request, which may be a stranger's word. Raises ValueError
+    if the plan has no such region, or if it takes too much to draw."""
+    changed = revision.apply(request.edited_plan)
+    check_size(studio, changed.width, changed.height)
+    if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
+        raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
+    return EditOrder(request=request, revision=revision)
+
+
+def check_size(studio: Studio, width: int | None, height: int | None) -> None:
+    """Raises ValueError if a picture is larger than this studio draws."""
+    if max(width or 0, height or 0) > studio.largest:
+        raise ValueError(f"{width}×{height} pixels are too many: at most {studio.largest} a side are drawn here")

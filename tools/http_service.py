@@ -1,0 +1,102 @@
+"""The HTTP service: OpenAI's Images API and the region contract behind one gate, errors in OpenAI's shape."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from PIL import Image
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
+from ..prompts.scene import Critique, ScenePlan
+from ..renderer.models import Checkpoint
+from .gate import Gate, Keys, Signer, refusal
+from .images_api import images_router
+from .pictures_api import pictures_router
+from .studio import Studio
+
+
+class Problem(BaseModel):
+    """What OpenAI's API says of an error."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+ERROR = {"type": "object", "required": ["error"], "properties": {"error": Problem.model_json_schema()}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": phrase, "content": {"application/json": {"schema": ERROR}}}
+    for status, phrase in {
+        400: "Not understood", 401: "No valid key", 403: "Not from there", 404: "No such picture",
+        411: "No Content-Length", 413: "Too long", 422: "Could not be drawn", 429: "The queue is full",
+        502: "A model did not answer", 504: "Took too long",
+    }.items()
+}  # fmt: skip
+
+
+def http_service(
+    studio: Studio,
+    *,
+    checkpoint: Checkpoint,
+    plan: Callable[[str, int | None, int | None], ScenePlan],
+    critique: Callable[[Image.Image, ScenePlan], Critique],
+    keys: Keys,
+    version: str,
+) -> ASGIApp:
+    """The whole service as an ASGI application; its workers start and stop with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        studio.open()
+        yield
+        studio.close()
+
+    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False)
+    app.include_router(pictures_router(studio, plan=plan, critique=critique))
+    app.include_router(images_router(studio, checkpoint=checkpoint, signer=Signer(studio.folder / "links.secret")))
+    _answer_errors(app)
+    return Gate(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """One line each, in OpenAI's shape; an unforeseen fault says nothing of itself outside the log."""
+
+    def answer(kind: type[Exception], status: int) -> None:
+        async def handle(request: Request, error: Exception) -> Response:
+            return refusal(status, " ".join(str(error).split()))
+
+        app.add_exception_handler(kind, handle)
+
+    answer(ValueError, 400)
+    answer(RunError, 400)
+    answer(UnknownPicture, 404)
+    answer(RenderError, 422)
+    answer(TimeoutError, 504)
+    answer(DitpipeError, 502)  # a model behind this server did not do its part
+
+    @app.exception_handler(QueueFull)
+    async def full(request: Request, error: QueueFull) -> Response:
+        response = refusal(429, str(error), code="queue_full")
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return refusal(400, f"{where or 'body'}: {first['msg']}", param=where or None)
+
+    @app.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        return refusal(error.status_code, str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        return refusal(500, "an internal error; the log says more")

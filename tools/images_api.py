@@ -1,0 +1,213 @@
+"""The HTTP service's other half: OpenAI's Images API, so that the official client works against it unchanged."""
+
+import asyncio
+import base64
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import FileResponse, StreamingResponse
+from PIL import Image
+
+from ..prompts.errors import RenderError
+from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision
+from ..renderer.models import Checkpoint
+from ..renderer.picture import request_in
+from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, check_size, edit_of
+from .gate import Signer, caller_of
+from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
+from .jobs import Job
+from .studio import Studio
+from .uploads import masked_box, open_upload
+
+PATIENCE = 590  # seconds: the client gives up after 600
+LINK_LIFE = 3600  # seconds
+SAME_PLACE = 0.6  # intersection over union from which on a mask means a region of the plan
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
+
+
+def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> APIRouter:
+    """`checkpoint` is the model that is served by its name. Raises what the service's handlers turn into answers."""
+    router = APIRouter(prefix="/v1", tags=["OpenAI"])
+
+    def steps(asked: ImageSettings) -> int:
+        return max(1, round(SHARES[asked.quality] * checkpoint.steps))
+
+    def link(request: Request, job: Job) -> str:
+        expires = int(time.time()) + LINK_LIFE
+        signature = signer.sign(job.id, job.caller, expires)
+        url = request.url_for("get_file", picture_id=job.id)
+        return str(url.include_query_params(caller=job.caller, expires=expires, signature=signature))
+
+    async def pictures(request: Request, jobs: list[Job], asked: ImageSettings) -> ImagesAnswer:
+        rows = []
+        finished = [await _finished(studio, job, request) for job in jobs]
+        for job in finished:
+            row = ImageRow(url=link(request, job)) if asked.response_format == "url" else ImageRow()
+            rows.append(row if row.url else ImageRow(b64_json=_encoded(studio, job, asked)))
+        return ImagesAnswer(
+            created=int(time.time()), data=rows, output_format=asked.output_format, quality=_quality(asked),
+            size=_size(studio, finished[0]),
+        )  # fmt: skip
+
+    async def respond(kind: str, request: Request, orders: list[tuple[str, Any]], asked: ImageSettings) -> Any:
+        if asked.model not in (None, checkpoint.name):
+            raise ValueError(f"model {asked.model!r} is not served here: use {checkpoint.name!r}, or leave it out")
+        if asked.stream and len(orders) > 1:
+            raise ValueError("n: one picture at a time is streamed")
+        if asked.response_format == "url" and asked.output_format != "png":
+            raise ValueError("output_format: links lead to PNG files; ask for b64_json, or for png")
+        previews = asked.partial_images if asked.stream else 0
+        jobs: list[Job] = []
+        try:
+            for work, order in orders:
+                asked_for = order.model_dump(mode="json")
+                jobs.append(studio.order(work, asked_for, caller=caller_of(request), previews=previews))
+            if asked.stream:
+                return StreamingResponse(_events(studio, kind, jobs[0], asked), media_type="text/event-stream")
+            return await pictures(request, jobs, asked)
+        except BaseException:
+            for job in jobs:
+                studio.jobs.cancel(job.id, caller=job.caller)
+            raise
+
+    @router.get("/models")
+    def list_models() -> dict[str, Any]:
+        """The model that is served."""
+        return {"object": "list", "data": [
+            {"id": checkpoint.name, "object": "model", "created": 0, "owned_by": "ditpipe"},
+        ]}  # fmt: skip
+
+    @router.post("/images/generations", response_model=ImagesAnswer, responses=STREAM)
+    async def generate(asked: ImageSettings, request: Request) -> Any:
+        """Paint a prompt: plan, draw, criticise and mend."""
+        width, height = asked.pixels()
+        check_size(studio, width, height)
+        first = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+        orders = [
+            ("paint", PaintOrder(brief=asked.prompt, width=width, height=height, seed=first + i, steps=steps(asked)))
+            for i in range(asked.n)
+        ]
+        return await respond("image_generation", request, orders, asked)
+
+    @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
+    async def edit(asked: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
+        """Draw the prompt into the transparent part of the mask; the picture must carry its plan."""
+        given = [one for one in (asked.image, *asked.images) if one]
+        if len(given) != 1:
+            raise ValueError(f"image: send exactly one picture, not {len(given)}")
+        picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
+        hole = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
+        orders = _edits(studio, picture, hole, asked, steps(asked))
+        return await respond("image_edit", request, orders, asked)
+
+    @router.get("/files/{picture_id}", response_class=FileResponse)
+    def get_file(
+        picture_id: Annotated[PictureId, Path()], caller: str, expires: int, signature: str
+    ) -> FileResponse:
+        """A picture by the link that `response_format="url"` gave; it needs no key and ends after an hour."""
+        if time.time() > expires or not signer.holds(signature, picture_id, caller, expires):
+            raise ValueError("this link is not valid, or no longer")
+        return FileResponse(studio.file(studio.jobs.get(picture_id, caller=caller)), media_type="image/png")
+
+    return router
+
+
+def _edits(
+    studio: Studio, picture: Image.Image, mask: Image.Image, asked: ImageSettings, steps: int
+) -> list[tuple[str, Any]]:
+    """`n` orders. A region of the picture's plan that fills the mask is drawn anew and all else kept; for any other
+    mask the plan gets one region more, on top, and the picture is drawn again from the same noise."""
+    request = request_in(picture, name="image")
+    plan, box, prompt = request.edited_plan, masked_box(mask, size=picture.size), LeveledPrompt(high_level=asked.prompt)
+    check_size(studio, plan.width, plan.height)
+    seeds = [(request.seed if asked.seed is None else asked.seed) + i for i in range(asked.n)]
+    meant = max(plan.regions, key=lambda region: _alike(region.box, box))
+    if _alike(meant.box, box) >= SAME_PLACE:
+        changes = [RegionChange(name=meant.name, prompt=prompt, box=box, seed=seed) for seed in seeds]
+        return [("edit", edit_of(studio, request, Revision(changes=[change]))) for change in changes]
+    names = {region.name for region in plan.regions}
+    name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
+    top = min(100, 1 + max(region.z_order for region in plan.regions))
+    region = Region(name=name, box=box, prompt=prompt, z_order=top)
+    changed = plan.model_dump() | {"regions": [one.model_dump() for one in (*plan.regions, region)]}
+    settings = {"steps": min(request.steps or steps, MAX_STEPS), "guidance_scale": request.guidance_scale}
+    return [("render", RenderOrder.model_validate({"plan": changed, "seed": seed} | settings)) for seed in seeds]
+
+
+def _alike(one: Box, other: Box) -> float:
+    """Shared area as a share of the area of both, 0 to 1."""
+    shared = one.overlap(other)
+    return shared / (one.area + other.area - shared)
+
+
+async def _finished(studio: Studio, job: Job, request: Request) -> Job:
+    """The job when it is done. Raises RenderError if it failed, TimeoutError if it takes too long."""
+    async for job in studio.afollow(job, patience=PATIENCE):
+        if await request.is_disconnected():
+            raise TimeoutError("the client has gone")
+    if not job.is_finished:
+        raise TimeoutError(f"the picture was not done after {PATIENCE} seconds; POST /v1/pictures gives a handle")
+    if job.status != "done":
+        raise RenderError(f"the picture is {job.status}: {job.error}")
+    return job
+
+
+async def _events(studio: Studio, kind: str, job: Job, asked: ImageSettings) -> AsyncIterator[str]:
+    """The picture's server-sent events in OpenAI's names: partial images, then the completed one or an error."""
+    about = {"background": "opaque", "output_format": asked.output_format, "quality": _quality(asked)}
+    sent = 0
+    try:
+        async for job in studio.afollow(job, patience=PATIENCE):
+            while sent < job.previews and studio.file(job, str(sent + 1)).exists():
+                partial = _encoded(studio, job, asked, str(sent + 1))
+                yield _event(f"{kind}.partial_image", about | {
+                    "b64_json": partial, "partial_image_index": sent, "size": _size(studio, job, str(sent + 1)),
+                })  # fmt: skip
+                sent += 1
+        if job.status == "done":
+            size = _size(studio, job)
+            width, height = map(int, size.split("x"))
+            tokens = width * height // 256
+            usage = {
+                "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens,
+                "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+            }  # fmt: skip
+            final = {"b64_json": _encoded(studio, job, asked), "size": size, "usage": usage}
+            yield _event(f"{kind}.completed", about | final)
+        else:
+            problem = job.error or f"the picture is {job.status}"
+            yield _event("error", {"error": {
+                "message": problem, "type": "image_generation_error", "param": None, "code": None,
+            }})  # fmt: skip
+    finally:
+        studio.jobs.cancel(job.id, caller=job.caller)  # the client has gone; a finished job is left as it is
+
+
+def _event(name: str, content: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps({'type': name, 'created_at': int(time.time())} | content)}\n\n"
+
+
+def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> str:
+    """Base64 of a picture in the format that was asked for."""
+    content = studio.file(job, kind).read_bytes()
+    if asked.output_format != "png":
+        buffer = BytesIO()
+        with Image.open(BytesIO(content)) as image:
+            image.save(buffer, asked.output_format, quality=asked.output_compression)
+        content = buffer.getvalue()
+    return base64.b64encode(content).decode()
+
+
+def _size(studio: Studio, job: Job, kind: str = "") -> str:
+    with Image.open(studio.file(job, kind)) as image:
+        return f"{image.width}x{image.height}"
+
+
+def _quality(asked: ImageSettings) -> str:
+    return {"auto": "medium", "standard": "medium", "hd": "high"}.get(asked.quality, asked.quality)

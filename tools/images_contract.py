@@ -1,0 +1,62 @@
+"""What OpenAI's Images API asks and answers, as far as it can be honoured here: the rest is refused, not ignored."""
+
+from typing import Literal
+
+from fastapi import UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+
+from .contract import Seed
+
+
+class ImageSettings(BaseModel):
+    """What generations and edits have in common. What cannot be honoured here is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(min_length=1, max_length=4000, description="what the picture should show")
+    model: str | None = Field(default=None, description="this server's model, or nothing")
+    n: int = Field(default=1, ge=1, le=10, description="how many pictures")
+    size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$", description="'auto' or WIDTHxHEIGHT")
+    quality: Literal["auto", "low", "medium", "standard", "high", "hd"] = Field(
+        default="auto", description="low: half the model's steps; high: half as many again"
+    )
+    response_format: Literal["url", "b64_json"] = Field(default="b64_json", description="the picture, or a link to it")
+    output_format: Literal["png", "jpeg", "webp"] = Field(default="png", description="PNG carries its plan inside")
+    output_compression: int = Field(default=100, ge=0, le=100, description="quality of JPEG and WebP")
+    background: Literal["auto", "opaque"] = "auto"
+    moderation: Literal["auto", "low"] = Field(default="auto", description="there is none here")
+    stream: bool = Field(default=False, description="server-sent events; for one picture")
+    partial_images: int = Field(default=0, ge=0, le=3, description="pictures on the way, while streaming")
+    user: str | None = Field(default=None, max_length=512, description="not used")
+    seed: Seed | None = Field(default=None, description="beyond OpenAI's API: the same seed gives the same picture")
+
+    def pixels(self) -> tuple[int | None, int | None]:
+        """(width, height), or (None, None) for the model's own. Raises ValueError."""
+        if self.size == "auto":
+            return None, None
+        width, height = map(int, self.size.split("x"))
+        if any(side < 64 or side % 16 for side in (width, height)):
+            raise ValueError(f"size {self.size}: width and height must be multiples of 16 from 64 on")
+        return width, height
+
+
+class EditSettings(ImageSettings):
+    """The same with a picture and a mask; lists of one are sent as `image[]`."""
+
+    image: UploadFile | None = Field(default=None, description="a PNG that ditpipe wrote")
+    images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
+    mask: UploadFile = Field(description="PNG, transparent where the picture is to change")
+
+
+class ImageRow(BaseModel):
+    b64_json: str | None = None
+    url: str | None = None
+
+
+class ImagesAnswer(BaseModel):
+    created: int
+    data: list[ImageRow]
+    background: str = "opaque"
+    output_format: str
+    quality: str
+    size: str

@@ -1,0 +1,168 @@
+"""Where pictures are ordered, drawn and kept: one worker per device takes jobs from the queue, one after the other.
+
+Knows nothing of models: a `Work` turns an order into a picture.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from PIL import Image
+
+from ..prompts.errors import DitpipeError
+from ..renderer.picture import write
+from ..renderer.pipeline import OnStep, Step
+from .jobs import Job, Jobs
+
+Work = Callable[[dict[str, Any], Path, OnStep], bytes]
+"""(order as JSON, a folder of its own, callback per step) → a PNG file's bytes. The same order gives the same bytes."""
+
+POLL = 0.04  # seconds between two looks at the table
+SMALL = 128  # pixels: the longer side of a preview, at most
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(BaseException):
+    """Ends a render from inside its step callback: cancelled, or the studio closes."""
+
+
+class Studio:
+    """A folder with a queue, its pictures and its workers.
+
+    `crew` names the works of each device. Any number of studios, in any number of processes, may share a folder: a
+    device's lock file lets one of them draw on it at a time. Nothing is drawn before the first order or `open()`.
+    `patience`: seconds that a caller waits for a picture before it gets the handle. `largest`: pixels a side.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        crew: Mapping[str, Mapping[str, Work]],
+        *,
+        patience: float = 45,
+        largest: int = 2048,
+        capacity: int = 128,
+        share: int = 64,
+    ) -> None:
+        """Raises RunError if the folder cannot be used."""
+        self.folder, self.crew, self.patience, self.largest = folder.absolute(), crew, patience, largest
+        self.jobs = Jobs(self.folder / "jobs.sqlite", capacity=capacity, share=share)
+        self._workers: list[threading.Thread] = []
+        self._lock, self._ordered, self._closing = threading.Lock(), threading.Event(), threading.Event()
+
+    def open(self) -> None:
+        """Starts the workers, which first finish what an ended process left."""
+        with self._lock:
+            if not self._workers:
+                self._workers = [
+                    threading.Thread(target=self._serve, args=[device], name=f"studio-{device}", daemon=True)
+                    for device in self.crew
+                ]
+                for worker in self._workers:
+                    worker.start()
+
+    def close(self) -> None:
+        """Stops within one step; the jobs that were running run again when the folder is opened next."""
+        self._closing.set()
+        for worker in self._workers:
+            worker.join()
+
+    def order(self, work: str, asked: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
+        """Queues a picture; `previews` pictures are kept on the way. Raises QueueFull."""
+        job = self.jobs.add(work, asked, caller=caller, previews=previews)
+        self.open()
+        self._ordered.set()
+        return job
+
+    def follow(self, job: Job, *, patience: float | None = None) -> Iterator[Job]:
+        """The job at each change, until it is finished or the patience is over."""
+        seen, until = None, time.monotonic() + (self.patience if patience is None else patience)
+        while True:
+            now = self.jobs.get(job.id, caller=job.caller)
+            if now != seen:
+                yield now
+            if now.is_finished or time.monotonic() >= until:
+                return
+            seen = now
+            time.sleep(POLL)
+
+    async def afollow(self, job: Job, *, patience: float | None = None) -> AsyncIterator[Job]:
+        """`follow`, without blocking the event loop."""
+        seen, until = None, time.monotonic() + (self.patience if patience is None else patience)
+        while True:
+            now = self.jobs.get(job.id, caller=job.caller)
+            if now != seen:
+                yield now
+            if now.is_finished or time.monotonic() >= until:
+                return
+            seen = now
+            await asyncio.sleep(POLL)
+
+    def file(self, job: Job, kind: str = "") -> Path:
+        """A job's picture; `kind` 'small' is its preview, a number the picture after so many previews."""
+        return self.folder / "pictures" / f"{job.id}{'-' + kind if kind else ''}.png"
+
+    def _serve(self, device: str) -> None:
+        """A worker: claims and draws, for ever. The lock is held from claim to finish, see `Jobs.claim`."""
+        lock = FileLock(self.folder / f"{device.replace(':', '-')}.lock")
+        while not self._closing.is_set():
+            try:
+                with lock:
+                    job = self.jobs.claim(device)
+                    if job:
+                        self._draw(job, self.crew[device])
+            except Exception:  # a full disk, say: the worker must outlive it
+                log.exception("the worker of %s stumbled and goes on", device)
+                job = None
+                time.sleep(1)
+            if not job:
+                self._ordered.wait(0.5)  # another process may have ordered
+                self._ordered.clear()
+
+    def _draw(self, job: Job, works: Mapping[str, Work]) -> None:
+        """Draws one job, whatever happens; what it says of a fault is one line and never a stack."""
+        try:
+            if job.work not in works:
+                raise DitpipeError(f"nobody here can {job.work!r}: this studio does {', '.join(works)}")
+            picture = works[job.work](job.asked, self.folder / "runs" / job.id, self._watch(job))
+            write(self.file(job), picture)
+            write(self.file(job, "small"), small(picture))
+            self.jobs.finish(job, "done")
+        except Stopped:
+            pass
+        except (DitpipeError, ValueError) as error:
+            self.jobs.finish(job, "failed", " ".join(str(error).split()))
+        except Exception:
+            log.exception("job %s failed", job.id)
+            self.jobs.finish(job, "failed", "an internal error; the log says more")
+
+    def _watch(self, job: Job) -> OnStep:
+        """The step callback of a job: notes progress, keeps previews, ends a render that nobody wants."""
+
+        def on_step(step: Step) -> None:
+            for number in range(1, job.previews + 1):
+                if step.index == max(1, number * step.total // (job.previews + 1)):
+                    buffer = BytesIO()
+                    step.preview().save(buffer, "PNG")
+                    write(self.file(job, str(number)), buffer.getvalue())
+            if self._closing.is_set() or not self.jobs.progress(job, step.index, step.total):
+                raise Stopped
+
+        return on_step
+
+
+def small(picture: bytes) -> bytes:
+    """A PNG of at most half the picture's size and 128 pixels a side."""
+    with Image.open(BytesIO(picture)) as image:
+        side = min(SMALL, max(image.size) // 2)
+        image.thumbnail((side, side))
+        buffer = BytesIO()
+        image.convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,222 @@
+"""The tools that other agents pick up, over one studio. Each takes what does the work as an argument.
+
+`config["configurable"]["caller"]` says whose pictures a call may see; a model cannot set it. Each step of a drawing
+is a LangChain custom event "progress". A drawing call that is cancelled ends its render.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from PIL import Image
+from pydantic import BaseModel
+
+from ..prompts.errors import DitpipeError, first_problem
+from ..prompts.scene import Critique, RegionChange, Revision, ScenePlan
+from ..renderer.picture import open_image, read_request
+from .contract import (
+    EditArguments,
+    GetArguments,
+    PaintArguments,
+    Picture,
+    PictureArguments,
+    PlanArguments,
+    RenderArguments,
+    check_size,
+    order_edit,
+    picture,
+    told,
+)
+from .jobs import LOCAL, Job
+from .studio import Studio
+
+Arguments = TypeVar("Arguments", bound=BaseModel)
+
+
+def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], ScenePlan]) -> BaseTool:
+    """Brief → ScenePlan, without drawing. `plan`: (brief, width, height) → plan."""
+
+    def run(arguments: PlanArguments, caller: str) -> tuple[str, ScenePlan]:
+        check_size(studio, arguments.width, arguments.height)
+        answer = plan(arguments.brief, arguments.width, arguments.height)
+        return answer.model_dump_json(), answer
+
+    says = "Turn a brief into a plan of regions, without drawing. Change the plan if you like, then render_picture it."
+    return _tool("plan_picture", says, PlanArguments, run, ScenePlan)
+
+
+def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan], Critique]) -> BaseTool:
+    """Judges a picture of the caller's against the plan that it was drawn from."""
+
+    def run(arguments: PictureArguments, caller: str) -> tuple[str, Critique]:
+        job = studio.jobs.get(arguments.id, caller=caller)
+        if job.status != "done":
+            raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be judged")
+        verdict = critique(open_image(studio.file(job)), read_request(studio.file(job)).edited_plan)
+        return verdict.model_dump_json(), verdict
+
+    says = "Judge a picture against its plan: a score and what is seen, region by region."
+    return _tool("critique_picture", says, PictureArguments, run, Critique)
+
+
+def cancel_picture(studio: Studio) -> BaseTool:
+    """Ends a picture that is waiting or being drawn."""
+
+    def run(arguments: PictureArguments, caller: str) -> tuple[str, Picture]:
+        answer = picture(studio, studio.jobs.cancel(arguments.id, caller=caller))
+        return told(answer), answer
+
+    return _tool("cancel_picture", "Stop drawing a picture that is not done yet.", PictureArguments, run, Picture)
+
+
+def render_picture(studio: Studio) -> BaseTool:
+    """ScenePlan → picture."""
+
+    def start(arguments: RenderArguments, caller: str) -> Job:
+        check_size(studio, arguments.plan.width, arguments.plan.height)
+        return studio.order("render", arguments.model_dump(mode="json", exclude={"wait"}), caller=caller)
+
+    return _drawing(studio, "render_picture", "Draw a plan, every region in its place.", RenderArguments, start)
+
+
+def edit_region(studio: Studio) -> BaseTool:
+    """Changes one region of a picture; the result is a new picture."""
+
+    def start(arguments: EditArguments, caller: str) -> Job:
+        given = arguments.model_dump(include={"prompt", "box", "negative", "seed"})
+        revision = Revision(changes=[RegionChange(name=arguments.region, **given)])
+        order = order_edit(studio, arguments.id, revision, caller=caller)
+        return studio.order("edit", order.model_dump(mode="json"), caller=caller)
+
+    says = "Change one region of a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(studio, "edit_region", says, EditArguments, start)
+
+
+def paint_picture(studio: Studio) -> BaseTool:
+    """Brief → picture, planned, criticised and mended; for studios whose crew can paint."""
+
+    def start(arguments: PaintArguments, caller: str) -> Job:
+        check_size(studio, arguments.width, arguments.height)
+        return studio.order("paint", arguments.model_dump(mode="json", exclude={"wait"}), caller=caller)
+
+    says = "Paint a brief: plan it, draw it, look at every region, and draw again what is wrong."
+    return _drawing(studio, "paint_picture", says, PaintArguments, start)
+
+
+def get_picture(studio: Studio) -> BaseTool:
+    """The state of a picture, and the picture when it is done."""
+
+    def start(arguments: GetArguments, caller: str) -> Job:
+        return studio.jobs.get(arguments.id, caller=caller)
+
+    says = "Look at a picture by its id: how far it is, or where its file and preview are, and its plan."
+    return _drawing(studio, "get_picture", says, GetArguments, start, owns=False)
+
+
+def _drawing(
+    studio: Studio,
+    name: str,
+    says: str,
+    schema: type[Arguments],
+    start: Callable[[Any, str], Job],
+    *,
+    owns: bool = True,
+) -> BaseTool:
+    """A tool that waits for the job that `start` gives. `owns`: a call that is cancelled takes the job with it."""
+
+    def answer(job: Job) -> tuple[str, Picture]:
+        found = picture(studio, job)
+        if owns and found.status in ("failed", "cancelled"):
+            raise DitpipeError(told(found))
+        return told(found), found
+
+    def run(config: RunnableConfig, **arguments: Any) -> tuple[str, Picture]:
+        with _plainly():
+            asked = schema(**arguments)
+            job, seen = start(asked, _caller(config)), 0
+            try:
+                for job in studio.follow(job, patience=None if asked.wait else 0):  # type: ignore[attr-defined]
+                    for event in _events(job, seen):
+                        dispatch_custom_event("progress", event)
+                    seen = max(seen, job.step)
+            except BaseException:
+                if owns:
+                    studio.jobs.cancel(job.id, caller=job.caller)
+                raise
+            return answer(job)
+
+    async def arun(config: RunnableConfig, **arguments: Any) -> tuple[str, Picture]:
+        with _plainly():
+            asked = schema(**arguments)
+            job, seen = start(asked, _caller(config)), 0
+            try:
+                async for job in studio.afollow(job, patience=None if asked.wait else 0):  # type: ignore[attr-defined]
+                    for event in _events(job, seen):
+                        await adispatch_custom_event("progress", event)
+                    seen = max(seen, job.step)
+            except BaseException:
+                if owns:
+                    studio.jobs.cancel(job.id, caller=job.caller)
+                raise
+            return answer(job)
+
+    return _structured(name, says, schema, run, arun, Picture)
+
+
+def _tool(
+    name: str,
+    says: str,
+    schema: type[Arguments],
+    act: Callable[[Any, str], tuple[str, Any]],
+    output: type[BaseModel],
+) -> BaseTool:
+    """A tool that computes its answer at once."""
+
+    def run(config: RunnableConfig, **arguments: Any) -> tuple[str, Any]:
+        with _plainly():
+            return act(schema(**arguments), _caller(config))
+
+    async def arun(config: RunnableConfig, **arguments: Any) -> tuple[str, Any]:
+        with _plainly():
+            return await asyncio.to_thread(act, schema(**arguments), _caller(config))
+
+    return _structured(name, says, schema, run, arun, output)
+
+
+def _structured(
+    name: str, says: str, schema: type[BaseModel], run: Any, arun: Any, output: type[BaseModel]
+) -> BaseTool:
+    return StructuredTool.from_function(
+        run,
+        coroutine=arun,
+        name=name,
+        description=says,
+        args_schema=schema,
+        response_format="content_and_artifact",
+        handle_tool_error=True,  # the model reads what is wrong and can mend it
+        handle_validation_error=first_problem,
+        metadata={"output_schema": output.model_json_schema()},
+    )
+
+
+def _caller(config: RunnableConfig) -> str:
+    return str(config.get("configurable", {}).get("caller", LOCAL))
+
+
+def _events(job: Job, seen: int) -> Iterator[dict[str, Any]]:
+    """One event per step since the last look."""
+    for step in range(seen + 1, job.step + 1):
+        yield {"picture": job.id, "step": step, "steps": job.steps}
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turns what a caller can act on into a ToolException of one line."""
+    try:
+        yield
+    except (DitpipeError, ValueError) as error:
+        raise ToolException(" ".join(str(error).split())) from error
