@@ -108,7 +108,7 @@ class RegionAttention:
         query = heads_of(attn, attn.to_q(hidden_states))
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb.rotary is not None:
-            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore[arg-type]  # it takes the pair
+            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
         feature = torch.zeros_like(query)
         for segment in encoder_hidden_states.segments:
             rows = query[segment.rows]
@@ -142,8 +142,8 @@ class SelfAttention:
         key, value = project_text(attn, hidden_states)
         query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb.rotary is not None:
-            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore[arg-type]  # it takes the pair
-            key = apply_rotary_emb(key, image_rotary_emb.rotary)  # type: ignore[arg-type]
+            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
+            key = apply_rotary_emb(key, image_rotary_emb.rotary)  # type: ignore
         if image_rotary_emb.neighbours is not None:
             key, value = image_rotary_emb.neighbours.beside(key, value)
         feature = F.scaled_dot_product_attention(query, key, value)

@@ -119,14 +119,14 @@ def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: P
 
 
 def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
-    from PIL import Image
+    from ditpipe.renderer.picture import read_request
 
     options = ("--model", str(tiny_folder), "--steps", "2", "--json")
     softer = ("--set", "thing 1.feather=2", "--set", "*.strength=0.8", "--set", "negative=blurred")
     run("render", "plan.json", *options, *softer, "--out", "one.png", cwd=tmp_path)
     done = run("edit", "one.png", "--region", "thing 0", "--prompt", "zzz", "--seed", "4", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["picture"] == "one-edited.png", done.stderr
-    carried = json.loads(Image.open(tmp_path / "one-edited.png").text["ditpipe"])["request"]
+    carried = read_request(tmp_path / "one-edited.png").model_dump()
     assert [region["strength"] for region in carried["plan"]["regions"]] == [0.8, 0.8]
     assert carried["plan"]["regions"][1]["feather"] == 2 and carried["plan"]["negative"] == "blurred"
     assert carried["edits"][0]["changes"][0]["seed"] == 4

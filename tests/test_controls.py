@@ -1,6 +1,8 @@
 """Every control of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,11 +31,11 @@ def changed(plan: ScenePlan, number: int = 0, **fields: object) -> ScenePlan:
     return plan.model_copy(update={"regions": some})
 
 
-def request(renderer: Renderer, plan: ScenePlan, **kwargs: object) -> RenderRequest:
+def request(renderer: Renderer, plan: ScenePlan, **kwargs: Any) -> RenderRequest:
     return RenderRequest(plan=plan, model=renderer.model, **({"steps": 4} | kwargs))
 
 
-def drawn(renderer: Renderer, plan: ScenePlan, **kwargs: object) -> torch.Tensor:
+def drawn(renderer: Renderer, plan: ScenePlan, **kwargs: Any) -> torch.Tensor:
     return renderer.render(request(renderer, plan, **kwargs)).latents
 
 
@@ -213,7 +215,7 @@ def test_one_candidate_is_a_plain_render(tiny: Renderer) -> None:
 # --- edits ------------------------------------------------------------------------------------------------------------
 
 
-def revision(**change: object) -> Revision:
+def revision(**change: Any) -> Revision:
     return Revision(changes=[RegionChange(name="thing 0", **change)])
 
 
@@ -295,7 +297,7 @@ def test_what_an_edit_refuses(tiny: Renderer) -> None:
 # --- state ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_encodes_only_what_is_new(tiny_folder) -> None:
+def test_an_edit_encodes_only_what_is_new(tiny_folder: Path) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     calls: list[int] = []
     renderer.pipe.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
@@ -305,7 +307,7 @@ def test_an_edit_encodes_only_what_is_new(tiny_folder) -> None:
     assert len(calls) == 12
 
 
-def test_two_renders_in_two_threads(tiny_folder) -> None:
+def test_two_renders_in_two_threads(tiny_folder: Path) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     plans = [plan_of(9), changed(plan_of(2), feather=2.0)]
     alone = [drawn(renderer, plan) for plan in plans]
