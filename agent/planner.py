@@ -19,10 +19,16 @@ REPAIRS = 2
 
 
 class Planner:
-    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels."""
+    """Plans briefs with one chat model.
 
-    def __init__(self, chat_model: BaseChatModel, *, width: int = 96, height: int = 96) -> None:
-        self.chat_model, self.width, self.height = chat_model, width, height
+    `instructions` names the template in prompts/ that tells the model what to do; the embedded model has one of its
+    own, with which it was trained. `width` and `height` are the picture's, in pixels.
+    """
+
+    def __init__(
+        self, chat_model: BaseChatModel, *, instructions: str = "planner", width: int = 96, height: int = 96
+    ) -> None:
+        self.chat_model, self.instructions, self.width, self.height = chat_model, words(instructions), width, height
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan.
@@ -34,12 +40,14 @@ class Planner:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        messages: list[BaseMessage] = [SystemMessage(words("planner")), HumanMessage(brief.strip())]
+        return compose(self.answer(brief.strip()), width=self.width, height=self.height)
+
+    def answer(self, brief: str) -> PlannerAnswer:
+        """The plan in words: what the model says, after one second thought if the checks find something in it."""
+        messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
         answer = self._ask(messages)
         findings = check_answer(brief, answer)
-        if findings:
-            answer = self._second_thought(brief, messages, answer, findings)
-        return compose(answer, width=self.width, height=self.height)
+        return self._second_thought(brief, messages, answer, findings) if findings else answer
 
     async def aplan(self, brief: str) -> ScenePlan:
         """`plan`, without blocking the event loop."""
