@@ -33,11 +33,12 @@ RELATIONS: list[tuple[str, Place, Place]] = [
     (r"below|under|beneath|underneath", "bottom", "top"),
 ]  # fmt: skip
 # What follows a colour without being a noun.
-NO_NOUN = COLOURS | {"and", "or", "one", "ones", "with", "in", "on", "at", "is", "but", "colour", "color", "the", "next", "plus", "inside"}
-# A place said anywhere in the brief, and the word that some object's place must then have. "Right next to" is no place.
+NO_NOUN = COLOURS | set("and or one ones with in on at is but colour color the next plus inside".split())
+# A place said anywhere in the brief, and the word that some object's place must then have.
 SAID_SIDES = [
     (r"left", "left"), (r"right(?! (next|in|now|away|behind|above|below|there|between|beside|under))", "right"),
-    (r"(at the|the very|in the|on the) (top|upper)", "top"), (r"(at the|the very|in the|on the) (bottom|lower)(?! of the (sea|ocean))", "bottom"),
+    (r"(at the|the very|in the|on the) (top|upper)", "top"),
+    (r"(at the|the very|in the|on the) (bottom|lower)(?! of the (sea|ocean))", "bottom"),
 ]  # fmt: skip
 SAID_BACKGROUNDS = r"at night|at sunset|at dusk|on the beach|in the snow|under ?water|on a meadow|on the grass|in space"
 ARTICLE = r"(?:a|an|the|one)\s+(?:[a-z]+\s+){0,2}?"
@@ -121,9 +122,10 @@ def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
             findings.append(f"The brief says '{said[1]} {one.subject}', the plan '{one.colour} {one.subject}'.")
         later = re.search(rf"\b{_noun(one)}\s+(?:that\s+|which\s+)?(?:is|should be|painted)\s+({ANY_COLOUR})\b", text)
         if later and later[1] not in f"{one.colour} {one.detail}".lower():
-            findings.append(f"The brief says that the {one.subject} is {later[1]}, the plan '{one.colour} {one.subject}'.")
+            findings.append(f"The brief says that the {one.subject} is {later[1]}, in the plan it is {one.colour}.")
     for colour in dict.fromkeys(word for word in _words(text) if word in COLOURS):
-        if colour not in used and not re.search(rf"\b((in the|village) {colour}|{colour}\s+(\w+\s+)?{SURROUNDINGS})\b", text):
+        elsewhere = rf"\b((in the|village) {colour}|{colour}\s+(\w+\s+)?{SURROUNDINGS})\b"
+        if colour not in used and not re.search(elsewhere, text):
             findings.append(f"The brief says '{colour}', but no object of the plan is {colour}.")
     return findings
 
@@ -133,11 +135,12 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
     findings = []
     for one in _sure(text, answer):
         for pattern, place in SAID_PLACES:
-            after = rf"\b{_noun(one)}\s+(is\s+)?(on|at|in|to)\s+the\s+({pattern})\b(?!\s+(of|left|right|row|half|column))"
+            beside = r"(?!\s+(of|left|right|row|half|column))"
+            after = rf"\b{_noun(one)}\s+(is\s+)?(on|at|in|to)\s+the\s+({pattern})\b{beside}"
             bracket = rf"\b{_noun(one)}\s+\(({pattern})\)"
             before = rf"(^|[.,;]\s|\band\s)(on|at|in)\s+the\s+({pattern})\s+{ARTICLE}{_noun(one)}\b"
             colon = rf"(^|[.,;]\s)({pattern}):\s+{ARTICLE}{_noun(one)}\b"
-            if place == "center" and re.search(r"\b(top|above|upper)\b", text) and re.search(r"\b(bottom|below)\b", text):
+            if place == "center" and re.search(r"\b(top|above|upper)\b.*\b(bottom|below)\b", text):
                 continue  # the middle row may hold two
             if any(re.search(form, text) for form in (after, bracket, before, colon)):
                 if not set(place.split()) <= set(one.position.split()):
@@ -147,7 +150,7 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
 
 
 def wrong_relations(text: str, answer: PlannerAnswer) -> list[str]:
-    """'a cat left of a dog', 'a cat and above it a dog', 'a cat with a dog to its left': in the plan the other way round."""
+    """'a cat left of a dog', 'a cat and above it a dog', 'a cat with a dog to its left', and the plan swaps them."""
     findings: list[str] = []
     named = sorted(
         ((found.span(), one) for one in _sure(text, answer) if (found := re.search(rf"\b{_noun(one)}\b", text))),
@@ -158,7 +161,8 @@ def wrong_relations(text: str, answer: PlannerAnswer) -> list[str]:
         for relation, here, there in RELATIONS:
             word = rf"\b(?<!up )(?<!down )({relation})"
             side = rf"({word} it|\b(to|on) its {here})\b"  # the second stands `here`, seen from the first
-            if re.search(rf"^[^.,;:]*{word}\s+(?!it\b|its\b|them\b|that\b|the picture)([\w-]+\s+){{0,4}}$", between):
+            other = r"(?!it\b|its\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
+            if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):
                 wanted = {here: first, there: second}
             elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(rf"\s+{side}", after):
                 wanted = {here: second, there: first}

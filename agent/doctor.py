@@ -50,10 +50,9 @@ def _timed(name: str, work: object, *, slow: float) -> Finding:
 
 def _plan() -> None:
     from .chat_models import chat_model
-    from .local_models import instructions_for
     from .planner import Planner
 
-    Planner(chat_model("embedded"), instructions=instructions_for("embedded")).plan("a red cat on the left and a blue rocket on the right")
+    Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
 
 
 def _sample() -> ScenePlan:

@@ -39,9 +39,13 @@ class LocalModel:
     packages: tuple[str, ...] = ()  # requirements whose wheels hold the parts, in order
 
 
-EMBEDDED = LocalModel("embedded", "planner-embedded", "Apache-2.0", "SmolLM2-135M-Instruct with ditpipe's own adapter")
+EMBEDDED = LocalModel(
+    name="embedded", instructions="planner-embedded", licence="Apache-2.0",
+    note="SmolLM2-135M-Instruct with ditpipe's own adapter",
+)  # fmt: skip
 QWEN = LocalModel(
-    name="qwen2.5-coder-1.5b", instructions="planner", licence="Apache-2.0", note="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M",
+    name="qwen2.5-coder-1.5b", instructions="planner-worked", licence="Apache-2.0",
+    note="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M",
     file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", bytes=1_117_320_768,
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
@@ -65,11 +69,6 @@ def is_here(model: LocalModel, folder: Path | None = None) -> bool:
 def best_planner(folder: Path | None = None) -> str:
     """What 'auto' means: the best local model that is here; the embedded one if none is, which says what it lacks."""
     return next((model.name for model in LOCAL_MODELS.values() if is_here(model, folder)), EMBEDDED.name)
-
-
-def instructions_for(name: str) -> str:
-    """The template that a planner is instructed with; models that are not local get the plain one."""
-    return LOCAL_MODELS[name].instructions if name in LOCAL_MODELS else "planner"
 
 
 Source = Callable[[LocalModel, Path, OnProgress], Path]

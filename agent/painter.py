@@ -23,7 +23,7 @@ from ..tools.pictures import critique_picture, render_picture, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, revise
 from .graph import build_graph
-from .local_models import LOCAL_MODELS, best_planner, instructions_for
+from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Round
 from .settings import Settings
@@ -62,8 +62,7 @@ class Agent:
     def planner(self) -> Planner:
         if self._planner:
             return self._planner
-        name = self.planner_name
-        return Planner(self._chat(name), instructions=instructions_for(name), width=self.size, height=self.size)
+        return Planner(self._chat(self.planner_name), width=self.size, height=self.size)
 
     @cached_property
     def planner_name(self) -> str:

@@ -14,21 +14,23 @@ from ..prompts.scene import MAX_BRIEF, ScenePlan
 from ..prompts.templates import words
 from .chat_models import structured_reply
 from .checks import check_answer
+from .local_models import LOCAL_MODELS
 
 REPAIRS = 2
 
 
+def instructions_for(name: str) -> str:
+    """What a model is told: the embedded one what it was trained with, a small local one worked examples as well."""
+    template = LOCAL_MODELS[name].instructions if name in LOCAL_MODELS else "planner"
+    return words(template, rules=words("planner")) if template == "planner-worked" else words(template)
+
+
 class Planner:
-    """Plans briefs with one chat model.
+    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels."""
 
-    `instructions` names the template in prompts/ that tells the model what to do; the embedded model has one of its
-    own, with which it was trained. `width` and `height` are the picture's, in pixels.
-    """
-
-    def __init__(
-        self, chat_model: BaseChatModel, *, instructions: str = "planner", width: int = 96, height: int = 96
-    ) -> None:
-        self.chat_model, self.instructions, self.width, self.height = chat_model, words(instructions), width, height
+    def __init__(self, chat_model: BaseChatModel, *, width: int = 96, height: int = 96) -> None:
+        self.chat_model, self.width, self.height = chat_model, width, height
+        self.instructions = instructions_for(getattr(chat_model, "model_name", ""))
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan.

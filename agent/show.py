@@ -50,7 +50,7 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
             match event:
                 case Planned(plan):
                     live.console.print(f"planned by {planner}", style="dim")
-                    live.console.print(Text(plan.scene.text, "italic"))
+                    live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
                 case Stepped(number, candidate, step):
                     name = f"round {number} of {rounds}" + (f" ({candidate})" if candidate > 1 else "")

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from ditpipe.agent.chat_models import chat_model
 from ditpipe.agent.checks import singular
-from ditpipe.agent.local_models import LOCAL_MODELS, instructions_for, is_here
+from ditpipe.agent.local_models import LOCAL_MODELS, is_here
 from ditpipe.agent.planner import Planner
 from ditpipe.prompts.answers import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
@@ -53,20 +53,21 @@ def judge(answer: PlannerAnswer, right: dict) -> dict[str, bool]:
     wanted = [tuple(one) for one in right["objects"]]
     got = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
     twins = len({subject for subject, _, _ in wanted}) < len(wanted)
+    placed = wanted if twins else [row[::2] for row in wanted]
     parts = {
         "valid": True,
         "number": len(got) == len(wanted),
         "subjects": all_found([row[:1] for row in wanted], [row[:1] for row in got]),
         "colours": all_found([row[:2] for row in wanted], [row[:2] for row in got]),
-        "positions": all_found(wanted, got) if twins else all_found([row[::2] for row in wanted], [row[::2] for row in got]),
+        "positions": all_found(placed, got if twins else [row[::2] for row in got]),
         "background": fits(answer.background, right["background"]),
-    }  # fmt: skip
+    }
     return parts | {"all right": all(parts.values())}
 
 
 def measure(name: str, console: Console, base_url: str | None = None) -> tuple[list[str], list[str]]:
     """The table's cells for one planner, and a line for each brief that it got wrong."""
-    planner = Planner(chat_model(name, base_url=base_url), instructions=instructions_for(name))
+    planner = Planner(chat_model(name, base_url=base_url))
     rows, seconds, wrong = [], [], []
     planner.answer("a dog")  # the server's start is not a plan's time
     for line in track(BRIEFS.read_text().splitlines(), name, console=console):

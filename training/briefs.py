@@ -16,8 +16,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.brief_words import (
-    AFTER_DETAILS, BACKGROUND_PHRASES, BACKGROUND_SENTENCES, CLOSINGS, COUNTS, DETAILS, ELSEWHERE, FINE_COLOURS,
-    IRREGULAR, KNOWN, LIGHTS, MOODS, OPENINGS, OTHERS, PLACES, PLAIN_COLOURS, SENTENCE_OPENINGS, SHADES, USUAL_LIGHT,
+    AFTER_DETAILS,
+    BACKGROUND_PHRASES,
+    BACKGROUND_SENTENCES,
+    CLOSINGS,
+    COUNTS,
+    DETAILS,
+    ELSEWHERE,
+    FINE_COLOURS,
+    IRREGULAR,
+    KNOWN,
+    LIGHTS,
+    MOODS,
+    OPENINGS,
+    OTHERS,
+    PLACES,
+    PLAIN_COLOURS,
+    SENTENCE_OPENINGS,
+    SHADES,
+    USUAL_LIGHT,
 )  # fmt: skip
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
