@@ -16,6 +16,7 @@ from .local_models import LOCAL_MODELS
 TRANSPORT_FAULTS = (
     openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
 )  # fmt: skip
+LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
 
 
 def chat_model(
@@ -23,14 +24,15 @@ def chat_model(
 ) -> BaseChatModel:
     """A local model by name, any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
 
-    `timeout` is in seconds per call. Raises ModelError if the model or its provider package is missing.
+    `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
+    package is missing.
     """
     from langchain_openai import ChatOpenAI
 
     if name in LOCAL_MODELS:
         from .embedded_llm import address
 
-        base_url, api_key = f"{address(name)}/v1", "local"
+        base_url, api_key, timeout = f"{address(name)}/v1", "local", max(timeout, LOCAL_TIMEOUT)
     if base_url:
         return ChatOpenAI(
             model=name, base_url=base_url, api_key=api_key or "none", temperature=0, timeout=timeout, max_retries=0  # type: ignore[arg-type]

@@ -83,7 +83,8 @@ def measure(name: str, console: Console, base_url: str | None = None) -> tuple[l
         seconds.append(time.perf_counter() - started)
         rows.append(row)
         if not row["all right"]:
-            wrong.append(f"{right['brief']} → {said}")
+            wrong.append(" ".join(f"{right['brief']} → {said}".split()))
+            console.print(f"{len(rows) - len(wrong)}/{len(rows)} ✗ {wrong[-1]}", markup=False, highlight=False)
     cells = [f"{sum(row[part] for row in rows)}/{len(rows)}" for part in MEASURES]
     return [name, *cells, f"{statistics.median(seconds):.2f}"], wrong
 
@@ -95,15 +96,22 @@ def main() -> None:
     args = parser.parse_args()
     names = args.planners or [name for name, model in reversed(LOCAL_MODELS.items()) if is_here(model)]
     console = Console(stderr=True)
-    measured = [measure(name, console, args.base_url) for name in names]
+    measured = []
+    for name in names:
+        measured.append(measure(name, console, args.base_url))
+        if not args.planners:  # after each planner: a slow one that is stopped loses nothing but itself
+            REPORT.write_text(INTRODUCTION.format(count=len(BRIEFS.read_text().splitlines())) + report(measured))
+    print(report(measured))
+
+
+def report(measured: list[tuple[list[str], list[str]]]) -> str:
+    """The table as Markdown, and what each planner got wrong."""
     head = ["planner", *MEASURES, "seconds a plan"]
-    table = [" | ".join(row) for row in [head, ["---"] * len(head), *(cells for cells, _ in measured)]]
-    text = "\n".join(f"| {row} |" for row in table) + "\n"
+    rows = [head, ["---"] * len(head), *(cells for cells, _ in measured)]
+    text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     for (name, *_), wrong in measured:
-        text += f"\nWhat {name} got wrong:\n\n" + "".join(f"- {' '.join(line.split())}\n" for line in wrong)
-    print(text)
-    if not args.planners:
-        REPORT.write_text(INTRODUCTION.format(count=len(BRIEFS.read_text().splitlines())) + text)
+        text += f"\nWhat {name} got wrong:\n\n" + "".join(f"- {line}\n" for line in wrong)
+    return text
 
 
 if __name__ == "__main__":
