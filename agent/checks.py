@@ -64,7 +64,7 @@ def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
     text = " ".join(". ".join(line.strip() for line in brief.lower().splitlines()).split())
     checks = (
         invented_subjects, missing_subjects, wrong_counts, repeated, wrong_colours, wrong_places, wrong_relations,
-        empty_sides, missing_background,
+        empty_sides, broken_row, missing_background,
     )  # fmt: skip
     return [finding for check in checks for finding in check(text, answer)] + crowded(answer) + hidden_boxes(answer)
 
@@ -120,7 +120,11 @@ def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
         said = re.search(rf"\b([a-z]+)\s+{_noun(one)}\b", text)
         if said and said[1] in COLOURS and said[1] not in f"{one.colour} {one.detail}".lower():
             findings.append(f"The brief says '{said[1]} {one.subject}', the plan '{one.colour} {one.subject}'.")
-        later = re.search(rf"\b{_noun(one)}\s+(?:that\s+|which\s+)?(?:is|should be|painted)\s+({ANY_COLOUR})\b", text)
+    names = [one.subject.lower() for one in answer.objects]
+    for one in (one for one in answer.objects if names.count(one.subject.lower()) == 1):
+        later = re.search(
+            rf"\bthe\s+{_noun(one)}\s+(?:that\s+|which\s+)?(?:is|should be|painted)\s+({ANY_COLOUR})\b", text
+        )
         if later and later[1] not in f"{one.colour} {one.detail}".lower():
             findings.append(f"The brief says that the {one.subject} is {later[1]}, in the plan it is {one.colour}.")
     for colour in dict.fromkeys(word for word in _words(text) if word in COLOURS):
@@ -182,6 +186,15 @@ def empty_sides(text: str, answer: PlannerAnswer) -> list[str]:
         for pattern, side in SAID_SIDES
         if side not in places and re.search(rf"\b{pattern}\b", text)
     ]
+
+
+def broken_row(text: str, answer: PlannerAnswer) -> list[str]:
+    """'in a row' in the brief, nothing said of top or bottom, and the plan has objects at both."""
+    places = {word for one in answer.objects for word in one.position.split()}
+    row = re.search(r"\b(in a (row|line)|side by side|next to each other)\b", text)
+    if not row or not {"top", "bottom"} <= places or re.search(r"\b(top|bottom|above|below|over|under)\b", text):
+        return []
+    return [f"The brief wants them {row[1]}, the plan puts some at the top and some at the bottom."]
 
 
 def missing_background(text: str, answer: PlannerAnswer) -> list[str]:

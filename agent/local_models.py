@@ -6,6 +6,7 @@ file is accepted only if its sha256 is the one pinned here.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -77,12 +78,12 @@ Source = Callable[[LocalModel, Path, OnProgress], Path]
 def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
     """Fetches the file from the vendor's repository; resumes. Raises ModelError."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import logging
     from tqdm import tqdm
 
-    logging.set_verbosity_error()  # it retries by itself; what it could not do comes as an error
+    # It retries by itself; what it could not do in the end comes as an error.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         """Shows nothing, and tells how far the download is."""
 
         def __init__(self, *args: Any, **options: Any) -> None:

@@ -113,6 +113,12 @@ def test_two_objects_at_one_place() -> None:
     )
 
 
+def test_a_row_is_no_triangle() -> None:
+    corners = thing("cat", "", "top left"), thing("dog", "", "top right"), thing("pig", "", "bottom")
+    assert "wants them in a row" in found("a cat, a dog and a pig in a row", *corners)
+    assert found("a cat and a dog side by side, below a pig", *corners) == ""
+
+
 def test_a_background_that_was_forgotten() -> None:
     cat = thing("cat", "", "center")
     assert "has no background" in found("a cat on the beach", cat)

@@ -10,8 +10,9 @@ The rules that every answer follows, so that it can be had from the brief alone:
 - the mood: the light (said, or the usual one of the background), then the mood that was said.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from training.brief_words import (
     USUAL_LIGHT,
 )  # fmt: skip
 
+Option = TypeVar("Option")
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 DEFAULT = {
     1: ("center",), 2: ("left", "right"), 3: ("left", "center", "right"), 4: CORNERS, 5: (*CORNERS, "center"),
@@ -147,7 +149,7 @@ SEVERAL = {
 DOING = ("sitting", "standing", "lying", "waiting", "sleeping", "hiding", "floating", "placed", "resting", "seen", "parked")
 
 
-def pick(rng: np.random.Generator, options):
+def pick(rng: np.random.Generator, options: Sequence[Option]) -> Option:
     return options[int(rng.integers(len(options)))]
 
 
@@ -213,10 +215,10 @@ def thing_of(rng: np.random.Generator, *, coloured: float = 0.8, before_only: bo
     return Thing(subject, colour, " ".join(detail), " ".join([*words, subject]) + after)
 
 
-def things_of(rng: np.random.Generator, count: int, **how) -> list[Thing]:
+def things_of(rng: np.random.Generator, count: int) -> list[Thing]:
     """Some briefs say no colours at all, most say nearly all."""
     coloured = 0.0 if rng.random() < 0.1 else 0.85
-    return [thing_of(rng, coloured=coloured, **how) for _ in range(count)]
+    return [thing_of(rng, coloured=coloured) for _ in range(count)]
 
 
 def a(thing: Thing, rng: np.random.Generator) -> str:
@@ -234,7 +236,7 @@ def listed(parts: list[str], rng: np.random.Generator) -> str:
     return (joint if joint in ("; ", ". ") else ", ").join(parts[:-1]) + joint + parts[-1]
 
 
-def put(things: list[Thing], places) -> list[Thing]:
+def put(things: list[Thing], places: Iterable[str]) -> list[Thing]:
     return [thing.at(place) for thing, place in zip(things, places, strict=True)]
 
 
@@ -328,7 +330,7 @@ def in_rows(rng: np.random.Generator, count: int) -> Body:
     for row in shape:
         parts.append(listed([a(thing, rng) for thing in things[start : start + row]], rng).replace("; ", ", ").replace(". ", ", "))
         start += row
-    titles = pick(rng, (
+    titles: Sequence[str] = pick(rng, (
         ("top row: ", "middle row: ", "bottom row: "), ("first row: ", "second row: ", "third row: "), ("row 1: ", "row 2: ", "row 3: "),
         ("at the top ", "in the middle ", "at the bottom "), ("in the top row ", "in the middle row ", "in the bottom row "),
         ("the upper row has ", "the middle row has ", "the lower row has "), ("above ", "in the middle ", "below "), ("", "below them ", "and below those "),
@@ -489,7 +491,7 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
     return "", ""
 
 
-def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict]:
+def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """A brief and the planner's right answer to it."""
     body, things = body_of(rng)
     background, said = background_of(rng)
