@@ -11,25 +11,28 @@ from pydantic import BaseModel
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from ..prompts.errors import ModelError
+from .local_models import LOCAL_MODELS
 
 TRANSPORT_FAULTS = (
     openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
 )  # fmt: skip
+LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
 
 
 def chat_model(
     name: str, *, base_url: str | None = None, api_key: str | None = None, timeout: float = 60.0
 ) -> BaseChatModel:
-    """'embedded', any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
+    """A local model by name, any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
 
-    `timeout` is in seconds per call. Raises ModelError if the model or its provider package is missing.
+    `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
+    package is missing.
     """
     from langchain_openai import ChatOpenAI
 
-    if name == "embedded":
+    if name in LOCAL_MODELS:
         from .embedded_llm import address
 
-        base_url, api_key = f"{address()}/v1", "embedded"
+        base_url, api_key, timeout = f"{address(name)}/v1", "local", max(timeout, LOCAL_TIMEOUT)
     if base_url:
         return ChatOpenAI(
             model=name, base_url=base_url, api_key=api_key or "none", temperature=0, timeout=timeout, max_retries=0  # type: ignore[arg-type]
@@ -40,7 +43,8 @@ def chat_model(
         model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
     except (ValueError, ImportError, openai.OpenAIError) as error:
         reason = str(error).strip().splitlines()[0]
-        known = "give 'embedded', a LangChain name such as openai:gpt-5, or a base URL"
+        local = ", ".join(repr(one) for one in LOCAL_MODELS)
+        known = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
         raise ModelError(f"cannot use chat model {name!r}: {reason} ({known})") from error
     return model
 

@@ -4,77 +4,113 @@ Each check is a pure function that says only what it is sure of: a finding costs
 """
 
 import re
+from collections import Counter
+from difflib import get_close_matches
 
 from ..prompts.answers import PlannedObject, PlannerAnswer
 from ..prompts.layout import Place, boxes_for
 
-NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6}
+NUMBERS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "2": 2, "3": 3, "4": 4,
+    "5": 5, "6": 6, "7": 7, "8": 8, "9": 9, "pair of": 2, "couple of": 2, "trio of": 3, "half a dozen": 6,
+}  # fmt: skip
 COLOURS = {
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey", "gray",
     "crimson", "scarlet", "azure", "violet", "turquoise", "golden", "silver",
 }  # fmt: skip
+ANY_COLOUR = "|".join(sorted(COLOURS))
+IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "child", "people": "person"}
 # A colour before one of these describes the background, not an object.
-SURROUNDINGS = r"(sky|sea|ocean|water|background|grass|field|hill|hills|lawn|snow|sand|light|wall|floor|meadow)"
+SURROUNDINGS = r"(sky|clouds?|sea|ocean|water|background|grass|field|hill|hills|lawn|snow|sand|light|wall|floor|meadow)"
 SAID_PLACES: list[tuple[str, Place]] = [
     (r"(top|upper) left", "top left"), (r"(top|upper) right", "top right"), (r"(bottom|lower) left", "bottom left"),
     (r"(bottom|lower) right", "bottom right"), (r"left", "left"), (r"right", "right"), (r"(very )?top", "top"),
     (r"(very )?bottom", "bottom"), (r"middle|cent(er|re)", "center"),
 ]  # fmt: skip
-# (what stands between two subjects, the word of the first one's place, the word of the second one's place)
-RELATIONS = [
-    (r"(is )?(to the )?left of", "left", "right"), (r"(is )?(to the )?right of", "right", "left"),
-    (r"(is )?(above|on top of|(flying|hovering|floating) (over|above))", "top", "bottom"),
-    (r"(is )?(below|under|beneath|underneath)", "bottom", "top"),
+# (a relation, the place of what stands before it, the place of what it is seen from)
+RELATIONS: list[tuple[str, Place, Place]] = [
+    (r"left of", "left", "right"), (r"right of", "right", "left"), (r"above|over|on top of", "top", "bottom"),
+    (r"below|under|beneath|underneath", "bottom", "top"),
 ]  # fmt: skip
+# What follows a colour without being a noun.
+NO_NOUN = COLOURS | set("and or one ones with in on at is but colour color the next plus inside".split())
+# A place said anywhere in the brief, and the word that some object's place must then have.
+SAID_SIDES = [
+    (r"left", "left"), (r"right(?! (next|in|now|away|behind|above|below|there|between|beside|under))", "right"),
+    (r"(at the|the very|in the|on the) (top|upper)", "top"),
+    (r"(at the|the very|in the|on the) (bottom|lower)(?! of the (sea|ocean))", "bottom"),
+]  # fmt: skip
+SAID_BACKGROUNDS = r"at night|at sunset|at dusk|on the beach|in the snow|under ?water|on a meadow|on the grass|in space"
 ARTICLE = r"(?:a|an|the|one)\s+(?:[a-z]+\s+){0,2}?"
 
 
 def singular(word: str) -> str:
-    """A noun's singular by spelling alone: 'cats' → 'cat', 'houses' → 'house', 'bus' stays."""
+    """A noun's singular by spelling: 'cats' → 'cat', 'houses' → 'house', 'wolves' → 'wolf', 'bus' stays."""
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if re.search(r"(ch|sh|x|ss|[^o]us)es$", word):
+    if re.search(r"(l|ea|ar)ves$", word):
+        return word[:-3] + "f"
+    if word.endswith("men"):
+        return word[:-3] + "man"
+    if re.search(r"(ch|sh|x|ss|ato|[^o]us)es$", word):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us")) else word
 
 
 def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
     """What is wrong with the answer, one sentence each; empty if nothing was found."""
-    text = " ".join(brief.lower().split())
-    checks = (invented_subjects, missing_subjects, wrong_counts, wrong_colours, wrong_places, wrong_relations)
-    return [finding for check in checks for finding in check(text, answer)] + hidden_boxes(answer)
+    text = " ".join(". ".join(line.strip() for line in brief.lower().splitlines()).split())
+    checks = (
+        invented_subjects, missing_subjects, wrong_counts, repeated, wrong_colours, wrong_places, wrong_relations,
+        empty_sides, broken_row, missing_background,
+    )  # fmt: skip
+    return [finding for check in checks for finding in check(text, answer)] + crowded(answer) + hidden_boxes(answer)
 
 
 def invented_subjects(text: str, answer: PlannerAnswer) -> list[str]:
-    """Subjects of the plan of which no word is in the brief."""
+    """Subjects of the plan of which no word is in the brief, not even misspelt."""
     said = {singular(word) for word in _words(text)}
+    names = dict.fromkeys(one.subject for one in answer.objects)
     return [
-        f"The brief does not mention '{one.subject}'."
-        for one in answer.objects
-        if not any(singular(word) in said for word in _words(one.subject))
+        f"The brief does not mention '{name}'."
+        for name in names
+        if not any(_is_among(singular(word), said) for word in _words(name))
     ]
 
 
 def missing_subjects(text: str, answer: PlannerAnswer) -> list[str]:
     """'a blue rocket' in the brief, no rocket anywhere in the plan. Only a noun right after a colour is sure enough."""
     used = {singular(word) for word in _words(f"{_objects_text(answer)} {answer.background} {answer.mood}")}
-    pairs = re.findall(rf"\b(?:a|an|one)\s+({'|'.join(sorted(COLOURS))})\s+([a-z]+)\b(?!\s+[a-z]+ish\b)", text)
+    pairs = re.findall(rf"\b(?:a|an|one)\s+({ANY_COLOUR})\s+([a-z]+)\b(?!\s+([a-z]+ish|{SURROUNDINGS})\b)", text)
     return [
         f"The brief mentions a {colour} {noun}, the plan has no {noun}."
-        for colour, noun in dict.fromkeys(pairs)
-        if singular(noun) not in used | COLOURS | {"and", "or"} and not re.fullmatch(SURROUNDINGS, noun)
+        for colour, noun in dict.fromkeys(pair[:2] for pair in pairs)
+        if not _is_among(singular(noun), used | NO_NOUN) and not re.fullmatch(SURROUNDINGS, noun)
     ]
 
 
 def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
     """'two cats' in the brief, and the plan has one. Not judged if the brief says the noun more than once."""
     findings, said = [], [singular(word) for word in _words(text)]
-    for number, noun in re.findall(rf"\b({'|'.join(NUMBERS)})\s+(?:[a-z]+\s+){{0,2}}?([a-z]+s)\b", text):
+    for number, noun in re.findall(rf"\b({'|'.join(NUMBERS)})\s+(?:[a-z]+\s+){{0,2}}?([a-z]+s|geese|mice)\b", text):
         kind = singular(noun)
         count = sum(singular(one.subject.lower().split()[-1]) == kind for one in answer.objects)
         if 0 < count != NUMBERS[number] and said.count(kind) == 1:
             findings.append(f"The brief asks for {number} {noun}, the plan has {count}.")
     return findings
+
+
+def repeated(text: str, answer: PlannerAnswer) -> list[str]:
+    """The same object twice, where the brief has no plural and no number that could mean several."""
+    several = rf"\b({'|'.join(NUMBERS)}|each|every|all|both|dozen|several|some|many|corners)\b"
+    copies = Counter((one.subject.lower(), one.colour.lower(), one.detail.lower()) for one in answer.objects)
+    return [
+        f"The brief mentions one {subject}, the plan has {count} of the same."
+        for (subject, colour, _), count in copies.items()
+        if count > 1 and not re.search(several, text) and _words(text).count(subject) == 1
+    ]
 
 
 def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
@@ -84,8 +120,16 @@ def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
         said = re.search(rf"\b([a-z]+)\s+{_noun(one)}\b", text)
         if said and said[1] in COLOURS and said[1] not in f"{one.colour} {one.detail}".lower():
             findings.append(f"The brief says '{said[1]} {one.subject}', the plan '{one.colour} {one.subject}'.")
+    names = [one.subject.lower() for one in answer.objects]
+    for one in (one for one in answer.objects if names.count(one.subject.lower()) == 1):
+        later = re.search(
+            rf"\bthe\s+{_noun(one)}\s+(?:that\s+|which\s+)?(?:is|should be|painted)\s+({ANY_COLOUR})\b", text
+        )
+        if later and later[1] not in f"{one.colour} {one.detail}".lower():
+            findings.append(f"The brief says that the {one.subject} is {later[1]}, in the plan it is {one.colour}.")
     for colour in dict.fromkeys(word for word in _words(text) if word in COLOURS):
-        if colour not in used and not re.search(rf"\b{colour}\s+(\w+\s+)?{SURROUNDINGS}\b", text):
+        elsewhere = rf"\b((in the|village) {colour}|{colour}\s+(\w+\s+)?{SURROUNDINGS})\b"
+        if colour not in used and not re.search(elsewhere, text):
             findings.append(f"The brief says '{colour}', but no object of the plan is {colour}.")
     return findings
 
@@ -95,10 +139,13 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
     findings = []
     for one in _sure(text, answer):
         for pattern, place in SAID_PLACES:
-            after = rf"\b{_noun(one)}\s+(is\s+)?(on|at|in|to)\s+the\s+({pattern})\b(?!\s+(of|left|right))"
+            beside = r"(?!\s+(of|left|right|row|half|column))"
+            after = rf"\b{_noun(one)}\s+(is\s+)?(on|at|in|to)\s+the\s+({pattern})\b{beside}"
             bracket = rf"\b{_noun(one)}\s+\(({pattern})\)"
             before = rf"(^|[.,;]\s|\band\s)(on|at|in)\s+the\s+({pattern})\s+{ARTICLE}{_noun(one)}\b"
             colon = rf"(^|[.,;]\s)({pattern}):\s+{ARTICLE}{_noun(one)}\b"
+            if place == "center" and re.search(r"\b(top|above|upper)\b.*\b(bottom|below)\b", text):
+                continue  # the middle row may hold two
             if any(re.search(form, text) for form in (after, bracket, before, colon)):
                 if not set(place.split()) <= set(one.position.split()):
                     findings.append(f"The brief puts the {one.subject} at the {place}, the plan at the {one.position}.")
@@ -107,17 +154,63 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
 
 
 def wrong_relations(text: str, answer: PlannerAnswer) -> list[str]:
-    """'a cat to the left of a dog' or 'a cat above a dog', and in the plan it is the other way round."""
-    findings, sure = [], _sure(text, answer)
-    for first in sure:
-        for second in sure:
-            for words, here, there in RELATIONS:
-                if first is second or not re.search(rf"\b{_noun(first)}\s+{words}\s+{ARTICLE}{_noun(second)}\b", text):
-                    continue
-                if here in second.position.split() or there in first.position.split():
-                    wanted = f"the {first.subject} at the {here} and the {second.subject} at the {there}"
-                    findings.append(f"The brief puts {wanted}, the plan the other way round.")
+    """'a cat left of a dog', 'a cat and above it a dog', 'a cat with a dog to its left', and the plan swaps them."""
+    findings: list[str] = []
+    named = sorted(
+        ((found.span(), one) for one in _sure(text, answer) if (found := re.search(rf"\b{_noun(one)}\b", text))),
+        key=lambda pair: pair[0],
+    )
+    for ((_, end), first), ((start, stop), second) in zip(named, named[1:], strict=False):
+        between, after = text[end:start], text[stop : stop + 25]
+        for relation, here, there in RELATIONS:
+            word = rf"\b(?<!up )(?<!down )({relation})"
+            side = rf"({word} it|\b(to|on) its {here})\b"  # the second stands `here`, seen from the first
+            other = r"(?!it\b|its\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
+            if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):
+                wanted = {here: first, there: second}
+            elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(rf"\s+{side}", after):
+                wanted = {here: second, there: first}
+            else:
+                continue
+            if any(place in wanted[opposite].position.split() for place, opposite in ((here, there), (there, here))):
+                said = f"the {wanted[here].subject} at the {here} and the {wanted[there].subject} at the {there}"
+                findings.append(f"The brief puts {said}, the plan the other way round.")
     return findings
+
+
+def empty_sides(text: str, answer: PlannerAnswer) -> list[str]:
+    """'left' or 'at the top' in the brief, and no object of the plan is there."""
+    places = {word for one in answer.objects for word in one.position.split()}
+    return [
+        f"The brief puts something at the {side}, the plan has nothing there."
+        for pattern, side in SAID_SIDES
+        if side not in places and re.search(rf"\b{pattern}\b", text)
+    ]
+
+
+def broken_row(text: str, answer: PlannerAnswer) -> list[str]:
+    """'in a row' in the brief, nothing said of top or bottom, and the plan has objects at both."""
+    places = {word for one in answer.objects for word in one.position.split()}
+    row = re.search(r"\b(in a (row|line)|side by side|next to each other)\b", text)
+    if not row or not {"top", "bottom"} <= places or re.search(r"\b(top|bottom|above|below|over|under)\b", text):
+        return []
+    return [f"The brief wants them {row[1]}, the plan puts some at the top and some at the bottom."]
+
+
+def missing_background(text: str, answer: PlannerAnswer) -> list[str]:
+    """'at night' in the brief, and the plan's background is empty."""
+    said = re.search(rf"\b({SAID_BACKGROUNDS})\b", text)
+    return [f"The brief says '{said[1]}', the plan has no background."] if said and not answer.background else []
+
+
+def crowded(answer: PlannerAnswer) -> list[str]:
+    """Two objects at the same place, though there are nine places."""
+    first: dict[Place, PlannedObject] = {}
+    return [
+        f"The plan puts both {first[one.position].subject} and {one.subject} at the {one.position}."
+        for one in answer.objects
+        if first.setdefault(one.position, one) is not one and len(answer.objects) <= 9
+    ]
 
 
 def hidden_boxes(answer: PlannerAnswer) -> list[str]:
@@ -133,6 +226,11 @@ def hidden_boxes(answer: PlannerAnswer) -> list[str]:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _is_among(word: str, words: set[str]) -> bool:
+    """Whether the word is one of `words`, or one of them with a slip of the pen."""
+    return word in words or bool(get_close_matches(word, words, n=1, cutoff=0.72))
 
 
 def _noun(one: PlannedObject) -> str:

@@ -88,7 +88,8 @@ def _follow(agent: Any, events: Any, as_json: bool) -> None:
 
     signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
     try:
-        painting = show(events, Console(quiet=True) if as_json else people, rounds=agent.settings.rounds)
+        console = Console(quiet=True) if as_json else people
+        painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
     except KeyboardInterrupt:
         raise typer.Exit(_stopped()) from None
     best = painting.best
@@ -112,8 +113,10 @@ def plan(
     from .painter import Agent
     from .show import layout_drawing
 
-    answer = Agent(settings=settings).planner.plan(brief)
+    agent = Agent(settings=settings)
+    answer = agent.planner.plan(brief)
     if not as_json:
+        people.print(f"planned by {agent.planner_name}", style="dim")
         people.print(layout_drawing(answer))
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
@@ -259,20 +262,54 @@ def _read_plan(path: Path) -> ScenePlan:
         raise RunError(f"{path}: {first_problem(error)}") from error
 
 
-@app.command()
-def models(as_json: Json = False) -> None:
-    """List the image models that can be asked for by name."""
+models = typer.Typer(invoke_without_command=True, help="List the models that can be asked for by name; fetch one.")
+app.add_typer(models, name="models")
+
+
+@models.callback()
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """List the image models and the local planners that can be asked for by name."""
+    if context.invoked_subcommand:
+        return
     from dataclasses import asdict
 
     from ..renderer.models import CHECKPOINTS
+    from .local_models import LOCAL_MODELS, best_planner, is_here
 
-    table = Table("name", "pixels", "steps", "weights", "licence", "", box=None)
+    images = Table("image model", "pixels", "steps", "weights", "licence", "", box=None)
     for one in CHECKPOINTS.values():
-        table.add_row(one.name, str(one.size), str(one.steps), f"{one.memory_gib:g} GiB", one.licence, one.note)
+        images.add_row(one.name, str(one.size), str(one.steps), f"{one.memory_gib:g} GiB", one.licence, one.note)
+    planners = Table("planner", "here", "download", "licence", "", box=None)
+    for planner in LOCAL_MODELS.values():
+        here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
+        size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
+        planners.add_row(planner.name, here, size, planner.licence, planner.note)
     if as_json:
-        print(json.dumps({name: asdict(one) for name, one in CHECKPOINTS.items()}))
+        answer = {name: asdict(one) for name, one in CHECKPOINTS.items()}
+        print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
     else:
-        Console().print(table)
+        Console().print(images, "", planners)
+
+
+@models.command()
+def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe models`")], as_json: Json = False) -> None:
+    """Fetch a local planner into the cache folder; an interrupted download goes on where it was."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from .local_models import LOCAL_MODELS
+    from .local_models import pull as fetch
+
+    if name not in LOCAL_MODELS:
+        raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
+    columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=people, disable=as_json) as progress:
+        bar = progress.add_task(name, total=LOCAL_MODELS[name].bytes or None)
+        path = fetch(
+            LOCAL_MODELS[name],
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+            on_note=lambda note: people.print(f"note: {note}", style="yellow", markup=False),
+        )
+    _say(as_json, {"planner": name, "file": str(path)}, str(path))
 
 
 @app.command()

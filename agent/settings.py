@@ -12,7 +12,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DITPIPE_", frozen=True, extra="forbid", validate_default=False)
 
     model: str = Field(default="pocket", description="image model: a name from `ditpipe models` or a folder")
-    planner: str = Field(default="embedded", description="'embedded', or a LangChain model name such as openai:gpt-5")
+    planner: str = Field(
+        default="auto",
+        description="'auto' (the best local one that is here), a local one from `ditpipe models`, "
+        "or a LangChain model name such as openai:gpt-5",
+    )
     critic: str = Field(default="embedded", description="'embedded', 'none', or a LangChain vision model name")
     base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
     api_key: SecretStr | None = Field(default=None, description="key for that endpoint")

@@ -41,7 +41,7 @@ def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
     return out
 
 
-def show(events: Iterator[Event], console: Console, *, rounds: int) -> Painting:
+def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str) -> Painting:
     """Follows a run in the terminal and returns what came out."""
     steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = steps.add_task("planning", total=None)
@@ -49,7 +49,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int) -> Painting:
         for event in events:
             match event:
                 case Planned(plan):
-                    live.console.print(Text(plan.scene.text, "italic"))
+                    live.console.print(f"planned by {planner}", style="dim")
+                    live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
                 case Stepped(number, candidate, step):
                     name = f"round {number} of {rounds}" + (f" ({candidate})" if candidate > 1 else "")

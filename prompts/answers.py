@@ -1,5 +1,7 @@
 """The small answer that a planner gives: words only. Positions become boxes by arithmetic, in code."""
 
+import re
+
 from pydantic import Field
 
 from .layout import Place, boxes_for
@@ -12,21 +14,53 @@ PLACE_PHRASES: dict[Place, str] = {
 }  # fmt: skip
 
 
+# Details that begin so stand behind the thing: 'a red cat with white spots'.
+BEHIND_THE_NOUN = {
+    "with",
+    "made",
+    "wearing",
+    "covered",
+    "full",
+    "in",
+    "of",
+    "on",
+    "holding",
+    "painted",
+    "without",
+    "that",
+}
+PREPOSITIONS = {
+    "in", "on", "at", "under", "by", "inside", "near", "against", "above", "with", "among", "over", "beside", "behind",
+    "up", "deep", "during", "outside", "between", "along", "through", "high", "below", "within", "across",
+}  # fmt: skip
+
+
 class PlannedObject(Contract):
     """One object of the picture, in words."""
 
-    subject: str = Field(min_length=1, max_length=60, description="the object, without colour or article: 'cat'")
-    colour: str = Field(max_length=40, description="its main colour; if the brief says none, the usual one")
-    detail: str = Field(
-        max_length=120, description="pattern, texture, material or size: 'striped'; empty if none is said"
+    subject: str = Field(
+        min_length=1, max_length=60, description="the object in the brief's words, singular, without colour: 'cat'"
     )
-    position: Place = Field(description="its place in the picture")
+    colour: str = Field(
+        max_length=40, description="its colour in the brief's words: 'dark blue'; if none is said, the usual one"
+    )
+    detail: str = Field(
+        max_length=120, description="pattern, texture, material or size: 'striped', 'made of glass'; or empty"
+    )
+    position: Place = Field(description="its place in the picture: what the brief says, else its share of a row")
 
     @property
     def named(self) -> str:
         """'a red cat'."""
         words = f"{self.colour} {self.subject}".strip()
-        return f"{'an' if words[0].lower() in 'aeiou' else 'a'} {words}"
+        return f"{'an' if re.match(r'(?!uni|eu|one|use)[aeiou]', words.lower()) else 'a'} {words}"
+
+    @property
+    def looks(self) -> str:
+        """What it looks like, as a region's low level: 'striped red', 'red, made of glass'."""
+        after = self.detail.split(" ")[0] in BEHIND_THE_NOUN
+        parts = (self.colour, self.detail) if after else (self.detail, self.colour)
+        return (", " if after else " ").join(part for part in parts if part)
 
 
 class PlannerAnswer(Contract):
@@ -36,9 +70,11 @@ class PlannerAnswer(Contract):
         min_length=1, max_length=MAX_REGIONS, description="every object of the brief, once"
     )
     background: str = Field(
-        max_length=200, description="where or when it is: 'at night', 'on the beach'; empty if not said"
+        max_length=200, description="where or when it is, with a preposition: 'at night', 'in Paris'; or empty"
     )
-    mood: str = Field(max_length=200, description="light and mood of the whole picture: 'warm evening light'")
+    mood: str = Field(
+        max_length=200, description="light and mood of the whole picture: 'soft moonlight, spooky mood'; never empty"
+    )
 
 
 def scene_text(answer: PlannerAnswer) -> str:
@@ -48,7 +84,10 @@ def scene_text(answer: PlannerAnswer) -> str:
     else:
         parts = [f"{one.named} {PLACE_PHRASES[one.position]}" for one in answer.objects]
     body = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    return f"{body} {answer.background}".strip()
+    if not answer.background:
+        return body
+    joint = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
+    return f"{body}{joint}{answer.background}"
 
 
 def compose(answer: PlannerAnswer, *, width: int, height: int) -> ScenePlan:
@@ -58,7 +97,6 @@ def compose(answer: PlannerAnswer, *, width: int, height: int) -> ScenePlan:
     for one, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
         name = next(n for i in range(1, 99) if (n := one.subject if i == 1 else f"{one.subject} {i}") not in taken)
-        low = " ".join(part for part in (one.detail, one.colour) if part)
-        regions.append(Region(name=name, box=box, prompt=LeveledPrompt(high_level=one.subject, low_level=low)))
+        regions.append(Region(name=name, box=box, prompt=LeveledPrompt(high_level=one.subject, low_level=one.looks)))
     scene = LeveledPrompt(high_level=scene_text(answer), low_level=answer.mood)
     return ScenePlan(width=width, height=height, scene=scene, regions=regions)

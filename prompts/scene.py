@@ -66,8 +66,9 @@ class LeveledPrompt(Contract):
 
     @property
     def text(self) -> str:
-        """Both levels as one prompt, the details before the thing: 'red cat'."""
-        return f"{self.low_level} {self.high_level}".strip()
+        """A thing's two levels as one prompt: 'red cat'. What follows a comma stands behind: 'red cat with spots'."""
+        before, _, behind = self.low_level.partition(", ")
+        return f"{before} {self.high_level} {behind}".strip()
 
 
 class Region(Contract):

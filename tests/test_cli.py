@@ -169,3 +169,17 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     assert Path(json.loads(done.stdout)["picture"]).name == "picture.png", done.stderr
     told = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
+
+
+def test_models_lists_planners_and_says_what_auto_is(tmp_path: Path) -> None:
+    listed = json.loads(run("models", "--json", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path)).stdout)
+    assert listed["planners"]["embedded"]["here"] and not listed["planners"]["qwen2.5-coder-1.5b"]["here"]
+
+
+def test_pulling_an_unknown_planner_lists_the_known(tmp_path: Path) -> None:
+    refused(run("models", "pull", "gpt-5", cwd=tmp_path), "unknown planner 'gpt-5'", "qwen2.5-coder-1.5b", "embedded")
+
+
+def test_a_planner_that_is_not_here_says_how_to_fetch_it(tmp_path: Path) -> None:
+    result = run("plan", "a cat", "--planner", "qwen2.5-coder-1.5b", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    refused(result, "ditpipe models pull qwen2.5-coder-1.5b")

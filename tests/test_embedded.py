@@ -26,8 +26,8 @@ def test_the_embedded_llm_plans_two_subjects() -> None:
 
 
 def test_the_llm_server_ends_with_a_killed_parent() -> None:
-    code = "import time; from ditpipe.agent.embedded_llm import address; print(address(), flush=True); time.sleep(60)"
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    code = "from ditpipe.agent.embedded_llm import address; print(address('embedded'), flush=True); input()"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline().startswith("http://127.0.0.1:")
     children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")

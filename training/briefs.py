@@ -1,328 +1,578 @@
-"""Synthetic briefs and their right answers, as varied as people are: what the planner's adapter learns from."""
+"""Synthetic briefs and their right answers, as varied as people are: what the planner's adapter learns from.
+
+The rules that every answer follows, so that it can be had from the brief alone:
+
+- objects in the order of their mention, "three cats" as three of them; subjects in the singular, spelt right, as said;
+- the colour as said, else the usual one of that noun; all other attributes as said, in `detail`;
+- the place as said or as a relation says it (behind: top, in front: bottom); of two objects, the one without a place
+  takes the other side; without any place two stand left and right, more as in `DEFAULT`;
+- the background by its name in the pocket world if the brief means one of those, else in the brief's words;
+- the mood: the light (said, or the usual one of the background), then the mood that was said.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
+from training.brief_words import (
+    AFTER_DETAILS,
+    BACKGROUND_PHRASES,
+    BACKGROUND_SENTENCES,
+    CLOSINGS,
+    COUNTS,
+    DETAILS,
+    ELSEWHERE,
+    FINE_COLOURS,
+    IRREGULAR,
+    KNOWN,
+    LIGHTS,
+    MOODS,
+    OPENINGS,
+    OTHERS,
+    PLACES,
+    PLAIN_COLOURS,
+    SENTENCE_OPENINGS,
+    SHADES,
+    USUAL_LIGHT,
+)  # fmt: skip
 
-TYPICAL = {
-    "cat": "orange", "dog": "orange", "rabbit": "white", "fish": "blue", "bird": "blue", "duck": "yellow",
-    "butterfly": "purple", "turtle": "green", "whale": "blue", "snail": "orange", "apple": "red", "mushroom": "red",
-    "cupcake": "pink", "tree": "green", "cactus": "green", "tulip": "pink", "car": "red", "bus": "yellow",
-    "rocket": "white", "sailboat": "white", "house": "orange", "castle": "white", "guitar": "red", "umbrella": "purple",
-    "balloon": "red", "crown": "yellow", "star": "yellow", "heart": "red", "moon": "yellow", "robot": "white",
-}  # fmt: skip
-# Nouns that the pocket model does not know: the planner must copy them, not replace them.
-OTHERS = {
-    "horse": "brown", "elephant": "grey", "lion": "yellow", "frog": "green", "owl": "brown", "penguin": "black",
-    "bear": "brown", "fox": "orange", "sheep": "white", "bee": "yellow", "dragon": "green", "unicorn": "white",
-    "lamp": "yellow", "chair": "brown", "table": "brown", "book": "blue", "clock": "white", "cup": "white",
-    "teapot": "blue", "bottle": "green", "banana": "yellow", "pear": "green", "pizza": "orange", "carrot": "orange",
-    "strawberry": "red", "cherry": "red", "lemon": "yellow", "rose": "red", "sunflower": "yellow", "bush": "green",
-    "bicycle": "blue", "train": "green", "truck": "red", "airplane": "white", "helicopter": "green", "tractor": "green",
-    "lighthouse": "white", "tower": "grey", "bridge": "grey", "tent": "orange", "drum": "red", "trumpet": "yellow",
-    "piano": "black", "violin": "brown", "hat": "black", "shoe": "brown", "key": "yellow", "bell": "yellow",
-    "cloud": "white", "sun": "yellow", "mountain": "grey", "rock": "grey", "snowman": "white", "ghost": "white",
-    "alien": "green", "wizard": "purple", "girl": "pink", "boy": "blue", "ball": "red", "kite": "red", "gift": "red",
-    "candle": "white", "mouse": "grey", "pig": "pink", "cow": "white", "monkey": "brown", "octopus": "purple",
-    "crab": "red", "shark": "grey", "dinosaur": "green",
-}  # fmt: skip
-COLOURS = [word for words in COLOUR_WORDS.values() for word in words.split()] + [
-    "black", "brown", "grey", "turquoise", "silver", "dark blue", "light green", "bright red", "pale pink", "beige",
-]  # fmt: skip
-DETAILS = (
-    "striped", "dotted", "shiny", "fluffy", "wooden", "tiny", "small", "big", "huge", "sleepy", "smiling", "glowing",
-    "old", "little", "glass", "metallic", "round", "fat", "happy", "spotted", "velvet", "furry", "rusty", "tall",
-)  # fmt: skip
-MOODS = {
-    "at night": "soft moonlight", "in the sky": "bright daylight", "at sunset": "warm evening light",
-    "on a meadow": "fresh daylight", "on the beach": "bright sunshine", "in the snow": "cold clear light",
-    "under water": "shimmering blue light", "in a room": "warm lamp light", "": "clear daylight",
-}  # fmt: skip
-ELSEWHERE = (
-    "in the desert", "in space", "in the forest", "in a city", "in the kitchen", "on the moon", "in the mountains",
-    "on a street", "in a garden", "on a table", "in front of a wall", "in the jungle", "by a lake", "in the rain",
-)  # fmt: skip
-BACKGROUND_SENTENCES = {
-    "at night": ("It is night.", "Night sky behind them.", "background: night", "Make it night time.", "with a starry sky behind", "under a dark sky", "at midnight"),
-    "in the sky": ("The background is blue sky.", "background: sky", "with a clear blue sky behind", "up in the clouds"),
-    "at sunset": ("The sun is setting.", "Sunset in the background.", "background: sunset", "at sundown", "as the sun goes down", "at dawn"),
-    "on a meadow": ("They are standing on grass.", "background: meadow", "Green grass everywhere.", "on a green hill", "outside on the grass", "in a meadow"),
-    "on the beach": ("The background is a beach.", "It's at the beach.", "background: beach", "on a sunny beach", "at the sea side", "on a sandy shore"),
-    "in the snow": ("It has snowed.", "Snow all around.", "background: snow", "on a winter day", "in a snowy landscape"),
-    "under water": ("It all happens under the sea.", "background: underwater", "underwater", "at the bottom of the ocean"),
-    "in a room": ("They are inside.", "background: a room", "in my bedroom", "inside the house", "in a cosy room"),
-}  # fmt: skip
-SAID_MOODS = {
-    "cosy": "warm cosy light", "dreamy": "soft dreamy light", "gloomy": "dim gloomy light", "cheerful": "bright cheerful colours",
-    "spooky": "dark spooky shadows", "calm": "calm soft light", "magical": "magical glow", "romantic": "warm romantic light",
-}  # fmt: skip
+Option = TypeVar("Option")
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
-PLACES = {
-    "top left": ("in the top left corner", "at the top left", "in the upper left", "top left", "in the upper left corner"),
-    "top": ("at the top", "on top", "up above", "in the upper middle", "at the very top"),
-    "top right": ("in the top right corner", "at the top right", "in the upper right", "top right", "in the upper right corner"),
-    "left": ("on the left", "at the left", "on the left side", "to the left", "on the left-hand side"),
-    "center": ("in the middle", "in the center", "in the centre", "at the center", "right in the middle"),
-    "right": ("on the right", "at the right", "on the right side", "to the right", "on the right-hand side"),
-    "bottom left": ("in the bottom left corner", "at the bottom left", "in the lower left", "bottom left", "in the lower left corner"),
-    "bottom": ("at the bottom", "down below", "in the lower middle", "at the very bottom"),
-    "bottom right": ("in the bottom right corner", "at the bottom right", "in the lower right", "bottom right", "in the lower right corner"),
-}  # fmt: skip
-ROW = {
+DEFAULT = {
     1: ("center",), 2: ("left", "right"), 3: ("left", "center", "right"), 4: CORNERS, 5: (*CORNERS, "center"),
     6: ("top left", "top", "top right", "bottom left", "bottom", "bottom right"),
     7: ("top left", "top", "top right", "left", "center", "right", "bottom"),
     8: ("top left", "top", "top right", "left", "right", "bottom left", "bottom", "bottom right"),
     9: tuple(PLACES),
 }  # fmt: skip
-NUMBERS = {2: "two", 3: "three", 4: "four"}
-OPENINGS = (
-    "I want", "please draw", "Draw", "can you make me a picture of", "Paint", "a picture with", "Imagine", "Show me",
-    "I'd like to see", "could you draw", "make", "i need", "Create an image of", "An illustration with", "There is",
-    "we see", "Please paint me", "how about", "give me",
+OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+# One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
+PAIRS = {
+    ("left", "right"): (
+        "{a} to the left of {b}", "{a} left of {b}", "on the left {a}, on the right {b}", "left {a}, right {b}", "left: {a}, right: {b}",
+        "{a} on the left and {b} on the right", "{a} on the left, {b} on the right", "{a} is on the left. {b} is on the right",
+        "on the left there is {a} and on the right {b}", "{a} (left) and {b} (right)", "{a} left and {b} right", "{a} on {b}'s left side",
+        "{a} on the left looking at {b} on the right", "{a} on the left-hand side and next to it, on the right, {b}",
+        "{a} and to the right of it {b}", "{a} with {b} to its right", "{a} with {b} on its right side", "{a}, and right of it {b}",
+        "There is {a}. To its right is {b}", "There is {a}. On the right of it there is {b}", "{a}. Right next to it, on the right: {b}",
+        "{a} stands to the left of {b}", "{a} that is to the left of {b}", "{a} is left of {b}", "Put {a} on the left and {b} on the right",
+        "the left half shows {a}, the right half {b}", "{a} in the left half and {b} in the right half", "{a} on one side, on the left, and {b} on the right",
+        "Put {a} left of {b}", "I see {a} on the left. On the right I see {b}", "{a} at left, {b} at right", "{a} goes left, {b} goes right",
+        "{a} on the left facing {b}", "{a}, {b} to the right of it", "{a} followed to the right by {b}", "{a} sitting left of {b}",
+    ),
+    ("right", "left"): (
+        "{a} to the right of {b}", "{a} right of {b}", "on the right {a}, on the left {b}", "right: {a}, left: {b}", "right {a}, left {b}",
+        "{a} on the right and {b} on the left", "{a} on the right, {b} on the left", "{a} is on the right. {b} is on the left",
+        "{a} and to the left of it {b}", "{a} with {b} to its left", "{a} with {b} on its left side", "{a}, and left of it {b}",
+        "There is {a}. To its left is {b}", "There is {a}. On the left of it there is {b}", "{a}. Right next to it, on the left: {b}",
+        "{a} stands to the right of {b}", "{a} that is to the right of {b}", "{a} is right of {b}", "Put {a} on the right and {b} on the left",
+        "the right half shows {a}, the left half {b}", "{a} (right) and {b} (left)", "Put {a} right of {b}", "{a} goes right, {b} goes left",
+        "{a} on the right looking at {b} on the left", "{a} right and {b} left", "{a}, {b} to the left of it", "on the right there is {a} and on the left {b}",
+        "{a} on the right facing {b}", "{a} at right, {b} at left", "{a} sitting right of {b}", "{a} on the right-hand side and {b} on the left-hand side",
+    ),
+    ("top", "bottom"): (
+        "{a} above {b}", "{a} over {b}", "{a} on top of {b}", "{a} at the top and {b} at the bottom", "{a} flying over {b}", "top: {a}, bottom: {b}",
+        "{a} hovering above {b}", "{a} sitting on {b}", "at the top {a}, at the bottom {b}", "{a} up above, {b} down below", "{a} at the top, below it {b}",
+        "{a} floating above {b}", "{a} standing on {b}", "{a} higher up and {b} underneath", "{a} with {b} below it", "{a} with {b} underneath",
+        "{a} and under it {b}", "There is {a}. Below it is {b}", "There is {a}. Under it there is {b}", "{a} flies above {b}", "{a} hangs over {b}",
+        "{a} behind {b}", "{a} that floats above {b}", "{a} jumping over {b}", "{a} perched on {b}", "above: {a}, below: {b}", "{a} is above {b}",
+        "Put {a} above {b}", "{a} in the upper half and {b} in the lower half", "{a} lying on {b}", "{a} balancing on {b}", "{a} shining over {b}",
+        "{a} and beneath it {b}", "{a}, {b} below", "the upper half shows {a}, the lower half {b}", "{a} looking down on {b}", "{a} high above {b}",
+        "{a} with {b} in front of it", "{a}, underneath {b}", "{a} standing behind {b}", "{a} swimming above {b}", "{a} sits on top of {b}",
+    ),
+    ("bottom", "top"): (
+        "{a} below {b}", "{a} under {b}", "{a} beneath {b}", "{a} underneath {b}", "{a} at the bottom and {b} at the top", "bottom: {a}, top: {b}",
+        "at the bottom {a}, at the top {b}", "{a} with {b} above it", "{a} with {b} on top", "{a} and above it {b}", "There is {a}. Above it is {b}",
+        "There is {a}. Over it there is {b}", "{a} in front of {b}", "{a} with {b} flying over it", "{a} sitting under {b}", "{a} is below {b}",
+        "{a} hiding under {b}", "Put {a} below {b}", "{a} with {b} behind it", "{a} at the bottom, above it {b}", "{a} down below and {b} up above",
+        "{a} and on top of it {b}", "below: {a}, above: {b}", "{a} in the lower half and {b} in the upper half", "{a} standing in front of {b}",
+        "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
+    ),
+}  # fmt: skip
+TOGETHER = (
+    "{a} and {b}", "{a} and {b}", "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} and {b} side by side", "{a} with {b}", "{a}, {b}", "{a} near {b}",
+    "{a} meets {b}", "{a} together with {b}", "{a} by {b}", "{a} looking at {b}", "{a} and next to it {b}", "{a} chasing {b}", "{a} talking to {b}", "both {a} and {b}",
+    "{a} as well as {b}", "{a} & {b}", "{a} + {b}", "{a} playing with {b}", "{a} alongside {b}", "{a}. Next to it there is {b}", "{a} waiting for {b}",
+    "There is {a} and also {b}", "{a} waves at {b}", "{a} in love with {b}", "{a} close to {b}", "{a} kissing {b}", "{a} plus {b}", "not only {a} but also {b}", "{a}. And {b}",
 )  # fmt: skip
+# What three or four objects can be told about each other.
+SEVERAL = {
+    ("center", "left", "right"): (
+        "{0} between {1} and {2}", "{0} in the middle, {1} to its left and {2} to its right", "{0} in between {1} and {2}", "{0} sitting between {1} and {2}",
+        "{0} with {1} on its left and {2} on its right", "{0} flanked by {1} and {2}", "{0} standing between {1} on the left and {2} on the right",
+        "in the middle {0}, left of it {1}, right of it {2}", "{0} is in the middle. {1} is on the left and {2} is on the right",
+    ),
+    ("left", "right", "center"): (
+        "{0} and {1} with {2} between them", "{0} on the left, {1} on the right and {2} in between", "{0} and {1}, and in between {2}",
+        "{0} left, {1} right, {2} between them", "{0} on the left and {1} on the right. Between them is {2}", "{0} and {1} with {2} in the middle",
+    ),
+    ("left", "center", "right"): (
+        "{0}, {1} and {2} in a row", "{0}, {1}, {2} from left to right", "from left to right: {0}, {1}, {2}", "{0}, {1} and {2}", "{0} with {1} and {2}",
+        "a row of {0}, {1} and {2}", "{0}, {1} and {2} side by side", "{0}, {1} and {2} next to each other", "{0}, then {1}, then {2}, left to right",
+        "a line of {0}, {1} and {2}", "{0}, {1} and {2} lined up", "first {0}, next to it {1} and then {2}", "the first is {0}, the second is {1}, the third is {2}",
+        "{0}, next to it {1}, next to that {2}", "three things: {0}, {1}, {2}", "{0} left of {1}, and right of that {2}", "{0}, {1} and {2} stand in a row",
+    ),
+    ("right", "center", "left"): ("{0}, {1}, {2} from right to left", "from right to left: {0}, {1}, {2}"),
+    ("top", "center", "bottom"): (
+        "{0}, {1} and {2} from top to bottom", "{0}, below it {1}, and {2} at the bottom", "{0} above {1} above {2}", "from top to bottom: {0}, {1}, {2}",
+        "{0} on top of {1} on top of {2}", "{0}, under it {1}, under that {2}", "a column of {0}, {1} and {2}", "{0}, {1} and {2} stacked on top of each other",
+        "{0} at the top, {1} in the middle, {2} at the bottom", "top: {0}, middle: {1}, bottom: {2}", "{0}, {1}, {2} one below the other",
+    ),
+    ("bottom", "center", "top"): ("from bottom to top: {0}, {1}, {2}", "{0}, {1} and {2} from bottom to top", "{0}, above it {1}, and {2} at the top"),
+    ("top", "bottom left", "bottom right"): (
+        "{0} above {1} and {2}", "{0} at the top, {1} and {2} at the bottom", "{0} at the top, below it {1} and {2}", "{0} flying over {1} and {2}",
+        "{0} over {1} and {2}", "at the top {0}, at the bottom {1} and {2}", "{0} on top, and underneath {1} and {2}", "{0} behind {1} and {2}",
+    ),
+    ("bottom", "top left", "top right"): ("{0} below {1} and {2}", "{0} under {1} and {2}", "{0} at the bottom, {1} and {2} at the top", "{0} in front of {1} and {2}"),
+    ("bottom left", "bottom right", "top"): (
+        "{0} and {1} below {2}", "{0} and {1} under {2}", "{0} and {1} with {2} above them", "{0} and {1}, and above them {2}", "{0} and {1} at the bottom, {2} at the top",
+        "{0} and {1} in front of {2}", "{0} next to {1}. Above them is {2}", "{0} beside {1}, and {2} over them",
+    ),
+    ("top left", "top right", "bottom"): (
+        "{0} and {1} above {2}", "{0} and {1} over {2}", "{0} and {1} with {2} below them", "{0} and {1} at the top, {2} at the bottom", "{0} and {1}, below them {2}",
+    ),
+    ("left", "top right", "bottom right"): ("{0} on the left, {1} and {2} on the right", "left: {0}, right: {1} above {2}", "{0} on the left, on the right {1} above {2}"),
+    ("top left", "bottom left", "right"): ("{0} and {1} on the left, {2} on the right", "on the left {0} above {1}, on the right {2}"),
+    CORNERS: (
+        "{0}, {1}, {2} and {3} in the four corners", "{0}, {1}, {2} and {3}", "in the corners: {0}, {1}, {2}, {3}", "a 2x2 grid of {0}, {1}, {2} and {3}",
+        "top row: {0} and {1}; bottom row: {2} and {3}", "{0} and {1} at the top, {2} and {3} at the bottom", "two by two: {0}, {1}, {2}, {3}", "{0}; {1}; {2}; {3}",
+        "above {0} and {1}, below {2} and {3}", "{0}, {1}, {2}, {3}, one in each corner", "a 2 by 2 grid: {0}, {1}, {2}, {3}", "four things: {0}, {1}, {2} and {3}",
+        "{0} next to {1}, and below them {2} next to {3}", "{0} and {1}, below them {2} and {3}", "{0} and {1} above {2} and {3}", "{0} and {1} in the top row. {2} and {3} in the bottom row",
+        "each corner has something: {0}, {1}, {2}, {3}", "four corners: {0}, {1}, {2}, {3}", "{0}, {1}, {2} and {3} in a square",
+    ),
+    ("top left", "top right", "bottom right", "bottom left"): ("clockwise from the top left: {0}, {1}, {2}, {3}",),
+    ("bottom left", "bottom right", "top left", "top right"): ("{0} and {1} below {2} and {3}", "{0} and {1} at the bottom, {2} and {3} at the top", "bottom row: {0} and {1}; top row: {2} and {3}"),
+    ("top left", "bottom left", "top right", "bottom right"): ("{0} and {1} on the left, {2} and {3} on the right", "left column: {0}, {1}; right column: {2}, {3}", "on the left {0} above {1}, on the right {2} above {3}"),
+}  # fmt: skip
+DOING = ("sitting", "standing", "lying", "waiting", "sleeping", "hiding", "floating", "placed", "resting", "seen", "parked")
 
 
-def pick(rng: np.random.Generator, options):
+def pick(rng: np.random.Generator, options: Sequence[Option]) -> Option:
     return options[int(rng.integers(len(options)))]
 
 
-def _thing(rng: np.random.Generator) -> dict[str, str]:
-    """One object; `said` is how the brief names it without an article."""
-    if rng.random() < 0.65:
-        known = pick(rng, list(SUBJECT_WORDS))
-        subject, colour = pick(rng, SUBJECT_WORDS[known].split()), TYPICAL[known]
-    else:
-        subject, colour = pick(rng, list(OTHERS.items()))
-    words, detail = [], ""
+@dataclass(frozen=True)
+class Thing:
+    """An object: what the answer says of it, and how the brief names it, without an article."""
+
+    subject: str
+    colour: str
+    detail: str
+    said: str
+    place: str = "center"
+
+    def at(self, place: str) -> "Thing":
+        return replace(self, place=place)
+
+
+Body = tuple[str, list[Thing]]
+
+
+def plural(noun: str) -> str:
+    if noun in IRREGULAR:
+        return IRREGULAR[noun]
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "ato")) else "s")
+
+
+def noun_of(rng: np.random.Generator) -> tuple[str, str]:
+    """A noun and its usual colour."""
+    return pick(rng, list(KNOWN.items()) if rng.random() < 0.5 else list(OTHERS.items()))
+
+
+def colour_of(rng: np.random.Generator) -> str:
+    form = rng.random()
+    if form < 0.72:
+        return pick(rng, PLAIN_COLOURS)
+    return pick(rng, FINE_COLOURS) if form < 0.88 else f"{pick(rng, SHADES)} {pick(rng, PLAIN_COLOURS)}"
+
+
+def thing_of(rng: np.random.Generator, *, coloured: float = 0.8, before_only: bool = False) -> Thing:
+    """One object; `coloured` is the chance that its colour is said, `before_only` keeps all words before the noun."""
+    subject, colour = noun_of(rng)
+    words, after, detail = [], "", []
     if rng.random() < 0.22:
-        detail = pick(rng, DETAILS)
-        words.append(detail)
-    after = ""
-    if rng.random() < 0.85:
-        colour = pick(rng, COLOURS)
-        if rng.random() < 0.06:
-            after = pick(rng, (f" in {colour}", f" that is {colour}", f" ({colour})"))
+        detail = [pick(rng, DETAILS)]
+        if rng.random() < 0.15:
+            other = pick(rng, DETAILS)
+            detail += [other] if other != detail[0] else []
+    words = [" ".join(detail)] if detail else []
+    if rng.random() < coloured:
+        colour = colour_of(rng)
+        form = rng.random()
+        if form < 0.1 and not before_only:
+            after = pick(rng, (" in {c}", " that is {c}", " ({c})", ", {c},", " which is {c}", " painted {c}", " of {c} colour", " whose colour is {c}", ", coloured {c},")).format(c=colour)  # fmt: skip
+        elif form < 0.2:
+            words.insert(0, colour)
         else:
             words.append(colour)
-    return {"subject": subject, "colour": colour, "detail": detail, "said": " ".join([*words, subject]) + after}
+    if not before_only and not detail and not after and rng.random() < 0.05:
+        detail = [pick(rng, AFTER_DETAILS)]
+        after = f" {detail[0]}"
+    return Thing(subject, colour, " ".join(detail), " ".join([*words, subject]) + after)
 
 
-def _a(said: str, rng: np.random.Generator) -> str:
+def things_of(rng: np.random.Generator, count: int) -> list[Thing]:
+    """Some briefs say no colours at all, most say nearly all."""
+    coloured = 0.0 if rng.random() < 0.1 else 0.85
+    return [thing_of(rng, coloured=coloured) for _ in range(count)]
+
+
+def a(thing: Thing, rng: np.random.Generator) -> str:
     form = rng.random()
-    if form < 0.82:
-        return f"{'an' if said[0] in 'aeiou' else 'a'} {said}"
-    return f"one {said}" if form < 0.86 else f"the {said}" if form < 0.9 else said
+    if form < 0.84:
+        return f"{'an' if thing.said[0] in 'aeiou' else 'a'} {thing.said}"
+    return pick(rng, (f"one {thing.said}", f"the {thing.said}", thing.said, thing.said, f"my {thing.said}", f"some {thing.said}"))
 
 
-def _list(parts: list[str], rng: np.random.Generator) -> str:
+def listed(parts: list[str], rng: np.random.Generator) -> str:
     if len(parts) == 1:
         return parts[0]
-    joint = pick(
-        rng,
-        (" and ", ", and ", ", ", " and ", "; ", " plus ", ". ")
-        if len(parts) > 2
-        else (" and ", ", ", " and ", " with "),
-    )
-    return ", ".join(parts[:-1]) + joint + parts[-1]
+    joints = (" and ", " and ", ", and ", ", ", " and ", "; ", " plus ", ". ") if len(parts) > 2 else (" and ", " and ", ", ", " with ")
+    joint = pick(rng, joints)
+    return (joint if joint in ("; ", ". ") else ", ").join(parts[:-1]) + joint + parts[-1]
 
 
-def _arranged(rng: np.random.Generator) -> tuple[str, list[dict[str, str]]]:
-    """The brief's body and its objects, in the order of their mention, each with its position."""
-    count = int(rng.choice([1, 2, 3, 4, 5, 6, 9], p=[0.15, 0.36, 0.18, 0.17, 0.05, 0.05, 0.04]))
-    things = [_thing(rng) for _ in range(count)]
-    names = [_a(t["said"], rng) for t in things]
-    form = rng.random()
+def put(things: list[Thing], places: Iterable[str]) -> list[Thing]:
+    return [thing.at(place) for thing, place in zip(things, places, strict=True)]
 
-    def put(places) -> list[dict[str, str]]:
-        return [t | {"position": p} for t, p in zip(things, places, strict=True)]
 
-    if count <= 4 and count > 1 and form < 0.09:  # several of one kind
-        thing = things[0]
-        plural = thing["said"] + ("es" if thing["said"].endswith(("s", "x", "ch", "sh")) else "s")
-        if thing["said"].endswith(("fish", "sheep", ")")) or " that is " in thing["said"] or " in " in thing["said"]:
-            return _arranged(rng)
-        extra = _thing(rng) if count < 4 and rng.random() < 0.4 else None
-        places = ROW[count + 1] if extra else ROW[count]
-        objects = [thing | {"position": p} for p in places[:count]]
-        body = f"{NUMBERS[count]} {plural}"
-        if extra:
-            body += f" and {_a(extra['said'], rng)}"
-            objects.append(extra | {"position": places[count]})
-        return body + pick(rng, ("", " side by side" if count == 2 and not extra else "", "")), objects
-    if count == 1:
+def alone(rng: np.random.Generator) -> Body:
+    """One object, somewhere or anywhere."""
+    thing = thing_of(rng)
+    if rng.random() < 0.45:
         place = pick(rng, list(PLACES))
-        if form < 0.4:
-            return f"{names[0]} {pick(rng, PLACES[place])}", put([place])
-        return names[0] + pick(rng, ("", "", " alone", ", close up", ", nothing else")), put(["center"])
-    if count == 2:
-        a, b = names
-        if form < 0.27:
-            wording = pick(rng, (
-                "{a} to the left of {b}", "{a} left of {b}", "on the left {a}, on the right {b}", "left {a}, right {b}",
-                "{a} on the left and {b} on the right", "{a} on the left, {b} on the right", "left: {a}, right: {b}",
-                "{a} is on the left. {b} is on the right", "{a} on the left side and {b} on the right side",
-                "on the left there is {a} and on the right {b}", "{a} (left) and {b} (right)", "{a} left and {b} right",
-                "{a} on the left looking at {b} on the right", "{a} on the left-hand side and next to it, on the right, {b}",
-            ))  # fmt: skip
-            return wording.format(a=a, b=b), put(["left", "right"])
-        if form < 0.37:
-            wording = pick(rng, (
-                "{a} to the right of {b}", "{a} right of {b}", "on the right {a}, on the left {b}", "right: {a}, left: {b}",
-                "{a} on the right and {b} on the left", "{a} on the right, {b} on the left",
-            ))  # fmt: skip
-            return wording.format(a=a, b=b), put(["right", "left"])
-        if form < 0.56:
-            wording = pick(rng, (
-                "{a} above {b}", "{a} over {b}", "{a} on top of {b}", "{a} at the top and {b} at the bottom",
-                "{a} flying over {b}", "top: {a}, bottom: {b}", "{a} hovering above {b}", "{a} sitting on {b}",
-                "at the top {a}, at the bottom {b}", "{a} up above, {b} down below", "{a} at the top, below it {b}",
-                "{a} floating above {b}", "{a} standing on {b}", "{a} higher up and {b} underneath",
-            ))  # fmt: skip
-            return wording.format(a=a, b=b), put(["top", "bottom"])
-        if form < 0.68:
-            wording = pick(rng, (
-                "{a} below {b}", "{a} under {b}", "{a} beneath {b}", "{a} underneath {b}",
-                "{a} at the bottom and {b} at the top", "bottom: {a}, top: {b}", "at the bottom {a}, at the top {b}",
-            ))  # fmt: skip
-            return wording.format(a=a, b=b), put(["bottom", "top"])
-        if form < 0.88:
-            wording = pick(rng, (
-                "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} and {b} side by side", "{a} with {b}", "{a}, {b}",
-                "{a} near {b}", "{a} meets {b}", "{a} together with {b}", "{a} by {b}", "{a} looking at {b}",
-            ))  # fmt: skip
-            return wording.format(a=a, b=b), put(["left", "right"])
-    if count == 3 and form < 0.3:
-        wording, places = pick(rng, (
-            ("{0} between {1} and {2}", ("center", "left", "right")), ("{0}, {1} and {2} in a row", ROW[3]),
-            ("{0}, {1}, {2} from left to right", ROW[3]), ("from left to right: {0}, {1}, {2}", ROW[3]),
-            ("{0}, {1} and {2} from top to bottom", ("top", "center", "bottom")), ("{0}, {1} and {2}", ROW[3]),
-            ("{0}, below it {1}, and {2} at the bottom", ("top", "center", "bottom")), ("{0} with {1} and {2}", ROW[3]),
-            ("a row of {0}, {1} and {2}", ROW[3]), ("{0} in the middle, {1} to its left and {2} to its right", ("center", "left", "right")),
-        ))  # fmt: skip
-        return wording.format(*names), put(places)
-    if count == 4 and form < 0.3:
-        wording = pick(rng, (
-            "{0}, {1}, {2} and {3} in the four corners", "{0}, {1}, {2} and {3}", "in the corners: {0}, {1}, {2}, {3}",
-            "a 2x2 grid of {0}, {1}, {2} and {3}", "top row: {0} and {1}; bottom row: {2} and {3}",
-            "{0} and {1} at the top, {2} and {3} at the bottom", "two by two: {0}, {1}, {2}, {3}", "{0}; {1}; {2}; {3}",
-            "above {0} and {1}, below {2} and {3}",
-        ))  # fmt: skip
-        return wording.format(*names), put(CORNERS)
-    if count in (6, 9) and form < 0.6:
-        rows = [_list(names[i : i + 3], rng) for i in range(0, count, 3)]
-        titles = (
-            ("top row", "bottom row")
-            if count == 6
-            else pick(rng, (("top row", "middle row", "bottom row"), ("first row", "second row", "third row")))
-        )
-        joint = pick(rng, ("; ", ". ", ", "))
-        return joint.join(f"{title}: {row}" for title, row in zip(titles, rows, strict=True)), put(ROW[count])
-    if form > 0.93:
-        return _list(names, rng), put(ROW[count])
-    base = ROW[count]
-    if count == 2:
-        base = pick(
-            rng,
-            (
-                ("left", "right"),
-                ("top left", "bottom right"),
-                ("top right", "bottom left"),
-                ("top", "bottom"),
-                ("top left", "top right"),
-                ("left", "center"),
-                ("center", "right"),
-                ("bottom left", "bottom right"),
-            ),
-        )
-    elif count == 3:
-        base = pick(
-            rng,
-            (
-                ROW[3],
-                ("top", "center", "bottom"),
-                ("top left", "top right", "bottom"),
-                ("left", "top right", "bottom right"),
-                ("top", "bottom left", "bottom right"),
-                ("top left", "left", "bottom left"),
-            ),
-        )
+        doing = f" {pick(rng, DOING)}" if rng.random() < 0.2 else ""
+        words = pick(rng, PLACES[place])
+        return pick(rng, (f"{a(thing, rng)}{doing} {words}", f"{a(thing, rng)}{doing} {words}", f"{words} {a(thing, rng)}")), [thing.at(place)]
+    return a(thing, rng) + pick(rng, ("", "", "", " alone", ", close up", ", nothing else", ", just one", " all by itself", " filling the picture")), [thing]
+
+
+def each_placed(rng: np.random.Generator, count: int) -> Body:
+    """A place beside each object."""
+    things = things_of(rng, count)
+    bases = {
+        2: (("left", "right"), ("top left", "bottom right"), ("top right", "bottom left"), ("top", "bottom"), ("top left", "top right"),
+            ("left", "center"), ("center", "right"), ("bottom left", "bottom right"), ("top left", "bottom"), ("center", "top")),
+        3: (DEFAULT[3], ("top", "center", "bottom"), ("top left", "top right", "bottom"), ("left", "top right", "bottom right"),
+            ("top", "bottom left", "bottom right"), ("top left", "left", "bottom left"), ("top left", "center", "bottom right"),
+            ("top left", "top right", "bottom left")),
+        4: (CORNERS, CORNERS, ("top", "left", "right", "bottom")),
+        5: (DEFAULT[5], ("top", "left", "center", "right", "bottom")),
+    }.get(count, (DEFAULT[count],))  # fmt: skip
+    base = pick(rng, bases)
     places = [base[i] for i in rng.permutation(count)] if rng.random() < 0.6 else list(base)
-    style = rng.random()
-    words = [pick(rng, PLACES[p]) for p in places]
-    if style < 0.62:
-        parts = [f"{name} {word}" for name, word in zip(names, words, strict=True)]
-    elif style < 0.78:
-        parts = [f"{word} {name}" for name, word in zip(names, words, strict=True)]
-    elif style < 0.9:
-        parts = [f"{place}: {name}" for name, place in zip(names, places, strict=True)]
-    else:
-        parts = [f"{name} ({place})" for name, place in zip(names, places, strict=True)]
-    if style > 0.78:
-        return ", ".join(parts), put(places)
-    return _list(parts, rng), put(places)
+    things = put(things, places)
+    names, style = [a(thing, rng) for thing in things], rng.random()
+    words = [pick(rng, PLACES[place]) for place in places]
+    if style < 0.6:
+        doing = [f" {pick(rng, DOING)}" if rng.random() < 0.12 else "" for _ in names]
+        return listed([f"{n}{d} {w}" for n, d, w in zip(names, doing, words, strict=True)], rng), things
+    if style < 0.74:
+        return listed([f"{w} {n}" for n, w in zip(names, words, strict=True)], rng), things
+    if style < 0.8:
+        return ". ".join(pick(rng, (f"{n} is {w}", f"{w} there is {n}", f"Put {n} {w}", f"{n} goes {w}", f"Place {n} {w}")) for n, w in zip(names, words, strict=True)), things  # fmt: skip
+    form = pick(rng, ("{p}: {n}", "{p}: {n}", "{n} ({p})", "{p} {n}", "{n} {p}", "{n}, {p}", "{p} = {n}", "{n} -> {p}"))
+    return pick(rng, (", ", ", ", "; ", "\n", ". ")).join(form.format(n=n, p=p) for n, p in zip(names, places, strict=True)), things
 
 
-def _typo(text: str, rng: np.random.Generator) -> str:
-    words = text.split()
-    i = int(rng.integers(len(words)))
-    word = words[i]
-    # Only joining words: what the answer must copy stays legible.
-    if word in {"the", "and", "left", "right", "bottom", "picture", "please", "corner", "background", "middle", "with"}:
-        j = int(rng.integers(len(word) - 1))
-        words[i] = word[:j] + word[j + 1] + word[j] + word[j + 2 :]
-    return " ".join(words)
+def one_placed(rng: np.random.Generator, count: int) -> Body:
+    """Two objects of which only one has its place said: the other takes the opposite side."""
+    first, second = things_of(rng, 2)
+    place = pick(rng, list(OPPOSITE))
+    words = pick(rng, PLACES[place])
+    if rng.random() < 0.5:
+        return f"{a(first, rng)} {words}{pick(rng, (' and ', ', ', ' with '))}{a(second, rng)}", put([first, second], (place, OPPOSITE[place]))
+    return f"{a(first, rng)} and {pick(rng, (f'{words} {a(second, rng)}', f'{a(second, rng)} {words}'))}", put([first, second], (OPPOSITE[place], place))
 
 
-def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict]:
-    """A brief and the planner's right answer to it."""
-    body, objects = _arranged(rng)
-    background, mood = "", ""
+def pair(rng: np.random.Generator, count: int) -> Body:
+    """Two objects and a relation between them."""
+    things = things_of(rng, 2)
+    places = pick(rng, list(PAIRS))
+    return pick(rng, PAIRS[places]).format(a=a(things[0], rng), b=a(things[1], rng)), put(things, places)
+
+
+def together(rng: np.random.Generator, count: int) -> Body:
+    things = things_of(rng, 2)
+    return pick(rng, TOGETHER).format(a=a(things[0], rng), b=a(things[1], rng)), put(things, DEFAULT[2])
+
+
+def several(rng: np.random.Generator, count: int) -> Body:
+    """Three or four objects and what is said of their order."""
+    places = pick(rng, [key for key in SEVERAL if len(key) == count])
+    things = things_of(rng, count)
+    return pick(rng, SEVERAL[places]).format(*(a(thing, rng) for thing in things)), put(things, places)
+
+
+def enumerated(rng: np.random.Generator, count: int) -> Body:
+    """Nothing but a list."""
+    things = things_of(rng, count)
+    names = [a(thing, rng) for thing in things]
     form = rng.random()
-    if form < 0.62:
-        canonical = pick(rng, list(BACKGROUND_SENTENCES))
-        key = {"at night": "night", "in the sky": "sky", "at sunset": "sunset", "on a meadow": "meadow", "on the beach": "beach",
-               "in the snow": "snow", "under water": "sea", "in a room": "room"}[canonical]  # fmt: skip
-        background, said = canonical, pick(rng, BACKGROUND_WORDS[key] + BACKGROUND_SENTENCES[canonical])
-    elif form < 0.75:
-        background = said = pick(rng, ELSEWHERE)
+    if form < 0.7:
+        text = listed(names, rng)
+    elif form < 0.85:
+        text = "\n".join(pick(rng, (["- {n}"] * count, [f"{i + 1}. {{n}}" for i in range(count)], ["{n}"] * count))[i].format(n=n) for i, n in enumerate(names))  # fmt: skip
     else:
-        said = ""
-    mood = MOODS.get(background, MOODS[""])
-    opening = pick(rng, OPENINGS) + " " if rng.random() < 0.4 else ""
-    if rng.random() < 0.12:
-        word = pick(rng, list(SAID_MOODS))
-        mood = SAID_MOODS[word]
-        opening = pick(
-            rng, (f"a {word} picture of ", f"make it {word}: ", f"a {word} scene with ", f"I want something {word}, ")
-        )
-    if said and (said[0].isupper() or said.startswith("background")):
-        text = pick(
-            rng,
-            (
-                f"{opening}{body}. {said}",
-                f"{said.rstrip('.')}. {opening}{body}" if said[0].isupper() else f"{opening}{body}, {said}",
-            ),
-        )
+        text = pick(rng, ("; ", " + ", " and ", " & ", " / ", " then ")).join(names)
+    return text, put(things, DEFAULT[count])
+
+
+def in_rows(rng: np.random.Generator, count: int) -> Body:
+    """Rows of two or three: 'top row: a, b, c; bottom row: d, e, f'."""
+    shape = pick(rng, {3: ((1, 2), (2, 1)), 4: ((2, 2), (1, 3), (3, 1)), 5: ((2, 3), (3, 2)), 6: ((3, 3), (3, 3), (2, 2, 2)), 7: ((3, 3, 1), (3, 1, 3)), 8: ((3, 2, 3),), 9: ((3, 3, 3),)}[count])  # fmt: skip
+    things = put(things_of(rng, count), [place for y, row in enumerate(shape) for place in row_places(y, row, len(shape))])
+    parts, start = [], 0
+    for row in shape:
+        parts.append(listed([a(thing, rng) for thing in things[start : start + row]], rng).replace("; ", ", ").replace(". ", ", "))
+        start += row
+    titles: Sequence[str] = pick(rng, (
+        ("top row: ", "middle row: ", "bottom row: "), ("first row: ", "second row: ", "third row: "), ("row 1: ", "row 2: ", "row 3: "),
+        ("at the top ", "in the middle ", "at the bottom "), ("in the top row ", "in the middle row ", "in the bottom row "),
+        ("the upper row has ", "the middle row has ", "the lower row has "), ("above ", "in the middle ", "below "), ("", "below them ", "and below those "),
+        ("", "second row ", "third row "), ("in the first row ", "in the second row ", "in the third row "),
+    ))  # fmt: skip
+    if len(shape) == 2 and titles[0] in ("top row: ", "at the top ", "in the top row ", "the upper row has ", "above "):
+        titles = (titles[0], titles[2])
+    body = pick(rng, ("; ", ". ", ", ", "\n")).join(title + part for title, part in zip(titles, parts, strict=False))
+    if titles[0].startswith("at the top") and rng.random() < 0.5:
+        body = ", ".join(f"{part} {title.strip()}" for title, part in zip(titles, parts, strict=False))
+    return (f"a grid of {len(shape)} rows. " if rng.random() < 0.08 else "") + body, things
+
+
+def row_places(y: int, count: int, rows: int) -> list[str]:
+    """The places of one row of `count` objects; 2 rows are top and bottom, 3 top, middle and bottom."""
+    side = ("top", "bottom")[y] if rows == 2 else ("top", "", "bottom")[y]
+    across = {1: ("",), 2: ("left", "right"), 3: ("left", "", "right")}[count]
+    return [f"{side} {x}".strip() or "center" for x in across]
+
+
+def kinds(rng: np.random.Generator, count: int) -> Body:
+    """Several of one kind, and perhaps of another: 'two red cats and a dog', 'three stars above a house'."""
+    first = thing_of(rng, before_only=True, coloured=0.75)
+    if count == 2 or (count in (3, 4, 6, 9) and rng.random() < 0.4):
+        many, same = group(first, count, rng), [first] * count
+        ways = {
+            2: (("", DEFAULT[2]), ("", DEFAULT[2]), (" side by side", DEFAULT[2]), (" next to each other", DEFAULT[2]), (" in a row", DEFAULT[2]), (", one on each side", DEFAULT[2]),
+                (" on top of each other", ("top", "bottom")), (", one above the other", ("top", "bottom")), (", one at the top and one at the bottom", ("top", "bottom")),
+                (", one on the left and one on the right", DEFAULT[2]), (" playing together", DEFAULT[2]), (" looking at each other", DEFAULT[2])),
+            3: (("", DEFAULT[3]), ("", DEFAULT[3]), (" in a row", DEFAULT[3]), (" side by side", DEFAULT[3]), (" in a column", ("top", "center", "bottom")), (" in a line", DEFAULT[3]),
+                (" on top of each other", ("top", "center", "bottom")), (" next to each other", DEFAULT[3])),
+            4: (("", CORNERS), (" in the corners", CORNERS), (", one in each corner", CORNERS), (" in a square", CORNERS), (" in two rows", CORNERS), (" in a 2x2 grid", CORNERS)),
+            6: (("", DEFAULT[6]), (" in two rows of three", DEFAULT[6]), (" in two rows", DEFAULT[6]),
+                (" in three rows of two", ("top left", "top right", "left", "right", "bottom left", "bottom right"))),
+            9: (("", DEFAULT[9]), (" in a 3x3 grid", DEFAULT[9]), (" in three rows of three", DEFAULT[9]), (" in a grid", DEFAULT[9])),
+        }[count]  # fmt: skip
+        way, places = pick(rng, ways)
+        return many + way, put(same, places)
+    if count == 4 and rng.random() < 0.12:
+        return pick(rng, ("{a} in each corner", "in every corner {a}", "{a} in all four corners")).format(a=a(first, rng)), put([first] * 4, CORNERS)
+    number = int(rng.integers(2, min(count, 4)))  # of the first kind
+    second, rest = thing_of(rng, before_only=True), count - number
+    if first.subject == second.subject:
+        return kinds(rng, count)
+    many, others = group(first, number, rng), group(second, rest, rng)
+    both = [first] * number + [second] * rest
+    form = rng.random()
+    if count == 3 and form < 0.25:
+        text = pick(rng, ("{o} between {m}", "{o} in the middle of {m}", "{o} flanked by {m}", "{o} with {m}, one on each side")).format(o=others, m=many)
+        return text, put([second, first, first], ("center", "left", "right"))
+    if rest <= 3 and form < 0.5:
+        upper, lower = row_places(0, number, 2), row_places(1, rest, 2)
+        if rng.random() < 0.6:
+            text = pick(rng, ("{m} above {o}", "{m} at the top and {o} at the bottom", "{m} over {o}", "at the top {m}, below {o}", "{m} flying over {o}", "{m} in the top row, {o} in the bottom row")).format(m=many, o=others)  # fmt: skip
+            return text, put(both, (*upper, *lower))
+        text = pick(rng, ("{m} below {o}", "{m} under {o}", "{m} at the bottom and {o} at the top", "{m} in front of {o}")).format(m=many, o=others)
+        return text, put(both, (*row_places(1, number, 2), *row_places(0, rest, 2)))
+    if number == 2 and rest <= 2 and form < 0.62:
+        right = ("right",) if rest == 1 else ("top right", "bottom right")
+        text = pick(rng, ("{m} on the left and {o} on the right", "{m} to the left of {o}", "left {m}, right {o}")).format(m=many, o=others)
+        return text, put(both, ("top left", "bottom left", *right))
+    if form < 0.8:
+        return listed([many, others], rng), put(both, DEFAULT[count])
+    return listed([others, many], rng), put([second] * rest + [first] * number, DEFAULT[count])
+
+
+def group(thing: Thing, count: int, rng: np.random.Generator) -> str:
+    """'three red cats'; one is 'a red cat'."""
+    if count == 1:
+        return a(thing, rng)
+    return f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+
+
+def coloured_ones(rng: np.random.Generator, count: int) -> Body:
+    """One noun, several colours: 'a red and a blue kite', 'two cats, one red, one blue'."""
+    thing = thing_of(rng, coloured=0.0, before_only=True)
+    colours = [str(c) for c in rng.permutation(PLAIN_COLOURS[:-1])[:count]]
+    noun, many = thing.said, f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    an = [f"{'an' if c[0] in 'aeiou' else 'a'} {c}" for c in colours]
+    things = [replace(thing, colour=c) for c in colours]
+    forms = ["{m}: " + listed(colours, rng), "{m}, " + listed([f"one {c}" for c in colours], rng), "{m}, " + listed([f"{c} one" for c in an], rng)]
+    forms += [", ".join(an[:-1]) + f" and {an[-1]} {noun}"] * 3
+    forms += [f"{an[0]} {noun}" + ", ".join(["", *(f"{c} one" for c in an[1:-1])]) + f" and {an[-1]} one"]
+    if count == 2:
+        forms += [f"{{m}}: the {x} one is {colours[0]}, the {y} one {colours[1]}" for x, y in (("left", "right"), ("first", "second"))]
+        forms += [f"{{m}}. The {x} one is {colours[0]}. The {y} one is {colours[1]}." for x, y in (("left", "right"), ("first", "second"))]
+        if rng.random() < 0.2:
+            flip = f"{many}: the right one is {colours[0]}, the left one is {colours[1]}"
+            return flip, put(things, ("right", "left"))
+        if rng.random() < 0.2:
+            flip = f"{many}, the {pick(rng, ('upper', 'top'))} one {colours[0]}, the {pick(rng, ('lower', 'bottom'))} one {colours[1]}"
+            return flip, put(things, ("top", "bottom"))
+    return pick(rng, forms).format(m=many), put(things, DEFAULT[count])
+
+
+def told_later(rng: np.random.Generator, count: int) -> Body:
+    """Two objects named first, their colours or places said in the next sentence."""
+    first, second = (thing_of(rng, coloured=0.0, before_only=True) for _ in range(2))
+    if first.subject == second.subject:
+        return told_later(rng, count)
+    one, two, form = f"the {first.subject}", f"the {second.subject}", rng.random()
+    if form < 0.45:  # colours
+        colours = [colour_of(rng) for _ in range(2)]
+        start = f"{a(first, rng)} and {a(second, rng)}"
+        places = DEFAULT[2]
+        if rng.random() < 0.3:
+            start, places = pick(rng, [(w.format(a=a(first, rng), b=a(second, rng)), p) for w, p in (
+                ("{a} left of {b}", ("left", "right")), ("{a} above {b}", ("top", "bottom")), ("{a} to the right of {b}", ("right", "left")), ("{a} under {b}", ("bottom", "top")))])  # fmt: skip
+        text = pick(rng, (
+            "{s}. {A} is {c}, {B} is {d}", "{s}. {A} is {c} and {B} is {d}", "{s}. {A} should be {c}. {B} should be {d}", "{s}, {A} in {c}, {B} in {d}",
+            "{s}; make {A} {c} and {B} {d}", "{s}. {B} is {d}. {A} is {c}", "{s}. I want {A} to be {c} and {B} to be {d}", "{s} ({A} {c}, {B} {d})",
+        )).format(s=start, A=one, B=two, c=colours[0], d=colours[1])  # fmt: skip
+        return text, put([replace(first, colour=colours[0]), replace(second, colour=colours[1])], places)
+    first, second = thing_of(rng, before_only=True), thing_of(rng, before_only=True)
+    if first.subject == second.subject:
+        return told_later(rng, count)
+    one, two, place = f"the {first.subject}", f"the {second.subject}", pick(rng, list(OPPOSITE))
+    text = pick(rng, (
+        "{s}. {A} is {p}", "{s}. {A} is {p}, {B} {q}", "{s}. {A} is {p} and {B} is {q}", "{s}, with {A} {p}", "{s}. {A} should be {p}",
+        "{s}. Put {A} {p}", "{s}; {A} {p}, {B} {q}", "{s}. I want {A} {p}", "{s}. {B} is {q}", "{s}. {B} is {q}, {A} {p}",
+    ))  # fmt: skip
+    p, q = pick(rng, PLACES[place]), pick(rng, PLACES[OPPOSITE[place]])
+    return text.format(s=f"{a(first, rng)} and {a(second, rng)}", A=one, B=two, p=p, q=q), put([first, second], (place, OPPOSITE[place]))
+
+
+# What each number of objects can be said as: (weight, form).
+FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]] = {
+    1: [(1, lambda rng, count: alone(rng))],
+    2: [(4, pair), (2, together), (2, each_placed), (0.7, one_placed), (1, kinds), (0.9, coloured_ones), (1, told_later), (0.3, enumerated)],
+    3: [(3, several), (2.5, each_placed), (2, kinds), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
+    4: [(2.5, several), (3, each_placed), (1.5, kinds), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
+    5: [(1, each_placed), (1, kinds), (1, in_rows), (1, enumerated)],
+    6: [(0.7, each_placed), (1, kinds), (2, in_rows), (0.7, enumerated)],
+    7: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)], 8: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)],
+    9: [(0.5, each_placed), (0.7, kinds), (2, in_rows), (0.5, enumerated)],
+}  # fmt: skip
+
+
+def body_of(rng: np.random.Generator) -> Body:
+    """What is in the picture, in words and as objects in the order of their mention."""
+    count = int(rng.choice(range(1, 10), p=[0.15, 0.35, 0.2, 0.16, 0.05, 0.05, 0.01, 0.01, 0.02]))
+    weights = np.array([weight for weight, _ in FORMS[count]])
+    return FORMS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
+
+
+def background_of(rng: np.random.Generator) -> tuple[str, str]:
+    """The answer's background and how it is said: a phrase, a sentence with a full stop, or nothing."""
+    form = rng.random()
+    if form < 0.45:
+        name = pick(rng, list(BACKGROUND_PHRASES))
+        return name, pick(rng, BACKGROUND_PHRASES[name])
+    if form < 0.55:
+        name = pick(rng, list(BACKGROUND_SENTENCES))
+        return name, pick(rng, BACKGROUND_SENTENCES[name])
+    if form < 0.7:
+        said = pick(rng, ELSEWHERE)
+        return said, said
+    return "", ""
+
+
+def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
+    """A brief and the planner's right answer to it."""
+    body, things = body_of(rng)
+    background, said = background_of(rng)
+    light = USUAL_LIGHT.get(background, USUAL_LIGHT[""])
+    before, after, mood = "", "", ""
+    if rng.random() < 0.1:
+        words, light = pick(rng, LIGHTS)
+        after = pick(rng, (" ", ", ")) + words
+    if rng.random() < 0.15:
+        mood = pick(rng, MOODS)
+        form = pick(rng, (
+            "{an} {m} picture of {b}", "make it {m}: {b}", "{an} {m} scene with {b}", "I want something {m}, {b}", "{b}, {m} mood", "{b}. It should feel {m}.",
+            "{b}. The mood is {m}.", "{b} in {an} {m} mood", "{an} {m} scene: {b}", "{m} atmosphere, {b}", "{b}. {m} atmosphere.", "{b}, all very {m}", "{m}: {b}",
+            "{an} {m} drawing of {b}", "{b}. Make it look {m}.", "{an} {m} little picture with {b}",
+        ))  # fmt: skip
+        before, rest = form.format(b="\0", m=mood, an="an" if mood[0] in "aeiou" else "a").split("\0")
+        after += rest
+    elif body.startswith(("There", "Put", "Place", "I see", "the left half", "the right half", "the upper", "the first")):
+        before = pick(rng, SENTENCE_OPENINGS) + " " if rng.random() < 0.3 else ""
+    elif rng.random() < 0.42:
+        before = pick(rng, OPENINGS) + " "
+    if said.endswith("."):
+        text = f"{before}{body}{after.rstrip('.')}. {said}" if rng.random() < 0.7 else f"{said} {before}{body}{after}"
     elif said:
-        text = pick(
-            rng,
-            (
-                f"{opening}{body} {said}",
-                f"{opening}{body}, {said}",
-                f"{opening}{body} {said}",
-                f"{said}, {opening}{body}",
-                f"{said}: {opening}{body}",
-            ),
-        )
+        text = pick(rng, (
+            "{x}{b} {s}{y}", "{x}{b} {s}{y}", "{x}{b}, {s}{y}", "{s}, {x}{b}{y}", "{s}: {x}{b}{y}", "{x}{b}{y}, {s}", "{x}{b} and all that {s}{y}" if background else "{x}{b} {s}{y}",
+            "{x}{b}. It is {s}{y}" if said.split()[0] in ("in", "on", "at", "by", "under") else "{x}{b}, {s}{y}", "{x}{s} {b}{y}",
+        )).format(x=before, b=body, s=said, y=after)  # fmt: skip
     else:
-        text = opening + body
-    if rng.random() < 0.2:
-        text = text.lower()
-    elif rng.random() < 0.5:
-        text = text[0].upper() + text[1:]
-    text += pick(rng, ("", "", "", ".", ".", " please", "!", ", thanks"))
+        text = before + body + after
+    text = finish(text, rng)
+    answer = [{"subject": t.subject, "colour": t.colour, "detail": t.detail, "position": t.place} for t in things]
+    return text, {"objects": answer, "background": background, "mood": light + (f", {mood} mood" if mood else "")}
+
+
+def finish(text: str, rng: np.random.Generator) -> str:
+    """Articles dropped, small and capital letters, an ending, typos."""
+    text = text.replace(",,", ",").replace(",.", ".").replace(", and,", ", and").replace("..", ".").replace(",;", ";")
     if rng.random() < 0.08:
-        text = _typo(text, rng)
-    keep = ("subject", "colour", "detail", "position")
-    return text, {"objects": [{k: o[k] for k in keep} for o in objects], "background": background, "mood": mood}
+        text = " ".join(word for word in text.split(" ") if word.lower() not in ("a", "an"))
+    form = rng.random()
+    if form < 0.2:
+        text = text.lower()
+    elif form < 0.6:
+        text = text[0].upper() + text[1:]
+        if rng.random() < 0.7:  # a capital after each full stop
+            text = ". ".join(part[:1].upper() + part[1:] for part in text.split(". "))
+    elif form < 0.63:
+        text = text.upper()
+    if rng.random() < 0.4:
+        text = text.rstrip(".,") + pick(rng, CLOSINGS)
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.86, 0.1, 0.04]))):
+        text = typo(text, rng)
+    return text.strip(" ,")
+
+
+# Words that a reader restores: joining words, places, colours, nouns, backgrounds. Details and the unknown are copied.
+RESTORED = frozenset(
+    word
+    for phrase in (
+        *KNOWN, *OTHERS, *PLAIN_COLOURS, *(p for ps in PLACES.values() for p in ps), *(p for ps in BACKGROUND_PHRASES.values() for p in ps),
+        "the and picture please with two three four next between beside above below under over want draw paint",
+    )
+    for word in phrase.split()
+    if len(word) > 2 and word.isalpha()
+)  # fmt: skip
+
+
+def typo(text: str, rng: np.random.Generator) -> str:
+    """Two letters swapped, one doubled or, in long words, one dropped."""
+    words = text.split(" ")
+    places = [i for i, word in enumerate(words) if word in RESTORED]
+    if not places:
+        return text
+    i = pick(rng, places)
+    word, form = words[i], rng.random()
+    j = int(rng.integers(1, len(word) - 1))
+    if form < 0.5:
+        words[i] = word[:j] + word[j + 1] + word[j] + word[j + 2 :]
+    elif form < 0.75:
+        words[i] = word[:j] + word[j] + word[j:]
+    elif len(word) > 5:
+        words[i] = word[:j] + word[j + 1 :]
+    return " ".join(words)

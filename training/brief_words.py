@@ -1,0 +1,187 @@
+"""The words of the synthetic briefs: nouns, colours, details, places, backgrounds, moods and small talk."""
+
+# What the pocket model knows, by many names, with its usual colour for briefs that say none.
+KNOWN = {
+    name: colour
+    for colour, names in {
+        "orange": "cat, kitten, kitty, tomcat, dog, puppy, hound, snail, house, cottage, home, hut, cabin, farmhouse",
+        "white": "rabbit, bunny, hare, rocket, spaceship, space rocket, space ship, sailboat, boat, ship, yacht, sailing boat, "
+        "sailing ship, castle, palace, fortress, robot, android, droid",
+        "blue": "fish, goldfish, bird, songbird, sparrow, whale",
+        "yellow": "duck, mallard, bus, coach, school bus, crown, tiara, star, moon, crescent",
+        "purple": "butterfly, moth, umbrella, parasol",
+        "green": "turtle, tortoise, sea turtle, tree, oak, fir tree, apple tree, cactus",
+        "red": "apple, mushroom, toadstool, car, automobile, taxi, sports car, race car, old-timer, van, guitar, electric guitar, "
+        "balloon, hot air balloon, heart",
+        "pink": "cupcake, muffin, cake, tulip, flower, blossom, daisy",
+    }.items()
+    for name in names.split(", ")
+}  # fmt: skip
+# Nouns that the pocket model may not know: the planner must copy them, not replace them. By their usual colour.
+OTHERS = {
+    name: colour
+    for colour, names in {
+        "brown": "horse, bear, owl, monkey, chair, table, violin, shoe, boot, teddy bear, deer, hedgehog, squirrel, beaver, otter, camel, "
+        "kangaroo, donkey, cello, barrel, basket, door, desk, cookie, potato, acorn, coconut, wagon, saddle, nest, log, sofa, wombat, moose",
+        "grey": "elephant, tower, bridge, mouse, shark, rhino, hippo, dolphin, koala, wolf, raccoon, statue, rock, spoon, "
+        "fork, robot dog, submarine, anchor, sword, hammer, bucket, tank, satellite, washing machine, kettle, seal, walrus, pigeon",
+        "yellow": "lion, bee, lamp, banana, trumpet, sunflower, key, bell, sun, giraffe, chick, lemon, cheese, corn cob, pineapple, pencil, "
+        "digger, saxophone, canary, bulldozer, medal, trophy, pancake, light bulb, leopard, cheetah",
+        "green": "frog, dragon, bottle, pear, bush, train, helicopter, tractor, dinosaur, alien, crocodile, snake, lizard, parrot, leaf, "
+        "broccoli, cucumber, watermelon, avocado, grasshopper, caterpillar, iguana, pine, palm tree, fern, pickle, chameleon",
+        "black": "penguin, piano, hat, spider, crow, raven, bat, panther, beetle, ant, camera, motorcycle, locomotive, typewriter, cannon",
+        "white": "sheep, clock, cup, airplane, lighthouse, cloud, snowman, ghost, candle, cow, unicorn, swan, goose, polar bear, plate, "
+        "egg, tooth, bathtub, goat, dove, seagull, igloo, windmill, church, mug, vase, pillow, angel, astronaut, bowl, paper plane, llama",
+        "orange": "fox, pizza, carrot, tent, tiger, pumpkin, peach, basketball, crane, traffic cone, clownfish, koi, squash",
+        "red": "strawberry, cherry, rose, truck, drum, ball, kite, gift, crab, fire truck, ladybug, lobster, tomato, chili, barn, telephone, "
+        "mailbox, lantern, backpack, scarf, robin, rooster, sled, racing car, poppy, devil, accordion, mitten",
+        "blue": "book, teapot, bicycle, boy, peacock, jellyfish, bluebird, policeman, globe, tram, scooter, jay, "
+        "swimming pool, hummingbird, mermaid, dress, pot, wizard hat, suitcase, plane",
+        "pink": "girl, pig, flamingo, ice cream, ice cream cone, princess, piglet, doll, ballerina, bow, seashell, donut, lollipop",
+        "purple": "wizard, octopus, grape, eggplant, witch, plum, orchid, monster, squid, amethyst, iris, starfish, hippopotamus",
+    }.items()
+    for name in names.split(", ")
+}  # fmt: skip
+IRREGULAR = {
+    "fish": "fish", "goldfish": "goldfish", "sheep": "sheep", "deer": "deer", "mouse": "mice", "goose": "geese", "wolf": "wolves",
+    "leaf": "leaves", "tooth": "teeth", "cactus": "cactuses", "policeman": "policemen", "clownfish": "clownfish", "jellyfish": "jellyfish",
+    "starfish": "starfish", "scarf": "scarves", "moose": "moose", "koi": "koi", "squid": "squid", "corn cob": "corn cobs", "snowman": "snowmen",
+}  # fmt: skip
+PLAIN_COLOURS = (
+    "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey", "gray",
+)  # fmt: skip
+FINE_COLOURS = (
+    "crimson", "scarlet", "tangerine", "golden", "lemon yellow", "emerald", "azure", "violet", "lilac", "rosy", "snowy white",
+    "turquoise", "silver", "beige", "teal", "magenta", "navy blue", "sky blue", "lime green", "mint green", "ruby red", "cream",
+    "maroon", "lavender", "cherry red", "olive green", "peach-coloured", "gold", "bronze", "coral", "rainbow-coloured",
+    "black and white", "red and white", "blue and yellow", "green and white", "multicoloured", "cyan", "indigo", "ivory",
+)  # fmt: skip
+SHADES = ("dark", "light", "bright", "pale", "deep", "neon", "pastel")
+DETAILS = (
+    "striped", "dotted", "shiny", "fluffy", "wooden", "tiny", "small", "big", "huge", "sleepy", "smiling", "glowing", "old",
+    "little", "glass", "metallic", "round", "fat", "happy", "spotted", "velvet", "furry", "rusty", "tall", "cute", "funny",
+    "polka-dotted", "checkered", "plain", "glossy", "matte", "sparkling", "fuzzy", "knitted", "giant", "large", "angry",
+    "sad", "ancient", "modern", "cracked", "transparent", "marble", "paper", "leather", "woollen", "plastic", "muddy",
+    "wet", "frozen", "sleeping", "dancing", "flying", "running", "very small", "very big", "enormous", "long", "chubby",
+    "elegant", "broken", "brand-new", "slim", "patterned", "crystal", "hairy", "cheerful", "grumpy", "lonely",
+)  # fmt: skip
+AFTER_DETAILS = (
+    "with stripes", "with dots", "with white spots", "with black stripes", "made of glass", "made of wood", "wearing a hat",
+    "with a scarf", "with big eyes", "with sunglasses", "made of paper", "wearing a red scarf", "with a long tail", "with a bow tie",
+    "covered in dots", "made of stone", "with polka dots", "wearing boots", "with a smile", "with golden stripes", "full of flowers",
+)  # fmt: skip
+MOODS = (
+    "cosy", "dreamy", "gloomy", "cheerful", "spooky", "calm", "magical", "romantic", "melancholic", "peaceful", "mysterious", "festive",
+    "quiet", "dramatic", "playful", "sad", "happy", "eerie", "nostalgic", "whimsical", "serene", "joyful", "creepy", "lonely", "warm",
+    "tender", "solemn", "lively", "sleepy", "epic", "cozy", "moody", "hopeful", "tense", "relaxed", "silly",
+)  # fmt: skip
+# (said in the brief, the light of the answer)
+LIGHTS = tuple((said, said.split(" ", 1)[1]) for said in (
+    "in soft morning light", "with dramatic lighting", "in pastel colours", "in golden light", "in candle light", "in thick fog", "in mist",
+    "in warm light", "in bright sunshine", "with long shadows", "in soft light", "in neon light", "with strong contrast", "in cold light",
+    "in dim light", "with a soft glow", "in muted colours", "in harsh light", "with glowing edges", "in hazy light",
+    "in vivid colours", "in low light", "in soft pastel tones", "with gentle shadows", "in stormy light",
+))  # fmt: skip
+USUAL_LIGHT = {
+    "at night": "soft moonlight", "in the sky": "bright daylight", "at sunset": "warm evening light",
+    "on a meadow": "fresh daylight", "on the beach": "bright sunshine", "in the snow": "cold clear light",
+    "under water": "shimmering blue light", "in a room": "warm lamp light", "": "clear daylight",
+}  # fmt: skip
+# What people say for a background of the pocket world: phrases that end or open a brief, and whole sentences.
+BACKGROUND_PHRASES = {
+    "at night": (
+        "at night", "in the starry night", "under the night sky", "in the dark", "under the stars", "with a starry sky behind",
+        "under a dark sky", "at midnight", "by night", "in the middle of the night", "under a starry sky", "on a dark night",
+        "late at night", "under a sky full of stars", "with stars in the background", "during the night", "at nighttime",
+        "in the moonlit night", "on a starry night", "against a night sky", "night", "background night sky", "dark night background",
+    ),
+    "in the sky": (
+        "in the sky", "in front of a blue sky", "high in the air", "with a clear blue sky behind", "up in the clouds", "high up in the sky",
+        "against a blue sky", "up in the sky", "among the clouds", "with sky behind", "in mid-air", "up in the air", "against the sky",
+        "with a blue sky in the background", "in the blue sky", "background blue sky", "sky background", "in front of white clouds",
+    ),
+    "at sunset": (
+        "at sunset", "at dusk", "in the evening", "in front of a sunset", "at sundown", "as the sun goes down", "at dawn", "during sunset",
+        "while the sun is setting", "with a sunset behind", "with the sunset in the background", "under an evening sky", "at sunrise",
+        "in the late evening sun", "as the sun sets", "against the setting sun", "with an orange evening sky", "sunset background", "sunset",
+    ),
+    "on a meadow": (
+        "on a meadow", "on the grass", "in a green field", "on a lawn", "in the park", "on a green hill", "outside on the grass", "in a meadow",
+        "on green grass", "in the grass", "on a green meadow", "on a field", "in a grassy field", "in the countryside", "on the meadow",
+        "in a park", "on a hill of grass", "on the lawn", "with grass all around", "in the green", "meadow background", "on a grassy hill",
+        "in a field of grass", "in a pasture", "on the village green",
+    ),
+    "on the beach": (
+        "on the beach", "at the seaside", "on the sand", "by the sea", "on a sunny beach", "at the sea side", "on a sandy shore", "at the beach",
+        "on a beach", "on a tropical beach", "near the ocean on the sand", "on the shore", "at the coast", "on sand", "on a sandy beach",
+        "with a beach behind", "with the beach in the background", "beach background", "on the seashore", "by the shore",
+    ),
+    "in the snow": (
+        "in the snow", "in winter", "on a snowy field", "on white snow", "on a winter day", "in a snowy landscape", "in deep snow", "on snow",
+        "in the middle of winter", "with snow all around", "in a winter landscape", "while it snows", "in falling snow", "during winter",
+        "on a snowy day", "snow background", "with snow in the background", "on a snow-covered field", "in wintertime", "in a snowstorm",
+    ),
+    "under water": (
+        "under water", "under the sea", "in the ocean", "deep in the sea", "underwater", "at the bottom of the ocean", "in the sea",
+        "at the bottom of the sea", "below the waves", "deep under water", "in the deep blue sea", "beneath the sea", "on the sea floor",
+        "in the deep ocean", "on the ocean floor", "with the ocean around", "underwater background", "on the seabed", "in the water",
+    ),
+    "in a room": (
+        "in a room", "indoors", "inside a house", "in the living room", "on a wooden floor", "in my bedroom", "inside the house",
+        "in a cosy room", "inside", "in a bedroom", "at home", "in the room", "on the floor of a room", "in a living room",
+        "in the nursery", "in my room", "inside a room", "in a small room", "in the children's room", "room background", "in an empty room",
+    ),
+}  # fmt: skip
+BACKGROUND_SENTENCES = {
+    "at night": ("It is night.", "Night sky behind them.", "Make it night time.", "It's a starry night.", "It's dark outside.", "Background: night.", "The stars are out."),
+    "in the sky": ("The background is blue sky.", "Background: sky.", "Only sky behind them.", "Behind them is the sky.", "Clouds and sky as background."),
+    "at sunset": ("The sun is setting.", "Sunset in the background.", "The sun goes down.", "Background: sunset.", "It is evening.", "It's sunset."),
+    "on a meadow": ("They are standing on grass.", "Green grass everywhere.", "Background: meadow.", "The ground is grass.", "Grass as background.", "It's a green meadow."),
+    "on the beach": ("The background is a beach.", "It's at the beach.", "Background: beach.", "There is sand and sea around.", "We are at the beach."),
+    "in the snow": ("It has snowed.", "Snow all around.", "Background: snow.", "It is winter.", "Everything is covered in snow.", "It's snowing."),
+    "under water": ("It all happens under the sea.", "Background: underwater.", "They are under water.", "We are at the bottom of the sea."),
+    "in a room": ("They are inside.", "Background: a room.", "It's inside a house.", "We are indoors.", "It is in a room."),
+}  # fmt: skip
+# Backgrounds that the pocket model may not know are copied as they are said.
+ELSEWHERE = (
+    "in the desert", "in space", "in the forest", "in a city", "in the kitchen", "on the moon", "in the mountains", "on a street", "in a garden",
+    "in front of a wall", "in the jungle", "by a lake", "in a cave", "on a farm", "in a library", "at the airport", "on a white background",
+    "in a swamp", "in outer space", "on mars", "in a museum", "at a party", "in a circus tent", "in the woods", "by a river", "in a bakery",
+    "on an island", "on a stage", "in a supermarket", "at the zoo", "in a classroom", "on a black background", "in a volcano", "on the roof",
+    "in autumn", "in spring", "in Paris", "in Tokyo", "in a pond", "in a harbour", "in a train station", "on a blue background", "in the bathroom",
+    "under a rainbow", "in a temple", "on a battlefield", "in an old factory", "in a flower shop", "at a market", "on a rocky cliff", "in a bamboo forest",
+    "in front of a waterfall", "in front of a brick wall", "in a parking lot", "on a playground", "in a haunted mansion", "in the savanna", "on a plain background",
+)  # fmt: skip
+PLACES = {
+    "top left": ("in the top left corner", "at the top left", "in the upper left", "top left", "in the upper left corner", "on the top left", "in the top left", "up on the left", "in the left upper corner"),
+    "top": ("at the top", "on top", "up above", "in the upper middle", "at the very top", "top center", "at the top center", "in the top middle", "in the upper half", "up top", "at the upper edge", "above"),
+    "top right": ("in the top right corner", "at the top right", "in the upper right", "top right", "in the upper right corner", "on the top right", "in the top right", "up on the right", "in the right upper corner"),
+    "left": ("on the left", "at the left", "on the left side", "to the left", "on the left-hand side", "left", "in the left half", "on the far left", "at the left edge", "on the left of the picture"),
+    "center": ("in the middle", "in the center", "in the centre", "at the center", "right in the middle", "in the very middle", "center", "centered", "in the center of the picture"),
+    "right": ("on the right", "at the right", "on the right side", "to the right", "on the right-hand side", "right", "in the right half", "on the far right", "at the right edge", "on the right of the picture"),
+    "bottom left": ("in the bottom left corner", "at the bottom left", "in the lower left", "bottom left", "in the lower left corner", "on the bottom left", "in the bottom left", "down on the left", "in the left lower corner"),
+    "bottom": ("at the bottom", "down below", "in the lower middle", "at the very bottom", "bottom center", "at the bottom center", "in the bottom middle", "in the lower half", "at the lower edge", "below"),
+    "bottom right": ("in the bottom right corner", "at the bottom right", "in the lower right", "bottom right", "in the lower right corner", "on the bottom right", "in the bottom right", "down on the right", "in the right lower corner"),
+}  # fmt: skip
+OPENINGS = (
+    "I want", "please draw", "Draw", "can you make me a picture of", "Paint", "a picture with", "Imagine", "Show me", "I'd like to see",
+    "could you draw", "make", "i need", "Create an image of", "An illustration with", "There is", "we see", "Please paint me", "how about",
+    "give me", "draw me", "I would like", "let's have", "can i get", "could I have a picture of", "picture:", "image of", "a drawing of", "generate",
+    "My daughter wants", "for my son's birthday card:", "hey, can you draw", "hi there! please paint", "ok so", "just", "simply", "pls draw", "a scene with",
+    "a painting of", "something like", "A sticker with", "for my blog I need", "I'm looking for a picture of", "what about", "would you paint", "In the picture there is",
+    "The picture shows", "design a poster with", "a cartoon of", "sketch", "I was thinking of", "let me see", "I imagine", "a photo of", "Hello, I want", "try",
+    "this time", "next one:", "do", "we need an image showing", "it would be nice to have", "I love pictures with", "one picture please:", "make a wallpaper with",
+    "my kid asked for", "for the kitchen wall:", "I dreamed of", "you know what? draw", "Could you please make", "produce", "an icon showing", "a postcard with",
+)  # fmt: skip
+SENTENCE_OPENINGS = (
+    "Hi!", "Hello.", "Here is what I want:", "Please draw this:", "A picture for my kid.", "Scene:", "I have an idea.", "My picture:", "Okay.",
+    "Draw the following.", "Let me describe it.", "This is the scene:", "For a birthday card.", "Make a picture.", "So,", "Image:", "Task:",
+)  # fmt: skip
+CLOSINGS = (
+    ".", ".", ".", "!", " please", " please.", ", thanks", ", thank you!", ". Thanks a lot!", ". Nothing else.", " :)", ". That's all.", "?", ", please!",
+    ". Make it pretty.", " and nothing else", ". I want to print it.", " thx", ". It is for my grandma.", ". No text please.", "...",
+)  # fmt: skip
+COUNTS = {
+    2: ("two", "two", "two", "2", "a pair of", "a couple of", "exactly two"), 3: ("three", "three", "3", "a trio of", "exactly three"),
+    4: ("four", "4", "four"), 5: ("five", "5"), 6: ("six", "6", "half a dozen"), 7: ("seven", "7"), 8: ("eight", "8"), 9: ("nine", "9"),
+}  # fmt: skip
