@@ -62,6 +62,11 @@ class PlannedObject(Contract):
         parts = (self.colour, self.detail) if after else (self.detail, self.colour)
         return (", " if after else " ").join(part for part in parts if part)
 
+    @property
+    def placed(self) -> str:
+        """The object and where it is, as a region's high level: 'cat on the left'."""
+        return f"{self.subject} {PLACE_PHRASES[self.position]}"
+
 
 class PlannerAnswer(Contract):
     """A plan in words."""
@@ -91,12 +96,18 @@ def scene_text(answer: PlannerAnswer) -> str:
 
 
 def compose(answer: PlannerAnswer, *, width: int, height: int) -> ScenePlan:
-    """The plan that an answer means: unique names, boxes from positions, both prompt levels filled."""
+    """The plan that an answer means: unique names, boxes from positions, both prompt levels filled.
+
+    A region's high level says its place too, as the high level is about content and layout: a model that learnt from
+    captions of whole pictures takes a bare 'red cat' for one big cat in the middle.
+    """
+    alone = len(answer.objects) == 1 and answer.objects[0].position == "center"
     regions: list[Region] = []
     boxes = boxes_for([one.position for one in answer.objects])
     for one, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
         name = next(n for i in range(1, 99) if (n := one.subject if i == 1 else f"{one.subject} {i}") not in taken)
-        regions.append(Region(name=name, box=box, prompt=LeveledPrompt(high_level=one.subject, low_level=one.looks)))
+        prompt = LeveledPrompt(high_level=one.subject if alone else one.placed, low_level=one.looks)
+        regions.append(Region(name=name, box=box, prompt=prompt))
     scene = LeveledPrompt(high_level=scene_text(answer), low_level=answer.mood)
     return ScenePlan(width=width, height=height, scene=scene, regions=regions)

@@ -26,9 +26,10 @@ from ditpipe.renderer.depth import preset
 def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
     plan, right = fixed_plan(regions, 7)
     assert (plan, right) == fixed_plan(regions, 7) != fixed_plan(regions, 8)
-    assert [region.prompt.text for region in plan.regions] == [str(one) for one in right]
+    assert all(region.prompt.text.startswith(str(one)) for region, one in zip(plan.regions, right, strict=True))
     assert all(f"{one.colour} {one.subject}" in plan.scene.high_level for one in right)
-    assert math.isclose(sum(region.box.area for region in plan.regions), 1)
+    area = sum(region.box.area for region in plan.regions)
+    assert area < 0.7 if regions == 3 else math.isclose(area, 1)
 
 
 def test_the_first_plan_with_two_regions() -> None:
@@ -38,12 +39,12 @@ def test_the_first_plan_with_two_regions() -> None:
 
 
 def test_other_numbers_of_regions_are_refused() -> None:
-    with pytest.raises(ValueError, match="one of 1, 2, 4, 9"):
-        fixed_plan(3, 0)
+    with pytest.raises(ValueError, match="one of 1, 2, 4, 9, 3"):
+        fixed_plan(5, 0)
 
 
 def test_seeds_differ_between_plans_only() -> None:
-    assert len({seed_of(regions, number) for regions in ARRANGEMENTS for number in range(100)}) == 400
+    assert len({seed_of(regions, number) for regions in ARRANGEMENTS for number in range(100)}) == 500
 
 
 def seen_by(regions: int, plan: int, **changed: str) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def test_couple_has_a_cell_for_two_regions_only() -> None:
     results = [seen_by(2, 0) | {"row": "couple"}, seen_by(4, 0) | {"row": "merged"}]
     lines = adherence.table(results, ["merged", "couple"])
     assert [line[1:] for line in lines] == [
-        ["N=1", "N=2", "N=4", "N=9"], ["–", "–", "100 / 100 / 100", "–"], ["–", "100 / 100 / 100", "–", "–"],
+        ["N=1", "N=2", "N=4", "N=9", "3 free boxes"],
+        ["–", "–", "100 / 100 / 100", "–", "–"], ["–", "100 / 100 / 100", "–", "–", "–"],
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
     assert plan.scene.high_level == "a red cat on the left and a blue rocket on the right at night"
     assert plan.scene.low_level == "soft moonlight"
     cat, rocket = plan.regions
-    assert (cat.prompt.high_level, cat.prompt.low_level) == ("cat", "striped red")
+    assert (cat.prompt.high_level, cat.prompt.low_level) == ("cat on the left", "striped red")
     assert (cat.box.right, rocket.box.left) == (0.5, 0.5)
 
 
