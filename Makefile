@@ -27,6 +27,8 @@ pocket: .venv/ready
 	.venv/bin/python -m training.text
 	.venv/bin/python -m training.transformer
 	.venv/bin/python -m training.publish
+	.venv/bin/python -m training.transformer --regional --from-shipped --minutes 20
+	.venv/bin/python -m training.publish --stage regional
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
 	.venv/bin/python -m training.judge

@@ -1,10 +1,10 @@
 """Writes the pipeline folder renderer/pocket/ from what training/work/ holds: float16 safetensors, diffusers format.
 
-python -m training.publish [FOLDER]
+python -m training.publish [--stage regional] [--folder FOLDER]
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -19,8 +19,12 @@ POCKET = Path(__file__).parent.parent / "renderer" / "pocket"
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else POCKET
-    state = torch.load(WORK / "transformer.pt", map_location="cpu", weights_only=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=POCKET)
+    parser.add_argument("--stage", default="transformer", choices=("transformer", "regional"))
+    args = parser.parse_args()
+    folder = args.folder
+    state = torch.load(WORK / f"{args.stage}.pt", map_location="cpu", weights_only=True)
     weights = state["average"]
     transformer, t5 = build(), T5EncoderModel.from_pretrained(text.folder() / "text_encoder_2").float()
     transformer.load_state_dict({k.removeprefix("dit."): v for k, v in weights.items() if k.startswith("dit.")})
@@ -42,7 +46,7 @@ def main() -> None:
     pipe.save_pretrained(folder, safe_serialization=True)
     known = POCKET / "training.json"
     figures = json.loads(known.read_text()) if known.exists() else {}
-    for stage in ("vae", "transformer", "scorer", "planner"):  # of stages that were not run here, what is known
+    for stage in ("vae", "transformer", "regional", "scorer", "planner"):  # what was not run here stays as known
         log = WORK / f"{stage}.jsonl"
         if log.exists():
             figures[stage] = json.loads(log.read_text().splitlines()[-1])
