@@ -19,7 +19,7 @@ from ditpipe.renderer.models import POCKET
 
 def test_the_embedded_llm_plans_two_subjects() -> None:
     plan = Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right, at night")
-    assert [region.prompt.high_level for region in plan.regions] == ["cat", "rocket"]
+    assert [region.prompt.high_level for region in plan.regions] == ["cat on the left", "rocket on the right"]
     assert ["red" in plan.regions[0].prompt.low_level, "blue" in plan.regions[1].prompt.low_level] == [True, True]
     assert [region.box for region in plan.regions] == columns(2)
     assert plan.scene.high_level.endswith("at night") and plan.scene.low_level
