@@ -31,6 +31,7 @@ pocket: .venv/ready
 	.venv/bin/python -m training.publish --stage regional
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
+	.venv/bin/python -m training.planner --publish
 	.venv/bin/python -m training.judge
 
 # Every figure under docs/, for the shipped weights; each goes on where it stopped. About half an hour on two cores.
