@@ -1,6 +1,6 @@
 """Does the critic see what the judge sees on generated pictures, and does the loop help?
 
-    python -m benchmarks.critic               # 25 fixed plans each of 1, 2, 4 and 9 regions; goes on where it stopped
+    python -m benchmarks.critic               # 25 fixed plans of each kind; goes on where it stopped
 
 Each plan goes through the agent's loop of at most three rounds. On the regions of all its pictures the critic's verdict
 (is it what was asked?) is compared with the judge's; and the judge's adherence in round 1 with that in the round which
@@ -106,8 +106,8 @@ def write(text: str, plans: int, regions: int) -> None:
     (jobs.DOCS / "critic.md").write_text(
         f"""# The critic against the judge, and what the loop brings
 
-`python -m benchmarks.critic`: {plans} fixed plans each of 1, 2, 4 and 9 regions and of 3 boxes anywhere, through the agent's loop of at most
-three rounds; {regions:,} regions of generated pictures, which neither critic nor judge was trained on.
+`python -m benchmarks.critic`: {plans} fixed plans each of 1, 2, 4 and 9 regions and of 3 boxes anywhere, through the
+agent's loop of at most three rounds; {regions:,} regions of generated pictures, which neither critic nor judge was trained on.
 
 {text}
 
