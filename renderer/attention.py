@@ -80,7 +80,7 @@ class Positions:
 
 def heads_of(attention: Attention, states: Tensor) -> Tensor:
     """(batch, tokens, channels) → (batch, heads, tokens, head dim)."""
-    split: Tensor = states.unflatten(-1, (attention.heads, -1))  # type: ignore[no-untyped-call]
+    split: Tensor = states.unflatten(-1, (attention.heads, -1))
     return split.transpose(1, 2)
 
 
