@@ -1,6 +1,7 @@
 """Boxes by arithmetic instead of by model: regular divisions (paper, section II-A) and places said in words."""
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 from typing import Literal, get_args
 
 from .scene import Box
@@ -44,8 +45,9 @@ def roomier(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
 
 
 def boxes_for(places: list[Place]) -> list[Box]:
-    """One box per place word, as large as the other places let it be; a place said twice is shared side by side.
+    """One box per place word, as large as the other places let it be.
 
+    A place that several share is divided: up to three stand side by side, more in rows.
     'left' and 'right' make two columns of full height, 'top left' … 'bottom right' a 2×2 grid, 'top' with 'bottom left'
     and 'bottom right' one wide box over two. Of the division by rows and the one by columns, the roomier is taken.
     """
@@ -67,8 +69,11 @@ def boxes_for(places: list[Place]) -> list[Box]:
     boxes = []
     for i, (left, right, top, bottom) in enumerate(chosen):
         twins = [j for j, place in enumerate(places) if place == places[i]]
-        width, part = (right - left) / len(twins), twins.index(i)
-        boxes.append(Box(left=left + part * width, top=top, right=left + (part + 1) * width, bottom=bottom))
+        across_it = len(twins) if len(twins) <= 3 else ceil(sqrt(len(twins)))
+        width, height = (right - left) / across_it, (bottom - top) / ceil(len(twins) / across_it)
+        line, column = divmod(twins.index(i), across_it)
+        x, y = left + column * width, top + line * height
+        boxes.append(Box(left=x, top=y, right=min(1.0, x + width), bottom=min(1.0, y + height)))
     return boxes
 
 

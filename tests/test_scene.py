@@ -74,6 +74,7 @@ def edges(box: Box) -> tuple[float, ...]:
         (["top", "bottom left", "bottom right"], [(0, 0, 1, 0.5), (0, 0.5, 0.5, 1), (0.5, 0.5, 1, 1)]),
         (["left", "top right", "bottom right"], [(0, 0, 0.5, 1), (0.5, 0, 1, 0.5), (0.5, 0.5, 1, 1)]),
         (["left", "left"], [(0, 0, 0.25, 1), (0.25, 0, 0.5, 1)]),
+        (["center"] * 4, [(0, 0, 0.5, 0.5), (0.5, 0, 1, 0.5), (0, 0.5, 0.5, 1), (0.5, 0.5, 1, 1)]),
     ],
 )
 def test_places_become_boxes(places: list[Place], expected: list[tuple[float, ...]]) -> None:
