@@ -31,7 +31,7 @@ from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, Judge, Seen
 from ditpipe import Planner, RenderRequest, ScenePlan, columns, grid, rows
 from ditpipe.agent.chat_models import chat_model
 from ditpipe.agent.embedded_llm import ADAPTER
-from ditpipe.prompts.errors import PlanningError
+from ditpipe.prompts.errors import PlanningError, RenderError
 from ditpipe.renderer.depth import preset
 
 TASKS = ("single object", "two objects", "counting", "colours", "position", "colour attribution")
@@ -141,9 +141,14 @@ def plans(planner: str, base_url: str | None, wanted: list[Brief]) -> Iterator[t
 
 
 def measure(model: str, brief: Brief, plan: ScenePlan, number: int) -> dict[str, Any]:
-    """Draws one plan by every method; each value says whether the picture is right."""
+    """Draws one plan by every method; each value says whether the picture is right. A plan that cannot be drawn, say
+    because its regions are smaller than a token, is wrong by every method."""
     judge, renderer = jobs.the_judge(), jobs.renderer_of(model)
-    merged = renderer.render(RenderRequest(plan=plan, model=model, seed=number, depth=preset("scene"))).image
+    try:
+        merged = renderer.render(RenderRequest(plan=plan, model=model, seed=number, depth=preset("scene"))).image
+    except RenderError:
+        nothing: dict[str, Any] = {"brief": brief.text, "task": brief.task, "number": number, "rounds": 0}
+        return nothing | dict.fromkeys(METHODS, False)
     with tempfile.TemporaryDirectory() as folder:
         painting = jobs.loop(model, plan, number, Path(folder))
         pictures = (merged, painting.rounds[0].image, painting.best.image)
