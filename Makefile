@@ -41,3 +41,7 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.geneval
 	.venv/bin/python -m benchmarks.critic
 	.venv/bin/python -m benchmarks.autoencoder
+	.venv/bin/python -m benchmarks.planner
+	.venv/bin/python -m benchmarks.controls
+	.venv/bin/python -m benchmarks.contact_sheet
+	.venv/bin/python -m benchmarks.render
