@@ -28,7 +28,7 @@ def instructions_for(name: str) -> str:
 class Planner:
     """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels."""
 
-    def __init__(self, chat_model: BaseChatModel, *, width: int = 96, height: int = 96) -> None:
+    def __init__(self, chat_model: BaseChatModel, *, width: int = 128, height: int = 128) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
         self.instructions = instructions_for(getattr(chat_model, "model_name", ""))
 

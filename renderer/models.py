@@ -26,7 +26,7 @@ class Checkpoint:
 
 
 CHECKPOINTS = {
-    "pocket": Checkpoint("pocket", str(POCKET), 96, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
+    "pocket": Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
     "hunyuan-dit": Checkpoint(
         "hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 12.0,
         "Tencent Hunyuan Community", "downloaded from the hub on first use; GPU",
