@@ -213,7 +213,7 @@ in the eyes of a judge that was trained on composed pictures only.
 {(chr(10) * 2).join(notes)}
 
 Low-level control: of the regions with the right subject, per cent whose surface pattern is right, **of those that ask
-for stripes or dots / of all**.
+for stripes or dots / of all**. Only region prompts say the patterns; the scene prompt does not.
 
 {jobs.markdown(patterns)}
 
