@@ -1,6 +1,7 @@
 """Trains the embedded critic: a small CLIP that tells what stands in a region of a pocket picture.
 
     python -m training.critic --steps 3000      # some 20 minutes on one busy CPU core; goes on where it stopped
+    python -m training.critic --from-shipped    # what the shipped one sees, in a world that has grown
 
 On busy cores OMP_NUM_THREADS=1 is some eight times faster than two threads that wait for each other.
 
@@ -179,11 +180,25 @@ def accuracy(
     }
 
 
+@torch.no_grad()
+def _take_over(model: CLIPModel, vectors: torch.Tensor) -> None:
+    """The shipped critic's weights; what its vocabulary lacks is mapped from the sentence encoder's word vectors."""
+    state = {name: value.float() for name, value in load_file(FOLDER / "model.safetensors").items()}
+    known = state.pop("text_model.embeddings.token_embedding.weight")
+    ones = torch.ones(len(vectors), 1)
+    affine = torch.linalg.lstsq(torch.cat([vectors, ones], 1)[: len(known)], known).solution
+    rows = torch.cat([vectors, ones], 1) @ affine
+    rows[: len(known)] = known
+    model.load_state_dict(state, strict=False)
+    model.text_model.embeddings.token_embedding.weight.copy_(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--from-shipped", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     device, rng = pick_device(), np.random.default_rng()
@@ -193,6 +208,8 @@ def main() -> None:
     _, _, axes = torch.pca_lowrank(vectors, q=96, center=True)
     reduced = (vectors - vectors.mean(0)) @ axes
     model.text_model.embeddings.token_embedding.weight.data.copy_(reduced / reduced.std() * 0.05)
+    if args.from_shipped:
+        _take_over(model, vectors)
     pixels, labels = crops(args.pictures, seed=11)
     held_pixels, held_labels = crops(250, seed=12)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
