@@ -186,7 +186,7 @@ def _free(subject: str, taken: set[str]) -> str:
     return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
-def around(x: float, y: float, side: float = 0.5) -> Box:
+def around(x: float, y: float, side: float = 1 / 3) -> Box:
     """A square about a point, inside the canvas."""
     return box_within(x - side / 2, y - side / 2, side, side)
 

@@ -102,13 +102,9 @@ class EmbeddedListener:
         fresh_seed = 1000 + len(shown.said)
         for reading in Mentions(change.plan.regions, shown.touched).readings(text):
             done = change_of(reading, change, plan=self.plan, seed=fresh_seed)
-            if done is None:
-                doubts += reading.doubts
-                continue
-            if reading.doubts:
-                doubts += reading.doubts
-                continue
-            return done
+            if done and (not reading.doubts or done.whole != change.whole):
+                return done
+            doubts += reading.doubts
         if doubts:
             raise Unclear(doubts[0], certain=True)
         raise Unclear(_not_understood(text, change.plan))
@@ -119,10 +115,14 @@ def _plain(message: str) -> str:
     text = " ".join(message.lower().replace("’", "'").split()).strip(" .!")
     polite = (
         r"^(?:please|ok(?:ay)?|now|and|but|so|also|hm+|no|well|great|nice|actually|can you|could you|would you|will you|"
-        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good)[,:]?\s+"
+        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good|how about|what about|"
+        r"what if|(?:i want|i'd like|i would like|can|could|should|may|might) (?=(?:the|it|them|both|all|everything)\b))[,:]?\s*\b"
     )
+    text = re.sub(r"^(?:how|what) about (?=(?:a|an|some|another|two|three)\b)", "add ", text)
     while (shorter := re.sub(polite, "", text)) != text:
-        text = shorter
+        text = shorter.rstrip(" ?")
+    if is_verb(text.split(" ")[0]):
+        text = text.rstrip(" ?")
     return re.sub(r",?\s*(?:please|thanks|thank you|instead|now|too|as well|if you can)$", "", text).strip(" ,.!")
 
 
@@ -139,8 +139,20 @@ def _first(message: str, text: str) -> Heard:
 
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
-    if re.match(r"(?:paint|draw|create|show)?\s*(?:me )?(?:a|an|two|three|four|some)\s", text):
-        return f"Shall I add that, or is it a new picture? Say 'add {text}' or 'start over: {text}'."
+    if re.match(r"(?:paint|draw|create|show)?\s*(?:me )?(?:a|an|another|two|three|four|some)\s", text):
+        what = re.sub(r"^(?:paint|draw|create|show)\s+(?:me\s+)?", "", text)
+        return f"Shall I add that, or is it a new picture? Say 'add {what}' or 'start over: {what}'."
+    reading = next(iter(Mentions(plan.regions).readings(text)))
+    missing = re.search(r"\bthe ((?!left|right|top|bottom|cent|middle|same|other|two|picture|background)[\w-]+)\b", reading.text)
+    if missing:
+        return f"There is no '{missing[1]}' here; I see {contents(plan)}."
+    wish = re.fullmatch(r"(?:make|let|have|turn) @0 (?:be |to )?([^@]+)", reading.text)
+    if wish and reading.meant[0]:
+        who = plan.regions[reading.meant[0][0]].name
+        return (
+            f"I do not know how to make the {who} '{wish[1]}'. I can change its colour and looks, its size and its place, "
+            f"replace it, or remove it."
+        )
     name = plan.regions[0].name
     return (
         f"I did not understand that. I see {contents(plan)}. You could say: make the {name} orange · add a moon at the top "

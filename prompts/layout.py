@@ -139,7 +139,7 @@ def made_room(box: Box, other: Box) -> Box:
     edges = other.model_dump()
     parts = [("right", box.left), ("bottom", box.top), ("left", box.right), ("top", box.bottom)]
     left = [edges | {name: at} for name, at in parts]
-    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.25 and part["bottom"] - part["top"] >= 0.25]
+    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.3 and part["bottom"] - part["top"] >= 0.3]
     best = max(kept, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None)
     return best if best and best.area >= 0.3 * other.area else other
 
