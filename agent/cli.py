@@ -15,13 +15,14 @@ from rich.table import Table
 
 from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
-from . import serve_cli
+from . import chat_cli, serve_cli
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
-for command in (serve_cli.serve, serve_cli.mcp, serve_cli.tools):
+for command in (chat_cli.chat, serve_cli.serve, serve_cli.mcp, serve_cli.tools):
     app.command()(command)
+app.add_typer(chat_cli.conversations, name="sessions")
 
 
 def _option(name: str, *flags: str) -> Any:

@@ -182,8 +182,8 @@ def _resize(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pl
     return changes.resized(now, meant[0] if meant else [0], 1 / factor if smaller else factor)
 
 
-@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
-@_form(rf"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
+@_form(r"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
+@_form(r"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
 @_form(rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)")
 @_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
 def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
@@ -232,7 +232,7 @@ def _wear(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
 
 
 @_form(rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)")
-@_form(rf"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
+@_form(r"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
 @_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
 @_form(r"(?:give|make) @0 (?:an? )?(?P<looks>[^@]+?) colou?r")
 def _look(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
