@@ -48,7 +48,7 @@ def chat(
     missing = [name for name in ("prompt_toolkit", "textual_image") if find_spec(name) is None]
     if missing:
         raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
-    chosen = {
+    chosen: dict[str, Any] = {
         "model": model, "planner": planner, "critic": critic, "base_url": base_url, "rounds": rounds,
         "candidates": candidates, "seed": seed, "size": size, "steps": steps, "sessions": sessions,
         "approve": approve or None,
@@ -62,7 +62,9 @@ def chat(
     TerminalChat(opened, opened.open(_id(opened, session)) if session else opened.new()).run()
 
 
-conversations = typer.Typer(invoke_without_command=True, help="List the conversations that are kept; export or copy one.")
+conversations = typer.Typer(
+    invoke_without_command=True, help="List the conversations that are kept; export or copy one."
+)
 
 
 @conversations.callback()
@@ -107,7 +109,7 @@ def _opened(folder: Path | None) -> "Sessions":
     from .conversation import Sessions
     from .painter import Agent
 
-    return Sessions(Agent(**({"sessions": folder} if folder else {})))
+    return Sessions(Agent(settings=Settings(sessions=folder) if folder else None))
 
 
 def _id(opened: "Sessions", given: str) -> str:

@@ -35,7 +35,7 @@ _BACKGROUNDS = {
     r"(?:in )?(?:a |the )?(?:room|indoors|inside)": "in a room",
 }
 _MOODS = frozenset("spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split())
-_VERBS = frozenset(
+VERBS = frozenset(
     "make paint color colour turn give let set remove delete erase drop take get lose add put place insert include draw move shift "
     "swap switch exchange replace change redraw try enlarge shrink grow bring push pull".split()
 )
@@ -68,7 +68,7 @@ class Change:
 
 
 def is_verb(word: str) -> bool:
-    return word in _VERBS
+    return word in VERBS
 
 
 def change_of(reading: Reading, change: Change, *, plan: Plan, seed: int) -> Change | None:

@@ -1,4 +1,4 @@
-"""The conversation in a terminal: a prompt with history and completion, the layout, progress, and the picture inline."""
+"""The conversation in a terminal: a prompt with history, the layout, progress bars, and the picture inline."""
 
 import signal
 import sys
@@ -21,7 +21,9 @@ from .sessions import Turn
 from .show import layout_drawing
 from .slash import COMMANDS, Leave, obey
 
-WELCOME = "Say what the picture should show, for example: a red cat on the left and a blue rocket on the right, at night"
+WELCOME = (
+    "Say what the picture should show, for example: a red cat on the left and a blue rocket on the right, at night"
+)
 HINT = "/help: what you can say · Ctrl-C: stop drawing · Ctrl-D: leave"
 PREVIEW_EVERY = 4  # steps
 
@@ -53,9 +55,13 @@ class TerminalChat:
         if not session.turns:
             self.console.print(WELCOME)
         else:
-            self.console.print(f"{session.title}  ({session.id}, {len(session.turns)} messages)", style="bold", highlight=False)
+            self.console.print(
+                f"{session.title}  ({session.id}, {len(session.turns)} messages)", style="bold", highlight=False
+            )
             if unfinished := session.unfinished:
-                self.console.print(f"Finishing what was interrupted: {unfinished.message}", style="yellow", markup=False)
+                self.console.print(
+                    f"Finishing what was interrupted: {unfinished.message}", style="yellow", markup=False
+                )
                 self.follow(session.resume())
             elif waiting := session.waiting:
                 self.draw_layout(waiting.plan)
@@ -110,14 +116,22 @@ class TerminalChat:
     def reply(self, turn: Turn) -> None:
         """What the turn came to, and the picture if there is another one now."""
         style = {"failed": "red", "stopped": "yellow"}.get(turn.status, "")
-        drawn = turn.status == "done" and turn.head is not None and turn.kind in ("new brief", "change", "accept", "choose")
+        drawn = (
+            turn.status == "done" and turn.head is not None and turn.kind in ("new brief", "change", "accept", "choose")
+        )
         if turn.status == "done" and (turn.kind in ("undo", "redo") or (drawn and turn.picture)):
             self.show_picture()
         if turn.critique and turn.picture:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
+        if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.number == 1:
+            name = turn.plan.regions[0].name
+            said = f"Now say what to change: make the {name} green · add a moon at the top · same but at night · undo"
+            self.console.print(said, style="dim", markup=False)
         if len(turn.candidates) > 1 and turn.kind != "choose":
-            scores = " · ".join(f"{i}: {s.score:.2f}" if s.score is not None else str(i) for i, s in enumerate(turn.candidates, 1))
+            scores = " · ".join(
+                f"{i}: {s.score:.2f}" if s.score is not None else str(i) for i, s in enumerate(turn.candidates, 1)
+            )
             self.console.print(f"Candidates {scores}. Choose with: the second one", style="dim", markup=False)
 
     def show_picture(self) -> None:
@@ -137,7 +151,7 @@ class TerminalChat:
         layout = [(region.name, region.box, region.prompt.low_level) for region in plan.regions]
         if layout != self._layout:
             self._layout = layout
-            self.console.print(layout_drawing(plan, min(48, self.console.width - 2)))
+            self.console.print(layout_drawing(plan, min(34, self.console.width - 2)))
 
     def _warm_up(self) -> None:
         """Loads the models while the person types; what is wrong with one is said when it is needed."""
@@ -214,4 +228,3 @@ def _prompted(chat: TerminalChat) -> Iterator[str]:
         except EOFError:
             return
         yield line
-
