@@ -25,9 +25,9 @@ pocket: .venv/ready
 	$(PIP) -e '.[training]'
 	.venv/bin/python -m training.autoencoder
 	.venv/bin/python -m training.text
-	.venv/bin/python -m training.transformer
-	.venv/bin/python -m training.publish
-	.venv/bin/python -m training.transformer --regional --from-shipped --minutes 20
+	.venv/bin/python -m training.transformer --size 96 --steps 5000 --minutes 260
+	.venv/bin/python -m training.transformer --minutes 260
+	.venv/bin/python -m training.transformer --regional --minutes 320
 	.venv/bin/python -m training.publish --stage regional
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner

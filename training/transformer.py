@@ -1,8 +1,11 @@
 """Trains the pocket Hunyuan-DiT on whole-picture captions; with --regional also on region prompts in their boxes.
 
-    python -m training.transformer --steps 6000      # resumes; some 70 images/s on one CPU core
-    python -m training.transformer --minutes 120 --from-shipped     # on a machine without training/work
-    python -m training.transformer --regional --from-shipped --minutes 20
+    python -m training.transformer --size 96 --steps 5000 --minutes 260    # resumes; some 35 images/s on one CPU core
+    python -m training.transformer --minutes 260                           # the same weights at 128 pixels
+    python -m training.transformer --regional --minutes 320                # goes on from there, with region prompts
+    python -m training.transformer --from-shipped --minutes 120            # on a machine without training/work
+
+`--minutes` counts what earlier stages took; the rate falls to 0 in its last 30%.
 
 diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
