@@ -13,9 +13,10 @@ from ..prompts.answers import PlannerAnswer
 from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from .answering import answer_to, contents
+from .backgrounds import Change, Unclear
 from .listener import Shown
 from .mentions import Mentions
-from .requests import Change, Unclear, change_of, is_verb
+from .requests import change_of, is_verb
 from .small_talk import ACCEPT, VERBS, brief_in, choice_in, is_question, plain, steps_in, without_wish
 
 HELP = (

@@ -62,7 +62,10 @@ def after(message: str, plan: ScenePlan = PLAN, **known: object) -> ScenePlan:
         ("change the colour of the left one to orange", ORANGE),
         ("paint the red one dark green", "a dark green cat on the left and a blue rocket on the right at night"),
         ("make both pink", "a pink cat on the left and a pink rocket on the right at night"),
-        ("make the cat orange and the rocket green", "an orange cat on the left and a green rocket on the right at night"),
+        (
+            "make the cat orange and the rocket green",
+            "an orange cat on the left and a green rocket on the right at night",
+        ),
         ("swap the two", "a red cat on the right and a blue rocket on the left at night"),
         ("swpa the cat and the rocket", "a red cat on the right and a blue rocket on the left at night"),
         ("move the cat to the right", "a red cat on the right and a blue rocket on the left at night"),
