@@ -105,7 +105,7 @@ def test_keys_commands_and_a_stop(tmp_path: Path, tiny_folder: Path, opened: lis
     terminal.say("same but at sunset")
     terminal.sees("drawing", "/16")
     terminal.child.sendintr()
-    terminal.sees("Stopped; the picture is as it was.", "> ")
+    terminal.sees("Stopped; the picture is as it was.", ">")
     terminal.child.sendintr()
     terminal.sees("Nothing is being drawn. Ctrl-D leaves.")
     terminal.child.send("/und\t")
