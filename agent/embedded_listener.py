@@ -44,7 +44,8 @@ class EmbeddedListener:
             return Heard(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
         added = f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
         asked = shown.asked.rstrip(" .!:")
-        for together in (added, f"{asked}: {message}", f"{asked} {message}"):
+        told = re.sub(r"\b(?:it|that|this)\b", text, asked, flags=re.I) if len(text.split()) <= 6 else asked
+        for together in (told if told != asked else "", added, f"{asked}: {message}", f"{asked} {message}"):
             if together and (both := self._hear(together, shown)).kind != "unclear":
                 return both
         return heard

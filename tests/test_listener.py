@@ -199,8 +199,9 @@ def test_it_is_what_was_changed_last() -> None:
 
 
 def test_the_answer_to_a_question_back_completes_the_message() -> None:
-    revision = heard("the rocket", asked="make it orange").revision or heard("the rocket", asked="orange").revision
-    assert revision and revision.names == ["rocket"]
+    for asked in ("make it orange", "bigger"):
+        revision = heard("the rocket", asked=asked).revision
+        assert revision and "rocket" in revision.names, asked
     assert heard("a dog on a chair", asked="start over").brief == "a dog on a chair"
     assert [region.name for region in after("add it", asked="a green turtle").regions] == ["cat", "rocket", "turtle"]
     assert heard("new picture", asked="a green turtle").brief == "a green turtle"

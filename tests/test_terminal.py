@@ -63,6 +63,7 @@ class Terminal:
         self.child.close()
 
     def leaves(self) -> None:
+        self.sees(">")  # the prompt: a key pressed before it would not be read
         self.child.send("\x04")
         self.sees("Kept. Go on with: ditpipe chat --session")
         self.ends()
