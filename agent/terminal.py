@@ -45,6 +45,7 @@ class TerminalChat:
             _ask_the_terminal()
         self.greet()
         if interactive:
+            signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
             threading.Thread(target=self._warm_up, daemon=True).start()
         for line in _prompted(self) if interactive else _piped(self.console):
             try:

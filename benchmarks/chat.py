@@ -10,8 +10,9 @@ from ditpipe.agent.conversation import Replied, Sessions
 
 MESSAGES = (
     "a red cat on the left and a blue rocket on the right, at night", "make the cat on the left orange", "swap the two",
-    "add a small moon at the top right", "bigger", "the moon", "go back two", "undo the undo", "what is in the corner?",
-    "remove the rocket", "same but at sunset", "turn the moon into a yellow star", "make the cat fly", "perfect",
+    "add a small moon at the top right", "make it green", "the rocket", "go back two", "undo the undo",
+    "what is in the corner?", "remove the rocket", "same but at sunset", "turn the moon into a yellow star",
+    "make the cat fly", "perfect",
 )  # fmt: skip
 DOCS = Path(__file__).parent.parent / "docs"
 SIDE = 144  # pixels of one picture in the sheet

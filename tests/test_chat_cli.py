@@ -39,7 +39,8 @@ def test_a_conversation_is_copied_and_exported(home: Path, tmp_path: Path) -> No
 
 def test_mistakes_are_one_line(home: Path, tmp_path: Path) -> None:
     refused(run("chat", "--session", "nope", cwd=tmp_path, DITPIPE_SESSIONS=str(home)), "no session begins with 'nope'")
-    refused(run("sessions", "export", "last", cwd=tmp_path, DITPIPE_SESSIONS=str(tmp_path / "n")), "no conversations yet")
+    none = str(tmp_path / "none")
+    refused(run("sessions", "export", "last", cwd=tmp_path, DITPIPE_SESSIONS=none), "no conversations yet")
     refused(run("chat", "--rounds", "0", cwd=tmp_path), "rounds")
 
 
