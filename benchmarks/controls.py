@@ -17,7 +17,6 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.denoise import Kept, cells_of
 from ditpipe.renderer.depth import PRESETS, preset
 from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.pipeline import decode
 
 DOCS = Path(__file__).parent.parent / "docs"
 SEED = 3
@@ -82,7 +81,7 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         exact, _ = renderer._denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
-            change = ImageChops.difference(before.image, decode(renderer.pipe, ours.latents))
+            change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
         levels = torch.tensor(list(change.convert("L").tobytes())).view(96, 96).float()
         inside = cells_of(drawn, 12, 12, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
         for pixels, (mean, most) in far.items():

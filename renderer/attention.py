@@ -6,6 +6,7 @@ result as computing every prompt for every token and masking the outputs, for th
 soft, a token attends to each prompt that it has a share of.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -32,11 +33,12 @@ class Segment:
 class TextContext:
     """What one block's cross-attention hears: keys and values of every prompt, and who listens to which.
 
-    keys, values: (prompts, heads, text tokens, head dim). The segments' shares sum to one for every row and token.
+    keys, values: (heads, text tokens, head dim) of each prompt, in one tensor where all are equally long. The segments'
+    shares sum to one for every row and token.
     """
 
-    keys: Tensor
-    values: Tensor
+    keys: Tensor | Sequence[Tensor]
+    values: Tensor | Sequence[Tensor]
     segments: tuple[Segment, ...]
 
 
@@ -112,8 +114,10 @@ class RegionAttention:
         feature = torch.zeros_like(query)
         for segment in encoder_hidden_states.segments:
             rows = query[segment.rows]
-            key = encoder_hidden_states.keys[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
-            value = encoder_hidden_states.values[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
+            key, value = (
+                states[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)  # type: ignore
+                for states in (encoder_hidden_states.keys, encoder_hidden_states.values)
+            )
             mine = rows if segment.tokens is None else rows.index_select(2, segment.tokens)
             heard = F.scaled_dot_product_attention(mine, key, value)
             if segment.shares is not None:

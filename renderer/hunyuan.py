@@ -8,8 +8,10 @@ from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from torch import Tensor
 
-from .attention import Neighbours, Positions, RegionAttention, SelfAttention, TextContext
-from .text import TextStates
+from .attention import Neighbours, Positions, RegionAttention, SelfAttention, TextContext, project_text
+from .denoise import Kept
+from .family import CrossFamily, Predict
+from .text import TextStates, encode, joined
 
 
 def take_over(transformer: Any) -> None:
@@ -80,3 +82,61 @@ def predict(
     x = x.unflatten(1, (height // patch, width // patch)).unflatten(-1, (patch, patch, -1))
     x = torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)
     return x[:, : config.in_channels]  # the other half is the learned variance
+
+
+class Hunyuan(CrossFamily):
+    """Hunyuan-DiT, and the pocket checkpoint. An edit computes the tokens that it draws, and few steps whole."""
+
+    partial = True
+    encoders = ("text_encoder", "text_encoder_2")
+
+    @property
+    def patch(self) -> int:  # type: ignore[override]
+        return int(self.model.config.patch_size)
+
+    @property
+    def depth(self) -> int:
+        return len(self.model.blocks)
+
+    def take_over(self) -> None:
+        take_over(self.model)
+
+    def encode(self, text: str) -> TextStates:
+        return encode(self.pipe, text, self.dtype)
+
+    def joined(self, each: Sequence[TextStates]) -> TextStates:
+        return joined(each)
+
+    def text_states(self, encoded: TextStates) -> Tensor:
+        return text_states(self.model, encoded)
+
+    def tone(self, whole: TextStates) -> Tensor:
+        """T5 states (2, text tokens, channels): the negative's and the scene's."""
+        return whole.t5
+
+    def layer(self, index: int) -> Any:
+        return self.model.blocks[index].attn2
+
+    def project(self, index: int, states: Tensor) -> tuple[Tensor, Tensor]:
+        return project_text(self.layer(index), states)
+
+    def forward(self, shape: torch.Size, tone: Tensor, *, guidance: float, kept: Kept | None = None) -> Predict:
+        """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the
+        kept ones (`Neighbours`); that is all that is approximate in it."""
+        transformer, patch = self.model, self.patch
+        rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
+        pooled = tone.repeat_interleave(shape[0], 0)
+        drawn, neighbours = None, None
+        if kept:
+            drawn, others = kept.drawn.nonzero()[:, 0], (~kept.drawn).nonzero()[:, 0]
+            neighbours = [Neighbours(others, len(kept.drawn)) for _ in transformer.blocks]
+
+        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+            for block in neighbours or ():
+                block.step = step
+            return predict(
+                transformer, latents, timestep, pooled=pooled, heard=heard, rotary=rotary,
+                tokens=drawn if partial else None, neighbours=neighbours,
+            )  # fmt: skip
+
+        return forward

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ..prompts.scene import ScenePlan
-from .attention import Segment, TextContext, project_text
+from .attention import Segment, TextContext
 from .depth import Level, region_text, scene_text
-from .hunyuan import text_states
-from .text import Prompts
+from .family import CrossFamily
+from .masks import coarser
 
 
 def said(plan: ScenePlan, level: Level) -> list[str]:
@@ -32,24 +32,25 @@ class Listening:
     and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.5 GB and 16 MB in all.
     """
 
-    def __init__(self, transformer: Any, prompts: Prompts, plan: ScenePlan, levels: Sequence[Level]) -> None:
-        """levels: what each block hears, from the shallowest."""
-        self.plan, self.levels = plan, levels
+    def __init__(
+        self, family: CrossFamily, prompts: Any, plan: ScenePlan, levels: Sequence[Level], *, grid: tuple[int, int]
+    ) -> None:
+        """levels: what each block hears, from the shallowest. grid: rows and columns of the image's tokens."""
+        self.plan, self.levels, self._grid = plan, levels, grid
         self.texts = {
             level: list(dict.fromkeys([*said(plan, level), *unwanted(plan, level)])) for level in dict.fromkeys(levels)
         }
         whole = prompts([plan.negative, scene_text(plan, "scene")])
-        self.pooled = whole.t5  # (2, text tokens, channels): the negative's and the scene's tone
-        self.truncated = whole.truncated
+        self.tone = family.tone(whole)
+        self.truncated = truncated(whole)
         states = {}
         for level, texts in self.texts.items():
             encoded = prompts(texts)
-            states[level] = text_states(transformer, encoded)
-            self.truncated = tuple(dict.fromkeys(self.truncated + encoded.truncated))
-        self._projected = [
-            project_text(block.attn2, states[level])
-            for block, level in zip(transformer.blocks, self.levels, strict=True)
-        ]
+            states[level] = family.text_states(encoded)
+            self.truncated = tuple(dict.fromkeys(self.truncated + truncated(encoded)))
+        self._projected = [family.project(index, states[level]) for index, level in enumerate(levels)]
+        self._heard = [(level, family.scale(index)) for index, level in enumerate(levels)]
+        self._device = family.device
 
     def at(self, shares: Tensor, *, pictures: int = 1) -> list[TextContext]:
         """One TextContext per block, for a batch of `pictures` unconditional rows and as many conditional ones.
@@ -57,19 +58,24 @@ class Listening:
         shares: (regions + 1, image tokens), the share of each prompt in every token. The negatives are gathered by the
         same shares as the prompts.
         """
-        device = self._projected[0][0].device
         below, above = slice(0, pictures), slice(pictures, 2 * pictures)
-        segments = {
-            level: (
-                *_segments(below, unwanted(self.plan, level), texts, shares, device),
-                *_segments(above, said(self.plan, level), texts, shares, device),
+        segments = {}
+        for level, scale in dict.fromkeys(self._heard):
+            texts, here = self.texts[level], coarser(shares, self._grid, scale)
+            segments[level, scale] = (
+                *_segments(below, unwanted(self.plan, level), texts, here, self._device),
+                *_segments(above, said(self.plan, level), texts, here, self._device),
             )
-            for level, texts in self.texts.items()
-        }
         return [
-            TextContext(keys, values, segments[level])
-            for (keys, values), level in zip(self._projected, self.levels, strict=True)
+            TextContext(keys, values, segments[heard])
+            for (keys, values), heard in zip(self._projected, self._heard, strict=True)
         ]
+
+
+def truncated(encoded: Any) -> tuple[str, ...]:
+    """Prompts that were longer than their encoders read, of a batch or of a list of encoded ones."""
+    each = encoded if isinstance(encoded, list) else [encoded]
+    return tuple(dict.fromkeys(text for one in each for text in one.truncated))
 
 
 def _segments(rows: slice, prompts: list[str], texts: list[str], shares: Tensor, device: torch.device) -> list[Segment]:

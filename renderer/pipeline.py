@@ -16,10 +16,9 @@ from ..prompts.scene import Revision, ScenePlan, optional
 from .denoise import Hear, Kept, denoise, initial_noise
 from .depth import DepthSchedule
 from .edit import changed_tokens, keep_pixels
-from .hunyuan import take_over
-from .listening import Listening
+from .family import Family
 from .masks import acting, owners, shares, with_scene
-from .models import checkpoint, load_pipeline
+from .models import checkpoint, load
 from .text import Prompts
 
 # Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
@@ -89,16 +88,19 @@ class Renderer:
         self._device = device
 
     @cached_property
+    def family(self) -> Family:
+        """The model, loaded on first use. Raises ModelError."""
+        return load(self.model, device=self._device)
+
+    @property
     def pipe(self) -> Any:
-        """The diffusers pipeline, loaded on first use. Raises ModelError."""
-        pipe = load_pipeline(self.model, device=self._device)
-        take_over(pipe.transformer)
-        return pipe
+        """Its diffusers pipeline."""
+        return self.family.pipe
 
     @cached_property
     def prompts(self) -> Prompts:
         """The encoders, with the latest prompts kept."""
-        return Prompts(self.pipe)
+        return Prompts(self.family)
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if the plan does not fit the model, ModelError if it cannot load."""
@@ -131,19 +133,18 @@ class Renderer:
         started, before = time.perf_counter(), result.request
         request = before.model_copy(update={"edits": [*before.edits, revision]})
         plan, (rows, columns) = request.edited_plan, self._grid(request.plan)
-        patch = self.pipe.transformer.config.patch_size
+        family, patch = self.family, self.family.patch
         drawn = changed_tokens(before.edited_plan, plan, rows=rows, columns=columns, patch=patch)
-        device = self.pipe.transformer.device
-        kept = Kept(result.latents.to(device), drawn.to(device))
+        kept = Kept(result.latents.to(family.device), drawn.to(family.device))
         latents, listening = self._denoised(request, plan, [request.seed], on_step, kept)
         with torch.inference_mode():
-            image = keep_pixels(result.image, decode(self.pipe, latents), drawn, patch=patch)
+            image = keep_pixels(result.image, family.decode(latents), drawn, patch=patch, cell=family.cell)
         seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
         return replace(result, request=request, image=image, latents=latents.cpu(), seconds=seconds, warnings=warnings)
 
     def _grid(self, plan: ScenePlan) -> tuple[int, int]:
         """Rows and columns of the transformer's tokens. Raises RenderError if the size does not fit them."""
-        side = 8 * self.pipe.transformer.config.patch_size
+        side = self.family.cell * self.family.patch
         if plan.width % side or plan.height % side:
             raise RenderError(f"width and height must be multiples of {side}, got {plan.width}×{plan.height}")
         return plan.height // side, plan.width // side
@@ -153,7 +154,7 @@ class Renderer:
         started = time.perf_counter()
         latents, listening = self._denoised(request, request.plan, seeds, on_step)
         with torch.inference_mode():
-            images = [decode(self.pipe, one[None]) for one in latents]
+            images = [self.family.decode(one[None]) for one in latents]
         seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
         return [
             RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, warnings)
@@ -167,21 +168,21 @@ class Renderer:
         seeds: Sequence[int],
         on_step: OnStep | None,
         kept: Kept | None = None,
-    ) -> tuple[Tensor, Listening]:
+    ) -> tuple[Tensor, Any]:
         """Final latents (seeds, channels, h, w) of a plan, or with `kept` of its drawn tokens, and what was heard."""
-        pipe, (rows, columns) = self.pipe, self._grid(plan)
+        family, (rows, columns) = self.family, self._grid(plan)
         try:
             owner = owners(plan.regions, rows=rows, columns=columns)
-            share = shares(plan.regions, rows=rows, columns=columns, patch=pipe.transformer.config.patch_size)
-            levels = request.depth.levels(len(pipe.transformer.blocks))
+            share = shares(plan.regions, rows=rows, columns=columns, patch=family.patch)
+            levels = request.depth.levels(family.depth)
         except ValueError as error:
             raise RenderError(str(error)) from error
         with torch.inference_mode():
-            listening = Listening(pipe.transformer, self.prompts, plan, levels)
-            noise = torch.cat([initial_noise(pipe, plan, owner, seed) for seed in seeds])
+            listening = family.listening(self.prompts, plan, levels, (rows, columns))
+            noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
             hear = _hearing(listening, share, len(seeds), kept)
             steps = denoise(
-                pipe, noise, steps=request.steps or self.checkpoint.steps, pooled=listening.pooled, hear=hear,
+                family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
                 guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept,
             )  # fmt: skip
             for at in steps:
@@ -195,10 +196,10 @@ class Renderer:
         if side > 32:
             latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
         with torch.inference_mode():
-            return decode(self.pipe, latents)
+            return self.family.decode(latents)
 
 
-def _hearing(listening: Listening, share: Tensor, pictures: int, kept: Kept | None) -> Hear:
+def _hearing(listening: Any, share: Tensor, pictures: int, kept: Kept | None) -> Hear:
     """What each block hears at a share of the steps done, for all tokens or for those that an edit draws."""
 
     @cache
@@ -212,8 +213,3 @@ def _hearing(listening: Listening, share: Tensor, pictures: int, kept: Kept | No
 def _warnings(truncated: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"the text encoders read only the beginning of {text[:60]!r}…" for text in truncated)
 
-
-def decode(pipe: Any, latents: Tensor) -> Image.Image:
-    """Latents (1, channels, h, w) → RGB picture of (8h, 8w) pixels."""
-    pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
-    return pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
