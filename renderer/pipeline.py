@@ -139,7 +139,7 @@ class Renderer:
         latents, listening = self._denoised(request, plan, [request.seed], on_step, kept)
         with torch.inference_mode():
             image = keep_pixels(result.image, family.decode(latents), drawn, patch=patch, cell=family.cell)
-        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
+        seconds, warnings = time.perf_counter() - started, self._warnings(request, listening)
         return replace(result, request=request, image=image, latents=latents.cpu(), seconds=seconds, warnings=warnings)
 
     def _grid(self, plan: ScenePlan) -> tuple[int, int]:
@@ -155,7 +155,7 @@ class Renderer:
         latents, listening = self._denoised(request, request.plan, seeds, on_step)
         with torch.inference_mode():
             images = [self.family.decode(one[None]) for one in latents]
-        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
+        seconds, warnings = time.perf_counter() - started, self._warnings(request, listening)
         return [
             RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, warnings)
             for seed, image, one in zip(seeds, images, latents, strict=True)
@@ -190,6 +190,13 @@ class Renderer:
                     on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(x)))  # type: ignore[misc]
         return at.latents, listening
 
+    def _warnings(self, request: RenderRequest, listening: Any) -> tuple[str, ...]:
+        """What of the request is not drawn as it was asked."""
+        said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
+        if not self.family.guided and (request.plan.negative or any(one.negative for one in request.plan.regions)):
+            said.append("this model takes no negative prompt: it was not heard")
+        return tuple(said)
+
     def _preview(self, latents: Tensor) -> Image.Image:
         """A small picture: at most 32×32 latents are decoded."""
         side = max(latents.shape[-2:])
@@ -208,8 +215,3 @@ def _hearing(listening: Any, share: Tensor, pictures: int, kept: Kept | None) ->
         return listening.at(heard[:, kept.drawn.cpu()] if kept and partial else heard, pictures=pictures)
 
     return lambda progress, partial: contexts(acting(listening.plan.regions, progress), partial)
-
-
-def _warnings(truncated: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"the text encoders read only the beginning of {text[:60]!r}…" for text in truncated)
-
