@@ -1,6 +1,7 @@
 """Noise → latents: Euler steps with classifier-free guidance, over a whole picture or over the part an edit changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor
 
 from ..prompts.scene import ScenePlan
-from .family import Family
+from .control import Followed
+from .family import Asked, Family
+from .stepcache import StepCache
 
 Hear = Callable[[float, bool], Any]
 
@@ -69,12 +72,15 @@ def denoise(
     hear: Hear,
     kept: Kept | None = None,
     start: tuple[Tensor, float] | None = None,
+    cache: StepCache | None = None,
+    followed: Sequence[Followed] = (),
+    wearing: Callable[[float, bool], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> Iterator[Denoised]:
     """Yields every step of the way from noise (pictures, channels, h, w) to latents of that shape.
 
     tone: what the negative and the scene prompt set for the whole picture. `hear(progress, partial)` gives each block's
     text, for all tokens or for the drawn ones. `start`: latents (1, channels, h, w) of a picture, and the share of the
-    noise that they are drawn from. Raises ValueError if that makes more steps than the model knows.
+    noise that they are drawn from; `wearing`: which LoRAs act. Raises RenderError if that makes too many steps.
 
     With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
     is known in closed form, and come out bit for bit.
@@ -82,7 +88,7 @@ def denoise(
     height, width = noise.shape[-2:]
     clean, share = start or (None, 1.0)
     schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2)
-    forward = family.forward(noise.shape, tone, guidance=guidance, kept=kept)
+    forward = family.forward(noise.shape, tone, Asked(guidance, kept, cache, followed))
     latents = schedule.pure(noise) if clean is None else schedule.noised(clean, noise, schedule.first)
     if kept:
         new = cells_of(kept.drawn, height, width, family.patch)
@@ -94,9 +100,9 @@ def denoise(
         seen = schedule.seen(latents, index)
         if family.guided:
             seen = seen.repeat(2, 1, 1, 1)
-        predicted = forward(
-            seen.to(family.dtype), schedule.timestep(index), hear(done / steps, partial), done, partial
-        ).float()
+        heard = hear(done / steps, partial)
+        with wearing(done / steps, partial):
+            predicted = forward(seen.to(family.dtype), schedule.timestep(index), heard, done, partial).float()
         if family.guided:
             negative, positive = predicted.chunk(2)
             predicted = negative + guidance * (positive - negative)

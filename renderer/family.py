@@ -15,7 +15,9 @@ from .attention import project_text
 from .schedules import Diffusion, Schedule
 
 if TYPE_CHECKING:
+    from .control import Followed
     from .denoise import Kept
+    from .stepcache import StepCache
 
 # (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
 #   → prediction of that shape
@@ -31,6 +33,16 @@ class Encoded:
     truncated: tuple[str, ...] = ()  # the prompt, if it was longer than every encoder reads
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What one render asks of a forward, beside its text; a family refuses nothing of it that it says it can."""
+
+    guidance: float
+    kept: Kept | None = None
+    cache: StepCache | None = None
+    followed: Sequence[Followed] = ()
+
+
 class Family(ABC):
     """One loaded pipeline. It keeps no state of a render, so it may serve any number at once."""
 
@@ -38,6 +50,8 @@ class Family(ABC):
     tile: ClassVar[int] = 64  # latent cells a side of what a tiled decoder decodes at once
     patch: int = 2  # latent cells a token
     partial: ClassVar[bool] = False  # an edit may compute its own tokens alone
+    cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
+    controlled: ClassVar[bool] = False  # ControlNets can be followed
     guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
     denoiser: ClassVar[str] = "transformer"
@@ -66,6 +80,16 @@ class Family(ABC):
     def depth(self) -> int:
         """Blocks that listen to text."""
 
+    @property
+    def blocks(self) -> list[Any]:
+        """What is compiled by itself, so that blocks alike are compiled once."""
+        return [self.model]
+
+    def compile(self, **options: Any) -> None:
+        """Has the blocks compiled when they are first computed; options are torch.compile's."""
+        for block in self.blocks:
+            block.compile(**options)
+
     @abstractmethod
     def take_over(self) -> None:
         """Gives the attention layers this package's processors; done once, after loading."""
@@ -79,15 +103,15 @@ class Family(ABC):
         return each
 
     @abstractmethod
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int]) -> Any:
-        """Who hears what in a plan's render: has `plan`, `tone`, `truncated` and `at(shares, pictures=)`."""
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        """Who hears what in a plan's render: `plan`, `tone`, `truncated`, `at(shares, pictures=)`, `worn(shares)`."""
 
     @abstractmethod
-    def forward(self, shape: torch.Size, tone: Any, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         """The network's forward for one render of latents (pictures, channels, h, w)."""
 
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
-        """The denoising steps over so many tokens. Raises ValueError if they are too many."""
+        """The denoising steps over so many tokens. Raises RenderError if they are too many."""
         return Diffusion(self.pipe.scheduler.config, steps, denoise, self.device)
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
@@ -113,10 +137,10 @@ class Family(ABC):
 class CrossFamily(Family):
     """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
 
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int]) -> Any:
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
         from .listening import Listening
 
-        return Listening(self, prompts, plan, levels, grid=grid)
+        return Listening(self, prompts, plan, levels, grid=grid, loras=loras)
 
     def text_states(self, encoded: Any) -> Any:
         """What the cross-attentions hear of encoded prompts: (text tokens, channels) each."""

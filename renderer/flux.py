@@ -8,8 +8,7 @@ from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from .denoise import Kept
-from .family import Encoded, Family, Predict, too_long
+from .family import Asked, Encoded, Family, Predict, too_long
 from .joint import JointListening
 from .schedules import Flow, Schedule
 
@@ -42,14 +41,14 @@ class Flux(Family):
 
     @property
     def depth(self) -> int:
-        return len(self._blocks)
+        return len(self.blocks)
 
     @property
-    def _blocks(self) -> list[Any]:
+    def blocks(self) -> list[Any]:
         return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
 
     def take_over(self) -> None:
-        for index, block in enumerate(self._blocks):
+        for index, block in enumerate(self.blocks):
             block.attn.set_processor(DepthAttention(index))
 
     def encode(self, text: str) -> Encoded:
@@ -58,8 +57,10 @@ class Flux(Family):
         cut = too_long(text, [(self.pipe.tokenizer_2, longest)])
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), cut)
 
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int]) -> JointListening:
-        return JointListening(self, prompts, plan, levels)
+    def listening(
+        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
+    ) -> JointListening:
+        return JointListening(self, prompts, plan, levels, loras)
 
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
         config, total = self.pipe.scheduler.config, round(steps / denoise)
@@ -68,12 +69,13 @@ class Flux(Family):
         sigmas = torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
         return Flow(config, steps, denoise, self.device, sigmas=sigmas, mu=mu)
 
-    def forward(self, shape: torch.Size, tone: Tensor, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
         pooled = tone.repeat_interleave(pictures, 0)
         places = torch.zeros(rows, columns, 3, device=self.device, dtype=self.dtype)
         places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
-        scale = torch.full([pictures], guidance, device=self.device) if self.model.config.guidance_embeds else None
+        told = self.model.config.guidance_embeds
+        scale = torch.full([pictures], asked.guidance, device=self.device) if told else None
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             # b c (h 2) (w 2) → b (h w) (c 2 2), and back

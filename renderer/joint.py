@@ -17,7 +17,8 @@ from torch import Tensor
 from ..prompts.scene import ScenePlan
 from .depth import Level, scene_text
 from .family import Family
-from .listening import said, truncated, unwanted
+from .listening import said, truncated, unwanted, voices
+from .lora import LoadedLora, Worn
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,21 @@ class JointText:
 class JointListening:
     """What each block of one plan's render hears. A mask takes (text + image tokens)² numbers for each level in use."""
 
-    def __init__(self, family: Family, prompts: Any, plan: ScenePlan, levels: Sequence[Level]) -> None:
-        self.plan, self.levels, self._family = plan, levels, family
+    def __init__(
+        self, family: Family, prompts: Any, plan: ScenePlan, levels: Sequence[Level], loras: Sequence[LoadedLora] = ()
+    ) -> None:
+        self.plan, self.levels, self._family, self._loras = plan, levels, family, loras
         # A slot is a prompt and its negative: they share a stretch of the sequence, in the two halves of the batch.
-        self._slots = {level: list(zip(said(plan, level), unwanted(plan, level))) for level in dict.fromkeys(levels)}
+        speaking = voices(len(plan.regions), loras)
+        self._slots = {
+            level: list(zip(said(plan, level), unwanted(plan, level), speaking)) for level in dict.fromkeys(levels)
+        }
         self.texts = list(dict.fromkeys(slot for slots in self._slots.values() for slot in slots))
         whole = prompts([plan.negative, scene_text(plan, "scene")])
-        positive = prompts([text for text, _ in self.texts])
+        positive = prompts([text for text, _, _ in self.texts])
         self.tone = torch.stack([one.pooled for one in (whole if family.guided else whole[1:])])
         self.truncated = truncated([*whole, *positive])
-        rows = [prompts([text for _, text in self.texts]), positive] if family.guided else [positive]
+        rows = [prompts([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
         self._states = torch.stack([torch.cat([one.states for one in row]) for row in rows])
         self._length = len(positive[0].states)
 
@@ -51,6 +57,21 @@ class JointListening:
         biases = {level: self._bias(share, ever) for level, share in heard.items()}
         states = self._states.repeat_interleave(pictures, 0)
         return JointText(states, tuple(biases[level] for level in self.levels))
+
+    def worn(self, shares: Tensor) -> list[Worn]:
+        """The LoRAs as they act on image tokens, on text tokens, and on both in one stream; shares as in `at`."""
+        out = []
+        for one in self._loras:
+            if one.region is None:
+                out.append(Worn(one))
+                continue
+            speaks = torch.tensor([float(one in speaking) for *_, speaking in self.texts])
+            image = shares[one.region + 1].float().to(self._family.device)
+            text = speaks.repeat_interleave(self._length).to(self._family.device)
+            both = torch.cat([text, image])
+            masks = {(False, len(image)): image, (True, len(text)): text, (False, len(both)): both}
+            out.append(Worn(one, masks))
+        return out
 
     def _of_slots(self, level: Level, shares: Tensor) -> Tensor:
         """Share of each text in every image token at a level: (texts, image tokens)."""

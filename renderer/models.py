@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..prompts.errors import ModelError
+from .weights import Format, narrowed
 
 if TYPE_CHECKING:
     from .family import Family
@@ -136,8 +137,13 @@ def devices() -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
 
 
-def load(name: str, *, device: str | None = None) -> Family:
-    """A model of the table or of a folder, ready on its device. Raises ModelError, one line, if anything is missing."""
+def load(
+    name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False
+) -> Family:
+    """A model of the table or of a folder, ready on its device, or with `offload` in main memory until it works.
+
+    Raises ModelError, one line, if anything is missing.
+    """
     import diffusers
     from diffusers.utils import logging
 
@@ -150,11 +156,19 @@ def load(name: str, *, device: str | None = None) -> Family:
     logging.disable_progress_bar()
     try:
         pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"cannot load model {name!r} from {known.source}: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)
     module, adapter = row.adapter.split(":")
-    family: Family = getattr(import_module(f".{module}", __package__), adapter)(pipe.to(where))
+    kind: type[Family] = getattr(import_module(f".{module}", __package__), adapter)
+    for part in (*kind.encoders, kind.denoiser):
+        if (model := getattr(pipe, part)) is not None:
+            narrowed(model, weights)
+    family = kind(pipe if offload else pipe.to(where), where)
+    if compiled:
+        family.compile()
     return family

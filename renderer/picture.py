@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
 
 from ..prompts.errors import RunError
-from .pipeline import RenderRequest, RenderResult
+from .request import RenderRequest, RenderResult
 
 KEY = "ditpipe"
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")

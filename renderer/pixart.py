@@ -6,14 +6,20 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .denoise import Kept
-from .family import CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict, too_long
+from .stepcache import through
 
 
 class PixArt(CrossFamily):
+    cached = True
+
     @property
     def patch(self) -> int:  # type: ignore[override]
         return int(self.model.config.patch_size)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return list(self.model.transformer_blocks)
 
     @property
     def depth(self) -> int:
@@ -41,7 +47,7 @@ class PixArt(CrossFamily):
     def layer(self, index: int) -> Any:
         return self.model.transformer_blocks[index].attn2
 
-    def forward(self, shape: torch.Size, tone: Any, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])
         size: dict[str, Any] = {"resolution": None, "aspect_ratio": None}
         if model.use_additional_conditions:  # α at 1024 pixels is told the picture's size
@@ -56,8 +62,12 @@ class PixArt(CrossFamily):
             x = model.pos_embed(latents)
             times = timestep.expand(len(latents))
             condition, embedded = model.adaln_single(times, size, batch_size=len(latents), hidden_dtype=x.dtype)
-            for block, text in zip(model.transformer_blocks, heard, strict=True):
-                x = block(x, encoder_hidden_states=text, timestep=condition)
+
+            def one(x: Tensor, pair: Any) -> Tensor:
+                block, text = pair
+                return block(x, encoder_hidden_states=text, timestep=condition)  # type: ignore[no-any-return]
+
+            x = through(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
             shift, scale = (model.scale_shift_table[None] + embedded[:, None]).chunk(2, dim=1)
             x = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
             return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is the learned variance

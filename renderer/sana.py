@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .denoise import Kept
-from .family import CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict, too_long
 from .pixart import unpatched
 from .schedules import Flow, Schedule
+from .stepcache import through
 
 LONGEST = 300  # tokens of a prompt that are read
 
@@ -17,12 +17,17 @@ LONGEST = 300  # tokens of a prompt that are read
 class Sana(CrossFamily):
     """Prompts are encoded as they stand, without the instruction to embellish them that SanaPipeline puts before."""
 
+    cached = True
     cell = 32
     tile = 32
 
     @property
     def patch(self) -> int:  # type: ignore[override]
         return int(self.model.config.patch_size)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return list(self.model.transformer_blocks)
 
     @property
     def depth(self) -> int:
@@ -53,15 +58,19 @@ class Sana(CrossFamily):
         sigmas = [1 - (1 - 1e-3) * step / total for step in range(total)]
         return Flow(flow, steps, denoise, self.device, sigmas=sigmas)
 
-    def forward(self, shape: torch.Size, tone: Any, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         model, (rows, columns) = self.model, [side // self.patch for side in shape[-2:]]
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             x = model.patch_embed(latents)
             times = timestep.expand(len(latents)) * model.config.timestep_scale
             condition, embedded = model.time_embed(times, batch_size=len(latents), hidden_dtype=x.dtype)
-            for block, text in zip(model.transformer_blocks, heard, strict=True):
-                x = block(x, None, text, None, condition, rows, columns)
+
+            def one(x: Tensor, pair: Any) -> Tensor:
+                block, text = pair
+                return block(x, None, text, None, condition, rows, columns)  # type: ignore[no-any-return]
+
+            x = through(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
             x = model.proj_out(model.norm_out(x, embedded, model.scale_shift_table))
             return unpatched(x, rows, columns, self.patch)[:, : self.channels]
 

@@ -7,18 +7,20 @@ import torch
 from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
+from ..prompts.errors import RenderError
+
 
 class Schedule(ABC):
     """`steps` denoising steps; of a way that begins at the share `denoise` of the noise, the last ones.
 
-    That is how the paper's settings count: 20 steps at denoise 0.5 are the second half of 40. Raises ValueError if that
-    way has more steps than the model was trained on.
+    That is how the paper's settings count: 20 steps at denoise 0.5 are the second half of 40. Raises RenderError if
+    that way has more steps than the model was trained on.
     """
 
     def __init__(self, scheduler: Any, steps: int, denoise: float, device: torch.device, **chosen: Any) -> None:
         total, trained = round(steps / denoise), scheduler.config.num_train_timesteps
         if total > trained:
-            raise ValueError(f"{steps} steps at denoise {denoise:g} are the end of {total}: at most {trained} can be")
+            raise RenderError(f"{steps} steps at denoise {denoise:g} are the end of {total}: at most {trained} can be")
         scheduler.set_timesteps(total, device=device, **chosen)
         self.first, self.total, self._scheduler = total - steps, total, scheduler
         scheduler.set_begin_index(self.first)

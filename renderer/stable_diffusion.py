@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .denoise import Kept
-from .family import CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict, too_long
 
 
 class LayerAttention(RegionAttention):
@@ -68,7 +67,7 @@ class StableDiffusion(CrossFamily):
         """What the U-Net is told beside text and time, for the rows of a batch."""
         return None
 
-    def forward(self, shape: torch.Size, tone: Any, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         conditions = self.conditions(shape, tone)
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:

@@ -6,8 +6,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from .denoise import Kept
-from .family import Encoded, Family, Predict, too_long
+from .family import Asked, Encoded, Family, Predict, too_long
 from .joint import JointAttention, JointListening
 from .schedules import Flow, Schedule
 
@@ -20,6 +19,10 @@ class StableDiffusion3(Family):
     @property
     def patch(self) -> int:  # type: ignore[override]
         return int(self.model.config.patch_size)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return list(self.model.transformer_blocks)
 
     @property
     def depth(self) -> int:
@@ -39,15 +42,17 @@ class StableDiffusion3(Family):
         limits += [(self.pipe.tokenizer_3, LONGEST)] if self.pipe.tokenizer_3 is not None else []
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), too_long(text, limits))
 
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int]) -> JointListening:
-        return JointListening(self, prompts, plan, levels)
+    def listening(
+        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
+    ) -> JointListening:
+        return JointListening(self, prompts, plan, levels, loras)
 
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
         config = self.pipe.scheduler.config
         mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
         return Flow(config, steps, denoise, self.device, mu=mu)
 
-    def forward(self, shape: torch.Size, tone: Tensor, *, guidance: float, kept: Kept | None = None) -> Predict:
+    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
         pooled = tone.repeat_interleave(shape[0], 0)
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
