@@ -38,9 +38,15 @@ class Renderer:
         self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
 
     @property
+    def loaded(self) -> Loaded:
+        """The model as a render used it last, loaded on first use. Raises ModelError."""
+        now = self._loaded
+        return now[1] if now else self._load("full", compiled=False, offload=False)
+
+    @property
     def family(self) -> Family:
-        """The model as it was loaded last. Raises ModelError."""
-        return self._now.family
+        """What adapts it to the render loop."""
+        return self.loaded.family
 
     @property
     def pipe(self) -> Any:
@@ -50,7 +56,7 @@ class Renderer:
     @property
     def prompts(self) -> Prompts:
         """Its encoders, with the latest prompts kept."""
-        return self._now.prompts
+        return self.loaded.prompts
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError
@@ -110,10 +116,6 @@ class Renderer:
             ]
 
         return sparing(asked, draw, self._cheaper(asked))
-
-    @property
-    def _now(self) -> Loaded:
-        return self._loaded[1] if self._loaded else self._load("full", compiled=False, offload=False)
 
     def _ready(self, request: RenderRequest) -> Loaded:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
