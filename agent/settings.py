@@ -37,4 +37,6 @@ class Settings(BaseSettings):
         default=0, ge=0, le=1, description="reuse blocks in steps whose first block changes less than this share"
     )
     compile: bool = Field(default=False, description="compile the blocks with torch.compile: slow once, then faster")
+    approve: bool = Field(default=False, description="stop after the plan and wait for a yes or a changed plan")
     out: Path = Field(default=Path("runs"), description="folder for the run folders")
+    sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")

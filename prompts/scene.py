@@ -105,8 +105,8 @@ class Region(Contract):
 class ScenePlan(Contract):
     """A brief, answered: the whole picture's prompt and its regions. What no region covers is the scene prompt's."""
 
-    width: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
-    height: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
+    width: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
+    height: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
     scene: LeveledPrompt = Field(
         description="the whole picture: high level says what is where, low level its mood and light"
     )
@@ -166,16 +166,62 @@ class Revision(Contract):
 
     reason: str = Field(default="", description="why, in one sentence")
     changes: list[RegionChange] = Field(
-        min_length=1, description="the regions that change; all others stay as they are"
+        default=[], description="the regions that change; all others stay as they are"
     )
     scene: LeveledPrompt | None = Field(default=None, description="new scene prompt, null to keep it")
+    added: list[Region] = optional([], max_length=MAX_REGIONS, description="new regions, drawn over what is there")
+    removed: list[str] = optional([], max_length=MAX_REGIONS, description="names of the regions to take away")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.changes or self.added or self.removed or self.scene):
+            raise ValueError("a revision names at least one region to change, add or remove, or a new scene prompt")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The regions that it draws, or takes away."""
+        return [*(one.name for one in self.changes), *(one.name for one in self.added), *self.removed]
 
     def apply(self, plan: ScenePlan) -> ScenePlan:
-        """The revised plan. Raises ValueError if a change names a region that the plan does not have."""
+        """The revised plan: first regions are changed, then removed, then added, at the end.
+
+        Raises ValueError if it names a region that the plan does not have, or adds one whose name is taken; pydantic's
+        ValidationError (a ValueError) if no region is left.
+        """
         regions = {region.name: region for region in plan.regions}
         for change in self.changes:
             plan.region(change.name)
             given = {k: v for k, v in change if k != "name" and v is not None}
             regions[change.name] = regions[change.name].model_copy(update=given)
-        changed = plan.model_copy(update={"regions": list(regions.values()), "scene": self.scene or plan.scene})
+        for name in self.removed:
+            plan.region(name)
+            regions.pop(name, None)
+        left = [*regions.values(), *self.added]
+        changed = plan.model_copy(update={"regions": left, "scene": self.scene or plan.scene})
         return ScenePlan.model_validate(changed.model_dump())
+
+    @classmethod
+    def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
+        """The revision that makes one plan of another, but for the order of their regions.
+
+        None if they are the same. Raises ValueError if they differ in size or in the picture's negative, which no
+        revision can say.
+        """
+        if (before.width, before.height, before.negative) != (after.width, after.height, after.negative):
+            raise ValueError("a revision cannot change a picture's size or its negative")
+        old, new = ({region.name: region for region in plan.regions} for plan in (before, after))
+        changes, added, removed = [], [one for one in after.regions if one.name not in old], []
+        for name, was in old.items():
+            becomes = new.get(name)
+            if becomes is None or (becomes.seed is None and was.seed is not None):  # null means 'as it was'
+                removed.append(name)
+                added += [becomes] if becomes else []
+            elif becomes != was:
+                fields = (field for field in RegionChange.model_fields if field != "name")
+                given = {f: getattr(becomes, f) for f in fields if getattr(becomes, f) != getattr(was, f)}
+                changes.append(RegionChange(name=name, **given))
+        scene = after.scene if after.scene != before.scene else None
+        if not (changes or added or removed or scene):
+            return None
+        return cls(reason=reason, changes=changes, scene=scene, added=added, removed=removed)

@@ -1,5 +1,6 @@
 """What an edit changes: which tokens are drawn anew, and which pixels that can reach."""
 
+import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
@@ -15,12 +16,15 @@ REACH = 2
 def changed_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int) -> Tensor:
     """Tokens that hear a changed region before or after, its feather included: bool (rows*columns,).
 
+    Regions are told apart by their names; one that only one of the plans has is changed.
     Raises ValueError if there are none: the revision changes nothing that is seen.
     """
-    old, new = (shares(plan.regions, rows=rows, columns=columns, patch=patch) for plan in (before, after))
-    regions = zip(before.regions, after.regions, strict=True)
-    changed = [index + 1 for index, (was, becomes) in enumerate(regions) if was != becomes]
-    tokens = (old[changed].sum(0) + new[changed].sum(0)) > 0
+    old, new = ({region.name: region for region in plan.regions} for plan in (before, after))
+    tokens = torch.zeros(rows * columns, dtype=torch.bool)
+    for plan, other in ((before, new), (after, old)):
+        heard = shares(plan.regions, rows=rows, columns=columns, patch=patch)
+        changed = [i + 1 for i, region in enumerate(plan.regions) if other.get(region.name) != region]
+        tokens |= heard[changed].sum(0) > 0
     if not tokens.any():
         raise ValueError("the revision changes nothing that is seen: name a visible region and give it something new")
     return tokens

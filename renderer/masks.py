@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..prompts.scene import Region
+from ..prompts.scene import Region, ScenePlan
 
 SCENE = 0
 
@@ -42,6 +42,12 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
         out *= 1 - opacity
         out[index + 1] += opacity
     return out.flatten(1)
+
+
+def seen_regions(plan: ScenePlan, *, token: int = 16) -> set[str]:
+    """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
+    owner = owners(plan.regions, rows=plan.height // token, columns=plan.width // token)
+    return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
 
 
 def acting(regions: Sequence[Region], progress: float) -> tuple[float, ...]:

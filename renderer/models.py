@@ -74,7 +74,7 @@ _GATED = "gated: accept its licence on the hub first; GPU"
 CHECKPOINTS = {
     row.name: row
     for row in (
-        Checkpoint("pocket", str(POCKET), 96, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
         Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 12.0,
                    "Tencent Hunyuan Community", _HUB),
         Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
