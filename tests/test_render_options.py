@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from plans import plan_of
 from typer.testing import CliRunner
 
-from ditpipe import Renderer
+from ditpipe import Renderer, Revision
 from ditpipe.agent.cli import app
 from ditpipe.agent.render_options import control, lora, saving, with_files
 from ditpipe.prompts.errors import RunError
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.picture import read_request
 from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.tools.contract import edit_of
 
 
 def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
@@ -41,6 +46,16 @@ def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
             wrong()
     with pytest.raises(RunError, match="cannot read .*gone.safetensors"):
         lora(str(tmp_path / "gone.safetensors"))
+
+
+def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"x")
+    studio: Any = SimpleNamespace(largest=512)
+    revision = Revision(changes=[RegionChange(name="thing 0", seed=1)])
+    for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
+        request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
+        with pytest.raises(ValueError, match="options or files of its own machine"):
+            edit_of(studio, request, revision)
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:
