@@ -25,6 +25,7 @@ from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
+from .render_options import saving
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
 from .run_folder import new_folder, note, run_record, write_record
 from .settings import Settings
@@ -101,6 +102,7 @@ class Agent:
         return RenderRequest(
             plan=plan, model=self.renderer.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, depth=preset(chosen.depth),
+            save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
 
     def ranked(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:

@@ -61,6 +61,15 @@ def with_scene(shares: Tensor, own: Sequence[float]) -> Tensor:
     return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
 
 
+def coarser(shares: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+    """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
+    if scale == 1:
+        return shares
+    rows, columns = (-(-side // scale) for side in grid)
+    mean = torch.nn.functional.adaptive_avg_pool2d(shares.unflatten(1, grid), (rows, columns)).flatten(1)
+    return mean.round(decimals=6)
+
+
 def _from_below(regions: Sequence[Region]) -> list[tuple[int, Region]]:
     return sorted(enumerate(regions), key=lambda pair: pair[1].z_order)
 
