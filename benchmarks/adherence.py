@@ -104,8 +104,10 @@ def pattern_table(results: list[dict[str, Any]], rows: list[str]) -> list[list[s
     """Cells 'striped and dotted / all' in per cent, a line per method."""
     lines = [["method", *TITLES.values()]]
     for row in rows:
-        mine = {n: [one for one in results if (one["row"], one["regions"]) == (row, n)] for n in TITLES}
-        cells = [" / ".join(f"{100 * share:.0f}" for share in pattern_share(mine[n])) if mine[n] else "–" for n in TITLES]
+        cells = []
+        for regions in TITLES:
+            mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
+            cells.append(" / ".join(f"{100 * share:.0f}" for share in pattern_share(mine)) if mine else "–")
         lines.append([ROWS[row][0], *cells])
     return lines
 

@@ -27,8 +27,8 @@ BACKGROUNDS = (
 def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     """Plan `number` with 1, 2, 4 or 9 regions and its right answers; subjects differ within a plan, colours need not.
 
-    It is composed as a planner's answer is: the scene prompt says subjects, colours and position words, a region's prompt
-    also its surface pattern, if any. Raises ValueError for another number of regions.
+    It is composed as a planner's answer is: the scene prompt says subjects, colours and position words, a region's
+    prompt also its surface pattern, if any. Raises ValueError for another number of regions.
     """
     if regions not in ARRANGEMENTS:
         raise ValueError(f"no fixed plans with {regions} regions: one of {', '.join(map(str, ARRANGEMENTS))}")

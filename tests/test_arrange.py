@@ -1,6 +1,7 @@
 """Places where a brief leaves them open: by code, not by the model."""
 
 import pytest
+
 from ditpipe.agent.arrange import arranged
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
 

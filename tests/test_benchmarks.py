@@ -26,7 +26,8 @@ from ditpipe.renderer.depth import preset
 def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
     plan, right = fixed_plan(regions, 7)
     assert (plan, right) == fixed_plan(regions, 7) != fixed_plan(regions, 8)
-    said = [f"{pattern} {one}".removeprefix("plain ") for pattern, one in zip(patterns_of(regions, 7), right, strict=True)]
+    patterned = zip(patterns_of(regions, 7), right, strict=True)
+    said = [f"{pattern} {one}".removeprefix("plain ") for pattern, one in patterned]
     assert all(region.prompt.text.startswith(words) for region, words in zip(plan.regions, said, strict=True))
     assert all(f"{one.colour} {one.subject}" in plan.scene.high_level for one in right)
     area = sum(region.box.area for region in plan.regions)
@@ -128,7 +129,8 @@ def test_the_first_briefs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "more"), [("cat", "cats"), ("bus", "buses"), ("butterfly", "butterflies"), ("leaf", "leaves"), ("fish", "fish")]
+    ("noun", "more"),
+    [("cat", "cats"), ("bus", "buses"), ("butterfly", "butterflies"), ("leaf", "leaves"), ("fish", "fish")],
 )
 def test_plurals(noun: str, more: str) -> None:
     assert geneval.plural(noun) == more

@@ -72,7 +72,8 @@ def main() -> None:
         vae.quant_conv.requires_grad_(False)
     train_set, held_out = pictures(8000, seed=1), pictures(200, seed=2)
     trained = [p for p in vae.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-3 if args.decoder_only or args.from_shipped else 2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    rate = 1e-3 if args.decoder_only or args.from_shipped else 2e-3
+    optimiser = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
     rng = np.random.default_rng()
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:

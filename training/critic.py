@@ -77,7 +77,7 @@ def label_of(thing: Thing | None) -> str:
 
 
 def boxes_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[Thing | None, Cut]]:
-    """Things and the boxes that a plan would give them: cells of the grid, or something around an object. None: nothing."""
+    """Things (None: nothing) and the boxes that a plan would give them: grid cells, or something around an object."""
     if not scene.things:
         width, height = rng.choice([1, 1 / 2, 1 / 3], 2)
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
@@ -204,7 +204,8 @@ def main() -> None:
     device, rng = pick_device(), np.random.default_rng()
     tokenizer = BertTokenizer.from_pretrained(text.folder() / "tokenizer")
     model = build(len(tokenizer)).to(device)
-    vectors = load_file(text.folder() / "text_encoder" / "model.safetensors")["embeddings.word_embeddings.weight"].float()
+    encoder = load_file(text.folder() / "text_encoder" / "model.safetensors")
+    vectors = encoder["embeddings.word_embeddings.weight"].float()
     _, _, axes = torch.pca_lowrank(vectors, q=96, center=True)
     reduced = (vectors - vectors.mean(0)) @ axes
     model.text_model.embeddings.token_embedding.weight.data.copy_(reduced / reduced.std() * 0.05)

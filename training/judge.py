@@ -138,8 +138,9 @@ def main() -> None:
         right = targets([thing for _, thing, _ in rows])
         with torch.autocast(device.type, torch.bfloat16):
             says = net(x)
-        losses = [F.cross_entropy(a.float(), b.to(device), label_smoothing=0.02) for a, b in zip(says, right, strict=True)]
-        return sum(losses), {}
+        pairs = zip(says, right, strict=True)
+        losses = [F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02) for said, y in pairs]
+        return torch.stack(losses).sum(), {}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
         probe = JudgeNet()

@@ -61,7 +61,8 @@ def _pieces(word: str, index: dict[str, int]) -> list[str]:
 def grow() -> None:
     """Adds the word pieces that captions need and the shipped vocabulary lacks, behind those that it has.
 
-    Their BERT vectors are the pretrained ones; the T5's are what a linear map, fitted to the known pieces, makes of them.
+    Their BERT vectors are the pretrained ones; the T5's are what a linear map makes of those, fitted to the known
+    pieces.
     """
     weights, vocabulary = _minilm()
     index = {token: i for i, token in enumerate(vocabulary)}

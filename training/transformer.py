@@ -38,7 +38,6 @@ from training.text import LENGTH
 from training.world import SIZE, paint
 
 
-
 def build() -> HunyuanDiT2DModel:
     return HunyuanDiT2DModel(
         num_attention_heads=4, attention_head_dim=64, hidden_size=256, num_layers=8, mlp_ratio=3.0,
@@ -178,7 +177,10 @@ def rotary_for(side: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def latents_of(count: int, seed: int, size: int) -> tuple[torch.Tensor, list]:
-    """`count` composed pictures as scaled VAE latents (float16, (count, 8, size / 8, size / 8)) and their scenes; kept on disk."""
+    """`count` composed pictures as scaled VAE latents and their scenes; kept on disk.
+
+    Latents: float16, (count, 8, size / 8, size / 8).
+    """
     path = WORK / f"latents-{count}-{seed}-{size}.pt"
     if not path.exists():
         vae = autoencoder.load()
