@@ -31,10 +31,14 @@ _TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "co
 
 @dataclass(frozen=True, eq=False)
 class LoadedLora:
-    """weights: name of a linear layer → (down (rank, in), up (out, rank)), scales included. region: its index."""
+    """weights: name of a linear layer → (down (rank, in), up (out, rank)), scales included. region: its index.
+
+    skipped: the file also holds weights for text encoders, which are not used.
+    """
 
     weights: Mapping[str, tuple[Tensor, Tensor]]
     region: int | None = None
+    skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def load_lora(
     convert: diffusers' reader for the pipeline, for files in other trainers' naming. Raises RenderError if the file is
     none, or does not fit the model.
     """
-    state, alphas, shared = _read(path, convert)
+    state, alphas, shared, skipped = _read(path, convert)
     modules, weights = dict(model.named_modules()), {}
     dtype = next(model.parameters()).dtype
     for name in sorted(state):
@@ -108,11 +112,11 @@ def load_lora(
             layer.takes_lora = True
     if not weights:
         raise RenderError(f"{path}: there is no LoRA of a {type(model).__name__} in it")
-    return LoadedLora(weights, region)
+    return LoadedLora(weights, region, skipped)
 
 
-def _read(path: Path, convert: Any) -> tuple[dict[str, dict[str, Tensor]], dict[str, float], float | None]:
-    """Layer → its matrices, layer → its alpha, and the alpha of all others."""
+def _read(path: Path, convert: Any) -> tuple[dict[str, dict[str, Tensor]], dict[str, float], float | None, bool]:
+    """Layer → its matrices, layer → its alpha, the alpha of all others, and whether text encoders' were left out."""
     try:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -128,11 +132,13 @@ def _read(path: Path, convert: Any) -> tuple[dict[str, dict[str, Tensor]], dict[
     shared = next((value for key, value in told.items() if key.split(".")[-1] == "lora_alpha"), None)
     state: dict[str, dict[str, Tensor]] = {}
     alphas: dict[str, float] = {}
+    skipped = False
     for key, tensor in tensors.items():
         name = key
         for prefix in PREFIXES:
             name = name.removeprefix(prefix)
         if key.startswith(("text_encoder", "lora_te")):
+            skipped = True
             continue
         if name.endswith(".alpha"):
             alphas[name.removesuffix(".alpha")] = float(tensor)
@@ -141,4 +147,4 @@ def _read(path: Path, convert: Any) -> tuple[dict[str, dict[str, Tensor]], dict[
         if ending is None:
             raise RenderError(f"{path}: {key!r} is no part of a LoRA in peft's or diffusers' naming")
         state.setdefault(name.removesuffix(ending), {})["down" if ending in DOWN else "up"] = tensor
-    return state, alphas, shared
+    return state, alphas, shared, skipped

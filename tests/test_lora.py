@@ -170,6 +170,10 @@ def test_the_namings_that_are_read(tiny: Renderer, tmp_path: Path) -> None:
     for name, tensors in files.items():
         save_file(tensors, tmp_path / f"{name}.safetensors")
     results = [drawn(tiny, of(tmp_path / f"{name}.safetensors")) for name in files]
+    mixed = files["diffusers"] | {"text_encoder.layer.lora_A.weight": down}
+    save_file({name: one.clone() for name, one in mixed.items()}, tmp_path / "mixed.safetensors")
+    told = tiny.render(request(tiny, of(tmp_path / "mixed.safetensors")))
+    assert torch.equal(told.latents, results[1]) and "text encoders are not used" in told.warnings[0]
     assert torch.equal(results[0], results[1])
     torch.testing.assert_close(results[1], results[2])
     assert not torch.equal(results[0], drawn(tiny))
