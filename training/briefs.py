@@ -429,7 +429,7 @@ def told_later(rng: np.random.Generator, count: int) -> Body:
     if form < 0.45:  # colours
         colours = [colour_of(rng) for _ in range(2)]
         start = f"{a(first, rng)} and {a(second, rng)}"
-        places = DEFAULT[2]
+        places: tuple[str, ...] = DEFAULT[2]
         if rng.random() < 0.3:
             start, places = pick(rng, [(w.format(a=a(first, rng), b=a(second, rng)), p) for w, p in (
                 ("{a} left of {b}", ("left", "right")), ("{a} above {b}", ("top", "bottom")), ("{a} to the right of {b}", ("right", "left")), ("{a} under {b}", ("bottom", "top")))])  # fmt: skip

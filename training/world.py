@@ -1,4 +1,4 @@
-"""The pocket world: subjects, colours, patterns, styles, backgrounds, lights, and how a scene is painted. No captions."""
+"""The pocket world: subjects, colours, patterns, styles, backgrounds, lights; and how a scene of them is painted."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
