@@ -57,9 +57,9 @@ class Page:
                       f"checkpoint, seed {SEED}; from left to right as listed."]  # fmt: skip
 
     def show(self, name: str, title: str, how: str, captions: Sequence[str], pictures: Sequence[Image.Image]) -> None:
-        row = Image.new("RGB", (100 * len(pictures) - 4, 96), "white")
+        row = Image.new("RGB", (132 * len(pictures) - 4, 128), "white")
         for i, picture in enumerate(pictures):
-            row.paste(picture.resize((96, 96)), (100 * i, 0))
+            row.paste(picture.resize((128, 128)), (132 * i, 0))
         row.save(DOCS / "controls" / f"{name}.png", optimize=True)
         self.lines += ["", f"## {title}", "", f"![{title}](controls/{name}.png)", "",
                        " · ".join(captions), "", f"`{how}`"]  # fmt: skip
@@ -79,14 +79,15 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         before = renderer.render(request(nine(), seed=seed))
         ours = renderer.edit(before, CAR)
         plan = ours.request.edited_plan
-        drawn = changed_tokens(before.request.plan, plan, rows=6, columns=6, patch=2)
+        tokens, cells = plan.height // 16, plan.height // 8  # a side
+        drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
         every = Kept(before.latents, drawn, whole=lambda steps: set(range(steps)))
         exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
             change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
-        levels = torch.tensor(list(change.convert("L").tobytes())).view(96, 96).float()
-        inside = cells_of(drawn, 12, 12, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
+        levels = torch.tensor(list(change.convert("L").tobytes())).view(plan.height, plan.width).float()
+        inside = cells_of(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
         for pixels, (mean, most) in far.items():
             wide = torch.nn.functional.max_pool2d(inside.float()[None], 2 * pixels + 1, 1, pixels)[0] > 0
             ring = levels[~wide]
