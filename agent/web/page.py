@@ -1,0 +1,148 @@
+"""The page itself: Gradio's chat beside the studio, and the handlers behind them. Every handler ends in `shown`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from ...prompts.errors import DitpipeError
+from ...prompts.scene import ScenePlan
+from ..conversation import Session
+from .rooms import Room
+from .view import chat_messages, session_choices, studio_value
+
+STATIC = Path(__file__).parent / "static"
+QUICK, CALM = 0.4, 4.0  # seconds between two looks at the session: while something is drawn, and otherwise
+MOUNT = """
+import(new URL("ditpipe/static/studio.js", document.baseURI).href)
+  .then((studio) => studio.mount({ element, props, watch, act: (said) => trigger("act", said) }));
+"""
+
+
+def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr.Blocks:
+    """`room_of`: whose sessions a request may see. `notice`: what is missing on this machine, in plain words."""
+    with gr.Blocks(title="ditpipe", analytics_enabled=False, fill_width=True) as page:
+        session_id = gr.Textbox(visible="hidden", elem_id="session")
+        seen = gr.State({})
+        timer = gr.Timer(CALM)
+        with gr.Row(elem_id="bar"):
+            gr.HTML('<a id="wordmark" href="./" aria-label="ditpipe, a new picture">ditpipe</a>')
+            past = gr.Dropdown([], label="Earlier pictures", elem_id="past", filterable=True, container=False)
+            gr.HTML('<a id="new" href="./">New picture</a>')
+        if notice:
+            gr.Markdown(notice, elem_id="notice")
+        with gr.Row(elem_id="desk"):
+            with gr.Column(elem_id="talk", scale=2, min_width=300):
+                chat = gr.Chatbot(
+                    elem_id="chat", show_label=False, container=False, render_markdown=False, buttons=[], height=None,
+                    feedback_options=None, placeholder="Say what you want to see.",
+                )  # fmt: skip
+                with gr.Row(elem_id="say"):
+                    message = gr.Textbox(
+                        show_label=False, container=False, lines=1, max_lines=6, elem_id="message", autofocus=True,
+                        placeholder="a red cat on the left …", scale=5, html_attributes=None,
+                    )  # fmt: skip
+                    send = gr.Button("Send", variant="primary", elem_id="send", scale=1, min_width=80)
+                approve = gr.Checkbox(label="Show me the layout before drawing", elem_id="approve")
+            with gr.Column(elem_id="studio", scale=3, min_width=300):
+                studio = gr.HTML(value=studio_value(None, None), html_template="<div></div>", js_on_load=MOUNT)
+        outputs = [session_id, seen, chat, studio, past, timer]
+
+        def shown(request: gr.Request, session: str, known: dict[str, Any], complaint: str = "") -> list[Any]:
+            """The page after something happened; what the browser has already is skipped."""
+            room = room_of(request)
+            one = room.find(session)
+            progress = room.desk.progress(one.id) if one else None
+            complaint = complaint or (room.desk.complaint(one.id) if one else "")
+            if complaint:
+                gr.Warning(complaint, duration=12)
+            busy = progress is not None or (one is not None and one.busy)
+            records = room.sessions().list()
+            fresh = {
+                "session": one.id if one else "",
+                "chat": chat_messages(one) + room.said_now(one),
+                "studio": studio_value(one, progress),
+                "past": session_choices(records),
+                "timer": QUICK if busy else CALM,
+            }
+            changed = {name for name in fresh if known.get(name) != fresh[name]}
+            drawn = {
+                "session": fresh["session"],
+                "chat": fresh["chat"],
+                "studio": fresh["studio"],
+                "past": gr.update(choices=fresh["past"], value=fresh["session"] or None),
+                "timer": gr.Timer(fresh["timer"]),
+            }
+            values = {name: drawn[name] if name in changed else gr.skip() for name in fresh}
+            return [values["session"], fresh, values["chat"], values["studio"], values["past"], values["timer"]]
+
+        def load(request: gr.Request) -> list[Any]:
+            return shown(request, request.query_params.get("s", ""), {})
+
+        def look(session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
+            return shown(request, session, known)
+
+        def say(text: str, session: str, known: dict[str, Any], first: bool, request: gr.Request) -> list[Any]:
+            if not text.strip():
+                return ["", *shown(request, session, known)]
+            room = room_of(request)
+            one = room.find(session, approve=first) or room.new(approve=first)
+            if not room.say(one, text):
+                return [text, *shown(request, one.id, known, "Wait until this picture is done, or stop it.")]
+            return ["", *shown(request, one.id, known)]
+
+        def act(session: str, known: dict[str, Any], first: bool, request: gr.Request, event: gr.EventData) -> list[Any]:
+            said: dict[str, Any] = event._data
+            if said["do"] == "say":
+                return say(said["message"], session, known, first, request)[1:]
+            room = room_of(request)
+            one = room.find(session, approve=first)
+            try:
+                if one is not None:
+                    _do(room, one, said)
+            except (DitpipeError, ValueError) as error:
+                return shown(request, session, known, " ".join(str(error).split()))
+            return shown(request, session, known)
+
+        def open_past(chosen: str | None, session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
+            return shown(request, chosen or session, known)
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        page.load(load, None, outputs, **quiet)
+        timer.tick(look, [session_id, seen], outputs, **quiet)
+        for asked in (message.submit, send.click):
+            asked(say, [message, session_id, seen, approve], [message, *outputs], **quiet)
+        studio.act(act, [session_id, seen, approve], outputs, **quiet)
+        past.input(open_past, [past, session_id, seen], outputs, **quiet)
+    return page
+
+
+def _do(room: Room, session: Session, said: dict[str, Any]) -> None:
+    """What a button of the studio asks for. Raises ValueError or DitpipeError."""
+    match said:
+        case {"do": "draw", "plan": plan, "message": message}:
+            scene = ScenePlan.model_validate(plan)
+            if session.waiting:
+                room.draw(session, lambda one: one.approve(scene), "yes")
+            else:
+                room.draw(session, lambda one: one.replan(scene, message), message)
+        case {"do": "stop"}:
+            room.desk.stop(session.id)
+        case {"do": "undo"}:
+            session.undo()
+        case {"do": "redo"}:
+            session.redo()
+        case {"do": "show", "number": int(number)}:
+            session.show(number)
+        case {"do": "choose", "number": int(number)}:
+            session.choose(number)
+        case {"do": "again"}:
+            room.draw(session, lambda one: one.again(), "try again")
+        case {"do": "more"}:
+            room.versions(session)
+        case _:
+            raise ValueError(f"this page does not know {said.get('do')!r}")
