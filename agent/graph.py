@@ -1,4 +1,4 @@
-"""The whole loop on one screen: plan → render → critique → revise → render …, the best round kept, not the last."""
+"""The whole loop on one screen: plan → (a yes) → render → critique → revise → render …, the best round kept."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import write
@@ -45,6 +46,15 @@ def build_graph(
         write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
         return {"plan": answer.model_dump(), "tried": [], "done": False}
 
+    def approve_node(state: State) -> State:
+        said = interrupt(state["plan"])  # the run ends here, and goes on with True or a changed plan
+        if said is True:
+            return {}
+        answer = ScenePlan.model_validate(said)
+        get_stream_writer()(Planned(answer))
+        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        return {"plan": answer.model_dump()}
+
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
         request = request_for(ScenePlan.model_validate(state["plan"]))
@@ -65,21 +75,21 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                verdict = critique.invoke(
-                    call | {"args": {"plan": one["request"]["plan"], "path": one["path"]}}
-                ).artifact
+                shown = _shown(one).model_dump()
+                verdict = critique.invoke(call | {"args": {"plan": shown, "path": one["path"]}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
         best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
         write(Path(best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
-        return {"tried": [*state["tried"], best]}
+        others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
+        return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 
     def revise_node(state: State) -> State:
         # Go on from the best round so far: a revision that made things worse is not built upon.
         number = len(state["tried"])
         best = max(state["tried"], key=lambda one: one["critique"]["score"])
-        scene = ScenePlan.model_validate(best["request"]["plan"])
+        scene = _shown(best)
         revision = revise(scene, Critique.model_validate(best["critique"]), number)
         if revision is None:
             return {"done": True}
@@ -95,12 +105,19 @@ def build_graph(
 
     graph = StateGraph(State)
     graph.add_node("plan", plan_node)
+    graph.add_node("approve", approve_node)
     graph.add_node("render", render_node)
     graph.add_node("critique", critique_node)
     graph.add_node("revise", revise_node)
     graph.add_edge(START, "plan")
-    graph.add_edge("plan", "render")
+    graph.add_edge("plan", "approve" if settings.approve else "render")
+    graph.add_edge("approve", "render")
     graph.add_edge("render", "critique")
     graph.add_conditional_edges("critique", after_critique, ["revise", END])
     graph.add_conditional_edges("revise", lambda state: END if state["done"] else "render", ["render", END])
     return graph
+
+
+def _shown(drawn: dict[str, Any]) -> ScenePlan:
+    """The plan that a finished picture shows, its edits included."""
+    return RenderRequest.model_validate(drawn["request"]).edited_plan

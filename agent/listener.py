@@ -3,11 +3,24 @@
 Both answer with the same `Heard`. Who draws, and how undo works, is not known here.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import ValidationError
+
+from ..prompts.errors import PlanningError
 from ..prompts.messages import Heard
 from ..prompts.scene import Critique, ScenePlan
+from ..prompts.templates import words
+from .chat_models import structured_reply
+from .local_models import LOCAL_MODELS
+from .planner import REPAIRS, problem_lines
+
+if TYPE_CHECKING:
+    from .painter import Agent
 
 
 @dataclass(frozen=True)
@@ -29,3 +42,51 @@ class Listener(Protocol):
     def hear(self, message: str, shown: Shown) -> Heard:
         """What a message means. Raises PlanningError or ModelError; what is not understood comes back as 'unclear'."""
         ...
+
+
+class ModelListener:
+    """A chat model that understands messages by one structured call; invalid answers are re-asked, at most twice."""
+
+    def __init__(self, chat_model: BaseChatModel) -> None:
+        self.chat_model = chat_model
+
+    def hear(self, message: str, shown: Shown) -> Heard:
+        """Raises PlanningError (with the raw reply) if the answer stays invalid, ModelError without a model."""
+        sight = asdict(shown) | {
+            "plan": shown.plan.model_dump() if shown.plan else None,
+            "critique": shown.critique.model_dump() if shown.critique else None,
+        }
+        messages: list[BaseMessage] = [
+            SystemMessage(words("listener")), HumanMessage(f"{json.dumps(sight)}\n\nTheir message: {message}"),
+        ]  # fmt: skip
+        for attempt in range(REPAIRS + 1):
+            raw, parsed = structured_reply(self.chat_model, Heard, messages)
+            try:
+                return _possible(Heard.model_validate(parsed), shown)
+            except ValueError as error:
+                problem = problem_lines(error) if isinstance(error, ValidationError) else str(error)
+                if attempt == REPAIRS:
+                    said = f"the message was not understood in {REPAIRS + 1} answers of the model: {problem}"
+                    raise PlanningError(said, reply=raw) from error
+                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
+        raise AssertionError("unreachable")
+
+
+def _possible(heard: Heard, shown: Shown) -> Heard:
+    """The answer itself. Raises ValueError if what it says cannot be done to what is shown."""
+    if heard.kind == "change" and shown.plan is None:
+        raise ValueError("kind: nothing is drawn yet, so it can only be a new brief, a question or unclear")
+    if heard.revision and shown.plan:
+        heard.revision.apply(shown.plan)
+    if heard.kind == "choose" and heard.choice > shown.candidates:
+        raise ValueError(f"choice: there are {shown.candidates} candidates")
+    return heard
+
+
+def listener_for(agent: "Agent") -> Listener:
+    """The listener that fits an agent's planner: local planners were trained for plans alone."""
+    if agent.planner_name in LOCAL_MODELS:
+        from .embedded_listener import EmbeddedListener
+
+        return EmbeddedListener(lambda brief: agent.planner.answer(brief))
+    return ModelListener(agent.planner.chat_model)

@@ -1,31 +1,31 @@
 """The agent: brief in, picture out. Wires models, tools and the loop together, and keeps each run in a folder."""
 
 import asyncio
-import json
-import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
 
 from ..prompts.errors import RunError
-from ..prompts.scene import MAX_BRIEF, Critique, ScenePlan
+from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
-from ..renderer.picture import write
+from ..renderer.picture import copy_result, read_request
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
-from ..tools.pictures import critique_file, render_candidates, revise_plan
+from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
-from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Round
+from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
+from .run_folder import new_folder, note, run_record, write_record
 from .settings import Settings
 
 
@@ -50,14 +50,23 @@ class Agent:
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
         self._planner, self._critic = planner, critic
+        self._models: Agent = self  # whose planner and critic are used
         self.stop = threading.Event()  # set it to end a run at its next denoising step, with KeyboardInterrupt
 
     @property
     def size(self) -> int:
         return self.settings.size or self.renderer.checkpoint.size
 
+    def under(self, **options: Any) -> "Agent":
+        """An agent with the same models, loaded once for both, under other settings, and with a `stop` of its own."""
+        other = Agent(settings=self.settings, renderer=self.renderer, **options)
+        other._models = self._models
+        return other
+
     @cached_property
     def planner(self) -> Planner:
+        if self._models is not self:
+            return self._models.planner
         if self._planner:
             return self._planner
         return Planner(self._chat(self.planner_name), width=self.size, height=self.size)
@@ -69,6 +78,8 @@ class Agent:
 
     @cached_property
     def critic(self) -> Critic | None:
+        if self._models is not self:
+            return self._models.critic
         if self._critic or self.settings.critic == "none":
             return self._critic
         return (
@@ -96,21 +107,30 @@ class Agent:
         """Plans, draws, criticises and mends a brief. Raises ValueError for an unusable brief, else DitpipeError."""
         return _last(self.stream(brief, plan=plan, folder=folder))
 
-    def stream(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Iterator[Event]:
-        """As `paint`, yielding typed events; the last one is `Finished`."""
+    def stream(
+        self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
+    ) -> Iterator[Event]:
+        """As `paint`, yielding typed events; the last one is `Finished`, or `Waiting` under the setting `approve`.
+
+        With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn.
+        """
+        if base and not plan:
+            raise ValueError("a picture is changed by a plan: give `plan` beside `base`")
         if not brief.strip():
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        run = folder or _new_folder(self.settings.out)
-        kept = self.settings.model_dump(mode="json", exclude={"api_key"})
-        write(run / "run.json", json.dumps({"brief": brief, "settings": kept}, indent=2).encode())
-        start = {"brief": brief, "folder": str(run)} | ({"plan": plan.model_dump()} if plan else {})
-        yield from self._run(run, brief, start)
+        run = folder or new_folder(self.settings.out)
+        write_record(run, brief, self.settings, plan=plan, base=base)
+        yield from self._run(run)
 
-    def resume(self, folder: Path) -> Iterator[Event]:
-        """Goes on with a killed run from its last finished node. Raises RunError if there is nothing to go on from."""
-        yield from self._run(folder, run_record(folder)["brief"], None)
+    def resume(self, folder: Path, *, approved: bool | ScenePlan = False) -> Iterator[Event]:
+        """Goes on with a killed run from its last finished node, or with one whose plan waits for a yes.
+
+        `approved`: True, or the changed plan to draw; without it a waiting run only says again what it waits for.
+        Raises RunError if there is nothing to go on from.
+        """
+        yield from self._run(folder, approved)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """`paint`, without blocking the event loop."""
@@ -153,96 +173,92 @@ class Agent:
 
         return step
 
-    def _run(self, folder: Path, brief: str, start: dict[str, Any] | None) -> Iterator[Event]:
-        graph = build_graph(
-            self.settings,
-            plan=lambda text: self.planner.plan(text),
-            render=lambda on_step: render_candidates(self.renderer, self._stoppable(on_step)),
-            critique=critique_file(self.critic.critique) if self.critic else None,
-            revise=lambda plan, critique, number: revise(
-                plan, critique, round_number=number, threshold=self.settings.accept
-            ),
-            apply=revise_plan(),
-            request_for=self.request,
-        )
+    def _run(self, folder: Path, approved: bool | ScenePlan = False) -> Iterator[Event]:
+        record = run_record(folder)
+        brief, start = record["brief"], {"brief": record["brief"], "folder": str(folder)}
+        start |= {"plan": record["plan"]} if "plan" in record else {}
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
         with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-            app = graph.compile(checkpointer=SqliteSaver(connection))
-            if start is None and not app.get_state(config).values:
-                start = {"brief": brief, "folder": str(folder)}  # killed before its first node had finished
+            app = self._graph(record).compile(checkpointer=SqliteSaver(connection))
+            state = app.get_state(config)
+            begin: Any = None if state.values else start
+            if state.next == ("approve",):
+                if not approved:
+                    yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+                    return
+                begin = Command(resume=True if approved is True else approved.model_dump())
             try:
-                for event in app.stream(start, config, stream_mode="custom", durability="sync"):  # type: ignore[call-overload]
-                    _note(folder, event)
+                for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
+                    note(folder, event)
                     yield event
             except sqlite3.Error as error:
                 raise RunError(
                     f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"
                 ) from error
-            tried = app.get_state(config).values["tried"]
-        rounds = tuple(_round(number + 1, one) for number, one in enumerate(tried))
+            state = app.get_state(config)
+        if state.next == ("approve",):
+            waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+            note(folder, waiting)
+            yield waiting
+            return
+        rounds = tuple(_round(number + 1, one) for number, one in enumerate(state.values["tried"]))
         painting = Painting(brief, folder, rounds)
-        write(painting.path, painting.best.path.read_bytes())
+        copy_result(painting.best.path, painting.path)
         finished = Finished(painting)
-        _note(folder, finished)
+        note(folder, finished)
         yield finished
 
+    def _graph(self, record: dict[str, Any]) -> Any:
+        """The loop over a brief, or over the change of a finished picture if the record of the run names one."""
+        base = Path(record["base"]) if "base" in record else None
+        before = read_request(base) if base else None
 
-def run_record(folder: Path) -> dict[str, Any]:
-    """Brief and settings of a run folder. Raises RunError if it is none."""
-    try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
-    return record
+        def request_for(plan: ScenePlan) -> RenderRequest:
+            return self.request(plan) if before is None else _edit(before, plan)
+
+        def render(on_step: OnStep) -> BaseTool:
+            step = self._stoppable(on_step)
+            return edit_candidates(self.renderer, base, step) if base else render_candidates(self.renderer, step)
+
+        def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
+            if before is not None:  # what nobody asked to change stays as it is, however weak
+                changed = _edit(before, plan).edits[-1].names
+                critique = critique.model_copy(update={"regions": [r for r in critique.regions if r.name in changed]})
+            return revise(plan, critique, round_number=number, threshold=self.settings.accept)
+
+        return build_graph(
+            self.settings,
+            plan=lambda text: self.planner.plan(text),
+            render=render,
+            critique=critique_file(self.critic.critique) if self.critic else None,
+            revise=mend,
+            apply=revise_plan(),
+            request_for=request_for,
+        )
+
+
+def _edit(before: RenderRequest, plan: ScenePlan) -> RenderRequest:
+    """The request that draws a plan into a finished picture. Raises ValueError if nothing differs, or too much."""
+    revision = Revision.between(before.edited_plan, plan)
+    if revision is None:
+        raise ValueError("nothing to change: the picture shows this plan already")
+    return before.model_copy(update={"edits": [*before.edits, revision]})
 
 
 def _last(events: Iterator[Event]) -> Painting:
     painting = None
     for event in events:
         painting = event.painting if isinstance(event, Finished) else painting
+        if isinstance(event, Waiting):
+            raise RunError(f"the plan waits for a yes: ditpipe resume {event.folder} --yes, or Agent.resume(…)")
     assert painting is not None
     return painting
 
 
-def _new_folder(out: Path) -> Path:
-    """A fresh folder named by the time. Raises RunError if it cannot be made."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1000):
-        folder = out / (stamp if not attempt else f"{stamp}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError as error:
-            if not out.is_dir():
-                raise RunError(f"cannot write to {out}: it is not a folder") from error
-            continue
-        except OSError as error:
-            raise RunError(f"cannot write to {out}: {error.strerror}") from error
-        return folder
-    raise RunError(f"{out}: too many runs in one second")
-
-
 def _round(number: int, one: dict[str, Any]) -> Round:
-    critique = Critique.model_validate(one["critique"]) if one["critique"] else None
-    return Round(number, RenderRequest.model_validate(one["request"]), Path(one["path"]), critique)
+    def verdict(critique: Any) -> Critique | None:
+        return Critique.model_validate(critique) if critique else None
 
-
-_NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {
-    Planned: lambda e: {"plan": e.plan.model_dump()},
-    Rendered: lambda e: {"round": e.round, "path": str(e.path), "seconds": round(e.seconds, 3), "warnings": e.warnings},
-    Critiqued: lambda e: {"round": e.round, "critique": e.critique.model_dump()},
-    Revised: lambda e: {"round": e.round, "revision": e.revision.model_dump(exclude_none=True)},
-    Finished: lambda e: {"best": e.painting.best.number, "path": str(e.painting.path)},
-}
-
-
-def _note(folder: Path, event: Event) -> None:
-    """Appends an event to events.jsonl (steps are progress, not history)."""
-    note = _NOTES.get(type(event))
-    if not note:
-        return
-    row = {"event": type(event).__name__.lower(), "time": datetime.now().isoformat(timespec="seconds")} | note(event)
-    try:
-        with (folder / "events.jsonl").open("a") as out:
-            out.write(json.dumps(row) + os.linesep)
-    except OSError as error:
-        raise RunError(f"cannot write {folder / 'events.jsonl'}: {error.strerror}") from error
+    candidates = tuple(Candidate(Path(c["path"]), verdict(c["critique"])) for c in one.get("candidates", []))
+    request = RenderRequest.model_validate(one["request"])
+    return Round(number, request, Path(one["path"]), verdict(one["critique"]), candidates)

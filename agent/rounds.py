@@ -11,17 +11,29 @@ from ..renderer.pipeline import RenderRequest, Step
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One of several pictures of a round's plan."""
+
+    path: Path
+    critique: Critique | None
+
+
+@dataclass(frozen=True)
 class Round:
-    """One plan, its picture file and what the critic said of it (None without a critic)."""
+    """One plan, its picture file and what the critic said of it (None without a critic).
+
+    `candidates`: all pictures of the round in the order of drawing, the best one included, if there were several.
+    """
 
     number: int
     request: RenderRequest
     path: Path
     critique: Critique | None
+    candidates: tuple[Candidate, ...] = ()
 
     @property
     def plan(self) -> ScenePlan:
-        return self.request.plan
+        return self.request.edited_plan
 
     @property
     def score(self) -> float:
@@ -56,6 +68,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """The run stops here until somebody says yes: `Agent.resume(folder, approved=True)`, or a changed plan for True."""
+
+    plan: ScenePlan
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Stepped:
     round: int
     candidate: int
@@ -87,4 +107,4 @@ class Finished:
     painting: Painting
 
 
-Event = Planned | Stepped | Rendered | Critiqued | Revised | Finished
+Event = Planned | Waiting | Stepped | Rendered | Critiqued | Revised | Finished

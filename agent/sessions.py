@@ -31,20 +31,26 @@ CREATE TABLE IF NOT EXISTS turns (
 """
 
 
-class Candidate(BaseModel):
-    """One of several pictures of a turn's plan. `picture`: file, relative to the session's folder."""
+class Shot(BaseModel):
+    """One picture on the way of a turn: a candidate, or a round's best. `picture`: relative to the session's folder."""
 
     model_config = ConfigDict(frozen=True)
 
     picture: str
-    score: float | None = None
+    critique: Critique | None = None
+
+    @property
+    def score(self) -> float | None:
+        return self.critique.score if self.critique else None
 
 
 class Turn(BaseModel):
     """One message and what came of it. Turns with a picture are the nodes of a tree; a session's head is one of them.
 
     `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is shown after
-    it, which is the turn itself if it drew something. Files are relative to the session's folder.
+    it, which is the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
+    folder, `base` the picture that was edited (None if all of it was drawn). `plan` is what `picture` shows, or what
+    waits for a yes; `approved` says that it came. `candidates` are the best round's, if there were several.
     `status`: pending (recorded, not finished: its process works on it, or died), waiting (the plan waits for a yes),
     done, stopped (by the person) or failed (`reply` says why).
     """
@@ -67,7 +73,9 @@ class Turn(BaseModel):
     folder: str | None = None
     picture: str | None = None
     critique: Critique | None = None
-    candidates: tuple[Candidate, ...] = ()
+    approved: bool = False
+    rounds: tuple[Shot, ...] = ()
+    candidates: tuple[Shot, ...] = ()
 
 
 class SessionRecord(BaseModel):
@@ -88,7 +96,7 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         """`folder`: None for the user's data folder. Raises RunError if it cannot be written."""
-        self.folder = folder or user_data_path("ditpipe") / "sessions"
+        self.folder = (folder or user_data_path("ditpipe") / "sessions").expanduser().resolve()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -129,7 +137,8 @@ class Store:
 
     def record(self, session: str) -> SessionRecord:
         """The session of that id, or of a beginning that only one id has. Raises RunError."""
-        found = self._records("WHERE id = ?", session) or self._records("WHERE substr(id, 1, ?) = ?", len(session), session)
+        exact = self._records("WHERE id = ?", session)
+        found = exact or self._records("WHERE substr(id, 1, ?) = ?", len(session), session)
         if len(found) != 1 or not session:
             which = "several sessions begin" if len(found) > 1 else "no session begins"
             raise RunError(f"{which} with {session!r}; list them: ditpipe sessions")
@@ -175,12 +184,16 @@ class Store:
             db.execute("UPDATE sessions SET updated = ?, head = ? WHERE id = ?", (time.time(), turn.head, session))
         return turn
 
-    def copy(self, session: str, *, turns: list[Turn], title: str) -> SessionRecord:
-        """A new session that begins with these turns of another. Its pictures are copied by the caller."""
-        new = self.create(title)
+    def remove(self, session: str, turn: Turn) -> None:
+        """Takes back a turn that came to nothing."""
         with self._transaction() as db:
-            rows = [(new.id, turn.number, turn.model_dump_json()) for turn in turns]
+            db.execute("DELETE FROM turns WHERE session = ? AND number = ?", (session, turn.number))
+
+    def fill(self, session: str, turns: list[Turn]) -> SessionRecord:
+        """Gives a new session these turns of another, with their numbers."""
+        with self._transaction() as db:
+            rows = [(session, turn.number, turn.model_dump_json()) for turn in turns]
             db.executemany("INSERT INTO turns VALUES (?, ?, ?)", rows)
             head = turns[-1].head if turns else None
-            db.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, new.id))
-        return self.record(new.id)
+            db.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
+        return self.record(session)

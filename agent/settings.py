@@ -30,4 +30,6 @@ class Settings(BaseSettings):
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
     depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")
+    approve: bool = Field(default=False, description="stop after the plan and wait for a yes or a changed plan")
     out: Path = Field(default=Path("runs"), description="folder for the run folders")
+    sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")

@@ -79,7 +79,8 @@ def paint_work(agent: Agent, renderer: Renderer) -> Work:
         order = PaintOrder.model_validate(asked)
         options = order.model_dump(include={"seed", "steps", "rounds", "candidates"}, exclude_none=True)
         painter = Agent(
-            settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic, **options
+            settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic,
+            approve=False, **options,
         )
         if (folder / "round-1").exists():
             events = painter.resume(folder)

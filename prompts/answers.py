@@ -35,6 +35,11 @@ PREPOSITIONS = {
 }  # fmt: skip
 
 
+def article(words: str) -> str:
+    """'a' or 'an', by spelling."""
+    return "an" if re.match(r"(?!uni|eu|one|use)[aeiou]", words.lower()) else "a"
+
+
 class PlannedObject(Contract):
     """One object of the picture, in words."""
 
@@ -53,7 +58,7 @@ class PlannedObject(Contract):
     def named(self) -> str:
         """'a red cat'."""
         words = f"{self.colour} {self.subject}".strip()
-        return f"{'an' if re.match(r'(?!uni|eu|one|use)[aeiou]', words.lower()) else 'a'} {words}"
+        return f"{article(words)} {words}"
 
     @property
     def looks(self) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from ..prompts.errors import RunError
 from .pipeline import RenderRequest, RenderResult
@@ -36,6 +38,41 @@ def write(path: Path, content: bytes) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_result(path: Path, result: RenderResult) -> None:
+    """The picture as `path`, a PNG, and its latents beside it, from which an edit goes on without drawing it again."""
+    write(_latents(path), save({"latents": result.latents}))
+    write(path, png_bytes(result))
+
+
+def copy_result(source: Path, target: Path) -> None:
+    """Copies a picture, and its latents if it has any beside it. Raises RunError."""
+    try:
+        if _latents(source).exists():
+            write(_latents(target), _latents(source).read_bytes())
+        write(target, source.read_bytes())
+    except OSError as error:
+        raise RunError(f"cannot read {source}: {error.strerror}") from error
+
+
+def read_result(path: Path) -> RenderResult | RenderRequest:
+    """What `write_result` wrote, bit for bit; without latents beside it the request that the picture carries.
+
+    Either can be edited; a request is drawn first. Raises RunError if it is no picture of ditpipe's.
+    """
+    request = read_request(path)
+    try:
+        latents = load(_latents(path).read_bytes())["latents"]
+    except FileNotFoundError:
+        return request
+    except (OSError, SafetensorError, KeyError) as error:
+        raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
+    return RenderResult(request, open_image(path), latents, 0.0)
+
+
+def _latents(path: Path) -> Path:
+    return path.with_suffix(".latents")
 
 
 def open_image(path: Path) -> Image.Image:

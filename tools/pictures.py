@@ -12,8 +12,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.scene import Critique, Revision, ScenePlan
-from ..renderer.picture import open_image, png_bytes, write
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult
+from ..renderer.picture import open_image, read_result, write_result
+from ..renderer.pipeline import CANDIDATE_STRIDE, OnStep, Renderer, RenderRequest, RenderResult
 
 
 class CandidatesArguments(RenderRequest):
@@ -42,7 +42,7 @@ def render_candidates(renderer: Renderer, on_step: OnStep | None = None) -> Base
         request = RenderRequest(**{name: value for name, value in arguments.items() if name != "paths"})
         results = renderer.candidates(request, len(paths), on_step)
         for path, result in zip(paths, results, strict=True):
-            write(path, png_bytes(result))
+            write_result(path, result)
         return f"Drew {len(paths)} pictures of {len(request.plan.regions)} regions.", results
 
     return StructuredTool.from_function(
@@ -51,6 +51,49 @@ def render_candidates(renderer: Renderer, on_step: OnStep | None = None) -> Base
         description="Draw several pictures of one scene plan in one batch, each from its own noise, as PNG files.",
         args_schema=CandidatesArguments,
         response_format="content_and_artifact",
+    )
+
+
+def edit_candidates(renderer: Renderer, base: Path, on_step: OnStep | None = None) -> BaseTool:
+    """The tool `edit_candidates`: a request's last edit, drawn into the finished picture `base`, once per path.
+
+    From the second on, the regions of that edit get seeds of their own. The artifact is a list of RenderResult.
+    """
+
+    def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
+        request = RenderRequest(**{name: value for name, value in arguments.items() if name != "paths"})
+        before, results = read_result(base), []
+        for number, path in enumerate(arguments["paths"]):
+            result = renderer.edit(before, _reseeded(request, number), on_step)
+            write_result(Path(path), result)
+            results.append(result)
+        return f"Drew {len(results)} pictures with {len(request.edits[-1].names)} regions changed.", results
+
+    return StructuredTool.from_function(
+        run,
+        name="edit_candidates",
+        description="Draw what an edit changes into a finished picture, several times from other noise, as PNG files.",
+        args_schema=CandidatesArguments,
+        response_format="content_and_artifact",
+    )
+
+
+def _reseeded(request: RenderRequest, number: int) -> Revision:
+    """The request's last edit, as candidate `number` from 0 draws it."""
+    edit = request.edits[-1]
+    if not number:
+        return edit
+    plan = request.edited_plan
+
+    def seed(name: str) -> int:
+        own = plan.region(name).seed
+        return ((request.seed if own is None else own) + number * CANDIDATE_STRIDE) % 2**63
+
+    return edit.model_copy(
+        update={
+            "changes": [one.model_copy(update={"seed": seed(one.name)}) for one in edit.changes],
+            "added": [one.model_copy(update={"seed": seed(one.name)}) for one in edit.added],
+        }
     )
 
 

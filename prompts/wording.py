@@ -1,0 +1,136 @@
+"""Keeps what a plan says in step with its regions: who is named where in the scene prompt. Pure; knows no model.
+
+The scene prompts that `answers.compose` writes are lists ("a red cat on the left and a blue rocket on the right at
+night"), and so can be taken apart; in any other text only the words of a region that are found there are replaced.
+"""
+
+import re
+
+from .answers import PLACE_PHRASES, PREPOSITIONS, article
+from .layout import Place
+from .scene import Box, LeveledPrompt, Region, ScenePlan
+
+COLOURS = frozenset(
+    "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden "
+    "gold silver teal cyan magenta beige navy maroon bronze indigo olive lime rainbow lilac cream ivory coral amber".split()
+)
+SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
+_PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
+
+
+def place_of(box: Box) -> Place:
+    """The place word that says best where a box is, by its centre; a box as wide as the picture has no side."""
+    x, y = box.centre
+    across = "left" if x < 0.4 else "right" if x > 0.6 else ""
+    down = "top" if y < 0.4 else "bottom" if y > 0.6 else ""
+    place: Place = f"{down} {across}".strip() or "center"  # type: ignore[assignment]
+    return place
+
+
+def subject_of(region: Region) -> str:
+    """What a region shows, without its place: 'cat' of 'cat on the left'."""
+    text = region.prompt.high_level.strip()
+    return next((text[: -len(p)].rstrip() for p in _PLACES if text.lower().endswith(" " + p)), text)
+
+
+def colour_of(region: Region) -> str:
+    """The colour words of a region's low level: 'dark blue' of 'striped dark blue, made of wool'; or empty."""
+    words = re.findall(r"[\w-]+", region.prompt.low_level.partition(",")[0])
+    for index, word in enumerate(words):
+        if word.lower() in COLOURS:
+            start = index - 1 if index and words[index - 1].lower() in SHADES else index
+            return " ".join(words[start : index + 1])
+    return ""
+
+
+def named(region: Region) -> str:
+    """'a red cat'."""
+    words = f"{colour_of(region)} {subject_of(region)}".strip()
+    return f"{article(words)} {words}"
+
+
+def phrase(region: Region) -> str:
+    """How a scene prompt names a region: 'a red cat on the left'; without a place if its own prompt has none."""
+    place = region.prompt.high_level[len(subject_of(region)) :].strip()
+    return f"{named(region)} {place}".strip()
+
+
+def placed(region: Region) -> Region:
+    """The region with the place of its box in its high level."""
+    text = f"{subject_of(region)} {PLACE_PHRASES[place_of(region.box)]}"
+    prompt = LeveledPrompt(high_level=text, low_level=region.prompt.low_level)
+    return region.model_copy(update={"prompt": prompt})
+
+
+def listed(regions: list[Region]) -> str:
+    """'a red cat on the left, a moon at the top and a blue rocket on the right'."""
+    parts = [phrase(region) for region in regions]
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def background_of(plan: ScenePlan) -> str | None:
+    """What the scene prompt says after its list of the regions: 'at night', or empty. None if it is no such list."""
+    text, body = plan.scene.high_level, listed(plan.regions)
+    return text[len(body) :].lstrip(" ,") if text.lower().startswith(body.lower()) else None
+
+
+def with_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:
+    """The plan at another place or time. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
+    prompt is no list of the regions, so that it is not known what in it is the background."""
+    if background_of(plan) is None:
+        raise ValueError("this picture's scene prompt is not in a form whose background can be told from the rest")
+    scene = LeveledPrompt(high_level=_joined(listed(plan.regions), background), low_level=mood or plan.scene.low_level)
+    return plan.model_copy(update={"scene": scene})
+
+
+def retold(before: ScenePlan, after: ScenePlan) -> ScenePlan:
+    """`after`, with places in the prompts of regions that moved, and with a scene prompt that names what is there now.
+
+    A scene prompt that differs already is left as it is.
+    """
+    known = {region.name: region for region in before.regions}
+    regions = [_moved(known.get(region.name), region) for region in after.regions]
+    plan = after.model_copy(update={"regions": regions})
+    if after.scene != before.scene:
+        return plan
+    background = background_of(before)
+    if background is not None:
+        text = _joined(listed(regions), background)
+    else:
+        text = _replaced(before.scene.high_level, known, {region.name: region for region in regions})
+    scene = LeveledPrompt(high_level=text[:1000], low_level=after.scene.low_level)
+    return plan.model_copy(update={"scene": scene})
+
+
+def _moved(was: Region | None, region: Region) -> Region:
+    if was is None or was.box == region.box or was.prompt.high_level != region.prompt.high_level:
+        return region
+    return placed(region) if place_of(was.box) != place_of(region.box) else region
+
+
+def _joined(body: str, background: str) -> str:
+    if not background:
+        return body
+    return f"{body}{' ' if background.split(' ')[0].lower() in PREPOSITIONS else ', '}{background}"
+
+
+def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) -> str:
+    """Words of changed regions replaced, of removed ones taken out where they are found, added ones named at the end."""
+    for name, was in before.items():
+        becomes = after.get(name)
+        if becomes == was:
+            continue
+        for old in (phrase(was), named(was), named(was).split(" ", 1)[1]):
+            at = text.lower().find(old.lower())
+            if at < 0:
+                continue
+            if becomes:
+                new = phrase(becomes) if old == phrase(was) else named(becomes)
+                new = new if old == phrase(was) or old == named(was) else new.split(" ", 1)[1]
+                text = text[:at] + new + text[at + len(old) :]
+            else:
+                gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
+                text = gone.sub("", text, count=1).strip(" ,")
+            break
+    new = [phrase(region) for name, region in after.items() if name not in before]
+    return ", ".join([text, *new]) if text else " and ".join(new)
