@@ -1,6 +1,7 @@
 """The web application: the page, its pictures and downloads, behind the gate. Needs the extra `web`."""
 
 import tempfile
+import threading
 from pathlib import Path
 
 import fastapi
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 
 from ...prompts.errors import ModelError, RunError
 from ...tools.gate import Gate, Keys, caller_of
+from ...tools.jobs import LOCAL
 from ..conversation import Session
 from ..embedded_llm import weights
 from ..local_models import LOCAL_MODELS
@@ -24,7 +26,8 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
     """The page of an agent as an ASGI application. What an ended process left unfinished is drawn on at once."""
     rooms = Rooms(agent)
     if not keys:
-        rooms.of("local")
+        rooms.of(LOCAL)
+    threading.Thread(target=rooms.warm_up, name="web-warm-up", daemon=True).start()
     app = fastapi.FastAPI(openapi_url=None)
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
 
@@ -70,7 +73,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         return FileResponse(path, filename=f"{_name(one)}.zip", background=BackgroundTask(folder.cleanup))
 
     gr.mount_gradio_app(
-        app, build_page(room_of, notice=notice), path="/", footer_links=[], run_history=False, css_paths=STATIC / "page.css",
+        app, build_page(room_of, notice=notice), path="/", footer_links=[], run_history=False, head='<link rel="stylesheet" href="ditpipe/static/page.css">',
         theme=theme(), max_file_size="1mb", show_error=True, ssr_mode=False, pwa=False,
     )  # fmt: skip
     return Gate(app, keys=keys, browser=True)

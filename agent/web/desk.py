@@ -33,10 +33,13 @@ class Progress:
 
 
 class Desk:
-    """The turns that are being drawn now. `easel`: the lock that lets one of them draw at a time, on whatever desk."""
+    """The turns that are being drawn now.
 
-    def __init__(self, easel: threading.Lock) -> None:
-        self._easel, self._lock = easel, threading.Lock()
+    `easel`: the lock that lets one of them draw at a time, on whatever desk. `warm`: set once the models are loaded.
+    """
+
+    def __init__(self, easel: threading.Lock, warm: threading.Event) -> None:
+        self._easel, self._warm, self._lock = easel, warm, threading.Lock()
         self._progress: dict[str, Progress] = {}
         self._drawing: dict[str, Session] = {}
         self._said: dict[str, str] = {}
@@ -83,6 +86,10 @@ class Desk:
                 self._note(session.id, text="Another picture is being drawn; yours is next …")
                 self._easel.acquire()
             try:
+                if not self._warm.is_set():
+                    self._note(session.id, text="Loading the models; this happens once after each start …")
+                    self._warm.wait()
+                    self._note(session.id, text="Reading your words …")
                 watch = _Watch()
                 for event in drawing(session):
                     if changes := watch.see(event):
@@ -107,7 +114,7 @@ class _Watch:
             case Understood():
                 return {"text": "Planning the picture …" if event.heard.kind == "new brief" else "Working on it …"}
             case Planned():
-                return {"text": "Preparing to draw; the first picture takes longer …", "stoppable": True}
+                return {"text": "This is the layout; drawing begins …", "stoppable": True}
             case Stepped(number, _, step):
                 return self._step(number, step)
             case Rendered():

@@ -9,18 +9,22 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ...prompts.errors import DitpipeError
+from pydantic import ValidationError
+
+from ...prompts.errors import DitpipeError, first_problem
 from ...prompts.scene import ScenePlan
 from ..conversation import Session
 from .rooms import Room
-from .view import chat_messages, session_choices, studio_value
+from .view import bar_value, chat_messages, studio_value
 
 STATIC = Path(__file__).parent / "static"
 QUICK, CALM = 0.4, 4.0  # seconds between two looks at the session: while something is drawn, and otherwise
 MOUNT = """
-import(new URL("ditpipe/static/studio.js", document.baseURI).href)
-  .then((studio) => studio.mount({ element, props, watch, act: (said) => trigger("act", said) }));
+import(new URL("ditpipe/static/%s.js", document.baseURI).href)
+  .then((part) => part.mount({ element, props, watch, act: (said) => trigger("act", said) }));
 """
+# The changes that are not drawn yet go along with the next message.
+WITH_PENDING = "(text, session, seen, approve) => [text, session, seen, approve, window.ditpipe?.pending() ?? null]"
 
 
 def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr.Blocks:
@@ -29,10 +33,8 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
         session_id = gr.Textbox(visible="hidden", elem_id="session")
         seen = gr.State({})
         timer = gr.Timer(CALM)
-        with gr.Row(elem_id="bar"):
-            gr.HTML('<a id="wordmark" href="./" aria-label="ditpipe, a new picture">ditpipe</a>')
-            past = gr.Dropdown([], label="Earlier pictures", elem_id="past", filterable=True, container=False)
-            gr.HTML('<a id="new" href="./">New picture</a>')
+        pending = gr.JSON(visible="hidden")
+        bar = gr.HTML([], html_template="<div></div>", js_on_load=MOUNT % "bar", apply_default_css=False, elem_id="bar")
         if notice:
             gr.Markdown(notice, elem_id="notice")
         with gr.Row(elem_id="desk"):
@@ -49,8 +51,11 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
                     send = gr.Button("Send", variant="primary", elem_id="send", scale=1, min_width=80)
                 approve = gr.Checkbox(label="Show me the layout before drawing", elem_id="approve")
             with gr.Column(elem_id="studio", scale=3, min_width=300):
-                studio = gr.HTML(value=studio_value(None, None), html_template="<div></div>", js_on_load=MOUNT)
-        outputs = [session_id, seen, chat, studio, past, timer]
+                studio = gr.HTML(
+                    studio_value(None, None), html_template="<div></div>", js_on_load=MOUNT % "studio",
+                    apply_default_css=False,
+                )  # fmt: skip
+        outputs = [session_id, seen, chat, studio, bar, timer]
 
         def shown(request: gr.Request, session: str, known: dict[str, Any], complaint: str = "") -> list[Any]:
             """The page after something happened; what the browser has already is skipped."""
@@ -60,25 +65,16 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
             complaint = complaint or (room.desk.complaint(one.id) if one else "")
             if complaint:
                 gr.Warning(complaint, duration=12)
-            busy = progress is not None or (one is not None and one.busy)
-            records = room.sessions().list()
-            fresh = {
+            fresh: dict[str, Any] = {
                 "session": one.id if one else "",
                 "chat": chat_messages(one) + room.said_now(one),
                 "studio": studio_value(one, progress),
-                "past": session_choices(records),
-                "timer": QUICK if busy else CALM,
+                "bar": bar_value(room.sessions().list(), one),
+                "timer": QUICK if progress or (one and one.busy) else CALM,
             }
-            changed = {name for name in fresh if known.get(name) != fresh[name]}
-            drawn = {
-                "session": fresh["session"],
-                "chat": fresh["chat"],
-                "studio": fresh["studio"],
-                "past": gr.update(choices=fresh["past"], value=fresh["session"] or None),
-                "timer": gr.Timer(fresh["timer"]),
-            }
-            values = {name: drawn[name] if name in changed else gr.skip() for name in fresh}
-            return [values["session"], fresh, values["chat"], values["studio"], values["past"], values["timer"]]
+            new = {name: value if known.get(name) != value else gr.skip() for name, value in fresh.items()}
+            timing = gr.Timer(fresh["timer"]) if known.get("timer") != fresh["timer"] else gr.skip()
+            return [new["session"], fresh, new["chat"], new["studio"], new["bar"], timing]
 
         def load(request: gr.Request) -> list[Any]:
             return shown(request, request.query_params.get("s", ""), {})
@@ -86,38 +82,43 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
         def look(session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
             return shown(request, session, known)
 
-        def say(text: str, session: str, known: dict[str, Any], first: bool, request: gr.Request) -> list[Any]:
+        def say(
+            text: str, session: str, known: dict[str, Any], first: bool, change: dict[str, Any] | None,
+            request: gr.Request,
+        ) -> list[Any]:  # fmt: skip
             if not text.strip():
-                return ["", *shown(request, session, known)]
+                return [text, *shown(request, session, known)]
             room = room_of(request)
             one = room.find(session, approve=first) or room.new(approve=first)
-            if not room.say(one, text):
+            try:
+                started = room.say(one, text, ScenePlan.model_validate(change["plan"]) if change else None)
+            except ValueError as error:
+                return [text, *shown(request, one.id, known, str(error))]
+            if not started:
                 return [text, *shown(request, one.id, known, "Wait until this picture is done, or stop it.")]
             return ["", *shown(request, one.id, known)]
 
         def act(session: str, known: dict[str, Any], first: bool, request: gr.Request, event: gr.EventData) -> list[Any]:
             said: dict[str, Any] = event._data
             if said["do"] == "say":
-                return say(said["message"], session, known, first, request)[1:]
+                return say(said["message"], session, known, first, None, request)[1:]
             room = room_of(request)
-            one = room.find(session, approve=first)
+            one = room.find(session)
             try:
                 if one is not None:
                     _do(room, one, said)
+            except ValidationError as error:
+                return shown(request, session, known, first_problem(error))
             except (DitpipeError, ValueError) as error:
                 return shown(request, session, known, " ".join(str(error).split()))
             return shown(request, session, known)
-
-        def open_past(chosen: str | None, session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
-            return shown(request, chosen or session, known)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         page.load(load, None, outputs, **quiet)
         timer.tick(look, [session_id, seen], outputs, **quiet)
         for asked in (message.submit, send.click):
-            asked(say, [message, session_id, seen, approve], [message, *outputs], **quiet)
+            asked(say, [message, session_id, seen, approve, pending], [message, *outputs], js=WITH_PENDING, **quiet)
         studio.act(act, [session_id, seen, approve], outputs, **quiet)
-        past.input(open_past, [past, session_id, seen], outputs, **quiet)
     return page
 
 

@@ -1,10 +1,14 @@
 """Whose sessions are whose: one room per caller, with its own store; all rooms share one agent's models."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from ...prompts.errors import RunError
-from ..conversation import Session, Sessions
+from ...prompts.errors import DitpipeError, RunError
+from ...prompts.scene import ScenePlan
+from ...tools.jobs import LOCAL
+from ..conversation import ChatEvent, Session, Sessions
 from ..painter import Agent
 from ..sessions import Store
 from .desk import Desk, Drawing
@@ -18,13 +22,22 @@ class Rooms:
     def __init__(self, agent: Agent) -> None:
         self._agent, self._easel, self._lock = agent, threading.Lock(), threading.Lock()
         self._rooms: dict[str, Room] = {}
+        self.warm = threading.Event()
+
+    def warm_up(self) -> None:
+        """Loads the models before anybody waits for them. What is missing is said when it is needed."""
+        with suppress(DitpipeError):
+            self._agent.planner  # noqa: B018
+        with suppress(DitpipeError):
+            self._agent.renderer.pipe  # noqa: B018
+        self.warm.set()
 
     def of(self, caller: str) -> "Room":
         with self._lock:
             if caller not in self._rooms:
                 home = Store(self._agent.settings.sessions)
-                store = home if caller == "local" else Store(home.folder / "callers" / caller.replace(":", "-"))
-                self._rooms[caller] = Room(self._agent, store, Desk(self._easel))
+                store = home if caller == LOCAL else Store(home.folder / "callers" / caller.replace(":", "-"))
+                self._rooms[caller] = Room(self._agent, store, Desk(self._easel, self.warm))
             return self._rooms[caller]
 
 
@@ -38,13 +51,7 @@ class Room:
 
     def sessions(self, **options: Any) -> Sessions:
         """The sessions under the agent's settings, some of them changed; the models are shared."""
-        if not options:
-            return Sessions(self._agent, store=self._store)
-        own = self._agent
-        agent = Agent(
-            settings=own.settings, renderer=own.renderer, planner=own.planner, critic=own.critic, **options
-        )
-        return Sessions(agent, store=self._store)
+        return Sessions(self._agent.under(**options) if options else self._agent, store=self._store)
 
     def find(self, session: str, **options: Any) -> Session | None:
         """The session of that id, or None for an empty or unknown one."""
@@ -56,9 +63,15 @@ class Room:
     def new(self, **options: Any) -> Session:
         return self.sessions(**options).new()
 
-    def say(self, session: Session, message: str) -> bool:
-        """Starts a turn; False if one runs already."""
-        return self.draw(session, lambda one: one.say(message), message)
+    def say(self, session: Session, message: str, plan: ScenePlan | None = None) -> bool:
+        """Starts a turn, after one that draws what was changed by hand in `plan`; False if a turn runs already."""
+
+        def drawing(one: Session) -> Iterator[ChatEvent]:
+            if plan:
+                yield from one.replan(plan, "changed by hand")
+            yield from one.say(message)
+
+        return self.draw(session, drawing, message)
 
     def draw(self, session: Session, drawing: Drawing, message: str) -> bool:
         """Starts a drawing; False if one runs already."""

@@ -7,14 +7,16 @@ from urllib.parse import quote
 from ...prompts.scene import Critique
 from ..conversation import Session
 from ..sessions import SessionRecord, Turn
+from ..walking import steps_forward
 from .desk import Progress
 
+EARLIER = 50  # sessions in the list, the latest ones
 EXAMPLES = (
     ("a red cat on the left and a blue rocket on the right, at night", "#28305a",
-     (("#e4604f", 8, 22, 36, 46), ("#5b8def", 54, 14, 34, 56))),
-    ("a yellow star above a purple castle, at sunset", "#f2a272", (("#f6d34a", 34, 8, 30, 30), ("#8a63c9", 22, 44, 54, 44))),
+     (("#e4604f", 10, 32, 36, 40), ("#5b8def", 56, 24, 32, 52))),
+    ("a yellow star above a purple castle, at sunset", "#f2a272", (("#f6d34a", 38, 19, 24, 24), ("#8a63c9", 26, 48, 48, 34))),
     ("a green turtle on the left and a pink house on the right, on the grass", "#a9d7a0",
-     (("#3f9a5d", 8, 40, 38, 38), ("#ee8fb4", 54, 22, 38, 56))),
+     (("#3f9a5d", 10, 46, 36, 32), ("#ee8fb4", 56, 24, 34, 54))),
 )  # fmt: skip
 
 
@@ -22,9 +24,9 @@ def _sketch(ground: str, boxes: tuple[tuple[str, int, int, int, int], ...]) -> s
     """A layout as a small SVG drawing."""
     parts = [f'<rect width="100" height="100" fill="{ground}"/>']
     parts += [
-        f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="8" fill="{fill}"/>' for fill, x, y, w, h in boxes
+        f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="7" fill="{fill}"/>' for fill, x, y, w, h in boxes
     ]
-    return f'<svg viewBox="0 0 100 100" aria-hidden="true">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 100 100" preserveAspectRatio="xMidYMid slice" aria-hidden="true">{"".join(parts)}</svg>'
 
 
 def studio_value(session: Session | None, progress: Progress | None) -> dict[str, Any]:
@@ -32,24 +34,28 @@ def studio_value(session: Session | None, progress: Progress | None) -> dict[str
     if session is None:
         examples = [{"brief": brief, "sketch": _sketch(ground, boxes)} for brief, ground, boxes in EXAMPLES]
         return {"session": "", "stamp": "", "examples": examples}
-    head, waiting, plan, turns = session.head, session.waiting, session.plan, session.turns
-    shown = waiting or head
-    critique = None if waiting else session.critique
+    turns, head, waiting = session.turns, session.head, session.waiting
+    busy = _busy(session, progress)
+    now = next((turn for turn in reversed(turns) if turn.status == "pending" and turn.plan), None) if busy else None
+    about = now or waiting or head
+    # A new brief, or a plan that is drawn as a whole, has no picture until its first preview comes.
+    pictured = head if not waiting and (now is None or now.base) else None
+    plan = about.plan if about else None
     return {
         "session": session.id,
         "title": session.title,
-        "stamp": f"{session.id}/{shown.number if shown else 0}/{shown.status if shown else ''}/{_chosen(head)}",
+        "stamp": f"{session.id}/{about.number if about else 0}/{about.status if about else ''}",
         "plan": json.loads(plan.model_dump_json()) if plan else None,
-        "picture": _picture(session, head) if head and not waiting else None,
+        "picture": _picture(session, pictured) if pictured else None,
         "alt": f"The picture: {plan.scene.high_level}" if plan else "",
-        "scores": _scores(critique),
-        "waiting": waiting is not None,
-        "busy": _busy(session, progress),
+        "scores": _scores(head.critique) if head and about is head else [],
+        "waiting": waiting is not None and now is None,
+        "busy": busy,
         "film": [frame for turn in turns if turn.picture for frame in _frames(session, turn, head)],
-        "candidates": _candidates(session, head) if head and not waiting else [],
-        "can": {"undo": len(session.states) > 1, "redo": _can_redo(session)},
+        "candidates": _candidates(session, head) if head and about is head else [],
+        "can": {"undo": len(session.states) > 1 or waiting is not None, "redo": _can_redo(turns, head)},
         "saves": {kind: f"./ditpipe/save/{session.id}.{kind}" for kind in ("png", "zip")},
-    }  # fmt: skip
+    }
 
 
 def chat_messages(session: Session | None) -> list[dict[str, str]]:
@@ -62,9 +68,13 @@ def chat_messages(session: Session | None) -> list[dict[str, str]]:
     return said
 
 
-def session_choices(records: list[SessionRecord]) -> list[tuple[str, str]]:
-    """(label, id) of every session that has begun."""
-    return [(one.title or "an empty page", one.id) for one in records if one.turns]
+def bar_value(records: list[SessionRecord], session: Session | None) -> list[dict[str, Any]]:
+    """The earlier pictures, for bar.js."""
+    shown = [one for one in records if one.turns][:EARLIER]
+    return [
+        {"id": one.id, "title": one.title or "not begun", "updated": one.updated, "current": one.id == (session and session.id)}
+        for one in shown
+    ]  # fmt: skip
 
 
 def _picture(session: Session, turn: Turn) -> str | None:
@@ -74,10 +84,6 @@ def _picture(session: Session, turn: Turn) -> str | None:
 
 def _address(session: Session, file: str) -> str:
     return f"./ditpipe/picture/{session.id}/{quote(file)}"
-
-
-def _chosen(turn: Turn | None) -> str:
-    return (turn.picture or "") if turn else ""
 
 
 def _busy(session: Session, progress: Progress | None) -> dict[str, Any] | None:
@@ -96,12 +102,14 @@ def _scores(critique: Critique | None) -> list[dict[str, Any]]:
 def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, Any]]:
     """A turn in the film: its earlier tries, which can only be looked at, and the picture it came to."""
     current = head is not None and turn.number == head.number
+    kept = max(turn.rounds, key=lambda shot: shot.score or 0.0, default=None)
     frames = [
         {
-            "picture": _address(session, file), "caption": f"try {number}", "scores": _scores(critique), "round": number,
-            "label": f"Look at try {number} of: {turn.message}",
+            "picture": _address(session, shot.picture), "caption": f"try {number}", "round": number,
+            "scores": _scores(shot.critique), "label": f"Look at try {number} of: {turn.message}",
         }
-        for number, file, critique in tries(session, turn)
+        for number, shot in enumerate(turn.rounds, start=1)
+        if shot is not kept
     ]  # fmt: skip
     last = {
         "number": turn.number, "picture": _picture(session, turn), "caption": turn.message, "current": current,
@@ -110,32 +118,22 @@ def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, A
     return [*frames, last]
 
 
-def tries(session: Session, turn: Turn) -> list[tuple[int, str, Critique | None]]:
-    """(round, picture file, critique) of the rounds of a turn that were not kept, if it took more than one."""
-    if not turn.folder:
-        return []
-    found = []
-    for record in sorted(session.path(turn.folder).glob("round-*/round.json")):
-        one = json.loads(record.read_text())
-        critique = Critique.model_validate(one["critique"]) if one["critique"] else None
-        file = record.parent / one["path"].rsplit("/", 1)[-1]
-        found.append((int(record.parent.name.partition("-")[2]), str(file.relative_to(session.folder)), critique))
-    kept = max(found, key=lambda one: (one[2].score if one[2] else 0.0, -one[0]), default=None)
-    return [one for one in found if one is not kept]
-
-
 def _candidates(session: Session, turn: Turn) -> list[dict[str, Any]]:
     if len(turn.candidates) < 2:
         return []
+    best = max(turn.candidates, key=lambda shot: shot.score or 0.0)
+    shown = turn.picture if turn.kind == "choose" else best.picture  # a drawn turn's own picture is a copy of its best
     return [
         {
             "number": number, "picture": _address(session, one.picture), "caption": f"version {number}",
-            "score": one.score, "current": one.picture == turn.picture,
+            "scores": _scores(one.critique), "current": one.picture == shown,
         }
         for number, one in enumerate(turn.candidates, start=1)
     ]  # fmt: skip
 
 
-def _can_redo(session: Session) -> bool:
-    head = session.head
-    return head is not None and any(turn.picture and turn.parent == head.number for turn in session.turns)
+def _can_redo(turns: list[Turn], head: Turn | None) -> bool:
+    try:
+        return head is not None and steps_forward(turns, head.number, 1) > 0
+    except ValueError:
+        return False

@@ -26,11 +26,11 @@ const SKELETON = `
     <div class="tools" role="toolbar" aria-label="Picture">
       <button type="button" data-do="undo" title="Ctrl+Z">Undo</button>
       <button type="button" data-do="redo" title="Ctrl+Shift+Z">Redo</button>
-      <button type="button" data-do="add">Add something</button>
+      <button type="button" data-do="add" title="A new box; say what is in it">Add</button>
       <button type="button" data-do="boxes" aria-pressed="true">Boxes</button>
       <button type="button" data-do="again" title="The same plan, drawn from other noise">Try again</button>
       <button type="button" data-do="more" title="Four pictures of this plan to choose from">Four versions</button>
-      <span class="saves"><a data-save="png" download>Save picture</a><a data-save="zip" download>Save everything</a></span>
+      <span class="saves"><a data-save="png" download title="The picture as PNG">Save</a><a data-save="zip" download title="Every picture, the plan and the conversation, as a zip">Save all</a></span>
     </div>
     <section class="strip" hidden><h3>Choose one</h3><div class="row candidates"></div></section>
     <div class="words region-words" hidden></div>
@@ -172,11 +172,14 @@ export function mount({ element, props, watch, act }) {
     $(".welcome").hidden = !!(value.plan || busy);
     $(".work").hidden = !(value.plan || busy);
     document.body.classList.toggle("has-picture", !!(value.plan || busy));
+    const line = document.querySelector("#message textarea");
+    if (line) line.placeholder = value.plan ? "make the cat orange, add a moon, undo …" : "a red cat on the left …";
     paintPicture(busy);
     paintBusy(busy);
     paintPending(busy);
     const scores = Object.fromEntries((value.scores || []).map((one) => [one.name, one]));
-    const notes = (one) => (scores[one.id] && !peek ? `${Math.round(scores[one.id].score * 100)}%` : "");
+    const blank = $(".canvas").classList.contains("blank");
+    const notes = (one) => blank ? one.prompt.low_level : scores[one.id] && !peek ? `${Math.round(scores[one.id].score * 100)}%` : "";
     boxes.show((draft?.regions || []).map((one) => Object.assign(one, { note: notes(one) })), chosen, locked);
     $(".boxes").hidden = !showsBoxes && !value.waiting;
     form.show(draft, region(), locked);
@@ -225,6 +228,7 @@ export function mount({ element, props, watch, act }) {
     }
   }
 
+  window.ditpipe = { pending: () => (differences().length && !unfinished() ? { plan: bare(draft) } : null) };
   watch("value", () => take(props.value));
   take(props.value);
 }

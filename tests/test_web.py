@@ -1,0 +1,263 @@
+"""The page of `ditpipe web` in a real Chromium: brief, layout, picture, drag, change, undo, reload; kill and restart."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+SLOW = 120_000  # milliseconds: a machine may be busy
+BRIEF = "a red cat on the left and a blue rocket on the right, at night"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI") and not hasattr(os, "geteuid"), reason="no Chromium here"
+)
+
+
+class Server:
+    """`ditpipe web` as a process of its own, over one folder of sessions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, "0"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "ditpipe.agent.cli", "web", "--port", self.port, "--sessions", str(self.folder)]
+        self.process = subprocess.Popen([*command, "--rounds", "1"], stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
+        self.address = next(line.split()[-1] for line in self.process.stderr if "is at http://" in line)
+        self.port = self.address.rsplit(":", 1)[1]
+
+    def end(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(how)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("sessions"))
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def painted(server: Server, browser: Browser) -> str:
+    """The address of a session with one picture, which the tests look at and change."""
+    page = new_page(browser, server.address)
+    say(page, BRIEF)
+    finished(page)
+    page.context.close()
+    return page.url
+
+
+def new_page(browser: Browser, address: str, width: int = 1200) -> Page:
+    """A window of its own; whatever it fetches from elsewhere is an error."""
+    context = browser.new_context(viewport={"width": width, "height": 860})
+    context.set_default_timeout(SLOW)
+    here = address.split("/")[2]
+    context.route(lambda url: here not in url and url.startswith("http"), lambda route: pytest.fail(route.request.url))
+    page = context.new_page()
+    page.goto(address)
+    return page
+
+
+def say(page: Page, words: str) -> None:
+    line = page.get_by_role("textbox").first
+    line.fill(words)
+    line.press("Enter")
+
+
+def region(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=f"{name}, ")
+
+
+def finished(page: Page, frames: int = 1) -> None:
+    """Waits until the film has so many pictures and nothing is being drawn."""
+    expect(page.locator(".film .frame")).to_have_count(frames, timeout=SLOW)
+    expect(page.get_by_role("progressbar")).to_be_hidden(timeout=SLOW)
+
+
+def shown(page: Page) -> NDArray[np.int16]:
+    """The picture that the page shows, as (height, width, 3)."""
+    address = page.locator("img.picture").evaluate("image => image.src")
+    return np.asarray(Image.open(BytesIO(page.request.get(address).body())).convert("RGB"), dtype=np.int16)
+
+
+def drag(page: Page, box: Locator, dx: float, dy: float) -> None:
+    place = box.bounding_box()
+    assert place
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+
+
+def test_a_brief_becomes_a_layout_then_a_picture_that_is_changed_by_hand_and_by_words(
+    server: Server, browser: Browser
+) -> None:
+    page = new_page(browser, server.address)
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name=BRIEF).click()
+    draw = page.get_by_role("button", name="Draw it")
+    expect(draw).to_be_visible(timeout=SLOW)
+    expect(page.locator("img.picture")).to_be_hidden()
+    expect(region(page, "rocket")).to_contain_text("blue")
+    draw.click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    finished(page)
+    first = shown(page)
+
+    width = page.locator(".canvas").bounding_box()
+    assert width
+    region(page, "cat").focus()
+    page.keyboard.press("Shift+ArrowUp")
+    drag(page, region(page, "cat"), 0, width["height"] / 4)
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Draw this").click()
+    finished(page, 2)
+    moved = shown(page)
+    assert (first != moved).any()
+    assert (first[:, 60:] == moved[:, 60:]).all()  # the rocket's half stayed as it was
+
+    say(page, "make the rocket green")
+    finished(page, 3)
+    changed = shown(page)
+    assert (changed != moved).any() and (changed[:, :36] == moved[:, :36]).all()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".film .frame").nth(1)).to_have_attribute("aria-current", "true")
+    assert (shown(page) == moved).all()
+
+    page.reload()
+    expect(page.locator(".film .frame")).to_have_count(3)
+    assert (shown(page) == moved).all()
+    for words in (BRIEF, "make the rocket green", "undo"):
+        expect(page.locator("#chat").get_by_text(words, exact=True)).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save all").click()
+    assert {"picture.png", "plan.json", "transcript.md"} <= set(zipfile.ZipFile(saved.value.path()).namelist())
+
+
+def test_two_windows_have_sessions_of_their_own(server: Server, browser: Browser, painted: str) -> None:
+    other = new_page(browser, server.address)
+    expect(other.locator(".film .frame")).to_have_count(0)
+    say(other, "a yellow star above a purple castle, at sunset")
+    first = new_page(browser, painted)
+    finished(other)
+    finished(first)
+    assert other.url != first.url
+    expect(first.locator("#chat")).not_to_contain_text("castle")
+    expect(other.locator("#chat")).not_to_contain_text("cat on the left")
+    expect(region(first, "cat")).to_be_visible()
+    expect(region(other, "castle")).to_be_visible()
+    assert (shown(first) != shown(other)).any()
+
+
+def test_everything_is_within_reach_of_the_keyboard(browser: Browser, painted: str) -> None:
+    page = new_page(browser, painted)
+    finished(page)
+    cat = region(page, "cat")
+    cat.focus()
+    before = cat.bounding_box()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowLeft")
+    after = cat.bounding_box()
+    assert before and after and after["width"] < before["width"]
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("What is there")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(cat).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.get_by_text("cat removed", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Draw this")).to_be_hidden()
+    assert cat.bounding_box() == before
+
+    page.get_by_role("button", name="Add", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("moon")
+    expect(region(page, "moon")).to_be_visible()
+    expect(page.get_by_text("moon added", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_phone_has_no_sideways_scrolling(server: Server, browser: Browser, painted: str, words: bool) -> None:
+    page = new_page(browser, painted if words else server.address, width=390)
+    if words:
+        region(page, "cat").focus()
+        expect(page.get_by_label("What is there")).to_be_visible()
+    else:
+        expect(page.get_by_role("button", name=BRIEF)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    expect(page.get_by_role("textbox").first).to_be_in_viewport()
+
+
+def test_a_server_killed_while_drawing_finishes_the_picture(server: Server, browser: Browser) -> None:
+    page = new_page(browser, server.address)
+    say(page, "a green turtle on the left and a pink house on the right, on the grass")
+    page.wait_for_function("document.querySelector('.busy progress').value > 0.1")
+    server.end(signal.SIGKILL)
+    server.start()
+    finished(page)  # the page that was open all the while
+    page.reload()
+    finished(page)
+    expect(region(page, "turtle")).to_be_visible()
+    assert shown(page).std() > 10
+
+
+def test_a_drawing_can_be_stopped_and_the_picture_stays(browser: Browser, painted: str) -> None:
+    page = new_page(browser, painted)
+    finished(page)
+    before = shown(page)
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+    finished(page)
+    assert (shown(page) == before).all()
+    expect(page.locator("#chat")).to_contain_text("Stopped")
+
+
+def test_candidates_stand_side_by_side_to_choose_from(browser: Browser, painted: str) -> None:
+    page = new_page(browser, painted)
+    page.get_by_role("button", name="Four versions").click()
+    finished(page, 2)
+    versions = page.locator(".candidates .frame")
+    expect(versions).to_have_count(4)
+    before, other = shown(page), page.locator(".candidates .frame:not(.current)").first
+    other.click()
+    expect(page.locator(".film .frame")).to_have_count(3)
+    assert (shown(page) != before).any()
+
+
+def test_only_who_has_the_key_comes_in_from_elsewhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ditpipe.agent.cli", "web", "--host", "0.0.0.0"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2 and "--keys" in refused.stderr
