@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ..prompts.scene import Critique, Region, ScenePlan
-from ..prompts.wording import named, place_of, subject_of
+from ..prompts.answers import PLACE_PHRASES
+from ..prompts.scene import Box, Critique, Region, ScenePlan
+from ..prompts.wording import background_of, named, place_of, subject_of
 
 if TYPE_CHECKING:
+    from .listener import Shown
     from .sessions import Turn
 
 
@@ -50,3 +53,66 @@ def told(turn: Turn) -> str:
     wrong = [one for one in turn.critique.regions if one.problem] if turn.critique else []
     doubts = [f"{subject_of(turn.plan.region(one.name))}: {one.problem}" for one in wrong]
     return said + (f" Not as it should be: {'; '.join(doubts)}." if doubts else "")
+
+
+def answer_to(text: str, shown: Shown) -> str:
+    """The answer to a question about what is shown, from the plan and what the critic saw. `text` is in lower case."""
+    from .mentions import PLACE, Mentions, place_said
+
+    assert shown.plan is not None
+    plan, critique = shown.plan, shown.critique
+    reading = next(iter(Mentions(plan.regions, shown.touched).readings(text)))
+    meant = [plan.regions[i] for one in reading.meant for i in one] if not reading.doubts else []
+    pronoun = len(meant) == len(plan.regions) > 1
+    if re.search(r"\bhow many\b", text):
+        return _count(text, plan, reading.meant)
+    if meant and not pronoun:
+        if re.match(r"where\b", text):
+            return " ".join(f"{_the(region)} is {PLACE_PHRASES[place_of(region.box)]}." for region in meant)
+        return f"{_capital(enumerated([f'{seen(one, critique)} {PLACE_PHRASES[place_of(one.box)]}' for one in meant]))}."
+    if place := re.search(rf"\b{PLACE}\b|\bcorners?\b", text):
+        corner = place[0].startswith("corner")
+        words = {"top", "bottom"} if corner else set(place_said(place[0]).split())
+        there = [r for r in plan.regions if _is_at(place_of(r.box), words, corner)]
+        there = there or [r for r in plan.regions if _covers(r.box, place_said(place[0]) if not corner else "")]
+        if there:
+            return f"{_capital(enumerated([seen(region, critique) for region in there]))}."
+        return f"Nothing but the background{f', {background}' if (background := background_of(plan)) else ''}."
+    if re.search(r"\b(?:score|good|well|right|wrong|sure|happy with|content|problem)\b", text) and critique:
+        wrong = [f"{one.name}: {one.problem}" for one in critique.regions if one.problem]
+        return f"{critique.score:.2f} of 1. " + ("; ".join(wrong) if wrong else "Everything shows what was asked") + "."
+    if re.search(r"\b(?:background|where are|scene|time of day|mood|light)\b", text):
+        return f"The scene: {plan.scene.high_level}; {plan.scene.low_level or 'no mood is said'}."
+    if re.match(r"(?:is|are) there\b", text):
+        return f"No; I see {contents(plan)}."
+    if re.match(r"(?:what|who|which|describe|list|tell|show)\b", text):
+        return f"{_capital(enumerated([f'{seen(r, critique)} {PLACE_PHRASES[place_of(r.box)]}' for r in plan.regions]))}."
+    return f"I can say what is where, how many, and how well it came out. I see {contents(plan)}."
+
+
+def _count(text: str, plan: ScenePlan, meant: list[list[int]]) -> str:
+    named_ones = [i for one in meant for i in one]
+    count = len(named_ones)
+    if not meant and re.search(r"\b(?:things|objects|regions|of them)\b", text):
+        count = len(plan.regions)
+    return f"{count} of {len(plan.regions)} things: {contents(plan)}."
+
+
+def _is_at(place: str, words: set[str], corner: bool) -> bool:
+    return len(place.split()) == 2 if corner else words <= set(place.split())
+
+
+def _covers(box: Box, place: str) -> bool:
+    if not place:  # any corner
+        return any(_covers(box, one) for one in ("top left", "top right", "bottom left", "bottom right"))
+    x = 0.1 if "left" in place else 0.9 if "right" in place else 0.5
+    y = 0.1 if "top" in place else 0.9 if "bottom" in place else 0.5
+    return box.left <= x < box.right and box.top <= y < box.bottom
+
+
+def _the(region: Region) -> str:
+    return _capital("the " + named(region).split(" ", 1)[1])
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -84,3 +84,72 @@ def _span(index: int, used: set[int]) -> tuple[float, float]:
     if 1 in used:
         return index / 3, (index + 1) / 3
     return (0.0, 0.5) if index == 0 else (0.5, 1.0)
+
+
+def at_place(place: Place, side: float = 0.5) -> Box:
+    """A square of that side at a place: in its corner, or in the middle of its edge."""
+    left = 0.0 if "left" in place else 1 - side if "right" in place else (1 - side) / 2
+    top = 0.0 if "top" in place else 1 - side if "bottom" in place else (1 - side) / 2
+    return box_within(left, top, side, side)
+
+
+def box_within(left: float, top: float, width: float, height: float) -> Box:
+    """A box of that size, at most the canvas's, pushed inside the canvas."""
+    width, height = min(width, 1.0), min(height, 1.0)
+    left, top = min(max(left, 0.0), 1 - width), min(max(top, 0.0), 1 - height)
+    edges = (round(edge, 4) for edge in (left, top, left + width, top + height))
+    return Box(**dict(zip(("left", "top", "right", "bottom"), edges, strict=True)))
+
+
+def scaled(box: Box, factor: float) -> Box:
+    """The box about its centre, `factor` times as wide and high; not below a fifth of the canvas, and inside it."""
+    width, height = max(0.2, (box.right - box.left) * factor), max(0.2, (box.bottom - box.top) * factor)
+    x, y = box.centre
+    return box_within(x - width / 2, y - height / 2, width, height)
+
+
+def moved_to(box: Box, place: Place) -> Box:
+    """A box of the same size at another place; halved where it spans the canvas in a direction that is named.
+
+    'left' and 'right' leave it as high up as it was, 'top' and 'bottom' as far to the side.
+    """
+    width, height = box.right - box.left, box.bottom - box.top
+    across = "left" in place or "right" in place or place == "center"
+    down = "top" in place or "bottom" in place or place == "center"
+    width, height = (0.5 if across and width > 0.6 else width), (0.5 if down and height > 0.6 else height)
+    left = 0.0 if "left" in place else 1 - width if "right" in place else (1 - width) / 2 if across else box.left
+    top = 0.0 if "top" in place else 1 - height if "bottom" in place else (1 - height) / 2 if down else box.top
+    return box_within(left, top, width, height)
+
+
+def beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: float = 0.5) -> Box:
+    """A square of that side next to the middle of a box, on the side that is named."""
+    x, y = box.centre
+    half = min(box.right - box.left, box.bottom - box.top) / 2
+    shift = half + side / 2
+    x += {"left": -shift, "right": shift}.get(relation, 0.0)
+    y += {"top": -shift, "bottom": shift}.get(relation, 0.0)
+    return box_within(x - side / 2, y - side / 2, side, side)
+
+
+def made_room(box: Box, other: Box) -> Box:
+    """What `other` keeps beside `box`: the largest part on one side of it, or all of it if hardly any would be left."""
+    if not box.overlap(other):
+        return other
+    edges = other.model_dump()
+    parts = [("right", box.left), ("bottom", box.top), ("left", box.right), ("top", box.bottom)]
+    left = [edges | {name: at} for name, at in parts]
+    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.25 and part["bottom"] - part["top"] >= 0.25]
+    best = max(kept, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None)
+    return best if best and best.area >= 0.3 * other.area else other
+
+
+def freest(others: Sequence[Box], side: float = 0.5) -> Place:
+    """The place where a square of that side covers least of what stands in the middle of the other boxes."""
+    middles = []
+    for one in others:
+        x, y = one.centre
+        half = 0.45 * min(one.right - one.left, one.bottom - one.top)
+        middles.append(box_within(x - half, y - half, 2 * half, 2 * half))
+    order: list[Place] = ["right", "left", "top right", "top left", "bottom right", "bottom left", "top", "bottom", "center"]
+    return min(order, key=lambda place: round(sum(at_place(place, side).overlap(one) for one in middles), 3))

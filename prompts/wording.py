@@ -15,6 +15,7 @@ COLOURS = frozenset(
     "gold silver teal cyan magenta beige navy maroon bronze indigo olive lime rainbow lilac cream ivory coral amber".split()
 )
 SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
+SIZES = frozenset("tiny small little big large huge giant".split())
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
 
 
@@ -43,16 +44,17 @@ def colour_of(region: Region) -> str:
     return ""
 
 
-def named(region: Region) -> str:
-    """'a red cat'."""
-    words = f"{colour_of(region)} {subject_of(region)}".strip()
+def named(region: Region, *, sizes: bool = True) -> str:
+    """'a red cat'; with `sizes` also 'a small red cat'."""
+    size = next((word for word in region.prompt.low_level.lower().split() if word in SIZES), "") if sizes else ""
+    words = " ".join(part for part in (size, colour_of(region), subject_of(region)) if part)
     return f"{article(words)} {words}"
 
 
-def phrase(region: Region) -> str:
+def phrase(region: Region, *, sizes: bool = True) -> str:
     """How a scene prompt names a region: 'a red cat on the left'; without a place if its own prompt has none."""
     place = region.prompt.high_level[len(subject_of(region)) :].strip()
-    return f"{named(region)} {place}".strip()
+    return f"{named(region, sizes=sizes)} {place}".strip()
 
 
 def placed(region: Region) -> Region:
@@ -62,16 +64,20 @@ def placed(region: Region) -> Region:
     return region.model_copy(update={"prompt": prompt})
 
 
-def listed(regions: list[Region]) -> str:
+def listed(regions: list[Region], *, sizes: bool = True) -> str:
     """'a red cat on the left, a moon at the top and a blue rocket on the right'."""
-    parts = [phrase(region) for region in regions]
+    parts = [phrase(region, sizes=sizes) for region in regions]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def background_of(plan: ScenePlan) -> str | None:
     """What the scene prompt says after its list of the regions: 'at night', or empty. None if it is no such list."""
-    text, body = plan.scene.high_level, listed(plan.regions)
-    return text[len(body) :].lstrip(" ,") if text.lower().startswith(body.lower()) else None
+    text = plan.scene.high_level
+    for sizes in (True, False):  # plans that come from a brief leave sizes to the regions
+        body = listed(plan.regions, sizes=sizes)
+        if text.lower().startswith(body.lower()):
+            return text[len(body) :].lstrip(" ,")
+    return None
 
 
 def with_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:

@@ -1,0 +1,287 @@
+"""The forms in which people ask for a change, each a pattern over a message whose mentions of regions are '@0', '@1' …
+
+`change_of` tries them in order; what fits none is not understood, and nothing is guessed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..prompts.answers import PlannedObject, PlannerAnswer
+from ..prompts.layout import Place, at_place, beside
+from ..prompts.scene import Box, LeveledPrompt, ScenePlan
+from ..prompts.wording import COLOURS, SHADES, listed, with_background
+from . import changes
+from .mentions import PLACE, Reading, place_said
+
+Plan = Callable[[str], PlannerAnswer]
+
+# What a thing may be made without being replaced; anything else is asked about.
+LOOKS = COLOURS | SHADES | frozenset(
+    "striped stripy stripey dotted spotted polka-dotted checkered checked plain glossy matte shiny fluffy furry fuzzy hairy wooden metal metallic "
+    "glass glassy sparkling sparkly glittering glittery glowing smiling happy sad angry sleepy sleeping cute scary funny old new broken rusty "
+    "wet frozen icy colorful colourful transparent round fat thin chubby slim knitted woolen plush stone paper plastic golden silvery dirty clean "
+    "darker lighter brighter paler and very more bit a".split()
+)  # fmt: skip
+_COMPARED = {"darker": "dark", "lighter": "light", "brighter": "bright", "paler": "pale"}
+_BACKGROUNDS = {
+    r"(?:at |in the |by |late at )?(?:night|nighttime|night time|midnight)": "at night",
+    r"(?:at |in the )?(?:sunset|dusk|sunrise|dawn|evening)": "at sunset",
+    r"(?:in |up in )?(?:the )?(?:sky|clouds|air)|(?:by |in |at )?(?:the )?day(?:time|light)?": "in the sky",
+    r"(?:on |in )?(?:the |a )?(?:meadow|grass|lawn|field|park)": "on a meadow",
+    r"(?:on |at )?(?:the |a )?(?:beach|sand|seaside|shore)": "on the beach",
+    r"(?:in )?(?:the )?(?:snow|snowy|winter|wintertime)": "in the snow",
+    r"under ?water|(?:under |in )?(?:the )?(?:water|sea|ocean)": "under water",
+    r"(?:in )?(?:a |the )?(?:room|indoors|inside)": "in a room",
+}
+_MOODS = frozenset("spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split())
+_VERBS = frozenset(
+    "make paint color colour turn give let set remove delete erase drop take get lose add put place insert include draw move shift "
+    "swap switch exchange replace change redraw try enlarge shrink grow bring push pull".split()
+)
+_WAYS: dict[str, changes.Relation] = {"left": "left", "right": "right", "up": "top", "down": "bottom", "upwards": "top",
+                                      "downwards": "bottom", "higher": "top", "lower": "bottom"}  # fmt: skip
+_RELATIONS: dict[str, changes.Relation] = {
+    "left of": "left", "right of": "right", "above": "top", "over": "top", "on top of": "top", "below": "bottom",
+    "under": "bottom", "underneath": "bottom", "beneath": "bottom", "next to": "right", "beside": "right",
+}  # fmt: skip
+_RELATION = rf"(?:to the |on the )?(?P<relation>{'|'.join(_RELATIONS)})(?: of)?"
+_AT = rf"(?:(?:to|on|at|in|into|towards) )?(?:the )?(?:far |very )?(?P<place>{PLACE})(?: (?:side|corner|half|edge))?(?: of the (?:picture|image))?"
+_MAKE = r"(?:make|paint|colou?r|turn|let|have|give|change|set|dye|i want|do)"
+
+
+class Unclear(ValueError):
+    """A message that cannot be done as it stands; str() is the question back. `certain`: it is about this very wording."""
+
+    def __init__(self, question: str, *, certain: bool = False) -> None:
+        super().__init__(question)
+        self.certain = certain
+
+
+@dataclass(frozen=True)
+class Change:
+    """A plan on its way. `whole`: all of the picture is drawn again; `fresh`: from new noise."""
+
+    plan: ScenePlan
+    whole: bool = False
+    fresh: bool = False
+
+
+def is_verb(word: str) -> bool:
+    return word in _VERBS
+
+
+def change_of(reading: Reading, change: Change, *, plan: Plan, seed: int) -> Change | None:
+    """The change that a reading asks for, None if it fits no form. Raises Unclear.
+
+    `plan` turns 'a small moon' into objects; `seed` is for what is to be drawn from other noise.
+    """
+    text, meant = reading.text, reading.meant
+    if (about_all := _whole(text, change, plan)) is not None:
+        return about_all
+    if not all(meant):
+        return change if meant and _fits_some(text) else None  # the caller says what is doubtful about the mention
+    after = _forms(text, meant, change.plan, plan, seed)
+    return None if after is None else replace(change, plan=after)
+
+
+def _fits_some(text: str) -> bool:
+    return "@" in text
+
+
+def _whole(text: str, change: Change, plan: Plan) -> Change | None:
+    """Another try, another background, another mood: everything is drawn again."""
+    if re.fullmatch(
+        r"(?:try |draw |paint |do )?(?:it |that |this |@\d+ )?(?:all )?(?:over )?again|(?:another|a different|a new) (?:one|version|try|attempt|variant|variation)"
+        r"|(?:re-?draw|re-?paint|re-?roll|retry|re-?generate)(?: it| that| this| everything| the (?:whole )?picture| @\d+)?|something different|(?:make|do) (?:it|@\d+) (?:different|differently)",
+        text,
+    ) and "@" not in text:
+        return replace(change, whole=True, fresh=True)
+    same = r"(?:the )?same(?: (?:thing|picture|scene|one))?(?: again)?,? ?(?:but )?(?:now )?(?:make (?:it|@\d+) )?"
+    make = rf"{_MAKE} (?:it|that|this|@\d+|the (?:scene|picture|image|whole (?:thing|picture)|time)) ?(?:all )?(?:be |to |into |in to |look |take place |happen )?"
+    ground = r"(?:(?:change|set|make|turn|put) )?(?:the )?(?:background|scene|setting|place)(?: should be| to be| to| into| is|:|=)? ?"
+    found = re.fullmatch(rf"(?P<how>{same}|{make}|{ground}|put (?:it|them|@\d+|everything) |)(?P<scene>[^@]+)", text)
+    if not found:
+        return None
+    how, scene = found["how"], found["scene"].strip()
+    explicit = bool(re.match(same, how) or re.match(ground, how)) and bool(how)
+    for pattern, background in _BACKGROUNDS.items():
+        if re.fullmatch(pattern, scene):
+            return _elsewhere(change, background, plan)
+    mood = scene.removeprefix("more ").removeprefix("a bit ").removeprefix("very ")
+    if mood in _MOODS and how:
+        scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
+        return replace(change, plan=change.plan.model_copy(update={"scene": scene_prompt}), whole=True)
+    if explicit and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene) and not re.fullmatch(_AT, scene):
+        return _elsewhere(change, scene, plan)
+    if re.match(ground, how) and how and re.fullmatch(r"(?:a |an |the )?[\w-]+(?: [\w-]+)?", scene):
+        return _elsewhere(change, f"in {scene}" if scene.split(" ")[0] in ("a", "an", "the") else f"{scene} background", plan)
+    return None
+
+
+def _elsewhere(change: Change, background: str, plan: Plan) -> Change:
+    """The same regions at another place or time, in the mood that the planner finds for it."""
+    mood = plan(f"{listed(change.plan.regions)} {background}").mood
+    try:
+        return replace(change, plan=with_background(change.plan, background, mood), whole=True)
+    except ValueError as error:
+        raise Unclear(f"{error}; change the scene prompt itself.", certain=True) from error
+
+
+def _forms(text: str, meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    """The plan after the first form that fits, None if none does."""
+    for pattern, form in _FORMS:
+        if found := pattern.fullmatch(text):
+            after = form(found, meant, now, plan, seed)
+            if after is not None:
+                return after
+    return None
+
+
+Form = Callable[[re.Match[str], Sequence[list[int]], ScenePlan, Plan, int], ScenePlan | None]
+_FORMS: list[tuple[re.Pattern[str], Form]] = []
+
+
+def _form(pattern: str) -> Callable[[Form], Form]:
+    def add(form: Form) -> Form:
+        _FORMS.append((re.compile(pattern), form))
+        return form
+
+    return add
+
+
+@_form(r"(?:please )?(?:swap|switch|exchange|change)(?: the)?(?: places?| positions?)?(?: of)? ?(?:@0(?:(?: and| with|,) @1)?)?(?: around| over| places| positions)?")
+@_form(r"@0(?: and @1)? (?:should |must |to )?(?:swap|switch|change|trade|exchange)(?: places| positions)?")
+def _swap(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    who = [index for one in meant for index in one] or list(range(len(now.regions)))
+    if "change" in found[0] and not meant:
+        return None
+    if len(who) != 2:
+        raise Unclear(f"Which two shall change places? There are {len(now.regions)}.", certain=True)
+    return changes.swapped(now, *who)
+
+
+@_form(r"(?:remove|delete|erase|drop|lose|clear|take away|take out|get rid of|throw out|cut|hide|i don't (?:want|need|like)|no more|without|no|not) @0(?: and @1)?(?: away| out)?(?: anymore| any more)?")
+@_form(r"take @0 (?:away|out)|@0(?: and @1)? (?:should|must|can|has to|needs to) (?:go(?: away)?|disappear|vanish|be (?:removed|gone|deleted))")
+def _remove(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    return changes.without(now, [index for one in meant for index in one])
+
+
+@_form(rf"(?:{_MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)")
+@_form(r"(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|even) )?(?P<size>bigger|larger|smaller|tinier)(?: @0)?")
+@_form(r"(?P<size>enlarge|shrink|grow) @0(?: (?P<much>a lot|a bit|a little))?")
+def _resize(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    if not meant and len(now.regions) > 1:
+        raise Unclear(f"Which one shall be {found['size']}: {changes.choices(now)}?", certain=True)
+    by = {"much": 1.8, "a lot": 1.8, "far": 1.8, "way": 1.8, "twice as": 2.0, "a bit": 1.2, "a little": 1.2, "slightly": 1.2}
+    factor = by.get(found["much"] or "", 1.4)
+    smaller = found["size"] in ("smaller", "small", "tiny", "little", "tinier", "shrink")
+    return changes.resized(now, meant[0] if meant else [0], 1 / factor if smaller else factor)
+
+
+@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
+@_form(rf"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
+@_form(rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)")
+@_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
+def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    if not meant and len(now.regions) > 1:
+        raise Unclear(f"Which one do you mean: {changes.choices(now)}?", certain=True)
+    who = meant[0] if meant else [0]
+    if found["way"] in ("left", "right") and not found["bit"]:
+        return changes.moved(now, who, found["way"])  # type: ignore[arg-type]
+    return changes.nudged(now, who, _WAYS[found["way"]])
+
+
+@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set|have|i want) @0 {_AT}")
+@_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs|go) {_AT}")
+@_form(rf"@0 (?:to|on|at|in) the (?P<place>{PLACE})(?: (?:side|corner))?")
+def _move(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    place: Place = place_said(found["place"])  # type: ignore[assignment]
+    return changes.moved(now, meant[0], place)
+
+
+@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|set) @0 {_RELATION} @1")
+@_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs) {_RELATION} @1")
+def _move_beside(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    if len(meant[0]) != 1 or len(meant[1]) != 1:
+        raise Unclear("I can move one thing next to one other.", certain=True)
+    return changes.moved_beside(now, meant[0], _RELATIONS[found["relation"]], meant[1][0])
+
+
+@_form(r"(?:replace|swap|exchange|substitute|switch|change) @0 (?:with|for|by|to|into|against) (?P<new>(?:a|an|some|another) [^@]+)")
+@_form(rf"(?:{_MAKE}) @0 (?:into |to |be |become |to be )?(?P<new>(?:a|an) [^@]+)")
+@_form(r"(?:i want |add |put |draw |paint |use )?(?P<new>(?:a|an) [^@]+?) instead of @0")
+@_form(r"@0 (?:should (?:be|become)|becomes) (?P<new>(?:a|an) [^@]+)")
+def _replace(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    if re.search(r"\b(?:bit|little|lot) \w+$", found["new"]):
+        return None
+    things = things_in(found["new"], plan)
+    if len(things) != 1:
+        raise Unclear("One thing can take the place of another: say which.", certain=True)
+    return changes.replaced(now, meant[0], things[0])
+
+
+@_form(rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)")
+@_form(rf"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
+@_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
+@_form(r"(?:give|make) @0 (?:an? )?(?P<looks>[^@]+?) colou?r")
+def _look(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    looks = looks_in(found["looks"])
+    return changes.with_looks(now, meant[0], looks) if looks else None
+
+
+@_form(r"(?:try|draw|redraw|re-draw|paint|repaint|redo|retry|do)? ?@0(?: (?:again|once more|anew|differently|over))?(?P<again>)")
+@_form(r"(?:another|a (?:different|new|better)) @0(?P<again>)")
+def _again(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    if re.fullmatch(r"@0|do @0", found[0]):
+        return None
+    return changes.reseeded(now, meant[0], seed)
+
+
+@_form(rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|draw|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>(?:a|an|another|one more|one|two|three|four|some|the|\w+s\b)? ?[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?")
+@_form(rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)")
+@_form(r"(?:add|put|draw) (?P<new>[^@]+?) between @0 and @1(?P<place>)")
+def _add(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    words = found["new"].strip().removeprefix("in ")
+    if any(is_verb(word) and word not in ("color", "colour") for word in re.findall(r"[a-z]+", words)):
+        return None
+    if re.fullmatch(r"it|that|this|them|nothing|something|anything|more", words):
+        raise Unclear("What shall I add?", certain=True)
+    several = re.search(rf"\b{PLACE}\b.*\band\b", words)
+    answer = plan(words) if several else None
+    things = answer.objects if answer else things_in(words, plan)
+    if len(now.regions) + len(things) > 16:
+        raise Unclear("There is room for 16 things at most.", certain=True)
+    boxes: list[Box | None] = [None] * len(things)
+    if answer:
+        boxes = [at_place(thing.position) for thing in things]
+    elif found["place"]:
+        boxes = [at_place(place_said(found["place"]))] * len(things)  # type: ignore[arg-type]
+    elif "between" in found[0] and len(meant) == 2:
+        (ax, ay), (bx, by) = (now.regions[one[0]].box.centre for one in meant)
+        boxes = [changes.around((ax + bx) / 2, (ay + by) / 2)] * len(things)
+    elif meant:
+        boxes = [beside(now.regions[meant[0][0]].box, _RELATIONS[found["relation"]])] * len(things)
+    return changes.added(now, list(zip(things, boxes, strict=True)))
+
+
+def things_in(words: str, plan: Plan) -> list[PlannedObject]:
+    """What a noun phrase names, as the planner understands it. Raises Unclear if the planner sees something else in it."""
+    phrase = re.sub(r"^(?:another|one more|one|the)\b", "a", words.strip())
+    phrase = phrase if re.match(r"(?:a|an|two|three|four|five|six|some)\b", phrase) else f"a {phrase}"
+    things = plan(phrase).objects
+    said = phrase.lower()
+    if not all(thing.subject.lower().split(" ")[-1][:-1] in said for thing in things):
+        raise Unclear(f"I am not sure what {words!r} is; say it in other words.", certain=True)
+    return list(things)
+
+
+def looks_in(words: str) -> str:
+    """The words as a low-level prompt, if they say what something looks like; else empty."""
+    words = re.sub(r"^(?:much |a bit |a little |very |all |more )+", "", words.strip())
+    if re.fullmatch(r"(?:made (?:out )?of|wearing|covered (?:in|with)|with|without) [\w -]{2,50}", words):
+        return words
+    parts = [_COMPARED.get(word, word) for word in words.replace(",", " ").split()]
+    if not parts or len(parts) > 5 or not all(part in LOOKS for part in parts):
+        return ""
+    return " ".join(part for part in parts if part not in ("a", "bit", "very", "more", "and"))

@@ -1,0 +1,75 @@
+"""What people say about the conversation rather than about the picture: yes, back, the second one, start over. Pure."""
+
+import re
+
+_NUMBERS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "once": 1, "twice": 2, "a": 1, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6,
+}  # fmt: skip
+_NUMBER = rf"(\d+|{'|'.join(_NUMBERS)})"
+_THING = r"(?: (?:steps?|times?|pictures?|versions?|turns?|changes?))?"
+
+ACCEPT = re.compile(
+    r"(?:(?:yes|yep|yeah|yup|sure|ok|okay|fine|good|great|perfect|nice|lovely|beautiful|wonderful|excellent|amazing|awesome|"
+    r"done|thanks|thank you|love it|like it|i (?:really )?(?:like|love) (?:it|this|that)|looks (?:good|great|nice|perfect)|"
+    r"that's (?:it|good|great|perfect)|this is (?:good|great|perfect)|well done|go ahead|go on|go|do it|draw it|paint it|"
+    r"draw|continue|accept(?:ed)?|approved?|keep (?:it|this)|very|so|exactly|lgtm|y)[ ,!.]*)+"
+)
+_BACK = (
+    rf"(?:(?:please )?(?:undo|revert)(?: (?:it|that|this|the last (?:one|change)|the change))?(?: {_NUMBER}{_THING})?|"
+    rf"(?:go |step |take (?:it|that|me) |and )?back(?: {_NUMBER}{_THING})?|take (?:it|that) back|as (?:it was|before)|"
+    rf"(?:(?:back to )?the )?previous(?: (?:one|picture|version))?|undo the last {_NUMBER}{_THING}|back to before|"
+    r"i liked (?:it better before|the (?:last|previous) one(?: better)?)|(?:it was )?better before)"
+)
+_FORWARD = (
+    rf"(?:redo(?: (?:it|that))?|undo (?:the|that|my) undo|(?:go |step )?forwards?|undo undo|put it back)"
+    rf"(?: {_NUMBER}{_THING})?"
+)
+_CHOICE = (
+    rf"(?:(?:i )?(?:like|love|prefer|take|choose|pick|want|use|keep)\s+)?(?:the |number |no\.? |#|candidate |picture )*"
+    rf"(?:{_NUMBER}|last)(?: (?:one|picture|candidate))?(?: (?:is |looks )?(?:best|better|good|the best|nicest))?"
+)
+_NEW = (
+    r"(?:(?:let's |please )?start (?:over|again|anew|from scratch)(?: with)?|(?:a )?new (?:picture|brief|image|one)(?: of)?|new|"
+    r"(?:let's |please )?(?:make|paint|draw|do) (?:a )?(?:new|different|another) (?:picture|image)(?: of)?|"
+    r"forget (?:it|that|this|everything)|something (?:else|different)|(?:a )?(?:different|another) picture(?: of)?|"
+    r"scrap (?:it|that|this)|from scratch)"
+)
+_ASKS = (
+    r"(?:what|where|who|which|how|why|when|whose|is|are|does|do|did|was|were|describe|tell me|list|show me what|explain)\b"
+)
+
+
+def brief_in(message: str) -> str | None:
+    """The brief behind 'start over: …', empty if none follows; None if the message does not begin a new picture."""
+    found = re.match(rf"\s*(?:ok(?:ay)?,? |no,? |hm+,? )?{_NEW}\s*(?P<mark>[:,.!;-]|\bwith\b|$|\s)\s*(?P<brief>.*)$", message, re.I | re.S)
+    if not found:
+        return None
+    brief = re.sub(r"^(?:and )?(?:now )?(?:please )?(?:paint|draw|make|show)(?: me)?\s+", "", found["brief"].strip(), flags=re.I)
+    # 'new' and 'another picture' begin many sentences; only with a colon or 'of' are they about a picture.
+    loose = re.match(r"\s*new\b(?! (?:picture|brief|image|one))", message, re.I)
+    return None if loose and found["mark"] != ":" else brief
+
+
+def steps_in(text: str, kind: str) -> int:
+    """How many steps a message asks to go back ('undo') or forward ('redo'); 0 if it asks for no such thing."""
+    found = re.fullmatch(_BACK if kind == "undo" else _FORWARD, text)
+    if not found:
+        return 0
+    return _number(next((value for value in found.groups() if value), "1"))
+
+
+def choice_in(text: str, candidates: int) -> int:
+    """The number of the candidate that a message chooses, from 1; 0 if it chooses none."""
+    found = re.fullmatch(_CHOICE, text)
+    if not found or text in _NUMBERS and text in ("a", "one"):
+        return 0
+    return _number(found[1]) if found[1] else max(1, candidates)
+
+
+def is_question(text: str) -> bool:
+    return text.endswith("?") or re.match(_ASKS, text) is not None
+
+
+def _number(word: str) -> int:
+    return _NUMBERS[word] if word in _NUMBERS else min(1000, max(1, int(word)))
