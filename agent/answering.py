@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..prompts.answers import PLACE_PHRASES
-from ..prompts.scene import Box, Critique, Region, ScenePlan
+from ..prompts.scene import Box, Critique, Region, Revision, ScenePlan
 from ..prompts.wording import background_of, named, place_of, subject_of
 
 if TYPE_CHECKING:
@@ -43,16 +43,26 @@ def told(turn: Turn) -> str:
     """What came of a turn that drew: what is there now, and what is not as it should be."""
     assert turn.plan is not None
     if turn.base and turn.revision:
-        now = [named(region) for region in turn.plan.regions if region.name in turn.revision.names]
-        left = {region.name for region in turn.plan.regions}
-        gone = [f"the {name} is gone" for name in turn.revision.removed if name not in left]
-        said = enumerated([*([f"drew {enumerated(now)}"] if now else []), *gone])
+        said = enumerated(_deeds(turn.plan, turn.revision))
         said = f"{said[0].upper()}{said[1:]}. Nothing else was drawn."
     else:
         said = f"Here is {turn.plan.scene.high_level}."
     wrong = [one for one in turn.critique.regions if one.problem] if turn.critique else []
     doubts = [f"{subject_of(turn.plan.region(one.name))}: {one.problem}" for one in wrong]
     return said + (f" Not as it should be: {'; '.join(doubts)}." if doubts else "")
+
+
+def _deeds(plan: ScenePlan, revision: Revision) -> list[str]:
+    """'drew an orange cat', 'added a moon', 'moved the blue rocket', 'the robot is gone'."""
+    moved = {one.name for one in revision.changes if one.box}
+    drawn = {one.name for one in revision.changes} - moved
+    replaced = [one for one in revision.removed if one not in {region.name for region in plan.regions}]
+    new = {one.name for one in revision.added}
+    said = []
+    for verb, names in (("added", new), ("drew", drawn), ("moved", moved)):
+        if things := [named(plan.region(name)) for name in (r.name for r in plan.regions) if name in names]:
+            said.append(f"{verb} {enumerated(things)}")
+    return [*said, *(f"the {name} is gone" for name in replaced)]
 
 
 def answer_to(text: str, shown: Shown) -> str:
@@ -69,7 +79,9 @@ def answer_to(text: str, shown: Shown) -> str:
     if meant and not pronoun:
         if re.match(r"where\b", text):
             return " ".join(f"{_the(region)} is {PLACE_PHRASES[place_of(region.box)]}." for region in meant)
-        return f"{_capital(enumerated([f'{seen(one, critique)} {PLACE_PHRASES[place_of(one.box)]}' for one in meant]))}."
+        return (
+            f"{_capital(enumerated([f'{seen(one, critique)} {PLACE_PHRASES[place_of(one.box)]}' for one in meant]))}."
+        )
     if place := re.search(rf"\b{PLACE}\b|\bcorners?\b", text):
         corner = place[0].startswith("corner")
         words = {"top", "bottom"} if corner else set(place_said(place[0]).split())
@@ -86,7 +98,9 @@ def answer_to(text: str, shown: Shown) -> str:
     if re.match(r"(?:is|are) there\b", text):
         return f"No; I see {contents(plan)}."
     if re.match(r"(?:what|who|which|describe|list|tell|show)\b", text):
-        return f"{_capital(enumerated([f'{seen(r, critique)} {PLACE_PHRASES[place_of(r.box)]}' for r in plan.regions]))}."
+        return (
+            f"{_capital(enumerated([f'{seen(r, critique)} {PLACE_PHRASES[place_of(r.box)]}' for r in plan.regions]))}."
+        )
     return f"I can say what is where, how many, and how well it came out. I see {contents(plan)}."
 
 

@@ -58,9 +58,9 @@ def moved(plan: ScenePlan, who: Sequence[int], place: Place) -> ScenePlan:
         old = plan.regions[index].box
         new = moved_to(old, place)
         hidden = [i for i, one in enumerate(plan.regions) if i not in who and new.overlap(one.box) > 0.7 * one.box.area]
-        plan = _each(plan, [index], lambda region, box=new: region.model_copy(update={"box": box}))  # type: ignore[misc]
+        plan = _each(plan, [index], lambda region, box=new: region.model_copy(update={"box": box}))
         if len(hidden) == 1:
-            plan = _each(plan, hidden, lambda region, box=old: region.model_copy(update={"box": box}))  # type: ignore[misc]
+            plan = _each(plan, hidden, lambda region, box=old: region.model_copy(update={"box": box}))
     return _with_room(plan, who)
 
 
@@ -72,7 +72,10 @@ def nudged(plan: ScenePlan, who: Sequence[int], way: Relation) -> ScenePlan:
         box = region.box
         width, height = box.right - box.left, box.bottom - box.top
         # What spans the canvas in that direction has nowhere to go: it gives up a third of its length.
-        width, height = (width * 2 / 3 if dx and width > 0.8 else width), (height * 2 / 3 if dy and height > 0.8 else height)
+        width, height = (
+            (width * 2 / 3 if dx and width > 0.8 else width),
+            (height * 2 / 3 if dy and height > 0.8 else height),
+        )
         left = min(max(box.left + dx / 6, 0.0), 1 - width)
         top = min(max(box.top + dy / 6, 0.0), 1 - height)
         if dx > 0 and width != box.right - box.left:
@@ -186,7 +189,7 @@ def _free(subject: str, taken: set[str]) -> str:
     return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
-def around(x: float, y: float, side: float = 0.5) -> Box:
+def around(x: float, y: float, side: float = 1 / 3) -> Box:
     """A square about a point, inside the canvas."""
     return box_within(x - side / 2, y - side / 2, side, side)
 

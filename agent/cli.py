@@ -15,13 +15,15 @@ from rich.table import Table
 
 from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
-from . import serve_cli
+from . import chat_cli, serve_cli
+from .approving import approved_plan
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
-for command in (serve_cli.serve, serve_cli.web, serve_cli.mcp, serve_cli.tools):
+for command in (chat_cli.chat, serve_cli.serve, serve_cli.web, serve_cli.mcp, serve_cli.tools):
     app.command()(command)
+app.add_typer(chat_cli.conversations, name="sessions")
 
 
 def _option(name: str, *flags: str) -> Any:
@@ -60,12 +62,12 @@ def paint(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None, steps: Steps = None,
-    depth: Depth = None, out: Out = None, as_json: Json = False,
+    depth: Depth = None, out: Out = None, approve: chat_cli.Approve = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = _settings(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, depth=depth, out=out,
+        size=size, steps=steps, depth=depth, out=out, approve=approve or None,
     )  # fmt: skip
     from .painter import Agent
 
@@ -74,22 +76,36 @@ def paint(
 
 
 @app.command()
-def resume(folder: Annotated[Path, typer.Argument(help="run folder")], as_json: Json = False) -> None:
-    """Go on with a run that was stopped, from its last finished step."""
-    from .painter import Agent, run_record
+def resume(
+    folder: Annotated[Path, typer.Argument(help="run folder")],
+    yes: Annotated[bool, typer.Option("--yes", help="draw the plan.json in it, as it is now")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped, from its last finished step, or that waits for a yes to its plan."""
+    from .painter import Agent
+    from .run_folder import run_record
 
     settings = Settings(**run_record(folder)["settings"])
     agent = Agent(settings=settings)
-    _follow(agent, agent.resume(folder), as_json)
+    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json)
 
 
 def _follow(agent: Any, events: Any, as_json: bool) -> None:
+    from .rounds import Waiting
     from .show import show
 
     signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
     try:
         console = Console(quiet=True) if as_json else people
         painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+        while isinstance(painting, Waiting):
+            plan = None if as_json else approved_plan(painting, people)
+            if plan is None:
+                waits = {"waiting": str(painting.folder), "plan": painting.plan.model_dump()}
+                _say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {painting.folder} --yes")
+                return
+            events = agent.resume(painting.folder, approved=plan)
+            painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
     except KeyboardInterrupt:
         raise typer.Exit(_stopped()) from None
     best = painting.best

@@ -112,7 +112,7 @@ def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold:
         digest = hashlib.sha256(f"{one.name}/{round_number}".encode()).digest()
         region = plan.region(one.name)
         prompt, stronger, box = region.prompt, None, None
-        if round_number > 1 and prompt.low_level and not prompt.low_level.startswith("bright "):
+        if round_number > 1 and prompt.low_level and "bright" not in prompt.low_level.split():
             stronger = LeveledPrompt(high_level=prompt.high_level, low_level=f"bright {prompt.low_level}")
         if round_number > 2:
             wider = roomier(region.box, [other.box for other in plan.regions if other.name != one.name])

@@ -6,6 +6,8 @@ small moon"). A message that fits no form is 'unclear', and answered with what w
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Literal
 
 from ..prompts.answers import PlannerAnswer
 from ..prompts.messages import Heard
@@ -13,7 +15,7 @@ from ..prompts.scene import Revision, ScenePlan
 from .answering import answer_to, contents
 from .listener import Shown
 from .mentions import Mentions
-from .requests import Change, Unclear, change_of, is_verb
+from .requests import VERBS, Change, Unclear, change_of, is_verb
 from .small_talk import ACCEPT, brief_in, choice_in, is_question, steps_in
 
 HELP = (
@@ -35,7 +37,9 @@ class EmbeddedListener:
         if heard.kind != "unclear" or not shown.asked:
             return heard
         text = _plain(message)
-        if re.fullmatch(r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text):
+        if re.fullmatch(
+            r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text
+        ):
             return Heard(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
         for together in (f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else "",
                          f"{shown.asked.rstrip(' .!:')}: {message}", f"{shown.asked.rstrip(' .!')} {message}"):  # fmt: skip
@@ -52,9 +56,10 @@ class EmbeddedListener:
             return Heard(kind="question", reply=HELP if shown.plan else "Tell me what the picture should show. " + HELP)
         if shown.plan is None:
             return _first(message, text)
-        for kind in ("undo", "redo"):
+        kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")
+        for kind in kinds:
             if steps := steps_in(text, kind):
-                return Heard(kind=kind, steps=steps)  # type: ignore[arg-type]
+                return Heard(kind=kind, steps=steps)
         if ACCEPT.fullmatch(text):
             return Heard(kind="accept")
         if choice := choice_in(text, shown.candidates):
@@ -63,7 +68,16 @@ class EmbeddedListener:
             return _ask("There is only one picture here." if shown.candidates < 2 else f"There are {shown.candidates}.")
         if is_question(text):
             return Heard(kind="question", reply=answer_to(text, shown))
-        return self._change(text, shown)
+        heard = self._change(text, shown)
+        first, *rest = text.split(" ")
+        if (
+            heard.kind == "unclear"
+            and not is_verb(first)
+            and (meant := get_close_matches(first, VERBS, n=1, cutoff=0.7))
+        ):
+            again = self._hear(" ".join([meant[0], *rest]), shown)  # 'swpa the two'
+            return again if again.kind == "change" else heard
+        return heard
 
     def _change(self, text: str, shown: Shown) -> Heard:
         assert shown.plan is not None
@@ -102,13 +116,9 @@ class EmbeddedListener:
         fresh_seed = 1000 + len(shown.said)
         for reading in Mentions(change.plan.regions, shown.touched).readings(text):
             done = change_of(reading, change, plan=self.plan, seed=fresh_seed)
-            if done is None:
-                doubts += reading.doubts
-                continue
-            if reading.doubts:
-                doubts += reading.doubts
-                continue
-            return done
+            if done and (not reading.doubts or done.whole != change.whole):
+                return done
+            doubts += reading.doubts
         if doubts:
             raise Unclear(doubts[0], certain=True)
         raise Unclear(_not_understood(text, change.plan))
@@ -116,20 +126,28 @@ class EmbeddedListener:
 
 def _plain(message: str) -> str:
     """Lower case, without what politeness and punctuation add."""
-    text = " ".join(message.lower().replace("’", "'").split()).strip(" .!")
+    text = re.sub(r"\b(?:teh|hte|th)\b", "the", " ".join(message.lower().replace("’", "'").split())).strip(" .!")
     polite = (
         r"^(?:please|ok(?:ay)?|now|and|but|so|also|hm+|no|well|great|nice|actually|can you|could you|would you|will you|"
-        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good)[,:]?\s+"
+        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good|how about|what about|"
+        r"what if|(?:i want|i'd like|i would like|can|could|should|may|might) (?=(?:the|it|them|both|all|everything)\b))[,:]?\s*\b"
     )
+    text = re.sub(r"^(?:how|what) about (?=(?:a|an|some|another|two|three)\b)", "add ", text)
     while (shorter := re.sub(polite, "", text)) != text:
-        text = shorter
+        text = shorter.rstrip(" ?")
+    if is_verb(text.split(" ")[0]):
+        text = text.rstrip(" ?")
     return re.sub(r",?\s*(?:please|thanks|thank you|instead|now|too|as well|if you can)$", "", text).strip(" ,.!")
 
 
 def _first(message: str, text: str) -> Heard:
     """A message while there is no picture: a brief, if it says anything that can be drawn."""
-    if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(text):
-        return _ask("Hello. What should the picture show? For example: a red cat on the left and a blue rocket at night.")
+    if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(
+        text
+    ):
+        return _ask(
+            "Hello. What should the picture show? For example: a red cat on the left and a blue rocket at night."
+        )
     if steps_in(text, "undo") or steps_in(text, "redo"):
         return _ask("There is no picture yet, so nothing to go back to. What should it show?")
     if is_question(text):
@@ -139,8 +157,22 @@ def _first(message: str, text: str) -> Heard:
 
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
-    if re.match(r"(?:paint|draw|create|show)?\s*(?:me )?(?:a|an|two|three|four|some)\s", text):
-        return f"Shall I add that, or is it a new picture? Say 'add {text}' or 'start over: {text}'."
+    if re.match(r"(?:paint|draw|create|show)?\s*(?:me )?(?:a|an|another|two|three|four|some)\s", text):
+        what = re.sub(r"^(?:paint|draw|create|show)\s+(?:me\s+)?", "", text)
+        return f"Shall I add that, or is it a new picture? Say 'add {what}' or 'start over: {what}'."
+    reading = next(iter(Mentions(plan.regions).readings(text)))
+    missing = re.search(
+        r"\bthe ((?!left|right|top|bottom|cent|middle|same|other|two|picture|background)[\w-]+)\b", reading.text
+    )
+    if missing:
+        return f"There is no '{missing[1]}' here; I see {contents(plan)}."
+    wish = re.fullmatch(r"(?:make|let|have|turn) @0 (?:be |to )?([^@]+)", reading.text)
+    if wish and reading.meant[0]:
+        who = plan.regions[reading.meant[0][0]].name
+        return (
+            f"I do not know how to make the {who} '{wish[1]}'. I can change its colour and looks, its size and its place, "
+            f"replace it, or remove it."
+        )
     name = plan.regions[0].name
     return (
         f"I did not understand that. I see {contents(plan)}. You could say: make the {name} orange · add a moon at the top "

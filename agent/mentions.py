@@ -137,8 +137,8 @@ class Mentions:
         first, second = sorted(how_far.values(), reverse=True)[:2]
         return [max(how_far, key=lambda i: how_far[i])] if first - second > 0.05 else []
 
-    def _looks(self) -> set[str]:
-        return self.qualifiers - set(_ORDINALS) - {"other", "two", "three", "four"}
+    def _looks(self) -> frozenset[str]:
+        return frozenset(self.qualifiers) - set(_ORDINALS) - {"other", "two", "three", "four"}
 
     def _singulars(self) -> set[str]:
         names = {subject_of(region).lower() for region in self.regions}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..prompts.answers import PlannedObject, PlannerAnswer
 from ..prompts.layout import Place, at_place, beside
 from ..prompts.scene import Box, LeveledPrompt, ScenePlan
-from ..prompts.wording import COLOURS, SHADES, listed, with_background
+from ..prompts.wording import COLOURS, SHADES, background_of, listed, with_background
 from . import changes
 from .mentions import PLACE, Reading, place_said
 
@@ -35,7 +35,7 @@ _BACKGROUNDS = {
     r"(?:in )?(?:a |the )?(?:room|indoors|inside)": "in a room",
 }
 _MOODS = frozenset("spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split())
-_VERBS = frozenset(
+VERBS = frozenset(
     "make paint color colour turn give let set remove delete erase drop take get lose add put place insert include draw move shift "
     "swap switch exchange replace change redraw try enlarge shrink grow bring push pull".split()
 )
@@ -68,7 +68,7 @@ class Change:
 
 
 def is_verb(word: str) -> bool:
-    return word in _VERBS
+    return word in VERBS
 
 
 def change_of(reading: Reading, change: Change, *, plan: Plan, seed: int) -> Change | None:
@@ -121,6 +121,8 @@ def _whole(text: str, change: Change, plan: Plan) -> Change | None:
 
 def _elsewhere(change: Change, background: str, plan: Plan) -> Change:
     """The same regions at another place or time, in the mood that the planner finds for it."""
+    if background_of(change.plan) == background:
+        raise Unclear(f"It is {background} already.", certain=True)
     mood = plan(f"{listed(change.plan.regions)} {background}").mood
     try:
         return replace(change, plan=with_background(change.plan, background, mood), whole=True)
@@ -169,18 +171,19 @@ def _remove(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pl
 
 @_form(rf"(?:{_MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)")
 @_form(r"(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|even) )?(?P<size>bigger|larger|smaller|tinier)(?: @0)?")
+@_form(r"@0 (?:is|looks|are) (?:(?P<much>much|a bit|a little|far|way) )?(?P<size>too (?:big|large|small|tiny))")
 @_form(r"(?P<size>enlarge|shrink|grow) @0(?: (?P<much>a lot|a bit|a little))?")
 def _resize(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     if not meant and len(now.regions) > 1:
         raise Unclear(f"Which one shall be {found['size']}: {changes.choices(now)}?", certain=True)
     by = {"much": 1.8, "a lot": 1.8, "far": 1.8, "way": 1.8, "twice as": 2.0, "a bit": 1.2, "a little": 1.2, "slightly": 1.2}
     factor = by.get(found["much"] or "", 1.4)
-    smaller = found["size"] in ("smaller", "small", "tiny", "little", "tinier", "shrink")
+    smaller = found["size"] in ("smaller", "small", "tiny", "little", "tinier", "shrink", "too big", "too large")
     return changes.resized(now, meant[0] if meant else [0], 1 / factor if smaller else factor)
 
 
-@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
-@_form(rf"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
+@_form(r"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
+@_form(r"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
 @_form(rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)")
 @_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
 def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
@@ -209,11 +212,11 @@ def _move_beside(found: re.Match[str], meant: Sequence[list[int]], now: ScenePla
 
 
 @_form(r"(?:replace|swap|exchange|substitute|switch|change) @0 (?:with|for|by|to|into|against) (?P<new>(?:a|an|some|another) [^@]+)")
-@_form(rf"(?:{_MAKE}) @0 (?:into |to |be |become |to be )?(?P<new>(?:a|an) [^@]+)")
+@_form(r"(?:make|turn|change|transform|let) @0 (?:into |to |be |become |to be )?(?P<new>(?:a|an) [^@]+)")
 @_form(r"(?:i want |add |put |draw |paint |use )?(?P<new>(?:a|an) [^@]+?) instead of @0")
 @_form(r"@0 (?:should (?:be|become)|becomes) (?P<new>(?:a|an) [^@]+)")
 def _replace(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
-    if re.search(r"\b(?:bit|little|lot) \w+$", found["new"]):
+    if re.search(r"\b(?:bit|little|lot) \w+$", found["new"]) or looks_in(found["new"]):
         return None
     things = things_in(found["new"], plan)
     if len(things) != 1:
@@ -221,8 +224,15 @@ def _replace(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, p
     return changes.replaced(now, meant[0], things[0])
 
 
-@_form(rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)")
-@_form(rf"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
+@_form(r"(?:give|put|add|draw) (?P<new>(?:a|an|some) [^@]+?) (?:on|to|onto) @0")
+@_form(r"(?:give|dress) @0 (?:in )?(?P<new>(?:a|an|some) [^@]+)")
+@_form(r"@0 (?:should |must )?(?:wears?|has|have|wearing|gets?) (?P<new>(?:a|an|some) [^@]+)")
+def _wear(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+    return None if re.search(r" colou?r$", found["new"]) else changes.with_looks(now, meant[0], f"with {found['new']}")
+
+
+@_form(rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)")
+@_form(r"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
 @_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
 @_form(r"(?:give|make) @0 (?:an? )?(?P<looks>[^@]+?) colou?r")
 def _look(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
@@ -238,11 +248,14 @@ def _again(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pla
     return changes.reseeded(now, meant[0], seed)
 
 
-@_form(rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|draw|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>(?:a|an|another|one more|one|two|three|four|some|the|\w+s\b)? ?[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?")
+@_form(rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?")
+@_form(rf"(?:draw|paint) (?P<new>(?:a|an|another|two|three|some) [^@]+?) {_AT}")
 @_form(rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)")
 @_form(r"(?:add|put|draw) (?P<new>[^@]+?) between @0 and @1(?P<place>)")
 def _add(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
-    words = found["new"].strip().removeprefix("in ")
+    words = found["new"].strip()
+    if re.match(r"(?:the|my|your|it|this|that|these|those)\b", words):
+        return None
     if any(is_verb(word) and word not in ("color", "colour") for word in re.findall(r"[a-z]+", words)):
         return None
     if re.fullmatch(r"it|that|this|them|nothing|something|anything|more", words):
@@ -253,10 +266,11 @@ def _add(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan:
     if len(now.regions) + len(things) > 16:
         raise Unclear("There is room for 16 things at most.", certain=True)
     boxes: list[Box | None] = [None] * len(things)
+    side = 1 / 3 if found["place"] and place_said(found["place"]) == "center" else 0.5
     if answer:
         boxes = [at_place(thing.position) for thing in things]
     elif found["place"]:
-        boxes = [at_place(place_said(found["place"]))] * len(things)  # type: ignore[arg-type]
+        boxes = [at_place(place_said(found["place"]), side)] * len(things)  # type: ignore[arg-type]
     elif "between" in found[0] and len(meant) == 2:
         (ax, ay), (bx, by) = (now.regions[one[0]].box.centre for one in meant)
         boxes = [changes.around((ax + bx) / 2, (ay + by) / 2)] * len(things)
@@ -278,7 +292,7 @@ def things_in(words: str, plan: Plan) -> list[PlannedObject]:
 
 def looks_in(words: str) -> str:
     """The words as a low-level prompt, if they say what something looks like; else empty."""
-    words = re.sub(r"^(?:much |a bit |a little |very |all |more )+", "", words.strip())
+    words = re.sub(r"^(?:much |a bit |a little |very |all |more |an? )+", "", words.strip())
     if re.fullmatch(r"(?:made (?:out )?of|wearing|covered (?:in|with)|with|without) [\w -]{2,50}", words):
         return words
     parts = [_COMPARED.get(word, word) for word in words.replace(",", " ").split()]

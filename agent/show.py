@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from ..prompts.scene import ScenePlan
-from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped
+from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -41,8 +41,8 @@ def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
     return out
 
 
-def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str) -> Painting:
-    """Follows a run in the terminal and returns what came out."""
+def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str) -> Painting | Waiting:
+    """Follows a run in the terminal and returns what came out, or what waits for a yes."""
     steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = steps.add_task("planning", total=None)
     with Live(Group(steps), console=console, transient=True, refresh_per_second=8) as live:
@@ -67,6 +67,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                 case Revised(_, revision):
                     names = ", ".join(change.name for change in revision.changes)
                     live.console.print(f"  drawing again: {names}", style="yellow", markup=False)
+                case Waiting():
+                    return event
                 case Finished(painting):
                     return painting
     raise AssertionError("a run ends with Finished")

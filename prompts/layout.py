@@ -139,8 +139,10 @@ def made_room(box: Box, other: Box) -> Box:
     edges = other.model_dump()
     parts = [("right", box.left), ("bottom", box.top), ("left", box.right), ("top", box.bottom)]
     left = [edges | {name: at} for name, at in parts]
-    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.25 and part["bottom"] - part["top"] >= 0.25]
-    best = max(kept, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None)
+    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.3 and part["bottom"] - part["top"] >= 0.3]
+    best = max(
+        kept, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None
+    )
     return best if best and best.area >= 0.3 * other.area else other
 
 
@@ -151,5 +153,15 @@ def freest(others: Sequence[Box], side: float = 0.5) -> Place:
         x, y = one.centre
         half = 0.45 * min(one.right - one.left, one.bottom - one.top)
         middles.append(box_within(x - half, y - half, 2 * half, 2 * half))
-    order: list[Place] = ["right", "left", "top right", "top left", "bottom right", "bottom left", "top", "bottom", "center"]
+    order: list[Place] = [
+        "right",
+        "left",
+        "top right",
+        "top left",
+        "bottom right",
+        "bottom left",
+        "top",
+        "bottom",
+        "center",
+    ]
     return min(order, key=lambda place: round(sum(at_place(place, side).overlap(one) for one in middles), 3))

@@ -1,4 +1,4 @@
-"""Keeps what a plan says in step with its regions: who is named where in the scene prompt. Pure; knows no model.
+"""Keeps what a plan says in step with its regions: who is named where in the scene prompt. Knows no model.
 
 The scene prompts that `answers.compose` writes are lists ("a red cat on the left and a blue rocket on the right at
 night"), and so can be taken apart; in any other text only the words of a region that are found there are replaced.
@@ -11,8 +11,9 @@ from .layout import Place
 from .scene import Box, LeveledPrompt, Region, ScenePlan
 
 COLOURS = frozenset(
-    "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden "
-    "gold silver teal cyan magenta beige navy maroon bronze indigo olive lime rainbow lilac cream ivory coral amber".split()
+    "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
+    " gold silver teal cyan magenta beige navy maroon bronze indigo olive lime rainbow lilac cream ivory coral"
+    " amber".split()
 )
 SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
 SIZES = frozenset("tiny small little big large huge giant".split())
@@ -121,7 +122,7 @@ def _joined(body: str, background: str) -> str:
 
 
 def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) -> str:
-    """Words of changed regions replaced, of removed ones taken out where they are found, added ones named at the end."""
+    """Words of changed regions replaced, of removed ones taken out where they are found, added ones at the end."""
     for name, was in before.items():
         becomes = after.get(name)
         if becomes == was:
@@ -138,5 +139,5 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
                 gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
                 text = gone.sub("", text, count=1).strip(" ,")
             break
-    new = [phrase(region) for name, region in after.items() if name not in before]
-    return ", ".join([text, *new]) if text else " and ".join(new)
+    added = [phrase(region) for name, region in after.items() if name not in before]
+    return ", ".join([text, *added]) if text else " and ".join(added)

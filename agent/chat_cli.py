@@ -1,0 +1,121 @@
+"""The commands for conversations: `ditpipe chat` in the terminal, and `ditpipe sessions` for what is kept."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .conversation import Sessions
+
+
+def _option(name: str, flag: str) -> Any:
+    field = Settings.model_fields[name]
+    return typer.Option(flag, help=field.description, show_default=str(field.default))
+
+
+Model = Annotated[str | None, _option("model", "--model")]
+PlannerName = Annotated[str | None, _option("planner", "--planner")]
+CriticName = Annotated[str | None, _option("critic", "--critic")]
+BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
+Rounds = Annotated[int | None, _option("rounds", "--rounds")]
+Candidates = Annotated[int | None, _option("candidates", "--candidates")]
+Seed = Annotated[int | None, _option("seed", "--seed")]
+Size = Annotated[int | None, _option("size", "--size")]
+StepCount = Annotated[int | None, _option("steps", "--steps")]
+Approve = Annotated[bool, typer.Option("--approve", help=Settings.model_fields["approve"].description)]
+Folder = Annotated[Path | None, _option("sessions", "--sessions")]
+SessionId = Annotated[str, typer.Argument(metavar="ID", help="a session's id, its beginning, or 'last'")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
+
+
+def chat(
+    session: Annotated[str | None, typer.Option("--session", help="go on with this one: its id, or 'last'")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="list the conversations and leave")] = False,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None,
+    steps: StepCount = None, approve: Approve = False, sessions: Folder = None,
+) -> None:  # fmt: skip
+    """Talk a picture into shape: describe it, then say what to change. Everything is kept; Ctrl-D leaves."""
+    if list_them:
+        list_sessions(sessions=sessions)
+        return
+    missing = [name for name in ("prompt_toolkit", "textual_image") if find_spec(name) is None]
+    if missing:
+        raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
+    chosen: dict[str, Any] = {
+        "model": model, "planner": planner, "critic": critic, "base_url": base_url, "rounds": rounds,
+        "candidates": candidates, "seed": seed, "size": size, "steps": steps, "sessions": sessions,
+        "approve": approve or None,
+    }  # fmt: skip
+    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    from .conversation import Sessions
+    from .painter import Agent
+    from .terminal import TerminalChat
+
+    opened = Sessions(Agent(settings=settings))
+    TerminalChat(opened, opened.open(_id(opened, session)) if session else opened.new()).run()
+
+
+conversations = typer.Typer(
+    invoke_without_command=True, help="List the conversations that are kept; export or copy one."
+)
+
+
+@conversations.callback()
+def list_sessions(context: typer.Context = None, sessions: Folder = None, as_json: Json = False) -> None:  # type: ignore[assignment]
+    """List the conversations, the latest used first."""
+    if context and context.invoked_subcommand:
+        return
+    from .sessions import Store
+    from .slash import sessions_table
+
+    records = Store(sessions or Settings().sessions).records()
+    if as_json:
+        print(json.dumps([one.model_dump() for one in records]))
+    elif records:
+        Console().print(sessions_table(records))
+    else:
+        print("no conversations yet; begin one: ditpipe chat")
+
+
+@conversations.command()
+def export(
+    id: SessionId, file: Annotated[Path | None, typer.Argument(metavar="FILE.zip")] = None, sessions: Folder = None
+) -> None:
+    """Write a zip with the plan, every picture, and the transcript."""
+    opened = _opened(sessions)
+    one = opened.open(_id(opened, id))
+    print(one.export(file or Path(f"{one.id}.zip")))
+
+
+@conversations.command()
+def branch(
+    id: SessionId,
+    turn: Annotated[int | None, typer.Option("--turn", help="number of the last message to copy; empty: all")] = None,
+    sessions: Folder = None,
+) -> None:
+    """Copy a conversation up to a message, to go on from there another way; prints the copy's id."""
+    opened = _opened(sessions)
+    print(opened.open(_id(opened, id)).branch(turn).id)
+
+
+def _opened(folder: Path | None) -> "Sessions":
+    from .conversation import Sessions
+    from .painter import Agent
+
+    return Sessions(Agent(settings=Settings(sessions=folder) if folder else None))
+
+
+def _id(opened: "Sessions", given: str) -> str:
+    if given != "last":
+        return given
+    records = opened.list()
+    if not records:
+        raise ValueError("no conversations yet; begin one: ditpipe chat")
+    return records[0].id
