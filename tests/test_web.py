@@ -1,4 +1,4 @@
-"""The page of `ditpipe web` in a real Chromium: brief, layout, picture, drag, change, undo, reload; kill and restart."""
+"""The page of `ditpipe web` in a real Chromium: brief, layout, picture, drag, change, undo, reload; a killed server."""
 
 import os
 import re
@@ -45,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         log = self.folder / "server.log"
-        command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds", "1", "--steps", "16"]
+        command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds=1", "--steps=16"]
         with log.open("w") as out:
             self.process = subprocess.Popen(command, stderr=out)
         while not (found := re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())):
@@ -98,8 +98,8 @@ def opened(browser: Browser) -> Iterator[Open]:
     def new_window(address: str, width: int = 1200) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 860})
         contexts.append(context)
-        here = urlsplit(address).netloc
-        context.on("request", lambda asked: elsewhere.append(asked.url) if urlsplit(asked.url).netloc not in ("", here) else None)
+        hosts = {"", urlsplit(address).netloc}
+        context.on("request", lambda asked: urlsplit(asked.url).netloc in hosts or elsewhere.append(asked.url))
         page = context.new_page()
         page.set_default_timeout(SLOW)
         page.goto(address)

@@ -73,8 +73,8 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         return FileResponse(path, filename=f"{_name(one)}.zip", background=BackgroundTask(folder.cleanup))
 
     gr.mount_gradio_app(
-        app, build_page(room_of, notice=notice), path="/", footer_links=[], run_history=False, head='<link rel="stylesheet" href="ditpipe/static/page.css">',
-        theme=theme(), max_file_size="1mb", show_error=True, ssr_mode=False, pwa=False,
+        app, build_page(room_of, notice=notice), path="/", theme=theme(), footer_links=[], run_history=False,
+        head='<link rel="stylesheet" href="ditpipe/static/page.css">', max_file_size="1mb", ssr_mode=False, pwa=False,
     )  # fmt: skip
     return Gate(app, keys=keys, browser=True)
 

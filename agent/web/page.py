@@ -8,7 +8,6 @@ from typing import Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-
 from pydantic import ValidationError
 
 from ...prompts.errors import DitpipeError, first_problem
@@ -98,7 +97,9 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
                 return [text, *shown(request, one.id, known, "Wait until this picture is done, or stop it.")]
             return ["", *shown(request, one.id, known)]
 
-        def act(session: str, known: dict[str, Any], first: bool, request: gr.Request, event: gr.EventData) -> list[Any]:
+        def act(
+            session: str, known: dict[str, Any], first: bool, request: gr.Request, event: gr.EventData
+        ) -> list[Any]:  # fmt: skip
             said: dict[str, Any] = event._data
             if said["do"] == "say":
                 return say(said["message"], session, known, first, None, request)[1:]

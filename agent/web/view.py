@@ -14,7 +14,8 @@ EARLIER = 50  # sessions in the list, the latest ones
 EXAMPLES = (
     ("a red cat on the left and a blue rocket on the right, at night", "#28305a",
      (("#e4604f", 10, 32, 36, 40), ("#5b8def", 56, 24, 32, 52))),
-    ("a yellow star above a purple castle, at sunset", "#f2a272", (("#f6d34a", 38, 19, 24, 24), ("#8a63c9", 26, 48, 48, 34))),
+    ("a yellow star above a purple castle, at sunset", "#f2a272",
+     (("#f6d34a", 38, 19, 24, 24), ("#8a63c9", 26, 48, 48, 34))),
     ("a green turtle on the left and a pink house on the right, on the grass", "#a9d7a0",
      (("#3f9a5d", 10, 46, 36, 32), ("#ee8fb4", 56, 24, 34, 54))),
 )  # fmt: skip
@@ -71,10 +72,11 @@ def chat_messages(session: Session | None) -> list[dict[str, str]]:
 def bar_value(records: list[SessionRecord], session: Session | None) -> list[dict[str, Any]]:
     """The earlier pictures, for bar.js."""
     shown = [one for one in records if one.turns][:EARLIER]
+    here = session.id if session else ""
     return [
-        {"id": one.id, "title": one.title or "not begun", "updated": one.updated, "current": one.id == (session and session.id)}
+        {"id": one.id, "title": one.title or "not begun", "updated": one.updated, "current": one.id == here}
         for one in shown
-    ]  # fmt: skip
+    ]
 
 
 def _picture(session: Session, turn: Turn) -> str | None:
