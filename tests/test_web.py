@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
 from ditpipe.agent.sessions import Store
 
@@ -27,7 +27,7 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
-SLOW = 90_000  # milliseconds: a machine may be busy
+SLOW = 300_000  # milliseconds: a machine may be busy
 FAR = 66  # pixels: beyond the left half and the 16 pixels that an edit of it may reach
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
@@ -98,8 +98,13 @@ def opened(browser: Browser) -> Iterator[Open]:
     def new_window(address: str, width: int = 1200) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 860})
         contexts.append(context)
-        hosts = {"", urlsplit(address).netloc}
-        context.on("request", lambda asked: urlsplit(asked.url).netloc in hosts or elsewhere.append(asked.url))
+        here = urlsplit(address).netloc
+
+        def note(asked: Request) -> None:
+            if urlsplit(asked.url).netloc not in ("", here):
+                elsewhere.append(asked.url)
+
+        context.on("request", note)
         page = context.new_page()
         page.set_default_timeout(SLOW)
         page.goto(address)
