@@ -193,8 +193,8 @@ class Session:
         return self._at_once(said, lambda turn: self._turning.walk(turn, steps), kind="undo")
 
     def redo(self, steps: int = 1, message: str = "") -> Turn:
-        """The way back from an undo. Raises ValueError if there is none."""
-        return self._at_once(message or "redo", lambda turn: self._turning.walk(turn, -steps), kind="redo")
+        """The way back from an undo; 0 steps: all that the last undo took back. Raises ValueError if there is none."""
+        return self._at_once(message or "redo", lambda turn: self._turning.walk(turn, steps, forward=True), kind="redo")
 
     def show(self, number: int, message: str = "") -> Turn:
         """Shows the picture of any turn of this session, as an undo does. Raises ValueError."""

@@ -15,8 +15,8 @@ from ..prompts.scene import Revision, ScenePlan
 from .answering import answer_to, contents
 from .listener import Shown
 from .mentions import Mentions
-from .requests import VERBS, Change, Unclear, change_of, is_verb
-from .small_talk import ACCEPT, brief_in, choice_in, is_question, steps_in
+from .requests import Change, Unclear, change_of, is_verb
+from .small_talk import ACCEPT, VERBS, brief_in, choice_in, is_question, plain, steps_in, without_wish
 
 HELP = (
     "I understand: make the NAME orange, add a THING at the top right, remove the NAME, swap the two, move the NAME to "
@@ -36,19 +36,20 @@ class EmbeddedListener:
         heard = self._hear(message, shown)
         if heard.kind != "unclear" or not shown.asked:
             return heard
-        text = _plain(message)
+        text = plain(message)
         if re.fullmatch(
             r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text
         ):
             return Heard(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
-        for together in (f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else "",
-                         f"{shown.asked.rstrip(' .!:')}: {message}", f"{shown.asked.rstrip(' .!')} {message}"):  # fmt: skip
+        added = f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
+        asked = shown.asked.rstrip(" .!:")
+        for together in (added, f"{asked}: {message}", f"{asked} {message}"):
             if together and (both := self._hear(together, shown)).kind != "unclear":
                 return both
         return heard
 
     def _hear(self, message: str, shown: Shown) -> Heard:
-        text = _plain(message)
+        text = plain(message)
         brief = brief_in(message)
         if brief is not None:
             return Heard(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
@@ -59,7 +60,7 @@ class EmbeddedListener:
         kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")
         for kind in kinds:
             if steps := steps_in(text, kind):
-                return Heard(kind=kind, steps=steps)
+                return Heard(kind=kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
         if ACCEPT.fullmatch(text):
             return Heard(kind="accept")
         if choice := choice_in(text, shown.candidates):
@@ -124,22 +125,6 @@ class EmbeddedListener:
         raise Unclear(_not_understood(text, change.plan))
 
 
-def _plain(message: str) -> str:
-    """Lower case, without what politeness and punctuation add."""
-    text = re.sub(r"\b(?:teh|hte|th)\b", "the", " ".join(message.lower().replace("’", "'").split())).strip(" .!")
-    polite = (
-        r"^(?:please|ok(?:ay)?|now|and|but|so|also|hm+|no|well|great|nice|actually|can you|could you|would you|will you|"
-        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good|how about|what about|"
-        r"what if|(?:i want|i'd like|i would like|can|could|should|may|might) (?=(?:the|it|them|both|all|everything)\b))[,:]?\s*\b"
-    )
-    text = re.sub(r"^(?:how|what) about (?=(?:a|an|some|another|two|three)\b)", "add ", text)
-    while (shorter := re.sub(polite, "", text)) != text:
-        text = shorter.rstrip(" ?")
-    if is_verb(text.split(" ")[0]):
-        text = text.rstrip(" ?")
-    return re.sub(r",?\s*(?:please|thanks|thank you|instead|now|too|as well|if you can)$", "", text).strip(" ,.!")
-
-
 def _first(message: str, text: str) -> Heard:
     """A message while there is no picture: a brief, if it says anything that can be drawn."""
     if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(
@@ -152,8 +137,7 @@ def _first(message: str, text: str) -> Heard:
         return _ask("There is no picture yet, so nothing to go back to. What should it show?")
     if is_question(text):
         return _ask("There is no picture yet. What should it show?")
-    wish = r"^(?:please |can you |could you )?(?:paint|draw|make|create|show|give)(?: me| us)?(?: a picture of| an image of)?\s+"
-    return Heard(kind="new brief", brief=re.sub(wish, "", message.strip(), flags=re.I) or message)
+    return Heard(kind="new brief", brief=without_wish(message))
 
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
@@ -170,13 +154,13 @@ def _not_understood(text: str, plan: ScenePlan) -> str:
     if wish and reading.meant[0]:
         who = plan.regions[reading.meant[0][0]].name
         return (
-            f"I do not know how to make the {who} '{wish[1]}'. I can change its colour and looks, its size and its place, "
-            f"replace it, or remove it."
+            f"I do not know how to make the {who} '{wish[1]}'. I can change its colour and looks, its size and its "
+            f"place, replace it, or remove it."
         )
     name = plan.regions[0].name
     return (
-        f"I did not understand that. I see {contents(plan)}. You could say: make the {name} orange · add a moon at the top "
-        f"right · remove the {name} · same but at night · undo · start over: a new picture."
+        f"I did not understand that. I see {contents(plan)}. You could say: make the {name} orange · add a moon at the "
+        f"top right · remove the {name} · same but at night · undo · start over: a new picture."
     )
 
 

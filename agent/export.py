@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def exported(session: "Session", path: Path) -> Path:
             out.writestr("session.json", json.dumps({"session": about, "turns": listed}, indent=2))
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 

@@ -15,7 +15,9 @@ _GENERIC = {"one", "ones", "thing", "things", "object", "objects"}
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
 _ALL = r"(?:all of them|both of them|the two|the both|everything|everyone|everybody|them|they|both|all)"
 # An indefinite thing is a new one; what it is called ends at one of these.
-_NEW = r"\b(?:a|an|another|some|one more|(?<!the )(?<!these )(?<!those )(?:two|three|four|five|six))\s+(?!bit\b|little\b)"
+_NEW = (
+    r"\b(?:a|an|another|some|one more|(?<!the )(?<!these )(?<!those )(?:two|three|four|five|six))\s+(?!bit\b|little\b)"
+)
 _NEW_ENDS = (
     r"(?=\b(?:left|right) of\b|\b(?:to the|on the|at the|in the|next|beside|above|below|under|underneath|over|between|"
     r"behind|instead|into|with|where|by|near|for|in place)\b|[,;@]|$)"
@@ -33,12 +35,13 @@ def place_said(words: str) -> str:
 class Reading:
     """A message with each mention as '@0', '@1' …; `meant[i]` are the regions of mention i, by index.
 
-    `doubts` says which mentions fit no region, or too many.
+    `doubts` says which mentions fit no region, or too many; `vague`: 'it' is one of them.
     """
 
     text: str
     meant: list[list[int]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    vague: bool = False
 
 
 class Mentions:
@@ -50,7 +53,12 @@ class Mentions:
         self.nouns: dict[str, set[int]] = {}
         for index, region in enumerate(regions):
             subject = subject_of(region).lower()
-            for form in {subject, subject.split(" ")[-1], re.sub(r" \d+$", "", region.name.lower()), region.name.lower()}:
+            for form in {
+                subject,
+                subject.split(" ")[-1],
+                re.sub(r" \d+$", "", region.name.lower()),
+                region.name.lower(),
+            }:
                 for word in (form, *_plurals(form)):
                     self.nouns.setdefault(word, set()).add(index)
         looks = {word for region in regions for word in re.findall(r"[a-z-]+", region.prompt.low_level.lower())}
@@ -78,6 +86,7 @@ class Mentions:
             out += text[at : found.start()] + f"@{len(reading.meant)}"
             meant = self._meant(found)
             if isinstance(meant, str):
+                reading.vague = reading.vague or bool(found["pronoun"])
                 reading.doubts.append(meant)
                 meant = []
             reading.meant.append(meant)
@@ -92,9 +101,9 @@ class Mentions:
         generic = rf"(?P<generic>(?<=\s)(?:{'|'.join(_GENERIC)}))" if qualifiers else "(?P<generic>(?!))"
         behind = rf"(?:\s+(?:that is|that's|which is))?\s+(?:on|at|in) the (?:far |very )?(?P<place>{PLACE})(?: side| corner| half)?(?! of\b)"
         return re.compile(
-            rf"\b(?:(?P<pronoun>{_ALL}|(?:it|that|this)(?! is\b))|"
-            rf"(?:(?P<every>all|both|every|each)\s+(?:of\s+)?)?(?:(?P<the>the|this|that|these|those|my)\s+)?{before}"
-            rf"(?:(?P<noun>{nouns})|{generic}))\b(?!')" + (rf"(?:{behind}\b)?" if places else "(?P<place>)")
+            rf"\b(?:(?:(?P<every>all|both|every|each)\s+(?:of\s+)?)?(?:(?P<the>the|this|that|these|those|my)\s+)?{before}"
+            rf"(?:(?P<noun>{nouns})|{generic})|(?P<pronoun>{_ALL}|(?:it|that|this)(?! is\b)))\b(?!')"
+            + (rf"(?:{behind}\b)?" if places else "(?P<place>)")
         )
 
     def _meant(self, found: re.Match[str]) -> list[int] | str:
@@ -121,7 +130,9 @@ class Mentions:
         if not among:
             return f"There is no '{re.sub(r'^(the|my|this|that) ', '', said)}' here; I see {self._choices(range(len(self.regions)))}."
         several = found["every"] or re.search(r"\b(two|three|four)\b", found["before"])
-        several = several or (noun and noun not in self._singulars()) or found["generic"] in ("ones", "things", "objects")
+        several = (
+            several or (noun and noun not in self._singulars()) or found["generic"] in ("ones", "things", "objects")
+        )
         if len(among) > 1 and not several:
             return f"Which one do you mean: {self._choices(among)}?"
         return among

@@ -30,7 +30,7 @@ from .settings import Settings
 
 
 class Agent:
-    """Paints briefs. Options are those of `Settings`; planner, critic and renderer may be handed in ready-made.
+    """Paints briefs. Options are those of `Settings`; planner, critic (or their names) and renderer may be handed in.
 
     >>> Agent(rounds=1).paint("a red cat on the left and a blue rocket on the right, at night").path
     """
@@ -39,17 +39,20 @@ class Agent:
         self,
         *,
         settings: Settings | None = None,
-        planner: Planner | None = None,
-        critic: Critic | None = None,
+        planner: Planner | str | None = None,
+        critic: Critic | str | None = None,
         renderer: Renderer | None = None,
         **options: Any,
     ) -> None:
         """Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option."""
         base = settings.model_dump() if settings else {}
+        options |= {"planner": planner} if isinstance(planner, str) else {}
+        options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
-        self._planner, self._critic = planner, critic
+        self._planner = None if isinstance(planner, str) else planner
+        self._critic = None if isinstance(critic, str) else critic
         self._models: Agent = self  # whose planner and critic are used
         self.stop = threading.Event()  # set it to end a run at its next denoising step, with KeyboardInterrupt
 

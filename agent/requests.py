@@ -13,6 +13,7 @@ from ..prompts.scene import Box, LeveledPrompt, ScenePlan
 from ..prompts.wording import COLOURS, SHADES, background_of, listed, with_background
 from . import changes
 from .mentions import PLACE, Reading, place_said
+from .small_talk import VERBS
 
 Plan = Callable[[str], PlannerAnswer]
 
@@ -34,10 +35,8 @@ _BACKGROUNDS = {
     r"under ?water|(?:under |in )?(?:the )?(?:water|sea|ocean)": "under water",
     r"(?:in )?(?:a |the )?(?:room|indoors|inside)": "in a room",
 }
-_MOODS = frozenset("spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split())
-VERBS = frozenset(
-    "make paint color colour turn give let set remove delete erase drop take get lose add put place insert include draw move shift "
-    "swap switch exchange replace change redraw try enlarge shrink grow bring push pull".split()
+_MOODS = frozenset(
+    "spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split()
 )
 _WAYS: dict[str, changes.Relation] = {"left": "left", "right": "right", "up": "top", "down": "bottom", "upwards": "top",
                                       "downwards": "bottom", "higher": "top", "lower": "bottom"}  # fmt: skip
@@ -77,7 +76,7 @@ def change_of(reading: Reading, change: Change, *, plan: Plan, seed: int) -> Cha
     `plan` turns 'a small moon' into objects; `seed` is for what is to be drawn from other noise.
     """
     text, meant = reading.text, reading.meant
-    if (about_all := _whole(text, change, plan)) is not None:
+    if (about_all := _whole(text, change, plan, it=reading.vague)) is not None:
         return about_all
     if not all(meant):
         return change if meant and _fits_some(text) else None  # the caller says what is doubtful about the mention
@@ -89,13 +88,13 @@ def _fits_some(text: str) -> bool:
     return "@" in text
 
 
-def _whole(text: str, change: Change, plan: Plan) -> Change | None:
-    """Another try, another background, another mood: everything is drawn again."""
+def _whole(text: str, change: Change, plan: Plan, *, it: bool) -> Change | None:
+    """Another try, another background, another mood: everything is drawn again. `it`: '@0' is an 'it' that names none."""
     if re.fullmatch(
         r"(?:try |draw |paint |do )?(?:it |that |this |@\d+ )?(?:all )?(?:over )?again|(?:another|a different|a new) (?:one|version|try|attempt|variant|variation)"
         r"|(?:re-?draw|re-?paint|re-?roll|retry|re-?generate)(?: it| that| this| everything| the (?:whole )?picture| @\d+)?|something different|(?:make|do) (?:it|@\d+) (?:different|differently)",
         text,
-    ) and "@" not in text:
+    ) and (it or "@" not in text):
         return replace(change, whole=True, fresh=True)
     same = r"(?:the )?same(?: (?:thing|picture|scene|one))?(?: again)?,? ?(?:but )?(?:now )?(?:make (?:it|@\d+) )?"
     make = rf"{_MAKE} (?:it|that|this|@\d+|the (?:scene|picture|image|whole (?:thing|picture)|time)) ?(?:all )?(?:be |to |into |in to |look |take place |happen )?"
@@ -112,10 +111,16 @@ def _whole(text: str, change: Change, plan: Plan) -> Change | None:
     if mood in _MOODS and how:
         scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
         return replace(change, plan=change.plan.model_copy(update={"scene": scene_prompt}), whole=True)
-    if explicit and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene) and not re.fullmatch(_AT, scene):
+    if (
+        explicit
+        and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene)
+        and not re.fullmatch(_AT, scene)
+    ):
         return _elsewhere(change, scene, plan)
     if re.match(ground, how) and how and re.fullmatch(r"(?:a |an |the )?[\w-]+(?: [\w-]+)?", scene):
-        return _elsewhere(change, f"in {scene}" if scene.split(" ")[0] in ("a", "an", "the") else f"{scene} background", plan)
+        return _elsewhere(
+            change, f"in {scene}" if scene.split(" ")[0] in ("a", "an", "the") else f"{scene} background", plan
+        )
     return None
 
 
@@ -152,7 +157,9 @@ def _form(pattern: str) -> Callable[[Form], Form]:
     return add
 
 
-@_form(r"(?:please )?(?:swap|switch|exchange|change)(?: the)?(?: places?| positions?)?(?: of)? ?(?:@0(?:(?: and| with|,) @1)?)?(?: around| over| places| positions)?")
+@_form(
+    r"(?:please )?(?:swap|switch|exchange|change)(?: the)?(?: places?| positions?)?(?: of)? ?(?:@0(?:(?: and| with|,) @1)?)?(?: around| over| places| positions)?"
+)
 @_form(r"@0(?: and @1)? (?:should |must |to )?(?:swap|switch|change|trade|exchange)(?: places| positions)?")
 def _swap(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     who = [index for one in meant for index in one] or list(range(len(now.regions)))
@@ -163,28 +170,53 @@ def _swap(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
     return changes.swapped(now, *who)
 
 
-@_form(r"(?:remove|delete|erase|drop|lose|clear|take away|take out|get rid of|throw out|cut|hide|i don't (?:want|need|like)|no more|without|no|not) @0(?: and @1)?(?: away| out)?(?: anymore| any more)?")
-@_form(r"take @0 (?:away|out)|@0(?: and @1)? (?:should|must|can|has to|needs to) (?:go(?: away)?|disappear|vanish|be (?:removed|gone|deleted))")
-def _remove(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+@_form(
+    r"(?:remove|delete|erase|drop|lose|clear|take away|take out|get rid of|throw out|cut|hide|i don't (?:want|need|like)|no more|without|no|not) @0(?: and @1)?(?: away| out)?(?: anymore| any more)?"
+)
+@_form(
+    r"take @0 (?:away|out)|@0(?: and @1)? (?:should|must|can|has to|needs to) (?:go(?: away)?|disappear|vanish|be (?:removed|gone|deleted))"
+)
+def _remove(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     return changes.without(now, [index for one in meant for index in one])
 
 
-@_form(rf"(?:{_MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)")
+@_form(
+    rf"(?:{_MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)"
+)
 @_form(r"(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|even) )?(?P<size>bigger|larger|smaller|tinier)(?: @0)?")
 @_form(r"@0 (?:is|looks|are) (?:(?P<much>much|a bit|a little|far|way) )?(?P<size>too (?:big|large|small|tiny))")
 @_form(r"(?P<size>enlarge|shrink|grow) @0(?: (?P<much>a lot|a bit|a little))?")
-def _resize(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _resize(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     if not meant and len(now.regions) > 1:
         raise Unclear(f"Which one shall be {found['size']}: {changes.choices(now)}?", certain=True)
-    by = {"much": 1.8, "a lot": 1.8, "far": 1.8, "way": 1.8, "twice as": 2.0, "a bit": 1.2, "a little": 1.2, "slightly": 1.2}
+    by = {
+        "much": 1.8,
+        "a lot": 1.8,
+        "far": 1.8,
+        "way": 1.8,
+        "twice as": 2.0,
+        "a bit": 1.2,
+        "a little": 1.2,
+        "slightly": 1.2,
+    }
     factor = by.get(found["much"] or "", 1.4)
     smaller = found["size"] in ("smaller", "small", "tiny", "little", "tinier", "shrink", "too big", "too large")
     return changes.resized(now, meant[0] if meant else [0], 1 / factor if smaller else factor)
 
 
-@_form(r"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)")
-@_form(r"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))")
-@_form(rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)")
+@_form(
+    r"(?:move|put|place|shift|bring|push|pull|slide|drag|set) @0 (?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit>)"
+)
+@_form(
+    r"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))"
+)
+@_form(
+    rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)"
+)
 @_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
 def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     if not meant and len(now.regions) > 1:
@@ -205,17 +237,23 @@ def _move(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
 
 @_form(rf"(?:move|put|place|shift|bring|push|pull|slide|set) @0 {_RELATION} @1")
 @_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs) {_RELATION} @1")
-def _move_beside(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _move_beside(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     if len(meant[0]) != 1 or len(meant[1]) != 1:
         raise Unclear("I can move one thing next to one other.", certain=True)
     return changes.moved_beside(now, meant[0], _RELATIONS[found["relation"]], meant[1][0])
 
 
-@_form(r"(?:replace|swap|exchange|substitute|switch|change) @0 (?:with|for|by|to|into|against) (?P<new>(?:a|an|some|another) [^@]+)")
+@_form(
+    r"(?:replace|swap|exchange|substitute|switch|change) @0 (?:with|for|by|to|into|against) (?P<new>(?:a|an|some|another) [^@]+)"
+)
 @_form(r"(?:make|turn|change|transform|let) @0 (?:into |to |be |become |to be )?(?P<new>(?:a|an) [^@]+)")
 @_form(r"(?:i want |add |put |draw |paint |use )?(?P<new>(?:a|an) [^@]+?) instead of @0")
 @_form(r"@0 (?:should (?:be|become)|becomes) (?P<new>(?:a|an) [^@]+)")
-def _replace(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _replace(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     if re.search(r"\b(?:bit|little|lot) \w+$", found["new"]) or looks_in(found["new"]):
         return None
     things = things_in(found["new"], plan)
@@ -231,7 +269,9 @@ def _wear(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
     return None if re.search(r" colou?r$", found["new"]) else changes.with_looks(now, meant[0], f"with {found['new']}")
 
 
-@_form(rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)")
+@_form(
+    rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)"
+)
 @_form(r"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
 @_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
 @_form(r"(?:give|make) @0 (?:an? )?(?P<looks>[^@]+?) colou?r")
@@ -240,7 +280,9 @@ def _look(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
     return changes.with_looks(now, meant[0], looks) if looks else None
 
 
-@_form(r"(?:try|draw|redraw|re-draw|paint|repaint|redo|retry|do)? ?@0(?: (?:again|once more|anew|differently|over))?(?P<again>)")
+@_form(
+    r"(?:try|draw|redraw|re-draw|paint|repaint|redo|retry|do)? ?@0(?: (?:again|once more|anew|differently|over))?(?P<again>)"
+)
 @_form(r"(?:another|a (?:different|new|better)) @0(?P<again>)")
 def _again(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     if re.fullmatch(r"@0|do @0", found[0]):
@@ -248,9 +290,13 @@ def _again(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pla
     return changes.reseeded(now, meant[0], seed)
 
 
-@_form(rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?")
+@_form(
+    rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?"
+)
 @_form(rf"(?:draw|paint) (?P<new>(?:a|an|another|two|three|some) [^@]+?) {_AT}")
-@_form(rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)")
+@_form(
+    rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)"
+)
 @_form(r"(?:add|put|draw) (?P<new>[^@]+?) between @0 and @1(?P<place>)")
 def _add(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     words = found["new"].strip()

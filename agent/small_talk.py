@@ -9,6 +9,11 @@ _NUMBERS = {
 _NUMBER = rf"(\d+|{'|'.join(_NUMBERS)})"
 _THING = r"(?: (?:steps?|times?|pictures?|versions?|turns?|changes?))?"
 
+VERBS = frozenset(
+    "make paint color colour turn give let set remove delete erase drop take get lose add put place insert include draw move shift "
+    "swap switch exchange replace change redraw try enlarge shrink grow bring push pull".split()
+)
+
 ACCEPT = re.compile(
     r"(?:(?:yes|yep|yeah|yup|sure|ok|okay|fine|good|great|perfect|nice|lovely|beautiful|wonderful|excellent|amazing|awesome|"
     r"done|thanks|thank you|love it|like it|i (?:really )?(?:like|love) (?:it|this|that)|looks (?:good|great|nice|perfect)|"
@@ -35,17 +40,21 @@ _NEW = (
     r"forget (?:it|that|this|everything)|something (?:else|different)|(?:a )?(?:different|another) picture(?: of)?|"
     r"scrap (?:it|that|this)|from scratch)"
 )
-_ASKS = (
-    r"(?:what|where|who|which|how|why|when|whose|is|are|does|do|did|was|were|describe|tell me|list|show me what|explain)\b"
-)
+_ASKS = r"(?:what|where|who|which|how|why|when|whose|is|are|does|do|did|was|were|describe|tell me|list|show me what|explain)\b"
 
 
 def brief_in(message: str) -> str | None:
     """The brief behind 'start over: …', empty if none follows; None if the message does not begin a new picture."""
-    found = re.match(rf"\s*(?:ok(?:ay)?,? |no,? |hm+,? )?{_NEW}\s*(?P<mark>[:,.!;-]|\bwith\b|$|\s)\s*(?P<brief>.*)$", message, re.I | re.S)
+    found = re.match(
+        rf"\s*(?:ok(?:ay)?,? |no,? |hm+,? )?{_NEW}\s*(?P<mark>[:,.!;-]|\bwith\b|$|\s)\s*(?P<brief>.*)$",
+        message,
+        re.I | re.S,
+    )
     if not found:
         return None
-    brief = re.sub(r"^(?:and )?(?:now )?(?:please )?(?:paint|draw|make|show)(?: me)?\s+", "", found["brief"].strip(), flags=re.I)
+    brief = re.sub(
+        r"^(?:and )?(?:now )?(?:please )?(?:paint|draw|make|show)(?: me)?\s+", "", found["brief"].strip(), flags=re.I
+    )
     # 'new' and 'another picture' begin many sentences; only with a colon or 'of' are they about a picture.
     loose = re.match(r"\s*new\b(?! (?:picture|brief|image|one))", message, re.I)
     return None if loose and found["mark"] != ":" else brief
@@ -73,3 +82,25 @@ def is_question(text: str) -> bool:
 
 def _number(word: str) -> int:
     return _NUMBERS[word] if word in _NUMBERS else min(1000, max(1, int(word)))
+
+
+def plain(message: str) -> str:
+    """Lower case, without what politeness and punctuation add."""
+    text = re.sub(r"\b(?:teh|hte|th)\b", "the", " ".join(message.lower().replace("’", "'").split())).strip(" .!")
+    polite = (
+        r"^(?:please|ok(?:ay)?|now|and|but|so|also|hm+|no|well|great|nice|actually|can you|could you|would you|will you|"
+        r"i want you to|i'd like you to|i would like you to|let's|let us|maybe|just|hey|thanks|cool|good|how about|what about|"
+        r"what if|(?:i want|i'd like|i would like|can|could|should|may|might) (?=(?:the|it|them|both|all|everything)\b))(?:[,:]\s*|\s+|\b(?<= ))"
+    )
+    text = re.sub(r"^(?:how|what) about (?=(?:a|an|some|another|two|three)\b)", "add ", text)
+    while (shorter := re.sub(polite, "", text)) != text:
+        text = shorter.rstrip(" ?")
+    if text.split(" ")[0] in VERBS:
+        text = text.rstrip(" ?")
+    return re.sub(r",?\s*(?:please|thanks|thank you|instead|now|too|as well|if you can)$", "", text).strip(" ,.!")
+
+
+def without_wish(message: str) -> str:
+    """'a castle' of 'Please paint me a castle'."""
+    wish = r"^(?:please |can you |could you )?(?:paint|draw|make|create|show|give)(?: me| us)?(?: a picture of| an image of)?\s+"
+    return re.sub(wish, "", message.strip(), flags=re.I) or message

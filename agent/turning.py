@@ -89,7 +89,7 @@ class Turning:
             case "choose":
                 return self.choose(turn, heard.choice)
             case "undo" | "redo":
-                return self.walk(turn, heard.steps if heard.kind == "undo" else -heard.steps)
+                return self.walk(turn, heard.steps, forward=heard.kind == "redo")
         return self._done(turn, heard.reply)
 
     def paint(self, turn: Turn, brief: str) -> Doing:
@@ -173,13 +173,13 @@ class Turning:
         self._drop_waiting(turn)
         return self._done(turn, f"Back at: {meant.message}", head=number)
 
-    def walk(self, turn: Turn, back: int) -> Turn:
-        """Another picture of the session is shown: `back` steps before this one, or after it if negative."""
+    def walk(self, turn: Turn, steps: int, *, forward: bool = False) -> Turn:
+        """Another picture of the session is shown: so many steps before this one, or after it (see `walking`)."""
         turns, head = self.session.turns, self.store.record(self.session.id).head
-        if self.session.waiting and back > 0:
+        if self.session.waiting and not forward:
             self._drop_waiting(turn)
             return self._done(turn, "The plan is dropped; nothing was drawn.")
-        number = steps_back(turns, head, back) if back > 0 else steps_forward(turns, head, -back)
+        number = steps_forward(turns, head, steps) if forward else steps_back(turns, head, steps)
         meant = next(one for one in turns if one.number == number)
         return self._done(turn, f"Back at: {meant.message}", head=number)
 

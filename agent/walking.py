@@ -32,8 +32,12 @@ def steps_back(turns: Sequence[Turn], head: int | None, steps: int) -> int:
 def steps_forward(turns: Sequence[Turn], head: int | None, steps: int) -> int:
     """Number of the turn that was shown `steps` after the head's, on the way that was last taken back.
 
-    Raises ValueError if nothing was undone.
+    0 steps: what was shown before the last undo. Raises ValueError if nothing was undone.
     """
+    undone = next((i for i in range(len(turns) - 1, 0, -1) if turns[i].kind == "undo"), 0)
+    if not steps and undone and turns[undone].head == head and turns[undone - 1].head not in (None, head):
+        return turns[undone - 1].head or 0
+    steps = steps or 1
     for turn in reversed(turns):
         path = [one.number for one in path_to(turns, turn.head)]
         if head in path and path[-1] != head:

@@ -29,7 +29,12 @@ class Heard(Contract):
         "another try of all of it, so that everything is drawn again; false if it is about some regions only",
     )
     fresh: bool = Field(default=False, description="whole change: true if it asks for another try, from new noise")
-    steps: int = Field(default=1, ge=1, le=1000, description="undo and redo: how many pictures back or forward")
+    steps: int = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        description="undo and redo: how many pictures back or forward; redo: 0 for all that the last undo took back",
+    )
     choice: int = Field(default=1, ge=1, le=16, description="choose: number of the candidate, from 1")
     reply: str = Field(
         default="",

@@ -1,0 +1,51 @@
+"""The terminal chat over a tiny renderer and a planner that always answers the same: what tests drive through a pty.
+
+python tests/chat_program.py SESSIONS_FOLDER MODEL_FOLDER STEPS [SESSION_ID]
+"""
+
+import sys
+from pathlib import Path
+
+from ditpipe import Agent, LeveledPrompt, Planner, Region, ScenePlan, columns
+from ditpipe.agent.conversation import Sessions
+from ditpipe.agent.embedded_listener import EmbeddedListener
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+
+
+class FixedPlanner(Planner):
+    """Plans a cat and a rocket, whatever the brief."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def plan(self, brief: str) -> ScenePlan:
+        self.asked.append(brief)
+        left, right = columns(2)
+        regions = [
+            Region(name="cat", box=left, prompt=LeveledPrompt(high_level="cat on the left", low_level="red")),
+            Region(name="rocket", box=right, prompt=LeveledPrompt(high_level="rocket on the right", low_level="blue")),
+        ]
+        scene = LeveledPrompt(high_level="a red cat on the left and a blue rocket on the right at night")
+        return ScenePlan(scene=scene, regions=regions)
+
+    def answer(self, brief: str) -> PlannerAnswer:
+        thing = PlannedObject(subject=brief.split()[-1], colour="yellow", detail="", position="center")
+        return PlannerAnswer(objects=[thing], background="", mood="soft")
+
+
+def sessions(folder: Path, agent: Agent) -> Sessions:
+    return Sessions(agent.under(sessions=folder), listener=EmbeddedListener(FixedPlanner().answer))
+
+
+def main(folder: str, model: str, steps: str, session: str = "") -> None:
+    from ditpipe import Renderer
+    from ditpipe.agent.terminal import TerminalChat
+
+    agent = Agent(renderer=Renderer(model, device="cpu"), planner=FixedPlanner(), model=model, critic="none",
+                  size=96, steps=int(steps))  # fmt: skip
+    opened = sessions(Path(folder), agent)
+    TerminalChat(opened, opened.open(session) if session else opened.new()).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,355 @@
+"""Sessions: what a change leaves as it was, the way back and forward, approval, copies, stops, two at once."""
+
+import json
+import multiprocessing
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chat_program import FixedPlanner, sessions
+from PIL import Image
+from test_agent import Verdicts
+
+from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
+from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
+from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
+from ditpipe.agent.sessions import Store, Turn
+from ditpipe.prompts.errors import RunError
+from ditpipe.prompts.messages import Heard
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.picture import read_request, read_result
+from ditpipe.renderer.pipeline import RenderResult
+
+BRIEF = "a red cat on the left and a blue rocket on the right, at night"
+
+
+def agent_of(tiny: Renderer, **options: Any) -> Agent:
+    known = {"critic": "none", "size": 96, "steps": 2} | options
+    return Agent(renderer=tiny, model=tiny.model, planner=FixedPlanner(), **known)
+
+
+@pytest.fixture
+def all_sessions(tiny: Renderer, tmp_path: Path) -> Sessions:
+    return sessions(tmp_path / "sessions", agent_of(tiny))
+
+
+@pytest.fixture
+def session(all_sessions: Sessions) -> Session:
+    return all_sessions.new()
+
+
+def said(session: Session, *messages: str) -> Turn:
+    """The turn of the last message."""
+    for message in messages:
+        turn = last(session.say(message))
+    return turn
+
+
+def last(events: Iterator[Any]) -> Turn:
+    *_, event = events
+    assert isinstance(event, Replied)
+    return event.turn
+
+
+def pixels(session: Session) -> Any:
+    assert session.picture is not None
+    return np.asarray(session.picture)
+
+
+def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
+    events = [event for event in session.say(BRIEF) if not isinstance(event, Stepped)]
+    assert [type(event) for event in events] == [Understood, Planned, Rendered, Finished, Replied]
+    assert session.title == BRIEF[:59] + "…" and session.plan is not None
+    assert session.picture_path and read_request(session.picture_path).edited_plan == session.plan
+    assert session.head and session.head.reply.startswith("Here is a red cat")
+
+
+def test_a_change_draws_only_its_region(session: Session) -> None:
+    said(session, BRIEF)
+    before, plan = pixels(session), session.plan
+    turn = said(session, "make the cat orange")
+    after = pixels(session)
+    assert turn.revision and turn.revision.names == ["cat"] and turn.base
+    assert turn.reply == "Drew an orange cat. Nothing else was drawn."
+    assert (before[:, :24] != after[:, :24]).any()
+    assert (before[:, 64:] == after[:, 64:]).all()  # beyond the region and the decoder's reach
+    assert plan and session.plan and session.plan.region("rocket") == plan.region("rocket")
+    one, other = (read_result(session.path(t.picture or "")) for t in session.states)
+    assert isinstance(one, RenderResult) and isinstance(other, RenderResult)
+    assert (one.latents[..., 6:] == other.latents[..., 6:]).all()
+
+
+def test_adding_and_removing_draw_only_what_changed(session: Session) -> None:
+    said(session, BRIEF)
+    before = pixels(session)
+    turn = said(session, "remove the rocket")
+    assert turn.reply == "The rocket is gone. Nothing else was drawn."
+    assert (before[:, :32] == pixels(session)[:, :32]).all() and (before != pixels(session)).any()
+    without = pixels(session)
+    turn = said(session, "add a moon at the top right")
+    assert session.plan and [region.name for region in session.plan.regions] == ["cat", "moon"]
+    assert (without[:, :32] == pixels(session)[:, :32]).all() and (without != pixels(session)).any()
+    assert session.plan.scene.high_level == "a red cat on the left and a yellow moon at the top right at night"
+
+
+def test_an_edited_picture_can_be_drawn_again_from_what_it_carries(session: Session, tiny: Renderer) -> None:
+    said(session, BRIEF, "remove the rocket", "add a moon at the top right")
+    assert session.picture_path
+    again = tiny.render(read_request(session.picture_path))
+    assert (np.asarray(again.image) == pixels(session)).all()
+
+
+def test_another_background_draws_all_of_it_from_the_same_seeds(session: Session) -> None:
+    said(session, BRIEF, "make the cat orange")
+    turn = said(session, "same but at sunset")
+    assert turn.base is None and session.plan and session.plan.scene.high_level.endswith("at sunset")
+    assert session.picture_path and read_request(session.picture_path).edits == []
+    assert turn.seed == session.states[0].seed
+    assert said(session, "try again").seed != turn.seed
+
+
+def test_back_and_forward_and_another_way_and_nothing_is_lost(session: Session) -> None:
+    said(session, BRIEF, "make the cat orange", "remove the rocket")
+    paths = [session.path(turn.picture or "") for turn in session.states]
+    assert said(session, "go back two").reply == f"Back at: {BRIEF}"
+    assert session.picture_path == paths[0]
+    said(session, "undo the undo")
+    assert session.picture_path == paths[2]
+    said(session, "undo", "make the rocket green")  # another way on from the orange cat
+    assert [turn.message for turn in session.states] == [BRIEF, "make the cat orange", "make the rocket green"]
+    assert all(path.exists() for path in paths)
+    session.show(3)
+    assert session.picture_path == paths[2]
+    with pytest.raises(ValueError, match="only 2 pictures before"):
+        session.undo(3)
+    assert "only 2 pictures" in said(session, "go back 7").reply
+
+
+def test_what_is_not_understood_changes_nothing(session: Session) -> None:
+    said(session, BRIEF)
+    before = pixels(session)
+    turn = said(session, "flurbl the cat")
+    assert (turn.kind, turn.status) == ("unclear", "done") and turn.reply
+    assert said(session, "what is on the left?").reply == "A red cat."
+    assert (before == pixels(session)).all() and len(session.states) == 1
+
+
+def test_an_impossible_change_fails_in_one_line_and_leaves_the_picture(session: Session) -> None:
+    said(session, BRIEF)
+    too_small = Box(left=0.01, top=0.01, right=0.02, bottom=0.02)
+    turn = last(session.change(Revision(changes=[RegionChange(name="cat", box=too_small)])))
+    assert turn.status == "failed" and "covers no latent token" in turn.reply
+    assert last(session.change(Revision(removed=["dog"]))).reply == (
+        "That did not work: no region 'dog': the plan has cat, rocket"
+    )
+    assert len(session.states) == 1
+    assert said(session, "make the cat orange").status == "done"
+    with pytest.raises(ValueError, match="empty"):
+        next(session.say("  "))
+
+
+def test_replan_draws_what_differs(session: Session) -> None:
+    said(session, BRIEF)
+    assert session.plan
+    cat = session.plan.region("cat").model_copy(update={"box": Box(left=0, top=0.5, right=0.5, bottom=1)})
+    moved = session.plan.model_copy(update={"regions": [cat, session.plan.region("rocket")]})
+    turn = last(session.replan(moved, "dragged the cat"))
+    assert turn.base and turn.revision and turn.revision.names == ["cat"] and turn.message == "dragged the cat"
+    assert session.plan.scene.high_level.startswith("a red cat at the bottom left and")
+    other = session.plan.model_copy(update={"negative": "blurred"})
+    assert last(session.replan(other)).base is None
+    assert last(session.replan(other)).reply == "It is like that already; nothing was drawn."
+
+
+def test_a_candidate_is_chosen_and_changed(tiny: Renderer, tmp_path: Path) -> None:
+    several = agent_of(tiny, critic=Verdicts(0.2, 0.8, 0.5, 0.6, 0.9, 0.1), candidates=3, rounds=1)
+    session = sessions(tmp_path, several).new()
+    first = said(session, BRIEF)
+    assert [one.score for one in first.candidates] == [0.2, 0.8, 0.5]
+    assert session.critique and session.critique.score == 0.8
+    turn = said(session, "I like the third one")
+    assert turn.kind == "choose" and session.critique.score == 0.5
+    assert session.picture_path == session.path(first.candidates[2].picture)
+    before = pixels(session)
+    turn = said(session, "make the cat orange")
+    assert turn.critique and turn.critique.score == 0.9 and len(turn.candidates) == 3
+    assert (before[:, 64:] == pixels(session)[:, 64:]).all()
+    with pytest.raises(ValueError, match="3 candidates"):
+        session.choose(4)
+
+
+def test_a_change_is_mended_only_where_it_was_made(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=Verdicts(0.9, 0.1, 0.3), rounds=2)).new()
+    said(session, BRIEF)
+    before = pixels(session)
+    turn = said(session, "make the cat orange")
+    assert [one.score for one in turn.rounds] == [0.1, 0.3] and session.plan
+    assert session.plan.region("cat").seed is not None and session.plan.region("rocket").seed is None
+    assert (before[:, 64:] == pixels(session)[:, 64:]).all()
+
+
+def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
+    events = list(session.say(BRIEF))
+    assert [type(event) for event in events] == [Understood, Planned, Waiting, Replied]
+    assert session.waiting and session.picture is None and "Shall I draw it?" in session.waiting.reply
+    assert said(session, "make the cat orange").status == "waiting"
+    reopened = sessions(tmp_path, agent_of(tiny, approve=True)).open(session.id)
+    assert reopened.plan and reopened.plan.region("cat").prompt.low_level == "orange"
+    turn = said(reopened, "yes")
+    assert turn.status == "done" and reopened.waiting is None and reopened.picture_path
+    assert read_request(reopened.picture_path).plan.region("cat").prompt.low_level == "orange"
+    assert said(reopened, "remove the rocket").status == "done"  # changes can be undone, and do not wait
+    assert last(reopened.approve()).reply == "That did not work: no plan waits for a yes"
+
+
+def test_a_waiting_plan_is_dropped_by_an_undo_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
+    said(session, BRIEF, "yes", "start over: two dogs")
+    assert session.waiting
+    assert said(session, "undo").reply == "The plan is dropped; nothing was drawn."
+    assert session.waiting is None and len(session.states) == 1
+    said(session, "start over: two dogs", "start over: three dogs")
+    assert session.waiting and session.waiting.brief == "three dogs"
+    assert sum(turn.status == "waiting" for turn in session.turns) == 1
+
+
+def test_approval_in_python(tiny: Renderer, tmp_path: Path) -> None:
+    agent = agent_of(tiny, approve=True, out=tmp_path)
+    *_, waiting = agent.stream(BRIEF)
+    assert isinstance(waiting, Waiting) and not list(waiting.folder.glob("round-*"))
+    assert [type(event) for event in agent_of(tiny, approve=True).resume(waiting.folder)] == [Waiting]
+    changed = Revision(removed=["rocket"]).apply(waiting.plan)
+    *_, finished = agent_of(tiny, approve=True).resume(waiting.folder, approved=changed)
+    assert isinstance(finished, Finished) and finished.painting.best.plan == changed
+    assert ScenePlan.model_validate_json((waiting.folder / "plan.json").read_bytes()) == changed
+    *_, other = agent.stream(BRIEF)
+    assert isinstance(other, Waiting)
+    *_, finished = agent.resume(other.folder, approved=True)
+    assert isinstance(finished, Finished) and finished.painting.best.plan == other.plan
+    with pytest.raises(RunError, match="waits for a yes"):
+        agent.paint(BRIEF)
+
+
+def test_a_stop_ends_the_drawing_and_not_the_session(session: Session) -> None:
+    said(session, BRIEF)
+    before = pixels(session)
+    turn = None
+    for event in session.say("make the cat orange"):
+        if isinstance(event, Stepped):
+            session.stop()
+        turn = event.turn if isinstance(event, Replied) else None
+    assert turn and turn.status == "stopped" and (before == pixels(session)).all()
+    assert said(session, "make the cat orange").status == "done"
+
+
+def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: Sessions) -> None:
+    left, whole = all_sessions.new(), all_sessions.new()
+    for session in (left, whole):
+        said(session, BRIEF)
+    events = left.say("make the cat orange")
+    assert any(isinstance(event, Stepped) for event in events)
+    assert left.busy and left.unfinished is None
+    events.close()  # type: ignore[attr-defined]
+    assert left.unfinished and left.unfinished.message == "make the cat orange"
+    assert last(left.resume()).status == "done" and left.unfinished is None
+    said(whole, "make the cat orange")
+    assert left.picture_path and whole.picture_path
+    assert left.picture_path.read_bytes() == whole.picture_path.read_bytes()
+
+
+def test_only_one_message_at_a_time(all_sessions: Sessions, session: Session) -> None:
+    events = session.say(BRIEF)
+    next(events)
+    with pytest.raises(RunError, match="at work"):
+        next(all_sessions.open(session.id).say("a dog"))
+    last(events)
+    assert [turn.message for turn in session.turns] == [BRIEF]
+
+
+def test_a_branch_goes_its_own_way(session: Session) -> None:
+    said(session, BRIEF, "make the cat orange")
+    other = session.branch(1)
+    assert other.title.endswith("(branch)") and [turn.message for turn in other.turns] == [BRIEF]
+    assert (pixels(other) != pixels(session)).any()
+    said(other, "remove the cat")
+    assert session.plan and len(session.plan.regions) == 2 and other.plan and len(other.plan.regions) == 1
+    with pytest.raises(ValueError, match="no turn 9"):
+        session.branch(9)
+
+
+def test_an_export_holds_plan_pictures_and_transcript(session: Session, tmp_path: Path) -> None:
+    said(session, BRIEF, "make the cat orange", "what is on the left?")
+    with zipfile.ZipFile(session.export(tmp_path / "out" / "x.zip")) as packed:
+        assert set(packed.namelist()) == {
+            "plan.json", "picture.png", "pictures/turn-1.png", "pictures/turn-2.png", "transcript.md", "session.json",
+        }  # fmt: skip
+        assert ScenePlan.model_validate_json(packed.read("plan.json")) == session.plan
+        text = packed.read("transcript.md").decode()
+        assert "**You:** make the cat orange" in text and "![picture 2](pictures/turn-2.png)" in text
+        assert len(json.loads(packed.read("session.json"))["turns"]) == 3
+    with pytest.raises(RunError, match="cannot write"):
+        session.export(session.path("turn-0001/picture.png") / "x.zip")
+
+
+def test_sessions_are_listed_and_opened_by_a_beginning(all_sessions: Sessions) -> None:
+    one, other = all_sessions.new("one"), all_sessions.new("other")
+    said(one, BRIEF)
+    assert [record.title for record in all_sessions.list()] == ["one", "other"]
+    assert all_sessions.open(one.id).title == "one"
+    other.rename("renamed")
+    assert other.title == "renamed"
+    with pytest.raises(RunError, match="no session begins with 'xyz'"):
+        all_sessions.open("xyz")
+    with pytest.raises(RunError, match="several sessions begin"):
+        all_sessions.open(one.id[:6])
+
+
+def add_turns(folder: Path, session: str, count: int) -> None:
+    store = Store(folder)
+    for number in range(count):
+        store.add(session, f"{session} {number}", status="done")
+
+
+def test_processes_and_threads_on_one_store_never_mix_sessions(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ids = [store.create().id for _ in range(2)]
+    context = multiprocessing.get_context("spawn")
+    workers: list[Any] = [context.Process(target=add_turns, args=(tmp_path, one, 15)) for one in ids]
+    workers += [threading.Thread(target=add_turns, args=(tmp_path, one, 15)) for one in ids]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for one in ids:
+        turns = store.turns(one)
+        assert [turn.number for turn in turns] == list(range(1, 31))
+        assert all(turn.message.startswith(one) for turn in turns)
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot keep sessions"):
+        Store(tmp_path / "file" / "sessions")
+
+
+def test_heard_says_what_it_lacks() -> None:
+    with pytest.raises(ValueError, match="needs 'revision'"):
+        Heard(kind="change")
+    with pytest.raises(ValueError, match="needs 'brief'"):
+        Heard(kind="new brief")
+
+
+def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) -> None:
+    said(session, BRIEF)
+    moon = Region(
+        name="moon", box=Box(left=0.5, top=0, right=1, bottom=0.5), z_order=1,
+        prompt=LeveledPrompt(high_level="moon at the top right", low_level="white"),
+    )  # fmt: skip
+    last(session.change(Revision(added=[moon]), "drew a box"))
+    assert session.plan and "a white moon at the top right" in session.plan.scene.high_level
+    assert session.picture and isinstance(session.picture, Image.Image)
