@@ -23,7 +23,9 @@ import(new URL("ditpipe/static/%s.js", document.baseURI).href)
   .then((part) => part.mount({ element, props, watch, act: (said) => trigger("act", said) }));
 """
 # The changes that are not drawn yet go along with the next message.
-WITH_PENDING = "(text, session, seen, approve) => [text, session, seen, approve, window.ditpipe?.pending() ?? null]"
+WITH_PENDING = """(text, session, seen, approve) => [
+  text, session || new URLSearchParams(location.search).get("s") || "", seen, approve, window.ditpipe?.pending() ?? null
+]"""
 
 
 def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr.Blocks:
@@ -76,10 +78,18 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
             return [new["session"], fresh, new["chat"], new["studio"], new["bar"], timing]
 
         def load(request: gr.Request) -> list[Any]:
-            return shown(request, request.query_params.get("s", ""), {})
+            """What the address names. Without a session only the list of earlier ones: a message may be under way."""
+            asked = request.query_params.get("s", "")
+            _, seen, chat, studio, earlier, timing = answer = shown(request, asked, {})
+            if not asked:
+                return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), earlier, gr.skip()]
+            return answer if studio["session"] else ["", seen, chat, studio | {"unknown": True}, earlier, timing]
 
         def look(session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
-            return shown(request, session, known)
+            """A look at what has changed; it never changes the session, since a message may be under way."""
+            if not session:
+                return [gr.skip()] * 6
+            return [gr.skip(), *shown(request, session, known)[1:]]
 
         def say(
             text: str, session: str, known: dict[str, Any], first: bool, change: dict[str, Any] | None,

@@ -169,7 +169,8 @@ export function mount({ element, props, watch, act }) {
 
   function paint() {
     const busy = value.busy, locked = !!busy;
-    $(".welcome").hidden = !!(value.plan || busy);
+    const opening = new URLSearchParams(location.search).has("s") && !value.session && !value.unknown;
+    $(".welcome").hidden = !!(value.plan || busy || opening);
     $(".work").hidden = !(value.plan || busy);
     document.body.classList.toggle("has-picture", !!(value.plan || busy));
     const line = document.querySelector("#message textarea");
@@ -204,17 +205,18 @@ export function mount({ element, props, watch, act }) {
       takeUp();
       if (!draft?.regions.some((one) => one.id === chosen)) chosen = null;
     }
-    const wanted = value.session ? `?s=${value.session}` : location.pathname;
-    if (value.session && location.search !== wanted) history.replaceState(null, "", wanted);
+    const wanted = value.session ? `?s=${value.session}` : value.unknown ? "" : location.search;
+    if (location.search !== wanted) history.replaceState(null, "", wanted || location.pathname);
     document.title = value.title ? `${value.title} · ditpipe` : "ditpipe";
     welcome(value.examples || []);
+    if ($(".lost")) $(".lost").hidden = !value.unknown;
     paint();
   }
 
   function welcome(examples) {
     const place = $(".welcome");
-    if (place.childElementCount || !examples.length) return;
-    place.innerHTML = `<h2>What shall I paint?</h2>
+    if (!examples.length) return;
+    place.innerHTML = `<p class="lost" hidden>The picture of that address is not here any more.</p><h2>What shall I paint?</h2>
       <p>Describe a picture in your own words. You see the layout first, then the picture; then say what to change.</p>
       <div class="cards"></div>`;
     for (const { brief, sketch } of examples) {
