@@ -15,11 +15,18 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from http_servers import listening
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from pydantic import SecretStr
+from studios import tiny_agent
 
+from ditpipe import Renderer
+from ditpipe.agent.conversation import Sessions
 from ditpipe.agent.sessions import Store
+from ditpipe.agent.web.app import web_app
+from ditpipe.tools.gate import Keys
 
 DITPIPE = str(Path(sys.executable).with_name("ditpipe"))
 CHROMIUM = shutil.which("chromium")
@@ -123,7 +130,7 @@ def say(page: Page, words: str) -> None:
 
 
 def region(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=f"{name}, ")
+    return page.get_by_role("button", name=re.compile(rf"^{name}, \d+%"))
 
 
 def finished(page: Page, frames: int = 1) -> None:
@@ -287,7 +294,28 @@ def test_candidates_stand_side_by_side_to_choose_from(opened: Open, painted: str
     assert (shown(page) != before).any()
 
 
-def test_only_who_has_the_key_comes_in_from_elsewhere(tmp_path: Path) -> None:
-    command = [DITPIPE, "web", "--host", "0.0.0.0"]
-    refused = subprocess.run(command, capture_output=True, text=True)
+def test_an_address_that_others_reach_needs_keys() -> None:
+    refused = subprocess.run([DITPIPE, "web", "--host", "0.0.0.0"], capture_output=True, text=True)
     assert refused.returncode == 2 and "--keys" in refused.stderr
+
+
+def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions")
+    keys = {"ann": "ann's-key-0123456789", "bob": "bob's-key-0123456789"}
+    app = web_app(agent, keys=Keys({name: SecretStr(key) for name, key in keys.items()}))
+    session = Sessions(agent, store=Store(tmp_path / "sessions" / "callers" / "key-ann")).new("ann's")
+
+    def status(address: str, *headers: str, user: str = "") -> str:
+        who = ["--user", f"{user}:{keys[user]}"] if user else []
+        more = [part for header in headers for part in ("-H", header)]
+        curl = ["curl", "-s", "--path-as-is", "-o", os.devnull, "-w", "%{http_code}", *who, *more, address]
+        return subprocess.run(curl, capture_output=True, text=True, check=True).stdout
+
+    with listening(app) as address:
+        assert status(address) == "401"
+        assert status(address, user="ann") == "200"
+        assert status(address, "Authorization: Basic YW5uOndyb25nLWtleS0wMTIzNDU2") == "401"
+        assert status(address, "Origin: http://elsewhere.example", user="ann") == "403"
+        assert status(f"{address}/ditpipe/save/{session.id}.zip", user="ann") == "200"
+        assert status(f"{address}/ditpipe/save/{session.id}.zip", user="bob") == "404"
+        assert status(f"{address}/ditpipe/picture/{session.id}/..%2F..%2F..%2Fsessions.sqlite", user="ann") == "404"
