@@ -39,11 +39,11 @@ def ask_for_a_yes(plan: ScenePlan) -> str:
     return f"This is the plan: {contents(plan)}. Shall I draw it? Say yes, or what to change."
 
 
-def told(turn: Turn) -> str:
-    """What came of a turn that drew: what is there now, and what is not as it should be."""
+def told(turn: Turn, before: ScenePlan | None) -> str:
+    """What came of a turn that drew: what is there now, what was there `before`, and what is not as it should be."""
     assert turn.plan is not None
     if turn.base and turn.revision:
-        said = enumerated(_deeds(turn.plan, turn.revision))
+        said = enumerated(_deeds(before, turn.plan, turn.revision))
         said = f"{said[0].upper()}{said[1:]}. Nothing else was drawn."
     else:
         said = f"Here is {turn.plan.scene.high_level}."
@@ -52,17 +52,27 @@ def told(turn: Turn) -> str:
     return said + (f" Not as it should be: {'; '.join(doubts)}." if doubts else "")
 
 
-def _deeds(plan: ScenePlan, revision: Revision) -> list[str]:
+def _deeds(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> list[str]:
     """'drew an orange cat', 'added a moon', 'moved the blue rocket', 'the robot is gone'."""
-    moved = {one.name for one in revision.changes if one.box}
-    drawn = {one.name for one in revision.changes} - moved
-    replaced = [one for one in revision.removed if one not in {region.name for region in plan.regions}]
-    new = {one.name for one in revision.added}
+    old = {region.name: region.box for region in before.regions} if before else {}
+    boxed = {one.name for one in revision.changes if one.box}
+    moved = {name for name in boxed if name in old and _like(old[name], plan.region(name).box)}
     said = []
-    for verb, names in (("added", new), ("drew", drawn), ("moved", moved)):
-        if things := [named(plan.region(name)) for name in (r.name for r in plan.regions) if name in names]:
-            said.append(f"{verb} {enumerated(things)}")
-    return [*said, *(f"the {name} is gone" for name in replaced)]
+    for verb, names, the in (
+        ("added", {one.name for one in revision.added}, False),
+        ("drew", {one.name for one in revision.changes} - boxed, False),
+        ("moved", moved, True),
+        ("resized", boxed - moved, True),
+    ):
+        there = [region for region in plan.regions if region.name in names]
+        if there:
+            said.append(f"{verb} {enumerated([_the(one) if the else named(one) for one in there])}")
+    left = {region.name for region in plan.regions}
+    return [*said, *(f"the {name} is gone" for name in revision.removed if name not in left)]
+
+
+def _like(one: Box, other: Box) -> bool:
+    return abs((one.right - one.left) - (other.right - other.left)) < 0.01 and abs(one.area - other.area) < 0.01
 
 
 def answer_to(text: str, shown: Shown) -> str:
@@ -78,7 +88,7 @@ def answer_to(text: str, shown: Shown) -> str:
         return _count(text, plan, reading.meant)
     if meant and not pronoun:
         if re.match(r"where\b", text):
-            return " ".join(f"{_the(region)} is {PLACE_PHRASES[place_of(region.box)]}." for region in meant)
+            return " ".join(f"{_capital(_the(region))} is {PLACE_PHRASES[place_of(region.box)]}." for region in meant)
         return (
             f"{_capital(enumerated([f'{seen(one, critique)} {PLACE_PHRASES[place_of(one.box)]}' for one in meant]))}."
         )
@@ -125,7 +135,7 @@ def _covers(box: Box, place: str) -> bool:
 
 
 def _the(region: Region) -> str:
-    return _capital("the " + named(region).split(" ", 1)[1])
+    return "the " + named(region).split(" ", 1)[1]
 
 
 def _capital(words: str) -> str:

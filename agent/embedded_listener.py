@@ -13,9 +13,10 @@ from ..prompts.answers import PlannerAnswer
 from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from .answering import answer_to, contents
+from .backgrounds import Change, Unclear
 from .listener import Shown
 from .mentions import Mentions
-from .requests import Change, Unclear, change_of, is_verb
+from .requests import change_of, is_verb
 from .small_talk import ACCEPT, VERBS, brief_in, choice_in, is_question, plain, steps_in, without_wish
 
 HELP = (
@@ -43,7 +44,8 @@ class EmbeddedListener:
             return Heard(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
         added = f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
         asked = shown.asked.rstrip(" .!:")
-        for together in (added, f"{asked}: {message}", f"{asked} {message}"):
+        told = re.sub(r"\b(?:it|that|this)\b", text, asked, flags=re.I) if len(text.split()) <= 6 else asked
+        for together in (told if told != asked else "", added, f"{asked}: {message}", f"{asked} {message}"):
             if together and (both := self._hear(together, shown)).kind != "unclear":
                 return both
         return heard

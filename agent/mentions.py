@@ -35,13 +35,13 @@ def place_said(words: str) -> str:
 class Reading:
     """A message with each mention as '@0', '@1' …; `meant[i]` are the regions of mention i, by index.
 
-    `doubts` says which mentions fit no region, or too many; `vague`: 'it' is one of them.
+    `doubts` says which mentions fit no region, or too many. `pronouns`: which mentions are an 'it' or 'them'.
     """
 
     text: str
     meant: list[list[int]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    vague: bool = False
+    pronouns: set[int] = field(default_factory=set)
 
 
 class Mentions:
@@ -85,8 +85,8 @@ class Mentions:
                 break
             out += text[at : found.start()] + f"@{len(reading.meant)}"
             meant = self._meant(found)
+            reading.pronouns |= {len(reading.meant)} if found["pronoun"] else set()
             if isinstance(meant, str):
-                reading.vague = reading.vague or bool(found["pronoun"])
                 reading.doubts.append(meant)
                 meant = []
             reading.meant.append(meant)

@@ -5,17 +5,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..prompts.answers import PlannedObject, PlannerAnswer
+from ..prompts.answers import PlannedObject
 from ..prompts.layout import Place, at_place, beside
-from ..prompts.scene import Box, LeveledPrompt, ScenePlan
-from ..prompts.wording import COLOURS, SHADES, background_of, listed, with_background
+from ..prompts.scene import Box, ScenePlan
+from ..prompts.wording import COLOURS, SHADES
 from . import changes
+from .backgrounds import AT, MAKE, Change, Plan, Unclear, whole_change
 from .mentions import PLACE, Reading, place_said
 from .small_talk import VERBS
-
-Plan = Callable[[str], PlannerAnswer]
 
 # What a thing may be made without being replaced; anything else is asked about.
 LOOKS = COLOURS | SHADES | frozenset(
@@ -25,19 +24,6 @@ LOOKS = COLOURS | SHADES | frozenset(
     "darker lighter brighter paler and very more bit a".split()
 )  # fmt: skip
 _COMPARED = {"darker": "dark", "lighter": "light", "brighter": "bright", "paler": "pale"}
-_BACKGROUNDS = {
-    r"(?:at |in the |by |late at )?(?:night|nighttime|night time|midnight)": "at night",
-    r"(?:at |in the )?(?:sunset|dusk|sunrise|dawn|evening)": "at sunset",
-    r"(?:in |up in )?(?:the )?(?:sky|clouds|air)|(?:by |in |at )?(?:the )?day(?:time|light)?": "in the sky",
-    r"(?:on |in )?(?:the |a )?(?:meadow|grass|lawn|field|park)": "on a meadow",
-    r"(?:on |at )?(?:the |a )?(?:beach|sand|seaside|shore)": "on the beach",
-    r"(?:in )?(?:the )?(?:snow|snowy|winter|wintertime)": "in the snow",
-    r"under ?water|(?:under |in )?(?:the )?(?:water|sea|ocean)": "under water",
-    r"(?:in )?(?:a |the )?(?:room|indoors|inside)": "in a room",
-}
-_MOODS = frozenset(
-    "spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split()
-)
 _WAYS: dict[str, changes.Relation] = {"left": "left", "right": "right", "up": "top", "down": "bottom", "upwards": "top",
                                       "downwards": "bottom", "higher": "top", "lower": "bottom"}  # fmt: skip
 _RELATIONS: dict[str, changes.Relation] = {
@@ -45,27 +31,6 @@ _RELATIONS: dict[str, changes.Relation] = {
     "under": "bottom", "underneath": "bottom", "beneath": "bottom", "next to": "right", "beside": "right",
 }  # fmt: skip
 _RELATION = rf"(?:to the |on the )?(?P<relation>{'|'.join(_RELATIONS)})(?: of)?"
-_AT = rf"(?:(?:to|on|at|in|into|towards) )?(?:the )?(?:far |very )?(?P<place>{PLACE})(?: (?:side|corner|half|edge))?(?: of the (?:picture|image))?"
-_MAKE = r"(?:make|paint|colou?r|turn|let|have|give|change|set|dye|i want|do)"
-
-
-class Unclear(ValueError):
-    """A message that cannot be done as it stands; str() is the question back. `certain`: it is about this very wording."""
-
-    def __init__(self, question: str, *, certain: bool = False) -> None:
-        super().__init__(question)
-        self.certain = certain
-
-
-@dataclass(frozen=True)
-class Change:
-    """A plan on its way. `whole`: all of the picture is drawn again; `fresh`: from new noise."""
-
-    plan: ScenePlan
-    whole: bool = False
-    fresh: bool = False
-
-
 def is_verb(word: str) -> bool:
     return word in VERBS
 
@@ -76,63 +41,12 @@ def change_of(reading: Reading, change: Change, *, plan: Plan, seed: int) -> Cha
     `plan` turns 'a small moon' into objects; `seed` is for what is to be drawn from other noise.
     """
     text, meant = reading.text, reading.meant
-    if (about_all := _whole(text, change, plan, it=reading.vague)) is not None:
+    if (about_all := whole_change(reading, change, plan)) is not None:
         return about_all
     if not all(meant):
-        return change if meant and _fits_some(text) else None  # the caller says what is doubtful about the mention
+        return change if meant else None  # the caller says what is doubtful about the mention
     after = _forms(text, meant, change.plan, plan, seed)
     return None if after is None else replace(change, plan=after)
-
-
-def _fits_some(text: str) -> bool:
-    return "@" in text
-
-
-def _whole(text: str, change: Change, plan: Plan, *, it: bool) -> Change | None:
-    """Another try, another background, another mood: everything is drawn again. `it`: '@0' is an 'it' that names none."""
-    if re.fullmatch(
-        r"(?:try |draw |paint |do )?(?:it |that |this |@\d+ )?(?:all )?(?:over )?again|(?:another|a different|a new) (?:one|version|try|attempt|variant|variation)"
-        r"|(?:re-?draw|re-?paint|re-?roll|retry|re-?generate)(?: it| that| this| everything| the (?:whole )?picture| @\d+)?|something different|(?:make|do) (?:it|@\d+) (?:different|differently)",
-        text,
-    ) and (it or "@" not in text):
-        return replace(change, whole=True, fresh=True)
-    same = r"(?:the )?same(?: (?:thing|picture|scene|one))?(?: again)?,? ?(?:but )?(?:now )?(?:make (?:it|@\d+) )?"
-    make = rf"{_MAKE} (?:it|that|this|@\d+|the (?:scene|picture|image|whole (?:thing|picture)|time)) ?(?:all )?(?:be |to |into |in to |look |take place |happen )?"
-    ground = r"(?:(?:change|set|make|turn|put) )?(?:the )?(?:background|scene|setting|place)(?: should be| to be| to| into| is|:|=)? ?"
-    found = re.fullmatch(rf"(?P<how>{same}|{make}|{ground}|put (?:it|them|@\d+|everything) |)(?P<scene>[^@]+)", text)
-    if not found:
-        return None
-    how, scene = found["how"], found["scene"].strip()
-    explicit = bool(re.match(same, how) or re.match(ground, how)) and bool(how)
-    for pattern, background in _BACKGROUNDS.items():
-        if re.fullmatch(pattern, scene):
-            return _elsewhere(change, background, plan)
-    mood = scene.removeprefix("more ").removeprefix("a bit ").removeprefix("very ")
-    if mood in _MOODS and how:
-        scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
-        return replace(change, plan=change.plan.model_copy(update={"scene": scene_prompt}), whole=True)
-    if (
-        explicit
-        and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene)
-        and not re.fullmatch(_AT, scene)
-    ):
-        return _elsewhere(change, scene, plan)
-    if re.match(ground, how) and how and re.fullmatch(r"(?:a |an |the )?[\w-]+(?: [\w-]+)?", scene):
-        return _elsewhere(
-            change, f"in {scene}" if scene.split(" ")[0] in ("a", "an", "the") else f"{scene} background", plan
-        )
-    return None
-
-
-def _elsewhere(change: Change, background: str, plan: Plan) -> Change:
-    """The same regions at another place or time, in the mood that the planner finds for it."""
-    if background_of(change.plan) == background:
-        raise Unclear(f"It is {background} already.", certain=True)
-    mood = plan(f"{listed(change.plan.regions)} {background}").mood
-    try:
-        return replace(change, plan=with_background(change.plan, background, mood), whole=True)
-    except ValueError as error:
-        raise Unclear(f"{error}; change the scene prompt itself.", certain=True) from error
 
 
 def _forms(text: str, meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
@@ -183,7 +97,7 @@ def _remove(
 
 
 @_form(
-    rf"(?:{_MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)"
+    rf"(?:{MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)"
 )
 @_form(r"(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|even) )?(?P<size>bigger|larger|smaller|tinier)(?: @0)?")
 @_form(r"@0 (?:is|looks|are) (?:(?P<much>much|a bit|a little|far|way) )?(?P<size>too (?:big|large|small|tiny))")
@@ -215,7 +129,7 @@ def _resize(
     r"(?:move|shift|push|pull|slide|nudge) @0 (?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)(?P<bit> a (?:bit|little))"
 )
 @_form(
-    rf"(?:move|shift|push|pull|slide|nudge|put|make|{_MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)"
+    rf"(?:move|shift|push|pull|slide|nudge|put|make|{MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)"
 )
 @_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
 def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
@@ -227,8 +141,8 @@ def _nudge(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pla
     return changes.nudged(now, who, _WAYS[found["way"]])
 
 
-@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set|have|i want) @0 {_AT}")
-@_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs|go) {_AT}")
+@_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set|have|i want) @0 {AT}")
+@_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs|go) {AT}")
 @_form(rf"@0 (?:to|on|at|in) the (?P<place>{PLACE})(?: (?:side|corner))?")
 def _move(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
     place: Place = place_said(found["place"])  # type: ignore[assignment]
@@ -270,7 +184,7 @@ def _wear(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan
 
 
 @_form(
-    rf"(?:(?:{_MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)"
+    rf"(?:(?:{MAKE}) )?@0 (?:be |is |are |was |were |should be |to be |in |to |into |look |colou?r(?:ed)? )?(?:all )?(?P<looks>[^@]+)"
 )
 @_form(r"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
 @_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
@@ -291,9 +205,9 @@ def _again(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, pla
 
 
 @_form(
-    rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>[^@]+?)(?: {_AT})?(?: to (?:it|the (?:picture|scene|image)))?"
+    rf"(?:(?:can we have|i want|i need|i'd like|give me|add|also add|put in|put|place|insert|include|there should be|with|have|and|plus|we need|also) )(?:in |also )?(?P<new>[^@]+?)(?: {AT})?(?: to (?:it|the (?:picture|scene|image)))?"
 )
-@_form(rf"(?:draw|paint) (?P<new>(?:a|an|another|two|three|some) [^@]+?) {_AT}")
+@_form(rf"(?:draw|paint) (?P<new>(?:a|an|another|two|three|some) [^@]+?) {AT}")
 @_form(
     rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)"
 )

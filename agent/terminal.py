@@ -1,10 +1,12 @@
 """The conversation in a terminal: a prompt with history, the layout, progress bars, and the picture inline."""
 
+import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import StringIO
 from types import FrameType
 from typing import Any
 
@@ -39,8 +41,11 @@ class TerminalChat:
     def run(self) -> None:
         """Talks until Ctrl-D or /quit. Without a terminal on stdin it reads a message a line."""
         interactive = sys.stdin.isatty() and self.console.is_terminal
+        if self.console.is_terminal:
+            _ask_the_terminal()
         self.greet()
         if interactive:
+            signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
             threading.Thread(target=self._warm_up, daemon=True).start()
         for line in _prompted(self) if interactive else _piped(self.console):
             try:
@@ -176,6 +181,14 @@ def _half_blocks(image: Any, width: int) -> RenderableType:
     from textual_image.renderable import HalfcellImage
 
     return Padding(HalfcellImage(image, width=width, height="auto"), (0, 0, 0, 2))
+
+
+def _ask_the_terminal() -> None:
+    """Finds out what pictures this terminal can show, before anything else is written to it or typed into it."""
+    logging.getLogger("textual_image").setLevel(logging.ERROR)  # a terminal that does not answer is no news
+    from PIL import Image
+
+    Console(file=StringIO()).print(_half_blocks(Image.new("RGB", (2, 2)), 2))  # asks for the size of a character, once
 
 
 @contextmanager

@@ -222,7 +222,8 @@ class Turning:
                 "seed": best.request.seed, "rounds": rounds, "candidates": shots, "head": turn.number,
             }
         )  # fmt: skip
-        return self._done(done, told(done))
+        parent = next((one for one in self.session.turns if one.number == turn.parent), None)
+        return self._done(done, told(done, parent.plan if parent else None))
 
     def _drop_waiting(self, turn: Turn) -> None:
         waiting = self.session.waiting

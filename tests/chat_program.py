@@ -4,9 +4,11 @@ python tests/chat_program.py SESSIONS_FOLDER MODEL_FOLDER STEPS [SESSION_ID]
 """
 
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from ditpipe import Agent, LeveledPrompt, Planner, Region, ScenePlan, columns
+from ditpipe import Agent, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
 from ditpipe.agent.conversation import Sessions
 from ditpipe.agent.embedded_listener import EmbeddedListener
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
@@ -33,16 +35,29 @@ class FixedPlanner(Planner):
         return PlannerAnswer(objects=[thing], background="", mood="soft")
 
 
+class Leisurely(Renderer):
+    """Takes its time over each step, so that there is time to interrupt it."""
+
+    def _denoised(self, request: Any, plan: Any, seeds: Any, on_step: Any, kept: Any = None) -> Any:
+        def step(progress: Any) -> None:
+            time.sleep(0.1)
+            if on_step:
+                on_step(progress)
+
+        return super()._denoised(request, plan, seeds, step, kept)
+
+
 def sessions(folder: Path, agent: Agent) -> Sessions:
     return Sessions(agent.under(sessions=folder), listener=EmbeddedListener(FixedPlanner().answer))
 
 
 def main(folder: str, model: str, steps: str, session: str = "") -> None:
-    from ditpipe import Renderer
     from ditpipe.agent.terminal import TerminalChat
 
-    agent = Agent(renderer=Renderer(model, device="cpu"), planner=FixedPlanner(), model=model, critic="none",
-                  size=96, steps=int(steps))  # fmt: skip
+    agent = Agent(
+        renderer=Leisurely(model, device="cpu"), planner=FixedPlanner(), model=model, critic="none", size=96,
+        steps=int(steps),
+    )  # fmt: skip
     opened = sessions(Path(folder), agent)
     TerminalChat(opened, opened.open(session) if session else opened.new()).run()
 

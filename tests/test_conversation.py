@@ -28,7 +28,7 @@ BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
 
 def agent_of(tiny: Renderer, **options: Any) -> Agent:
-    known = {"critic": "none", "size": 96, "steps": 2} | options
+    known: dict[str, Any] = {"critic": "none", "size": 96, "steps": 2} | options
     return Agent(renderer=tiny, model=tiny.model, planner=FixedPlanner(), **known)
 
 

@@ -62,7 +62,10 @@ def after(message: str, plan: ScenePlan = PLAN, **known: object) -> ScenePlan:
         ("change the colour of the left one to orange", ORANGE),
         ("paint the red one dark green", "a dark green cat on the left and a blue rocket on the right at night"),
         ("make both pink", "a pink cat on the left and a pink rocket on the right at night"),
-        ("make the cat orange and the rocket green", "an orange cat on the left and a green rocket on the right at night"),
+        (
+            "make the cat orange and the rocket green",
+            "an orange cat on the left and a green rocket on the right at night",
+        ),
         ("swap the two", "a red cat on the right and a blue rocket on the left at night"),
         ("swpa the cat and the rocket", "a red cat on the right and a blue rocket on the left at night"),
         ("move the cat to the right", "a red cat on the right and a blue rocket on the left at night"),
@@ -196,8 +199,9 @@ def test_it_is_what_was_changed_last() -> None:
 
 
 def test_the_answer_to_a_question_back_completes_the_message() -> None:
-    revision = heard("the rocket", asked="make it orange").revision or heard("the rocket", asked="orange").revision
-    assert revision and revision.names == ["rocket"]
+    for asked in ("make it orange", "bigger"):
+        revision = heard("the rocket", asked=asked).revision
+        assert revision and "rocket" in revision.names, asked
     assert heard("a dog on a chair", asked="start over").brief == "a dog on a chair"
     assert [region.name for region in after("add it", asked="a green turtle").regions] == ["cat", "rocket", "turtle"]
     assert heard("new picture", asked="a green turtle").brief == "a green turtle"

@@ -101,3 +101,35 @@ def test_templates_are_strict() -> None:
 def test_region_prompt_text_puts_details_before_the_thing() -> None:
     region = Region(name="cat", box=grid(1, 1)[0], prompt=LeveledPrompt(high_level="cat", low_level="red"))
     assert region.prompt.text == "red cat"
+
+
+def test_a_revision_adds_and_removes_and_says_nothing_of_it_otherwise() -> None:
+    plan = plan_of(4)
+    new = plan.region("thing 0").model_copy(update={"name": "moon"})
+    revision = Revision(removed=["thing 1"], added=[new], changes=[RegionChange(name="thing 2", seed=7)])
+    revised = revision.apply(plan)
+    assert [region.name for region in revised.regions] == ["thing 0", "thing 2", "thing 3", "moon"]
+    assert revision.names == ["thing 2", "moon", "thing 1"]
+    plain = Revision(changes=[RegionChange(name="thing 2", seed=7)])
+    assert set(plain.model_dump()) == {"reason", "changes", "scene"}
+    with pytest.raises(ValueError, match="no region 'cat'"):
+        Revision(removed=["cat"]).apply(plan)
+    with pytest.raises(ValueError, match="must be unique"):
+        Revision(added=[plan.region("thing 0")]).apply(plan)
+    with pytest.raises(ValueError, match="at least one region"):
+        Revision()
+
+
+def test_the_revision_between_two_plans_makes_one_of_the_other() -> None:
+    plan = plan_of(4)
+    seeded = Revision(changes=[RegionChange(name="thing 0", seed=7)]).apply(plan)
+    other = Revision(removed=["thing 1"], scene=LeveledPrompt(high_level="three things")).apply(seeded)
+    for before, after in ((plan, other), (plan, seeded)):
+        revision = Revision.between(before, after)
+        assert revision and revision.apply(before) == after
+    unseeded = Revision.between(seeded, plan)  # a seed is given back to the picture: the region is drawn as a new one
+    assert unseeded and sorted(r.name for r in unseeded.apply(seeded).regions) == sorted(r.name for r in plan.regions)
+    assert unseeded.apply(seeded).region("thing 0") == plan.region("thing 0")
+    assert Revision.between(plan, plan) is None
+    with pytest.raises(ValueError, match="size or its negative"):
+        Revision.between(plan, plan.model_copy(update={"negative": "blurred"}))
