@@ -150,6 +150,6 @@ export function boxLayer(layer, on) {
           `${Math.round(top * 100)}% from the top`);
       }
     },
-    focus(id) { elements.get(id)?.focus({ preventScroll: true }); },
+    focus(id) { elements.get(id)?.focus(); },
   };
 }
