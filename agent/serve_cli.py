@@ -1,4 +1,4 @@
-"""The commands that let others in: `ditpipe serve` (HTTP), `ditpipe mcp`, and `ditpipe tools` (function schemas)."""
+"""The commands that let others in: `ditpipe serve` (HTTP), `web` (a page), `mcp`, and `tools` (function schemas)."""
 
 import json
 from importlib.util import find_spec
@@ -28,6 +28,7 @@ BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
 Rounds = Annotated[int | None, _option("rounds", "--rounds")]
 StepCount = Annotated[int | None, _option("steps", "--steps")]
 Out = Annotated[Path | None, _option("out", "--out")]
+SessionFolder = Annotated[Path | None, _option("sessions", "--sessions")]
 Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
 KeyFile = Annotated[
     Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
@@ -53,6 +54,23 @@ def serve(
         studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
     )  # fmt: skip
+    _listen(app, host, port)
+
+
+def web(
+    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 7860, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: StepCount = None, sessions: SessionFolder = None,
+) -> None:  # fmt: skip
+    """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
+    _needs("web", "gradio", "uvicorn")
+    locks = _locks(host, keys)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, sessions=sessions
+    )
+    from .web.app import missing, web_app
+
+    app = web_app(agent, keys=locks, notice=missing(agent))
     _listen(app, host, port)
 
 

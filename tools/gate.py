@@ -3,6 +3,8 @@
 Without keys only this machine is served, and no web page of another origin may use the visitor's browser to get in.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import ipaddress
@@ -107,12 +109,23 @@ class Signer:
 
 
 class Gate:
-    """Lets a request through with `scope["state"]["caller"]` set, or answers it. `open_paths` need no key."""
+    """Lets a request through with `scope["state"]["caller"]` set, or answers it. `open_paths` need no key.
+
+    With `browser` a key is also taken as a password (HTTP Basic): browsers ask for it and then send it by themselves,
+    so no web page of another origin may use it.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys, open_paths: Iterable[str] = (), max_body: int = MAX_BODY
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        open_paths: Iterable[str] = (),
+        max_body: int = MAX_BODY,
+        browser: bool = False,
     ) -> None:
         self.app, self.keys, self.open_paths, self.max_body = app, keys, tuple(open_paths), max_body
+        self.browser = browser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -120,7 +133,7 @@ class Gate:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         caller = self._caller(scope["path"], headers)
-        problem = self._problem(headers) if caller is not None else _no_key(headers)
+        problem = self._problem(headers) if caller is not None else self._no_key(headers)
         if problem:
             await problem(scope, receive, send)
             return
@@ -131,6 +144,10 @@ class Gate:
         if not self.keys:
             return LOCAL
         scheme, _, presented = headers.get("authorization", "").partition(" ")
+        if self.browser and scheme.lower() == "basic":
+            name, key = _basic(presented)
+            found = self.keys.caller(key)
+            return found if found == f"key:{name}" else None
         found = self.keys.caller(presented.strip()) if scheme.lower() == "bearer" else None
         return found or ("" if path.startswith(self.open_paths) else None)
 
@@ -138,8 +155,8 @@ class Gate:
         if not self.keys and not is_loopback(_hostname(headers.get("host", ""))):
             return refusal(403, "without keys only this machine is served: ask for 127.0.0.1 or localhost")
         origin = headers.get("origin")
-        if not self.keys and origin and urlsplit(origin).netloc != headers.get("host"):
-            return refusal(403, "web pages of another origin are not served without keys")
+        if origin and urlsplit(origin).netloc != headers.get("host") and (self.browser or not self.keys):
+            return refusal(403, "web pages of another origin are not served here")
         if "transfer-encoding" in headers:
             return refusal(411, "send the body with a Content-Length")
         length = headers.get("content-length", "0")
@@ -147,12 +164,20 @@ class Gate:
             return refusal(413, f"the body is too long: at most {self.max_body} bytes are read")
         return None
 
+    def _no_key(self, headers: Mapping[str, str]) -> JSONResponse:
+        said = "no valid API key" if headers.get("authorization") else "no API key"
+        answer = refusal(401, f"{said}: send 'Authorization: Bearer KEY'", code="invalid_api_key")
+        answer.headers["WWW-Authenticate"] = 'Basic realm="ditpipe", charset="UTF-8"' if self.browser else "Bearer"
+        return answer
 
-def _no_key(headers: Mapping[str, str]) -> JSONResponse:
-    said = "no valid API key" if headers.get("authorization") else "no API key"
-    answer = refusal(401, f"{said}: send 'Authorization: Bearer KEY'", code="invalid_api_key")
-    answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
+
+def _basic(presented: str) -> tuple[str, str]:
+    """Name and password of HTTP Basic credentials; empty ones if they cannot be read."""
+    try:
+        name, _, key = base64.b64decode(presented, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, key
 
 
 def _hostname(host: str) -> str:

@@ -1,0 +1,324 @@
+"""The page of `ditpipe web` in a real Chromium: brief, layout, picture, drag, change, undo, reload; a killed server."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from http_servers import listening
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from pydantic import SecretStr
+from studios import tiny_agent
+
+from ditpipe import Renderer
+from ditpipe.agent.conversation import Sessions
+from ditpipe.agent.sessions import Store
+from ditpipe.agent.web.app import web_app
+from ditpipe.tools.gate import Keys
+
+DITPIPE = str(Path(sys.executable).with_name("ditpipe"))
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+SLOW = 300_000  # milliseconds: a machine may be busy
+FAR = 66  # pixels: beyond the left half and the 16 pixels that an edit of it may reach
+BRIEF = "a red cat on the left and a blue rocket on the right, at night"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"), reason="no Chromium here (Debian: apt-get install chromium)"
+)
+
+
+class Server:
+    """`ditpipe web` as a process of its own, over one folder of sessions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, "0"
+        self.start()
+
+    def start(self) -> None:
+        log = self.folder / "server.log"
+        command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds=1", "--steps=16"]
+        with log.open("w") as out:
+            self.process = subprocess.Popen(command, stderr=out)
+        while not (found := re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())):
+            assert self.process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        self.port = found[1]
+        self.address = f"http://127.0.0.1:{self.port}/"
+
+    def end(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(how)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("sessions"))
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "the tests of the page need Chromium: apt-get install chromium"
+    expect.set_options(timeout=SLOW)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def painted(server: Server, browser: Browser) -> str:
+    """The address of a session with one picture, which the tests look at and change."""
+    page = browser.new_page()
+    page.goto(server.address)
+    say(page, BRIEF)
+    finished(page)
+    page.close()
+    return page.url
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Opens windows, each with a browser's memory of its own. What they fetch from elsewhere is an error."""
+    contexts, elsewhere = [], list[str]()
+
+    def new_window(address: str, width: int = 1200) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 860})
+        contexts.append(context)
+        here = urlsplit(address).netloc
+
+        def note(asked: Request) -> None:
+            if urlsplit(asked.url).netloc not in ("", here):
+                elsewhere.append(asked.url)
+
+        context.on("request", note)
+        page = context.new_page()
+        page.set_default_timeout(SLOW)
+        page.goto(address)
+        return page
+
+    yield new_window
+    for context in contexts:
+        context.close()
+    assert not elsewhere
+
+
+def say(page: Page, words: str) -> None:
+    line = page.get_by_role("textbox").first
+    line.fill(words)
+    line.press("Enter")
+
+
+def region(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=re.compile(rf"^{name}, \d+%"))
+
+
+def finished(page: Page, frames: int = 1) -> None:
+    """Waits until the film has so many pictures and nothing is being drawn."""
+    expect(page.locator(".film .frame")).to_have_count(frames, timeout=SLOW)
+    expect(page.get_by_role("progressbar")).to_be_hidden(timeout=SLOW)
+
+
+def shown(page: Page) -> NDArray[np.int16]:
+    """The picture that the page shows, as (height, width, 3)."""
+    address = page.locator("img.picture").evaluate("image => image.src")
+    return np.asarray(Image.open(BytesIO(page.request.get(address).body())).convert("RGB"), dtype=np.int16)
+
+
+def drag(page: Page, box: Locator, dx: float, dy: float) -> None:
+    place = box.bounding_box()
+    assert place
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+
+
+def test_a_brief_becomes_a_layout_then_a_picture_that_is_changed_by_hand_and_by_words(
+    server: Server, opened: Open
+) -> None:
+    page = opened(server.address)
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name=BRIEF).click()
+    draw = page.get_by_role("button", name="Draw it")
+    expect(draw).to_be_visible(timeout=SLOW)
+    expect(page.locator("img.picture")).to_be_hidden()
+    expect(region(page, "rocket")).to_contain_text("blue")
+    draw.click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    finished(page)
+    first = shown(page)
+
+    cat, canvas = region(page, "cat"), page.locator(".canvas").bounding_box()
+    assert canvas
+    cat.focus()
+    drag(page, cat.locator(".handle.s"), 0, -canvas["height"] / 2)
+    drag(page, cat, 0, canvas["height"] / 2)
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Draw this").click()
+    finished(page, 2)
+    moved = shown(page)
+    assert (first != moved).any()
+    assert (first[:, FAR:] == moved[:, FAR:]).all()  # the rocket stayed as it was
+
+    say(page, "make the rocket green")
+    finished(page, 3)
+    changed = shown(page)
+    assert (changed != moved).any() and (changed[:, : 96 - FAR] == moved[:, : 96 - FAR]).all()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".film .frame").nth(1)).to_have_attribute("aria-current", "true")
+    assert (shown(page) == moved).all()
+
+    page.reload()
+    expect(page.locator(".film .frame")).to_have_count(3)
+    assert (shown(page) == moved).all()
+    for words in (BRIEF, "make the rocket green", "undo"):
+        expect(page.locator("#chat").get_by_text(words, exact=True)).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save all").click()
+    assert {"picture.png", "plan.json", "transcript.md"} <= set(zipfile.ZipFile(saved.value.path()).namelist())
+
+
+def test_two_windows_have_sessions_of_their_own(server: Server, opened: Open, painted: str) -> None:
+    other = opened(server.address)
+    expect(other.locator(".film .frame")).to_have_count(0)
+    say(other, "a yellow star above a purple castle, at sunset")
+    first = opened(painted)
+    finished(other)
+    finished(first)
+    assert other.url != first.url
+    expect(first.locator("#chat")).not_to_contain_text("castle")
+    expect(other.locator("#chat")).not_to_contain_text("cat on the left")
+    expect(region(first, "cat")).to_be_visible()
+    expect(region(other, "castle")).to_be_visible()
+    assert (shown(first) != shown(other)).any()
+
+
+def test_everything_is_within_reach_of_the_keyboard(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    finished(page)
+    cat = region(page, "cat")
+    cat.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(cat).to_have_attribute("style", re.compile("width: 48%"))
+    page.keyboard.press("ArrowRight")
+    expect(cat).to_have_attribute("style", re.compile("left: 2%"))
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("What is there")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(cat).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.get_by_text("cat removed", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Draw this")).to_be_hidden()
+    expect(cat).to_have_attribute("style", re.compile("left: 0%; top: 0%; width: 50%"))
+
+    page.get_by_role("button", name="Add", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("moon")
+    expect(region(page, "moon")).to_be_visible()
+    expect(page.get_by_text("moon added", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_phone_has_no_sideways_scrolling(server: Server, opened: Open, painted: str, words: bool) -> None:
+    page = opened(painted if words else server.address, width=390)
+    if words:
+        region(page, "cat").focus()
+        expect(page.get_by_label("What is there")).to_be_visible()
+    else:
+        expect(page.get_by_role("button", name=BRIEF)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    expect(page.get_by_role("textbox").first).to_be_in_viewport()
+
+
+def test_a_server_killed_while_drawing_finishes_the_picture(server: Server, opened: Open) -> None:
+    page = opened(server.address)
+    say(page, "a green turtle on the left and a pink house on the right, on the grass")
+    page.wait_for_url("**/?s=*")
+    session = page.url.partition("?s=")[2]
+    while not page.request.get(f"{server.address}ditpipe/preview/{session}").ok:
+        time.sleep(0.02)  # until the first step is done
+    server.end(signal.SIGKILL)
+    left = Store(server.folder).turns(session)[-1]
+    server.start()
+    assert left.status == "pending"
+    finished(page)  # the page that was open all the while
+    page.reload()
+    finished(page)
+    expect(region(page, "turtle")).to_be_visible()
+    assert shown(page).std() > 10
+
+
+def test_a_drawing_can_be_stopped_and_the_picture_stays(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    finished(page)
+    before = shown(page)
+    page.get_by_role("button", name="Four versions").click()
+    page.get_by_role("button", name="Stop").click(force=True)  # it need not stand still
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+    finished(page)
+    assert (shown(page) == before).all()
+    expect(page.locator("#chat")).to_contain_text("Stopped")
+
+
+def test_candidates_stand_side_by_side_to_choose_from(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    page.get_by_role("button", name="Four versions").click()
+    finished(page, 2)
+    versions = page.locator(".candidates .frame")
+    expect(versions).to_have_count(4)
+    before, other = shown(page), page.locator(".candidates .frame:not(.current)").first
+    other.click()
+    expect(page.locator(".film .frame")).to_have_count(3)
+    assert (shown(page) != before).any()
+
+
+def test_an_address_that_others_reach_needs_keys() -> None:
+    refused = subprocess.run([DITPIPE, "web", "--host", "0.0.0.0"], capture_output=True, text=True)
+    assert refused.returncode == 2 and "--keys" in refused.stderr
+
+
+def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions")
+    keys = {"ann": "ann's-key-0123456789", "bob": "bob's-key-0123456789"}
+    app = web_app(agent, keys=Keys({name: SecretStr(key) for name, key in keys.items()}))
+    session = Sessions(agent, store=Store(tmp_path / "sessions" / "callers" / "key-ann")).new("ann's")
+
+    def status(address: str, *headers: str, user: str = "") -> str:
+        who = ["--user", f"{user}:{keys[user]}"] if user else []
+        more = [part for header in headers for part in ("-H", header)]
+        curl = ["curl", "-s", "--path-as-is", "-o", os.devnull, "-w", "%{http_code}", *who, *more, address]
+        return subprocess.run(curl, capture_output=True, text=True, check=True).stdout
+
+    with listening(app) as address:
+        assert status(address) == "401"
+        assert status(address, user="ann") == "200"
+        assert status(address, "Authorization: Basic YW5uOndyb25nLWtleS0wMTIzNDU2") == "401"
+        assert status(address, "Origin: http://elsewhere.example", user="ann") == "403"
+        assert status(f"{address}/ditpipe/save/{session.id}.zip", user="ann") == "200"
+        assert status(f"{address}/ditpipe/save/{session.id}.zip", user="bob") == "404"
+        assert status(f"{address}/ditpipe/picture/{session.id}/..%2F..%2F..%2Fsessions.sqlite", user="ann") == "404"
