@@ -50,13 +50,14 @@ def say(page: Page, words: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Writes docs/web/NAME.png, with a palette where that is not seen."""
-    page.wait_for_timeout(600)
+    """Writes docs/web/NAME.png."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)
     path = OUT / f"{name}.png"
     page.screenshot(path=path)
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{path}  {path.stat().st_size / 1024:.0f} KB")
+        image.convert("RGB").save(path, optimize=True)
+    print(f"{path.name}  {path.stat().st_size / 1024:.0f} KB")
 
 
 def walk(browser: Browser, address: str) -> None:
@@ -74,11 +75,13 @@ def walk(browser: Browser, address: str) -> None:
     shoot(page, "picture")
     say(page, "make the rocket green")
     drawn(page, 2)
-    say(page, "add a yellow moon at the top")
+    say(page, "make the cat yellow")
     drawn(page, 3)
-    page.evaluate("scrollTo(0, 0)")
+    page.set_viewport_size({"width": 1240, "height": 1120})
+    page.reload()
+    drawn(page, 3)
     shoot(page, "changed")
-    phone = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=1)
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
     phone.goto(page.url)
     drawn(phone, 3)
     shoot(phone, "phone")

@@ -14,7 +14,6 @@ const SKELETON = `
       <img class="picture" alt="">
       <div class="boxes" aria-label="Regions of the picture"></div>
       <p class="sr" id="box-keys">Arrow keys move it, Shift and arrow keys resize it, Delete removes it, Enter opens its words.</p>
-      <p class="ground"></p>
     </div>
     <div class="busy" role="status" aria-live="polite" hidden>
       <div class="busy-line"><span></span><button type="button" data-do="stop">Stop</button></div>
@@ -22,7 +21,7 @@ const SKELETON = `
     </div>
     <div class="pending" hidden><span></span>
       <button type="button" class="quiet" data-do="discard">Put back</button>
-      <button type="button" class="main" data-do="draw"></button></div>
+      <button type="button" class="go" data-do="draw"></button></div>
     <div class="tools" role="toolbar" aria-label="Picture">
       <button type="button" data-do="undo" title="Ctrl+Z">Undo</button>
       <button type="button" data-do="redo" title="Ctrl+Shift+Z">Redo</button>
@@ -144,7 +143,6 @@ export function mount({ element, props, watch, act }) {
     image.alt = value.alt || "";
     $(".canvas").style.aspectRatio = draft ? `${draft.width} / ${draft.height}` : "1";
     $(".canvas").classList.toggle("blank", !src);
-    $(".ground").textContent = src ? "" : draft?.scene.high_level || "";
   }
 
   function paintBusy(busy) {
@@ -174,7 +172,7 @@ export function mount({ element, props, watch, act }) {
     $(".work").hidden = !(value.plan || busy);
     document.body.classList.toggle("has-picture", !!(value.plan || busy));
     const line = document.querySelector("#message textarea");
-    if (line) line.placeholder = value.plan ? "make the cat orange, add a moon, undo …" : "a red cat on the left …";
+    if (line) line.placeholder = value.plan ? "make the cat orange …" : "a red cat on the left …";
     paintPicture(busy);
     paintBusy(busy);
     paintPending(busy);
@@ -199,7 +197,8 @@ export function mount({ element, props, watch, act }) {
 
   function take(next) {
     value = next || {};
-    if (value.stamp !== stamp) {
+    const moved = value.stamp !== stamp;
+    if (moved) {
       stamp = value.stamp;
       peek = null;
       takeUp();
@@ -211,6 +210,14 @@ export function mount({ element, props, watch, act }) {
     welcome(value.examples || []);
     if ($(".lost")) $(".lost").hidden = !value.unknown;
     paint();
+    if (moved) setTimeout(latest, 300);
+  }
+
+  // The newest message is the one to read, also after a reload.
+  function latest() {
+    for (const part of document.querySelectorAll("#chat, #chat *")) {
+      if (part.scrollHeight > part.clientHeight + 1 && getComputedStyle(part).overflowY !== "visible") part.scrollTop = part.scrollHeight;
+    }
   }
 
   function welcome(examples) {
