@@ -113,9 +113,10 @@ def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, A
         for number, shot in enumerate(turn.rounds, start=1)
         if shot is not kept
     ]  # fmt: skip
+    said = turn.brief if turn.kind == "accept" else turn.message  # not only 'yes'
     last = {
-        "number": turn.number, "picture": _picture(session, turn), "caption": turn.message, "current": current,
-        "scores": _scores(turn.critique), "label": f"Show the picture after: {turn.message}",
+        "number": turn.number, "picture": _picture(session, turn), "caption": said, "current": current,
+        "scores": _scores(turn.critique), "label": f"Show the picture after: {said}",
     }  # fmt: skip
     return [*frames, last]
 
