@@ -31,9 +31,9 @@ pocket: .venv/ready
 	$(PIP) -e '.[training]'
 	.venv/bin/python -m training.autoencoder
 	.venv/bin/python -m training.text
-	.venv/bin/python -m training.transformer
-	.venv/bin/python -m training.publish
-	.venv/bin/python -m training.transformer --regional --from-shipped --minutes 20
+	.venv/bin/python -m training.transformer --size 96 --steps 5000 --minutes 260
+	.venv/bin/python -m training.transformer --minutes 260
+	.venv/bin/python -m training.transformer --regional --minutes 320
 	.venv/bin/python -m training.publish --stage regional
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
@@ -42,7 +42,7 @@ pocket: .venv/ready
 
 # Every figure under docs/, for the shipped weights; each goes on where it stopped. About half an hour on two cores.
 figures: .venv/ready
-	$(PIP) -e '.[training]'
+	$(PIP) -e '.[training,test]'
 	.venv/bin/python -m benchmarks.adherence
 	.venv/bin/python -m benchmarks.geneval
 	.venv/bin/python -m benchmarks.critic
@@ -50,4 +50,6 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.planner
 	.venv/bin/python -m benchmarks.controls
 	.venv/bin/python -m benchmarks.contact_sheet
+	.venv/bin/python -m benchmarks.chat
+	.venv/bin/python -m benchmarks.screenshots
 	.venv/bin/python -m benchmarks.render

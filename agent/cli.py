@@ -41,6 +41,9 @@ Seed = Annotated[int | None, _option("seed", "--seed")]
 Size = Annotated[int | None, _option("size", "--size")]
 Steps = Annotated[int | None, _option("steps", "--steps")]
 Depth = Annotated[str | None, _option("depth", "--depth")]
+Save = Annotated[str | None, _option("save", "--save")]
+StepCache = Annotated[float | None, _option("step_cache", "--step-cache")]
+Compile = Annotated[bool | None, _option("compile", "--compile/--no-compile")]
 Out = Annotated[Path | None, _option("out", "--out")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
 Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write")]
@@ -62,12 +65,14 @@ def paint(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None, steps: Steps = None,
-    depth: Depth = None, out: Out = None, approve: chat_cli.Approve = False, as_json: Json = False,
+    depth: Depth = None, save: Save = None, step_cache: StepCache = None, compiled: Compile = None, out: Out = None,
+    approve: chat_cli.Approve = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = _settings(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, depth=depth, out=out, approve=approve or None,
+        size=size, steps=steps, depth=depth, save=save, step_cache=step_cache, compile=compiled, out=out,
+        approve=approve or None,
     )  # fmt: skip
     from .painter import Agent
 
@@ -143,22 +148,39 @@ def plan(
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     model: Model = None, seed: Seed = None, steps: Steps = None, depth: Depth = None, change: Set = None,
-    candidates: Candidates = None, critic: CriticName = None, out: Picture = None, as_json: Json = False,
+    candidates: Candidates = None, critic: CriticName = None,
+    image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
+    denoise: Annotated[float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1")] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
+    ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="LoRA: FILE, FILE,scale=0.8 or FILE,region=cat")
+    ] = None,
+    save: Save = None, step_cache: StepCache = None, compiled: Compile = None,
+    out: Picture = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
     from .overrides import overridden
 
     scene = overridden(_read_plan(plan_file), change or [])
-    settings = _settings(model=model, seed=seed, steps=steps, depth=depth, candidates=candidates, critic=critic)
+    settings = _settings(
+        model=model, seed=seed, steps=steps, depth=depth, candidates=candidates, critic=critic, save=save,
+        step_cache=step_cache, compile=compiled,
+    )  # fmt: skip
     from .painter import Agent
+    from .render_options import with_files
 
     agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    request = with_files(
+        agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or []
+    )
     if settings.candidates == 1:
-        _draw(lambda on_step: agent.renderer.render(agent.request(scene), on_step), path, as_json)
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json)
         return
     from ..renderer.picture import png_bytes, write
 
-    drawn = _followed(lambda step: agent.renderer.candidates(agent.request(scene), settings.candidates, step), as_json)
+    drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
     for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
@@ -292,9 +314,10 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     from ..renderer.models import CHECKPOINTS
     from .local_models import LOCAL_MODELS, best_planner, is_here
 
-    images = Table("image model", "pixels", "steps", "weights", "licence", "", box=None)
+    images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)
     for one in CHECKPOINTS.values():
-        images.add_row(one.name, str(one.size), str(one.steps), f"{one.memory_gib:g} GiB", one.licence, one.note)
+        weights = f"{one.memory_gib:g} GiB"
+        images.add_row(one.name, one.family, str(one.size), str(one.steps), weights, one.licence, one.note)
     planners = Table("planner", "here", "download", "licence", "", box=None)
     for planner in LOCAL_MODELS.values():
         here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"

@@ -75,4 +75,4 @@ def _judge() -> None:
 
     from .critic import EmbeddedCritic
 
-    EmbeddedCritic().critique(Image.new("RGB", (96, 96)), _sample())
+    EmbeddedCritic().critique(Image.new("RGB", (128, 128)), _sample())

@@ -32,13 +32,16 @@ def build_graph(
     settings: Settings,
     *,
     plan: Callable[[str], ScenePlan],
-    render: Callable[[Callable[[Step], None]], BaseTool],
+    render: Callable[[Callable[[Step], None], Path | None], BaseTool],
     critique: BaseTool | None,
     revise: Callable[[ScenePlan, Critique, int], Revision | None],
     apply: BaseTool,
-    request_for: Callable[[ScenePlan], RenderRequest],
+    request_for: Callable[[ScenePlan, dict[str, Any] | None], tuple[RenderRequest, Path | None]],
 ) -> StateGraph[State]:
-    """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in."""
+    """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in.
+
+    `request_for` a plan and the best round so far, if any, says what to draw and into which finished picture.
+    """
 
     def plan_node(state: State) -> State:
         answer = ScenePlan.model_validate(state["plan"]) if state.get("plan") else plan(state["brief"])
@@ -57,10 +60,10 @@ def build_graph(
 
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
-        request = request_for(ScenePlan.model_validate(state["plan"]))
+        request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
         folder = Path(state["folder"]) / f"round-{number}"
         paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
-        tool = render(lambda step: emit(Stepped(number, 1, step)))
+        tool = render(lambda step: emit(Stepped(number, 1, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
         asked = request.model_dump() | {"paths": [str(path) for path in paths]}
         drawn = []
@@ -86,9 +89,8 @@ def build_graph(
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 
     def revise_node(state: State) -> State:
-        # Go on from the best round so far: a revision that made things worse is not built upon.
-        number = len(state["tried"])
-        best = max(state["tried"], key=lambda one: one["critique"]["score"])
+        number, best = len(state["tried"]), _best(state["tried"])
+        assert best
         scene = _shown(best)
         revision = revise(scene, Critique.model_validate(best["critique"]), number)
         if revision is None:
@@ -116,6 +118,11 @@ def build_graph(
     graph.add_conditional_edges("critique", after_critique, ["revise", END])
     graph.add_conditional_edges("revise", lambda state: END if state["done"] else "render", ["render", END])
     return graph
+
+
+def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The best round so far, from which the loop goes on: a revision that made things worse is not built upon."""
+    return max(tried, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0, default=None)
 
 
 def _shown(drawn: dict[str, Any]) -> ScenePlan:

@@ -16,6 +16,7 @@ from langgraph.types import Command
 from ..prompts.errors import RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
+from ..renderer.masks import seen_regions
 from ..renderer.picture import copy_result, read_request
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
@@ -24,6 +25,7 @@ from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .graph import build_graph
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
+from .render_options import saving
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
 from .run_folder import new_folder, note, run_record, write_record
 from .settings import Settings
@@ -100,6 +102,7 @@ class Agent:
         return RenderRequest(
             plan=plan, model=self.renderer.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, depth=preset(chosen.depth),
+            save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
 
     def ranked(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:
@@ -216,17 +219,20 @@ class Agent:
         base = Path(record["base"]) if "base" in record else None
         before = read_request(base) if base else None
 
-        def request_for(plan: ScenePlan) -> RenderRequest:
-            return self.request(plan) if before is None else _edit(before, plan)
+        def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
+            if best:  # only what is weak is drawn anew
+                return _edit(RenderRequest.model_validate(best["request"]), plan), Path(best["path"])
+            return (self.request(plan) if before is None else _edit(before, plan)), base
 
-        def render(on_step: OnStep) -> BaseTool:
+        def render(on_step: OnStep, into: Path | None) -> BaseTool:
             step = self._stoppable(on_step)
-            return edit_candidates(self.renderer, base, step) if base else render_candidates(self.renderer, step)
+            return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
 
         def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
+            drawn = seen_regions(plan)
             if before is not None:  # what nobody asked to change stays as it is, however weak
-                changed = _edit(before, plan).edits[-1].names
-                critique = critique.model_copy(update={"regions": [r for r in critique.regions if r.name in changed]})
+                drawn &= set(_edit(before, plan).edits[-1].names)
+            critique = critique.model_copy(update={"regions": [r for r in critique.regions if r.name in drawn]})
             return revise(plan, critique, round_number=number, threshold=self.settings.accept)
 
         return build_graph(

@@ -12,6 +12,7 @@ from ..prompts.answers import PlannerAnswer, compose
 from ..prompts.errors import PlanningError
 from ..prompts.scene import MAX_BRIEF, ScenePlan
 from ..prompts.templates import words
+from .arrange import arranged
 from .chat_models import structured_reply
 from .checks import check_answer
 from .local_models import LOCAL_MODELS
@@ -28,7 +29,7 @@ def instructions_for(name: str) -> str:
 class Planner:
     """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels."""
 
-    def __init__(self, chat_model: BaseChatModel, *, width: int = 96, height: int = 96) -> None:
+    def __init__(self, chat_model: BaseChatModel, *, width: int = 128, height: int = 128) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
         self.instructions = instructions_for(getattr(chat_model, "model_name", ""))
 
@@ -48,6 +49,7 @@ class Planner:
         """The plan in words: what the model says, after one second thought if the checks find something in it."""
         messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
         answer = self._ask(messages)
+        answer = arranged(brief, answer)
         findings = check_answer(brief, answer)
         return self._second_thought(brief, messages, answer, findings) if findings else answer
 
@@ -65,7 +67,7 @@ class Planner:
             HumanMessage(words("recheck", findings=" ".join(findings))),
         ]
         try:
-            other = self._ask(told)
+            other = arranged(brief, self._ask(told))
         except PlanningError:
             return answer  # the first answer is valid; what was found in it is about the wording only
         return other if len(check_answer(brief, other)) < len(findings) else answer

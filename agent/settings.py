@@ -30,6 +30,13 @@ class Settings(BaseSettings):
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
     depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")
+    save: str = Field(
+        default="", description="what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"
+    )
+    step_cache: float = Field(
+        default=0, ge=0, le=1, description="reuse blocks in steps whose first block changes less than this share"
+    )
+    compile: bool = Field(default=False, description="compile the blocks with torch.compile: slow once, then faster")
     approve: bool = Field(default=False, description="stop after the plan and wait for a yes or a changed plan")
     out: Path = Field(default=Path("runs"), description="folder for the run folders")
     sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")

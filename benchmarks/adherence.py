@@ -18,8 +18,8 @@ from rich.console import Console
 
 from benchmarks import jobs
 from benchmarks.batch import COUPLE, Batch, Method
-from benchmarks.judging import Seen
-from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
+from benchmarks.judging import Seen, cut
+from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, seed_of
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import checkpoint
 
@@ -59,9 +59,10 @@ def measure(
             images = batch.paint(ROWS[row][1], seeds, **sampling)
             seconds = (time.process_time() - started) / len(plans)
             for number, plan, image in zip(numbers, plans, images, strict=True):
-                seen = judge.look(image, [region.box for region in plan.regions])
+                boxes = [region.box for region in plan.regions]
+                seen, patterns = judge.look(image, boxes), judge.patterns(torch.stack([cut(image, b) for b in boxes]))
                 found.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
-                              "seen": [[one.subject, one.colour] for one in seen]})  # fmt: skip
+                              "seen": [[one.subject, one.colour] for one in seen], "patterns": patterns})  # fmt: skip
                 if number < SHOWN:
                     image.save(folder / f"{regions}-{number}-{row}.png")
     return found
@@ -79,6 +80,36 @@ def tally(results: list[dict[str, Any]]) -> tuple[float, float, float]:
     colour = sum(seen.colour == right.colour for seen, right in pairs) / count
     both = sum(seen == right for seen, right in pairs) / count
     return subject, colour, both
+
+
+def pattern_share(results: list[dict[str, Any]]) -> tuple[float, float]:
+    """Of regions with the right subject: shares whose surface pattern is right, of the patterned ones and of all."""
+    pairs = [
+        (asked, shown)
+        for one in results
+        for asked, shown, seen, right in zip(
+            patterns_of(one["regions"], one["plan"]), one["patterns"], one["seen"],
+            fixed_plan(one["regions"], one["plan"])[1], strict=True,
+        )
+        if seen[0] == right.subject
+    ]  # fmt: skip
+    marked = [pair for pair in pairs if pair[0] != "plain"]
+    return (
+        sum(asked == shown for asked, shown in marked) / (len(marked) or float("nan")),
+        sum(asked == shown for asked, shown in pairs) / (len(pairs) or float("nan")),
+    )
+
+
+def pattern_table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
+    """Cells 'striped and dotted / all' in per cent, a line per method."""
+    lines = [["method", *TITLES.values()]]
+    for row in rows:
+        cells = []
+        for regions in TITLES:
+            mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
+            cells.append(" / ".join(f"{100 * share:.0f}" for share in pattern_share(mine)) if mine else "–")
+        lines.append([ROWS[row][0], *cells])
+    return lines
 
 
 def table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
@@ -111,7 +142,7 @@ def conclusion(results: list[dict[str, Any]], rows: list[str]) -> str:
 
 def sheet(folder: Path, rows: list[str]) -> Image.Image:
     """The first plans of each arrangement (lines) by every method (columns)."""
-    side, head, left = 96, 40, 20
+    side, head, left = 128, 40, 20
     plans = [(regions, number) for regions in ARRANGEMENTS for number in range(SHOWN)]
     out = Image.new("RGB", (left + len(rows) * (side + 4), head + len(plans) * (side + 4)), "white")
     draw = ImageDraw.Draw(out)
@@ -154,9 +185,9 @@ def main() -> None:
         results.add([one for one in found if (one["row"], one["regions"], one["plan"]) not in done])
     chosen = [one for one in results.rows if one["plan"] < args.plans and one["row"] in args.rows]
 
-    lines = table(chosen, args.rows)
+    lines, patterns = table(chosen, args.rows), pattern_table(chosen, args.rows)
     console = Console()
-    console.print(jobs.markdown(lines), markup=False, soft_wrap=True)
+    console.print(jobs.markdown(lines), "patterns:", jobs.markdown(patterns), sep="\n", markup=False, soft_wrap=True)
     seconds = sum(one["seconds"] for one in chosen)
     steps = args.steps or checkpoint(args.model).steps
     cost = (
@@ -166,12 +197,12 @@ def main() -> None:
     notes = [jobs.judge_line(), conclusion(chosen, args.rows), cost]
     console.print(*notes, sep="\n", markup=False, soft_wrap=True)
     if not args.no_write:
-        write(lines, notes, args.plans)
+        write(lines, patterns, notes, args.plans)
         sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
         console.print(f"wrote {jobs.DOCS / 'adherence.md'} and adherence.png", markup=False)
 
 
-def write(lines: list[list[str]], notes: list[str], plans: int) -> None:
+def write(lines: list[list[str]], patterns: list[list[str]], notes: list[str], plans: int) -> None:
     """docs/adherence.md."""
     text = f"""# Adherence: does each region show what was asked?
 
@@ -182,6 +213,11 @@ in the eyes of a judge that was trained on composed pictures only.
 {jobs.markdown(lines)}
 
 {(chr(10) * 2).join(notes)}
+
+Low-level control: of the regions with the right subject, per cent whose surface pattern is right, **of those that ask
+for stripes or dots / of all**. Only region prompts say the patterns; the scene prompt does not.
+
+{jobs.markdown(patterns)}
 
 ![{SHOWN} plans of each number of regions (lines), drawn by every method (columns)](adherence.png)
 """

@@ -69,7 +69,8 @@ class Batch:
         layouts = {(p.width, p.height, p.negative, *(region.box for region in p.regions)) for p in plans}
         if len(layouts) > 1:
             raise ValueError("the plans of a batch must have the same size, boxes and negative prompt")
-        self.pipe, self.checkpoint, self.plans = renderer.pipe, renderer.checkpoint, plans
+        self.family, self.checkpoint, self.plans = renderer.family, renderer.checkpoint, plans
+        self.pipe = renderer.pipe
         transformer = self.pipe.transformer
         for block in transformer.blocks:
             block.attn2.set_processor(CoupleAttention())  # does all that RegionAttention does
@@ -115,7 +116,8 @@ class Batch:
         """One picture per plan, from that plan's seed; None means the model's own steps and guidance scale."""
         pipe, transformer = self.pipe, self.pipe.transformer
         listening, pooled = self._listening(method), self.pooled
-        noise = [initial_noise(pipe, plan, self.owner, seed) for plan, seed in zip(self.plans, seeds, strict=True)]
+        pairs = zip(self.plans, seeds, strict=True)
+        noise = [initial_noise(self.family, plan, self.owner, seed) for plan, seed in pairs]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma

@@ -5,10 +5,11 @@ Writes docs/controls/*.png and docs/controls.md, and measures what an edit appro
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 from rich.console import Console
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
@@ -17,7 +18,8 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.denoise import Kept, cells_of
 from ditpipe.renderer.depth import PRESETS, preset
 from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.pipeline import decode
+from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.request import Lora
 
 DOCS = Path(__file__).parent.parent / "docs"
 SEED = 3
@@ -55,9 +57,9 @@ class Page:
                       f"checkpoint, seed {SEED}; from left to right as listed."]  # fmt: skip
 
     def show(self, name: str, title: str, how: str, captions: Sequence[str], pictures: Sequence[Image.Image]) -> None:
-        row = Image.new("RGB", (100 * len(pictures) - 4, 96), "white")
+        row = Image.new("RGB", (132 * len(pictures) - 4, 128), "white")
         for i, picture in enumerate(pictures):
-            row.paste(picture.resize((96, 96)), (100 * i, 0))
+            row.paste(picture.resize((128, 128)), (132 * i, 0))
         row.save(DOCS / "controls" / f"{name}.png", optimize=True)
         self.lines += ["", f"## {title}", "", f"![{title}](controls/{name}.png)", "",
                        " · ".join(captions), "", f"`{how}`"]  # fmt: skip
@@ -77,14 +79,15 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         before = renderer.render(request(nine(), seed=seed))
         ours = renderer.edit(before, CAR)
         plan = ours.request.edited_plan
-        drawn = changed_tokens(before.request.plan, plan, rows=6, columns=6, patch=2)
+        tokens, cells = plan.height // 16, plan.height // 8  # a side
+        drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
         every = Kept(before.latents, drawn, whole=lambda steps: set(range(steps)))
-        exact, _ = renderer._denoised(ours.request, plan, [seed], None, every)
+        exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
-            change = ImageChops.difference(before.image, decode(renderer.pipe, ours.latents))
-        levels = torch.tensor(list(change.convert("L").tobytes())).view(96, 96).float()
-        inside = cells_of(drawn, 12, 12, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
+            change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
+        levels = torch.tensor(list(change.convert("L").tobytes())).view(plan.height, plan.width).float()
+        inside = cells_of(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
         for pixels, (mean, most) in far.items():
             wide = torch.nn.functional.max_pool2d(inside.float()[None], 2 * pixels + 1, 1, pixels)[0] > 0
             ring = levels[~wide]
@@ -139,6 +142,7 @@ def main() -> None:
         ["before", "after", "pixels that differ"],
         [before.image, after.image, change.convert("RGB")],
     )
+    with_files(page)
     distances, far = measure_edits(renderer)
     page.lines += [
         "", "## What an edit approximates", "",
@@ -150,6 +154,44 @@ def main() -> None:
     ]  # fmt: skip
     (DOCS / "controls.md").write_text("\n".join(page.lines) + "\n")
     Console().print("\n".join(page.lines[-12:]), markup=False)
+
+
+def with_files(page: Page) -> None:
+    """What is drawn from files beside the plan: a start picture, a LoRA."""
+    from benchmarks.grey_lora import trained
+
+    size = page.renderer.checkpoint.size
+    with TemporaryDirectory() as folder:
+        start = Path(folder) / "start.png"
+        sketch = Image.new("RGB", (size, size), "midnightblue")
+        pen = ImageDraw.Draw(sketch)
+        pen.ellipse([size * x for x in (0.06, 0.5, 0.44, 0.88)], fill="red")
+        pen.polygon([size * x for x in (0.75, 0.1, 0.62, 0.8, 0.88, 0.8)], fill="royalblue")
+        sketch.save(start)
+        drawn = {
+            f"denoise {share:g}": page.renderer.render(request(pair(), image=FileRef.of(start), denoise=share)).image
+            for share in (0.2, 0.4, 0.7)
+        }
+        how = "ditpipe render plan.json --image start.png --denoise 0.4"
+        page.show("image", "Start from a picture", how, ["the start", *drawn], [sketch, *drawn.values()])
+        file = FileRef.of(trained(page.renderer, Path(folder) / "grey.safetensors"))
+        page.vary("lora", "LoRA: for the picture, for one region (trained to draw in grey)",
+                  "ditpipe render plan.json --lora grey.safetensors,region=cat", {
+            "none": request(pair()), "the picture": request(pair(), loras=[Lora(file=file)]),
+            "cat": request(pair(), loras=[Lora(file=file, region="cat")]),
+            "rocket": request(pair(), loras=[Lora(file=file, region="rocket")])})  # fmt: skip
+        cached = {
+            f"step cache {share:g}": page.renderer.render(request(pair(), step_cache=share)) for share in (0.05, 0.15)
+        }
+        exact = page.renderer.render(request(pair()))
+        how = "ditpipe render plan.json --step-cache 0.05 --save int8"
+        page.show("stepcache", "A step cache, and 8-bit weights", how,
+                  ["exact", *cached, "int8"],
+                  [exact.image, *(one.image for one in cached.values()),
+                   page.renderer.render(request(pair(), save=["int8"])).image])  # fmt: skip
+        page.lines += ["", *(f"- {name}: {one.warnings[-1].removeprefix('step cache: ')}; latents off by "
+                             f"{float((one.latents - exact.latents).norm() / exact.latents.norm()):.1%} in the end."
+                             for name, one in cached.items())]  # fmt: skip
 
 
 def all_of(plan: ScenePlan, **fields: Any) -> ScenePlan:

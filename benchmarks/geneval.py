@@ -94,11 +94,13 @@ def _a(words: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """'cats', 'buses', 'butterflies', 'fish'."""
+    """'cats', 'buses', 'butterflies', 'leaves', 'fish'."""
     if noun == "fish":
         return noun
     if noun.endswith("y"):
         return noun[:-1] + "ies"
+    if noun.endswith("f"):
+        return noun[:-1] + "ves"
     return noun + ("es" if noun.endswith(("s", "sh", "ch", "x")) else "s")
 
 

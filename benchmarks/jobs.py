@@ -51,7 +51,7 @@ def judge_line() -> str:
     figures = json.loads((WEIGHTS.parent / "accuracy.json").read_text())["composed"]
     return (
         f"The judge on {figures['crops']:,} regions of held-out composed pictures: subject {figures['subject']:.1%}, "
-        f"colour {figures['colour']:.1%}, both {figures['both']:.1%} right."
+        f"colour {figures['colour']:.1%}, both {figures['both']:.1%}, pattern {figures['pattern']:.1%} right."
     )
 
 

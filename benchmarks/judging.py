@@ -24,8 +24,12 @@ SUBJECTS = (
     "cat", "dog", "rabbit", "fish", "bird", "duck", "butterfly", "turtle", "whale", "snail", "apple", "mushroom",
     "cupcake", "tree", "cactus", "tulip", "car", "bus", "rocket", "sailboat", "house", "castle", "guitar", "umbrella",
     "balloon", "crown", "star", "heart", "moon", "robot",
+    "frog", "bear", "elephant", "penguin", "owl", "bee", "octopus", "crab", "dinosaur", "fox", "giraffe", "strawberry",
+    "carrot", "pizza", "donut", "pumpkin", "banana", "sunflower", "palm", "leaf", "train", "bicycle", "airplane",
+    "helicopter", "tractor", "tent", "drum", "trumpet", "bell", "cloud", "sun", "snowflake", "teapot", "gift",
 )  # fmt: skip
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
+PATTERNS = ("plain", "striped", "dotted")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Residual(nn.Module):
 
 
 class JudgeNet(nn.Module):
-    """Crops (n, 3, 48, 48) in -1…1 → logits of 30 subjects and 'nothing' (n, 31), and of 8 colours (n, 8)."""
+    """Crops (n, 3, 48, 48) in -1…1 → logits of the subjects and 'nothing' (n, 65), colours (n, 8), patterns (n, 3)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,14 +67,15 @@ class JudgeNet(nn.Module):
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU()
         )
-        self.stages = nn.Sequential(Residual(32, 60), Residual(60, 90))
-        self.subject = nn.Linear(2 * 90, len(SUBJECTS) + 1)
-        self.colour = nn.Linear(2 * 90, len(COLOURS))
+        self.stages = nn.Sequential(Residual(32, 64), Residual(64, 112))
+        self.subject = nn.Linear(2 * 112, len(SUBJECTS) + 1)
+        self.colour = nn.Linear(2 * 112, len(COLOURS))
+        self.pattern = nn.Linear(2 * 112, len(PATTERNS))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.stages(self.stem(x).contiguous(memory_format=torch.channels_last))
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-        return self.subject(pooled), self.colour(pooled)
+        return self.subject(pooled), self.colour(pooled), self.pattern(pooled)
 
 
 class Judge:
@@ -94,10 +99,17 @@ class Judge:
 
     def name(self, crops: Tensor) -> list[Seen]:
         """What each crop (n, 3, 48, 48) in -1…1 shows."""
-        with torch.inference_mode():
-            subjects, colours = (torch.cat(part) for part in zip(*map(self.net, crops.split(256)), strict=True))
+        subjects, colours, _ = self._logits(crops)
         found = zip(subjects.argmax(1).tolist(), colours.argmax(1).tolist(), strict=True)
         return [Seen(SUBJECTS[s], COLOURS[c]) if s < len(SUBJECTS) else Seen(NOTHING, "") for s, c in found]
+
+    def patterns(self, crops: Tensor) -> list[str]:
+        """The surface pattern of what each crop (n, 3, 48, 48) in -1…1 shows."""
+        return [PATTERNS[number] for number in self._logits(crops)[2].argmax(1).tolist()]
+
+    def _logits(self, crops: Tensor) -> list[Tensor]:
+        with torch.inference_mode():
+            return [torch.cat(part) for part in zip(*map(self.net, crops.split(256)), strict=True)]
 
 
 def cut(image: Image.Image, box: Box) -> Tensor:

@@ -2,10 +2,11 @@
 
 import random
 
-from benchmarks.judging import COLOURS, SUBJECTS, Seen
+from benchmarks.judging import COLOURS, PATTERNS, SUBJECTS, Seen
 from ditpipe import Box, ScenePlan
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.layout import PLACES, Place
+from ditpipe.renderer.models import CHECKPOINTS
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     1: ("center",),
@@ -14,18 +15,20 @@ ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     9: PLACES,
     3: (),  # free boxes; the place words are those of the nearest of nine cells
 }
+SIZE = CHECKPOINTS["pocket"].size
 TITLES = {1: "N=1", 2: "N=2", 4: "N=4", 9: "N=9", 3: "3 free boxes"}
 SHARED_BOXES = 10  # so many plans in a row have the same free boxes, so that they can be drawn in one batch
 BACKGROUNDS = (
     "at night", "in the sky", "at sunset", "on a meadow", "on the beach", "in the snow", "under water", "in a room",
+    "in the desert", "in the forest", "in the city", "in the mountains",
 )  # fmt: skip
 
 
 def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     """Plan `number` with 1, 2, 4 or 9 regions and its right answers; subjects differ within a plan, colours need not.
 
-    It is composed as a planner's answer is: the scene prompt says everything with position words, a region's prompt its
-    colour and subject. Raises ValueError for another number of regions.
+    It is composed as a planner's answer is: the scene prompt says subjects, colours and position words, a region's
+    prompt also its surface pattern, if any. Raises ValueError for another number of regions.
     """
     if regions not in ARRANGEMENTS:
         raise ValueError(f"no fixed plans with {regions} regions: one of {', '.join(map(str, ARRANGEMENTS))}")
@@ -34,15 +37,21 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     places = tuple(_nearest(box) for box in boxes) or ARRANGEMENTS[regions]
     right = [Seen(subject, rng.choice(COLOURS)) for subject in rng.sample(SUBJECTS, regions)]
     objects = [
-        PlannedObject(subject=one.subject, colour=one.colour, detail="", position=place)
-        for one, place in zip(right, places, strict=True)
+        PlannedObject(subject=one.subject, colour=one.colour, detail=pattern.replace("plain", ""), position=place)
+        for one, pattern, place in zip(right, patterns_of(regions, number), places, strict=True)
     ]
     answer = PlannerAnswer(objects=objects, background=rng.choice(BACKGROUNDS), mood="")
-    plan = compose(answer, width=96, height=96)
+    plan = compose(answer, width=SIZE, height=SIZE)
     if boxes:
         moved = [region.model_copy(update={"box": box}) for region, box in zip(plan.regions, boxes, strict=True)]
         plan = plan.model_copy(update={"regions": moved})
     return plan, right
+
+
+def patterns_of(regions: int, number: int) -> list[str]:
+    """The surface patterns that a fixed plan asks for, a region each: two in three are plain."""
+    rng = random.Random(f"patterns of {regions} regions, plan {number}")
+    return rng.choices(PATTERNS, weights=(4, 1, 1), k=regions)
 
 
 def free_boxes(number: int) -> list[Box]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, heads_of, project_text
 from ditpipe.renderer.denoise import Kept, denoise
 from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.hunyuan import take_over
+from ditpipe.renderer.hunyuan import Hunyuan
 from ditpipe.renderer.listening import Listening
 from ditpipe.renderer.masks import owners, shares
 from ditpipe.renderer.text import TextStates
@@ -150,7 +149,7 @@ class Reduced:
             feature_extractor=None, requires_safety_checker=False, text_encoder_2=None, tokenizer_2=None,
         )  # fmt: skip
         self.pipe.set_progress_bar_config(disable=True)
-        self.own = SimpleNamespace(transformer=self.transformer, scheduler=scheduler)
+        self.own = Hunyuan(self.pipe)
 
     def prompts(self, texts: list[str]) -> TextStates:
         """Random text states of the published lengths; encoding is not what is measured here."""
@@ -180,10 +179,10 @@ class Reduced:
 
     def steps(self, plan: ScenePlan, steps: int, kept: Kept | None = None) -> Iterator[float]:
         """Seconds of preparing keys and values, then of each step of ours."""
-        take_over(self.transformer)
+        self.own.take_over()
         started = time.process_time()
         with torch.inference_mode():
-            listening = Listening(self.transformer, self.prompts, plan, ["region"] * 4)  # type: ignore[arg-type]
+            listening = Listening(self.own, self.prompts, plan, ["region"] * 4, grid=(self.side, self.side))
             share = shares(plan.regions, rows=self.side, columns=self.side, patch=2)
             whole = listening.at(share)
             part = listening.at(share[:, kept.drawn]) if kept else whole
@@ -191,7 +190,7 @@ class Reduced:
             yield time.process_time() - started
             started = time.process_time()
             for _ in denoise(
-                self.own, noise, steps=steps, guidance=6, pooled=listening.pooled, kept=kept,
+                self.own, noise, steps=steps, guidance=6, tone=listening.tone, kept=kept,
                 hear=lambda _, partial: part if partial else whole,
             ):  # fmt: skip
                 yield time.process_time() - started

@@ -10,6 +10,15 @@ Place = Literal[
     "top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"
 ]  # fmt: skip
 PLACES: tuple[Place, ...] = get_args(Place)
+CORNERS: tuple[Place, ...] = ("top left", "top right", "bottom left", "bottom right")
+# Where so many things stand if nobody says where.
+DEFAULT_PLACES: dict[int, tuple[Place, ...]] = {
+    1: ("center",), 2: ("left", "right"), 3: ("left", "center", "right"), 4: CORNERS, 5: (*CORNERS, "center"),
+    6: ("top left", "top", "top right", "bottom left", "bottom", "bottom right"),
+    7: ("top left", "top", "top right", "left", "center", "right", "bottom"),
+    8: ("top left", "top", "top right", "left", "right", "bottom left", "bottom", "bottom right"),
+    9: PLACES,
+}  # fmt: skip
 
 
 def grid(columns: int, rows: int) -> list[Box]:

@@ -105,8 +105,8 @@ class Region(Contract):
 class ScenePlan(Contract):
     """A brief, answered: the whole picture's prompt and its regions. What no region covers is the scene prompt's."""
 
-    width: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
-    height: int = Field(default=96, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
+    width: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
+    height: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
     scene: LeveledPrompt = Field(
         description="the whole picture: high level says what is where, low level its mood and light"
     )

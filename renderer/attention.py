@@ -6,7 +6,9 @@ result as computing every prompt for every token and masking the outputs, for th
 soft, a token attends to each prompt that it has a share of.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +34,12 @@ class Segment:
 class TextContext:
     """What one block's cross-attention hears: keys and values of every prompt, and who listens to which.
 
-    keys, values: (prompts, heads, text tokens, head dim). The segments' shares sum to one for every row and token.
+    keys, values: (heads, text tokens, head dim) of each prompt, in one tensor where all are equally long. The segments'
+    shares sum to one for every row and token.
     """
 
-    keys: Tensor
-    values: Tensor
+    keys: Tensor | Sequence[Tensor]
+    values: Tensor | Sequence[Tensor]
     segments: tuple[Segment, ...]
 
 
@@ -84,13 +87,21 @@ def heads_of(attention: Attention, states: Tensor) -> Tensor:
     return split.transpose(1, 2)
 
 
+def normed_heads(attention: Attention, states: Tensor, norm: Any) -> Tensor:
+    """`heads_of`, normalised within each head, or across all of them where the norm is that wide."""
+    if norm is None:
+        return heads_of(attention, states)
+    across = norm.weight is not None and norm.weight.shape[-1] == states.shape[-1]
+    return heads_of(attention, norm(states)) if across else norm(heads_of(attention, states))
+
+
 def project_text(attention: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values (prompts, heads, text tokens, head dim) of text states (prompts, text tokens, channels).
 
     They carry neither timestep nor position: for one prompt they are the same in every step.
     """
-    keys, values = heads_of(attention, attention.to_k(states)), heads_of(attention, attention.to_v(states))
-    return attention.norm_k(keys) if attention.norm_k is not None else keys, values
+    keys = normed_heads(attention, attention.to_k(states), attention.norm_k)
+    return keys, heads_of(attention, attention.to_v(states))
 
 
 class RegionAttention:
@@ -105,15 +116,16 @@ class RegionAttention:
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
         """hidden_states: (batch, image tokens, channels); returns that shape. diffusers passes attention_mask=None."""
-        query = heads_of(attn, attn.to_q(hidden_states))
-        query = attn.norm_q(query) if attn.norm_q is not None else query
+        query = normed_heads(attn, attn.to_q(hidden_states), attn.norm_q)
         if image_rotary_emb.rotary is not None:
             query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
         feature = torch.zeros_like(query)
         for segment in encoder_hidden_states.segments:
             rows = query[segment.rows]
-            key = encoder_hidden_states.keys[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
-            value = encoder_hidden_states.values[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)
+            key, value = (
+                states[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)  # type: ignore
+                for states in (encoder_hidden_states.keys, encoder_hidden_states.values)
+            )
             mine = rows if segment.tokens is None else rows.index_select(2, segment.tokens)
             heard = F.scaled_dot_product_attention(mine, key, value)
             if segment.shares is not None:
@@ -138,9 +150,8 @@ class SelfAttention:
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
         """hidden_states: (batch, image tokens, channels); returns that shape."""
-        query = heads_of(attn, attn.to_q(hidden_states))
+        query = normed_heads(attn, attn.to_q(hidden_states), attn.norm_q)
         key, value = project_text(attn, hidden_states)
-        query = attn.norm_q(query) if attn.norm_q is not None else query
         if image_rotary_emb.rotary is not None:
             query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
             key = apply_rotary_emb(key, image_rotary_emb.rotary)  # type: ignore

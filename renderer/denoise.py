@@ -1,18 +1,19 @@
 """Noise → latents: Euler steps with classifier-free guidance, over a whole picture or over the part an edit changes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 
 from ..prompts.scene import ScenePlan
-from .attention import Neighbours, TextContext
-from .hunyuan import predict, rotary_embedding
+from .control import Followed
+from .family import Asked, Family
+from .stepcache import StepCache
 
-Hear = Callable[[float, bool], Sequence[TextContext]]
+Hear = Callable[[float, bool], Any]
 
 
 def whole_steps(steps: int) -> set[int]:
@@ -42,18 +43,17 @@ class Denoised:
     expected: Tensor
 
 
-def initial_noise(pipe: Any, plan: ScenePlan, owner: Tensor, seed: int) -> Tensor:
+def initial_noise(family: Family, plan: ScenePlan, owner: Tensor, seed: int) -> Tensor:
     """Standard normal latents (1, channels, h, w), float32; regions with a seed of their own get that seed's noise."""
-    config = pipe.transformer.config
-    height, width = plan.height // 8, plan.width // 8
-    shape = (1, config.in_channels, height, width)
+    height, width = plan.height // family.cell, plan.width // family.cell
+    shape = (1, family.channels, height, width)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    cells = cells_of(owner, height, width, config.patch_size)
+    cells = cells_of(owner, height, width, family.patch)
     for index, region in enumerate(plan.regions):
         if region.seed is not None:
             own = torch.randn(shape, generator=torch.Generator().manual_seed(region.seed))
             noise = torch.where(cells == index + 1, own, noise)
-    return noise.to(pipe.transformer.device)
+    return noise.to(family.device)
 
 
 def cells_of(tokens: Tensor, height: int, width: int, patch: int) -> Tensor:
@@ -63,52 +63,52 @@ def cells_of(tokens: Tensor, height: int, width: int, patch: int) -> Tensor:
 
 
 def denoise(
-    pipe: Any,
+    family: Family,
     noise: Tensor,
     *,
     steps: int,
     guidance: float,
-    pooled: Tensor,
+    tone: Any,
     hear: Hear,
     kept: Kept | None = None,
+    start: tuple[Tensor, float] | None = None,
+    cache: StepCache | None = None,
+    followed: Sequence[Followed] = (),
+    wearing: Callable[[float, bool], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> Iterator[Denoised]:
     """Yields every step of the way from noise (pictures, channels, h, w) to latents of that shape.
 
-    pooled: (2, text tokens, channels), the negative's and the scene's. `hear(progress, partial)` gives each block's
-    text, for all tokens or for the drawn ones.
+    tone: what the negative and the scene prompt set for the whole picture. `hear(progress, partial)` gives each block's
+    text, for all tokens or for the drawn ones. `start`: latents (1, channels, h, w) of a picture, and the share of the
+    noise that they are drawn from; `wearing`: which LoRAs act. Raises RenderError if that makes too many steps.
 
     With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
-    is known in closed form (x = x_0 + sigma·noise), and come out bit for bit. What is approximate: in the steps between
-    two whole forwards the drawn tokens attend to extrapolated keys and values of the kept ones (`Neighbours`).
+    is known in closed form, and come out bit for bit.
     """
-    transformer, pictures = pipe.transformer, len(noise)
-    patch = transformer.config.patch_size
     height, width = noise.shape[-2:]
-    scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
-    scheduler.set_timesteps(steps, device=noise.device)
-    rotary = rotary_embedding(transformer, height // patch, width // patch)
-    pooled = pooled.repeat_interleave(pictures, 0)
-    latents = noise * scheduler.init_noise_sigma
-    neighbours: list[Neighbours] = []
+    clean, share = start or (None, 1.0)
+    schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2)
+    forward = family.forward(noise.shape, tone, Asked(guidance, kept, cache, followed))
+    latents = schedule.pure(noise) if clean is None else schedule.noised(clean, noise, schedule.first)
     if kept:
-        new = cells_of(kept.drawn, height, width, patch)
-        drawn, others = kept.drawn.nonzero()[:, 0], (~kept.drawn).nonzero()[:, 0]
-        neighbours = [Neighbours(others, len(kept.drawn)) for _ in transformer.blocks]
+        new = cells_of(kept.drawn, height, width, family.patch)
         whole = kept.whole(steps)
-        latents = torch.where(new, latents, kept.latents + latents)
-    for index, timestep in enumerate(scheduler.timesteps):
-        partial = kept is not None and index not in whole
-        for block in neighbours:
-            block.step = index
-        both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(pooled.dtype)
-        negative, positive = predict(
-            transformer, both, timestep, pooled=pooled, heard=hear(index / steps, partial), rotary=rotary,
-            tokens=drawn if partial else None, neighbours=neighbours or None,
-        ).float().chunk(2)  # fmt: skip
-        step = scheduler.step(negative + guidance * (positive - negative), timestep, latents)
-        latents, expected = step.prev_sample, step.pred_original_sample
+        latents = torch.where(new, latents, schedule.noised(kept.latents, noise, 0))
+    for done in range(steps):
+        index = schedule.first + done
+        partial = kept is not None and family.partial and done not in whole
+        seen = schedule.seen(latents, index)
+        if family.guided:
+            seen = seen.repeat(2, 1, 1, 1)
+        heard = hear(done / steps, partial)
+        with wearing(done / steps, partial):
+            predicted = forward(seen.to(family.dtype), schedule.timestep(index), heard, done, partial).float()
+        if family.guided:
+            negative, positive = predicted.chunk(2)
+            predicted = negative + guidance * (positive - negative)
+        latents, expected = schedule.step(predicted, latents, index)
         if kept:
-            sigma = scheduler.sigmas[index + 1]
-            latents = torch.where(new, latents, kept.latents + sigma * noise if index + 1 < steps else kept.latents)
+            known = schedule.noised(kept.latents, noise, index + 1) if done + 1 < steps else kept.latents
+            latents = torch.where(new, latents, known)
             expected = torch.where(new, expected, kept.latents)
-        yield Denoised(index + 1, steps, latents, expected)
+        yield Denoised(done + 1, steps, latents, expected)

@@ -30,8 +30,8 @@ def changed_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: i
     return tokens
 
 
-def keep_pixels(before: Image.Image, after: Image.Image, drawn: Tensor, *, patch: int) -> Image.Image:
+def keep_pixels(before: Image.Image, after: Image.Image, drawn: Tensor, *, patch: int, cell: int = 8) -> Image.Image:
     """The edited picture, with the pixels of the old one wherever the drawn tokens, bool (n,), do not reach."""
-    cells = cells_of(drawn, before.height // 8, before.width // 8, patch)
+    cells = cells_of(drawn, before.height // cell, before.width // cell, patch)
     mask = Image.fromarray(cells.numpy()).convert("L").filter(ImageFilter.MaxFilter(2 * REACH + 1))
     return Image.composite(after, before, mask.resize(before.size, Image.Resampling.NEAREST))

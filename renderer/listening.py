@@ -1,16 +1,20 @@
 """Who hears what: the texts of each prompt level, each with its share of every image token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..prompts.scene import ScenePlan
-from .attention import Segment, TextContext, project_text
+from .attention import Segment, TextContext
 from .depth import Level, region_text, scene_text
-from .hunyuan import text_states
-from .text import Prompts
+from .family import CrossFamily
+from .lora import LoadedLora, Worn, worn
+from .masks import coarser
+
+# A prompt, and the LoRAs that speak in it.
+Spoken = tuple[str, tuple[LoadedLora, ...]]
 
 
 def said(plan: ScenePlan, level: Level) -> list[str]:
@@ -32,24 +36,46 @@ class Listening:
     and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.5 GB and 16 MB in all.
     """
 
-    def __init__(self, transformer: Any, prompts: Prompts, plan: ScenePlan, levels: Sequence[Level]) -> None:
-        """levels: what each block hears, from the shallowest."""
-        self.plan, self.levels = plan, levels
+    def __init__(
+        self, family: CrossFamily, prompts: Any, plan: ScenePlan, levels: Sequence[Level], *, grid: tuple[int, int],
+        loras: Sequence[LoadedLora] = (),
+    ) -> None:  # fmt: skip
+        """levels: what each block hears, from the shallowest. grid: rows and columns of the image's tokens."""
+        self.plan, self.levels, self._grid, self._loras = plan, levels, grid, loras
+        self._voices = voices(len(plan.regions), loras)
         self.texts = {
-            level: list(dict.fromkeys([*said(plan, level), *unwanted(plan, level)])) for level in dict.fromkeys(levels)
+            level: list(dict.fromkeys([*self._spoken(said(plan, level)), *self._spoken(unwanted(plan, level))]))
+            for level in dict.fromkeys(levels)
         }
         whole = prompts([plan.negative, scene_text(plan, "scene")])
-        self.pooled = whole.t5  # (2, text tokens, channels): the negative's and the scene's tone
-        self.truncated = whole.truncated
-        states = {}
+        self.tone = family.tone(whole)
+        self.truncated = truncated(whole)
+        spoken = {}
         for level, texts in self.texts.items():
-            encoded = prompts(texts)
-            states[level] = text_states(transformer, encoded)
-            self.truncated = tuple(dict.fromkeys(self.truncated + encoded.truncated))
-        self._projected = [
-            project_text(block.attn2, states[level])
-            for block, level in zip(transformer.blocks, self.levels, strict=True)
-        ]
+            for voice in dict.fromkeys(voice for _, voice in texts):
+                encoded = prompts([text for text, own in texts if own == voice])
+                with worn([Worn(one) for one in voice]):
+                    spoken[level, voice] = family.text_states(encoded)
+                self.truncated = tuple(dict.fromkeys(self.truncated + truncated(encoded)))
+        self._projected = [self._project(family, index, spoken) for index in range(len(levels))]
+        self._heard = [(level, family.scale(index)) for index, level in enumerate(levels)]
+        self._device = family.device
+
+    def _spoken(self, texts: Sequence[str]) -> list[Spoken]:
+        return list(zip(texts, self._voices))
+
+    def _project(self, family: CrossFamily, index: int, spoken: Mapping[Any, Any]) -> tuple[Any, Any]:
+        """Keys and values of a block, in the order of its level's texts. A LoRA speaks in its own region's texts."""
+        level = self.levels[index]
+        parts = {}
+        for voice in dict.fromkeys(voice for _, voice in self.texts[level]):
+            with worn([Worn(one) for one in voice]):
+                parts[voice] = family.project(index, spoken[level, voice])
+        if len(parts) == 1:
+            return next(iter(parts.values()))
+        each = {voice: zip(*pair) for voice, pair in parts.items()}
+        keys, values = zip(*(next(each[voice]) for _, voice in self.texts[level]))
+        return keys, values
 
     def at(self, shares: Tensor, *, pictures: int = 1) -> list[TextContext]:
         """One TextContext per block, for a batch of `pictures` unconditional rows and as many conditional ones.
@@ -57,22 +83,43 @@ class Listening:
         shares: (regions + 1, image tokens), the share of each prompt in every token. The negatives are gathered by the
         same shares as the prompts.
         """
-        device = self._projected[0][0].device
         below, above = slice(0, pictures), slice(pictures, 2 * pictures)
-        segments = {
-            level: (
-                *_segments(below, unwanted(self.plan, level), texts, shares, device),
-                *_segments(above, said(self.plan, level), texts, shares, device),
+        segments = {}
+        for level, scale in dict.fromkeys(self._heard):
+            texts, here = self.texts[level], coarser(shares, self._grid, scale)
+            segments[level, scale] = (
+                *_segments(below, self._spoken(unwanted(self.plan, level)), texts, here, self._device),
+                *_segments(above, self._spoken(said(self.plan, level)), texts, here, self._device),
             )
-            for level, texts in self.texts.items()
-        }
         return [
-            TextContext(keys, values, segments[level])
-            for (keys, values), level in zip(self._projected, self.levels, strict=True)
+            TextContext(keys, values, segments[heard])
+            for (keys, values), heard in zip(self._projected, self._heard, strict=True)
+        ]
+
+    def worn(self, shares: Tensor) -> list[Worn]:
+        """The LoRAs as they act on the image's tokens; shares as in `at`."""
+        scales = {scale for _, scale in self._heard} | {1}
+        coarse = [coarser(shares, self._grid, scale).float().to(self._device) for scale in sorted(scales)]
+        return [
+            Worn(one, None if one.region is None else {(False, each.shape[1]): each[one.region + 1] for each in coarse})
+            for one in self._loras
         ]
 
 
-def _segments(rows: slice, prompts: list[str], texts: list[str], shares: Tensor, device: torch.device) -> list[Segment]:
+def voices(regions: int, loras: Sequence[LoadedLora]) -> list[tuple[LoadedLora, ...]]:
+    """The LoRAs that speak in the prompt of the scene and of each region."""
+    return [tuple(one for one in loras if one.region in (None, index)) for index in (None, *range(regions))]
+
+
+def truncated(encoded: Any) -> tuple[str, ...]:
+    """Prompts that were longer than their encoders read, of a batch or of a list of encoded ones."""
+    each = encoded if isinstance(encoded, list) else [encoded]
+    return tuple(dict.fromkeys(text for one in each for text in one.truncated))
+
+
+def _segments(
+    rows: slice, prompts: list[Spoken], texts: list[Spoken], shares: Tensor, device: torch.device
+) -> list[Segment]:
     """Who listens to which of `texts`, where prompts[i] has shares[i]; a single prompt has everything."""
     out = []
     for text in dict.fromkeys(prompts):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..prompts.scene import Region
+from ..prompts.scene import Region, ScenePlan
 
 SCENE = 0
 
@@ -44,6 +44,12 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
     return out.flatten(1)
 
 
+def seen_regions(plan: ScenePlan, *, token: int = 16) -> set[str]:
+    """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
+    owner = owners(plan.regions, rows=plan.height // token, columns=plan.width // token)
+    return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
+
+
 def acting(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
     """How much of its own prompt each region hears when a share `progress` (0 ≤ progress < 1) of the steps is done."""
     return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
@@ -53,6 +59,15 @@ def with_scene(shares: Tensor, own: Sequence[float]) -> Tensor:
     """Shares in which region i keeps the part own[i] of what it has, and the scene prompt gets the rest."""
     kept = shares[1:] * torch.tensor(own, dtype=shares.dtype, device=shares.device)[:, None]
     return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
+
+
+def coarser(shares: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+    """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
+    if scale == 1:
+        return shares
+    rows, columns = (-(-side // scale) for side in grid)
+    mean = torch.nn.functional.adaptive_avg_pool2d(shares.unflatten(1, grid), (rows, columns)).flatten(1)
+    return mean.round(decimals=6)
 
 
 def _from_below(regions: Sequence[Region]) -> list[tuple[int, Region]]:

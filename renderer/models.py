@@ -1,14 +1,57 @@
 """The checkpoints that can be asked for by name, and loading one from a folder in diffusers' pipeline format."""
 
+from __future__ import annotations
+
+import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..prompts.errors import ModelError
+from .weights import Format, narrowed
+
+if TYPE_CHECKING:
+    from .family import Family
 
 POCKET = Path(__file__).parent / "pocket"
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """A family of models: which pipelines of diffusers are its own, and the class (module:name) that adapts them.
+
+    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them.
+    """
+
+    name: str
+    adapter: str
+    pipelines: tuple[str, ...]
+    size: int
+    steps: int
+    guidance_scale: float
+    regions: str
+
+
+FAMILIES = {
+    row.name: row
+    for row in (
+        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, "cross-attention"),
+        FamilyRow(
+            "pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, "cross-attention"
+        ),
+        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention"),
+        FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
+                  "cross-attention at every resolution"),
+        FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0,
+                  "cross-attention at every resolution"),
+        FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
+                  "a mask on the joint sequence"),
+        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence"),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,14 +66,34 @@ class Checkpoint:
     memory_gib: float
     licence: str
     note: str
+    family: str = "hunyuan"
 
 
+_HUB = "downloaded from the hub on first use; GPU"
+_GATED = "gated: accept its licence on the hub first; GPU"
 CHECKPOINTS = {
-    "pocket": Checkpoint("pocket", str(POCKET), 96, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
-    "hunyuan-dit": Checkpoint(
-        "hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 12.0,
-        "Tencent Hunyuan Community", "downloaded from the hub on first use; GPU",
-    ),
+    row.name: row
+    for row in (
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
+        Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 12.0,
+                   "Tencent Hunyuan Community", _HUB),
+        Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart"),
+        Checkpoint("pixart-sigma", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart"),
+        Checkpoint("sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers", 1024, 20, 4.5, 8.5,
+                   "NVIDIA open model (non-commercial at first release), Gemma terms", _HUB, "sana"),
+        Checkpoint("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 30, 7.5, 2.0, "CreativeML OpenRAIL-M",
+                   _HUB, "sd"),
+        Checkpoint("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", 1024, 30, 5.0, 6.5, "CreativeML OpenRAIL++-M",
+                   _HUB, "sdxl"),
+        Checkpoint("sd-3.5-medium", "stabilityai/stable-diffusion-3.5-medium", 1024, 28, 4.5, 15.8,
+                   "Stability AI Community", _GATED, "sd3"),
+        Checkpoint("flux-schnell", "black-forest-labs/FLUX.1-schnell", 1024, 4, 1.0, 31.4, "Apache-2.0", _GATED,
+                   "flux"),
+        Checkpoint("flux-dev", "black-forest-labs/FLUX.1-dev", 1024, 28, 3.5, 31.4, "FLUX.1 non-commercial", _GATED,
+                   "flux"),
+    )
 }  # fmt: skip
 
 
@@ -40,10 +103,25 @@ def checkpoint(name: str) -> Checkpoint:
         return CHECKPOINTS[name]
     folder = Path(name).expanduser()
     if (folder / "model_index.json").exists():
-        return Checkpoint(name, str(folder), 1024, 30, 6.0, 0.0, "", "local folder")
+        row = FAMILIES[_family_in(folder)]
+        return Checkpoint(
+            name, str(folder), row.size, row.steps, row.guidance_scale, 0.0, "", "local folder", row.name
+        )
     if folder.is_dir():
         raise ModelError(f"{name}: no model_index.json in this folder; it must hold a pipeline in diffusers' format")
     raise ModelError(f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, or a folder in diffusers' format")
+
+
+def _family_in(folder: Path) -> str:
+    """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
+    try:
+        pipeline = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
+    known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
+    if pipeline not in known:
+        raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")
+    return known[pipeline]
 
 
 def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
@@ -59,22 +137,38 @@ def devices() -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
 
 
-def load_pipeline(name: str, *, device: str | None = None) -> Any:
-    """A HunyuanDiTPipeline, ready on its device. Raises ModelError, one line, if anything is missing."""
-    from diffusers import HunyuanDiTPipeline
+def load(
+    name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False
+) -> Family:
+    """A model of the table or of a folder, ready on its device, or with `offload` in main memory until it works.
+
+    Raises ModelError, one line, if anything is missing.
+    """
+    import diffusers
     from diffusers.utils import logging
 
-    source = checkpoint(name).source
+    known = checkpoint(name)
     where, dtype = placement(device)
-    # diffusers reports the missing safety checker as a warning; neither checkpoint here ships one.
+    row = FAMILIES[known.family]
+    # diffusers reports the missing safety checker as a warning; no checkpoint here needs one.
     verbosity = logging.get_verbosity()
     logging.set_verbosity(50)  # only what is critical
     logging.disable_progress_bar()
     try:
-        pipe = HunyuanDiTPipeline.from_pretrained(source, dtype=dtype, use_safetensors=True)
+        pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot load model {name!r} from {source}: {reason}") from error
+        raise ModelError(f"cannot load model {name!r} from {known.source}: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)
-    return pipe.to(where)
+    module, adapter = row.adapter.split(":")
+    kind: type[Family] = getattr(import_module(f".{module}", __package__), adapter)
+    for part in (*kind.encoders, kind.denoiser):
+        if (model := getattr(pipe, part)) is not None:
+            narrowed(model, weights)
+    family = kind(pipe if offload else pipe.to(where), where)
+    if compiled:
+        family.compile()
+    return family

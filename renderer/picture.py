@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ..prompts.errors import RunError
-from .pipeline import RenderRequest, RenderResult
+from .request import RenderRequest, RenderResult
 
 KEY = "ditpipe"
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")

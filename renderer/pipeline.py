@@ -1,107 +1,66 @@
 """A plan becomes a picture: encode, prepare, denoise, decode. And a picture becomes another one, in one place only."""
 
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor
 
-from ..prompts.errors import RenderError
-from ..prompts.scene import Revision, ScenePlan, optional
-from .denoise import Hear, Kept, denoise, initial_noise
-from .depth import DepthSchedule
+from ..prompts.scene import Revision
+from .denoise import Kept
 from .edit import changed_tokens, keep_pixels
-from .hunyuan import take_over
-from .listening import Listening
-from .masks import acting, owners, shares, with_scene
-from .models import checkpoint, load_pipeline
+from .family import Family
+from .loaded import Loaded
+from .memory import cheaper, sparing
+from .models import checkpoint, load
+from .request import Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
 from .text import Prompts
+from .weights import Format
+
+__all__ = [
+    "CANDIDATE_STRIDE", "Control", "Lora", "OnStep", "RenderRequest", "RenderResult", "Renderer", "Step",
+]  # fmt: skip
 
 # Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
 CANDIDATE_STRIDE = 0x9E3779B9
 
 
-class RenderRequest(BaseModel):
-    """Everything that decides a picture's bytes on one machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    plan: ScenePlan
-    model: str = Field(default="pocket", description="name or folder of the checkpoint")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
-    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
-    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
-    depth: DepthSchedule = DepthSchedule()
-    together: list[int] = optional(
-        [], max_length=16, description="seeds of all pictures drawn in one batch with this one, its own among them"
-    )
-    edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
-
-    @model_validator(mode="after")
-    def _is_among_its_candidates(self) -> Self:
-        if self.together and self.seed not in self.together:
-            raise ValueError("together must list the seed of the picture itself")
-        return self
-
-    @property
-    def edited_plan(self) -> ScenePlan:
-        """The plan that the finished picture shows: `plan` after all edits."""
-        plan = self.plan
-        for revision in self.edits:
-            plan = revision.apply(plan)
-        return plan
-
-
-@dataclass(frozen=True)
-class RenderResult:
-    """A picture and the request that makes it again. `latents`: float32 (1, channels, height/8, width/8)."""
-
-    request: RenderRequest
-    image: Image.Image
-    latents: Tensor = field(repr=False)
-    seconds: float
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Step:
-    """Progress of a render; `preview` decodes a small picture of what the model expects to come out."""
-
-    index: int  # 1 … total
-    total: int
-    preview: Callable[[], Image.Image] = field(repr=False)
-
-
-OnStep = Callable[[Step], None]
-
-
 class Renderer:
-    """A loaded checkpoint. It keeps encoded prompts and nothing else, so it may serve any number of plans at once."""
+    """A checkpoint, loaded when it is first needed. It keeps encoded prompts, and nothing else of one render for the
+    next, so it may serve any number of plans at once."""
 
     def __init__(self, model: str = "pocket", *, device: str | None = None) -> None:
         self.checkpoint = checkpoint(model)
         self.model = model
         self._device = device
+        self._lock = threading.Lock()
+        self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
 
-    @cached_property
+    @property
+    def loaded(self) -> Loaded:
+        """The model as a render used it last, loaded on first use. Raises ModelError."""
+        now = self._loaded
+        return now[1] if now else self._load("full", compiled=False, offload=False)
+
+    @property
+    def family(self) -> Family:
+        """What adapts it to the render loop."""
+        return self.loaded.family
+
+    @property
     def pipe(self) -> Any:
-        """The diffusers pipeline, loaded on first use. Raises ModelError."""
-        pipe = load_pipeline(self.model, device=self._device)
-        take_over(pipe.transformer)
-        return pipe
+        """Its diffusers pipeline."""
+        return self.family.pipe
 
-    @cached_property
+    @property
     def prompts(self) -> Prompts:
-        """The encoders, with the latest prompts kept."""
-        return Prompts(self.pipe)
+        """Its encoders, with the latest prompts kept."""
+        return self.loaded.prompts
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
-        """Draws the request. Raises RenderError if the plan does not fit the model, ModelError if it cannot load."""
+        """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError
+        if a file that it names is not there."""
         seeds = request.together or [request.seed]
         result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
         for revision in request.edits:
@@ -128,92 +87,55 @@ class Renderer:
         ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
-        started, before = time.perf_counter(), result.request
-        request = before.model_copy(update={"edits": [*before.edits, revision]})
-        plan, (rows, columns) = request.edited_plan, self._grid(request.plan)
-        patch = self.pipe.transformer.config.patch_size
-        drawn = changed_tokens(before.edited_plan, plan, rows=rows, columns=columns, patch=patch)
-        device = self.pipe.transformer.device
-        kept = Kept(result.latents.to(device), drawn.to(device))
-        latents, listening = self._denoised(request, plan, [request.seed], on_step, kept)
-        with torch.inference_mode():
-            image = keep_pixels(result.image, decode(self.pipe, latents), drawn, patch=patch)
-        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
-        return replace(result, request=request, image=image, latents=latents.cpu(), seconds=seconds, warnings=warnings)
+        before = result.request.edited_plan
+        asked = result.request.model_copy(update={"edits": [*result.request.edits, revision]})
 
-    def _grid(self, plan: ScenePlan) -> tuple[int, int]:
-        """Rows and columns of the transformer's tokens. Raises RenderError if the size does not fit them."""
-        side = 8 * self.pipe.transformer.config.patch_size
-        if plan.width % side or plan.height % side:
-            raise RenderError(f"width and height must be multiples of {side}, got {plan.width}×{plan.height}")
-        return plan.height // side, plan.width // side
+        def draw(request: RenderRequest) -> list[RenderResult]:
+            started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
+            family, (rows, columns) = loaded.family, loaded.grid(request.plan)
+            drawn = changed_tokens(before, plan, rows=rows, columns=columns, patch=family.patch)
+            kept = Kept(result.latents.to(family.device), drawn.to(family.device))
+            latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
+            whole = loaded.decode(request, latents)
+            image = keep_pixels(result.image, whole, drawn, patch=family.patch, cell=family.cell)
+            return [RenderResult(request, image, latents.cpu(), time.perf_counter() - started, said)]
 
-    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
+        return sparing(asked, draw, self._cheaper(asked))[0]
+
+    def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""
-        started = time.perf_counter()
-        latents, listening = self._denoised(request, request.plan, seeds, on_step)
-        with torch.inference_mode():
-            images = [decode(self.pipe, one[None]) for one in latents]
-        seconds, warnings = time.perf_counter() - started, _warnings(listening.truncated)
-        return [
-            RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, warnings)
-            for seed, image, one in zip(seeds, images, latents, strict=True)
-        ]
 
-    def _denoised(
-        self,
-        request: RenderRequest,
-        plan: ScenePlan,
-        seeds: Sequence[int],
-        on_step: OnStep | None,
-        kept: Kept | None = None,
-    ) -> tuple[Tensor, Listening]:
-        """Final latents (seeds, channels, h, w) of a plan, or with `kept` of its drawn tokens, and what was heard."""
-        pipe, (rows, columns) = self.pipe, self._grid(plan)
-        try:
-            owner = owners(plan.regions, rows=rows, columns=columns)
-            share = shares(plan.regions, rows=rows, columns=columns, patch=pipe.transformer.config.patch_size)
-            levels = request.depth.levels(len(pipe.transformer.blocks))
-        except ValueError as error:
-            raise RenderError(str(error)) from error
-        with torch.inference_mode():
-            listening = Listening(pipe.transformer, self.prompts, plan, levels)
-            noise = torch.cat([initial_noise(pipe, plan, owner, seed) for seed in seeds])
-            hear = _hearing(listening, share, len(seeds), kept)
-            steps = denoise(
-                pipe, noise, steps=request.steps or self.checkpoint.steps, pooled=listening.pooled, hear=hear,
-                guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept,
-            )  # fmt: skip
-            for at in steps:
-                if on_step:
-                    on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(x)))  # type: ignore[misc]
-        return at.latents, listening
+        def draw(request: RenderRequest) -> list[RenderResult]:
+            started, loaded = time.perf_counter(), self._ready(request)
+            latents, said = loaded.denoised(request, request.plan, seeds, on_step)
+            images = [loaded.decode(request, one[None]) for one in latents]
+            seconds = time.perf_counter() - started
+            return [
+                RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, said)
+                for seed, image, one in zip(seeds, images, latents, strict=True)
+            ]
 
-    def _preview(self, latents: Tensor) -> Image.Image:
-        """A small picture: at most 32×32 latents are decoded."""
-        side = max(latents.shape[-2:])
-        if side > 32:
-            latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
-        with torch.inference_mode():
-            return decode(self.pipe, latents)
+        return sparing(asked, draw, self._cheaper(asked))
 
+    def _ready(self, request: RenderRequest) -> Loaded:
+        """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
+        weights: Format = "int8" if "int8" in request.save else "fp8" if "fp8" in request.save else "full"
+        return self._load(weights, compiled=request.compile, offload="offload" in request.save)
 
-def _hearing(listening: Listening, share: Tensor, pictures: int, kept: Kept | None) -> Hear:
-    """What each block hears at a share of the steps done, for all tokens or for those that an edit draws."""
+    def _load(self, weights: Format, *, compiled: bool, offload: bool) -> Loaded:
+        with self._lock:
+            if self._loaded is None or self._loaded[0] != (weights, compiled):
+                self._loaded = None  # before the next one takes memory
+                family = load(self.model, device=self._device, weights=weights, compiled=compiled, offload=offload)
+                self._loaded = (weights, compiled), Loaded(family, self.checkpoint)
+            return self._loaded[1]
 
-    @cache
-    def contexts(own: tuple[float, ...], partial: bool) -> Any:
-        heard = with_scene(share, own)
-        return listening.at(heard[:, kept.drawn.cpu()] if kept and partial else heard, pictures=pictures)
+    def _cheaper(self, request: RenderRequest) -> Any:
+        def following(save: Sequence[Saving]) -> Saving | None:
+            if self._loaded is None:  # it ran out while loading
+                return cheaper(save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
+            family = self._loaded[1].family
+            side = max(request.plan.width, request.plan.height) / family.cell
+            return cheaper(save, cuda=family.device.type == "cuda", large=side > family.tile)
 
-    return lambda progress, partial: contexts(acting(listening.plan.regions, progress), partial)
-
-
-def _warnings(truncated: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"the text encoders read only the beginning of {text[:60]!r}…" for text in truncated)
-
-
-def decode(pipe: Any, latents: Tensor) -> Image.Image:
-    """Latents (1, channels, h, w) → RGB picture of (8h, 8w) pixels."""
-    pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
-    return pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+        return following

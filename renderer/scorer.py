@@ -103,12 +103,10 @@ class Scorer:
 
         Empty if it names several subjects, None if it names none of this world.
         """
-        words = set(_words(text))
-        words |= {word.removesuffix("s") for word in words}
-        subjects = [name for name, said in self.subjects.items() if words & set(said)]
+        subjects = _mentioned(text, self.subjects)
         if len(subjects) != 1:
             return [] if subjects else None
-        colours = [name for name, said in self.colours.items() if words & set(said)] or list(self.colours)
+        colours = _mentioned(text, self.colours) or list(self.colours)
         return [f"{colour} {subjects[0]}" for colour in colours]
 
     def _read(self, texts: list[str]) -> Tensor:
@@ -123,6 +121,18 @@ class Scorer:
         """Unit image embeddings of crops in -1…1, (crops, channels)."""
         pooled = self.model.vision_model(pixel_values=torch.stack(crops)).pooler_output
         return F.normalize(self.model.visual_projection(pooled), dim=-1)
+
+
+def _mentioned(text: str, known: dict[str, list[str]]) -> list[str]:
+    """The names whose words the text says, in the order of `known`. A 'palm tree' is no tree: long phrases go first."""
+    left, found = f" {' '.join(_words(text))} ", set[str]()
+    phrases = [(phrase, name) for name, said in known.items() for phrase in said]
+    for phrase, name in sorted(phrases, key=lambda pair: -len(pair[0].split())):
+        for form in (f" {phrase} ", f" {phrase}s "):
+            if form in left:
+                left = left.replace(form, " ")
+                found.add(name)
+    return [name for name in known if name in found]
 
 
 def _words(text: str) -> list[str]:

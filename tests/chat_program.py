@@ -38,13 +38,20 @@ class FixedPlanner(Planner):
 class Leisurely(Renderer):
     """Takes its time over each step, so that there is time to interrupt it."""
 
-    def _denoised(self, request: Any, plan: Any, seeds: Any, on_step: Any, kept: Any = None) -> Any:
-        def step(progress: Any) -> None:
-            time.sleep(0.1)
-            if on_step:
-                on_step(progress)
+    def candidates(self, request: Any, count: int, on_step: Any = None) -> Any:
+        return super().candidates(request, count, _slowly(on_step))
 
-        return super()._denoised(request, plan, seeds, step, kept)
+    def edit(self, picture: Any, revision: Any, on_step: Any = None) -> Any:
+        return super().edit(picture, revision, _slowly(on_step))
+
+
+def _slowly(on_step: Any) -> Any:
+    def step(progress: Any) -> None:
+        time.sleep(0.1)
+        if on_step:
+            on_step(progress)
+
+    return step
 
 
 def sessions(folder: Path, agent: Agent) -> Sessions:

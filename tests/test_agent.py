@@ -66,6 +66,25 @@ def test_a_weak_region_is_drawn_from_new_noise(tiny: Renderer, tmp_path: Path) -
     }
 
 
+class LeftIsWeak:
+    """A critic that finds the left region weak and the right one good."""
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        scores = [RegionScore(name=r.name, score=0.9 if r.box.left else 0.2, seen="?") for r in plan.regions]
+        return Critique(score=0.5, regions=scores)
+
+
+def test_what_came_out_well_is_kept_to_the_pixel(tiny: Renderer, tmp_path: Path) -> None:
+    painter = Agent(renderer=tiny, critic=LeftIsWeak(), size=96, steps=2, rounds=2, out=tmp_path / "runs")
+    first, second = painter.paint(BRIEF, plan=plan_of(2)).rounds
+    assert second.request.edits[0].names == ["thing 0"]
+    before, after = first.image, second.image
+    right = (64, 0, 96, 96)  # beyond the left half and what the decoder reaches
+    assert before.crop(right).tobytes() == after.crop(right).tobytes()
+    assert before.crop((0, 0, 48, 96)).tobytes() != after.crop((0, 0, 48, 96)).tobytes()
+    assert read_request(second.path) == second.request
+
+
 def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
     events = list(agent(tiny, Verdicts(0.3, 0.9), tmp_path).stream(BRIEF, plan=plan()))
     kinds = [type(event) for event in events if not isinstance(event, Stepped)]

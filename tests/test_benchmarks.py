@@ -15,7 +15,7 @@ from plans import plan_of
 from benchmarks import adherence, critic, geneval, jobs
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import Judge, JudgeNet, Seen
-from benchmarks.plans import ARRANGEMENTS, fixed_plan, seed_of
+from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, seed_of
 from ditpipe import Renderer, RenderRequest
 from ditpipe.prompts.scene import Box
 from ditpipe.renderer.attention import Segment, TextContext, project_text
@@ -26,7 +26,9 @@ from ditpipe.renderer.depth import preset
 def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
     plan, right = fixed_plan(regions, 7)
     assert (plan, right) == fixed_plan(regions, 7) != fixed_plan(regions, 8)
-    assert all(region.prompt.text.startswith(str(one)) for region, one in zip(plan.regions, right, strict=True))
+    patterned = zip(patterns_of(regions, 7), right, strict=True)
+    said = [f"{pattern} {one}".removeprefix("plain ") for pattern, one in patterned]
+    assert all(region.prompt.text.startswith(words) for region, words in zip(plan.regions, said, strict=True))
     assert all(f"{one.colour} {one.subject}" in plan.scene.high_level for one in right)
     area = sum(region.box.area for region in plan.regions)
     assert area < 0.7 if regions == 3 else math.isclose(area, 1)
@@ -34,8 +36,9 @@ def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
 
 def test_the_first_plan_with_two_regions() -> None:
     plan, right = fixed_plan(2, 0)
-    assert plan.scene.high_level == "an orange castle on the left and a green whale on the right in the snow"
-    assert right == [Seen("castle", "orange"), Seen("whale", "green")]
+    assert plan.scene.high_level == "a green penguin on the left and a purple mushroom on the right on a meadow"
+    assert right == [Seen("penguin", "green"), Seen("mushroom", "purple")]
+    assert patterns_of(2, 0) == ["striped", "plain"] and plan.regions[0].prompt.text.startswith("striped green penguin")
 
 
 def test_other_numbers_of_regions_are_refused() -> None:
@@ -117,16 +120,17 @@ def test_fifty_fixed_briefs_a_task(task: str) -> None:
 def test_the_first_briefs() -> None:
     assert [geneval.briefs(task, 1)[0].text for task in geneval.TASKS] == [
         "a picture of a cat",
-        "a picture of a crown and a rabbit",
-        "a picture of two crowns",
-        "a picture of a white whale",
-        "a picture of a duck left of a house",
-        "a picture of a white apple and a purple cat",
+        "a picture of a whale and a tractor",
+        "a picture of two cats",
+        "a picture of a white bee",
+        "a picture of a castle left of a giraffe",
+        "a picture of a white giraffe and a purple cat",
     ]
 
 
 @pytest.mark.parametrize(
-    ("noun", "more"), [("cat", "cats"), ("bus", "buses"), ("butterfly", "butterflies"), ("fish", "fish")]
+    ("noun", "more"),
+    [("cat", "cats"), ("bus", "buses"), ("butterfly", "butterflies"), ("leaf", "leaves"), ("fish", "fish")],
 )
 def test_plurals(noun: str, more: str) -> None:
     assert geneval.plural(noun) == more

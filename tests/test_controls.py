@@ -190,7 +190,7 @@ def test_a_regions_negative_stands_beside_the_pictures() -> None:
 def test_a_regions_seed_leaves_the_noise_elsewhere_bit_identical(tiny: Renderer, number: int) -> None:
     plan = plan_of(4)
     owner = owners(plan.regions, rows=6, columns=6)
-    plain, own = (initial_noise(tiny.pipe, one, owner, 3) for one in (plan, changed(plan, number, seed=9)))
+    plain, own = (initial_noise(tiny.family, one, owner, 3) for one in (plan, changed(plan, number, seed=9)))
     mine = cells_of(owner, 12, 12, 2) == number + 1
     assert torch.equal(plain[..., ~mine], own[..., ~mine]) and (plain[..., mine] != own[..., mine]).all()
 

@@ -85,7 +85,7 @@ def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
     plan = plan_of(2)
     seeded = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"seed": 9}), plan.regions[1]]})
     owner = owners(plan.regions, rows=6, columns=6)
-    plain, own = (initial_noise(tiny.pipe, p, owner, 3) for p in (plan, seeded))
+    plain, own = (initial_noise(tiny.family, p, owner, 3) for p in (plan, seeded))
     assert torch.equal(plain[..., 6:], own[..., 6:]) and not torch.equal(plain[..., :6], own[..., :6])
 
 

@@ -135,6 +135,8 @@ def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditO
     if the plan has no such region, or if it takes too much to draw."""
     changed = revision.apply(request.edited_plan)
     check_size(studio, changed.width, changed.height)
+    if request.files or request.compile:
+        raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
     if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
         raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
     return EditOrder(request=request, revision=revision)

@@ -38,7 +38,7 @@ def icons(style: str = "flat") -> dict[str, str]:
 
 
 @cache
-def sprite(icon: str, style: str = "flat", size: int = 96) -> np.ndarray:
+def sprite(icon: str, style: str = "flat", size: int = 128) -> np.ndarray:
     """One drawn object as float32 RGBA in 0–1, shape (h, w, 4), cropped to what is painted."""
     png = bytes(resvg_py.svg_to_bytes(svg_string=icons(style)[icon], width=size, height=size))
     rgba = Image.open(io.BytesIO(png)).convert("RGBA")

@@ -1,6 +1,7 @@
 """Trains the pocket VAE: diffusers' AutoencoderKL, 8× down, 8 latent channels, on crops of composed pictures.
 
     python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
+    python -m training.autoencoder --from-shipped --minutes 25      # the shipped one, further
     python -m training.autoencoder --decoder-only --minutes 12
 
 `--decoder-only` trains the shipped decoder further and leaves the encoder as it is, so that the latents, and with them
@@ -18,21 +19,21 @@ from safetensors.torch import load_file
 from training.artwork import SHIPPED, WORK
 from training.loop import pick_device, train
 from training.scenes import random_scene
-from training.world import paint
+from training.world import SIZE, paint
 
 FOLDER = WORK / "vae"
 
 
 def build() -> AutoencoderKL:
     return AutoencoderKL(
-        in_channels=3, out_channels=3, latent_channels=8, sample_size=96,
+        in_channels=3, out_channels=3, latent_channels=8, sample_size=SIZE,
         block_out_channels=(16, 32, 64, 64), layers_per_block=1, norm_num_groups=8,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
         mid_block_add_attention=False,
     )  # fmt: skip
 
 
-def pictures(count: int, seed: int, size: int = 96) -> torch.Tensor:
+def pictures(count: int, seed: int, size: int = SIZE) -> torch.Tensor:
     """Composed pictures as uint8, shape (count, 3, size, size)."""
     rng = np.random.default_rng(seed)
     out = np.stack([np.asarray(paint(random_scene(rng)[0], size)) for _ in range(count)])
@@ -55,26 +56,29 @@ def psnr(vae: AutoencoderKL, images: torch.Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--crop", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--crop", type=int, default=64)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--decoder-only", action="store_true")
+    parser.add_argument("--from-shipped", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     device = pick_device()
     vae = build().to(device)
-    if args.decoder_only:
+    if args.decoder_only or args.from_shipped:
         vae.load_state_dict(load().state_dict())
+    if args.decoder_only:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    train_set, held_out = pictures(12000, seed=1), pictures(200, seed=2)
+    train_set, held_out = pictures(8000, seed=1), pictures(200, seed=2)
     trained = [p for p in vae.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-3 if args.decoder_only else 2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+    rate = 1e-3 if args.decoder_only or args.from_shipped else 2e-3
+    optimiser = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
     rng = np.random.default_rng()
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = rng.integers(0, len(train_set), args.batch)
-        corners = rng.integers(0, 96 - args.crop + 1, (args.batch, 2))
+        corners = rng.integers(0, SIZE - args.crop + 1, (args.batch, 2))
         crops = [train_set[i, :, y : y + args.crop, x : x + args.crop] for i, (y, x) in zip(rows, corners, strict=True)]
         x = torch.stack(crops).to(device).float() / 127.5 - 1
         with torch.autocast(device.type, torch.bfloat16):
@@ -82,7 +86,7 @@ def main() -> None:
             y = vae.decode(posterior.mode() if args.decoder_only else posterior.sample()).sample
         error = y.float() - x
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
-        loss = error.abs().mean() + 0.5 * error.square().mean() + 2e-4 * kl
+        loss = error.abs().mean() + 2 * error.square().mean() + 1e-4 * kl
         return loss, {"kl": float(kl.detach())}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ditpipe.prompts.layout import CORNERS
+from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
 from training.brief_words import (
     AFTER_DETAILS,
     BACKGROUND_PHRASES,
@@ -39,14 +41,6 @@ from training.brief_words import (
 )  # fmt: skip
 
 Option = TypeVar("Option")
-CORNERS = ("top left", "top right", "bottom left", "bottom right")
-DEFAULT = {
-    1: ("center",), 2: ("left", "right"), 3: ("left", "center", "right"), 4: CORNERS, 5: (*CORNERS, "center"),
-    6: ("top left", "top", "top right", "bottom left", "bottom", "bottom right"),
-    7: ("top left", "top", "top right", "left", "center", "right", "bottom"),
-    8: ("top left", "top", "top right", "left", "right", "bottom left", "bottom", "bottom right"),
-    9: tuple(PLACES),
-}  # fmt: skip
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
 PAIRS = {
@@ -435,7 +429,7 @@ def told_later(rng: np.random.Generator, count: int) -> Body:
     if form < 0.45:  # colours
         colours = [colour_of(rng) for _ in range(2)]
         start = f"{a(first, rng)} and {a(second, rng)}"
-        places = DEFAULT[2]
+        places: tuple[str, ...] = DEFAULT[2]
         if rng.random() < 0.3:
             start, places = pick(rng, [(w.format(a=a(first, rng), b=a(second, rng)), p) for w, p in (
                 ("{a} left of {b}", ("left", "right")), ("{a} above {b}", ("top", "bottom")), ("{a} to the right of {b}", ("right", "left")), ("{a} under {b}", ("bottom", "top")))])  # fmt: skip

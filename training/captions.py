@@ -9,10 +9,17 @@ SUBJECT_WORDS = {
     "bird": "bird songbird sparrow", "duck": "duck mallard", "butterfly": "butterfly moth", "turtle": "turtle tortoise",
     "whale": "whale", "snail": "snail", "apple": "apple", "mushroom": "mushroom toadstool",
     "cupcake": "cupcake muffin cake", "tree": "tree oak", "cactus": "cactus", "tulip": "tulip flower blossom",
-    "car": "car automobile taxi", "bus": "bus coach", "rocket": "rocket spaceship", "sailboat": "sailboat boat ship yacht",
+    "car": "car automobile taxi sports+car", "bus": "bus coach", "rocket": "rocket spaceship", "sailboat": "sailboat boat ship yacht",
     "house": "house cottage home hut", "castle": "castle palace fortress", "guitar": "guitar", "umbrella": "umbrella parasol",
     "balloon": "balloon", "crown": "crown tiara", "star": "star", "heart": "heart", "moon": "moon crescent",
     "robot": "robot android droid",
+    "frog": "frog toad", "bear": "bear", "elephant": "elephant", "penguin": "penguin", "owl": "owl", "bee": "bee bumblebee wasp",
+    "octopus": "octopus squid", "crab": "crab lobster", "dinosaur": "dinosaur brontosaurus", "fox": "fox", "giraffe": "giraffe",
+    "strawberry": "strawberry berry", "carrot": "carrot", "pizza": "pizza", "donut": "donut doughnut", "pumpkin": "pumpkin",
+    "banana": "banana", "sunflower": "sunflower daisy", "palm": "palm palm+tree coconut+tree", "leaf": "leaf",
+    "train": "train locomotive", "bicycle": "bicycle bike cycle", "airplane": "airplane plane jet aircraft", "helicopter": "helicopter chopper",
+    "tractor": "tractor", "tent": "tent", "drum": "drum", "trumpet": "trumpet", "bell": "bell", "cloud": "cloud", "sun": "sun",
+    "snowflake": "snowflake", "teapot": "teapot kettle", "gift": "gift present parcel",
 }  # fmt: skip
 COLOUR_WORDS = {
     "red": "red crimson scarlet", "orange": "orange tangerine", "yellow": "yellow golden lemon",
@@ -28,7 +35,26 @@ BACKGROUND_WORDS = {
     "snow": ("in the snow", "in winter", "on a snowy field", "on white snow"),
     "sea": ("under water", "under the sea", "in the ocean", "deep in the sea"),
     "room": ("in a room", "indoors", "inside a house", "in the living room", "on a wooden floor"),
+    "desert": ("in the desert", "on sand dunes", "in the Sahara"),
+    "forest": ("in the forest", "in the woods", "among trees", "in the jungle"),
+    "city": ("in the city", "in front of skyscrapers", "downtown", "in a street"),
+    "mountains": ("in the mountains", "in front of mountains", "on an alpine meadow"),
 }  # fmt: skip
+PATTERN_WORDS = {
+    "striped": ("striped", "striped", "stripy", "with stripes"),
+    "dotted": ("dotted", "spotted", "polka-dotted", "with dots", "with polka dots", "with spots"),
+}
+STYLE_WORDS = {"glossy": ("glossy", "shiny", "glass", "plastic", "metallic"), "flat": ("flat", "matte", "plain")}
+WHOLE_STYLES = {
+    "glossy": ("glossy style", "in glossy 3d style", "3d render", "shiny 3d style", "glossy"),
+    "flat": ("flat style", "in flat design", "flat colours", "matte", "flat illustration"),
+}
+LIGHT_WORDS = {
+    "bright": ("clear daylight", "bright daylight", "fresh daylight", "bright sunshine", "cold clear light", "in bright light"),
+    "warm": ("warm light", "warm evening light", "warm lamp light", "golden light", "candle light", "in warm light", "in golden light"),
+    "dim": ("soft moonlight", "dim light", "in dim light", "low light", "in low light", "moonlight", "in the shade"),
+}
+MOOD_WORDS = ("cosy", "dreamy", "cheerful", "spooky", "calm", "magical", "romantic", "peaceful", "mysterious", "playful", "gloomy", "sad", "happy")
 NINE = (
     ("top left", "upper left"), ("top", "upper middle"), ("top right", "upper right"),
     ("left", "middle left"), ("center", "middle"), ("right", "middle right"),
@@ -45,16 +71,25 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...] | list[str], first:
     return options[0] if rng.random() < first else options[int(rng.integers(len(options)))]
 
 
-def name_of(thing: Thing, rng: np.random.Generator) -> str:
-    """'a red cat', 'crimson kitten', 'a cat that is red' …"""
-    subject = _pick(rng, SUBJECT_WORDS[thing.subject].split(), 0.65)
+def name_of(thing: Thing, rng: np.random.Generator, *, style: float | None = None) -> str:
+    """'a red cat', 'a striped crimson kitten', 'a glossy cat that is red' …; `style`: the chance that it says its style.
+
+    Plain patterns go unsaid, and flat style mostly.
+    """
+    subject = _pick(rng, SUBJECT_WORDS[thing.subject].split(), 0.65).replace("+", " ")
     colour = _pick(rng, COLOUR_WORDS[thing.colour].split(), 0.75)
+    before, after = "", ""
+    if thing.pattern in PATTERN_WORDS and rng.random() < 0.92:
+        said = _pick(rng, PATTERN_WORDS[thing.pattern], 0.5)
+        before, after = ("", f" {said}") if said.startswith("with") else (f"{said} ", "")
+    if rng.random() < ((0.9 if thing.style == "glossy" else 0.08) if style is None else style):
+        before = f"{_pick(rng, STYLE_WORDS[thing.style], 0.6)} {before}"
     form = rng.random()
-    if form < 0.72:
-        return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {subject}"
     if form < 0.92:
-        return f"{colour} {subject}"
-    return f"{'an' if subject[0] in 'aeiou' else 'a'} {subject} in {colour}" if form < 0.97 else f"{subject}, {colour}"
+        words = f"{colour} {before}{subject}{after}" if rng.random() < 0.15 else f"{before}{colour} {subject}{after}"
+        return f"{'an' if words[0] in 'aeiou' else 'a'} {words}" if form < 0.72 else words
+    words = f"{before}{subject}"
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words} in {colour}{after}" if form < 0.97 else f"{words}, {colour}{after}"
 
 
 def place_of(cell: int, rng: np.random.Generator) -> str:
@@ -82,7 +117,12 @@ def _join(parts: list[str], rng: np.random.Generator) -> str:
 
 def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
     """One description of the scene; about one in five says nothing about places, one in six nothing about the background."""
-    names = [name_of(thing, rng) for thing in scene.things]
+    styles = {thing.style for thing in scene.things}
+    whole = ""  # a style said once for the whole picture
+    if len(styles) == 1 and rng.random() < 0.4:
+        (style,) = styles
+        whole = _pick(rng, WHOLE_STYLES[style], 0.4) if style == "glossy" or rng.random() < 0.2 else ""
+    names = [name_of(thing, rng, style=0.0 if whole else None) for thing in scene.things]
     form = rng.random()
     if arrangement == "centre":
         body = (
@@ -90,7 +130,9 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
             if form < 0.8
             else f"{_pick(rng, ('a large', 'a big'))} {names[0].removeprefix('a ').removeprefix('an ')}"
         )
-    elif arrangement in ("free", "corner3"):
+    elif arrangement == "scatter" and form < 0.55:
+        body = _join(names, rng)
+    elif arrangement in ("free", "corner3", "scatter", "opposite"):
         parts = []
         for thing, name in zip(scene.things, names, strict=True):
             if arrangement == "free" and thing.size < 0.4 and rng.random() < 0.4:
@@ -124,6 +166,12 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
         text = f"{body}, {where}"
     else:
         text = f"{where}, {body}" if form < 0.93 else f"{where}: {body}"
+    if rng.random() < (0.3 if scene.light == "bright" else 0.9):
+        text = f"{text}, {_pick(rng, LIGHT_WORDS[scene.light], 0.3)}"
+    if whole:
+        text = f"{text}, {whole}"
+    if rng.random() < 0.1:
+        text = f"{text}, {_pick(rng, MOOD_WORDS)} mood"
     form = rng.random()
     if form < 0.06:
         text = f"{_pick(rng, ('a picture of', 'a sticker of', 'an illustration of', 'a drawing of', 'a cartoon of'), 0.2)} {text}"
@@ -132,10 +180,10 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
 
 def all_words() -> set[str]:
     """Every word that a caption can hold (the text encoder's vocabulary keeps them whole)."""
-    text = " ".join(
-        [*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *(w for ws in BACKGROUND_WORDS.values() for w in ws)]
-    )
+    tables: tuple[dict[str, tuple[str, ...]], ...] = (BACKGROUND_WORDS, PATTERN_WORDS, STYLE_WORDS, WHOLE_STYLES, LIGHT_WORDS)
+    phrases = [phrase for table in tables for several in table.values() for phrase in several]
+    text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *phrases, *MOOD_WORDS]).replace("+", " ")
     text += " " + " ".join(word for pair in NINE for word in pair)
     text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
-    text += " illustration drawing cartoon corner , : ; . at in on blurred"
-    return set(text.replace(",", " , ").split())
+    text += " illustration drawing cartoon corner mood , : ; . at in on blurred"
+    return set(text.lower().replace(",", " , ").replace("-", " - ").split())

@@ -1,6 +1,7 @@
 """Trains the embedded critic: a small CLIP that tells what stands in a region of a pocket picture.
 
     python -m training.critic --steps 3000      # some 20 minutes on one busy CPU core; goes on where it stopped
+    python -m training.critic --from-shipped    # what the shipped one sees, in a world that has grown
 
 On busy cores OMP_NUM_THREADS=1 is some eight times faster than two threads that wait for each other.
 
@@ -19,23 +20,19 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import BertTokenizer, CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
-from training import autoencoder
-from training.artwork import WORK
+from training import autoencoder, text
 from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
 from training.loop import pick_device, train
+from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
-from training.world import BACKGROUNDS, COLOURS, SUBJECTS, Scene, paint
+from training.world import BACKGROUNDS, COLOURS, SIZE, SUBJECTS, Scene, Thing, paint
 
 FOLDER = Path(__file__).parent.parent / "renderer" / "pocket" / "critic"
 SIDE = 48  # pixels of a crop, whatever the shape of its box
 NOTHING = "nothing"
 LABELS = [f"{colour} {subject}" for subject in SUBJECTS for colour in COLOURS] + [NOTHING]
-NAMES = [*SUBJECTS, NOTHING]
 DETAILS = ("striped", "shiny", "small", "large", "bright", "soft", "fluffy", "old", "wooden", "glowing", "spotted")
-GRIDS = {  # columns and rows
-    "pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "corner3": (2, 2),
-    "nine": (3, 3),
-}  # fmt: skip
+GRIDS = {**CELLS, "corner3": (2, 2), "opposite": (2, 2)}
 
 Cut = tuple[float, float, float, float]  # left, top, right, bottom in 0–1 of the canvas
 
@@ -52,6 +49,11 @@ def build(vocabulary: int) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=96))
 
 
+def _said(words: str) -> list[str]:
+    """A line of the caption words: 'palm palm+tree' are two."""
+    return [word.replace("+", " ") for word in words.split()]
+
+
 def spoken(label: str, rng: np.random.Generator) -> str:
     """A label ('red cat'), or a subject alone, in somebody's words: 'a crimson kitten on the beach'."""
     if label == NOTHING:
@@ -61,7 +63,7 @@ def spoken(label: str, rng: np.random.Generator) -> str:
     if rng.random() < 0.2:
         words.append(DETAILS[rng.integers(len(DETAILS))])
     for plain, known in [(one, COLOUR_WORDS) for one in colour] + [(subject, SUBJECT_WORDS)]:
-        options = known[plain].split()
+        options = _said(known[plain])
         words.append(plain if rng.random() < 0.6 else options[rng.integers(len(options))])
     where = ""
     if rng.random() < 0.15:
@@ -70,30 +72,34 @@ def spoken(label: str, rng: np.random.Generator) -> str:
     return f"{'a ' if rng.random() < 0.3 else ''}{' '.join(words)}{where}"
 
 
-def boxes_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[str, Cut]]:
-    """Labels and the boxes that a plan would give them: cells of the grid, or something around a lone object."""
+def label_of(thing: Thing | None) -> str:
+    return f"{thing.colour} {thing.subject}" if thing else NOTHING
+
+
+def boxes_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[Thing | None, Cut]]:
+    """Things (None: nothing) and the boxes that a plan would give them: grid cells, or something around an object."""
     if not scene.things:
         width, height = rng.choice([1, 1 / 2, 1 / 3], 2)
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        return [(NOTHING, (x, y, x + width, y + height))]
-    found = []
+        return [(None, (x, y, x + width, y + height))]
+    found: list[tuple[Thing | None, Cut]] = []
     for thing in scene.things:
-        label = f"{thing.colour} {thing.subject}"
         if arrangement in GRIDS:
             columns, rows = GRIDS[arrangement]
             column, row = int(thing.x * columns), int(thing.y * rows)
-            found.append((label, (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)))
-        elif thing.size > 0.4 and rng.random() < 0.6:
-            found.append((label, (0.0, 0.0, 1.0, 1.0)))
+            found.append((thing, (column / columns, row / rows, (column + 1) / columns, (row + 1) / rows)))
+        elif len(scene.things) == 1 and thing.size > 0.4 and rng.random() < 0.6:
+            found.append((thing, (0.0, 0.0, 1.0, 1.0)))
         else:
-            width, height = thing.size * rng.uniform(1.0, 2.2, 2)
+            # Round a thing that stands alone a plan leaves more room than among others.
+            width, height = thing.size * rng.uniform(1.0, 2.2 if len(scene.things) == 1 else 1.35, 2)
             shift = (rng.random(2) - 0.5) * (np.array([width, height]) - thing.size) * 0.8
             x, y = thing.x + shift[0] - width / 2, thing.y + shift[1] - height / 2
-            found.append((label, (max(0, x), max(0, y), min(1, x + width), min(1, y + height))))
-    if arrangement == "corner3":
+            found.append((thing, (max(0, x), max(0, y), min(1, x + width), min(1, y + height))))
+    if arrangement in ("corner3", "opposite"):
         filled = {(int(thing.x * 2), int(thing.y * 2)) for thing in scene.things}
         found += [
-            (NOTHING, (x / 2, y / 2, x / 2 + 0.5, y / 2 + 0.5)) for x in (0, 1) for y in (0, 1) if (x, y) not in filled
+            (None, (x / 2, y / 2, x / 2 + 0.5, y / 2 + 0.5)) for x in (0, 1) for y in (0, 1) if (x, y) not in filled
         ]
     return [found[i] for i in rng.permutation(len(found))[:4]]
 
@@ -106,8 +112,8 @@ def _jittered(cut: Cut, rng: np.random.Generator, amount: float = 0.06) -> Cut:
 
 
 def _crop(image: Image.Image, cut: Cut) -> np.ndarray:
-    left, top, right, bottom = (round(edge * 96) for edge in cut)
-    piece = image.crop((left, top, max(left + 6, right), max(top + 6, bottom)))
+    left, top, right, bottom = (round(edge * SIZE) for edge in cut)
+    piece = image.crop((left, top, max(left + 8, right), max(top + 8, bottom)))
     return np.asarray(piece.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
@@ -130,9 +136,9 @@ def crops(pictures: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         for i, array in zip(worn, decoded, strict=True):
             images[i] = Image.fromarray(array)
         for (scene, arrangement), image in zip(scenes, images, strict=True):
-            for label, cut in boxes_of(scene, arrangement, rng):
+            for thing, cut in boxes_of(scene, arrangement, rng):
                 pixels += [_crop(image, cut), _crop(image, _jittered(cut, rng))]
-                labels += [LABELS.index(label)] * 2
+                labels += [LABELS.index(label_of(thing))] * 2
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
@@ -174,39 +180,66 @@ def accuracy(
     }
 
 
+@torch.no_grad()
+def _take_over(model: CLIPModel, vectors: torch.Tensor) -> None:
+    """The shipped critic's weights; what its vocabulary lacks is mapped from the sentence encoder's word vectors."""
+    state = {name: value.float() for name, value in load_file(FOLDER / "model.safetensors").items()}
+    known = state.pop("text_model.embeddings.token_embedding.weight")
+    ones = torch.ones(len(vectors), 1)
+    affine = torch.linalg.lstsq(torch.cat([vectors, ones], 1)[: len(known)], known).solution
+    rows = torch.cat([vectors, ones], 1) @ affine
+    rows[: len(known)] = known
+    model.load_state_dict(state, strict=False)
+    model.text_model.embeddings.token_embedding.weight.copy_(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--from-shipped", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     device, rng = pick_device(), np.random.default_rng()
-    tokenizer = BertTokenizer.from_pretrained(WORK / "text" / "tokenizer")
+    tokenizer = BertTokenizer.from_pretrained(text.folder() / "tokenizer")
     model = build(len(tokenizer)).to(device)
-    vectors = load_file(WORK / "text" / "text_encoder" / "model.safetensors")["embeddings.word_embeddings.weight"]
+    encoder = load_file(text.folder() / "text_encoder" / "model.safetensors")
+    vectors = encoder["embeddings.word_embeddings.weight"].float()
     _, _, axes = torch.pca_lowrank(vectors, q=96, center=True)
     reduced = (vectors - vectors.mean(0)) @ axes
     model.text_model.embeddings.token_embedding.weight.data.copy_(reduced / reduced.std() * 0.05)
+    if args.from_shipped:
+        _take_over(model, vectors)
     pixels, labels = crops(args.pictures, seed=11)
     held_pixels, held_labels = crops(250, seed=12)
-    names = torch.tensor([NAMES.index(label.split()[-1]) for label in LABELS]).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
 
+    subject_of = labels // len(COLOURS)  # len(SUBJECTS) where there is nothing
+
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        rows = torch.from_numpy(rng.integers(0, len(pixels), args.batch))
-        x, y = worn(pixels[rows].to(device).float() / 127.5 - 1, rng), labels[rows].to(device)
+        # A third of the subjects a step: the texts of all labels would cost more than the pictures.
+        some = torch.from_numpy(rng.permutation(len(SUBJECTS))[: len(SUBJECTS) // 3])
+        place = torch.full((len(SUBJECTS) + 1,), -1)
+        place[some], place[-1] = torch.arange(len(some)), len(some)
+        among = (place[subject_of] >= 0).nonzero()[:, 0]
+        rows = among[torch.from_numpy(rng.integers(0, len(among), args.batch))]
+        x = worn(pixels[rows].to(device).float() / 127.5 - 1, rng)
+        subject, colour = place[subject_of[rows]].to(device), (labels[rows] % len(COLOURS)).to(device)
+        asked = [LABELS[int(s) * len(COLOURS) + c] for s in some for c in range(len(COLOURS))] + [NOTHING]
+        names = [list(SUBJECTS)[int(s)] for s in some] + [NOTHING]
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             seen = see(model, x).float()
-            texts = embed(model, tokenizer, [spoken(label, rng) for label in LABELS + NAMES]).float()
+            texts = embed(model, tokenizer, [spoken(label, rng) for label in asked + names]).float()
         # Every text of the batch stands for another label, so that no pair with the same meaning is a negative.
         logits = model.logit_scale.exp().clamp(max=60) * seen @ texts.T
-        both, subjects = logits.split([len(LABELS), len(NAMES)], dim=-1)
-        painted = both[:, :-1].unflatten(-1, (len(SUBJECTS), len(COLOURS)))
-        there = y != len(LABELS) - 1
-        loss = F.cross_entropy(both, y, label_smoothing=0.02) + 0.5 * F.cross_entropy(subjects, names[y])
-        loss = loss + 0.5 * F.cross_entropy(painted.logsumexp(1)[there], y[there] % len(COLOURS))
-        return loss + 0.5 * F.cross_entropy(painted.logsumexp(2)[there], y[there] // len(COLOURS)), {}
+        both, subjects = logits.split([len(asked), len(names)], dim=-1)
+        painted = both[:, :-1].unflatten(-1, (len(some), len(COLOURS)))
+        there = subject < len(some)
+        y = torch.where(there, subject * len(COLOURS) + colour, len(asked) - 1)
+        loss = F.cross_entropy(both, y, label_smoothing=0.02) + 0.5 * F.cross_entropy(subjects, subject)
+        loss = loss + 0.5 * F.cross_entropy(painted.logsumexp(1)[there], colour[there])
+        return loss + 0.5 * F.cross_entropy(painted.logsumexp(2)[there], subject[there]), {}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
         probe = build(len(tokenizer)).to(device)
@@ -220,8 +253,8 @@ def main() -> None:
     model.eval().half().save_pretrained(FOLDER)
     tokenizer.save_pretrained(FOLDER)
     words = {
-        "subjects": {name: SUBJECT_WORDS[name].split() for name in SUBJECTS},
-        "colours": {name: COLOUR_WORDS[name].split() for name in COLOURS},
+        "subjects": {name: _said(SUBJECT_WORDS[name]) for name in SUBJECTS},
+        "colours": {name: _said(COLOUR_WORDS[name]) for name in COLOURS},
     }
     (FOLDER / "vocabulary.json").write_text(json.dumps(words, indent=1) + "\n")
     print(json.dumps(accuracy(model.float(), tokenizer, held_pixels, held_labels)))

@@ -15,14 +15,14 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 
-from benchmarks.judging import COLOURS, NOTHING, SIDE, SUBJECTS, WEIGHTS, Judge, JudgeNet
+from benchmarks.judging import COLOURS, NOTHING, PATTERNS, SIDE, SUBJECTS, WEIGHTS, Judge, JudgeNet
 from training import autoencoder
-from training.critic import Cut, boxes_of, worn
+from training.critic import Cut, boxes_of, label_of, worn
 from training.loop import pick_device, train
 from training.scenes import random_scene
-from training.world import BACKGROUNDS, Scene, paint
+from training.world import BACKGROUNDS, Scene, Thing, paint
 
-Example = tuple[int, str, Cut]  # picture, label ('red cat' or 'nothing'), box in 0–1 of the canvas
+Example = tuple[int, Thing | None, Cut]  # picture, what is in the box or None, the box in 0–1 of the canvas
 
 
 def examples(pictures: int, seed: int, *, decoded: float) -> tuple[list[Image.Image], list[Example]]:
@@ -33,11 +33,11 @@ def examples(pictures: int, seed: int, *, decoded: float) -> tuple[list[Image.Im
         scene, arrangement = random_scene(rng)
         if rng.random() < 0.1:
             scene, arrangement = Scene(str(rng.choice(BACKGROUNDS)), (), int(rng.integers(2**31))), "empty"
-            found += [(index, NOTHING, box) for _, box in boxes_of(scene, arrangement, rng)]
+            found += [(index, None, box) for _, box in boxes_of(scene, arrangement, rng)]
         images.append(paint(scene))
-        found += [(index, label, box) for label, box in boxes_of(scene, arrangement, rng)]
-        if arrangement == "free":
-            found += [(index, NOTHING, box) for box in _free_quarters(scene)[:1]]
+        found += [(index, thing, box) for thing, box in boxes_of(scene, arrangement, rng)]
+        if arrangement in ("free", "scatter"):
+            found += [(index, None, box) for box in _free_quarters(scene)[:1]]
     chosen = range(round(decoded * pictures))
     for start in chosen[::32]:
         rows = chosen[start : start + 32]
@@ -46,14 +46,14 @@ def examples(pictures: int, seed: int, *, decoded: float) -> tuple[list[Image.Im
 
 
 def _free_quarters(scene: Scene) -> list[Cut]:
-    """Quarters of the canvas that the scene's one thing does not reach."""
-    thing, reach = scene.things[0], scene.things[0].size / 2 + 0.02
-    return [
-        (x, y, x + 0.5, y + 0.5)
-        for x in (0.0, 0.5)
-        for y in (0.0, 0.5)
-        if not (x - reach < thing.x < x + 0.5 + reach and y - reach < thing.y < y + 0.5 + reach)
-    ]
+    """Quarters of the canvas that no thing of the scene reaches."""
+
+    def reaches(thing: Thing, x: float, y: float) -> bool:
+        reach = thing.size / 2 + 0.02
+        return x - reach < thing.x < x + 0.5 + reach and y - reach < thing.y < y + 0.5 + reach
+
+    corners = [(x, y) for x in (0.0, 0.5) for y in (0.0, 0.5)]
+    return [(x, y, x + 0.5, y + 0.5) for x, y in corners if not any(reaches(thing, x, y) for thing in scene.things)]
 
 
 @torch.no_grad()
@@ -93,23 +93,26 @@ def stacked(crops: list[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def targets(labels: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Subject and colour numbers; 'nothing' is the last subject, and its colour -100, which no loss counts."""
-    words = [label.split() for label in labels]
-    subjects = [len(SUBJECTS) if label == NOTHING else SUBJECTS.index(word[1]) for label, word in zip(labels, words)]
-    colours = [-100 if label == NOTHING else COLOURS.index(word[0]) for label, word in zip(labels, words)]
-    return torch.tensor(subjects), torch.tensor(colours)
+def targets(things: list[Thing | None]) -> list[torch.Tensor]:
+    """Numbers of subject, colour and pattern; 'nothing' is the last subject, its colour -100, which no loss counts."""
+    subjects = [SUBJECTS.index(thing.subject) if thing else len(SUBJECTS) for thing in things]
+    colours = [COLOURS.index(thing.colour) if thing else -100 for thing in things]
+    patterns = [PATTERNS.index(thing.pattern) if thing else -100 for thing in things]
+    return [torch.tensor(numbers) for numbers in (subjects, colours, patterns)]
 
 
 def accuracy(judge: Judge, images: list[Image.Image], found: list[Example]) -> dict[str, float]:
-    """Shares of boxes whose subject, colour (of what is there), and both are right."""
-    seen = judge.name(stacked([crop(images[i], box) for i, _, box in found]))
-    asked = [label.split() for _, label, _ in found]
-    there = [(s, a) for s, a in zip(seen, asked, strict=True) if len(a) == 2]
+    """Shares of boxes whose subject, colour and pattern (of what is there), and subject and colour, are right."""
+    pieces = stacked([crop(images[i], box) for i, _, box in found])
+    seen, asked = judge.name(pieces), [thing for _, thing, _ in found]
+    there = [(s, p, a) for s, p, a in zip(seen, judge.patterns(pieces), asked, strict=True) if a]
     return {
-        "both": round(float(np.mean([str(s) == " ".join(a) for s, a in zip(seen, asked, strict=True)])), 4),
-        "subject": round(float(np.mean([s.subject == a[-1] for s, a in zip(seen, asked, strict=True)])), 4),
-        "colour": round(float(np.mean([s.colour == a[0] for s, a in there])), 4),
+        "both": round(float(np.mean([str(s) == label_of(a) for s, a in zip(seen, asked, strict=True)])), 4),
+        "subject": round(
+            float(np.mean([s.subject == (a.subject if a else NOTHING) for s, a in zip(seen, asked, strict=True)])), 4
+        ),
+        "colour": round(float(np.mean([s.colour == a.colour for s, _, a in there])), 4),
+        "pattern": round(float(np.mean([p == a.pattern for _, p, a in there])), 4),
         "crops": len(found),
     }
 
@@ -132,11 +135,12 @@ def main() -> None:
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = [found[i] for i in rng.integers(0, len(found), args.batch)]
         x = worn(stacked([crop(images[i], box, rng) for i, _, box in rows]).to(device), rng)
-        subjects, colours = (y.to(device) for y in targets([label for _, label, _ in rows]))
+        right = targets([thing for _, thing, _ in rows])
         with torch.autocast(device.type, torch.bfloat16):
-            says_subject, says_colour = net(x)
-        loss = F.cross_entropy(says_subject.float(), subjects, label_smoothing=0.02)
-        return loss + F.cross_entropy(says_colour.float(), colours, label_smoothing=0.02), {}
+            says = net(x)
+        pairs = zip(says, right, strict=True)
+        losses = [F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02) for said, y in pairs]
+        return torch.stack(losses).sum(), {}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
         probe = JudgeNet()

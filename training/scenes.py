@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from training.world import BACKGROUNDS, Scene, Thing, random_things
+from training.world import BACKGROUNDS, LIGHTS, STYLES, Scene, Thing, random_things
 
 # (arrangement, its share of all pictures)
 ARRANGEMENTS = {
-    "free": 0.15, "centre": 0.15, "pair": 0.26, "stack": 0.10, "row3": 0.05, "column3": 0.03, "quad": 0.16,
-    "corner3": 0.03, "nine": 0.07,
+    "free": 0.12, "centre": 0.14, "pair": 0.20, "stack": 0.08, "row3": 0.05, "column3": 0.03, "quad": 0.14,
+    "corner3": 0.03, "nine": 0.07, "scatter": 0.10, "opposite": 0.04,
 }  # fmt: skip
+GRIDS = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "nine": (3, 3)}
 
 
 def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
@@ -19,8 +20,7 @@ def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
 
 def regions_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[float, float, float, float]]:
     """A box (left, top, right, bottom) per thing, as a plan might give it: its cell of the grid, or one around it."""
-    grid = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "corner3": (2, 2),
-            "nine": (3, 3), "centre": (1, 1)}.get(arrangement)  # fmt: skip
+    grid = {**GRIDS, "corner3": (2, 2), "opposite": (2, 2), "centre": (1, 1)}.get(arrangement)
     cells = grid if grid and rng.random() < 0.6 else None
     boxes = []
     for thing in scene.things:
@@ -45,30 +45,36 @@ def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
         cells = [(rng.uniform(size / 2, 1 - size / 2), rng.uniform(size / 2, 1 - size / 2), size / 0.86)]
     elif arrangement == "centre":
         cells = [(0.5, 0.5, rng.uniform(0.55, 1.0))]
+    elif arrangement == "scatter":
+        cells = _scattered(rng)
     elif arrangement == "corner3":
         empty = int(rng.integers(4))
         cells = [cell for i, cell in enumerate(_cells(2, 2)) if i != empty]
+    elif arrangement == "opposite":
+        corners = _cells(2, 2)
+        cells = [corners[0], corners[3]] if rng.random() < 0.5 else [corners[1], corners[2]]
     else:
-        columns, rows = {
-            "pair": (2, 1),
-            "stack": (1, 2),
-            "row3": (3, 1),
-            "column3": (1, 3),
-            "quad": (2, 2),
-            "nine": (3, 3),
-        }[arrangement]
-        cells = _cells(columns, rows)
-    jitter = 0.0 if len(cells) == 1 else 0.03
+        cells = _cells(*GRIDS[arrangement])
+    jitter = 0.0 if len(cells) == 1 or arrangement == "scatter" else 0.06
+    style, mixed = STYLES[int(rng.random() < 0.22)], rng.random() < 0.1
     things = []
-    for (subject, colour), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
-        size = fit * rng.uniform(0.72, 0.92)
-        things.append(
-            Thing(
-                subject,
-                colour,
-                x + rng.uniform(-jitter, jitter) * fit * 2,
-                y + rng.uniform(-jitter, jitter) * fit * 2,
-                size,
-            )
-        )
-    return Scene(str(rng.choice(BACKGROUNDS)), tuple(things), int(rng.integers(2**31))), arrangement
+    for (subject, colour, pattern), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
+        x, y = x + rng.uniform(-jitter, jitter) * fit, y + rng.uniform(-jitter, jitter) * fit
+        own = STYLES[rng.integers(2)] if mixed else style
+        things.append(Thing(subject, colour, x, y, fit * rng.uniform(0.72, 0.92), pattern, own))
+    light = "bright" if rng.random() < 0.7 else LIGHTS[rng.integers(1, 3)]
+    return Scene(str(rng.choice(BACKGROUNDS)), tuple(things), int(rng.integers(2**31)), light), arrangement
+
+
+def _scattered(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Two to four squares anywhere that do not overlap, as (x, y, size)."""
+    wanted, found, tries = int(rng.integers(2, 5)), [], 0
+    while len(found) < wanted:
+        size = rng.uniform(0.24, 0.52 if wanted == 2 else 0.45)
+        x, y = rng.uniform(size / 2, 1 - size / 2, 2)
+        if all(max(abs(x - u), abs(y - v)) > (size + other) / 2 for u, v, other in found):
+            found.append((x, y, size))
+        tries += 1
+        if tries % 50 == 0:  # some that leave no room for each other
+            found = []
+    return found

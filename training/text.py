@@ -3,9 +3,11 @@
 The first two layers of the pretrained sentence encoder with a vocabulary of some 4,000 word pieces know what
 "kitten" and "crimson" mean; the T5 starts from the same word vectors and learns with the transformer.
 
-    python -m training.text      # some seconds
+    python -m training.text             # some seconds
+    python -m training.text --grow      # the shipped text side and the words that the captions have gained since
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -56,7 +58,44 @@ def _pieces(word: str, index: dict[str, int]) -> list[str]:
     return out
 
 
+def grow() -> None:
+    """Adds the word pieces that captions need and the shipped vocabulary lacks, behind those that it has.
+
+    Their BERT vectors are the pretrained ones; the T5's are what a linear map makes of those, fitted to the known
+    pieces.
+    """
+    weights, vocabulary = _minilm()
+    index = {token: i for i, token in enumerate(vocabulary)}
+    tokenizer = BertTokenizer.from_pretrained(SHIPPED / "tokenizer")
+    known = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    wanted = {piece for word in all_words() for piece in _pieces(word, index)} - set(known)
+    fresh = sorted(wanted, key=index.__getitem__)
+    bert = BertModel.from_pretrained(SHIPPED / "text_encoder").float()
+    t5 = T5EncoderModel.from_pretrained(SHIPPED / "text_encoder_2").float()
+    old = bert.embeddings.word_embeddings.weight.detach()
+    new = weights["embeddings.word_embeddings.weight"][torch.tensor([index[t] for t in fresh])].float()
+    affine = torch.linalg.lstsq(torch.cat([old, torch.ones(len(old), 1)], dim=1), t5.shared.weight.detach()).solution
+    size = len(known) + len(fresh)
+    bert.resize_token_embeddings(size, mean_resizing=False)
+    t5.resize_token_embeddings(size, mean_resizing=False)
+    with torch.no_grad():
+        bert.embeddings.word_embeddings.weight[len(known) :] = new
+        t5.shared.weight[len(known) :] = torch.cat([new, torch.ones(len(new), 1)], dim=1) @ affine
+    out = WORK / "text"
+    grown = BertTokenizer(
+        vocab={t: i for i, t in enumerate([*known, *fresh])}, do_lower_case=True, model_max_length=LENGTH
+    )
+    grown.save_pretrained(out / "tokenizer")
+    bert.save_pretrained(out / "text_encoder")
+    t5.save_pretrained(out / "text_encoder_2")
+    print(f"{len(fresh)} word pieces more, {size} in all: {' '.join(fresh)}")
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grow", action="store_true", help="start from the shipped text side, keep what it learnt")
+    if parser.parse_args().grow:
+        return grow()
     weights, vocabulary = _minilm()
     index = {token: i for i, token in enumerate(vocabulary)}
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

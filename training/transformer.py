@@ -1,8 +1,11 @@
 """Trains the pocket Hunyuan-DiT on whole-picture captions; with --regional also on region prompts in their boxes.
 
-    python -m training.transformer --steps 6000      # resumes; some 70 images/s on one CPU core
-    python -m training.transformer --minutes 120 --from-shipped     # on a machine without training/work
-    python -m training.transformer --regional --from-shipped --minutes 20
+    python -m training.transformer --size 96 --steps 5000 --minutes 260    # resumes; some 35 images/s on one CPU core
+    python -m training.transformer --minutes 260                           # the same weights at 128 pixels
+    python -m training.transformer --regional --minutes 320                # goes on from there, with region prompts
+    python -m training.transformer --from-shipped --minutes 120            # on a machine without training/work
+
+`--minutes` counts what earlier stages took; the rate falls to 0 in its last 30%.
 
 diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule, Muon for the matrices and AdamW for
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
@@ -32,9 +35,7 @@ from training.captions import caption, cell_at, name_of, place_of
 from training.loop import pick_device, train
 from training.scenes import random_scene, regions_of
 from training.text import LENGTH
-from training.world import paint
-
-SIZE = 96
+from training.world import SIZE, paint
 
 
 def build() -> HunyuanDiT2DModel:
@@ -175,16 +176,19 @@ def rotary_for(side: int) -> tuple[torch.Tensor, torch.Tensor]:
     return get_2d_rotary_pos_embed(64, crops, (side, side), device=pick_device(), output_type="pt")
 
 
-def latents_of(count: int, seed: int) -> tuple[torch.Tensor, list]:
-    """`count` composed pictures as scaled VAE latents (float16, (count, 8, 12, 12)) and their scenes; kept on disk."""
-    path = WORK / f"latents-{count}-{seed}.pt"
+def latents_of(count: int, seed: int, size: int) -> tuple[torch.Tensor, list]:
+    """`count` composed pictures as scaled VAE latents and their scenes; kept on disk.
+
+    Latents: float16, (count, 8, size / 8, size / 8).
+    """
+    path = WORK / f"latents-{count}-{seed}-{size}.pt"
     if not path.exists():
         vae = autoencoder.load()
         rng = np.random.default_rng(seed)
         device, scenes, latents = pick_device(), [], []
         for _ in range(0, count, 100):
             batch = [random_scene(rng) for _ in range(100)]
-            pixels = np.stack([np.asarray(paint(scene, SIZE)) for scene, _ in batch])
+            pixels = np.stack([np.asarray(paint(scene, size)) for scene, _ in batch])
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
                 mode = vae.encode(x).latent_dist.mode()
@@ -202,6 +206,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--scenes", type=int, default=40000)
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--size", type=int, default=SIZE, help="pixels of a side; smaller ones learn shapes cheaply")
     parser.add_argument("--name")
     parser.add_argument("--every", type=int, default=250)
     parser.add_argument(
@@ -227,7 +232,8 @@ def main() -> None:
 
     if args.from_shipped:  # a new machine has no training/work: go on from the shipped weights
         dit.load_state_dict(HunyuanDiT2DModel.from_pretrained(SHIPPED / "transformer").float().state_dict())
-        t5.load_state_dict(T5EncoderModel.from_pretrained(SHIPPED / "text_encoder_2").float().state_dict())
+        if folder == SHIPPED:  # else training.text --grow has already taken it over
+            t5.load_state_dict(T5EncoderModel.from_pretrained(SHIPPED / "text_encoder_2").float().state_dict())
 
     matrices = [p for n, p in dit.blocks.named_parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
@@ -236,7 +242,7 @@ def main() -> None:
         torch.optim.Muon(matrices, lr=args.lr, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=args.lr / 2, betas=(0.9, 0.97), weight_decay=0.0),
     ]
-    latents, scenes = latents_of(args.scenes, seed=3)
+    latents, scenes = latents_of(args.scenes, seed=3, size=args.size)
     alphas = scheduler().alphas_cumprod.to(device)
     rng = np.random.default_rng()
     rotary = rotary_for(latents.shape[-1] // 2)
@@ -312,7 +318,8 @@ def main() -> None:
         return error.mean(), {}
 
     weights = train(
-        name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every
+        name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every,
+        after="transformer" if args.regional else None,
     )
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))
 

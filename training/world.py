@@ -1,12 +1,14 @@
-"""The pocket world: subjects, colours and backgrounds, and how a scene of them is painted. Knows no captions."""
+"""The pocket world: subjects, colours, patterns, styles, backgrounds, lights; and how a scene of them is painted."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from training.artwork import sprite
+
+SIZE = 128  # pixels of a side
 
 SUBJECTS = {
     "cat": "cat-face", "dog": "dog-face", "rabbit": "rabbit-face", "fish": "fish", "bird": "bird", "duck": "duck",
@@ -15,23 +17,37 @@ SUBJECTS = {
     "tulip": "tulip", "car": "automobile", "bus": "bus", "rocket": "rocket", "sailboat": "sailboat", "house": "house",
     "castle": "castle", "guitar": "guitar", "umbrella": "umbrella", "balloon": "balloon", "crown": "crown",
     "star": "star", "heart": "red-heart", "moon": "crescent-moon", "robot": "robot",
+    "frog": "frog", "bear": "bear", "elephant": "elephant", "penguin": "penguin", "owl": "owl", "bee": "honeybee",
+    "octopus": "octopus", "crab": "crab", "dinosaur": "sauropod", "fox": "fox", "giraffe": "giraffe",
+    "strawberry": "strawberry", "carrot": "carrot", "pizza": "pizza", "donut": "doughnut", "pumpkin": "jack-o-lantern",
+    "banana": "banana", "sunflower": "sunflower", "palm": "palm-tree", "leaf": "maple-leaf",
+    "train": "locomotive", "bicycle": "bicycle", "airplane": "airplane", "helicopter": "helicopter",
+    "tractor": "tractor", "tent": "tent", "drum": "drum", "trumpet": "trumpet", "bell": "bell", "cloud": "cloud",
+    "sun": "sun", "snowflake": "snowflake", "teapot": "teapot", "gift": "wrapped-gift",
 }  # fmt: skip
 COLOURS = {
     "red": (222, 36, 44), "orange": (250, 136, 20), "yellow": (250, 214, 30), "green": (40, 172, 64),
     "blue": (36, 104, 232), "purple": (134, 64, 204), "pink": (252, 122, 186), "white": (226, 228, 236),
 }  # fmt: skip
-BACKGROUNDS = ("night", "sky", "sunset", "meadow", "beach", "snow", "sea", "room")
+BACKGROUNDS = (
+    "night", "sky", "sunset", "meadow", "beach", "snow", "sea", "room", "desert", "forest", "city", "mountains",
+)  # fmt: skip
+PATTERNS = ("plain", "striped", "dotted")
+STYLES = ("flat", "glossy")
+LIGHTS = ("bright", "warm", "dim")
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object: centre and size (its longer side) in 0–1 of the canvas."""
+    """One object: centre and size (its longer side) in 0–1 of the canvas, surface pattern and drawing style."""
 
     subject: str
     colour: str
     x: float
     y: float
     size: float
+    pattern: str = "plain"
+    style: str = "flat"
 
 
 @dataclass(frozen=True)
@@ -39,10 +55,11 @@ class Scene:
     background: str
     things: tuple[Thing, ...]
     seed: int = 0
+    light: str = "bright"
 
 
 @cache
-def _tinted(subject: str, colour: str) -> Image.Image:
+def _tinted(subject: str, colour: str, pattern: str) -> Image.Image:
     """The sprite in one colour: brightness kept, hue replaced, dark lines and highlights left readable."""
     rgba = sprite(SUBJECTS[subject])
     light = rgba[..., :3] @ np.array([0.30, 0.59, 0.11], dtype=np.float32)
@@ -53,16 +70,47 @@ def _tinted(subject: str, colour: str) -> Image.Image:
     base = np.array(COLOURS[colour], dtype=np.float32) / 255
     dark, pale = base * 0.22, base * 0.35 + 0.65
     ramp = np.where(tone < 0.5, dark + (base - dark) * tone / 0.5, base + (pale - base) * (tone - 0.5) / 0.5)
-    out = np.concatenate([ramp, rgba[..., 3:]], axis=-1)
+    marks = _marks(pattern, *ramp.shape[:2])[..., None]
+    # White and yellow are too pale for paler marks.
+    marked = ramp * 0.55 if colour in ("white", "yellow") else ramp * 0.3 + 0.68
+    out = np.concatenate([ramp + (marked - ramp) * marks * 0.9, rgba[..., 3:]], axis=-1)
     return Image.fromarray((out * 255).round().astype(np.uint8), "RGBA")
 
 
-@cache
-def sticker(subject: str, colour: str, longest: int) -> Image.Image:
+def _marks(pattern: str, height: int, width: int) -> np.ndarray:
+    """Where a surface pattern lies, 0–1, (height, width): diagonal stripes, dots on a grid, or nothing."""
+    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
+    if pattern == "striped":
+        return (np.sin((xx + yy) * 2 * np.pi * 3.2) > 0.1).astype(np.float32)
+    if pattern == "dotted":
+        row = np.floor(yy * 4.5)
+        across = (xx * 4.5 + 0.5 * (row % 2)) % 1 - 0.5
+        return (np.hypot(across, yy * 4.5 - row - 0.5) < 0.29).astype(np.float32)
+    return np.zeros((height, width), dtype=np.float32)
+
+
+def _glossy(art: Image.Image) -> Image.Image:
+    """As if moulded: light from the top left on rounded edges, and a highlight."""
+    rgba = np.asarray(art, dtype=np.float32) / 255
+    reach = max(art.size) / 9
+    height = np.asarray(art.getchannel("A").filter(ImageFilter.GaussianBlur(reach)), dtype=np.float32) / 255
+    down, across = np.gradient(height)
+    slope = np.clip((down + across) * reach * 1.5, -1, 1)[..., None]  # positive where the surface faces the light
+    yy, xx = np.mgrid[0 : art.height, 0 : art.width].astype(np.float32)
+    spot = np.exp(-(((xx / art.width - 0.34) / 0.17) ** 2 + ((yy / art.height - 0.26) / 0.12) ** 2))[..., None]
+    colour = rgba[..., :3] * (1 + np.minimum(slope, 0) * 0.85)
+    colour = colour + (1 - colour) * np.clip(np.maximum(slope, 0) * 0.7 + 0.8 * spot * height[..., None], 0, 0.9)
+    out = np.concatenate([colour, rgba[..., 3:]], axis=-1)
+    return Image.fromarray((out.clip(0, 1) * 255).round().astype(np.uint8), "RGBA")
+
+
+@lru_cache(maxsize=30_000)
+def sticker(subject: str, colour: str, longest: int, pattern: str = "plain", style: str = "flat") -> Image.Image:
     """A tinted object with a white sticker rim, its longer side `longest` pixels."""
-    art = _tinted(subject, colour)
+    art = _tinted(subject, colour, pattern)
     scale = longest / max(art.size)
     art = art.resize((max(1, round(art.width * scale)), max(1, round(art.height * scale))), Image.Resampling.LANCZOS)
+    art = _glossy(art) if style == "glossy" else art
     rim = max(1, round(longest / 32))
     canvas = Image.new("RGBA", (art.width + 2 * rim, art.height + 2 * rim))
     canvas.paste(art, (rim, rim))
@@ -114,20 +162,63 @@ def backdrop(name: str, size: int, seed: int) -> Image.Image:
         floor = 0.72 + rng.uniform(-0.04, 0.04)
         out[yy > floor] = (168, 112, 72)
         out[np.abs(yy - floor) < 0.012] = (120, 78, 50)
+    elif name == "desert":
+        out = _gradient((250, 214, 150), (255, 236, 196), size)
+        for height, tone in ((0.55, (226, 164, 92)), (0.74, (206, 138, 70))):
+            dune = height + rng.uniform(-0.05, 0.05) + 0.06 * np.sin(xx * rng.uniform(4, 7) + rng.uniform(0, 6))
+            out[yy > dune] = tone
+    elif name == "forest":
+        out = _gradient((44, 96, 66), (92, 146, 84), size)
+        for _ in range(int(rng.integers(4, 8))):
+            out[(np.abs(xx - rng.uniform(0, 1)) < rng.uniform(0.02, 0.045)) & (yy < 0.8)] = (70, 52, 40)
+        out[yy > 0.78 + rng.uniform(-0.04, 0.04) + 0.02 * np.sin(xx * 9)] = (52, 82, 40)
+    elif name == "city":
+        out = _gradient((150, 166, 196), (216, 214, 222), size)
+        left = 0.0
+        while left < 1:
+            right, top = left + rng.uniform(0.1, 0.2), rng.uniform(0.25, 0.65)
+            house = (xx >= left) & (xx < right) & (yy > top)
+            out[house] = np.array((86, 92, 116)) + rng.uniform(-14, 14)
+            panes = house & ((xx - left) % 0.09 > 0.045) & ((yy - top) % 0.14 > 0.07)
+            out[panes] = (216, 204, 150)
+            left = right
+    elif name == "mountains":
+        out = _gradient((126, 186, 236), (208, 230, 246), size)
+        for middle in (rng.uniform(0.1, 0.35), rng.uniform(0.6, 0.9)):
+            peak, steep = rng.uniform(0.2, 0.4), rng.uniform(1.1, 1.5)
+            edge = peak + steep * np.abs(xx - middle)
+            out[yy > edge] = (116, 122, 140)
+            out[(yy > edge) & (yy < peak + 0.14 + 0.03 * np.sin(xx * 40))] = (244, 246, 252)
+        out[yy > 0.82 + rng.uniform(-0.03, 0.03)] = (110, 140, 104)
     else:
         raise ValueError(f"unknown background {name!r}: one of {', '.join(BACKGROUNDS)}")
     return Image.fromarray(out.clip(0, 255).astype(np.uint8))
 
 
-def paint(scene: Scene, size: int = 96) -> Image.Image:
+def _lit(picture: Image.Image, light: str) -> Image.Image:
+    """The picture in a light: 'warm' like a lamp's, 'dim' like the moon's, both darker towards the corners."""
+    if light == "bright":
+        return picture
+    yy, xx = np.mgrid[-1 : 1 : picture.height * 1j, -1 : 1 : picture.width * 1j].astype(np.float32)
+    away = (xx**2 + yy**2)[..., None]
+    tint, edge = ((1.0, 0.93, 0.76), 0.10) if light == "warm" else ((0.70, 0.75, 0.90), 0.14)
+    out = np.asarray(picture, dtype=np.float32) * np.array(tint, dtype=np.float32) * (1 - edge * away)
+    return Image.fromarray(out.clip(0, 255).round().astype(np.uint8))
+
+
+def paint(scene: Scene, size: int = SIZE) -> Image.Image:
     """The scene as an RGB picture of `size`×`size` pixels; later things lie in front."""
     canvas = backdrop(scene.background, size, scene.seed)
     for thing in scene.things:
-        art = sticker(thing.subject, thing.colour, max(6, round(thing.size * size)))
+        longest = max(6, round(thing.size * size))
+        art = sticker(thing.subject, thing.colour, longest, thing.pattern, thing.style)
         canvas.paste(art, (round(thing.x * size - art.width / 2), round(thing.y * size - art.height / 2)), art)
-    return canvas
+    return _lit(canvas, scene.light)
 
 
-def random_things(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
+def random_things(rng: np.random.Generator, count: int) -> list[tuple[str, str, str]]:
+    """Subject, colour and pattern of `count` things; one time in ten all are the same."""
     subjects, colours = list(SUBJECTS), list(COLOURS)
-    return [(subjects[rng.integers(len(subjects))], colours[rng.integers(len(colours))]) for _ in range(count)]
+    patterns = [PATTERNS[0] if rng.random() < 0.72 else PATTERNS[rng.integers(1, 3)] for _ in range(count)]
+    things = [(subjects[rng.integers(len(subjects))], colours[rng.integers(len(colours))], p) for p in patterns]
+    return [things[0]] * count if rng.random() < 0.1 else things

@@ -1,0 +1,63 @@
+"""What a render is given on the command line beside its plan: start picture, ControlNets, LoRAs, what saves memory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from ..renderer.files import FileRef
+from ..renderer.request import Control, Lora, RenderRequest, Saving
+
+
+def saving(text: str) -> list[Saving]:
+    """'tiling,int8' as a list. Raises ValueError that lists what there is."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in get_args(Saving)]:
+        raise ValueError(f"{unknown[0]!r} saves no memory: one of {', '.join(get_args(Saving))}")
+    return names  # type: ignore[return-value]
+
+
+def lora(text: str) -> Lora:
+    """'FILE', 'FILE,scale=0.8' or 'FILE,region=cat'. Raises ValueError, or RunError if the file is not there."""
+    file, fields = _fields(text, "scale", "region")
+    return Lora.model_validate({"file": FileRef.of(_absolute(file)), **fields})
+
+
+def control(text: str) -> Control:
+    """'canny=edges.png' or 'FOLDER=map.png,scale=0.7'. Raises ValueError, or RunError if the picture is not there."""
+    said, fields = _fields(text, "scale")
+    model, equals, image = said.partition("=")
+    if not (model and equals and image):
+        raise ValueError(f"--control {text!r}: give MODEL=PICTURE, e.g. canny=edges.png or canny=edges.png,scale=0.7")
+    return Control.model_validate({"model": model, "image": FileRef.of(_absolute(image)), **fields})
+
+
+def with_files(
+    request: RenderRequest, *, image: Path | None, denoise: float | None, controls: Sequence[str], loras: Sequence[str]
+) -> RenderRequest:
+    """The request with what it is to start from, follow and wear. Raises ValueError or RunError."""
+    given: dict[str, Any] = {}
+    if image:
+        given["image"] = FileRef.of(_absolute(image))
+    if denoise is not None:
+        given["denoise"] = denoise
+    if controls:
+        given["controls"] = [control(one) for one in controls]
+    if loras:
+        given["loras"] = [lora(one) for one in loras]
+    return RenderRequest.model_validate({**dict(request), **given}) if given else request
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _fields(text: str, *known: str) -> tuple[str, dict[str, str]]:
+    """What comes before the first comma, and the fields after it."""
+    first, *rest = text.split(",")
+    fields = {}
+    for part in rest:
+        name, _, value = part.partition("=")
+        if name.strip() not in known or not value:
+            raise ValueError(f"{part!r} in {text!r}: after the comma comes {' or '.join(f'{one}=…' for one in known)}")
+        fields[name.strip()] = value.strip()
+    return first, fields

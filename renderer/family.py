@@ -1,0 +1,170 @@
+"""What the render loop asks of a family of models; each family is a small subclass in a file of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .attention import project_text
+from .schedules import Diffusion, Schedule
+
+if TYPE_CHECKING:
+    from .control import Followed
+    from .denoise import Kept
+    from .stepcache import StepCache
+
+# (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
+#   → prediction of that shape
+Predict = Callable[[Tensor, Tensor, Any, int, bool], Tensor]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one."""
+
+    states: Tensor
+    pooled: Tensor | None = None
+    truncated: tuple[str, ...] = ()  # the prompt, if it was longer than every encoder reads
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one render asks of a forward, beside its text; a family refuses nothing of it that it says it can."""
+
+    guidance: float
+    kept: Kept | None = None
+    cache: StepCache | None = None
+    followed: Sequence[Followed] = ()
+
+
+class Family(ABC):
+    """One loaded pipeline. It keeps no state of a render, so it may serve any number at once."""
+
+    cell: ClassVar[int] = 8  # pixels a latent cell
+    tile: ClassVar[int] = 64  # latent cells a side of what a tiled decoder decodes at once
+    patch: int = 2  # latent cells a token
+    partial: ClassVar[bool] = False  # an edit may compute its own tokens alone
+    cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
+    controlled: ClassVar[bool] = False  # ControlNets can be followed
+    guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
+    denoiser: ClassVar[str] = "transformer"
+
+    def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
+        self.pipe = pipe
+        self.device = device or self.model.device
+        self.take_over()
+
+    @property
+    def model(self) -> Any:
+        """The network that denoises."""
+        return getattr(self.pipe, self.denoiser)
+
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return int(self.model.config.in_channels)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype  # type: ignore[no-any-return]
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Blocks that listen to text."""
+
+    @property
+    def blocks(self) -> list[Any]:
+        """What is compiled by itself, so that blocks alike are compiled once."""
+        return [self.model]
+
+    def compile(self, **options: Any) -> None:
+        """Has the blocks compiled when they are first computed; options are torch.compile's."""
+        for block in self.blocks:
+            block.compile(**options)
+
+    @abstractmethod
+    def take_over(self) -> None:
+        """Gives the attention layers this package's processors; done once, after loading."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Any:
+        """One prompt, as the network is fed it. It has `truncated`, see `Encoded`."""
+
+    def joined(self, each: Sequence[Any]) -> Any:
+        """Encoded prompts as one batch."""
+        return each
+
+    @abstractmethod
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        """Who hears what in a plan's render: `plan`, `tone`, `truncated`, `at(shares, pictures=)`, `worn(shares)`."""
+
+    @abstractmethod
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+        """The network's forward for one render of latents (pictures, channels, h, w)."""
+
+    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
+        """The denoising steps over so many tokens. Raises RenderError if they are too many."""
+        return Diffusion(self.pipe.scheduler.config, steps, denoise, self.device)
+
+    def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
+        """Latents (1, channels, h, w) → RGB picture. `tiled`: in overlapping tiles, where they are larger than one."""
+        vae = self.pipe.vae
+        latents = latents.to(vae.dtype) / vae.config.scaling_factor
+        if shift := getattr(vae.config, "shift_factor", None):
+            latents = latents + shift
+        large = tiled and max(latents.shape[-2:]) > self.tile
+        pixels = (vae.tiled_decode if large else vae.decode)(latents).sample
+        return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+
+    def encode_image(self, image: Image.Image) -> Tensor:
+        """RGB picture → latents (1, channels, h, w), float32: the mode of what the encoder sees in it."""
+        vae = self.pipe.vae
+        pixels = self.pipe.image_processor.preprocess(image).to(self.device, vae.dtype)
+        seen = vae.encode(pixels)
+        latents = seen.latent_dist.mode() if hasattr(seen, "latent_dist") else seen.latent
+        shifted = latents.float() - (getattr(vae.config, "shift_factor", None) or 0)
+        return shifted * vae.config.scaling_factor  # type: ignore[no-any-return]
+
+
+class CrossFamily(Family):
+    """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
+
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        from .listening import Listening
+
+        return Listening(self, prompts, plan, levels, grid=grid, loras=loras)
+
+    def text_states(self, encoded: Any) -> Any:
+        """What the cross-attentions hear of encoded prompts: (text tokens, channels) each."""
+        return [one.states for one in encoded]
+
+    def tone(self, whole: Any) -> Any:
+        """What the encoded negative and scene prompts set for the whole picture."""
+        return None
+
+    @abstractmethod
+    def layer(self, index: int) -> Any:
+        """The cross-attention layer of a block."""
+
+    def project(self, index: int, states: Any) -> tuple[Any, Any]:
+        """Keys and values of a block, of every prompt: (heads, text tokens, head dim) each."""
+        each = [project_text(self.layer(index), one[None]) for one in states]
+        return [keys[0] for keys, _ in each], [values[0] for _, values in each]
+
+    def scale(self, index: int) -> int:
+        """How many of the grid's tokens along a side one token of this block stands for."""
+        return 1
+
+
+def too_long(text: str, limits: Sequence[tuple[Any, int]]) -> tuple[str, ...]:
+    """The text, if every tokenizer makes more tokens of it than its limit."""
+    over = [len(tokenizer(text, truncation=False)["input_ids"]) > limit for tokenizer, limit in limits]
+    return (text,) if all(over) else ()

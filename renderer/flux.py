@@ -1,0 +1,91 @@
+"""FLUX.1: text and image in one attention, and from half-way in one stream. A flow, distilled to take no negative."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+from torch import Tensor
+
+from .family import Asked, Encoded, Family, Predict, too_long
+from .joint import JointListening
+from .schedules import Flow, Schedule
+
+LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
+
+
+class DepthAttention(FluxAttnProcessor):
+    """diffusers' processor with the mask of its block; text comes first in the sequence."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.index = index
+
+    def __call__(  # type: ignore[override]
+        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: None = None,
+        image_rotary_emb: Any = None, bias: Sequence[Tensor] = (),
+    ) -> Any:  # fmt: skip
+        return super().__call__(attn, hidden_states, encoder_hidden_states, bias[self.index], image_rotary_emb)
+
+
+class Flux(Family):
+    """The guidance scale is told to the model instead of computed from two forwards; negatives are not heard."""
+
+    guided = False
+    encoders = ("text_encoder", "text_encoder_2")
+
+    @property
+    def channels(self) -> int:
+        return int(self.model.config.in_channels) // 4
+
+    @property
+    def depth(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
+
+    def take_over(self) -> None:
+        for index, block in enumerate(self.blocks):
+            block.attn.set_processor(DepthAttention(index))
+
+    def encode(self, text: str) -> Encoded:
+        longest = LONGEST if self.model.config.guidance_embeds else LONGEST // 2
+        states, pooled, _ = self.pipe.encode_prompt(text, device=self.device, max_sequence_length=longest)
+        cut = too_long(text, [(self.pipe.tokenizer_2, longest)])
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), cut)
+
+    def listening(
+        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
+    ) -> JointListening:
+        return JointListening(self, prompts, plan, levels, loras)
+
+    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
+        config, total = self.pipe.scheduler.config, round(steps / denoise)
+        known = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+        mu = calculate_shift(tokens, *(config[name] for name in known)) if config.use_dynamic_shifting else None
+        sigmas = torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
+        return Flow(config, steps, denoise, self.device, sigmas=sigmas, mu=mu)
+
+    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
+        pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
+        pooled = tone.repeat_interleave(pictures, 0)
+        places = torch.zeros(rows, columns, 3, device=self.device, dtype=self.dtype)
+        places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
+        told = self.model.config.guidance_embeds
+        scale = torch.full([pictures], asked.guidance, device=self.device) if told else None
+
+        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+            # b c (h 2) (w 2) → b (h w) (c 2 2), and back
+            x = latents.unflatten(2, (rows, 2)).unflatten(4, (columns, 2)).permute(0, 2, 4, 1, 3, 5)
+            x = self.model(
+                x.flatten(3).flatten(1, 2), heard.states, pooled, timestep.expand(pictures) / 1000, guidance=scale,
+                img_ids=places.flatten(0, 1), txt_ids=places.new_zeros(heard.states.shape[1], 3),
+                joint_attention_kwargs={"bias": heard.bias},
+            ).sample  # fmt: skip
+            x = x.unflatten(1, (rows, columns)).unflatten(3, (-1, 2, 2)).permute(0, 3, 1, 4, 2, 5)
+            return x.flatten(4, 5).flatten(2, 3)  # type: ignore[no-any-return]
+
+        return forward

@@ -1,0 +1,161 @@
+"""A model that is loaded, and what one render does with it: encode, prepare, denoise, decode."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ..prompts.errors import RenderError
+from ..prompts.scene import ScenePlan
+from .control import Followed, load_control
+from .denoise import Hear, Kept, denoise, initial_noise
+from .family import Family
+from .files import FileRef
+from .lora import LoadedLora, load_lora, worn
+from .masks import acting, owners, shares, with_scene
+from .memory import Places
+from .models import Checkpoint
+from .picture import open_image
+from .request import OnStep, RenderRequest, Step
+from .stepcache import StepCache
+from .text import Prompts
+
+
+class Loaded:
+    """It keeps encoded prompts and ControlNets, and nothing of a render."""
+
+    def __init__(self, family: Family, checkpoint: Checkpoint) -> None:
+        self.family, self.checkpoint = family, checkpoint
+        self.prompts = Prompts(family)
+        self._places = Places(family.device)
+        self._control = cache(lambda name: load_control(name, device=family.device, dtype=family.dtype))
+
+    def grid(self, plan: ScenePlan) -> tuple[int, int]:
+        """Rows and columns of the image's tokens. Raises RenderError if the size does not fit them."""
+        side = self.family.cell * self.family.patch
+        if plan.width % side or plan.height % side:
+            raise RenderError(f"width and height must be multiples of {side}, got {plan.width}×{plan.height}")
+        return plan.height // side, plan.width // side
+
+    def denoised(
+        self, request: RenderRequest, plan: ScenePlan, seeds: Sequence[int], on_step: OnStep | None,
+        kept: Kept | None = None,
+    ) -> tuple[Tensor, tuple[str, ...]]:  # fmt: skip
+        """Final latents (seeds, channels, h, w) of a plan, or with `kept` of its drawn tokens, and what is to be said.
+
+        Raises RenderError if the request does not fit the model, RunError if a file that it names is not there.
+        """
+        family, (rows, columns) = self.family, self.grid(plan)
+        self._check(request)
+        try:
+            owner = owners(plan.regions, rows=rows, columns=columns)
+            share = shares(plan.regions, rows=rows, columns=columns, patch=family.patch)
+            levels = request.depth.levels(family.depth)
+        except ValueError as error:
+            raise RenderError(str(error)) from error
+        loras = self._loras(request, plan)
+        cached = StepCache(request.step_cache) if request.step_cache and not kept else None
+        with torch.inference_mode():
+            with self._working(request, *family.encoders, family.denoiser):
+                listening = family.listening(self.prompts, plan, levels, (rows, columns), loras)
+            start = (self._seen(request, request.image, plan), request.denoise) if request.image and not kept else None
+            followed = [
+                Followed(self._control(one.model), self._seen(request, one.image, plan), one.scale)
+                for one in request.controls
+            ]
+            noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
+            hear, wearing = _hearing(listening, share, len(seeds), kept)
+            steps = denoise(
+                family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
+                guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
+                cache=cached, followed=followed, wearing=wearing,
+            )  # fmt: skip
+            with self._working(request, family.denoiser):
+                for at in steps:
+                    if on_step:
+                        on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
+        return at.latents, tuple(self._said(request, listening, loras, cached, at.total))
+
+    def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
+        """Latents (1, channels, h, w) → RGB picture."""
+        with torch.inference_mode(), self._working(request, "vae"):
+            return self.family.decode(latents, tiled="tiling" in request.save)
+
+    def _preview(self, request: RenderRequest, latents: Tensor) -> Image.Image:
+        """A small picture: at most 32×32 latents are decoded."""
+        side = max(latents.shape[-2:])
+        if side > 32:
+            latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
+        return self.decode(request, latents)
+
+    def _working(self, request: RenderRequest, *parts: str) -> AbstractContextManager[None]:
+        modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
+        return self._places.at_work(modules, offload="offload" in request.save)
+
+    def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> Tensor:
+        """A picture of a file, fitted to the plan's size, as latents."""
+        picture = ImageOps.fit(open_image(file.checked()), (plan.width, plan.height), Image.Resampling.LANCZOS)
+        with self._working(request, "vae"):
+            return self.family.encode_image(picture)
+
+    def _loras(self, request: RenderRequest, plan: ScenePlan) -> list[LoadedLora]:
+        names = [region.name for region in plan.regions]
+        reader = getattr(self.family.pipe, "lora_state_dict", None)
+        return [
+            load_lora(
+                self.family.model, one.file.checked(), scale=one.scale, convert=reader, device=self.family.device,
+                region=None if one.region is None else names.index(one.region),
+            )
+            for one in request.loras
+        ]  # fmt: skip
+
+    def _check(self, request: RenderRequest) -> None:
+        name = self.checkpoint.family
+        if request.controls and not self.family.controlled:
+            raise RenderError(f"ControlNets are followed by hunyuan models only, and this is a {name} model")
+        if request.step_cache and not self.family.cached:
+            raise RenderError(f"a step cache is for hunyuan, pixart and sana models, and this is a {name} model")
+        if request.compile and not (shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
+            raise RenderError("compile needs a C++ compiler (install g++), or leave it off")
+
+    def _said(
+        self, request: RenderRequest, listening: Any, loras: Sequence[LoadedLora], cached: StepCache | None, steps: int
+    ) -> list[str]:
+        """What of the request was not drawn as it was asked, and what was approximated."""
+        said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
+        negatives = request.plan.negative or any(one.negative for one in request.plan.regions)
+        if negatives and not self.family.guided:
+            said.append("this model takes no negative prompt: it was not heard")
+        if any(one.skipped for one in loras):
+            said.append("the LoRA's weights for text encoders are not used, only those for the image model")
+        if cached:
+            said.append(
+                f"step cache: {cached.reused} of {steps} steps reused what their blocks had said; where they were "
+                f"computed again it was off by at most {cached.error:.1%}"
+            )
+        return said
+
+
+def _hearing(
+    listening: Any, share: Tensor, pictures: int, kept: Kept | None
+) -> tuple[Hear, Callable[[float, bool], AbstractContextManager[None]]]:
+    """What each block hears at a share of the steps done, for all tokens or for those that an edit draws, and which
+    LoRAs act then: a region's as strongly as its prompt."""
+
+    @cache
+    def contexts(own: tuple[float, ...], partial: bool) -> tuple[Any, Any]:
+        heard = with_scene(share, own)
+        heard = heard[:, kept.drawn.cpu()] if kept and partial else heard
+        return listening.at(heard, pictures=pictures), listening.worn(heard)
+
+    def at(progress: float, partial: bool) -> tuple[Any, Any]:
+        return contexts(acting(listening.plan.regions, progress), partial)
+
+    return lambda progress, partial: at(progress, partial)[0], lambda progress, partial: worn(at(progress, partial)[1])

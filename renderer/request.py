@@ -1,0 +1,119 @@
+"""What a picture is made from and what comes out: the request decides every byte, and travels inside the PNG."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from ..prompts.scene import Revision, ScenePlan, optional
+from .depth import DepthSchedule
+from .files import File, FileRef
+
+Saving = Literal["tiling", "offload", "int8", "fp8"]
+Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
+
+
+class Lora(BaseModel):
+    """Low-rank weights that are added to the model's, for the whole picture or for one region's tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: File = Field(description="safetensors file in peft's or diffusers' naming")
+    scale: Scale = Field(default=1.0, description="how strongly they act; 0: not at all")
+    region: str | None = Field(default=None, description="name of the region they act in; null: the whole picture")
+
+
+class Control(BaseModel):
+    """A ControlNet and the picture that it follows: edges, depth or a pose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="'canny', 'depth' or 'pose' (the published ones), or a folder or hub name")
+    image: File = Field(description="the edges, depth map or pose, as a picture")
+    scale: Scale = Field(default=1.0, description="how strongly it is followed")
+
+
+class RenderRequest(BaseModel):
+    """Everything that decides a picture's bytes on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: ScenePlan
+    model: str = Field(default="pocket", description="name or folder of the checkpoint")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
+    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
+    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
+    depth: DepthSchedule = DepthSchedule()
+    together: list[int] = optional(
+        [], max_length=16, description="seeds of all pictures drawn in one batch with this one, its own among them"
+    )
+    edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
+    image: File | None = optional(
+        None, description="picture to start from, fitted to the plan's size; edits start from noise all the same"
+    )
+    denoise: float = optional(
+        1.0, gt=0, le=1, description="share of the noise that `image` is put under: 1 leaves next to nothing of it"
+    )
+    controls: list[Control] = optional([], max_length=4, description="ControlNets; they hear the scene prompt")
+    loras: list[Lora] = optional([], max_length=16, description="LoRA weights")
+    save: list[Saving] = optional(
+        [], description="what saves memory: 'tiling' decodes in tiles, 'offload' keeps on the GPU only what is at "
+        "work, 'int8' and 'fp8' hold the weights in 8 bits"
+    )  # fmt: skip
+    step_cache: float = optional(
+        0.0, ge=0, le=1, description="a step whose first block changes less than this share reuses the other blocks"
+    )
+    compile: bool = optional(False, description="compile the blocks with torch.compile: slow once, then faster")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.together and self.seed not in self.together:
+            raise ValueError("together must list the seed of the picture itself")
+        if self.denoise < 1 and not self.image:
+            raise ValueError("denoise below 1 needs an image to start from")
+        if {"int8", "fp8"} <= set(self.save):
+            raise ValueError("weights are held in int8 or in fp8, not in both")
+        for lora in self.loras:
+            if lora.region is not None:
+                self.plan.region(lora.region)
+        return self
+
+    @property
+    def edited_plan(self) -> ScenePlan:
+        """The plan that the finished picture shows: `plan` after all edits."""
+        plan = self.plan
+        for revision in self.edits:
+            plan = revision.apply(plan)
+        return plan
+
+    @property
+    def files(self) -> list[FileRef]:
+        """Every file of this machine that it needs."""
+        named = [self.image] if self.image else []
+        return [*named, *(one.image for one in self.controls), *(one.file for one in self.loras)]
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w)."""
+
+    request: RenderRequest
+    image: Image.Image
+    latents: Tensor = field(repr=False)
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a render; `preview` decodes a small picture of what the model expects to come out."""
+
+    index: int  # 1 … total
+    total: int
+    preview: Callable[[], Image.Image] = field(repr=False)
+
+
+OnStep = Callable[[Step], None]

@@ -1,0 +1,64 @@
+"""Stable Diffusion 3 and 3.5: text and image in one attention, with streams of their own. A flow."""
+
+from typing import Any
+
+import torch
+from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
+from torch import Tensor
+
+from .family import Asked, Encoded, Family, Predict, too_long
+from .joint import JointAttention, JointListening
+from .schedules import Flow, Schedule
+
+LONGEST = 256  # T5 tokens of a prompt that are read, beside CLIP's 77
+
+
+class StableDiffusion3(Family):
+    encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")
+
+    @property
+    def patch(self) -> int:  # type: ignore[override]
+        return int(self.model.config.patch_size)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return list(self.model.transformer_blocks)
+
+    @property
+    def depth(self) -> int:
+        return len(self.model.transformer_blocks)
+
+    def take_over(self) -> None:
+        for index, block in enumerate(self.model.transformer_blocks):
+            block.attn.set_processor(JointAttention(index))
+            if block.attn2 is not None:  # 3.5: a second attention among the image tokens alone
+                block.attn2.set_processor(JointAttention(index))
+
+    def encode(self, text: str) -> Encoded:
+        states, _, pooled, _ = self.pipe.encode_prompt(
+            text, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=LONGEST
+        )
+        limits = [(self.pipe.tokenizer, self.pipe.tokenizer.model_max_length)]
+        limits += [(self.pipe.tokenizer_3, LONGEST)] if self.pipe.tokenizer_3 is not None else []
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), too_long(text, limits))
+
+    def listening(
+        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
+    ) -> JointListening:
+        return JointListening(self, prompts, plan, levels, loras)
+
+    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
+        config = self.pipe.scheduler.config
+        mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
+        return Flow(config, steps, denoise, self.device, mu=mu)
+
+    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
+        pooled = tone.repeat_interleave(shape[0], 0)
+
+        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+            return self.model(  # type: ignore[no-any-return]
+                latents, heard.states, pooled, timestep.expand(len(latents)),
+                joint_attention_kwargs={"bias": heard.bias},
+            ).sample  # fmt: skip
+
+        return forward

@@ -1,0 +1,47 @@
+"""Weights held in 8 bits: a linear layer's matrix as int8 or float8 with one scale a row, widened when it is used."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Format = Literal["full", "int8", "fp8"]
+_LARGEST = {torch.int8: 127.0, torch.float8_e4m3fn: 448.0}
+SMALL = 4096  # a matrix of fewer numbers is left as it is
+
+
+class NarrowLinear(nn.Module):
+    """nn.Linear with its weight in 8 bits. It computes in the dtype of its input, and keeps no state."""
+
+    narrow: Tensor
+    scale: Tensor
+
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        weight = linear.weight.detach()
+        scale = weight.float().abs().amax(1, keepdim=True).clamp(min=1e-12) / _LARGEST[dtype]
+        narrow = weight.float() / scale
+        self.register_buffer("narrow", (narrow.round() if dtype == torch.int8 else narrow).to(dtype))
+        self.register_buffer("scale", scale.to(weight.dtype))
+        self.bias = linear.bias
+
+    @property
+    def weight(self) -> Tensor:
+        """The matrix as it is used."""
+        return self.narrow.to(self.scale.dtype) * self.scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype), self.bias)
+
+
+def narrowed(model: nn.Module, weights: Format) -> None:
+    """Replaces the linear layers of a model, in place. Convolutions, norms and embeddings stay as they are."""
+    if weights == "full":
+        return
+    dtype = torch.int8 if weights == "int8" else torch.float8_e4m3fn
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Linear and child.weight.numel() >= SMALL:
+                setattr(module, name, NarrowLinear(child, dtype))

@@ -1,0 +1,40 @@
+"""Places where a brief leaves them open: by code, not by the model."""
+
+import pytest
+
+from ditpipe.agent.arrange import arranged
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+
+
+def answer(*places: str) -> PlannerAnswer:
+    objects = [PlannedObject(subject="cat", colour="red", detail="", position=place) for place in places]  # type: ignore[arg-type]
+    return PlannerAnswer(objects=objects, background="", mood="calm")
+
+
+def places(brief: str, *said: str) -> list[str]:
+    return [one.position for one in arranged(brief, answer(*said)).objects]
+
+
+def test_things_piled_up_without_a_word_get_the_usual_places() -> None:
+    assert places("four cats", "left", "center", "right", "center") == [
+        "top left", "top right", "bottom left", "bottom right",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("brief", ["three cats in a row", "three cats side by side on the beach", "3 cats, lined up"])
+def test_a_row_is_a_row(brief: str) -> None:
+    assert places(brief, "top left", "top right", "bottom") == ["left", "center", "right"]
+
+
+@pytest.mark.parametrize(
+    ("brief", "said"),
+    [
+        ("three cats at the top", ("top", "top", "top")),
+        ("four cats, two above two", ("top", "top", "bottom", "bottom")),
+        ("three cats", ("top", "bottom left", "bottom right")),
+        ("two cats sitting on a cat", ("top", "top", "bottom")),
+        ("ten cats", ("left",) * 10),
+    ],
+)
+def test_what_was_said_or_is_in_order_stays(brief: str, said: tuple[str, ...]) -> None:
+    assert places(brief, *said) == list(said)

@@ -1,0 +1,204 @@
+"""Every family end to end, on tiny random checkpoints: parity with diffusers, regional effect, confinement, state."""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from test_controls import changed
+from tiny_models import TINY, saved
+
+from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
+from ditpipe.prompts.errors import ModelError
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.family import Family
+from ditpipe.renderer.models import CHECKPOINTS, FAMILIES
+
+SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
+# How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
+# cross-attentions of a U-Net, its convolutions and group norms over the whole picture, carries a change everywhere.
+CONFINED = {"sd": 2.0, "sdxl": 1.4}
+DIFFUSIONS = ("pixart-sigma", "pixart-alpha", "sd", "sdxl")
+# In these a token that hears no changed prompt in the last block is computed by itself from there on.
+EXACT = ("pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux")
+
+
+@pytest.fixture(scope="module")
+def renderers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Renderer]:
+    folder = tmp_path_factory.mktemp("tiny-families")
+    return {name: Renderer(str(saved(name, folder)), device="cpu") for name in TINY}
+
+
+@pytest.fixture(params=TINY)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def renderer(name: str, renderers: dict[str, Renderer]) -> Renderer:
+    return renderers[name]
+
+
+def plan_of(name: str, columns: int = 2, rows: int = 1, **fields: Any) -> ScenePlan:
+    side = SIDE.get(name, 96)
+    regions = [
+        Region(name=f"thing {i}", box=box, prompt=LeveledPrompt(high_level="abcdefghi"[i], low_level="red"))
+        for i, box in enumerate(grid(columns, rows))
+    ]
+    scene = {"scene": LeveledPrompt(high_level="many things")} | fields
+    return ScenePlan(width=side, height=side, regions=regions, **scene)
+
+
+def request(renderer: Renderer, plan: ScenePlan, **asked: Any) -> RenderRequest:
+    return RenderRequest(plan=plan, model=renderer.model, **({"steps": 2} | asked))
+
+
+def drawn(renderer: Renderer, plan: ScenePlan, **asked: Any) -> torch.Tensor:
+    return renderer.render(request(renderer, plan, **asked)).latents
+
+
+def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> None:
+    plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="red a"))
+    ours = drawn(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
+    pipe = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
+    pipe.set_progress_bar_config(disable=True)
+    noise = torch.randn(ours.shape, generator=torch.Generator().manual_seed(7))
+    extra: dict[str, Any] = {}
+    if name in DIFFUSIONS:
+        pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(
+            pipe.scheduler.config, timestep_spacing="trailing"
+        )
+    if name.startswith(("pixart", "sana")):
+        extra = {"use_resolution_binning": False, "clean_caption": False}
+    if name.startswith("sana"):
+        extra |= {"complex_human_instruction": None, "sigmas": [1 - (1 - 1e-3) * step / 3 for step in range(3)]}
+    if name == "flux":
+        noise = pipe._pack_latents(noise, 1, *noise.shape[1:])
+    else:
+        extra |= {"negative_prompt": "blurred"}
+    theirs = pipe(
+        "red a", height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
+        latents=noise, **extra,
+    ).images  # fmt: skip
+    theirs = pipe._unpack_latents(theirs, plan.height, plan.width, 8) if name == "flux" else theirs
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+OTHER = LeveledPrompt(high_level="zzz qqq")
+
+
+def change(renderer: Renderer, name: str, **asked: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """How the latents of the left and the right half change when the left half's prompt does."""
+    two = (drawn(renderer, plan, **asked) for plan in (plan_of(name), changed(plan_of(name), prompt=OTHER)))
+    left, right = (next(two) - next(two)).abs().chunk(2, dim=-1)
+    return left, right
+
+
+def test_a_regions_prompt_changes_its_own_place_most(name: str, renderer: Renderer) -> None:
+    left, right = change(renderer, name, steps=1, depth=preset("regions"))
+    assert left.mean() > CONFINED.get(name, 10) * right.mean()
+
+
+def test_a_regions_prompt_in_the_last_block_changes_its_own_place_only(name: str, renderer: Renderer) -> None:
+    levels = preset(f"scene*{renderer.family.depth - 1},region")
+    left, right = change(renderer, name, steps=1, depth=levels)
+    assert left.max() > 0
+    assert right.max() == 0 if name in EXACT else left.mean() > CONFINED.get(name, 1000) * right.mean()
+
+
+def test_the_merged_prompt_alone_does_not_hear_the_regions(name: str, renderer: Renderer) -> None:
+    left, right = change(renderer, name, depth=preset("scene"))
+    assert left.max() == right.max() == 0
+
+
+def test_progressive_prompts_hear_both(name: str, renderer: Renderer) -> None:
+    plain = drawn(renderer, plan_of(name))
+    scene = plan_of(name, scene=LeveledPrompt(high_level="qqq"))
+    assert not torch.equal(plain, drawn(renderer, scene))
+    assert not torch.equal(plain, drawn(renderer, changed(plan_of(name), prompt=OTHER)))
+
+
+def test_strength_and_feather_act(name: str, renderer: Renderer) -> None:
+    regions, scene = {"depth": preset("regions")}, {"depth": preset("scene")}
+    plain = drawn(renderer, plan_of(name), **regions)
+    for other in (changed(plan_of(name), 1, feather=2.0), changed(plan_of(name), strength=0.5)):
+        assert not torch.equal(plain, drawn(renderer, other, **regions))
+    mute = changed(plan_of(name, 1), strength=0.0)
+    torch.testing.assert_close(drawn(renderer, mute, **regions), drawn(renderer, mute, **scene))
+
+
+def test_negatives_act_where_there_are_two_forwards(name: str, renderer: Renderer) -> None:
+    plain, other = (drawn(renderer, plan) for plan in (plan_of(name), changed(plan_of(name), negative="zzz")))
+    assert torch.equal(plain, other) is not renderer.family.guided
+
+
+def test_a_negative_that_is_not_heard_is_said(name: str, renderer: Renderer) -> None:
+    warnings = renderer.render(request(renderer, plan_of(name, negative="blurred"), steps=1)).warnings
+    assert bool(warnings) is not renderer.family.guided
+
+
+def test_an_edit_keeps_everything_else_bit_for_bit(name: str, renderer: Renderer) -> None:
+    before = renderer.render(request(renderer, plan_of(name)))
+    after = renderer.edit(before, Revision(changes=[RegionChange(name="thing 0", prompt=OTHER, seed=5)]))
+    half = before.latents.shape[-1] // 2
+    assert torch.equal(before.latents[..., half:], after.latents[..., half:])
+    assert (before.latents[..., :half] != after.latents[..., :half]).all()
+    again = renderer.render(RenderRequest.model_validate_json(after.request.model_dump_json()))
+    assert again.image.tobytes() == after.image.tobytes()
+
+
+def test_candidates_can_each_be_made_again(name: str, renderer: Renderer) -> None:
+    first, second = renderer.candidates(request(renderer, plan_of(name)), 2)
+    assert not torch.equal(first.latents, second.latents)
+    assert torch.equal(renderer.render(second.request).latents, second.latents)
+
+
+def test_nothing_is_left_for_the_next_render(name: str, renderer: Renderer) -> None:
+    before = drawn(renderer, plan_of(name))
+
+    def stop(step: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        renderer.render(request(renderer, plan_of(name, 2, 2)), stop)
+    drawn(renderer, plan_of(name, 3))
+    results: dict[int, torch.Tensor] = {}
+    plans = [plan_of(name), plan_of(name, 2, 2)]
+    threads = [threading.Thread(target=lambda i=i: results.update({i: drawn(renderer, plans[i])})) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.equal(results[0], before) and torch.equal(results[1], drawn(renderer, plans[1]))
+
+
+def test_a_long_prompt_is_said_to_be_cut(name: str, renderer: Renderer) -> None:
+    long = plan_of(name, scene=LeveledPrompt(high_level="many things " * 80))
+    (warning, *_) = renderer.render(request(renderer, long, steps=1)).warnings
+    assert "only the beginning of 'many things" in warning
+
+
+def test_the_table_names_families_that_exist() -> None:
+    for one in CHECKPOINTS.values():
+        row = FAMILIES[one.family]
+        module, adapter = row.adapter.split(":")
+        assert issubclass(getattr(import_module(f"ditpipe.renderer.{module}"), adapter), Family)
+        assert all(hasattr(diffusers, pipeline) for pipeline in row.pipelines) and one.licence and one.memory_gib
+
+
+def test_a_published_model_that_cannot_be_downloaded_is_one_line() -> None:
+    with pytest.raises(ModelError, match="cannot load model 'sana' from Efficient-Large-Model/") as caught:
+        Renderer("sana").pipe  # noqa: B018
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_another_family_is_refused_with_the_families_there_are(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
+    with pytest.raises(ModelError, match="holds a WanPipeline; ditpipe draws with HunyuanDiTPipeline, PixArtAlpha"):
+        Renderer(str(tmp_path))

@@ -1,0 +1,74 @@
+"""The command line's render options: a start picture, ControlNets, LoRAs, what saves memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from plans import plan_of
+from typer.testing import CliRunner
+
+from ditpipe import Renderer, Revision
+from ditpipe.agent.cli import app
+from ditpipe.agent.render_options import control, lora, saving, with_files
+from ditpipe.prompts.errors import RunError
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.picture import read_request
+from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.tools.contract import edit_of
+
+
+def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(b"x")
+    worn = lora(f"{file},scale=0.8,region=thing 0")
+    assert (worn.file.path, worn.scale, worn.region) == (str(file), 0.8, "thing 0")
+    followed = control(f"canny={file},scale=0.7")
+    assert (followed.model, followed.image.path, followed.scale) == ("canny", str(file), 0.7)
+    assert saving("tiling, int8") == ["tiling", "int8"] and saving("") == []
+    plain = RenderRequest(plan=plan_of(2))
+    assert with_files(plain, image=None, denoise=None, controls=[], loras=[]) is plain
+    full = with_files(plain, image=file, denoise=0.6, controls=[f"canny={file}"], loras=[str(file)])
+    assert [one.path for one in full.files] == 3 * [str(file)] and full.denoise == 0.6
+
+
+def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    for wrong, told in (
+        (lambda: saving("ram"), "'ram' saves no memory: one of tiling, offload, int8, fp8"),
+        (lambda: lora("x,strength=1"), "after the comma comes scale=… or region=…"),
+        (lambda: control("edges.png"), "give MODEL=PICTURE"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            wrong()
+    with pytest.raises(RunError, match="cannot read .*gone.safetensors"):
+        lora(str(tmp_path / "gone.safetensors"))
+
+
+def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"x")
+    studio: Any = SimpleNamespace(largest=512)
+    revision = Revision(changes=[RegionChange(name="thing 0", seed=1)])
+    for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
+        request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
+        with pytest.raises(ValueError, match="options or files of its own machine"):
+            edit_of(studio, request, revision)
+
+
+def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:
+    plan, first, second = (tmp_path / name for name in ("plan.json", "first.png", "second.png"))
+    plan.write_text(plan_of(2).model_dump_json())
+    run = CliRunner()
+    usual = ["--model", tiny.model, "--steps", "2", "--json"]
+    assert run.invoke(app, ["render", str(plan), "--out", str(first), *usual]).exit_code == 0
+    options = ["--image", str(first), "--denoise", "0.6", "--save", "int8", "--step-cache", "0.2"]
+    done = run.invoke(app, ["render", str(plan), "--out", str(second), *options, *usual])
+    assert done.exit_code == 0, done.output
+    asked = read_request(second)
+    assert asked.image and asked.image.path == str(first) and asked.denoise == 0.6 and asked.save == ["int8"]
+    assert json.loads(done.stdout)["picture"] == str(second)
+    assert run.invoke(app, ["repaint", str(second), "--json"]).exit_code == 0
+    assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
