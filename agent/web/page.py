@@ -1,5 +1,7 @@
 """The page itself: Gradio's chat beside the studio, and the handlers behind them. Every handler ends in `shown`."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +34,8 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
     """`room_of`: whose sessions a request may see. `notice`: what is missing on this machine, in plain words."""
     with gr.Blocks(title="ditpipe", analytics_enabled=False, fill_width=True) as page:
         session_id = gr.Textbox(visible="hidden", elem_id="session")
-        seen = gr.State({})
+        # What the browser shows, as digests. It is kept there: answers may overtake each other on their way.
+        seen = gr.JSON({}, visible="hidden")
         timer = gr.Timer(CALM)
         pending = gr.JSON(visible="hidden")
         bar = gr.HTML([], html_template="<div></div>", js_on_load=MOUNT % "bar", apply_default_css=False, elem_id="bar")
@@ -58,8 +61,9 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
                 )  # fmt: skip
         outputs = [session_id, seen, chat, studio, bar, timer]
 
-        def shown(request: gr.Request, session: str, known: dict[str, Any], complaint: str = "") -> list[Any]:
+        def shown(request: gr.Request, session: str, known: dict[str, Any] | None, complaint: str = "") -> list[Any]:
             """The page after something happened; what the browser has already is skipped."""
+            known = known or {}
             room = room_of(request)
             one = room.find(session)
             progress = room.desk.progress(one.id) if one else None
@@ -73,23 +77,25 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
                 "bar": bar_value(room.sessions().list(), one),
                 "timer": QUICK if progress or (one and one.busy) else CALM,
             }
-            new = {name: value if known.get(name) != value else gr.skip() for name, value in fresh.items()}
-            timing = gr.Timer(fresh["timer"]) if known.get("timer") != fresh["timer"] else gr.skip()
-            return [new["session"], fresh, new["chat"], new["studio"], new["bar"], timing]
+            digests = {name: _digest(value) for name, value in fresh.items()}
+            new = {name: fresh[name] if known.get(name) != digests[name] else gr.skip() for name in fresh}
+            timing = gr.Timer(fresh["timer"]) if known.get("timer") != digests["timer"] else gr.skip()
+            return [new["session"], digests, new["chat"], new["studio"], new["bar"], timing]
 
         def load(request: gr.Request) -> list[Any]:
             """What the address names. Without a session only the list of earlier ones: a message may be under way."""
             asked = request.query_params.get("s", "")
-            _, seen, chat, studio, earlier, timing = answer = shown(request, asked, {})
+            _, digests, chat, studio, earlier, timing = answer = shown(request, asked, {})
             if not asked:
                 return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), earlier, gr.skip()]
-            return answer if studio["session"] else ["", seen, chat, studio | {"unknown": True}, earlier, timing]
+            return answer if studio["session"] else ["", digests, chat, studio | {"unknown": True}, earlier, timing]
 
         def look(session: str, known: dict[str, Any], request: gr.Request) -> list[Any]:
             """A look at what has changed; it never changes the session, since a message may be under way."""
             if not session:
                 return [gr.skip()] * 6
-            return [gr.skip(), *shown(request, session, known)[1:]]
+            # The studio is always sent: whatever came late and out of order is put right.
+            return [gr.skip(), *shown(request, session, (known or {}) | {"studio": ""})[1:]]
 
         def say(
             text: str, session: str, known: dict[str, Any], first: bool, change: dict[str, Any] | None,
@@ -131,6 +137,10 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
             asked(say, [message, session_id, seen, approve, pending], [message, *outputs], js=WITH_PENDING, **quiet)
         studio.act(act, [session_id, seen, approve], outputs, **quiet)
     return page
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _do(room: Room, session: Session, said: dict[str, Any]) -> None:
