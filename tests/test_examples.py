@@ -39,7 +39,7 @@ def test_langchain_agent(tiny: Renderer, tmp_path: Path, capsys: pytest.CaptureF
     (path,) = example("langchain_agent")(
         model, "a red cat", renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=tmp_path
     )
-    assert Image.open(path).size == (128, 128) and capsys.readouterr().out == "Here it is.\n"
+    assert Image.open(path).size == (96, 96) and capsys.readouterr().out == "Here it is.\n"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def service(tiny: Renderer, tmp_path: Path) -> Iterator[str]:
 
 
 def test_openai_client(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert Image.open(example("openai_client")(f"{service}/v1", str(tmp_path))).size == (128, 128)
+    assert Image.open(example("openai_client")(f"{service}/v1", str(tmp_path))).size == (96, 96)
     assert capsys.readouterr().out.split() == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
 
 
@@ -92,4 +92,4 @@ async def test_openai_agent_over_mcp(tiny: Renderer, tmp_path: Path) -> None:
     server = mcp_server(tools_of(studio, agent), studio, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         said = await example("openai_agent_over_mcp")(f"{address}/mcp", ScriptedModel(), "a red cat")
-    assert "is done: 128×128 pixels" in said and studio.jobs.of("local")[0].id in said
+    assert "is done: 96×96 pixels" in said and studio.jobs.of("local")[0].id in said

@@ -26,6 +26,7 @@ from ditpipe import Renderer
 from ditpipe.agent.conversation import Sessions
 from ditpipe.agent.sessions import Store
 from ditpipe.agent.web.app import web_app
+from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.tools.gate import Keys
 
 DITPIPE = str(Path(sys.executable).with_name("ditpipe"))
@@ -35,7 +36,8 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
 SLOW = 300_000  # milliseconds: a machine may be busy
-REACH = 18  # pixels: a little more than an edit may reach beyond its box
+SIDE = CHECKPOINTS["pocket"].size  # pixels of the picture, and how far an edit of its left half may reach
+FAR = SIDE // 2 + 18
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
 pytestmark = pytest.mark.skipif(
@@ -180,13 +182,12 @@ def test_a_brief_becomes_a_layout_then_a_picture_that_is_changed_by_hand_and_by_
     finished(page, 2)
     moved = shown(page)
     assert (first != moved).any()
-    half = first.shape[1] // 2
-    assert (first[:, half + REACH :] == moved[:, half + REACH :]).all()  # the rocket stayed as it was
+    assert (first[:, FAR:] == moved[:, FAR:]).all()  # the rocket stayed as it was
 
     say(page, "make the rocket green")
     finished(page, 3)
     changed = shown(page)
-    assert (changed != moved).any() and (changed[:, : half - REACH] == moved[:, : half - REACH]).all()
+    assert (changed != moved).any() and (changed[:, : SIDE - FAR] == moved[:, : SIDE - FAR]).all()
 
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".film .frame").nth(1)).to_have_attribute("aria-current", "true")
