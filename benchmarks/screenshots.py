@@ -77,7 +77,7 @@ def walk(browser: Browser, address: str) -> None:
     drawn(page, 2)
     say(page, "make the cat yellow")
     drawn(page, 3)
-    page.set_viewport_size({"width": 1080, "height": 1060})
+    page.set_viewport_size({"width": 1040, "height": 1060})
     page.reload()
     drawn(page, 3)
     shoot(page, "changed")
