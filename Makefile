@@ -40,7 +40,7 @@ pocket: .venv/ready
 	.venv/bin/python -m training.planner --publish
 	.venv/bin/python -m training.judge
 
-# Every figure under docs/, for the shipped weights; each goes on where it stopped. About half an hour on two cores.
+# Every figure under docs/, for the shipped weights; each goes on where it stopped. Two to three hours on two cores.
 figures: .venv/ready
 	$(PIP) -e '.[training,test]'
 	.venv/bin/python -m benchmarks.adherence

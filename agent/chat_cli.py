@@ -8,30 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from .options import (
+    Approve,
+    BaseUrl,
+    Candidates,
+    CriticName,
+    Json,
+    Model,
+    PlannerName,
+    Rounds,
+    Seed,
+    SessionFolder,
+    Size,
+    Steps,
+)
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .conversation import Sessions
 
 
-def _option(name: str, flag: str) -> Any:
-    field = Settings.model_fields[name]
-    return typer.Option(flag, help=field.description, show_default=str(field.default))
-
-
-Model = Annotated[str | None, _option("model", "--model")]
-PlannerName = Annotated[str | None, _option("planner", "--planner")]
-CriticName = Annotated[str | None, _option("critic", "--critic")]
-BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
-Rounds = Annotated[int | None, _option("rounds", "--rounds")]
-Candidates = Annotated[int | None, _option("candidates", "--candidates")]
-Seed = Annotated[int | None, _option("seed", "--seed")]
-Size = Annotated[int | None, _option("size", "--size")]
-StepCount = Annotated[int | None, _option("steps", "--steps")]
-Approve = Annotated[bool, typer.Option("--approve", help=Settings.model_fields["approve"].description)]
-Folder = Annotated[Path | None, _option("sessions", "--sessions")]
 SessionId = Annotated[str, typer.Argument(metavar="ID", help="a session's id, its beginning, or 'last'")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
 
 
 def chat(
@@ -39,7 +36,7 @@ def chat(
     list_them: Annotated[bool, typer.Option("--list", help="list the conversations and leave")] = False,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None,
-    steps: StepCount = None, approve: Approve = False, sessions: Folder = None,
+    steps: Steps = None, approve: Approve = False, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
     """Talk a picture into shape: describe it, then say what to change. Everything is kept; Ctrl-D leaves."""
     if list_them:
@@ -68,7 +65,7 @@ conversations = typer.Typer(
 
 
 @conversations.callback()
-def list_sessions(context: typer.Context = None, sessions: Folder = None, as_json: Json = False) -> None:  # type: ignore[assignment]
+def list_sessions(context: typer.Context = None, sessions: SessionFolder = None, as_json: Json = False) -> None:  # type: ignore[assignment]
     """List the conversations, the latest used first."""
     if context and context.invoked_subcommand:
         return
@@ -86,7 +83,9 @@ def list_sessions(context: typer.Context = None, sessions: Folder = None, as_jso
 
 @conversations.command()
 def export(
-    id: SessionId, file: Annotated[Path | None, typer.Argument(metavar="FILE.zip")] = None, sessions: Folder = None
+    id: SessionId,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE.zip")] = None,
+    sessions: SessionFolder = None,
 ) -> None:
     """Write a zip with the plan, every picture, and the transcript."""
     opened = _opened(sessions)
@@ -98,7 +97,7 @@ def export(
 def branch(
     id: SessionId,
     turn: Annotated[int | None, typer.Option("--turn", help="number of the last message to copy; empty: all")] = None,
-    sessions: Folder = None,
+    sessions: SessionFolder = None,
 ) -> None:
     """Copy a conversation up to a message, to go on from there another way; prints the copy's id."""
     opened = _opened(sessions)

@@ -17,6 +17,21 @@ from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision, ScenePlan
 from . import chat_cli, serve_cli
 from .approving import approved_plan
+from .options import (
+    Approve,
+    BaseUrl,
+    Candidates,
+    CriticName,
+    Json,
+    Model,
+    Out,
+    PlannerName,
+    Rounds,
+    Seed,
+    Size,
+    Steps,
+    option,
+)
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -26,26 +41,10 @@ for command in (chat_cli.chat, serve_cli.serve, serve_cli.web, serve_cli.mcp, se
 app.add_typer(chat_cli.conversations, name="sessions")
 
 
-def _option(name: str, *flags: str) -> Any:
-    field = Settings.model_fields[name]
-    return typer.Option(*flags, help=field.description, show_default=str(field.default))
-
-
-Model = Annotated[str | None, _option("model", "--model")]
-PlannerName = Annotated[str | None, _option("planner", "--planner")]
-CriticName = Annotated[str | None, _option("critic", "--critic")]
-BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
-Rounds = Annotated[int | None, _option("rounds", "--rounds")]
-Candidates = Annotated[int | None, _option("candidates", "--candidates")]
-Seed = Annotated[int | None, _option("seed", "--seed")]
-Size = Annotated[int | None, _option("size", "--size")]
-Steps = Annotated[int | None, _option("steps", "--steps")]
-Depth = Annotated[str | None, _option("depth", "--depth")]
-Save = Annotated[str | None, _option("save", "--save")]
-StepCache = Annotated[float | None, _option("step_cache", "--step-cache")]
-Compile = Annotated[bool | None, _option("compile", "--compile/--no-compile")]
-Out = Annotated[Path | None, _option("out", "--out")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
+Depth = Annotated[str | None, option("depth", "--depth")]
+Save = Annotated[str | None, option("save", "--save")]
+StepCache = Annotated[float | None, option("step_cache", "--step-cache")]
+Compile = Annotated[bool | None, option("compile", "--compile/--no-compile")]
 Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
@@ -66,7 +65,7 @@ def paint(
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None, steps: Steps = None,
     depth: Depth = None, save: Save = None, step_cache: StepCache = None, compiled: Compile = None, out: Out = None,
-    approve: chat_cli.Approve = False, as_json: Json = False,
+    approve: Approve = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = _settings(
@@ -172,9 +171,7 @@ def render(
     from .render_options import with_files
 
     agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
-    request = with_files(
-        agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or []
-    )
+    request = with_files(agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [])
     if settings.candidates == 1:
         _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .settings import Settings
+from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, Steps
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from .painter import Agent
 
 
-def _option(name: str, flag: str) -> Any:
-    field = Settings.model_fields[name]
-    return typer.Option(flag, help=field.description, show_default=str(field.default))
-
-
-Model = Annotated[str | None, _option("model", "--model")]
-PlannerName = Annotated[str | None, _option("planner", "--planner")]
-CriticName = Annotated[str | None, _option("critic", "--critic")]
-BaseUrl = Annotated[str | None, _option("base_url", "--base-url")]
-Rounds = Annotated[int | None, _option("rounds", "--rounds")]
-StepCount = Annotated[int | None, _option("steps", "--steps")]
-Out = Annotated[Path | None, _option("out", "--out")]
-SessionFolder = Annotated[Path | None, _option("sessions", "--sessions")]
 Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
 KeyFile = Annotated[
     Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
@@ -38,14 +25,12 @@ KeyFile = Annotated[
 def serve(
     host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8000, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: StepCount = None, out: Out = None,
+    rounds: Rounds = None, steps: Steps = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
     locks = _locks(host, keys)
-    agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
-    )
+    agent = _agent(model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out)
     from .. import __version__
     from ..tools.http_service import http_service
     from .toolbox import critique_of, planned, studio_of
@@ -60,7 +45,7 @@ def serve(
 def web(
     host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 7860, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: StepCount = None, sessions: SessionFolder = None,
+    rounds: Rounds = None, steps: Steps = None, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
     _needs("web", "gradio", "uvicorn")
@@ -78,14 +63,12 @@ def mcp(
     http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
     host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8001, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: StepCount = None, out: Out = None,
+    rounds: Rounds = None, steps: Steps = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
     locks = _locks(host, keys) if http else None
-    agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out
-    )
+    agent = _agent(model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out)
     from .. import __version__
     from ..tools.mcp_server import http_app, mcp_server, run_stdio
     from .toolbox import studio_of, tools_of

@@ -1,4 +1,4 @@
-"""The tree of a session's pictures: turns with a picture, each each the child of the one that it was made from."""
+"""The tree of a session's pictures: turns with a picture, each the child of the one that it was made from."""
 
 from collections.abc import Sequence
 

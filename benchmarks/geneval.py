@@ -225,7 +225,7 @@ def write(lines: list[list[str]], count: int) -> None:
     (jobs.DOCS / "geneval.md").write_text(
         f"""# Brief to picture: GenEval's tasks in the pocket world
 
-`python -m benchmarks.geneval`: {count} fixed briefs a task, shares of right pictures.
+`python -m benchmarks.geneval --briefs {count}`: {count} fixed briefs a task, shares of right pictures.
 
 {jobs.markdown(lines)}
 
