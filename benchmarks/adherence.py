@@ -206,9 +206,9 @@ def write(lines: list[list[str]], patterns: list[list[str]], notes: list[str], p
     """docs/adherence.md."""
     text = f"""# Adherence: does each region show what was asked?
 
-`python -m benchmarks.adherence --plans {plans}`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3) regions, and of 3 boxes
-anywhere, the same seeds for every method. Each cell: per cent of regions whose **subject / colour / both** are right,
-in the eyes of a judge that was trained on composed pictures only.
+`python -m benchmarks.adherence --plans {plans}`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3)
+regions, and of 3 boxes anywhere, the same seeds for every method. Each cell: per cent of regions whose **subject /
+colour / both** are right, in the eyes of a judge that was trained on composed pictures only.
 
 {jobs.markdown(lines)}
 

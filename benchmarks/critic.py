@@ -106,9 +106,9 @@ def write(text: str, plans: int, regions: int) -> None:
     (jobs.DOCS / "critic.md").write_text(
         f"""# The critic against the judge, and what the loop brings
 
-`python -m benchmarks.critic --plans {plans}`: {plans} fixed plans each of 1, 2, 4 and 9 regions and of 3 boxes anywhere, through the
-agent's loop of at most three rounds; {regions:,} regions of generated pictures, which neither critic nor judge was
-trained on.
+`python -m benchmarks.critic --plans {plans}`: {plans} fixed plans each of 1, 2, 4 and 9 regions and of 3 boxes
+anywhere, through the agent's loop of at most three rounds; {regions:,} regions of generated pictures, which neither
+critic nor judge was trained on.
 
 {text}
 
