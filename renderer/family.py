@@ -76,9 +76,9 @@ class Family(ABC):
         return self.model.dtype  # type: ignore[no-any-return]
 
     @property
-    @abstractmethod
     def depth(self) -> int:
-        """Blocks that listen to text."""
+        """How many blocks listen to text."""
+        return len(self.blocks)
 
     @property
     def blocks(self) -> list[Any]:

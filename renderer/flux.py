@@ -40,10 +40,6 @@ class Flux(Family):
         return int(self.model.config.in_channels) // 4
 
     @property
-    def depth(self) -> int:
-        return len(self.blocks)
-
-    @property
     def blocks(self) -> list[Any]:
         return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
 

@@ -22,10 +22,6 @@ class PixArt(CrossFamily):
         return list(self.model.transformer_blocks)
 
     @property
-    def depth(self) -> int:
-        return len(self.model.transformer_blocks)
-
-    @property
     def longest(self) -> int:
         """Tokens of a prompt that are read: 120 in α, 300 in Σ."""
         return 120 if "Alpha" in type(self.pipe).__name__ else 300

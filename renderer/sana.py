@@ -29,10 +29,6 @@ class Sana(CrossFamily):
     def blocks(self) -> list[Any]:
         return list(self.model.transformer_blocks)
 
-    @property
-    def depth(self) -> int:
-        return len(self.model.transformer_blocks)
-
     def take_over(self) -> None:
         for block in self.model.transformer_blocks:
             block.attn2.set_processor(RegionAttention())

@@ -24,10 +24,6 @@ class StableDiffusion3(Family):
     def blocks(self) -> list[Any]:
         return list(self.model.transformer_blocks)
 
-    @property
-    def depth(self) -> int:
-        return len(self.model.transformer_blocks)
-
     def take_over(self) -> None:
         for index, block in enumerate(self.model.transformer_blocks):
             block.attn.set_processor(JointAttention(index))
