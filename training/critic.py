@@ -5,8 +5,9 @@
 
 On busy cores OMP_NUM_THREADS=1 is some eight times faster than two threads that wait for each other.
 
-It sees region boxes of composed pictures, a part of them passed through the VAE, blurred, noised or tinted, as a
-diffusion model's pictures are. Knows nothing of the renderer.
+It sees region boxes of composed pictures, a part of them passed through the VAE, blurred, noised or tinted, and a part
+put under noise and drawn out of it again by the shipped renderer: what is in those is known too, and they look as
+generated pictures do.
 """
 
 import argparse
@@ -17,12 +18,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from rich.progress import track
 from safetensors.torch import load_file
 from transformers import BertTokenizer, CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 from training import autoencoder, text
+from training.artwork import WORK
 from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
 from training.loop import pick_device, train
+from training.redrawn import redrawn
 from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
 from training.world import BACKGROUNDS, COLOURS, SIZE, SUBJECTS, Scene, Thing, paint
@@ -117,12 +121,15 @@ def _crop(image: Image.Image, cut: Cut) -> np.ndarray:
     return np.asarray(piece.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
-def crops(pictures: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Region crops, uint8 (n, 3, 48, 48), and their labels (n,): exact boxes first, then each once more, jittered."""
+def crops(pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Region crops, uint8 (n, 3, 48, 48), and their labels (n,): exact boxes first, then each once more, jittered.
+
+    `redraw`: the share of the pictures that the renderer draws over; some 0.5 s each on a CPU core.
+    """
     rng = np.random.default_rng(seed)
     vae, device = autoencoder.load(), pick_device()
     pixels, labels = [], []
-    for _ in range(0, pictures, 50):
+    for _ in track(range(0, pictures, 50), "pictures for the critic"):
         scenes = [random_scene(rng) for _ in range(46)]
         scenes += [(Scene(str(rng.choice(BACKGROUNDS)), (), int(rng.integers(2**31))), "empty") for _ in range(4)]
         images = [paint(scene) for scene, _ in scenes]
@@ -135,11 +142,21 @@ def crops(pictures: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         decoded = ((x + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         for i, array in zip(worn, decoded, strict=True):
             images[i] = Image.fromarray(array)
+        for i in rng.permutation(46)[: round(50 * redraw)]:
+            images[i] = redrawn(paint(scenes[i][0]), *scenes[i], rng)
         for (scene, arrangement), image in zip(scenes, images, strict=True):
             for thing, cut in boxes_of(scene, arrangement, rng):
                 pixels += [_crop(image, cut), _crop(image, _jittered(cut, rng))]
                 labels += [LABELS.index(label_of(thing))] * 2
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+
+
+def kept(name: str, pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """`crops`, kept in training/work under a name."""
+    path = WORK / f"{name}-{pictures}-{seed}.pt"
+    if not path.exists():
+        torch.save(crops(pictures, seed, redraw=redraw), path)
+    return torch.load(path, weights_only=True)
 
 
 def worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -198,6 +215,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--redrawn", type=int, default=1800, help="more pictures, 9 in 10 drawn over by the renderer")
     parser.add_argument("--from-shipped", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -211,8 +229,9 @@ def main() -> None:
     model.text_model.embeddings.token_embedding.weight.data.copy_(reduced / reduced.std() * 0.05)
     if args.from_shipped:
         _take_over(model, vectors)
-    pixels, labels = crops(args.pictures, seed=11)
-    held_pixels, held_labels = crops(250, seed=12)
+    composed, drawn = kept("critic", args.pictures, 11), kept("critic-redrawn", args.redrawn, 22, redraw=0.9)
+    pixels, labels = (torch.cat(pair) for pair in zip(composed, drawn, strict=True))
+    held = {"": kept("critic", 250, 12), "redrawn ": kept("critic-redrawn", 100, 21, redraw=0.9)}
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
 
     subject_of = labels // len(COLOURS)  # len(SUBJECTS) where there is nothing
@@ -241,10 +260,17 @@ def main() -> None:
         loss = loss + 0.5 * F.cross_entropy(painted.logsumexp(1)[there], colour[there])
         return loss + 0.5 * F.cross_entropy(painted.logsumexp(2)[there], subject[there]), {}
 
+    def measured(model: CLIPModel) -> dict[str, float]:
+        return {
+            f"{kind}{part}": share
+            for kind, (pixels, labels) in held.items()
+            for part, share in accuracy(model, tokenizer, pixels, labels).items()
+        }
+
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
         probe = build(len(tokenizer)).to(device)
         probe.load_state_dict(weights)
-        return accuracy(probe.eval(), tokenizer, held_pixels, held_labels)
+        return measured(probe.eval())
 
     weights = train(
         "scorer", model, [optimiser], loss_of, steps=args.steps, ema=0.99, every=200, on_checkpoint=on_checkpoint
@@ -257,7 +283,7 @@ def main() -> None:
         "colours": {name: _said(COLOUR_WORDS[name]) for name in COLOURS},
     }
     (FOLDER / "vocabulary.json").write_text(json.dumps(words, indent=1) + "\n")
-    print(json.dumps(accuracy(model.float(), tokenizer, held_pixels, held_labels)))
+    print(json.dumps(measured(model.float())))
 
 
 if __name__ == "__main__":
