@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
 from training.artwork import SHIPPED, WORK
-from training.loop import pick_device, train
+from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
 from training.world import SIZE, paint
 
@@ -81,7 +81,7 @@ def main() -> None:
         corners = rng.integers(0, SIZE - args.crop + 1, (args.batch, 2))
         crops = [train_set[i, :, y : y + args.crop, x : x + args.crop] for i, (y, x) in zip(rows, corners, strict=True)]
         x = torch.stack(crops).to(device).float() / 127.5 - 1
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             posterior = vae.encode(x).latent_dist
             y = vae.decode(posterior.mode() if args.decoder_only else posterior.sample()).sample
         error = y.float() - x

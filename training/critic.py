@@ -25,7 +25,7 @@ from transformers import BertTokenizer, CLIPConfig, CLIPModel, CLIPTextConfig, C
 from training import autoencoder, text
 from training.artwork import WORK
 from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
-from training.loop import pick_device, train
+from training.loop import mixed_precision, pick_device, train
 from training.redrawn import redrawn
 from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
@@ -135,7 +135,7 @@ def crops(pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tenso
         images = [paint(scene) for scene, _ in scenes]
         worn = rng.permutation(50)[:15]
         x = torch.from_numpy(np.stack([np.asarray(images[i]) for i in worn])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), mixed_precision(device):
             latents = vae.encode(x.to(device)).latent_dist.mode()
             latents = latents + 0.3 * torch.rand(len(worn), 1, 1, 1, device=device) * torch.randn_like(latents)
             x = vae.decode(latents).sample.float().clamp(-1, 1).cpu()

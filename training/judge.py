@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from benchmarks.judging import COLOURS, NOTHING, PATTERNS, SIDE, SUBJECTS, WEIGHTS, Judge, JudgeNet
 from training import autoencoder
 from training.critic import Cut, boxes_of, label_of, worn
-from training.loop import pick_device, train
+from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
 from training.world import BACKGROUNDS, Scene, Thing, paint
 
@@ -62,7 +62,7 @@ def _through_vae(images: list[Image.Image], rng: np.random.Generator) -> list[Im
     vae = _vae()
     device = next(vae.parameters()).device
     pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2)
-    with torch.autocast(device.type, torch.bfloat16):
+    with mixed_precision(device):
         latents = vae.encode(pixels.to(device).float() / 127.5 - 1).latent_dist.mode()
         noise = torch.from_numpy(rng.uniform(0, 0.3, (len(images), 1, 1, 1))).to(latents) * torch.randn_like(latents)
         out = vae.decode(latents + noise).sample.float().clamp(-1, 1).cpu()
@@ -136,7 +136,7 @@ def main() -> None:
         rows = [found[i] for i in rng.integers(0, len(found), args.batch)]
         x = worn(stacked([crop(images[i], box, rng) for i, _, box in rows]).to(device), rng)
         right = targets([thing for _, thing, _ in rows])
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             says = net(x)
         pairs = zip(says, right, strict=True)
         losses = [F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02) for said, y in pairs]

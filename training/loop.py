@@ -18,6 +18,17 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is the faster type there: a CPU without instructions for it takes five times float32's time."""
+    capabilities = torch.cpu.get_capabilities()
+    return device.type == "cuda" or bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16 where the processor multiplies it, else float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
+
+
 def save_atomically(state: Any, path: Path) -> None:
     """torch.save that never leaves half a file behind."""
     draft = path.with_suffix(".tmp")

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.artwork import WORK
 from training.briefs import brief_and_answer
-from training.loop import pick_device, train
+from training.loop import multiplies_bfloat16, pick_device, train
 
 ROOT = Path(__file__).parent.parent
 SHIPPED_ADAPTER = ROOT / "agent" / "embedded" / "planner-lora.gguf"
@@ -128,7 +128,8 @@ def main() -> None:
     device = pick_device()
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=file, dtype=torch.bfloat16, attn_implementation="eager"
+        folder, gguf_file=file, attn_implementation="eager",
+        dtype=torch.bfloat16 if multiplies_bfloat16(device) else torch.float32,
     )
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
     add_adapter(model)

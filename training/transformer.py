@@ -32,7 +32,7 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 from training import autoencoder, text
 from training.artwork import SHIPPED, WORK
 from training.captions import caption, cell_at, name_of, place_of
-from training.loop import pick_device, train
+from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene, regions_of
 from training.text import LENGTH
 from training.world import SIZE, paint
@@ -190,7 +190,7 @@ def latents_of(count: int, seed: int, size: int) -> tuple[torch.Tensor, list]:
             batch = [random_scene(rng) for _ in range(100)]
             pixels = np.stack([np.asarray(paint(scene, size)) for scene, _ in batch])
             x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad(), mixed_precision(device):
                 mode = vae.encode(x).latent_dist.mode()
             latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
             scenes += batch
@@ -304,7 +304,7 @@ def main() -> None:
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
 
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             shallow = hear(texts)
             turn, deep = 0, None
             if args.regional and step % 2:
