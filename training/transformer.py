@@ -13,8 +13,9 @@ the rest. Padding positions of the text are the same for every sample, so their 
 Half of the batches let the deep blocks hear another wording of the same whole picture than the shallow ones, from a
 random depth on: a depth schedule switches prompts between blocks, and this makes the model ready for it without masks.
 
-The stage `--regional` lets, in half of the batches, the tokens of each thing's box hear only that thing's words from a
-random depth on, exactly as the renderer's region attention does.
+The stage `--regional` lets, in three of four batches, the tokens of each thing's box hear only that thing's words from
+a random depth on, exactly as the renderer's region attention does. It draws the pictures in which regions matter most,
+nine things and things anywhere, twice as often.
 """
 
 import argparse
@@ -212,7 +213,7 @@ def main() -> None:
     parser.add_argument(
         "--from-shipped", action="store_true", help="start from renderer/pocket instead of from nothing"
     )
-    parser.add_argument("--regional", action="store_true", help="let half of the batches hear region prompts")
+    parser.add_argument("--regional", action="store_true", help="let most batches hear region prompts")
     args = parser.parse_args()
     name = args.name or ("regional" if args.regional else "transformer")
     torch.manual_seed(0)
@@ -260,6 +261,8 @@ def main() -> None:
         t5_states = t5(tokens.input_ids[:, :length], attention_mask=tokens.attention_mask[:, :length])
         return Heard(states, mask, t5_states.last_hidden_state)
 
+    chance = np.array([1 + (args.regional and arrangement in ("nine", "scatter")) for _, arrangement in scenes])
+    chance = chance / chance.sum()
     pool: list[tuple[np.ndarray, list[str]]] = []
 
     def wordings(rows: np.ndarray) -> list[str]:
@@ -268,7 +271,7 @@ def main() -> None:
     def next_batch() -> tuple[np.ndarray, list[str]]:
         """Pictures and captions; of eight batches' worth, sorted by length, one batch: most texts are short."""
         if not pool:
-            rows = rng.integers(0, len(latents), 8 * args.batch)
+            rows = rng.choice(len(latents), 8 * args.batch, p=chance)
             texts = wordings(rows)
             lengths = [len(text) or rng.random() * 200 for text in texts]
             order = rng.permutation(np.argsort(lengths).reshape(8, args.batch))
@@ -307,9 +310,9 @@ def main() -> None:
         with mixed_precision(device):
             shallow = hear(texts)
             turn, deep = 0, None
-            if args.regional and step % 2:
+            if args.regional and step % 4:
                 turn, deep = int(rng.integers(0, len(dit.blocks))), region_prompts(rows)
-            elif step % 4 < 2:
+            elif step % 8 < 4:
                 turn = int(rng.integers(1, len(dit.blocks)))
                 deep = hear([t and u for t, u in zip(texts, wordings(rows), strict=True)])
             out = forward(dit, attention, noisy, t.float(), shallow, rotary, deep, turn)
