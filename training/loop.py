@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 
 from training.artwork import WORK
 
@@ -27,6 +27,24 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16 where the processor multiplies it, else float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
+
+
+def muon(matrices: list[nn.Parameter], lr: float, device: torch.device) -> torch.optim.Optimizer:
+    """torch's Muon. It makes updates orthogonal in bfloat16, a third of a step where a CPU lacks it; there in float32."""
+    if not multiplies_bfloat16(device):
+        torch.optim._muon._zeropower_via_newtonschulz = _orthogonal  # type: ignore
+    return torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw")
+
+
+def _orthogonal(update: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """The Newton-Schulz iteration of Muon, on a matrix, in float32."""
+    a, b, c = coefficients
+    x = update.T if len(update) > update.shape[1] else update
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if len(update) > update.shape[1] else x
 
 
 def save_atomically(state: Any, path: Path) -> None:

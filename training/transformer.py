@@ -33,7 +33,7 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 from training import autoencoder, text
 from training.artwork import SHIPPED, WORK
 from training.captions import caption, cell_at, name_of, place_of
-from training.loop import mixed_precision, pick_device, train
+from training.loop import mixed_precision, muon, pick_device, train
 from training.scenes import random_scene, regions_of
 from training.text import LENGTH
 from training.world import SIZE, paint
@@ -240,7 +240,7 @@ def main() -> None:
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimisers = [
-        torch.optim.Muon(matrices, lr=args.lr, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw"),
+        muon(matrices, args.lr, device),
         torch.optim.AdamW(others, lr=args.lr / 2, betas=(0.9, 0.97), weight_decay=0.0),
     ]
     latents, scenes = latents_of(args.scenes, seed=3, size=args.size)
