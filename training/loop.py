@@ -30,7 +30,7 @@ def mixed_precision(device: torch.device) -> torch.autocast:
 
 
 def muon(matrices: list[nn.Parameter], lr: float, device: torch.device) -> torch.optim.Optimizer:
-    """torch's Muon. It makes updates orthogonal in bfloat16, a third of a step where a CPU lacks it; there in float32."""
+    """torch's Muon. It works in bfloat16, a third of a whole step on a CPU without it: there in float32."""
     if not multiplies_bfloat16(device):
         torch.optim._muon._zeropower_via_newtonschulz = _orthogonal  # type: ignore
     return torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, ns_steps=4, adjust_lr_fn="match_rms_adamw")
