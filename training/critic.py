@@ -22,6 +22,7 @@ from rich.progress import track
 from safetensors.torch import load_file
 from transformers import BertTokenizer, CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
+from ditpipe.renderer import scorer
 from training import autoencoder, text
 from training.artwork import WORK
 from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
@@ -177,18 +178,18 @@ def embed(model: CLIPModel, tokenizer: BertTokenizer, texts: list[str]) -> torch
 
 
 def see(model: CLIPModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Unit image embeddings of crops in -1…1, (crops, 96)."""
+    """Unit image embeddings of crops in -1…1, (crops, 96), at one look."""
     return F.normalize(model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output), dim=-1)
 
 
 def accuracy(
     model: CLIPModel, tokenizer: BertTokenizer, pixels: torch.Tensor, labels: torch.Tensor
 ) -> dict[str, float]:
-    """Shares of crops whose nearest label is right: both words, the subject, the colour."""
+    """Shares of crops whose nearest label is right in the eyes of the scorer: both words, the subject, the colour."""
     with torch.no_grad():
         bank = embed(model, tokenizer, LABELS)
         x = pixels.to(model.device).float() / 127.5 - 1
-        guess = torch.cat([(see(model, part) @ bank.T).argmax(-1) for part in x.split(200)]).cpu()
+        guess = torch.cat([(scorer.see(model, part) @ bank.T).argmax(-1) for part in x.split(200)]).cpu()
     pairs = [(LABELS[int(g)].split(), LABELS[int(y)].split()) for g, y in zip(guess, labels, strict=True)]
     return {
         "both": round(float((guess == labels).float().mean()), 4),
