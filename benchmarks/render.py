@@ -21,10 +21,10 @@ from torch import Tensor
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, heads_of, project_text
+from ditpipe.renderer.attention import Positions, RegionAttention, TextContext, normed_heads, project_text, segments
 from ditpipe.renderer.denoise import Kept, denoise
 from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.hunyuan import Hunyuan
+from ditpipe.renderer.hunyuan import Hunyuan, turns_of
 from ditpipe.renderer.listening import Listening
 from ditpipe.renderer.masks import owners, shares
 from ditpipe.renderer.text import TextStates
@@ -68,8 +68,8 @@ def timed(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
 # --- one cross-attention -------------------------------------------------------------------------------------------
 
 
-def attend(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
-    keys, values = project_text(layer, states)
+def heard(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    keys, values = (one.transpose(1, 2) for one in project_text(layer, states))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
 
 
@@ -83,21 +83,21 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     layer = Attention(1408, cross_attention_dim=1024, heads=16, dim_head=88, qk_norm="layer_norm", eps=1e-6, bias=True)
     layer = layer.requires_grad_(False).to(dtype)
     image, texts = torch.randn(1, side * side, 1408).to(dtype), torch.randn(regions, 333, 1024).to(dtype)
-    angles = torch.randn(side * side, 88)
+    angles = torch.randn(side * side, 44).repeat_interleave(2, 1)
     rotary = (angles.cos(), angles.sin())
     owner = owners(plan_of(regions).regions, rows=side, columns=side) - 1
-    segments = tuple(Segment(slice(0, 1), (owner == p).nonzero()[:, 0], p) for p in range(regions))
-    cached = TextContext(*project_text(layer, texts), segments)
+    who = segments(slice(0, 1), owner == torch.arange(regions)[:, None], device=owner.device)
+    cached, turns = TextContext(*project_text(layer, texts), tuple(who)), turns_of(rotary)
     plain = HunyuanAttnProcessor2_0()
 
     def query() -> Tensor:
-        return apply_rotary_emb(layer.norm_q(heads_of(layer, layer.to_q(image))), rotary)
+        return apply_rotary_emb(normed_heads(layer, layer.to_q(image), layer.norm_q).transpose(1, 2), rotary)
 
     def rcac() -> Tensor:
         """The authors' code: every token attends to every prompt, outputs are masked and summed, one projection."""
         q = query()
         masks = [(owner == p)[None, None, :, None].to(q.dtype) for p in range(regions)]
-        return finish(layer, sum(m * attend(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
+        return finish(layer, sum(m * heard(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
 
     def whole_layers() -> Tensor:
         """A whole layer per region, its output masked."""
@@ -107,10 +107,10 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     def dense_mask() -> Tensor:
         """All prompts in one sequence, and a mask that says who sees which."""
         allowed = owner[:, None] == torch.arange(regions).repeat_interleave(333)[None]
-        return finish(layer, attend(layer, query(), texts.flatten(0, 1)[None], allowed))
+        return finish(layer, heard(layer, query(), texts.flatten(0, 1)[None], allowed))
 
     def ours() -> Tensor:
-        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(rotary))
+        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(turns))
 
     with torch.inference_mode():
         ways: dict[str, Callable[[], Any]] = {
@@ -155,7 +155,8 @@ class Reduced:
         """Random text states of the published lengths; encoding is not what is measured here."""
         n = len(texts)
         mask = torch.ones(n, 77, dtype=torch.long), torch.ones(n, 256, dtype=torch.long)
-        return TextStates(torch.randn(n, 77, 1024), mask[0], torch.randn(n, 256, 2048), mask[1], ())
+        states = torch.randn(n, 77, 1024), mask[0], torch.randn(n, 256, 2048), mask[1]
+        return TextStates(*states, heard=torch.randn(n, 333, 1024), truncated=())
 
     def plain_step(self, steps: int) -> float:
         """Seconds of a step of diffusers' HunyuanDiTPipeline with one prompt."""

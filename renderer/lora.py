@@ -74,6 +74,11 @@ def worn(each: Sequence[Worn]) -> Iterator[None]:
         _WORN.reset(token)
 
 
+def acts_on(part: str) -> bool:
+    """Whether a LoRA that acts now has weights for a layer in the part of the model with that name."""
+    return any(name.startswith(part) for one in _WORN.get() for name in one.lora.weights)
+
+
 def _hook(name: str) -> Callable[[Any, tuple[Any, ...], Tensor], Tensor | None]:
     def add(_: Any, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
         for one in _WORN.get():

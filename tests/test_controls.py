@@ -13,7 +13,7 @@ from test_attention import attention, regions
 from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Neighbours, RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.attention import Neighbours, RegionAttention, TextContext, project_text, segments
 from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
@@ -81,13 +81,13 @@ def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
     image, texts = torch.randn(2, 64, 32), torch.randn(3, 20, 24)
     some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
     share = with_scene(shares(some, rows=8, columns=8, patch=2), acting(some, 0.0))
-    tokens = [row.nonzero()[:, 0] for row in share]
-    segments = tuple(Segment(slice(0, 2), t, p, share[p, t].float()) for p, t in enumerate(tokens))
-    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), segments))
-    one_by_one = [
-        RegionAttention()(layer, image, TextContext(*project_text(layer, texts[[p]]), (Segment(slice(0, 2), None, 0),)))
-        for p in range(3)
-    ]
+
+    def heard(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        who = tuple(segments(slice(0, 2), share, device=share.device))
+        return RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
+
+    ours = heard(texts, share)
+    one_by_one = [heard(texts[[p]], torch.ones_like(share[:1])) for p in range(3)]
     summed = sum(share[p].float()[:, None] * out for p, out in enumerate(one_by_one))
     torch.testing.assert_close(ours, summed, rtol=1e-5, atol=1e-6)
 
@@ -261,16 +261,16 @@ def test_an_edit_computes_few_steps_whole() -> None:
 
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
-    speed = torch.randn(1, 2, 6, 4)
+    speed = torch.randn(1, 6, 2, 4)
     beside = Neighbours(kept=torch.tensor([0, 1, 2, 5]), total=6)
     for step in (2, 5):
         beside.step = step
-        assert beside.beside(step * speed, -step * speed)[0].shape[2] == 6
+        assert beside.beside(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
         beside.step = step
         keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
-        torch.testing.assert_close(keys[:, :, 2:], foreseen * speed[:, :, beside.kept])
-        torch.testing.assert_close(values[:, :, 2:], -foreseen * speed[:, :, beside.kept])
+        torch.testing.assert_close(keys[:, 2:], foreseen * speed[:, beside.kept])
+        torch.testing.assert_close(values[:, 2:], -foreseen * speed[:, beside.kept])
 
 
 def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Renderer) -> None:
