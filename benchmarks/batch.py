@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import DepthSchedule, Renderer, ScenePlan
-from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, project_text, segments
+from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, segments
 from ditpipe.renderer.denoise import initial_noise
 from ditpipe.renderer.hunyuan import predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import said
@@ -86,9 +86,10 @@ class Batch:
             t5 = torch.cat([states.t5[rows[-1:]], scenes])
             negative, *asked = whole_picture(transformer, t5, first.height // 8, first.width // 8)
             self.tone = torch.stack([negative] * len(plans) + asked)
+            text = self.family.text_states(states)
             self.projected = [
-                tuple(projection[rows] for projection in project_text(block.attn2, states.heard))
-                for block in transformer.blocks
+                tuple(projection[rows] for projection in self.family.project(index, text))
+                for index in range(len(transformer.blocks))
             ]
 
     def _listening(self, method: Method) -> list[Any]:

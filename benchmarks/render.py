@@ -152,10 +152,10 @@ class Reduced:
         self.own = Hunyuan(self.pipe)
 
     def prompts(self, texts: list[str]) -> TextStates:
-        """Random text states of the published lengths; encoding is not what is measured here."""
+        """Random states of prompts of 20 tokens in the published lengths; encoding is not what is measured here."""
         n = len(texts)
-        mask = torch.ones(n, 77, dtype=torch.long), torch.ones(n, 256, dtype=torch.long)
-        states = torch.randn(n, 77, 1024), mask[0], torch.randn(n, 256, 2048), mask[1]
+        bert_mask, t5_mask = ((torch.arange(length) < 20).long().repeat(n, 1) for length in (77, 256))
+        states = torch.randn(n, 77, 1024), bert_mask, torch.randn(n, 256, 2048), t5_mask
         return TextStates(*states, heard=torch.randn(n, 333, 1024), truncated=())
 
     def plain_step(self, steps: int) -> float:

@@ -30,25 +30,35 @@ class Segment:
     shares: Tensor | None = None
 
 
+# How many tokens a segment may repeat to have equally many for each prompt: less than what another call costs.
+REPEATED = 32
+
+
 def segments(rows: slice, shares: Tensor, *, device: torch.device, together: bool = True) -> list[Segment]:
     """Who listens to what, by the share of each prompt in every token: (prompts, tokens), a token's sum to one.
 
-    `together`: neighbouring prompts with equally many tokens become one segment, which attends at once.
+    `together`: neighbouring prompts with nearly equally many tokens become one segment, which attends at once; those
+    with fewer repeat their last token, which is then computed twice.
     """
-    counts, spans = (shares > 0).sum(1).tolist(), list[slice]()
-    for prompt in (prompt for prompt, count in enumerate(counts) if count):
-        if together and spans and spans[-1].stop == prompt and counts[prompt - 1] == counts[prompt]:
-            spans[-1] = slice(spans[-1].start, prompt + 1)
+    each, spans = [share.nonzero()[:, 0] for share in shares], list[slice]()
+    for prompt in (prompt for prompt, tokens in enumerate(each) if len(tokens)):
+        span = slice(spans[-1].start if spans else prompt, prompt + 1)
+        counts = [len(tokens) for tokens in each[span]]
+        if together and 0 not in counts and max(counts) * len(counts) - sum(counts) <= REPEATED:
+            spans[-1:] = [span]
         else:
             spans.append(slice(prompt, prompt + 1))
     out = []
-    for prompts in spans:
-        tokens, heard = shares[prompts].nonzero()[:, 1], shares[prompts][shares[prompts] > 0]
-        if (heard < 1).any():
-            out.append(Segment(rows, prompts, tokens.to(device), heard.float().to(device)))
+    for span in spans:
+        longest = torch.arange(max(len(tokens) for tokens in each[span]))
+        tokens = torch.cat([own[longest.clamp(max=len(own) - 1)] for own in each[span]])
+        first = torch.cat([longest < len(own) for own in each[span]])
+        heard = shares[span].repeat_interleave(len(longest), 0).gather(1, tokens[:, None])[:, 0] * first
+        if (heard[first] < 1).any():
+            out.append(Segment(rows, span, tokens.to(device), heard.float().to(device)))
         else:
-            everything = tokens.tolist() == list(range(shares.shape[1]))
-            out.append(Segment(rows, prompts, None if everything else tokens.to(device)))
+            in_place = torch.equal(tokens, torch.arange(shares.shape[1]))
+            out.append(Segment(rows, span, None if in_place else tokens.to(device)))
     return out
 
 
@@ -69,32 +79,29 @@ class TextContext:
 class Neighbours:
     """The tokens that an edit does not draw, as one block's self-attention sees them between two whole forwards.
 
-    `kept`: int64 indices of those tokens among `total`; `step`: the denoising step that is being computed. Remembered
+    `drawn`: int64 indices of the others among `total`; `step`: the denoising step that is being computed. Remembered
     are the keys and values of the last two whole forwards; they change steadily from step to step, so those of a step
     after them are extrapolated, by at most the distance of the two. Lives as long as one edit.
     """
 
-    kept: Tensor
+    drawn: Tensor
     total: int
     step: int = 0
     seen: tuple[tuple[int, Tensor, Tensor], ...] = field(default=(), repr=False)
 
     def beside(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembering the kept tokens;
-        a partial one's with the remembered tokens beside it."""
+        """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembered; the drawn tokens'
+        among the remembered others."""
         if keys.shape[1] == self.total:
-            kept = (states.index_select(1, self.kept) for states in (keys, values))
-            self.seen = (*self.seen[-1:], (self.step, *kept))
+            self.seen = (*self.seen[-1:], (self.step, keys, values))
             return keys, values
         (before, *old), (last, *new) = self.seen[0], self.seen[-1]
         ahead = min(1.0, (self.step - last) / (last - before)) if last > before else 0.0
-        return self._joined(keys, old[0], new[0], ahead), self._joined(values, old[1], new[1], ahead)
-
-    def _joined(self, drawn: Tensor, old: Tensor, new: Tensor, ahead: float) -> Tensor:
-        out = drawn.new_empty(drawn.shape[0], self.total, *drawn.shape[2:])
-        out[:, : drawn.shape[1]] = drawn
-        torch.lerp(old, new, 1 + ahead, out=out[:, drawn.shape[1] :])
-        return out
+        beside = [
+            torch.lerp(*pair, 1 + ahead).index_copy_(1, self.drawn, now)
+            for *pair, now in zip(old, new, (keys, values))
+        ]  # fmt: skip
+        return beside[0], beside[1]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from .control import residuals
 from .family import Asked, CrossFamily, Predict
 from .lora import acts_on
 from .stepcache import StepCache, through
-from .text import TextStates, encode, joined, text_states
+from .text import PaddedText, TextStates, encode, heard, joined, padded
 
 
 def take_over(transformer: Any) -> None:
@@ -136,10 +136,11 @@ class Hunyuan(CrossFamily):
     def joined(self, each: Sequence[TextStates]) -> TextStates:
         return joined(each)
 
-    def text_states(self, encoded: TextStates) -> Tensor:
+    def text_states(self, encoded: TextStates) -> PaddedText:
+        said = encoded.heard
         if acts_on("text_embedder"):
-            return text_states(self.model, encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
-        return encoded.heard
+            said = heard(self.model, encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
+        return padded(self.model, said, encoded.bert_mask, encoded.t5_mask)
 
     def tone(self, whole: TextStates) -> TextStates:
         """The negative and the scene prompt, of which the T5 states set the tone."""
@@ -148,8 +149,9 @@ class Hunyuan(CrossFamily):
     def layer(self, index: int) -> Any:
         return self.model.blocks[index].attn2
 
-    def project(self, index: int, states: Tensor) -> tuple[Tensor, Tensor]:
-        return project_text(self.layer(index), states)
+    def project(self, index: int, states: PaddedText) -> tuple[Tensor, Tensor]:
+        keys, values = project_text(self.layer(index), states.distinct[None])
+        return keys[0][states.where], values[0][states.where]
 
     def forward(self, shape: torch.Size, tone: TextStates, asked: Asked) -> Predict:
         """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the
@@ -162,9 +164,9 @@ class Hunyuan(CrossFamily):
             told = picture_conditions(2 * shape[0], *shape[-2:], like=tone.t5)
             controls = residuals(asked.followed, tone, *told, rotary)
         if kept := asked.kept:
-            drawn, others = kept.drawn.nonzero()[:, 0], (~kept.drawn).nonzero()[:, 0]
+            drawn = kept.drawn.nonzero()[:, 0]
             turns[True] = turns[False][drawn]
-            neighbours = [Neighbours(others, len(kept.drawn)) for _ in transformer.blocks]
+            neighbours = [Neighbours(drawn, len(kept.drawn)) for _ in transformer.blocks]
 
         @cache
         def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act

@@ -19,7 +19,7 @@ KEPT = 64
 class TextStates:
     """Encoded prompts. bert: (prompts, text_len, channels); t5: (prompts, text_len_t5, channels); masks of 0 and 1.
 
-    heard: what the cross-attentions hear, see `text_states`, when no LoRA acts.
+    heard: what the cross-attentions hear, padding aside and when no LoRA acts, see `heard`.
     """
 
     bert: Tensor
@@ -35,6 +35,18 @@ def joined(each: Sequence[TextStates]) -> TextStates:
     names = ("bert", "bert_mask", "t5", "t5_mask", "heard")
     states = {name: torch.cat([getattr(one, name) for one in each]) for name in names}
     return TextStates(**states, truncated=tuple(dict.fromkeys(text for one in each for text in one.truncated)))
+
+
+@dataclass(frozen=True)
+class PaddedText:
+    """What the cross-attentions hear of some prompts, padding once for all of them.
+
+    distinct: (text tokens + all prompts' own tokens, channels), padding first. where: which of them is where, int64
+    (prompts, text tokens).
+    """
+
+    distinct: Tensor
+    where: Tensor
 
 
 class Prompts:
@@ -76,14 +88,17 @@ def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
         states.append(hidden.to(dtype))
         masks.append(mask)
     own = {"bert": states[0], "bert_mask": masks[0], "t5": states[1], "t5_mask": masks[1]}
-    return TextStates(**own, heard=text_states(pipe.transformer, **own), truncated=(text,) if all(overlong) else ())
+    return TextStates(**own, heard=heard(pipe.transformer, **own), truncated=(text,) if all(overlong) else ())
 
 
-def text_states(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:
-    """What the cross-attentions hear: (prompts, text_len + text_len_t5, channels) (paper, section II-B).
+def heard(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:
+    """What cross-attentions hear, padding aside: (prompts, text_len + text_len_t5, channels) (paper, section II-B)."""
+    return torch.cat([bert, transformer.text_embedder(t5.flatten(0, 1)).unflatten(0, t5.shape[:2])], dim=1)
 
-    Padding positions hold a learned embedding that is attended to like any other.
-    """
-    mask = torch.cat([bert_mask, t5_mask], dim=1)[..., None].bool()
-    heard = torch.cat([bert, transformer.text_embedder(t5.flatten(0, 1)).unflatten(0, t5.shape[:2])], dim=1)
-    return torch.where(mask, heard, transformer.text_embedding_padding)
+
+def padded(transformer: Any, heard: Tensor, bert_mask: Tensor, t5_mask: Tensor) -> PaddedText:
+    """Padding positions hold a learned embedding that is attended to like any other, the same one for every prompt."""
+    padding, own = transformer.text_embedding_padding, torch.cat([bert_mask, t5_mask], 1).bool()
+    where = torch.arange(len(padding), device=own.device).repeat(len(own), 1)
+    where[own] = len(padding) + torch.arange(int(own.sum()), device=own.device)
+    return PaddedText(torch.cat([padding, heard[own]]), where)

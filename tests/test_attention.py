@@ -79,16 +79,25 @@ def test_rows_that_hear_the_same_prompts_are_heard_together() -> None:
         torch.testing.assert_close(row[None], masked_sum(layer, one[None], texts, owner), rtol=1e-5, atol=1e-6)
 
 
-def test_neighbouring_prompts_with_equally_many_tokens_are_one_segment() -> None:
-    def of(layout: str, side: int) -> list[tuple[int, int]]:
-        owner = owners(LAYOUTS[layout], rows=side, columns=side)
-        shares = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
-        each = segments(slice(0, 1), shares, device=CPU)
-        return [(one.prompts.start, one.prompts.stop) for one in each]
+def spans(layout: str, side: int) -> list[tuple[int, int]]:
+    owner = owners(LAYOUTS[layout], rows=side, columns=side)
+    shares = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
+    return [(one.prompts.start, one.prompts.stop) for one in segments(slice(0, 1), shares, device=CPU)]
 
-    assert of("3×3", 12) == [(1, 10)]  # 16 tokens each
-    assert of("3×3", 4) == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)]  # 1, 2, 1, 2, 4, …
-    assert of("uncovered area", 12) == [(0, 1), (1, 2), (2, 3)]
+
+def test_neighbouring_prompts_with_nearly_equally_many_tokens_attend_at_once() -> None:
+    assert spans("3×3", 12) == [(1, 10)]  # 16 tokens each
+    assert spans("3×3", 8) == [(1, 10)]  # 4, 6 or 9 tokens each: 17 are repeated
+    assert spans("3×3", 32) == [(1, 5), (5, 8), (8, 10)]  # 100, 110 or 121 tokens each: at most 32 are
+    assert spans("uncovered area", 12) == [(0, 1), (1, 3)]  # most of it is the scene's
+
+
+def test_repeated_tokens_of_soft_regions_are_heard_once() -> None:
+    share = torch.tensor([[0.5, 0.0, 1.0, 0.2, 0.0], [0.5, 1.0, 0.0, 0.8, 1.0]])
+    (one,) = segments(slice(0, 1), share, device=CPU)
+    assert one.tokens is not None and one.tokens.tolist() == [0, 2, 3, 3, 0, 1, 3, 4]
+    assert one.shares is not None
+    torch.testing.assert_close(one.shares, torch.tensor([0.5, 1, 0.2, 0, 0.5, 1, 0.8, 1]))
 
 
 def test_whoever_hears_one_prompt_everywhere_or_the_prompts_in_turn_is_not_gathered() -> None:

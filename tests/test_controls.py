@@ -262,15 +262,17 @@ def test_an_edit_computes_few_steps_whole() -> None:
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
     speed = torch.randn(1, 6, 2, 4)
-    beside = Neighbours(kept=torch.tensor([0, 1, 2, 5]), total=6)
+    beside = Neighbours(drawn=torch.tensor([3, 4]), total=6)
     for step in (2, 5):
         beside.step = step
         assert beside.beside(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
         beside.step = step
         keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
-        torch.testing.assert_close(keys[:, 2:], foreseen * speed[:, beside.kept])
-        torch.testing.assert_close(values[:, 2:], -foreseen * speed[:, beside.kept])
+        kept = [0, 1, 2, 5]
+        torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])
+        torch.testing.assert_close(values[:, kept], -foreseen * speed[:, kept])
+        assert keys[:, 3:5].eq(1).all() and values[:, 3:5].eq(0).all()
 
 
 def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Renderer) -> None:
