@@ -16,7 +16,7 @@ from torch import Tensor
 from ditpipe import DepthSchedule, Renderer, ScenePlan
 from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, segments
 from ditpipe.renderer.denoise import initial_noise
-from ditpipe.renderer.hunyuan import predict, rotary_embedding, turns_of, whole_picture
+from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import said
 from ditpipe.renderer.masks import owners
 
@@ -69,6 +69,7 @@ class Batch:
         layouts = {(p.width, p.height, p.negative, *(region.box for region in p.regions)) for p in plans}
         if len(layouts) > 1:
             raise ValueError("the plans of a batch must have the same size, boxes and negative prompt")
+        assert isinstance(renderer.family, Hunyuan)
         self.family, self.checkpoint, self.plans = renderer.family, renderer.checkpoint, plans
         self.pipe = renderer.pipe
         transformer = self.pipe.transformer

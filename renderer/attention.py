@@ -97,20 +97,21 @@ class Neighbours:
             return keys, values
         (before, *old), (last, *new) = self.seen[0], self.seen[-1]
         ahead = min(1.0, (self.step - last) / (last - before)) if last > before else 0.0
-        beside = [
-            torch.lerp(*pair, 1 + ahead).index_copy_(1, self.drawn, now)
-            for *pair, now in zip(old, new, (keys, values))
-        ]  # fmt: skip
-        return beside[0], beside[1]
+        keys, values = (
+            torch.lerp(then, now, 1 + ahead).index_copy_(1, self.drawn, drawn)
+            for then, now, drawn in zip(old, new, (keys, values), strict=True)
+        )
+        return keys, values
 
 
 @dataclass(frozen=True)
 class Positions:
     """Where a block's image tokens are: `turns`, their rotary embedding as complex numbers (tokens, head dim / 2), and
-    what lies beside them."""
+    what lies beside them. `asked`: which of them ask in self-attention, int64 (n,); None: all."""
 
     turns: Tensor | None
     neighbours: Neighbours | None = None
+    asked: Tensor | None = None
 
 
 def turned(states: Tensor, turns: Tensor | None) -> Tensor:
@@ -143,8 +144,8 @@ def project_text(attention: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
 
 def attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Attention of (batch, tokens, heads, head dim) to (batch, other tokens, heads, head dim); the query's shape."""
-    heads_first = (states.transpose(1, 2) for states in (query, keys, values))
-    return F.scaled_dot_product_attention(*heads_first).transpose(1, 2)
+    query, keys, values = (states.transpose(1, 2) for states in (query, keys, values))
+    return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2)
 
 
 def hear(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -206,11 +207,13 @@ class SelfAttention:
         attention_mask: None = None,
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
-        """hidden_states: (batch, image tokens, channels); returns that shape."""
-        turns = image_rotary_emb.turns
-        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), turns)
+        """hidden_states: (batch, image tokens, channels); returns that shape, or what the tokens that ask hear."""
+        turns, asked = image_rotary_emb.turns, image_rotary_emb.asked
         key, value = project_text(attn, hidden_states)
         key = turned(key, turns)
+        if asked is not None:
+            hidden_states, turns = hidden_states[:, asked], None if turns is None else turns[asked]
+        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), turns)
         if image_rotary_emb.neighbours is not None:
             key, value = image_rotary_emb.neighbours.beside(key, value)
         out: Tensor = attn.to_out[1](attn.to_out[0](attend(query, key, value).flatten(2)))

@@ -1,6 +1,7 @@
 """What is Hunyuan-DiT's own: how its text states, positions and one forward are computed. Knows no plan."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -63,15 +64,17 @@ def predict(
     heard: Sequence[TextContext],
     turns: Tensor,
     tokens: Tensor | None = None,
+    partial: bool = False,
     neighbours: Sequence[Neighbours] | None = None,
     controls: Callable[[Tensor, Tensor], list[Tensor]] | None = None,
     cache: StepCache | None = None,
 ) -> Tensor:
     """One forward of HunyuanDiT2DModel with a text per block. latents: (batch, channels, h, w); returns that shape.
 
-    tone: see `whole_picture`. turns: of the tokens that are computed. With `tokens` (int64, n) only those are, beside
-    `neighbours` that an earlier whole forward has filled, and the rest comes out as 0. controls: what to add to the
-    skips, of (latents, times). A cache needs the blocks after the first not always.
+    tone: see `whole_picture`. turns: of all tokens. With `tokens` (int64, n) only those are wanted, and the rest comes
+    out as 0: the last block computes them alone, and so does a `partial` forward everywhere, beside `neighbours` that a
+    whole one has filled. controls: what to add to the skips, of (latents, times). A cache needs the blocks after the
+    first not always.
     """
     config = transformer.config
     batch, _, height, width = latents.shape
@@ -81,10 +84,10 @@ def predict(
     embedder = transformer.time_extra_emb
     condition = embedder.timestep_embedder(embedder.time_proj(times).to(latents.dtype)) + tone
     skips: list[Tensor] = []
-    half = len(transformer.blocks) // 2
+    half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
     added = controls(latents, times) if controls else []
-    if tokens is not None:
-        x, added = x[:, tokens], [one[:, tokens] for one in added]
+    if tokens is not None and partial:
+        x, turns, added = x[:, tokens], turns[tokens], [one[:, tokens] for one in added]
 
     def through_block(x: Tensor, numbered: Any) -> Tensor:
         depth, (block, text) = numbered
@@ -92,6 +95,8 @@ def predict(
         if skip is not None and added:
             skip = skip + added.pop()
         places = Positions(turns, neighbours[depth] if neighbours else None)
+        if depth == last and tokens is not None and not partial:
+            return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
         x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
         if depth < half - 1:
             skips.append(x)
@@ -105,6 +110,16 @@ def predict(
     x = x.unflatten(1, (height // patch, width // patch)).unflatten(-1, (patch, patch, -1))
     x = torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)
     return x[:, : config.in_channels]  # the other half is the learned variance
+
+
+def block_at(block: Any, x: Tensor, skip: Tensor | None, condition: Tensor, text: TextContext, at: Positions) -> Tensor:
+    """HunyuanDiTBlock's forward at the tokens `at.asked`: (batch, tokens, channels) → (batch, n, channels)."""
+    if skip is not None:
+        x = block.skip_linear(block.skip_norm(torch.cat([x, skip], -1)))
+    x = x[:, at.asked] + block.attn1(block.norm1(x, condition), image_rotary_emb=at)
+    places = Positions(None if at.turns is None else at.turns[at.asked])
+    x = x + block.attn2(block.norm2(x), encoder_hidden_states=text, image_rotary_emb=places)
+    return x + block.ff(block.norm3(x))  # type: ignore[no-any-return]
 
 
 class Hunyuan(CrossFamily):
@@ -158,14 +173,13 @@ class Hunyuan(CrossFamily):
         kept ones (`Neighbours`); that is all that is approximate in it."""
         transformer, patch = self.model, self.patch
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
-        turns = {False: turns_of(rotary)}
+        turns = turns_of(rotary)
         drawn, neighbours, controls = None, None, None
         if asked.followed:
             told = picture_conditions(2 * shape[0], *shape[-2:], like=tone.t5)
             controls = residuals(asked.followed, tone, *told, rotary)
         if kept := asked.kept:
             drawn = kept.drawn.nonzero()[:, 0]
-            turns[True] = turns[False][drawn]
             neighbours = [Neighbours(drawn, len(kept.drawn)) for _ in transformer.blocks]
 
         @cache
@@ -176,8 +190,8 @@ class Hunyuan(CrossFamily):
             for block in neighbours or ():
                 block.step = step
             return predict(
-                transformer, latents, timestep, tone=whole(), heard=heard, turns=turns[partial],
-                tokens=drawn if partial else None, neighbours=neighbours, controls=controls, cache=asked.cache,
+                transformer, latents, timestep, tone=whole(), heard=heard, turns=turns, tokens=drawn, partial=partial,
+                neighbours=neighbours, controls=controls, cache=asked.cache,
             )  # fmt: skip
 
         return forward

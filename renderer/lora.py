@@ -48,6 +48,10 @@ class Worn:
     lora: LoadedLora
     masks: Masks | None = None
 
+    def also(self, other: Worn) -> Worn:
+        """The same LoRA, for sequences of the lengths of either."""
+        return self if self.masks is None else Worn(self.lora, {**self.masks, **(other.masks or {})})
+
     def added(self, name: str, x: Tensor) -> Tensor | None:
         """What it adds to the output of a layer for the input x, or None."""
         if name not in self.lora.weights:

@@ -17,6 +17,7 @@ from ditpipe.renderer.attention import Neighbours, RegionAttention, TextContext,
 from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
+from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import unwanted
 from ditpipe.renderer.masks import acting, owners, shares, with_scene
 
@@ -258,6 +259,32 @@ def test_edits_are_part_of_the_request_and_can_be_made_again(tiny: Renderer) -> 
 
 def test_an_edit_computes_few_steps_whole() -> None:
     assert sorted(whole_steps(20)) == [0, 2, 5, 9, 14] and len(whole_steps(30)) == 7 and whole_steps(1) == {0}
+
+
+def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Renderer) -> None:
+    """Its last block computes no others; everything before it is computed whole."""
+    family, model = tiny.family, tiny.family.model
+    assert isinstance(family, Hunyuan)
+    share = shares(plan_of(4).regions, rows=6, columns=6, patch=2)
+    drawn = share[2].nonzero()[:, 0]
+    with torch.inference_mode():
+        listening = family.listening(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
+        whole, part = listening.at(share), listening.at(share[:, drawn])
+        latents = torch.randn(2, family.channels, 12, 12)
+        told: dict[str, Any] = {
+            "tone": whole_picture(model, listening.tone.t5, 12, 12), "turns": turns_of(rotary_embedding(model, 6, 6))
+        }  # fmt: skip
+        everywhere = predict(model, latents, torch.tensor(500), heard=whole, **told)
+        beside = [Neighbours(drawn, 36) for _ in model.blocks]
+        there = predict(
+            model, latents, torch.tensor(500), heard=[*whole[:-1], part[-1]], tokens=drawn, neighbours=beside, **told
+        )
+        again = predict(
+            model, latents, torch.tensor(500), heard=part, tokens=drawn, partial=True, neighbours=beside, **told
+        )
+    mask = cells_of(torch.isin(torch.arange(36), drawn), 12, 12, 2)
+    torch.testing.assert_close(there, torch.where(mask, everywhere, 0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, there, rtol=1e-4, atol=1e-5)  # what was remembered is what it attends to
 
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
