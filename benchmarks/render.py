@@ -277,8 +277,8 @@ def main() -> None:
     lines += [
         "", "## A denoising step over diffusers' HunyuanDiTPipeline with one prompt", "",
         f"Half of Hunyuan-DiT's width, 4 blocks, {reduced.side}×{reduced.side} tokens, float32; all blocks regional, "
-        "prompts of 20 tokens. The pipeline's step embeds and pools the T5 states again; here encoding a prompt does the "
-        "one, and is not counted, and a render's first step the other.", "",
+        "prompts of 20 tokens. The pipeline's step embeds and pools the T5 states again; here encoding a prompt does "
+        "the one, and is not counted, and a render's first step the other.", "",
         "| regions | a step | with its share of preparing keys and values, 30 steps |", "|---|---|---|",
     ]  # fmt: skip
     for count, (step, whole) in whole_steps_table(reduced).items():
