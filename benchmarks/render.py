@@ -28,7 +28,6 @@ from ditpipe.renderer.hunyuan import Hunyuan, turns_of
 from ditpipe.renderer.listening import Listening
 from ditpipe.renderer.masks import owners, shares
 from ditpipe.renderer.text import TextStates
-from training.loop import multiplies_bfloat16
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
 LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}
@@ -259,7 +258,8 @@ def encoder_calls() -> tuple[int, int]:
 
 def main() -> None:
     console = Console()
-    dtype = torch.bfloat16 if multiplies_bfloat16(torch.device("cpu")) else torch.float32
+    able = torch.cpu.get_capabilities()
+    dtype = torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
     lines = [
         "# What regional control costs", "",
         "Printed by `python -m benchmarks.render`: ratios of processor time within one run, "
