@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import DepthSchedule, Renderer, ScenePlan
-from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, segments
 from ditpipe.renderer.denoise import initial_noise
-from ditpipe.renderer.hunyuan import predict, rotary_embedding, text_states
+from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import said
 from ditpipe.renderer.masks import owners
 
@@ -69,6 +69,7 @@ class Batch:
         layouts = {(p.width, p.height, p.negative, *(region.box for region in p.regions)) for p in plans}
         if len(layouts) > 1:
             raise ValueError("the plans of a batch must have the same size, boxes and negative prompt")
+        assert isinstance(renderer.family, Hunyuan)
         self.family, self.checkpoint, self.plans = renderer.family, renderer.checkpoint, plans
         self.pipe = renderer.pipe
         transformer = self.pipe.transformer
@@ -76,33 +77,35 @@ class Batch:
             block.attn2.set_processor(CoupleAttention())  # does all that RegionAttention does
         patch = 8 * transformer.config.patch_size
         self.owner = owners(first.regions, rows=first.height // patch, columns=first.width // patch)
-        # Prompts in this order: every plan's scene, every plan's region 1, every plan's region 2, …, the negative.
-        texts = [[*said(plan, "region"), plan.negative] for plan in plans]
-        ordered = [text for level in zip(*texts, strict=True) for text in level][: -len(plans)] + [first.negative]
+        # Prompts in this order: the first plan's scene and its regions, the second plan's, …, the negative.
+        ordered = [*(text for plan in plans for text in said(plan, "region")), first.negative]
         with torch.inference_mode():
             unique = list(dict.fromkeys(ordered))
             rows = torch.tensor([unique.index(text) for text in ordered])
             states = renderer.prompts(unique)
-            self.pooled = torch.cat([states.t5[rows[-1:]].expand(len(plans), -1, -1), states.t5[rows[: len(plans)]]])
-            full = text_states(transformer, states)
+            scenes = states.t5[rows[: -1 : len(first.regions) + 1]]
+            t5 = torch.cat([states.t5[rows[-1:]], scenes])
+            negative, *asked = whole_picture(transformer, t5, first.height // 8, first.width // 8)
+            self.tone = torch.stack([negative] * len(plans) + asked)
+            text = self.family.text_states(states)
             self.projected = [
-                tuple(projection[rows] for projection in project_text(block.attn2, full))
-                for block in transformer.blocks
+                tuple(projection[rows] for projection in self.family.project(index, text))
+                for index in range(len(transformer.blocks))
             ]
 
     def _listening(self, method: Method) -> list[Any]:
         """One text per block for rows [negative × plans, positive × plans]."""
-        count = len(self.plans)
-        asked = slice(count, 2 * count)
-        negative = Segment(slice(0, count), None, len(self.projected[0][0]) - 1)
-        scene = (negative, Segment(asked, None, slice(0, count)))
-        regions = (
-            negative,
-            *(
-                Segment(asked, (self.owner == p).nonzero()[:, 0], slice(int(p) * count, (int(p) + 1) * count))
-                for p in self.owner.unique()
-            ),
-        )
+        count, each, device = len(self.plans), len(self.plans[0].regions) + 1, self.owner.device
+
+        def hearing(owner: Tensor) -> tuple[Segment, ...]:
+            """Every plan hears its own prompts, by their owners."""
+            prompts = torch.arange(count * each)[:, None]
+            heard = [Segment(slice(0, count), slice(count * each, None))]
+            for i in range(count):
+                heard += segments(slice(count + i, count + i + 1), prompts == owner + i * each, device=device)
+            return tuple(heard)
+
+        scene, regions = hearing(torch.zeros_like(self.owner)), hearing(self.owner)
         heard: list[Any] = []  # RegionAttention's texts, or CoupleAttention's
         for (keys, values), level in zip(self.projected, levels_of(method, len(self.projected)), strict=True):
             at_scene, at_regions = TextContext(keys, values, scene), TextContext(keys, values, regions)
@@ -115,18 +118,18 @@ class Batch:
     ) -> list[Image.Image]:
         """One picture per plan, from that plan's seed; None means the model's own steps and guidance scale."""
         pipe, transformer = self.pipe, self.pipe.transformer
-        listening, pooled = self._listening(method), self.pooled
+        listening = self._listening(method)
         pairs = zip(self.plans, seeds, strict=True)
         noise = [initial_noise(self.family, plan, self.owner, seed) for plan, seed in pairs]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
         patch = transformer.config.patch_size
-        rotary = rotary_embedding(transformer, latents.shape[-2] // patch, latents.shape[-1] // patch)
+        turns = turns_of(rotary_embedding(transformer, latents.shape[-2] // patch, latents.shape[-1] // patch))
         guidance = guidance_scale or self.checkpoint.guidance_scale
         for timestep in scheduler.timesteps:
-            both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(pooled.dtype)
-            predicted = predict(transformer, both, timestep, pooled=pooled, heard=listening, rotary=rotary)
+            both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(self.tone.dtype)
+            predicted = predict(transformer, both, timestep, tone=self.tone, heard=listening, turns=turns)
             negative, positive = predicted.float().chunk(2)
             latents = scheduler.step(negative + guidance * (positive - negative), timestep, latents).prev_sample
         pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample

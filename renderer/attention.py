@@ -13,28 +13,60 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention
-from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The tokens of some batch rows that listen to one prompt, or each row to its own; `tokens` None means all.
+    """The tokens of some batch rows that listen to one prompt, or to neighbouring ones, equally many to each.
 
-    `shares`: how much each token listens to it, 0–1 (n,); None: it listens to nothing else.
+    `tokens`: int64 (n,), those of the first prompt, then those of the next, …; None: all, in their order. `shares`: how
+    much each of `tokens` listens to it, 0–1 (n,); None: it listens to nothing else.
     """
 
     rows: slice
-    tokens: Tensor | None  # int64 (n,)
-    prompt: int | slice  # a slice holds one prompt per row
+    prompts: slice
+    tokens: Tensor | None = None
     shares: Tensor | None = None
+
+
+# How many tokens a segment may repeat to have equally many for each prompt: less than what another call costs.
+REPEATED = 32
+
+
+def segments(rows: slice, shares: Tensor, *, device: torch.device, together: bool = True) -> list[Segment]:
+    """Who listens to what, by the share of each prompt in every token: (prompts, tokens), a token's sum to one.
+
+    `together`: neighbouring prompts with nearly equally many tokens become one segment, which attends at once; those
+    with fewer repeat their last token, which is then computed twice.
+    """
+    each, spans = [share.nonzero()[:, 0] for share in shares], list[slice]()
+    for prompt in (prompt for prompt, tokens in enumerate(each) if len(tokens)):
+        span = slice(spans[-1].start if spans else prompt, prompt + 1)
+        counts = [len(tokens) for tokens in each[span]]
+        if together and 0 not in counts and max(counts) * len(counts) - sum(counts) <= REPEATED:
+            spans[-1:] = [span]
+        else:
+            spans.append(slice(prompt, prompt + 1))
+    out = []
+    for span in spans:
+        longest = torch.arange(max(len(tokens) for tokens in each[span]))
+        tokens = torch.cat([own[longest.clamp(max=len(own) - 1)] for own in each[span]])
+        first = torch.cat([longest < len(own) for own in each[span]])
+        heard = shares[span].repeat_interleave(len(longest), 0).gather(1, tokens[:, None])[:, 0] * first
+        if (heard[first] < 1).any():
+            out.append(Segment(rows, span, tokens.to(device), heard.float().to(device)))
+        else:
+            in_place = torch.equal(tokens, torch.arange(shares.shape[1]))
+            out.append(Segment(rows, span, None if in_place else tokens.to(device)))
+    return out
 
 
 @dataclass(frozen=True)
 class TextContext:
     """What one block's cross-attention hears: keys and values of every prompt, and who listens to which.
 
-    keys, values: (heads, text tokens, head dim) of each prompt, in one tensor where all are equally long. The segments'
+    keys, values: (text tokens, heads, head dim) of each prompt, in one tensor where all are equally long. The segments'
     shares sum to one for every row and token.
     """
 
@@ -47,61 +79,88 @@ class TextContext:
 class Neighbours:
     """The tokens that an edit does not draw, as one block's self-attention sees them between two whole forwards.
 
-    `kept`: int64 indices of those tokens among `total`; `step`: the denoising step that is being computed. Remembered
+    `drawn`: int64 indices of the others among `total`; `step`: the denoising step that is being computed. Remembered
     are the keys and values of the last two whole forwards; they change steadily from step to step, so those of a step
     after them are extrapolated, by at most the distance of the two. Lives as long as one edit.
     """
 
-    kept: Tensor
+    drawn: Tensor
     total: int
     step: int = 0
     seen: tuple[tuple[int, Tensor, Tensor], ...] = field(default=(), repr=False)
 
     def beside(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """What to attend to: a whole forward's (batch, heads, total, head dim) as it is, remembering the kept tokens;
-        a partial one's with the remembered tokens beside it."""
-        if keys.shape[2] == self.total:
-            self.seen = (*self.seen[-1:], (self.step, keys[:, :, self.kept], values[:, :, self.kept]))
+        """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembered; the drawn tokens'
+        among the remembered others."""
+        if keys.shape[1] == self.total:
+            self.seen = (*self.seen[-1:], (self.step, keys, values))
             return keys, values
-        last, kept_keys, kept_values = self.seen[-1]
-        if len(self.seen) == 2:
-            before, old_keys, old_values = self.seen[0]
-            ahead = min(1.0, (self.step - last) / (last - before))
-            kept_keys, kept_values = (
-                torch.lerp(old, new, 1 + ahead) for old, new in ((old_keys, kept_keys), (old_values, kept_values))
-            )
-        return torch.cat([keys, kept_keys], 2), torch.cat([values, kept_values], 2)
+        (before, *old), (last, *new) = self.seen[0], self.seen[-1]
+        ahead = min(1.0, (self.step - last) / (last - before)) if last > before else 0.0
+        keys, values = (
+            torch.lerp(then, now, 1 + ahead).index_copy_(1, self.drawn, drawn)
+            for then, now, drawn in zip(old, new, (keys, values), strict=True)
+        )
+        return keys, values
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Where a block's image tokens are: rotary embedding, (tokens, head dim) each, and what lies beside them."""
+    """Where a block's image tokens are: `turns`, their rotary embedding as complex numbers (tokens, head dim / 2), and
+    what lies beside them. `asked`: which of them ask in self-attention, int64 (n,); None: all."""
 
-    rotary: tuple[Tensor, Tensor] | None
+    turns: Tensor | None
     neighbours: Neighbours | None = None
+    asked: Tensor | None = None
 
 
-def heads_of(attention: Attention, states: Tensor) -> Tensor:
-    """(batch, tokens, channels) → (batch, heads, tokens, head dim)."""
-    split: Tensor = states.unflatten(-1, (attention.heads, -1))
-    return split.transpose(1, 2)
+def turned(states: Tensor, turns: Tensor | None) -> Tensor:
+    """Rotary embedding of (batch, tokens, heads, head dim): each pair of numbers is a complex one, and is turned.
+
+    In place, where the numbers are float32.
+    """
+    if turns is None:
+        return states
+    pairs = torch.view_as_complex(states.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs.mul_(turns[:, None])).flatten(-2).to(states.dtype)
 
 
 def normed_heads(attention: Attention, states: Tensor, norm: Any) -> Tensor:
-    """`heads_of`, normalised within each head, or across all of them where the norm is that wide."""
-    if norm is None:
-        return heads_of(attention, states)
-    across = norm.weight is not None and norm.weight.shape[-1] == states.shape[-1]
-    return heads_of(attention, norm(states)) if across else norm(heads_of(attention, states))
+    """(batch, tokens, channels) → (batch, tokens, heads, head dim), normalised within each head, or across all of them
+    where the norm is that wide."""
+    across = norm is not None and norm.weight is not None and norm.weight.shape[-1] == states.shape[-1]
+    heads: Tensor = (norm(states) if across else states).unflatten(-1, (attention.heads, -1))
+    return heads if norm is None or across else norm(heads)
 
 
 def project_text(attention: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values (prompts, heads, text tokens, head dim) of text states (prompts, text tokens, channels).
+    """Keys and values (prompts, text tokens, heads, head dim) of text states (prompts, text tokens, channels).
 
     They carry neither timestep nor position: for one prompt they are the same in every step.
     """
     keys = normed_heads(attention, attention.to_k(states), attention.norm_k)
-    return keys, heads_of(attention, attention.to_v(states))
+    return keys, normed_heads(attention, attention.to_v(states), None)
+
+
+def attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attention of (batch, tokens, heads, head dim) to (batch, other tokens, heads, head dim); the query's shape."""
+    query, keys, values = (states.transpose(1, 2) for states in (query, keys, values))
+    return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2)
+
+
+def hear(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """`attend` to several prompts, (prompts, text tokens, heads, head dim): to each the next of the query's tokens.
+
+    The tokens of all rows that listen to one prompt attend to it together.
+    """
+    by_prompt = query.unflatten(1, (len(keys), -1)).transpose(0, 1)  # prompts, rows, tokens, heads, head dim
+    heard = attend(by_prompt.flatten(1, 2), keys, values)
+    return heard.view(by_prompt.shape).transpose(0, 1).flatten(1, 2)
+
+
+def chosen(states: Tensor | Sequence[Tensor], prompts: slice, like: Tensor) -> Tensor:
+    """Keys or values of some prompts: (prompts, text tokens, heads, head dim)."""
+    return (states[prompts] if isinstance(states, Tensor) else torch.stack(list(states[prompts]))).to(like.dtype)
 
 
 class RegionAttention:
@@ -116,25 +175,24 @@ class RegionAttention:
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
         """hidden_states: (batch, image tokens, channels); returns that shape. diffusers passes attention_mask=None."""
-        query = normed_heads(attn, attn.to_q(hidden_states), attn.norm_q)
-        if image_rotary_emb.rotary is not None:
-            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
-        feature = torch.zeros_like(query)
-        for segment in encoder_hidden_states.segments:
-            rows = query[segment.rows]
-            key, value = (
-                states[segment.prompt].to(query.dtype).expand(len(rows), -1, -1, -1)  # type: ignore
-                for states in (encoder_hidden_states.keys, encoder_hidden_states.values)
-            )
-            mine = rows if segment.tokens is None else rows.index_select(2, segment.tokens)
-            heard = F.scaled_dot_product_attention(mine, key, value)
-            if segment.shares is not None:
-                heard = segment.shares[:, None].to(heard.dtype) * heard
+        text = encoder_hidden_states
+        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), image_rotary_emb.turns)
+        soft = any(segment.shares is not None for segment in text.segments)
+        feature = torch.zeros_like(query) if soft else query  # else nobody else needs the query of who has heard
+        for segment in text.segments:
+            mine = query[segment.rows]
+            if segment.tokens is not None:
+                mine = mine.index_select(1, segment.tokens)
+            keys, values = (chosen(states, segment.prompts, query) for states in (text.keys, text.values))
+            heard = hear(mine, keys, values)
             if segment.tokens is None:
-                feature[segment.rows] += heard
+                feature[segment.rows] = heard
+            elif segment.shares is None:
+                feature[segment.rows].index_copy_(1, segment.tokens, heard)
             else:
-                feature[segment.rows].index_add_(2, segment.tokens, heard)
-        out: Tensor = attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+                shares = segment.shares[:, None, None].to(heard.dtype)
+                feature[segment.rows].index_add_(1, segment.tokens, shares * heard)
+        out: Tensor = attn.to_out[1](attn.to_out[0](feature.flatten(2)))
         return out
 
 
@@ -149,14 +207,14 @@ class SelfAttention:
         attention_mask: None = None,
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
-        """hidden_states: (batch, image tokens, channels); returns that shape."""
-        query = normed_heads(attn, attn.to_q(hidden_states), attn.norm_q)
+        """hidden_states: (batch, image tokens, channels); returns that shape, or what the tokens that ask hear."""
+        turns, asked = image_rotary_emb.turns, image_rotary_emb.asked
         key, value = project_text(attn, hidden_states)
-        if image_rotary_emb.rotary is not None:
-            query = apply_rotary_emb(query, image_rotary_emb.rotary)  # type: ignore
-            key = apply_rotary_emb(key, image_rotary_emb.rotary)  # type: ignore
+        key = turned(key, turns)
+        if asked is not None:
+            hidden_states, turns = hidden_states[:, asked], None if turns is None else turns[asked]
+        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), turns)
         if image_rotary_emb.neighbours is not None:
             key, value = image_rotary_emb.neighbours.beside(key, value)
-        feature = F.scaled_dot_product_attention(query, key, value)
-        out: Tensor = attn.to_out[1](attn.to_out[0](feature.transpose(1, 2).flatten(2)))
+        out: Tensor = attn.to_out[1](attn.to_out[0](attend(query, key, value).flatten(2)))
         return out

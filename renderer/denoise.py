@@ -94,6 +94,7 @@ def denoise(
         new = cells_of(kept.drawn, height, width, family.patch)
         whole = kept.whole(steps)
         latents = torch.where(new, latents, schedule.noised(kept.latents, noise, 0))
+    dtype = family.dtype
     for done in range(steps):
         index = schedule.first + done
         partial = kept is not None and family.partial and done not in whole
@@ -102,7 +103,7 @@ def denoise(
             seen = seen.repeat(2, 1, 1, 1)
         heard = hear(done / steps, partial)
         with wearing(done / steps, partial):
-            predicted = forward(seen.to(family.dtype), schedule.timestep(index), heard, done, partial).float()
+            predicted = forward(seen.to(dtype), schedule.timestep(index), heard, done, partial).float()
         if family.guided:
             negative, positive = predicted.chunk(2)
             predicted = negative + guidance * (positive - negative)

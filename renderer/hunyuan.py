@@ -1,6 +1,8 @@
 """What is Hunyuan-DiT's own: how its text states, positions and one forward are computed. Knows no plan."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,8 +13,9 @@ from torch import Tensor
 from .attention import Neighbours, Positions, RegionAttention, SelfAttention, TextContext, project_text
 from .control import residuals
 from .family import Asked, CrossFamily, Predict
+from .lora import acts_on
 from .stepcache import StepCache, through
-from .text import TextStates, encode, joined
+from .text import PaddedText, TextStates, encode, heard, joined, padded
 
 
 def take_over(transformer: Any) -> None:
@@ -22,22 +25,34 @@ def take_over(transformer: Any) -> None:
         block.attn2.set_processor(RegionAttention())
 
 
-def text_states(transformer: Any, texts: TextStates) -> Tensor:
-    """What the cross-attentions hear: (prompts, text_len + text_len_t5, channels) (paper, section II-B).
-
-    Padding positions hold a learned embedding that is attended to like any other.
-    """
-    t5 = transformer.text_embedder(texts.t5.flatten(0, 1)).unflatten(0, texts.t5.shape[:2])
-    mask = torch.cat([texts.bert_mask, texts.t5_mask], dim=1)[..., None].bool()
-    return torch.where(mask, torch.cat([texts.bert, t5], dim=1), transformer.text_embedding_padding)
-
-
 def rotary_embedding(transformer: Any, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """The two-dimensional rotary embedding of a grid of rows×columns tokens: (tokens, head dim) each."""
+    """The two-dimensional rotary embedding of a grid of rows×columns tokens: cosines and sines (tokens, head dim)."""
     crops = get_resize_crop_region_for_grid((rows, columns), 512 // 8 // transformer.config.patch_size)
     head_dim = transformer.inner_dim // transformer.num_heads
     device = transformer.device
     return get_2d_rotary_pos_embed(head_dim, crops, (rows, columns), device=device, output_type="pt")  # type: ignore[no-any-return]
+
+
+def turns_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """A rotary embedding as complex numbers, one for each pair of channels: (tokens, head dim / 2)."""
+    return torch.complex(rotary[0][:, ::2].contiguous(), rotary[1][:, ::2].contiguous())
+
+
+def picture_conditions(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Size and style of pictures of so many latent cells, as the network is told them: (batch, 6) and (batch,)."""
+    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=like.dtype, device=like.device)
+    return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
+
+
+def whole_picture(transformer: Any, t5: Tensor, height: int, width: int) -> Tensor:
+    """What T5 states (rows, text_len_t5, channels), size and style set for a picture of so many latent cells: (rows,
+    channels), added to the timestep's embedding and the same in every step."""
+    embedder = transformer.time_extra_emb
+    told = [embedder.pooler(t5)]
+    if embedder.use_style_cond_and_image_meta_size:
+        size, style = picture_conditions(len(t5), height, width, like=t5)
+        told += [embedder.size_proj(size.flatten()).to(t5.dtype).view(len(t5), -1), embedder.style_embedder(style)]
+    return embedder.extra_embedder(torch.cat(told, 1))  # type: ignore[no-any-return]
 
 
 def predict(
@@ -45,41 +60,43 @@ def predict(
     latents: Tensor,
     timestep: Tensor,
     *,
-    pooled: Tensor,
+    tone: Tensor,
     heard: Sequence[TextContext],
-    rotary: tuple[Tensor, Tensor],
+    turns: Tensor,
     tokens: Tensor | None = None,
+    partial: bool = False,
     neighbours: Sequence[Neighbours] | None = None,
     controls: Callable[[Tensor, Tensor], list[Tensor]] | None = None,
     cache: StepCache | None = None,
 ) -> Tensor:
     """One forward of HunyuanDiT2DModel with a text per block. latents: (batch, channels, h, w); returns that shape.
 
-    pooled: T5 states (batch, text_len_t5, channels) that set the tone of the whole picture. With `tokens` (int64, n)
-    only those are computed, beside `neighbours` that an earlier whole forward has filled, and the rest comes out as 0.
-    controls: what to add to the skips, of (latents, times). A cache needs the blocks after the first not always.
+    tone: see `whole_picture`. turns: of all tokens. With `tokens` (int64, n) only those are wanted, and the rest comes
+    out as 0: the last block computes them alone, and so does a `partial` forward everywhere, beside `neighbours` that a
+    whole one has filled. controls: what to add to the skips, of (latents, times). A cache needs the blocks after the
+    first not always.
     """
     config = transformer.config
     batch, _, height, width = latents.shape
     x = transformer.pos_embed(latents)
     total = x.shape[1]
-    if tokens is not None:
-        x, rotary = x[:, tokens], (rotary[0][tokens], rotary[1][tokens])
     times = timestep.to(latents.dtype).expand(batch)
-    size, style = picture_conditions(batch, height, width, like=latents)
-    condition = transformer.time_extra_emb(times, pooled, size, style, hidden_dtype=latents.dtype)
+    embedder = transformer.time_extra_emb
+    condition = embedder.timestep_embedder(embedder.time_proj(times).to(latents.dtype)) + tone
     skips: list[Tensor] = []
-    half = len(transformer.blocks) // 2
+    half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
     added = controls(latents, times) if controls else []
-    if tokens is not None:
-        added = [one[:, tokens] for one in added]
+    if tokens is not None and partial:
+        x, turns, added = x[:, tokens], turns[tokens], [one[:, tokens] for one in added]
 
     def through_block(x: Tensor, numbered: Any) -> Tensor:
         depth, (block, text) = numbered
         skip = skips.pop() if depth > half else None
         if skip is not None and added:
             skip = skip + added.pop()
-        places = Positions(rotary, neighbours[depth] if neighbours else None)
+        places = Positions(turns, neighbours[depth] if neighbours else None)
+        if depth == last and tokens is not None and not partial:
+            return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
         x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
         if depth < half - 1:
             skips.append(x)
@@ -95,10 +112,14 @@ def predict(
     return x[:, : config.in_channels]  # the other half is the learned variance
 
 
-def picture_conditions(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Size and style of pictures of so many latent cells, as the network is told them: (batch, 6) and (batch,)."""
-    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=like.dtype, device=like.device)
-    return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
+def block_at(block: Any, x: Tensor, skip: Tensor | None, condition: Tensor, text: TextContext, at: Positions) -> Tensor:
+    """HunyuanDiTBlock's forward at the tokens `at.asked`: (batch, tokens, channels) → (batch, n, channels)."""
+    if skip is not None:
+        x = block.skip_linear(block.skip_norm(torch.cat([x, skip], -1)))
+    x = x[:, at.asked] + block.attn1(block.norm1(x, condition), image_rotary_emb=at)
+    places = Positions(None if at.turns is None else at.turns[at.asked])
+    x = x + block.attn2(block.norm2(x), encoder_hidden_states=text, image_rotary_emb=places)
+    return x + block.ff(block.norm3(x))  # type: ignore[no-any-return]
 
 
 class Hunyuan(CrossFamily):
@@ -130,8 +151,11 @@ class Hunyuan(CrossFamily):
     def joined(self, each: Sequence[TextStates]) -> TextStates:
         return joined(each)
 
-    def text_states(self, encoded: TextStates) -> Tensor:
-        return text_states(self.model, encoded)
+    def text_states(self, encoded: TextStates) -> PaddedText:
+        said = encoded.heard
+        if acts_on("text_embedder"):
+            said = heard(self.model, encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
+        return padded(self.model, said, encoded.bert_mask, encoded.t5_mask)
 
     def tone(self, whole: TextStates) -> TextStates:
         """The negative and the scene prompt, of which the T5 states set the tone."""
@@ -140,29 +164,34 @@ class Hunyuan(CrossFamily):
     def layer(self, index: int) -> Any:
         return self.model.blocks[index].attn2
 
-    def project(self, index: int, states: Tensor) -> tuple[Tensor, Tensor]:
-        return project_text(self.layer(index), states)
+    def project(self, index: int, states: PaddedText) -> tuple[Tensor, Tensor]:
+        keys, values = project_text(self.layer(index), states.distinct[None])
+        return keys[0][states.where], values[0][states.where]
 
     def forward(self, shape: torch.Size, tone: TextStates, asked: Asked) -> Predict:
         """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the
         kept ones (`Neighbours`); that is all that is approximate in it."""
         transformer, patch = self.model, self.patch
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
-        pooled = tone.t5.repeat_interleave(shape[0], 0)
+        turns = turns_of(rotary)
         drawn, neighbours, controls = None, None, None
         if asked.followed:
-            told = picture_conditions(2 * shape[0], *shape[-2:], like=pooled)
+            told = picture_conditions(2 * shape[0], *shape[-2:], like=tone.t5)
             controls = residuals(asked.followed, tone, *told, rotary)
         if kept := asked.kept:
-            drawn, others = kept.drawn.nonzero()[:, 0], (~kept.drawn).nonzero()[:, 0]
-            neighbours = [Neighbours(others, len(kept.drawn)) for _ in transformer.blocks]
+            drawn = kept.drawn.nonzero()[:, 0]
+            neighbours = [Neighbours(drawn, len(kept.drawn)) for _ in transformer.blocks]
+
+        @cache
+        def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act
+            return whole_picture(transformer, tone.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             for block in neighbours or ():
                 block.step = step
             return predict(
-                transformer, latents, timestep, pooled=pooled, heard=heard, rotary=rotary,
-                tokens=drawn if partial else None, neighbours=neighbours, controls=controls, cache=asked.cache,
+                transformer, latents, timestep, tone=whole(), heard=heard, turns=turns, tokens=drawn, partial=partial,
+                neighbours=neighbours, controls=controls, cache=asked.cache,
             )  # fmt: skip
 
         return forward

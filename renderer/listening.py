@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..prompts.scene import ScenePlan
-from .attention import Segment, TextContext
+from .attention import TextContext, segments
 from .depth import Level, region_text, scene_text
 from .family import CrossFamily
 from .lora import LoadedLora, Worn, worn
@@ -72,10 +72,12 @@ class Listening:
             with worn([Worn(one) for one in voice]):
                 parts[voice] = family.project(index, spoken[level, voice])
         if len(parts) == 1:
-            return next(iter(parts.values()))
-        each = {voice: zip(*pair) for voice, pair in parts.items()}
-        keys, values = zip(*(next(each[voice]) for _, voice in self.texts[level]))
-        return keys, values
+            keys, values = next(iter(parts.values()))
+        else:
+            each = {voice: zip(*pair) for voice, pair in parts.items()}
+            keys, values = zip(*(next(each[voice]) for _, voice in self.texts[level]))
+        alike = len({len(one) for one in keys}) == 1
+        return (keys, values) if isinstance(keys, Tensor) or not alike else (torch.stack(keys), torch.stack(values))
 
     def at(self, shares: Tensor, *, pictures: int = 1) -> list[TextContext]:
         """One TextContext per block, for a batch of `pictures` unconditional rows and as many conditional ones.
@@ -84,17 +86,28 @@ class Listening:
         same shares as the prompts.
         """
         below, above = slice(0, pictures), slice(pictures, 2 * pictures)
-        segments = {}
+        together = all(isinstance(keys, Tensor) for keys, _ in self._projected)
+        heard = {}
         for level, scale in dict.fromkeys(self._heard):
-            texts, here = self.texts[level], coarser(shares, self._grid, scale)
-            segments[level, scale] = (
-                *_segments(below, self._spoken(unwanted(self.plan, level)), texts, here, self._device),
-                *_segments(above, self._spoken(said(self.plan, level)), texts, here, self._device),
+            here = coarser(shares, self._grid, scale)
+            heard[level, scale] = tuple(
+                segment
+                for rows, prompts in ((below, unwanted(self.plan, level)), (above, said(self.plan, level)))
+                for segment in segments(
+                    rows, self._of_texts(level, prompts, here), device=self._device, together=together
+                )
             )
         return [
-            TextContext(keys, values, segments[heard])
-            for (keys, values), heard in zip(self._projected, self._heard, strict=True)
+            TextContext(keys, values, heard[where])
+            for (keys, values), where in zip(self._projected, self._heard, strict=True)
         ]
+
+    def _of_texts(self, level: Level, prompts: list[str], shares: Tensor) -> Tensor:
+        """Share of each text of a level in every token, where prompts[i] has shares[i]; a single one has everything."""
+        out = shares.new_zeros(len(self.texts[level]), shares.shape[1])
+        for spoken, share in zip(self._spoken(prompts), shares if len(prompts) > 1 else torch.ones_like(shares[:1])):
+            out[self.texts[level].index(spoken)] += share
+        return out.clamp(max=1)
 
     def worn(self, shares: Tensor) -> list[Worn]:
         """The LoRAs as they act on the image's tokens; shares as in `at`."""
@@ -115,26 +128,3 @@ def truncated(encoded: Any) -> tuple[str, ...]:
     """Prompts that were longer than their encoders read, of a batch or of a list of encoded ones."""
     each = encoded if isinstance(encoded, list) else [encoded]
     return tuple(dict.fromkeys(text for one in each for text in one.truncated))
-
-
-def _segments(
-    rows: slice, prompts: list[Spoken], texts: list[Spoken], shares: Tensor, device: torch.device
-) -> list[Segment]:
-    """Who listens to which of `texts`, where prompts[i] has shares[i]; a single prompt has everything."""
-    out = []
-    for text in dict.fromkeys(prompts):
-        mine = [i for i, other in enumerate(prompts) if other == text]
-        share = shares[mine].sum(0).clamp(max=1) if len(prompts) > 1 else torch.ones_like(shares[0])
-        tokens = share.nonzero()[:, 0]
-        if not len(tokens):
-            continue
-        soft = bool((share[tokens] < 1).any())
-        out.append(
-            Segment(
-                rows,
-                None if len(tokens) == len(share) else tokens.to(device),
-                texts.index(text),
-                share[tokens].float().to(device) if soft else None,
-            )
-        )
-    return out

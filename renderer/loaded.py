@@ -71,7 +71,7 @@ class Loaded:
                 for one in request.controls
             ]
             noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
-            hear, wearing = _hearing(listening, share, len(seeds), kept)
+            hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
             steps = denoise(
                 family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
                 guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
@@ -147,13 +147,17 @@ def _hearing(
     listening: Any, share: Tensor, pictures: int, kept: Kept | None
 ) -> tuple[Hear, Callable[[float, bool], AbstractContextManager[None]]]:
     """What each block hears at a share of the steps done, for all tokens or for those that an edit draws, and which
-    LoRAs act then: a region's as strongly as its prompt."""
+    LoRAs act then: a region's as strongly as its prompt. The last block of an edit computes what it draws."""
 
     @cache
     def contexts(own: tuple[float, ...], partial: bool) -> tuple[Any, Any]:
         heard = with_scene(share, own)
-        heard = heard[:, kept.drawn.cpu()] if kept and partial else heard
-        return listening.at(heard, pictures=pictures), listening.worn(heard)
+        whole = listening.at(heard, pictures=pictures), listening.worn(heard)
+        if not kept:
+            return whole
+        drawn = heard[:, kept.drawn.cpu()]
+        part = listening.at(drawn, pictures=pictures), listening.worn(drawn)
+        return part if partial else ([*whole[0][:-1], part[0][-1]], [a.also(b) for a, b in zip(whole[1], part[1])])
 
     def at(progress: float, partial: bool) -> tuple[Any, Any]:
         return contexts(acting(listening.plan.regions, progress), partial)

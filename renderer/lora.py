@@ -48,6 +48,10 @@ class Worn:
     lora: LoadedLora
     masks: Masks | None = None
 
+    def also(self, other: Worn) -> Worn:
+        """The same LoRA, for sequences of the lengths of either."""
+        return self if self.masks is None else Worn(self.lora, {**self.masks, **(other.masks or {})})
+
     def added(self, name: str, x: Tensor) -> Tensor | None:
         """What it adds to the output of a layer for the input x, or None."""
         if name not in self.lora.weights:
@@ -72,6 +76,11 @@ def worn(each: Sequence[Worn]) -> Iterator[None]:
         yield
     finally:
         _WORN.reset(token)
+
+
+def acts_on(part: str) -> bool:
+    """Whether a LoRA that acts now has weights for a layer in the part of the model with that name."""
+    return any(name.startswith(part) for one in _WORN.get() for name in one.lora.weights)
 
 
 def _hook(name: str) -> Callable[[Any, tuple[Any, ...], Tensor], Tensor | None]:

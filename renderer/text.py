@@ -17,21 +17,36 @@ KEPT = 64
 
 @dataclass(frozen=True)
 class TextStates:
-    """Encoded prompts. bert: (prompts, text_len, channels); t5: (prompts, text_len_t5, channels); masks of 0 and 1."""
+    """Encoded prompts. bert: (prompts, text_len, channels); t5: (prompts, text_len_t5, channels); masks of 0 and 1.
+
+    heard: what the cross-attentions hear, padding aside and when no LoRA acts, see `heard`.
+    """
 
     bert: Tensor
     bert_mask: Tensor
     t5: Tensor
     t5_mask: Tensor
+    heard: Tensor
     truncated: tuple[str, ...]  # prompts that were longer than both encoders read
 
 
 def joined(each: Sequence[TextStates]) -> TextStates:
     """Encoded prompts as one batch."""
-    bert, bert_mask, t5, t5_mask = (
-        torch.cat([getattr(one, name) for one in each]) for name in ("bert", "bert_mask", "t5", "t5_mask")
-    )
-    return TextStates(bert, bert_mask, t5, t5_mask, tuple(dict.fromkeys(t for one in each for t in one.truncated)))
+    names = ("bert", "bert_mask", "t5", "t5_mask", "heard")
+    states = {name: torch.cat([getattr(one, name) for one in each]) for name in names}
+    return TextStates(**states, truncated=tuple(dict.fromkeys(text for one in each for text in one.truncated)))
+
+
+@dataclass(frozen=True)
+class PaddedText:
+    """What the cross-attentions hear of some prompts, padding once for all of them.
+
+    distinct: (text tokens + all prompts' own tokens, channels), padding first. where: which of them is where, int64
+    (prompts, text tokens).
+    """
+
+    distinct: Tensor
+    where: Tensor
 
 
 class Prompts:
@@ -48,8 +63,9 @@ class Prompts:
 
     def __call__(self, texts: Sequence[str]) -> Any:
         """The states of all texts, in their order: what the family's `joined` makes of them."""
+        dtype = self._family.dtype
         with self._lock:
-            return self._family.joined([self._encoded(text, self._family.dtype) for text in texts])
+            return self._family.joined([self._encoded(text, dtype) for text in texts])
 
     def _encode(self, text: str, dtype: torch.dtype) -> Any:
         with torch.inference_mode():
@@ -71,4 +87,18 @@ def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
             hidden = encoder(tokens.input_ids.to(encoder.device), attention_mask=mask)[0]
         states.append(hidden.to(dtype))
         masks.append(mask)
-    return TextStates(states[0], masks[0], states[1], masks[1], (text,) if all(overlong) else ())
+    own = {"bert": states[0], "bert_mask": masks[0], "t5": states[1], "t5_mask": masks[1]}
+    return TextStates(**own, heard=heard(pipe.transformer, **own), truncated=(text,) if all(overlong) else ())
+
+
+def heard(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:
+    """What cross-attentions hear, padding aside: (prompts, text_len + text_len_t5, channels) (paper, section II-B)."""
+    return torch.cat([bert, transformer.text_embedder(t5.flatten(0, 1)).unflatten(0, t5.shape[:2])], dim=1)
+
+
+def padded(transformer: Any, heard: Tensor, bert_mask: Tensor, t5_mask: Tensor) -> PaddedText:
+    """Padding positions hold a learned embedding that is attended to like any other, the same one for every prompt."""
+    padding, own = transformer.text_embedding_padding, torch.cat([bert_mask, t5_mask], 1).bool()
+    where = torch.arange(len(padding), device=own.device).repeat(len(own), 1)
+    where[own] = len(padding) + torch.arange(int(own.sum()), device=own.device)
+    return PaddedText(torch.cat([padding, heard[own]]), where)

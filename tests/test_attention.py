@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 
 from ditpipe import Box, LeveledPrompt, Region, grid
-from ditpipe.renderer.attention import RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.attention import Positions, RegionAttention, SelfAttention, TextContext, project_text, segments
+from ditpipe.renderer.hunyuan import turns_of
 from ditpipe.renderer.masks import owners
 
 
@@ -55,20 +56,79 @@ LAYOUTS = {
 }
 
 
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_gather_equals_masked_sum(layout: str) -> None:
+def test_gather_equals_masked_sum(layout: str, together: bool) -> None:
     layer, owner = attention(), owners(LAYOUTS[layout], rows=12, columns=12)
     image, texts = torch.randn(1, 144, 32), torch.randn(len(LAYOUTS[layout]) + 1, 20, 24)
-    segments = tuple(Segment(slice(0, 1), (owner == p).nonzero()[:, 0], int(p)) for p in owner.unique())
-    out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), segments))
+    shares = (owner == torch.arange(len(texts))[:, None]).double()
+    who = tuple(segments(slice(0, 1), shares, device=CPU, together=together))
+    out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
     torch.testing.assert_close(out, masked_sum(layer, image, texts, owner), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_that_hear_the_same_prompts_are_heard_together() -> None:
+    layer, owner = attention(), owners(LAYOUTS["3×3"], rows=12, columns=12)
+    image, texts = torch.randn(3, 144, 32), torch.randn(10, 20, 24)
+    who = tuple(segments(slice(0, 3), (owner == torch.arange(10)[:, None]).double(), device=CPU))
+    out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
+    for one, row in zip(image, out, strict=True):
+        torch.testing.assert_close(row[None], masked_sum(layer, one[None], texts, owner), rtol=1e-5, atol=1e-6)
+
+
+def spans(layout: str, side: int) -> list[tuple[int, int]]:
+    owner = owners(LAYOUTS[layout], rows=side, columns=side)
+    shares = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
+    return [(one.prompts.start, one.prompts.stop) for one in segments(slice(0, 1), shares, device=CPU)]
+
+
+def test_neighbouring_prompts_with_nearly_equally_many_tokens_attend_at_once() -> None:
+    assert spans("3×3", 12) == [(1, 10)]  # 16 tokens each
+    assert spans("3×3", 8) == [(1, 10)]  # 4, 6 or 9 tokens each: 17 are repeated
+    assert spans("3×3", 32) == [(1, 5), (5, 8), (8, 10)]  # 100, 110 or 121 tokens each: at most 32 are
+    assert spans("uncovered area", 12) == [(0, 1), (1, 3)]  # most of it is the scene's
+
+
+def test_repeated_tokens_of_soft_regions_are_heard_once() -> None:
+    share = torch.tensor([[0.5, 0.0, 1.0, 0.2, 0.0], [0.5, 1.0, 0.0, 0.8, 1.0]])
+    (one,) = segments(slice(0, 1), share, device=CPU)
+    assert one.tokens is not None and one.tokens.tolist() == [0, 2, 3, 3, 0, 1, 3, 4]
+    assert one.shares is not None
+    torch.testing.assert_close(one.shares, torch.tensor([0.5, 1, 0.2, 0, 0.5, 1, 0.8, 1]))
+
+
+def test_whoever_hears_one_prompt_everywhere_or_the_prompts_in_turn_is_not_gathered() -> None:
+    halves = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 1]])  # the upper half hears one, the lower half the other
+    for shares in (torch.ones(1, 4), halves):
+        (one,) = segments(slice(0, 2), shares, device=CPU)
+        assert one.tokens is None and one.shares is None and len(shares) == one.prompts.stop
+    soft = segments(slice(0, 2), torch.full([2, 4], 0.5), device=CPU)
+    assert [one.tokens.tolist() for one in soft if one.tokens is not None] == [[0, 1, 2, 3, 0, 1, 2, 3]]
 
 
 def test_one_prompt_equals_diffusers_processor() -> None:
     layer, image, text = attention(), torch.randn(2, 36, 32), torch.randn(1, 20, 24)
-    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, text), (Segment(slice(0, 2), None, 0),)))
-    theirs = HunyuanAttnProcessor2_0()(layer, image, encoder_hidden_states=text.expand(2, -1, -1))
+    angles = torch.randn(36, 8).repeat_interleave(2, 1)
+    rotary = angles.cos(), angles.sin()
+    everyone = tuple(segments(slice(0, 2), torch.ones(1, 36), device=CPU))
+    places = Positions(turns_of(rotary))
+    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, text), everyone), image_rotary_emb=places)
+    plain: Any = HunyuanAttnProcessor2_0()
+    theirs = plain(layer, image, encoder_hidden_states=text.expand(2, -1, -1), image_rotary_emb=rotary)
     torch.testing.assert_close(ours, theirs)
+
+
+def test_self_attention_equals_diffusers_processor() -> None:
+    torch.manual_seed(0)
+    layer = Attention(query_dim=32, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True)
+    image, angles = torch.randn(2, 36, 32), torch.randn(36, 8).repeat_interleave(2, 1)
+    rotary = angles.cos(), angles.sin()
+    ours = SelfAttention()(layer, image, image_rotary_emb=Positions(turns_of(rotary)))
+    plain: Any = HunyuanAttnProcessor2_0()
+    torch.testing.assert_close(ours, plain(layer, image, image_rotary_emb=rotary))
 
 
 def test_uncovered_tokens_belong_to_the_scene() -> None:

@@ -18,7 +18,7 @@ from benchmarks.judging import Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, seed_of
 from ditpipe import Renderer, RenderRequest
 from ditpipe.prompts.scene import Box
-from ditpipe.renderer.attention import Segment, TextContext, project_text
+from ditpipe.renderer.attention import Segment, TextContext, project_text, segments
 from ditpipe.renderer.depth import preset
 
 
@@ -223,14 +223,16 @@ def test_couple_equals_its_masked_sum() -> None:
     image, texts = torch.randn(1, 36, 32), torch.randn(3, 20, 24)  # base, left, right
     left = torch.arange(36) % 6 < 3
     keys, values = project_text(layer, texts)
-    base = TextContext(keys, values, (Segment(slice(0, 1), None, 0),))
-    halves = [Segment(slice(0, 1), half.nonzero()[:, 0], i + 1) for i, half in enumerate((left, ~left))]
+    base = TextContext(keys, values, (Segment(slice(0, 1), slice(0, 1)),))
+    shares = torch.stack([torch.zeros(36), left, ~left])
+    halves = segments(slice(0, 1), shares, device=shares.device)
     mixed = CoupleAttention()(layer, image, CoupledText(base, TextContext(keys, values, tuple(halves))))
 
     assert layer.norm_q is not None
     masks = torch.stack([torch.ones(36), left.float(), (~left).float()])
     masks = masks / masks.sum(0)
     query = layer.norm_q(layer.to_q(image).unflatten(-1, (2, -1)).transpose(1, 2))
+    keys, values = keys.transpose(1, 2), values.transpose(1, 2)
     heard = [F.scaled_dot_product_attention(query, keys[i : i + 1], values[i : i + 1]) for i in range(3)]
     feature = sum(mask[:, None] * one for mask, one in zip(masks, heard, strict=True))
     torch.testing.assert_close(mixed, layer.to_out[0](feature.transpose(1, 2).flatten(2)), rtol=1e-5, atol=1e-6)

@@ -13,10 +13,11 @@ from test_attention import attention, regions
 from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Neighbours, RegionAttention, Segment, TextContext, project_text
+from ditpipe.renderer.attention import Neighbours, RegionAttention, TextContext, project_text, segments
 from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
+from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import unwanted
 from ditpipe.renderer.masks import acting, owners, shares, with_scene
 
@@ -81,13 +82,13 @@ def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
     image, texts = torch.randn(2, 64, 32), torch.randn(3, 20, 24)
     some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
     share = with_scene(shares(some, rows=8, columns=8, patch=2), acting(some, 0.0))
-    tokens = [row.nonzero()[:, 0] for row in share]
-    segments = tuple(Segment(slice(0, 2), t, p, share[p, t].float()) for p, t in enumerate(tokens))
-    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), segments))
-    one_by_one = [
-        RegionAttention()(layer, image, TextContext(*project_text(layer, texts[[p]]), (Segment(slice(0, 2), None, 0),)))
-        for p in range(3)
-    ]
+
+    def heard(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        who = tuple(segments(slice(0, 2), share, device=share.device))
+        return RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
+
+    ours = heard(texts, share)
+    one_by_one = [heard(texts[[p]], torch.ones_like(share[:1])) for p in range(3)]
     summed = sum(share[p].float()[:, None] * out for p, out in enumerate(one_by_one))
     torch.testing.assert_close(ours, summed, rtol=1e-5, atol=1e-6)
 
@@ -260,17 +261,45 @@ def test_an_edit_computes_few_steps_whole() -> None:
     assert sorted(whole_steps(20)) == [0, 2, 5, 9, 14] and len(whole_steps(30)) == 7 and whole_steps(1) == {0}
 
 
+def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Renderer) -> None:
+    """Its last block computes no others; everything before it is computed whole."""
+    family, model = tiny.family, tiny.family.model
+    assert isinstance(family, Hunyuan)
+    share = shares(plan_of(4).regions, rows=6, columns=6, patch=2)
+    drawn = share[2].nonzero()[:, 0]
+    with torch.inference_mode():
+        listening = family.listening(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
+        whole, part = listening.at(share), listening.at(share[:, drawn])
+        latents = torch.randn(2, family.channels, 12, 12)
+        told: dict[str, Any] = {
+            "tone": whole_picture(model, listening.tone.t5, 12, 12), "turns": turns_of(rotary_embedding(model, 6, 6))
+        }  # fmt: skip
+        everywhere = predict(model, latents, torch.tensor(500), heard=whole, **told)
+        beside = [Neighbours(drawn, 36) for _ in model.blocks]
+        there = predict(
+            model, latents, torch.tensor(500), heard=[*whole[:-1], part[-1]], tokens=drawn, neighbours=beside, **told
+        )
+        again = predict(
+            model, latents, torch.tensor(500), heard=part, tokens=drawn, partial=True, neighbours=beside, **told
+        )
+    mask = cells_of(torch.isin(torch.arange(36), drawn), 12, 12, 2)
+    torch.testing.assert_close(there, torch.where(mask, everywhere, 0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, there, rtol=1e-4, atol=1e-5)  # what was remembered is what it attends to
+
+
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
-    speed = torch.randn(1, 2, 6, 4)
-    beside = Neighbours(kept=torch.tensor([0, 1, 2, 5]), total=6)
+    speed = torch.randn(1, 6, 2, 4)
+    beside = Neighbours(drawn=torch.tensor([3, 4]), total=6)
     for step in (2, 5):
         beside.step = step
-        assert beside.beside(step * speed, -step * speed)[0].shape[2] == 6
+        assert beside.beside(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
         beside.step = step
         keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
-        torch.testing.assert_close(keys[:, :, 2:], foreseen * speed[:, :, beside.kept])
-        torch.testing.assert_close(values[:, :, 2:], -foreseen * speed[:, :, beside.kept])
+        kept = [0, 1, 2, 5]
+        torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])
+        torch.testing.assert_close(values[:, kept], -foreseen * speed[:, kept])
+        assert keys[:, 3:5].eq(1).all() and values[:, 3:5].eq(0).all()
 
 
 def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Renderer) -> None:
