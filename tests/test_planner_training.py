@@ -21,8 +21,8 @@ def test_an_exported_adapter_is_read_back(tmp_path: Path) -> None:
     got = planner.read(tmp_path / "lora.gguf", HEADS)
     assert len(got) == len(weights)
     for name, value in weights.items():
-        _, layers, layer, _, part, side = name.split(".")
-        error = (got[f"{layers}.{layer}.{part}.{side}"] - value).abs()
+        _, layers, number, _, part, side = name.split(".")
+        error = (got[f"{layers}.{number}.{part}.{side}"] - value).abs()
         # q8_0 rounds to 127ths of the largest of 32 values, float16 keeps 11 bits.
         assert (error <= (value.abs().max() / 250 if side == "a" else value.abs() / 2000)).all(), name
 

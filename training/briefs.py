@@ -495,10 +495,11 @@ def distinct(rng: np.random.Generator, count: int, coloured: float) -> list[Thin
 
 def colours_later(rng: np.random.Generator, count: int) -> Body:
     """Two to four objects, then their colours, in any order, by name or by number."""
-    things, places = distinct(rng, count, 0.0), DEFAULT[count]
+    things = distinct(rng, count, 0.0)
+    places: tuple[str, ...] = DEFAULT[count]
     form = rng.random()
     if form < 0.3:
-        keys = [key for key in SEVERAL if len(key) == count] if count > 2 else list(PAIRS)
+        keys: list[Any] = [key for key in SEVERAL if len(key) == count] if count > 2 else list(PAIRS)
         places = pick(rng, keys)
     names = [a(thing, rng) for thing in things]
     if form >= 0.3:
@@ -509,7 +510,7 @@ def colours_later(rng: np.random.Generator, count: int) -> Body:
         start = pick(rng, SEVERAL[places]).format(*names)
     if rng.random() < 0.25:
         colour = colour_of(rng)
-        ways = (", all {c}", ". All of them are {c}", ". They are all {c}", ", all in {c}", ". Everything is {c}", ", each of them {c}")
+        ways: tuple[str, ...] = (", all {c}", ". All of them are {c}", ". They are all {c}", ", all in {c}", ". Everything is {c}", ", each of them {c}")
         if count == 2:
             ways = (", both {c}", ". Both are {c}", ", both in {c}", ". They are both {c}", ". They should be {c}", ", and both are {c}", ". Both of them are {c}")
         return start + pick(rng, ways).format(c=colour), put([replace(one, colour=colour) for one in things], places)
@@ -591,7 +592,7 @@ def groups_later(rng: np.random.Generator, count: int) -> Body:
     nouns = [one.subject if n == 1 else plural(one.subject) for one, n in ((first, number), (second, rest))]
     be = ["is" if n == 1 else "are" for n in (number, rest)]
     tails, upper = [], rng.random() < 0.5
-    places = list(DEFAULT[count])
+    places: list[str] = list(DEFAULT[count])
     if number <= 3 and rng.random() < 0.65:
         if number <= 2 and rest <= 2 and rng.random() < 0.4:
             sides = ("left", "right") if upper else ("right", "left")
