@@ -5,6 +5,7 @@ Each check is a pure function that says only what it is sure of: a finding costs
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from difflib import get_close_matches
 
 from ..prompts.answers import PlannedObject, PlannerAnswer
@@ -32,6 +33,16 @@ RELATIONS: list[tuple[str, Place, Place]] = [
     (r"left of", "left", "right"), (r"right of", "right", "left"), (r"above|over|on top of", "top", "bottom"),
     (r"below|under|beneath|underneath", "bottom", "top"),
 ]  # fmt: skip
+DOES = "(?:stands|sits|lies|sleeps|waits|flies|hangs|floats|swims)"
+# 'a cat sitting on a chair': all that stands between the two names.
+STANDING_ON = (
+    r"^ (?:that |which |who )?(?:is )?(?:\w+ing|sits|stands|lies|perched) on (?:a|an|one|my|his|her|its) "
+    r"(?:(?!and\b|with\b|or\b|in\b|at\b|by\b|near\b|next\b|beside\b)[\w-]+ ){0,2}$"
+)
+# 'left of the cat stands a dog': what stands between the two names.
+INVERTED = (
+    r" (?:is|sits|stands|lies|hangs|flies|hovers|waits|there is|we see) (?:a|an|one|my|the) (?:(?!and\b)[\w-]+ ){0,2}$"
+)
 # What follows a colour without being a noun.
 NO_NOUN = COLOURS | set("and or one ones with in on at is but colour color the next plus inside".split())
 # A place said anywhere in the brief, and the word that some object's place must then have.
@@ -59,9 +70,14 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us")) else word
 
 
+def flat(brief: str) -> str:
+    """The brief in small letters on one line; a line's end is a full stop."""
+    return " ".join(". ".join(line.strip() for line in brief.lower().splitlines()).split())
+
+
 def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
     """What is wrong with the answer, one sentence each; empty if nothing was found."""
-    text = " ".join(". ".join(line.strip() for line in brief.lower().splitlines()).split())
+    text = flat(brief)
     checks = (
         invented_subjects, missing_subjects, wrong_counts, repeated, wrong_colours, wrong_places, wrong_relations,
         empty_sides, broken_row, missing_background,
@@ -81,11 +97,13 @@ def invented_subjects(text: str, answer: PlannerAnswer) -> list[str]:
 
 
 def missing_subjects(text: str, answer: PlannerAnswer) -> list[str]:
-    """'a blue rocket' in the brief, no rocket anywhere in the plan. Only a noun right after a colour is sure enough."""
+    """'a blue rocket' in the brief, no rocket anywhere in the plan. Only a noun right after a colour is sure enough,
+    or one that begins a sentence: 'A king sits …'."""
     used = {singular(word) for word in _words(f"{_objects_text(answer)} {answer.background} {answer.mood}")}
     pairs = re.findall(rf"\b(?:a|an|one)\s+({ANY_COLOUR})\s+([a-z]+)\b(?!\s+([a-z]+ish|{SURROUNDINGS})\b)", text)
+    pairs += re.findall(rf"(?:^|[.;] )(?:a|an|one)( )([a-z]+) {DOES}\b", text)
     return [
-        f"The brief mentions a {colour} {noun}, the plan has no {noun}."
+        f"The brief mentions a {f'{colour} {noun}'.strip()}, the plan has no {noun}."
         for colour, noun in dict.fromkeys(pair[:2] for pair in pairs)
         if not _is_among(singular(noun), used | NO_NOUN) and not re.fullmatch(SURROUNDINGS, noun)
     ]
@@ -155,27 +173,44 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
 
 def wrong_relations(text: str, answer: PlannerAnswer) -> list[str]:
     """'a cat left of a dog', 'a cat and above it a dog', 'a cat with a dog to its left', and the plan swaps them."""
-    findings: list[str] = []
+    return [
+        f"The brief puts the {one.subject} at the {here} and the {other.subject} at the {there}, "
+        "the plan the other way round."
+        for one, here, other, there in said_relations(text, answer)
+        if there in one.position.split() or here in other.position.split()
+    ]
+
+
+def said_relations(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, Place, PlannedObject, Place]]:
+    """One object, where it is seen from another; that other, and where it is seen from the first."""
     named = sorted(
-        ((found.span(), one) for one in _sure(text, answer) if (found := re.search(rf"\b{_noun(one)}\b", text))),
+        (
+            (found.span(), one)
+            for one in _sure(text, answer, again=True)
+            if (found := re.search(rf"\b{_noun(one)}\b", text))
+        ),
         key=lambda pair: pair[0],
     )
     for ((_, end), first), ((start, stop), second) in zip(named, named[1:], strict=False):
         between, after = text[end:start], text[stop : stop + 25]
+        if re.search(STANDING_ON, between):
+            yield first, "top", second, "bottom"
         for relation, here, there in RELATIONS:
-            word = rf"\b(?<!up )(?<!down )({relation})"
+            turned = (
+                rf"(^|[.,;:] |\band )(to the |on the )?({relation}) (the |a |an |my |one )?(?:(?!and\b)[\w-]+ ){{0,2}}$"
+            )
+            if re.search(turned, text[: end - len(first.subject)]) and re.match(INVERTED, between):
+                yield second, here, first, there
+        for relation, here, there in RELATIONS:
+            word = rf"\b(?<!up )(?<!down )(?<!with )({relation})(?! (?:there|here)\b)"
             side = rf"({word} it|\b(to|on) its {here})\b"  # the second stands `here`, seen from the first
             other = r"(?!it\b|its\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
             if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):
-                wanted = {here: first, there: second}
-            elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(rf"\s+{side}", after):
-                wanted = {here: second, there: first}
-            else:
-                continue
-            if any(place in wanted[opposite].position.split() for place, opposite in ((here, there), (there, here))):
-                said = f"the {wanted[here].subject} at the {here} and the {wanted[there].subject} at the {there}"
-                findings.append(f"The brief puts {said}, the plan the other way round.")
-    return findings
+                yield first, here, second, there
+            elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(
+                rf"\s+(to the |on the )?{side}", after
+            ):
+                yield second, here, first, there
 
 
 def empty_sides(text: str, answer: PlannerAnswer) -> list[str]:
@@ -241,11 +276,15 @@ def _objects_text(answer: PlannerAnswer) -> str:
     return " ".join(f"{one.colour} {one.subject} {one.detail}" for one in answer.objects).lower()
 
 
-def _sure(text: str, answer: PlannerAnswer) -> list[PlannedObject]:
-    """Objects that the brief and the plan both name exactly once, so that what is said beside the name is theirs."""
+def _sure(text: str, answer: PlannerAnswer, *, again: bool = False) -> list[PlannedObject]:
+    """Objects that the brief and the plan both name exactly once, so that what is said beside the name is theirs.
+
+    `again`: or that the brief comes back to as 'the cat'.
+    """
     names = [one.subject.lower() for one in answer.objects]
-    return [
-        one
-        for one, name in zip(answer.objects, names, strict=True)
-        if names.count(name) == 1 and len(re.findall(rf"\b{re.escape(name)}\b", text)) == 1
-    ]
+    sure = []
+    for one, name in zip(answer.objects, names, strict=True):
+        mentions = [text[: found.start()].endswith("the ") for found in re.finditer(rf"\b{re.escape(name)}\b", text)]
+        if names.count(name) == 1 and (len(mentions) == 1 or (again and mentions[:1] == [False] and all(mentions[1:]))):
+            sure.append(one)
+    return sure

@@ -21,24 +21,35 @@ KNOWN = {
 OTHERS = {
     name: colour
     for colour, names in {
-        "brown": "horse, bear, owl, monkey, chair, table, violin, shoe, boot, teddy bear, deer, hedgehog, squirrel, beaver, otter, camel, "
+        "brown": "hen, falcon, hawk, bison, bull, mole, rat, hamster, weasel, stool, bench, cupboard, broom, ladder, cabin trunk, banjo, walnut, chestnut, pretzel, loaf of bread, cup of tea, bowl of nuts, pile of leaves, raft, canoe, gingerbread man, scarecrow, cowboy, hiker, monk, sparrow hawk, guinea pig, treasure chest, coffee bean, bowler hat, pine cone, fence, gate, "
+        "horse, bear, owl, monkey, chair, table, violin, shoe, boot, teddy bear, deer, hedgehog, squirrel, beaver, otter, camel, "
         "kangaroo, donkey, cello, barrel, basket, door, desk, cookie, potato, acorn, coconut, wagon, saddle, nest, log, sofa, wombat, moose",
-        "grey": "elephant, tower, bridge, mouse, shark, rhino, hippo, dolphin, koala, wolf, raccoon, statue, rock, spoon, "
+        "grey": "heron, ostrich, badger, lynx, catfish, wrench, screwdriver, coin, pebble, pyramid, fountain, radio, microphone, laptop, toaster, fridge, pan, gear, wheel, helmet, shield, drone, stone lion, tin can, watering can, knife, vacuum cleaner, battleship, zeppelin, manatee, "
+        "elephant, tower, bridge, mouse, shark, rhino, hippo, dolphin, koala, wolf, raccoon, statue, rock, spoon, "
         "fork, robot dog, submarine, anchor, sword, hammer, bucket, tank, satellite, washing machine, kettle, seal, walrus, pigeon",
-        "yellow": "lion, bee, lamp, banana, trumpet, sunflower, key, bell, sun, giraffe, chick, lemon, cheese, corn cob, pineapple, pencil, "
+        "yellow": "ray of light, bowl of soup, pot of honey, slice of cheese, glass of juice, lemonade stand, school desk, raincoat, pasta, star fruit, daffodil, excavator, wasp, eagle chick, baby duck, corn, mango, harp, bowl of rice, hay bale, torch, "
+        "lion, bee, lamp, banana, trumpet, sunflower, key, bell, sun, giraffe, chick, lemon, cheese, corn cob, pineapple, pencil, "
         "digger, saxophone, canary, bulldozer, medal, trophy, pancake, light bulb, leopard, cheetah",
-        "green": "frog, dragon, bottle, pear, bush, train, helicopter, tractor, dinosaur, alien, crocodile, snake, lizard, parrot, leaf, "
+        "green": "goblin, elf, toad, cabbage, lime, kiwi, clover, bamboo, vine, hedge, glass of lemonade, mantis, gecko, beetle car, soldier, wreath, pea, bell pepper, wine bottle, bunch of grapes, bag of apples, kale, garden hose, "
+        "frog, dragon, bottle, pear, bush, train, helicopter, tractor, dinosaur, alien, crocodile, snake, lizard, parrot, leaf, "
         "broccoli, cucumber, watermelon, avocado, grasshopper, caterpillar, iguana, pine, palm tree, fern, pickle, chameleon",
-        "black": "penguin, piano, hat, spider, crow, raven, bat, panther, beetle, ant, camera, motorcycle, locomotive, typewriter, cannon",
-        "white": "sheep, clock, cup, airplane, lighthouse, cloud, snowman, ghost, candle, cow, unicorn, swan, goose, polar bear, plate, "
+        "black": "pirate, ninja, magpie, orca, gorilla, tyre, record player, bowling ball, limousine, top hat, umbrella stand, pirate ship, oven, cauldron, chess piece, blackbird, tuxedo, cup of coffee, frying pan, vulture, skunk, "
+        "penguin, piano, hat, spider, crow, raven, bat, panther, beetle, ant, camera, motorcycle, locomotive, typewriter, cannon",
+        "white": "nurse, chef, bride, knight, king, pelican, albatross, ermine, lamb, poodle, mountain goat, glass of milk, bowl of cream, piece of paper, envelope, tooth fairy, pearl, daisy chain, ice bear, moonstone, toilet, sink, bottle of milk, ambulance, caravan, lily, swan boat, marshmallow, iceberg, feather, skull, skeleton, mummy, yeti, stork, eagle owl, dice, shepherd dog, dandelion, "
+        "sheep, clock, cup, airplane, lighthouse, cloud, snowman, ghost, candle, cow, unicorn, swan, goose, polar bear, plate, "
         "egg, tooth, bathtub, goat, dove, seagull, igloo, windmill, church, mug, vase, pillow, angel, astronaut, bowl, paper plane, llama",
-        "orange": "fox, pizza, carrot, tent, tiger, pumpkin, peach, basketball, crane, traffic cone, clownfish, koi, squash",
-        "red": "strawberry, cherry, rose, truck, drum, ball, kite, gift, crab, fire truck, ladybug, lobster, tomato, chili, barn, telephone, "
+        "orange": "papaya, apricot, basket of oranges, salmon, tiger cub, oriole, life jacket, goldfish bowl, bonfire, campfire, marigold, lynx cub, safety vest, maple leaf, orangutan, cup of soup, bag of chips, "
+        "fox, pizza, carrot, tent, tiger, pumpkin, peach, basketball, crane, traffic cone, clownfish, koi, squash",
+        "red": "box of chocolates, bunch of roses, slice of pizza, bowl of cherries, stack of bricks, raspberry, pomegranate, radish, double-decker, postbox, armchair, carpet, queen, clown, firefighter, santa, gnome, dragonfly, cardinal, macaw, tomato plant, toy truck, candy cane, pepper, jar of jam, stop sign, lipstick, tractor trailer, boxing glove, sleigh, hot dog, "
+        "strawberry, cherry, rose, truck, drum, ball, kite, gift, crab, fire truck, ladybug, lobster, tomato, chili, barn, telephone, "
         "mailbox, lantern, backpack, scarf, robin, rooster, sled, racing car, poppy, devil, accordion, mitten",
-        "blue": "book, teapot, bicycle, boy, peacock, jellyfish, bluebird, policeman, globe, tram, scooter, jay, "
+        "blue": "sailor, pilot, pupil, kingfisher, blue tit, swordfish, manta ray, stack of books, glass of water, bottle of water, jar of ink, sapphire, waterfall, blueberry, bunch of violets, skateboard, surfboard, trolley, jug, bucket of water, raindrop, skirt, sock, "
+        "book, teapot, bicycle, boy, peacock, jellyfish, bluebird, policeman, globe, tram, scooter, jay, "
         "swimming pool, hummingbird, mermaid, dress, pot, wizard hat, suitcase, plane",
-        "pink": "girl, pig, flamingo, ice cream, ice cream cone, princess, piglet, doll, ballerina, bow, seashell, donut, lollipop",
-        "purple": "wizard, octopus, grape, eggplant, witch, plum, orchid, monster, squid, amethyst, iris, starfish, hippopotamus",
+        "pink": "bouquet of roses, scoop of ice cream, slice of cake, plate of cookies, fairy, flamingo chick, peony, lotus, piggy bank, teacup, candy, sweet, cherry tree, worm, axolotl, ribbon, crib, handbag, "
+        "girl, pig, flamingo, ice cream, ice cream cone, princess, piglet, doll, ballerina, bow, seashell, donut, lollipop",
+        "purple": "sorcerer, bunch of lavender, beetroot, fig, aubergine, cape, throne, potion, bottle of ink, grape vine, crocus, sea urchin, magic wand, crystal ball, ghost train, turnip, lilac bush, "
+        "wizard, octopus, grape, eggplant, witch, plum, orchid, monster, squid, amethyst, iris, starfish, hippopotamus",
     }.items()
     for name in names.split(", ")
 }  # fmt: skip
@@ -46,6 +57,9 @@ IRREGULAR = {
     "fish": "fish", "goldfish": "goldfish", "sheep": "sheep", "deer": "deer", "mouse": "mice", "goose": "geese", "wolf": "wolves",
     "leaf": "leaves", "tooth": "teeth", "cactus": "cactuses", "policeman": "policemen", "clownfish": "clownfish", "jellyfish": "jellyfish",
     "starfish": "starfish", "scarf": "scarves", "moose": "moose", "koi": "koi", "squid": "squid", "corn cob": "corn cobs", "snowman": "snowmen",
+    "salmon": "salmon", "catfish": "catfish", "swordfish": "swordfish", "bison": "bison", "gingerbread man": "gingerbread men", "knife": "knives",
+    "shelf": "shelves", "elf": "elves", "maple leaf": "maple leaves", "dice": "dice", "mango": "mangoes", "loaf of bread": "loaves of bread",
+    "box of chocolates": "boxes of chocolates", "bunch of roses": "bunches of roses", "glass of milk": "glasses of milk",
 }  # fmt: skip
 PLAIN_COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey", "gray",
@@ -80,12 +94,13 @@ LIGHTS = tuple((said, said.split(" ", 1)[1]) for said in (
     "in soft morning light", "with dramatic lighting", "in pastel colours", "in golden light", "in candle light", "in thick fog", "in mist",
     "in warm light", "in bright sunshine", "with long shadows", "in soft light", "in neon light", "with strong contrast", "in cold light",
     "in dim light", "with a soft glow", "in muted colours", "in harsh light", "with glowing edges", "in hazy light",
-    "in vivid colours", "in low light", "in soft pastel tones", "with gentle shadows", "in stormy light",
+    "in bright light", "in golden light", "in moonlight", "with soft moonlight", "in bright daylight", "in warm evening light", "in vivid colours", "in low light", "in soft pastel tones", "with gentle shadows", "in stormy light",
 ))  # fmt: skip
 USUAL_LIGHT = {
     "at night": "soft moonlight", "in the sky": "bright daylight", "at sunset": "warm evening light",
     "on a meadow": "fresh daylight", "on the beach": "bright sunshine", "in the snow": "cold clear light",
-    "under water": "shimmering blue light", "in a room": "warm lamp light", "": "clear daylight",
+    "under water": "shimmering blue light", "in a room": "warm lamp light", "in the desert": "bright sunshine",
+    "in the forest": "fresh daylight", "in the city": "clear daylight", "in the mountains": "cold clear light", "": "clear daylight",
 }  # fmt: skip
 # What people say for a background of the pocket world: phrases that end or open a brief, and whole sentences.
 BACKGROUND_PHRASES = {
@@ -131,6 +146,22 @@ BACKGROUND_PHRASES = {
         "in a cosy room", "inside", "in a bedroom", "at home", "in the room", "on the floor of a room", "in a living room",
         "in the nursery", "in my room", "inside a room", "in a small room", "in the children's room", "room background", "in an empty room",
     ),
+    "in the desert": (
+        "in the desert", "in a desert", "on sand dunes", "in the Sahara", "in the hot desert", "among the dunes", "in a dry desert", "in the desert sand",
+        "on a dune", "desert background", "with a desert behind", "with dunes in the background", "in the middle of the desert", "desert",
+    ),
+    "in the forest": (
+        "in the forest", "in a forest", "among trees", "in the wood", "in a dark forest", "deep in the forest", "between the trees",
+        "in a thick forest", "forest background", "with a forest behind", "with trees all around", "in the middle of the forest", "forest", "at the edge of the forest",
+    ),
+    "in the city": (
+        "in the city", "in a city", "in front of skyscrapers", "downtown", "in the town", "in a big city", "in the middle of the city", "between skyscrapers",
+        "city background", "with a city behind", "with skyscrapers in the background", "in the city centre", "in front of a skyline", "in town", "city",
+    ),
+    "in the mountains": (
+        "in the mountains", "in front of mountains", "high in the mountains", "on a mountain", "in the alps", "mountain background", "with mountains behind",
+        "with mountains in the background", "up in the mountains", "among the mountains", "in front of a mountain", "mountains", "between high mountains",
+    ),
 }  # fmt: skip
 BACKGROUND_SENTENCES = {
     "at night": ("It is night.", "Night sky behind them.", "Make it night time.", "It's a starry night.", "It's dark outside.", "Background: night.", "The stars are out."),
@@ -140,13 +171,33 @@ BACKGROUND_SENTENCES = {
     "on the beach": ("The background is a beach.", "It's at the beach.", "Background: beach.", "There is sand and sea around.", "We are at the beach."),
     "in the snow": ("It has snowed.", "Snow all around.", "Background: snow.", "It is winter.", "Everything is covered in snow.", "It's snowing."),
     "under water": ("It all happens under the sea.", "Background: underwater.", "They are under water.", "We are at the bottom of the sea."),
+    "in the desert": ("They are in the desert.", "Background: desert.", "There are dunes all around.", "It's a hot desert.", "The background is a desert."),
+    "in the forest": ("They are in the forest.", "Background: forest.", "There are trees all around.", "We are in the woods.", "The background is a forest."),
+    "in the city": ("They are in the city.", "Background: city.", "There are skyscrapers behind them.", "We are in a big city.", "The background is a city."),
+    "in the mountains": ("They are in the mountains.", "Background: mountains.", "There are mountains behind them.", "We are in the mountains.", "Mountains as background."),
     "in a room": ("They are inside.", "Background: a room.", "It's inside a house.", "We are indoors.", "It is in a room."),
+}  # fmt: skip
+# A background told around the objects.
+BACKGROUND_CLAUSES = {
+    "at night": ("The stars shine on {b}", "Night has fallen. There is {b}", "The moon is up and the sky is dark. {b}", "When it is night, {b}", "On a dark and starry night: {b}", "The sky is dark and full of stars, {b}"),
+    "in the sky": ("The sky is empty except for {b}", "High up in the air there is {b}", "Nothing but sky around {b}", "A clear sky with {b}"),
+    "at sunset": ("The sun is about to set. {b}", "The sun goes down behind {b}", "It is getting dark, the sun sets. {b}", "The evening sun shines on {b}", "As the day ends, {b}"),
+    "on a meadow": ("The meadow is empty except for {b}", "Green grass surrounds {b}", "Around {b} there is nothing but grass", "In the grass there is {b}", "A meadow with {b}", "A lawn with {b}"),
+    "on the beach": ("The beach is empty except for {b}", "On the sand there is {b}", "A beach with {b}", "A sunny beach with {b}", "The waves roll in behind {b}", "We are at the sea, {b}"),
+    "in the snow": ("Snow covers everything around {b}", "It is snowing on {b}", "A snowy field with {b}", "A winter day with {b}", "Winter has come: {b}", "Deep snow around {b}"),
+    "under water": ("Deep in the ocean there is {b}", "Water is all around {b}", "The sea is empty except for {b}", "An underwater scene with {b}", "Far below the waves: {b}"),
+    "in a room": ("The room is empty except for {b}", "A room with {b}", "In the living room there is {b}", "Inside our house we see {b}", "A cosy room holds {b}"),
+    "in the desert": ("The desert is empty except for {b}", "Nothing but sand dunes around {b}", "A hot desert with {b}", "In the desert there is {b}"),
+    "in the forest": ("The forest is empty except for {b}", "Trees are all around {b}", "A forest with {b}", "A dark forest with {b}", "In the woods there is {b}", "In a forest lives {b}"),
+    "in the city": ("The city is empty except for {b}", "Skyscrapers stand behind {b}", "A city with {b}", "In the city we see {b}"),
+    "in the mountains": ("Mountains rise behind {b}", "A mountain landscape with {b}", "In the mountains there is {b}", "Snowy mountains behind {b}"),
 }  # fmt: skip
 # Backgrounds that the pocket model may not know are copied as they are said.
 ELSEWHERE = (
-    "in the desert", "in space", "in the forest", "in a city", "in the kitchen", "on the moon", "in the mountains", "on a street", "in a garden",
+    "in space", "in the kitchen", "on the moon", "on a street", "in the rain", "in thick fog", "in London", "in Egypt", "in New York", "in a thunderstorm",
+    "in a hospital", "at a bus stop", "in the bath", "in a barn", "in an office", "at the fair", "in a shop window", "on a bridge", "in Africa", "on a table", "at Christmas", "in a garden",
     "in front of a wall", "in the jungle", "by a lake", "in a cave", "on a farm", "in a library", "at the airport", "on a white background",
-    "in a swamp", "in outer space", "on mars", "in a museum", "at a party", "in a circus tent", "in the woods", "by a river", "in a bakery",
+    "in a swamp", "in outer space", "on mars", "in a museum", "at a party", "in a circus tent", "by a river", "in a bakery",
     "on an island", "on a stage", "in a supermarket", "at the zoo", "in a classroom", "on a black background", "in a volcano", "on the roof",
     "in autumn", "in spring", "in Paris", "in Tokyo", "in a pond", "in a harbour", "in a train station", "on a blue background", "in the bathroom",
     "under a rainbow", "in a temple", "on a battlefield", "in an old factory", "in a flower shop", "at a market", "on a rocky cliff", "in a bamboo forest",
@@ -171,6 +222,8 @@ OPENINGS = (
     "a painting of", "something like", "A sticker with", "for my blog I need", "I'm looking for a picture of", "what about", "would you paint", "In the picture there is",
     "The picture shows", "design a poster with", "a cartoon of", "sketch", "I was thinking of", "let me see", "I imagine", "a photo of", "Hello, I want", "try",
     "this time", "next one:", "do", "we need an image showing", "it would be nice to have", "I love pictures with", "one picture please:", "make a wallpaper with",
+    "Can I have", "Is it possible to draw", "Do you know how to draw", "Would it be possible to see", "Could there be", "May I see", "Why not paint", "for the fridge door:", "A card for my sister's wedding:",
+    "I need a logo with", "my teacher wants us to draw", "for the cover of my book:", "to hang above my bed:", "I want to hang this in my office:", "Today we paint", "a mural of", "the poster should have",
     "my kid asked for", "for the kitchen wall:", "I dreamed of", "you know what? draw", "Could you please make", "produce", "an icon showing", "a postcard with",
 )  # fmt: skip
 SENTENCE_OPENINGS = (
@@ -179,9 +232,16 @@ SENTENCE_OPENINGS = (
 )  # fmt: skip
 CLOSINGS = (
     ".", ".", ".", "!", " please", " please.", ", thanks", ", thank you!", ". Thanks a lot!", ". Nothing else.", " :)", ". That's all.", "?", ", please!",
+    ". Can you do that?", ". It is for my daughter's room.", ". My son loves it.", ". I will print it on a shirt.", ". No people please.", ", no text", ". No frame.", ", but no clouds", " without any people",
+    ". There are no other things.", ". No shadows.", " (no text)", ". Please no writing on it.", ". That would make me happy.", ". Take your time.", ". I have always wanted that.", ". Leave the rest empty.",
     ". Make it pretty.", " and nothing else", ". I want to print it.", " thx", ". It is for my grandma.", ". No text please.", "...",
 )  # fmt: skip
 COUNTS = {
     2: ("two", "two", "two", "2", "a pair of", "a couple of", "exactly two"), 3: ("three", "three", "3", "a trio of", "exactly three"),
     4: ("four", "4", "four"), 5: ("five", "5"), 6: ("six", "6", "half a dozen"), 7: ("seven", "7"), 8: ("eight", "8"), 9: ("nine", "9"),
 }  # fmt: skip
+# What things do where they are; the second form is the plural's.
+DOES = (
+    ("stands", "stand"), ("sits", "sit"), ("waits", "wait"), ("sleeps", "sleep"), ("floats", "float"), ("rests", "rest"), ("lies", "lie"), ("hides", "hide"),
+    ("dances", "dance"), ("is", "are"), ("is", "are"), ("can be seen", "can be seen"), ("plays", "play"), ("drifts", "drift"), ("hangs", "hang"), ("lives", "live"),
+)  # fmt: skip

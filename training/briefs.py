@@ -7,6 +7,7 @@ The rules that every answer follows, so that it can be had from the brief alone:
 - the place as said or as a relation says it (behind: top, in front: bottom); of two objects, the one without a place
   takes the other side; without any place two stand left and right, more as in `DEFAULT`;
 - the background by its name in the pocket world if the brief means one of those, else in the brief's words;
+- "a cup of tea" is one object, also in its colour; what a brief is for, or wants none of, is no object;
 - the mood: the light (said, or the usual one of the background), then the mood that was said.
 """
 
@@ -20,11 +21,13 @@ from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
 from training.brief_words import (
     AFTER_DETAILS,
+    BACKGROUND_CLAUSES,
     BACKGROUND_PHRASES,
     BACKGROUND_SENTENCES,
     CLOSINGS,
     COUNTS,
     DETAILS,
+    DOES,
     ELSEWHERE,
     FINE_COLOURS,
     IRREGULAR,
@@ -54,6 +57,7 @@ PAIRS = {
         "{a} stands to the left of {b}", "{a} that is to the left of {b}", "{a} is left of {b}", "Put {a} on the left and {b} on the right",
         "the left half shows {a}, the right half {b}", "{a} in the left half and {b} in the right half", "{a} on one side, on the left, and {b} on the right",
         "Put {a} left of {b}", "I see {a} on the left. On the right I see {b}", "{a} at left, {b} at right", "{a} goes left, {b} goes right",
+        "{a}; on its right stands {b}", "to the right of {a} there is {b}", "right of {a} stands {b}", "{a}, to whose right {b} stands", "{a} stands on the left. {b} stands on the right",
         "{a} on the left facing {b}", "{a}, {b} to the right of it", "{a} followed to the right by {b}", "{a} sitting left of {b}",
     ),
     ("right", "left"): (
@@ -64,6 +68,7 @@ PAIRS = {
         "{a} stands to the right of {b}", "{a} that is to the right of {b}", "{a} is right of {b}", "Put {a} on the right and {b} on the left",
         "the right half shows {a}, the left half {b}", "{a} (right) and {b} (left)", "Put {a} right of {b}", "{a} goes right, {b} goes left",
         "{a} on the right looking at {b} on the left", "{a} right and {b} left", "{a}, {b} to the left of it", "on the right there is {a} and on the left {b}",
+        "{a}; on its left stands {b}", "to the left of {a} there is {b}", "left of {a} stands {b}", "{a} stands on the right. {b} stands on the left", "on the left of {a} we see {b}",
         "{a} on the right facing {b}", "{a} at right, {b} at left", "{a} sitting right of {b}", "{a} on the right-hand side and {b} on the left-hand side",
     ),
     ("top", "bottom"): (
@@ -74,7 +79,8 @@ PAIRS = {
         "{a} behind {b}", "{a} that floats above {b}", "{a} jumping over {b}", "{a} perched on {b}", "above: {a}, below: {b}", "{a} is above {b}",
         "Put {a} above {b}", "{a} in the upper half and {b} in the lower half", "{a} lying on {b}", "{a} balancing on {b}", "{a} shining over {b}",
         "{a} and beneath it {b}", "{a}, {b} below", "the upper half shows {a}, the lower half {b}", "{a} looking down on {b}", "{a} high above {b}",
-        "{a} with {b} in front of it", "{a}, underneath {b}", "{a} standing behind {b}", "{a} swimming above {b}", "{a} sits on top of {b}",
+        "{a}; in front of it stands {b}", "{a}. In front of it is {b}", "{a}, and {b} sits in front of it", "in front of {a} there is {b}", "under {a} sits {b}", "below {a} is {b}", "{a} towers over {b}",
+        "{a} is at the top. {b} is at the bottom", "{a} hangs at the top, {b} lies at the bottom", "{a} sits on {b}", "{a} rides on {b}", "{a} riding {b}", "beneath {a} lies {b}", "{a} with {b} in front of it", "{a}, underneath {b}", "{a} standing behind {b}", "{a} swimming above {b}", "{a} sits on top of {b}",
     ),
     ("bottom", "top"): (
         "{a} below {b}", "{a} under {b}", "{a} beneath {b}", "{a} underneath {b}", "{a} at the bottom and {b} at the top", "bottom: {a}, top: {b}",
@@ -82,7 +88,8 @@ PAIRS = {
         "There is {a}. Over it there is {b}", "{a} in front of {b}", "{a} with {b} flying over it", "{a} sitting under {b}", "{a} is below {b}",
         "{a} hiding under {b}", "Put {a} below {b}", "{a} with {b} behind it", "{a} at the bottom, above it {b}", "{a} down below and {b} up above",
         "{a} and on top of it {b}", "below: {a}, above: {b}", "{a} in the lower half and {b} in the upper half", "{a} standing in front of {b}",
-        "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
+        "{a}; behind it stands {b}", "{a}. Behind it is {b}", "behind {a} stands {b}", "above {a} hovers {b}", "over {a} flies {b}", "on {a} sits {b}", "on top of {a} there is {b}", "{a} carries {b} on its back",
+        "{a} sleeps under {b}", "{a}, and high above it {b}", "{a} below, {b} circling above", "{a} is at the bottom. {b} is at the top", "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
     ),
 }  # fmt: skip
 TOGETHER = (
@@ -100,21 +107,23 @@ SEVERAL = {
     ),
     ("left", "right", "center"): (
         "{0} and {1} with {2} between them", "{0} on the left, {1} on the right and {2} in between", "{0} and {1}, and in between {2}",
+        "{0} and {1}. Between them stands {2}", "{0} and {1}. {2} sits between them", "{0} on one side, {1} on the other, {2} between the two", "{0} and {1}, {2} in the middle of them",
         "{0} left, {1} right, {2} between them", "{0} on the left and {1} on the right. Between them is {2}", "{0} and {1} with {2} in the middle",
     ),
     ("left", "center", "right"): (
         "{0}, {1} and {2} in a row", "{0}, {1}, {2} from left to right", "from left to right: {0}, {1}, {2}", "{0}, {1} and {2}", "{0} with {1} and {2}",
-        "a row of {0}, {1} and {2}", "{0}, {1} and {2} side by side", "{0}, {1} and {2} next to each other", "{0}, then {1}, then {2}, left to right",
+        "in a row: {0}, {1}, {2}", "{0} beside {1} beside {2}", "{0} left of {1} left of {2}", "one line with {0}, {1}, {2}", "{0} followed by {1} and {2}", "a row of {0}, {1} and {2}", "{0}, {1} and {2} side by side", "{0}, {1} and {2} next to each other", "{0}, then {1}, then {2}, left to right",
         "a line of {0}, {1} and {2}", "{0}, {1} and {2} lined up", "first {0}, next to it {1} and then {2}", "the first is {0}, the second is {1}, the third is {2}",
         "{0}, next to it {1}, next to that {2}", "three things: {0}, {1}, {2}", "{0} left of {1}, and right of that {2}", "{0}, {1} and {2} stand in a row",
     ),
     ("right", "center", "left"): ("{0}, {1}, {2} from right to left", "from right to left: {0}, {1}, {2}"),
     ("top", "center", "bottom"): (
         "{0}, {1} and {2} from top to bottom", "{0}, below it {1}, and {2} at the bottom", "{0} above {1} above {2}", "from top to bottom: {0}, {1}, {2}",
+        "{0} over {1} over {2}", "{0} above {1}, and below that {2}", "{0} sits on {1}, which stands on {2}", "{0} on {1} on {2}", "a tower of {0}, {1} and {2}", "{0} is above {1}, under both is {2}",
         "{0} on top of {1} on top of {2}", "{0}, under it {1}, under that {2}", "a column of {0}, {1} and {2}", "{0}, {1} and {2} stacked on top of each other",
         "{0} at the top, {1} in the middle, {2} at the bottom", "top: {0}, middle: {1}, bottom: {2}", "{0}, {1}, {2} one below the other",
     ),
-    ("bottom", "center", "top"): ("from bottom to top: {0}, {1}, {2}", "{0}, {1} and {2} from bottom to top", "{0}, above it {1}, and {2} at the top"),
+    ("bottom", "center", "top"): ("{0} under {1} under {2}", "{0}, on it {1}, on that {2}", "{0} carries {1}, and on top sits {2}", "from bottom to top: {0}, {1}, {2}", "{0}, {1} and {2} from bottom to top", "{0}, above it {1}, and {2} at the top"),
     ("top", "bottom left", "bottom right"): (
         "{0} above {1} and {2}", "{0} at the top, {1} and {2} at the bottom", "{0} at the top, below it {1} and {2}", "{0} flying over {1} and {2}",
         "{0} over {1} and {2}", "at the top {0}, at the bottom {1} and {2}", "{0} on top, and underneath {1} and {2}", "{0} behind {1} and {2}",
@@ -130,7 +139,7 @@ SEVERAL = {
     ("left", "top right", "bottom right"): ("{0} on the left, {1} and {2} on the right", "left: {0}, right: {1} above {2}", "{0} on the left, on the right {1} above {2}"),
     ("top left", "bottom left", "right"): ("{0} and {1} on the left, {2} on the right", "on the left {0} above {1}, on the right {2}"),
     CORNERS: (
-        "{0}, {1}, {2} and {3} in the four corners", "{0}, {1}, {2} and {3}", "in the corners: {0}, {1}, {2}, {3}", "a 2x2 grid of {0}, {1}, {2} and {3}",
+        "{0}, {1}, {2} and {3} in the four corners", "{0}, {1}, {2} and {3}", "in the corners: {0}, {1}, {2}, {3}", "a 2x2 grid of {0}, {1}, {2} and {3}", "2x2: {0}, {1}, {2}, {3}", "a 2x2 board with {0}, {1}, {2}, {3}", "four squares: {0}, {1}, {2}, {3}", "in two rows of two: {0}, {1}, {2}, {3}", "two rows: {0}, {1}; {2}, {3}",
         "top row: {0} and {1}; bottom row: {2} and {3}", "{0} and {1} at the top, {2} and {3} at the bottom", "two by two: {0}, {1}, {2}, {3}", "{0}; {1}; {2}; {3}",
         "above {0} and {1}, below {2} and {3}", "{0}, {1}, {2}, {3}, one in each corner", "a 2 by 2 grid: {0}, {1}, {2}, {3}", "four things: {0}, {1}, {2} and {3}",
         "{0} next to {1}, and below them {2} next to {3}", "{0} and {1}, below them {2} and {3}", "{0} and {1} above {2} and {3}", "{0} and {1} in the top row. {2} and {3} in the bottom row",
@@ -167,6 +176,9 @@ Body = tuple[str, list[Thing]]
 def plural(noun: str) -> str:
     if noun in IRREGULAR:
         return IRREGULAR[noun]
+    if " of " in noun:
+        first, rest = noun.split(" of ", 1)
+        return f"{plural(first)} of {rest}"
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return noun[:-1] + "ies"
     return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "ato")) else "s")
@@ -179,8 +191,11 @@ def noun_of(rng: np.random.Generator) -> tuple[str, str]:
 
 def colour_of(rng: np.random.Generator) -> str:
     form = rng.random()
-    if form < 0.72:
+    if form < 0.68:
         return pick(rng, PLAIN_COLOURS)
+    if form < 0.72:
+        one, other = rng.permutation(PLAIN_COLOURS)[:2]
+        return f"{one} and {other}"
     return pick(rng, FINE_COLOURS) if form < 0.88 else f"{pick(rng, SHADES)} {pick(rng, PLAIN_COLOURS)}"
 
 
@@ -262,6 +277,11 @@ def each_placed(rng: np.random.Generator, count: int) -> Body:
     things = put(things, places)
     names, style = [a(thing, rng) for thing in things], rng.random()
     words = [pick(rng, PLACES[place]) for place in places]
+    if style < 0.12:
+        does = [pick(rng, DOES)[0] for _ in names]
+        forms = ("{n} {d} {w}", "{n} {d} {w}", "{w} {d} {n}")
+        joint = pick(rng, (". ", ". ", ", ", ", and ", "; "))
+        return joint.join(pick(rng, forms).format(n=n, d=d, w=w) for n, d, w in zip(names, does, words, strict=True)), things
     if style < 0.6:
         doing = [f" {pick(rng, DOING)}" if rng.random() < 0.12 else "" for _ in names]
         return listed([f"{n}{d} {w}" for n, d, w in zip(names, doing, words, strict=True)], rng), things
@@ -348,7 +368,7 @@ def row_places(y: int, count: int, rows: int) -> list[str]:
 def kinds(rng: np.random.Generator, count: int) -> Body:
     """Several of one kind, and perhaps of another: 'two red cats and a dog', 'three stars above a house'."""
     first = thing_of(rng, before_only=True, coloured=0.75)
-    if count == 2 or (count in (3, 4, 6, 9) and rng.random() < 0.4):
+    if count == 2 or (count in (3, 4, 5, 6, 9) and rng.random() < 0.4):
         many, same = group(first, count, rng), [first] * count
         ways = {
             2: (("", DEFAULT[2]), ("", DEFAULT[2]), (" side by side", DEFAULT[2]), (" next to each other", DEFAULT[2]), (" in a row", DEFAULT[2]), (", one on each side", DEFAULT[2]),
@@ -356,8 +376,10 @@ def kinds(rng: np.random.Generator, count: int) -> Body:
                 (", one on the left and one on the right", DEFAULT[2]), (" playing together", DEFAULT[2]), (" looking at each other", DEFAULT[2])),
             3: (("", DEFAULT[3]), ("", DEFAULT[3]), (" in a row", DEFAULT[3]), (" side by side", DEFAULT[3]), (" in a column", ("top", "center", "bottom")), (" in a line", DEFAULT[3]),
                 (" on top of each other", ("top", "center", "bottom")), (" next to each other", DEFAULT[3])),
-            4: (("", CORNERS), (" in the corners", CORNERS), (", one in each corner", CORNERS), (" in a square", CORNERS), (" in two rows", CORNERS), (" in a 2x2 grid", CORNERS)),
-            6: (("", DEFAULT[6]), (" in two rows of three", DEFAULT[6]), (" in two rows", DEFAULT[6]),
+            4: (("", CORNERS), (" in the corners", CORNERS), (", one in each corner", CORNERS), (" in a square", CORNERS), (" in two rows", CORNERS), (" in a 2x2 grid", CORNERS), (", two above and two below", CORNERS), (" in two rows of two", CORNERS), (" arranged in a square", CORNERS)),
+            5: (("", DEFAULT[5]), (", one in each corner and one in the middle", DEFAULT[5]), (", four in the corners and one in the center", DEFAULT[5]), (": one in the middle, the others in the corners", ("center", *CORNERS))),
+            6: (("", DEFAULT[6]), (" in two rows of three", DEFAULT[6]), (" in two rows", DEFAULT[6]), (", two rows", DEFAULT[6]), (" arranged in two rows", DEFAULT[6]), (" in 2 rows of 3", DEFAULT[6]),
+                (", three above and three below", DEFAULT[6]), (", three at the top, three at the bottom", DEFAULT[6]), (" in a 3x2 grid", DEFAULT[6]), (" standing in two lines", DEFAULT[6]),
                 (" in three rows of two", ("top left", "top right", "left", "right", "bottom left", "bottom right"))),
             9: (("", DEFAULT[9]), (" in a 3x3 grid", DEFAULT[9]), (" in three rows of three", DEFAULT[9]), (" in a grid", DEFAULT[9])),
         }[count]  # fmt: skip
@@ -372,15 +394,26 @@ def kinds(rng: np.random.Generator, count: int) -> Body:
     many, others = group(first, number, rng), group(second, rest, rng)
     both = [first] * number + [second] * rest
     form = rng.random()
+    if rest == 1 and number == 4 or (count == 5 and form < 0.3):
+        number, rest = 4, 1
+        many, others = group(first, 4, rng), group(second, 1, rng)
+        if rng.random() < 0.5:
+            text = pick(rng, ("{m} in the corners and {o} in the middle", "{m}, one in each corner, and {o} in the center", "{m} around {o}", "in every corner one of {m}, in the middle {o}")).format(m=many, o=others)  # fmt: skip
+            return text, put([first] * 4 + [second], DEFAULT[5])
+        text = pick(rng, ("{o} in the middle, {m} around it", "{o} surrounded by {m}", "{o} in the center with {m} in the corners", "in the middle {o}, in the corners {m}", "{o} with {m} around it")).format(m=many, o=others)  # fmt: skip
+        return text, put([second] + [first] * 4, ("center", *CORNERS))
+    if count == 3 and form < 0.12:
+        text = pick(rng, ("{m} with {o} between them", "{m} and {o} in between", "{m}. Between them {o}", "{m}. In the middle stands {o}", "{m}. {o} stands between them", "{m} stand there. {o} sits between them", "{m} and in their middle {o}")).format(m=many, o=others)  # fmt: skip
+        return text, put([first, first, second], ("left", "right", "center"))
     if count == 3 and form < 0.25:
         text = pick(rng, ("{o} between {m}", "{o} in the middle of {m}", "{o} flanked by {m}", "{o} with {m}, one on each side")).format(o=others, m=many)
         return text, put([second, first, first], ("center", "left", "right"))
     if rest <= 3 and form < 0.5:
         upper, lower = row_places(0, number, 2), row_places(1, rest, 2)
         if rng.random() < 0.6:
-            text = pick(rng, ("{m} above {o}", "{m} at the top and {o} at the bottom", "{m} over {o}", "at the top {m}, below {o}", "{m} flying over {o}", "{m} in the top row, {o} in the bottom row")).format(m=many, o=others)  # fmt: skip
+            text = pick(rng, ("{m} above {o}", "{m} at the top and {o} at the bottom", "{m} over {o}", "at the top {m}, below {o}", "{m} flying over {o}", "{m} in the top row, {o} in the bottom row", "{m} above, {o} below", "{m} up above and {o} down below", "above {m}, below {o}", "{m} and under them {o}", "{m} and {o}. The first are at the top, the others at the bottom")).format(m=many, o=others)  # fmt: skip
             return text, put(both, (*upper, *lower))
-        text = pick(rng, ("{m} below {o}", "{m} under {o}", "{m} at the bottom and {o} at the top", "{m} in front of {o}")).format(m=many, o=others)
+        text = pick(rng, ("{m} below {o}", "{m} under {o}", "{m} at the bottom and {o} at the top", "{m} in front of {o}", "{m} below, {o} above", "{m} and above them {o}", "below {m}, above {o}")).format(m=many, o=others)
         return text, put(both, (*row_places(1, number, 2), *row_places(0, rest, 2)))
     if number == 2 and rest <= 2 and form < 0.62:
         right = ("right",) if rest == 1 else ("top right", "bottom right")
@@ -450,14 +483,140 @@ def told_later(rng: np.random.Generator, count: int) -> Body:
     return text.format(s=f"{a(first, rng)} and {a(second, rng)}", A=one, B=two, p=p, q=q), put([first, second], (place, OPPOSITE[place]))
 
 
+def distinct(rng: np.random.Generator, count: int, coloured: float) -> list[Thing]:
+    """Things with different nouns, all words before the noun."""
+    things: list[Thing] = []
+    while len(things) < count:
+        thing = thing_of(rng, coloured=coloured, before_only=True)
+        if thing.subject not in [one.subject for one in things]:
+            things.append(thing)
+    return things
+
+
+def colours_later(rng: np.random.Generator, count: int) -> Body:
+    """Two to four objects, then their colours, in any order, by name or by number."""
+    things = distinct(rng, count, 0.0)
+    places: tuple[str, ...] = DEFAULT[count]
+    form = rng.random()
+    if form < 0.3:
+        keys: list[Any] = [key for key in SEVERAL if len(key) == count] if count > 2 else list(PAIRS)
+        places = pick(rng, keys)
+    names = [a(thing, rng) for thing in things]
+    if form >= 0.3:
+        start = listed(names, rng).replace(". ", ", ")
+    elif count == 2:
+        start = pick(rng, PAIRS[places[0], places[1]]).format(a=names[0], b=names[1])
+    else:
+        start = pick(rng, SEVERAL[places]).format(*names)
+    if rng.random() < 0.25:
+        colour = colour_of(rng)
+        ways: tuple[str, ...] = (", all {c}", ". All of them are {c}", ". They are all {c}", ", all in {c}", ". Everything is {c}", ", each of them {c}")
+        if count == 2:
+            ways = (", both {c}", ". Both are {c}", ", both in {c}", ". They are both {c}", ". They should be {c}", ", and both are {c}", ". Both of them are {c}")
+        return start + pick(rng, ways).format(c=colour), put([replace(one, colour=colour) for one in things], places)
+    things = [replace(one, colour=colour_of(rng)) for one in things]
+    order = rng.permutation(count) if rng.random() < 0.6 else range(count)
+    if rng.random() < 0.15:
+        ordinals = ("first", "second", "third", "last" if rng.random() < 0.5 else "fourth")
+        told = [f"the {ordinals[i]}{' one' if rng.random() < 0.5 else ''} is {one.colour}" for i, one in enumerate(things)]
+        return start + ". " + listed(told, rng).replace("; ", ", "), put(things, places)
+    some = [things[i] for i in order]
+    if rng.random() < 0.12:  # the others keep their usual colours
+        left_out = some.pop()
+        things = [replace(one, colour=dict(KNOWN | OTHERS)[one.subject]) if one is left_out else one for one in things]
+    way = pick(rng, (
+        "the {s} is {c}", "the {s} is {c}", "{s} {c}", "{c} {s}", "the {s} {c}", "the {s} should be {c}", "make the {s} {c}", "{s}: {c}", "the {s} in {c}", "{s} = {c}",
+        "I want the {s} {c}", "paint the {s} {c}", "colour of the {s}: {c}",
+    ))  # fmt: skip
+    told = [way.format(s=one.subject, c=one.colour) for one in some]
+    if way == "the {s} is {c}" and rng.random() < 0.5:
+        told = [told[0], *(f"the {one.subject} {one.colour}" for one in some[1:])]
+    joint = pick(rng, (", ", ", ", " and ", ". ")) if len(told) < 3 else pick(rng, (", ", ". "))
+    return start + pick(rng, (". ", ". ", ", ", "; ", ": ", " - ")) + joint.join(told), put(things, places)
+
+
+def places_later(rng: np.random.Generator, count: int) -> Body:
+    """Two to four objects, then where they are, in any order; sometimes their colours after that."""
+    late = rng.random() < 0.3
+    things = distinct(rng, count, 0.0 if late else 0.75)
+    bases = {2: (("left", "right"), ("top", "bottom"), ("top left", "bottom right"), ("bottom left", "top right"), ("center", "bottom")),
+             3: (DEFAULT[3], ("top", "center", "bottom"), ("top left", "top right", "bottom"), ("top", "bottom left", "bottom right")),
+             4: (CORNERS, ("top", "left", "right", "bottom"))}[count]  # fmt: skip
+    base = pick(rng, bases)
+    things = put(things, [base[i] for i in rng.permutation(count)])
+    start = listed([a(thing, rng) for thing in things], rng)
+    order = [things[i] for i in rng.permutation(count)] if rng.random() < 0.6 else things
+    way = pick(rng, ("the {s} is {w}", "the {s} is {w}", "the {s} {w}", "{s} {w}", "{s}: {p}", "put the {s} {w}", "{s} {p}", "the {s} {d} {w}", "{w} is the {s}", "the {s} goes {w}", "{s} ({p})"))
+    told = [way.format(s=one.subject, w=pick(rng, PLACES[one.place]), p=one.place, d=pick(rng, DOES)[0]) for one in order]
+    joint = pick(rng, (", ", ", ", ". ", " and " if count == 2 else ", "))
+    if late and rng.random() < 0.5:  # 'cat left, dog right'
+        start, told, order = "", [told[order.index(one)] for one in things], things
+    text = start + (pick(rng, (". ", ". ", "; ", ", ", ": ")) if start else "") + joint.join(told)
+    if late:
+        things = [replace(one, colour=colour_of(rng)) for one in things]
+        form = pick(rng, ("the {s} is {c}", "{s} {c}", "{c} {s}", "the {s} {c}", "{s}: {c}"))
+        text += pick(rng, (". ", "; ", ". ")) + ", ".join(form.format(s=one.subject, c=one.colour) for one in things)
+    return text, things
+
+
+def pronouns(rng: np.random.Generator, count: int) -> Body:
+    """'There is a cat. It is red. Next to it stands a dog. It is blue.'"""
+    things = [replace(one, colour=colour_of(rng)) for one in distinct(rng, count, 0.0)]
+    is_ = ("It is {c}", "it's {c}", "It should be {c}", "Make it {c}", "Its colour is {c}", "It is painted {c}")
+    names = [a(thing, rng) for thing in things]
+    if count == 1:
+        place = pick(rng, list(PLACES)) if rng.random() < 0.6 else ""
+        words = pick(rng, PLACES[place]) if place else ""
+        forms = ("{n}. {i} and it {d} {w}", "{n} {w}. {i}", "{n}. {i}. It {d} {w}", "{n}, {w}. {i}", "{w} {n}. {i}", "{n}. {i}. Put it {w}") if place else ("{n}. {i}", "{n}, {i}", "{n} and {i}", "{n}. {i}. Nothing else")
+        text = pick(rng, forms).format(n=names[0], w=words, d=pick(rng, DOES)[0], i=pick(rng, is_).format(c=things[0].colour))
+        return text, [things[0].at(place or "center")]
+    place, link = pick(rng, (
+        ("left", "next to it {d} {n}"), ("left", "beside it there is {n}"), ("left", "to its right {d} {n}"), ("right", "to its left {d} {n}"), ("bottom", "above it {d} {n}"),
+        ("top", "below it {d} {n}"), ("bottom", "behind it {d} {n}"), ("top", "in front of it {d} {n}"), ("left", "right of it {d} {n}"), ("bottom", "on top of it {d} {n}"), ("top", "it {d} above {n}"),
+        ("bottom", "it {d} under {n}"), ("right", "it {d} to the right of {n}"), ("left", "it {d} next to {n}"),
+    ))  # fmt: skip
+    one, two = (pick(rng, is_).format(c=thing.colour) for thing in things)
+    second = link.format(n=names[1], d=pick(rng, DOES)[0])
+    text = pick(rng, ("There is {n}. {i}. {s}. {j}", "{n}. {i}. {s}. {j}", "{n}. {i}, and {s}. {j}", "{n}, {i}. {s}, {j}")) if not link.startswith("it") else "{n}. {i}. {s}. The " + things[1].subject + " is " + things[1].colour
+    return text.format(n=names[0], i=one, s=second, j=two), put(things, (place, OPPOSITE[place]))
+
+
+def groups_later(rng: np.random.Generator, count: int) -> Body:
+    """'two cats and two dogs. The cats are at the top, the dogs below', colours too."""
+    first, second = distinct(rng, 2, 0.0 if rng.random() < 0.5 else 0.8)
+    number = int(rng.integers(1, min(count, 4)))
+    rest = count - number
+    if rest > 3:
+        number, rest = count - 3, 3
+    names = [group(first, number, rng), group(second, rest, rng)]
+    nouns = [one.subject if n == 1 else plural(one.subject) for one, n in ((first, number), (second, rest))]
+    be = ["is" if n == 1 else "are" for n in (number, rest)]
+    tails, upper = [], rng.random() < 0.5
+    places: list[str] = list(DEFAULT[count])
+    if number <= 3 and rng.random() < 0.65:
+        if number <= 2 and rest <= 2 and rng.random() < 0.4:
+            sides = ("left", "right") if upper else ("right", "left")
+            places = [place for side, n in zip(sides, (number, rest), strict=True) for place in ((side,) if n == 1 else (f"top {side}", f"bottom {side}"))]
+        else:
+            sides = ("top", "bottom") if upper else ("bottom", "top")
+            places = [place for side, n in zip(sides, (number, rest), strict=True) for place in row_places(0 if side == "top" else 1, n, 2)]
+        words = [pick(rng, PLACES[side]) for side in sides]
+        tails.append(pick(rng, ("the {x} {e} {v}, the {y} {f} {w}", "the {x} {v}, the {y} {w}", "the {x} {e} {v} and the {y} {f} {w}", "put the {x} {v} and the {y} {w}", "the {y} {f} {w}, the {x} {e} {v}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], v=words[0], w=words[1]))  # fmt: skip
+    if first.said == first.subject and second.said == second.subject and rng.random() < 0.8:
+        first, second = (replace(one, colour=colour_of(rng)) for one in (first, second))
+        tails.append(pick(rng, ("the {x} {e} {c}, the {y} {d}", "the {x} {e} {c} and the {y} {f} {d}", "{x} {c}, {y} {d}", "the {y} {f} {d}, the {x} {e} {c}", "{c} {x}, {d} {y}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], c=first.colour, d=second.colour))  # fmt: skip
+    start = listed(names, rng)
+    return pick(rng, (". ", ". ", "; ")).join([start, *tails]), put([first] * number + [second] * rest, places)
+
+
 # What each number of objects can be said as: (weight, form).
 FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]] = {
-    1: [(1, lambda rng, count: alone(rng))],
-    2: [(4, pair), (2, together), (2, each_placed), (0.7, one_placed), (1, kinds), (0.9, coloured_ones), (1, told_later), (0.3, enumerated)],
-    3: [(3, several), (2.5, each_placed), (2, kinds), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
-    4: [(2.5, several), (3, each_placed), (1.5, kinds), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
-    5: [(1, each_placed), (1, kinds), (1, in_rows), (1, enumerated)],
-    6: [(0.7, each_placed), (1, kinds), (2, in_rows), (0.7, enumerated)],
+    1: [(4, lambda rng, count: alone(rng)), (1, pronouns)],
+    2: [(4, pair), (2, together), (2, each_placed), (0.7, one_placed), (1, kinds), (0.9, coloured_ones), (0.7, told_later), (0.3, enumerated), (1.6, colours_later), (1, places_later), (0.8, pronouns)],
+    3: [(3, several), (2.2, each_placed), (2.4, kinds), (1.2, colours_later), (0.8, places_later), (0.8, groups_later), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
+    4: [(2.5, several), (2.2, each_placed), (1.8, kinds), (0.6, colours_later), (0.5, places_later), (1.4, groups_later), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
+    5: [(1, each_placed), (2, kinds), (1, in_rows), (1, enumerated)],
+    6: [(0.7, each_placed), (2.5, kinds), (1.5, in_rows), (0.7, enumerated)],
     7: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)], 8: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)],
     9: [(0.5, each_placed), (0.7, kinds), (2, in_rows), (0.5, enumerated)],
 }  # fmt: skip
@@ -465,21 +624,24 @@ FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]]
 
 def body_of(rng: np.random.Generator) -> Body:
     """What is in the picture, in words and as objects in the order of their mention."""
-    count = int(rng.choice(range(1, 10), p=[0.15, 0.35, 0.2, 0.16, 0.05, 0.05, 0.01, 0.01, 0.02]))
+    count = int(rng.choice(range(1, 10), p=[0.15, 0.36, 0.21, 0.14, 0.05, 0.05, 0.01, 0.01, 0.02]))
     weights = np.array([weight for weight, _ in FORMS[count]])
     return FORMS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
 
 
 def background_of(rng: np.random.Generator) -> tuple[str, str]:
-    """The answer's background and how it is said: a phrase, a sentence with a full stop, or nothing."""
+    """The answer's background and how it is said: a phrase, a sentence with a full stop, a clause around '{b}', or nothing."""
     form = rng.random()
-    if form < 0.45:
+    if form < 0.42:
         name = pick(rng, list(BACKGROUND_PHRASES))
         return name, pick(rng, BACKGROUND_PHRASES[name])
-    if form < 0.55:
+    if form < 0.52:
         name = pick(rng, list(BACKGROUND_SENTENCES))
         return name, pick(rng, BACKGROUND_SENTENCES[name])
-    if form < 0.7:
+    if form < 0.63:
+        name = pick(rng, list(BACKGROUND_CLAUSES))
+        return name, pick(rng, BACKGROUND_CLAUSES[name])
+    if form < 0.72:
         said = pick(rng, ELSEWHERE)
         return said, said
     return "", ""
@@ -499,7 +661,7 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         form = pick(rng, (
             "{an} {m} picture of {b}", "make it {m}: {b}", "{an} {m} scene with {b}", "I want something {m}, {b}", "{b}, {m} mood", "{b}. It should feel {m}.",
             "{b}. The mood is {m}.", "{b} in {an} {m} mood", "{an} {m} scene: {b}", "{m} atmosphere, {b}", "{b}. {m} atmosphere.", "{b}, all very {m}", "{m}: {b}",
-            "{an} {m} drawing of {b}", "{b}. Make it look {m}.", "{an} {m} little picture with {b}",
+            "{an} {m} drawing of {b}", "{b}. Make it look {m}.", "{an} {m} little picture with {b}", "Can you make it {m}? {b}", "it should feel {m}: {b}", "{b}. I want it to look {m}.", "{b}. Keep it {m}.", "{an} {m} day: {b}",
         ))  # fmt: skip
         before, rest = form.format(b="\0", m=mood, an="an" if mood[0] in "aeiou" else "a").split("\0")
         after += rest
@@ -507,7 +669,13 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         before = pick(rng, SENTENCE_OPENINGS) + " " if rng.random() < 0.3 else ""
     elif rng.random() < 0.42:
         before = pick(rng, OPENINGS) + " "
-    if said.endswith("."):
+    if "{b}" in said:
+        text = said.format(b=body) + after
+        if "." in body or ":" in body or "\n" in body or ";" in body or body[0].isupper():  # no clause around sentences
+            text = f"{BACKGROUND_SENTENCES[background][-1]} {before}{body}{after}"
+        elif mood and mood not in text:
+            text += f", {mood} mood"
+    elif said.endswith("."):
         text = f"{before}{body}{after.rstrip('.')}. {said}" if rng.random() < 0.7 else f"{said} {before}{body}{after}"
     elif said:
         text = pick(rng, (
@@ -555,7 +723,7 @@ RESTORED = frozenset(
 
 
 def typo(text: str, rng: np.random.Generator) -> str:
-    """Two letters swapped, one doubled or, in long words, one dropped."""
+    """Two letters swapped, one doubled; in longer words one dropped, a vowel mistaken or a word spelt by its sound."""
     words = text.split(" ")
     places = [i for i, word in enumerate(words) if word in RESTORED]
     if not places:
@@ -565,8 +733,14 @@ def typo(text: str, rng: np.random.Generator) -> str:
     j = int(rng.integers(1, len(word) - 1))
     if form < 0.5:
         words[i] = word[:j] + word[j + 1] + word[j] + word[j + 2 :]
-    elif form < 0.75:
+    elif form < 0.65:
         words[i] = word[:j] + word[j] + word[j:]
+    elif form < 0.75 and len(word) > 4:
+        heard = [(x, y) for x, y in (("ph", "f"), ("ck", "k"), ("ie", "ei"), ("ee", "ea"), ("ea", "ee"), ("ll", "l"), ("tt", "t"), ("oo", "u"), ("c", "k"), ("gh", "g")) if x in word[1:]]
+        x, y = pick(rng, heard) if heard else ("", "")
+        words[i] = word[0] + word[1:].replace(x, y, 1) if x else word
+    elif form < 0.84 and len(word) > 4:
+        words[i] = word[:j] + (pick(rng, "aeiou") if word[j] in "aeiou" else word[j]) + word[j + 1 :]
     elif len(word) > 5:
         words[i] = word[:j] + word[j + 1 :]
     return " ".join(words)

@@ -1,6 +1,7 @@
 """Tunes the embedded planner: a LoRA for SmolLM2-135M-Instruct on synthetic briefs, exported as a GGUF adapter.
 
     python -m training.planner --minutes 80     # resumes; 3 CPU seconds a step of 8 briefs
+    python -m training.planner --from-shipped   # begins with the shipped adapter, not from nothing
     python -m training.planner --publish        # ships what training/work/ holds
 
 The adapter is written to training/work/planner-lora.gguf at every checkpoint, and into agent/embedded/ by --publish.
@@ -54,6 +55,11 @@ def rotary_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
     return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
+def module_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
+    """Undoes `rotary_order`."""
+    return rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
 def export(weights: dict[str, torch.Tensor], heads: dict[str, int], path: Path) -> None:
     """Writes the adapter in llama.cpp's format: `a` in q8_0 (its rows are long enough), `b` in float16."""
     writer = gguf.GGUFWriter(path, "llama")
@@ -77,6 +83,20 @@ def export(weights: dict[str, torch.Tensor], heads: dict[str, int], path: Path) 
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def read(path: Path, heads: dict[str, int]) -> dict[str, torch.Tensor]:
+    """The weights of an exported adapter as 'layers.LAYER.PART.a' and '… .b', float32 in the order of the modules."""
+    parts = {name: part for part, name in GGUF_NAMES.items()}
+    weights = {}
+    for tensor in gguf.GGUFReader(path).tensors:
+        _, layer, name, _, lora = tensor.name.split(".")
+        part, side = parts[name], lora[-1]
+        value = torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+        weights[f"layers.{layer}.{part}.{side}"] = (
+            module_order(value, heads[part]) if side == "b" and part in heads else value
+        )
+    return weights
 
 
 class LowRank(nn.Module):
@@ -114,11 +134,20 @@ class Adapter(nn.Module):
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         self.values = nn.ParameterList([p for p in model.parameters() if p.requires_grad])
 
+    @torch.no_grad()
+    def take_over(self, weights: dict[str, torch.Tensor]) -> None:
+        """Begins with the weights that `read` gives."""
+        for name, value in zip(self.names, self.values, strict=True):
+            match = re.search(r"(layers\.\d+)\.\w+\.(\w+\.[ab])$", name)
+            assert match, name
+            value.copy_(weights[f"{match[1]}.{match[2]}"])
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=100000)
     parser.add_argument("--minutes", type=float, default=80, help="of training in all; the rate falls to 0 by then")
+    parser.add_argument("--from-shipped", action="store_true", help="where training/work/ holds no checkpoint yet")
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=1e-3)
@@ -135,6 +164,8 @@ def main() -> None:
     add_adapter(model)
     model.to(device)
     adapter = Adapter(model)
+    if args.from_shipped:
+        adapter.take_over(read(SHIPPED_ADAPTER, heads))
 
     def export_to(path: Path, weights: dict[str, torch.Tensor]) -> None:
         export({name: weights[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path)
