@@ -33,8 +33,8 @@ INTRODUCTION = """\
 
 `python -m benchmarks.planner` made this page. It asks for a plan of each of the {project} briefs in
 `benchmarks/briefs.jsonl` and the {unseen} in `benchmarks/briefs-unseen.jsonl`, lets the checks hand back what they find
-once, and compares what comes with the right answer. What was got wrong is told of the project's own briefs only, so that
-no planner is tuned on the others. Seconds are the median of a plan on this machine, its load included.
+once, and compares what comes with the right answer. What was got wrong is told of the project's own briefs only, so
+that no planner is tuned on the others. Seconds are the median of a plan on this machine, its load included.
 
 """
 
@@ -78,8 +78,8 @@ def all_found(wanted: list[tuple[str, ...]], got: list[tuple[str, ...]]) -> bool
 
 def judge(answer: PlannerAnswer, right: RightAnswer) -> dict[str, bool]:
     """Which parts of an answer are right. Twins ('a red and a blue kite') are told apart by their colours."""
-    wanted = [tuple(one) for one in right["objects"]]
-    got = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
+    wanted: list[tuple[str, ...]] = [tuple(one) for one in right["objects"]]
+    got: list[tuple[str, ...]] = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
     twins = len({subject for subject, _, _ in wanted}) < len(wanted)
     placed = wanted if twins else [row[::2] for row in wanted]
     parts = {
