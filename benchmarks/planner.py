@@ -1,13 +1,17 @@
-"""How often a planner is right, on 60 briefs that none was trained on: python -m benchmarks.planner [NAME …]
+"""How often a planner is right, on briefs that none was trained on: python -m benchmarks.planner [NAME …]
 
-Without names it measures the local planners that are here and writes docs/planner.md; any other planner by its name.
+Without names it measures the local planners that are here; any other planner by its name. Two files of briefs are
+measured, or the one of `--briefs`: those of the project, whose failures may be read, and those that nobody tuned on,
+whose failures are never shown so that it stays so. Without names and without `--briefs` docs/planner.md is written.
 """
 
 import argparse
 import json
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from rich.console import Console
 from rich.progress import track
@@ -19,17 +23,41 @@ from ditpipe.agent.planner import Planner
 from ditpipe.prompts.answers import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
 
-BRIEFS = Path(__file__).parent / "briefs.jsonl"
+BRIEFS = Path(__file__).resolve().parent / "briefs.jsonl"
+UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
+HEADINGS = {BRIEFS: "Briefs of the project", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\
 # How often the local planners are right
 
-`python -m benchmarks.planner` made this page. It asks for a plan of each of the {count} briefs in
-`benchmarks/briefs.jsonl`, lets the checks hand back what they find once, and compares what comes with the right answer.
-Seconds are the median of a plan on this machine, its load included.
+`python -m benchmarks.planner` made this page. It asks for a plan of each of the {project} briefs in
+`benchmarks/briefs.jsonl` and the {unseen} in `benchmarks/briefs-unseen.jsonl`, lets the checks hand back what they find
+once, and compares what comes with the right answer. What was got wrong is told of the project's own briefs only, so
+that no planner is tuned on the others. Seconds are the median of a plan on this machine, its load included.
 
 """
+
+
+class RightAnswer(TypedDict):
+    """A line of a file of briefs. `objects`: [subject, colour, position]; '|': or; '*': anything."""
+
+    brief: str
+    objects: list[list[str]]
+    background: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One planner on one file of briefs: its cells of the table, and a line for each brief that it got wrong."""
+
+    cells: list[str]
+    wrong: list[str]
+
+
+def right_answers(path: Path) -> list[RightAnswer]:
+    """The briefs of a file with their right answers, one of each line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def fits(said: str, right: str) -> bool:
@@ -48,10 +76,10 @@ def all_found(wanted: list[tuple[str, ...]], got: list[tuple[str, ...]]) -> bool
     return len(wanted) == len(got)
 
 
-def judge(answer: PlannerAnswer, right: dict) -> dict[str, bool]:
+def judge(answer: PlannerAnswer, right: RightAnswer) -> dict[str, bool]:
     """Which parts of an answer are right. Twins ('a red and a blue kite') are told apart by their colours."""
-    wanted = [tuple(one) for one in right["objects"]]
-    got = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
+    wanted: list[tuple[str, ...]] = [tuple(one) for one in right["objects"]]
+    got: list[tuple[str, ...]] = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
     twins = len({subject for subject, _, _ in wanted}) < len(wanted)
     placed = wanted if twins else [row[::2] for row in wanted]
     parts = {
@@ -65,13 +93,14 @@ def judge(answer: PlannerAnswer, right: dict) -> dict[str, bool]:
     return parts | {"all right": all(parts.values())}
 
 
-def measure(name: str, console: Console, base_url: str | None = None) -> tuple[list[str], list[str]]:
-    """The table's cells for one planner, and a line for each brief that it got wrong."""
+def measure(name: str, path: Path, console: Console, base_url: str | None = None) -> Measured:
+    """One planner on the briefs of one file; which of the unseen ones it gets wrong is neither kept nor shown."""
     planner = Planner(chat_model(name, base_url=base_url))
-    rows, seconds, wrong = [], [], []
+    rows: list[dict[str, bool]] = []
+    seconds: list[float] = []
+    wrong: list[str] = []
     planner.answer("a dog")  # the server's start is not a plan's time
-    for line in track(BRIEFS.read_text().splitlines(), name, console=console):
-        right = json.loads(line)
+    for right in track(right_answers(path), f"{name}, {path.stem}", console=console):
         started = time.perf_counter()
         try:
             answer = planner.answer(right["brief"])
@@ -82,36 +111,51 @@ def measure(name: str, console: Console, base_url: str | None = None) -> tuple[l
             row, said = dict.fromkeys(MEASURES, False), error.reply
         seconds.append(time.perf_counter() - started)
         rows.append(row)
-        if not row["all right"]:
+        if not row["all right"] and path != UNSEEN:
             wrong.append(" ".join(f"{right['brief']} → {said}".split()))
             console.print(f"{len(rows) - len(wrong)}/{len(rows)} ✗ {wrong[-1]}", markup=False, highlight=False)
     cells = [f"{sum(row[part] for row in rows)}/{len(rows)}" for part in MEASURES]
-    return [name, *cells, f"{statistics.median(seconds):.2f}"], wrong
+    return Measured([name, *cells, f"{statistics.median(seconds):.2f}"], wrong)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("planners", nargs="*", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the named planners")
+    parser.add_argument(
+        "--briefs",
+        type=lambda path: Path(path).resolve(),
+        metavar="FILE",
+        help="only this file of briefs, and no page; by default both files of the repository",
+    )
     args = parser.parse_args()
-    names = args.planners or [name for name, model in LOCAL_MODELS.items() if is_here(model)]
+    names: list[str] = args.planners or [name for name, model in LOCAL_MODELS.items() if is_here(model)]
+    paths = [args.briefs] if args.briefs else list(HEADINGS)
+    if not all(path.is_file() for path in paths):
+        parser.error(f"there is no file {args.briefs}")
     console = Console(stderr=True)
-    measured = []
+    measured: dict[Path, list[Measured]] = {path: [] for path in paths}
     for name in names:
-        measured.append(measure(name, console, args.base_url))
-        if not args.planners:  # after each planner: a slow one that is stopped loses nothing but itself
-            REPORT.write_text(INTRODUCTION.format(count=len(BRIEFS.read_text().splitlines())) + report(measured))
+        for path in paths:
+            measured[path].append(measure(name, path, console, args.base_url))
+        if not args.planners and not args.briefs:  # after each planner: a slow one that is stopped loses only itself
+            counts = {"project": len(right_answers(BRIEFS)), "unseen": len(right_answers(UNSEEN))}
+            REPORT.write_text(INTRODUCTION.format(**counts) + report(measured), encoding="utf-8")
     print(report(measured))
 
 
-def report(measured: list[tuple[list[str], list[str]]]) -> str:
-    """The table as Markdown, and what each planner got wrong."""
-    head = ["planner", *MEASURES, "seconds a plan"]
-    rows = [head, ["---"] * len(head), *(cells for cells, _ in measured)]
-    text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    for (name, *_), wrong in measured:
-        text += f"\nWhat {name} got wrong:\n\n" + "".join(f"- {line}\n" for line in wrong)
-    return text
+def report(measured: dict[Path, list[Measured]]) -> str:
+    """For each file of briefs a heading, the table as Markdown, and what each planner got wrong if it may be told."""
+    parts = []
+    for path, planners in measured.items():
+        head = ["planner", *MEASURES, "seconds a plan"]
+        rows = [head, ["---"] * len(head), *(one.cells for one in planners)]
+        text = f"## {HEADINGS.get(path, path.name)}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        for one in planners:
+            if one.wrong:
+                text += f"\nWhat {one.cells[0]} got wrong:\n\n" + "".join(f"- {line}\n" for line in one.wrong)
+        parts.append(text)
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from diffusers.models.attention_processor import Attention
 from PIL import Image
 from plans import plan_of
 
-from benchmarks import adherence, critic, geneval, jobs
+from benchmarks import adherence, critic, geneval, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, seed_of
 from ditpipe import Renderer, RenderRequest
+from ditpipe.agent.checks import singular
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.prompts.layout import PLACES, Place
 from ditpipe.prompts.scene import Box
 from ditpipe.renderer.attention import Segment, TextContext, project_text, segments
 from ditpipe.renderer.depth import preset
@@ -236,3 +239,71 @@ def test_couple_equals_its_masked_sum() -> None:
     heard = [F.scaled_dot_product_attention(query, keys[i : i + 1], values[i : i + 1]) for i in range(3)]
     feature = sum(mask[:, None] * one for mask, one in zip(masks, heard, strict=True))
     torch.testing.assert_close(mixed, layer.to_out[0](feature.transpose(1, 2).flatten(2)), rtol=1e-5, atol=1e-6)
+
+
+def planned(*objects: tuple[str, str, Place], background: str = "") -> PlannerAnswer:
+    rows = [PlannedObject(subject=s, colour=c, detail="", position=p) for s, c, p in objects]
+    return PlannerAnswer(objects=rows, background=background, mood="clear daylight")
+
+
+@pytest.mark.parametrize("path", planner.HEADINGS, ids=lambda path: path.stem)
+def test_each_right_answer_can_be_given(path: Path) -> None:
+    briefs = planner.right_answers(path)
+    assert len({right["brief"] for right in briefs}) == len(briefs) == 60
+    for right in briefs:
+        assert set(right) == {"brief", "objects", "background"} and right["objects"], right["brief"]
+        for subject, colour, position in right["objects"]:
+            assert subject and colour and set(position.split("|")) <= {*PLACES, "*"}, right["brief"]
+            assert all(singular(word) == word == word.lower() for word in subject.split("|")), subject
+        first = [[said.split("|")[0] for said in one] for one in right["objects"]]
+        rows: list[Any] = [(s, c, "center" if p == "*" else p) for s, c, p in first]
+        assert planner.judge(planned(*rows, background=right["background"].split("|")[0]), right)["all right"], right
+
+
+def test_the_unseen_briefs_are_others_of_one_to_six_objects() -> None:
+    unseen = planner.right_answers(planner.UNSEEN)
+    counts = [len(right["objects"]) for right in unseen]
+    assert [counts.count(number) for number in range(1, 7)] == [12, 20, 12, 8, 4, 4]
+    seen = {right["brief"].lower() for right in planner.right_answers(planner.BRIEFS)}
+    assert not seen & {right["brief"].lower() for right in unseen}
+
+
+RIGHT: planner.RightAnswer = {
+    "brief": "a red cat left of a dog at dusk",
+    "objects": [["cat|kitten", "red", "left"], ["dog", "*", "right|bottom right"]],
+    "background": "at sunset|at dusk",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (planned(("dog", "blue", "bottom right"), ("Kitten", "red", "left"), background="At dusk"), set()),
+        (planned(("cat", "blue", "left"), ("dog", "", "right"), background="at sunset"), {"colours"}),
+        (planned(("cat", "red", "right"), ("dog", "", "left"), background="at sunset"), {"positions"}),
+        (planned(("cat", "red", "left"), ("dog", "", "right")), {"background"}),
+        (planned(("cat", "red", "left"), background="at dusk"), {"number", "subjects", "colours", "positions"}),
+    ],
+)
+def test_a_plan_is_judged_part_by_part(answer: PlannerAnswer, wrong: set[str]) -> None:
+    parts = planner.judge(answer, RIGHT)
+    assert {part for part, right in parts.items() if not right} == (wrong | {"all right"} if wrong else set())
+
+
+def test_twins_are_told_apart_by_their_colours() -> None:
+    right: planner.RightAnswer = {
+        "brief": "", "objects": [["kite", "red", "left"], ["kite", "blue", "right"]], "background": ""
+    }  # fmt: skip
+    assert planner.judge(planned(("kite", "blue", "right"), ("kite", "red", "left")), right)["all right"]
+    assert not planner.judge(planned(("kite", "blue", "left"), ("kite", "red", "right")), right)["positions"]
+
+
+def test_the_page_has_a_table_for_each_file_of_briefs() -> None:
+    cells = ["embedded", *["1/2"] * len(planner.MEASURES), "1.50"]
+    measured = {
+        planner.BRIEFS: [planner.Measured(cells, ["a cat → a dog"])],
+        planner.UNSEEN: [planner.Measured(cells, [])],
+    }
+    project, unseen = planner.report(measured).split("## Briefs that nobody tuned on")
+    assert project.startswith("## Briefs of the project\n\n| planner |") and "- a cat → a dog\n" in project
+    assert "| embedded |" in unseen and "wrong" not in unseen
