@@ -12,7 +12,9 @@ from ..prompts.wording import COLOURS, SHADES
 from .arrange import PLACING
 from .checks import NUMBERS, SURROUNDINGS, flat, invented_subjects, said_relations, singular
 
-MOST = 9  # objects; more have no places of their own
+MOST = max(DEFAULT_PLACES)  # objects; more have no places of their own
+ROW = {2: ("left", "right"), 3: ("left", "", "right")}  # so many things side by side
+OPPOSITE: dict[Place, Place] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 _HUE = "|".join(sorted(COLOURS))
 _SHADE = "|".join(sorted(SHADES | {"navy", "sky", "royal", "lime", "mint", "ruby", "cherry", "lemon", "snowy"}))
 COLOUR = rf"(?:(?:{_SHADE})[ -])?(?:{_HUE})(?: (?:and|&) (?:(?:{_SHADE})[ -])?(?:{_HUE}))?"
@@ -176,10 +178,9 @@ def places(text: str, answer: PlannerAnswer) -> PlannerAnswer:
         return answer
     if len(objects) == 2 and objects[0].position == objects[1].position and len(said) == 1:
         (placed,) = said
-        opposite = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-        if said[placed] not in opposite:
+        if said[placed] not in OPPOSITE:
             return answer
-        other = objects[1 - placed].model_copy(update={"position": opposite[said[placed]]})
+        other = objects[1 - placed].model_copy(update={"position": OPPOSITE[said[placed]]})
         objects[1 - placed] = other
     if len({one.position for one in objects}) < len({one.position for one in answer.objects}):
         return answer  # it would stand where something else does
@@ -210,7 +211,7 @@ def rows(text: str, answer: PlannerAnswer) -> PlannerAnswer:
     if not found or PLACING.search(ROWS.sub("", text)):
         return answer
     lines = NUMBERS[found[1]]
-    across = {2: ("left", "right"), 3: ("left", "", "right")}.get(count // lines)
+    across = ROW.get(count // lines)
     if count % lines or not across:
         return answer
     down = ("top", "bottom") if lines == 2 else ("top", "", "bottom")
@@ -244,8 +245,7 @@ def _rearranged(text: str, answer: PlannerAnswer, objects: list[PlannedObject]) 
         return answer.model_copy(update={"objects": objects})
     for place in ("top", "bottom"):
         there = [i for i, one in enumerate(objects) if one.position == place]
-        across = {2: ("left", "right"), 3: ("left", "", "right")}.get(len(there), ())
-        row = [f"{place} {x}".strip() for x in across]
+        row = [f"{place} {x}".strip() for x in ROW.get(len(there), ())]
         if not {one.position for i, one in enumerate(objects) if i not in there} & set(row):
             for i, at in zip(there, row, strict=False):
                 objects[i] = objects[i].model_copy(update={"position": at})

@@ -1,6 +1,7 @@
 """The benchmarks' pure parts: fixed plans and briefs, counting, batches and Couple against their oracles."""
 
 import math
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention
 from PIL import Image
 from plans import plan_of
+from rich.console import Console
 
 from benchmarks import adherence, critic, geneval, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
@@ -296,6 +298,23 @@ def test_twins_are_told_apart_by_their_colours() -> None:
     }  # fmt: skip
     assert planner.judge(planned(("kite", "blue", "right"), ("kite", "red", "left")), right)["all right"]
     assert not planner.judge(planned(("kite", "blue", "left"), ("kite", "red", "right")), right)["positions"]
+
+
+@pytest.mark.parametrize(("path", "told"), [(planner.BRIEFS, True), (planner.UNSEEN, False)])
+def test_of_the_unseen_briefs_no_failure_is_shown(path: Path, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class AlwaysWrong:
+        def __init__(self, chat_model: Any) -> None:
+            pass
+
+        def answer(self, brief: str) -> PlannerAnswer:
+            return planned(("nobody", "", "center"))
+
+    monkeypatch.setattr(planner, "chat_model", lambda *_, **__: None)
+    monkeypatch.setattr(planner, "Planner", AlwaysWrong)
+    shown = StringIO()
+    measured = planner.measure("someone", path, Console(file=shown, width=1000))
+    brief = planner.right_answers(path)[0]["brief"]
+    assert measured.cells[-2] == "0/60" and bool(measured.wrong) == told == (brief in shown.getvalue())
 
 
 def test_the_page_has_a_table_for_each_file_of_briefs() -> None:
