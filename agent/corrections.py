@@ -1,6 +1,7 @@
 """Puts right in a planner's answer what the brief's own words decide: counts, colours, places. Knows no model.
 
-Only readings that are sure count; a right answer of any planner stays as it is. What is doubtful is left to the checks.
+Only readings that are sure count, so that right answers, of any planner, stay as they are. What is doubtful is left to
+the checks.
 """
 
 import re
@@ -10,7 +11,7 @@ from ..prompts.answers import PlannedObject, PlannerAnswer
 from ..prompts.layout import DEFAULT_PLACES, PLACES, Place
 from ..prompts.wording import COLOURS, SHADES
 from .arrange import PLACING
-from .checks import NUMBERS, SURROUNDINGS, flat, invented_subjects, said_relations, singular
+from .checks import NUMBERS, SURROUNDINGS, flat, said_relations, singular
 
 MOST = max(DEFAULT_PLACES)  # objects; more have no places of their own
 ROW = {2: ("left", "right"), 3: ("left", "", "right")}  # so many things side by side
@@ -25,10 +26,6 @@ STOP = (
 )
 END = r"(?=\s*(?:[.,;:!?)]|$)|\s+(?:please|thanks|thx)\b)"
 IS = r"(?:is|are|should be|must be|is painted|are painted|is coloured|are coloured)"
-SEVERAL = re.compile(
-    rf"\b({'|'.join(NUMBERS)}|each|every|all|both|twins?|another|other|others|ones?|dozen|several|some|many|few|corners?|rows?|grid"
-    r"|columns?|pairs?|copies|copy|times|again)\b"
-)
 ROWS = re.compile(r"\b(?:in|,|as|into) (two|2|three|3) (?:rows|lines)(?: (?:of|with) (?:two|2|three|3)(?: each)?)?\b")
 # What people say for a background of the pocket world if they mean it and nothing else.
 SAID_BACKGROUNDS = {
@@ -54,44 +51,10 @@ Correction = Callable[[str, PlannerAnswer], PlannerAnswer]
 def corrected(brief: str, answer: PlannerAnswer) -> PlannerAnswer:
     """The answer, put right where the brief is plain; the same answer where it is not."""
     text = flat(brief)
-    corrections: tuple[Correction, ...] = (
-        name_misheard, one_of_two_colours, counts, left_out_of_a_list, colours, shared_colour, places, sides, rows,
-        background,
-    )  # fmt: skip
+    corrections: tuple[Correction, ...] = (counts, colours, shared_colour, places, sides, rows, background)
     for correct in corrections:
         answer = correct(text, answer)
     return answer
-
-
-def name_misheard(text: str, answer: PlannerAnswer) -> PlannerAnswer:
-    """'a white eagle' in the brief, 'white elead' in the plan, which the brief does not know: it is the eagle."""
-    unknown = {finding.split("'")[1] for finding in invented_subjects(text, answer)}
-    if len(unknown) != 1:
-        return answer
-    known = " ".join(f"{one.subject} {one.detail}" for one in answer.objects if one.subject not in unknown)
-    taken = {singular(word) for word in re.findall(r"[a-z]+", f"{known} {answer.background} {answer.mood}".lower())}
-    objects = []
-    for one in answer.objects:
-        if one.subject in unknown and one.colour:
-            said = re.findall(rf"\b(?:a|an|one|the) {re.escape(one.colour.lower())} ([a-z]{{3,}}){STOP}", text)
-            names = {noun for noun in said if noun[0] == one.subject[0].lower() and noun not in taken | COLOURS}
-            if len(names) == 1:
-                one = one.model_copy(update={"subject": names.pop()})
-        objects.append(one)
-    return answer.model_copy(update={"objects": objects})
-
-
-def one_of_two_colours(text: str, answer: PlannerAnswer) -> PlannerAnswer:
-    """'a red and white lighthouse' is one thing, not a red one and a white one."""
-    objects = list(answer.objects)
-    for subject in {one.subject.lower() for one in objects}:
-        twins = [one for one in objects if one.subject.lower() == subject]
-        said = re.search(
-            rf"\b(?:a|an|one|my|the) (?:[a-z-]+ )?(?:{_HUE}) (?:and|&) (?:{_HUE}) {re.escape(subject)}\b", text
-        )
-        if len(twins) == 2 and said and _times(text, subject) == 1 and not SEVERAL.search(text):
-            objects.remove(twins[1])
-    return _rearranged(text, answer, objects)
 
 
 def counts(text: str, answer: PlannerAnswer) -> PlannerAnswer:
@@ -112,30 +75,6 @@ def counts(text: str, answer: PlannerAnswer) -> PlannerAnswer:
         for _ in range(wanted - len(same)):
             objects.insert(same[-1] + 1, objects[same[-1]])
     return _rearranged(text, answer, objects)
-
-
-def left_out_of_a_list(text: str, answer: PlannerAnswer) -> PlannerAnswer:
-    """'black cat, white cat, black dog, white dog' and one of them missing: both its words are known from the others.
-
-    Only where every thing of the plan is said as a colour and a noun, so that the brief is such a list.
-    """
-    nouns = {one.subject.lower() for one in answer.objects}
-    said = re.findall(rf"(?:^|[,;:/] |\band )(?:a |an |one )?({_HUE}) ({'|'.join(map(re.escape, nouns))}){STOP}", text)
-    if len(set(said)) != len(said) or len(said) > MOST or PLACING.search(text) or len(said) <= len(answer.objects):
-        return answer
-    if len(said) != sum(_times(text, noun) for noun in nouns):
-        return answer
-    planned = {(one.colour.lower(), one.subject.lower()): one for one in answer.objects}
-    if not set(planned) <= set(said):
-        return answer
-    places = DEFAULT_PLACES[len(said)]
-    objects = [
-        planned[pair].model_copy(update={"position": place})
-        if pair in planned
-        else PlannedObject(subject=pair[1], colour=pair[0], detail="", position=place)
-        for pair, place in zip(said, places, strict=True)
-    ]
-    return answer.model_copy(update={"objects": objects})
 
 
 def colours(text: str, answer: PlannerAnswer) -> PlannerAnswer:
