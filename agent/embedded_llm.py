@@ -76,7 +76,7 @@ def _serve(model: str, *adapters: str) -> None:
     params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else "127.0.0.1"
     params.port = 0
     params.n_ctx, params.n_parallel, params.n_predict = CONTEXT, 1, 1024
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, _cores())
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, min(4, _cores() - 1))
     params.use_jinja = True
     params.verbosity = 0
     server = xllamacpp.Server(params)
@@ -86,7 +86,8 @@ def _serve(model: str, *adapters: str) -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use; a thread too many would wait for the others at every layer."""
+    """Cores that this process may use. One is left to others: threads that wait at every layer for one whose core is
+    busy took minutes a plan on 2 cores; one thread less 1.3 s, against 0.9 s where nothing else runs."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
