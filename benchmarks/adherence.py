@@ -4,11 +4,14 @@
     python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --no-write
     python -m benchmarks.adherence --model FOLDER --steps 20 --guidance 4      # a pocket checkpoint in training
 
-Writes docs/adherence.md and docs/adherence.png. The judge (benchmarks/judging.py) looks at each region's box.
+Writes docs/adherence.md and docs/adherence.png. The judges (benchmarks/judging.py) look at each region's box and at the
+whole picture.
 """
 
 import argparse
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from rich.console import Console
 from benchmarks import jobs
 from benchmarks.batch import COUPLE, Batch, Method
 from benchmarks.judging import Seen, cut
-from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, seed_of
+from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, scene_of, seed_of
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import checkpoint
 
@@ -58,11 +61,13 @@ def measure(
             started = time.process_time()
             images = batch.paint(ROWS[row][1], seeds, **sampling)
             seconds = (time.process_time() - started) / len(plans)
-            for number, plan, image in zip(numbers, plans, images, strict=True):
+            scenes = jobs.the_scene_judge().look(images)
+            for number, plan, image, scene in zip(numbers, plans, images, scenes, strict=True):
                 boxes = [region.box for region in plan.regions]
                 seen, patterns = judge.look(image, boxes), judge.patterns(torch.stack([cut(image, b) for b in boxes]))
                 found.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
-                              "seen": [[one.subject, one.colour] for one in seen], "patterns": patterns})  # fmt: skip
+                              "seen": [[one.subject, one.colour] for one in seen], "patterns": patterns,
+                              "scene": asdict(scene)})  # fmt: skip
                 if number < SHOWN:
                     image.save(folder / f"{regions}-{number}-{row}.png")
     return found
@@ -100,26 +105,27 @@ def pattern_share(results: list[dict[str, Any]]) -> tuple[float, float]:
     )
 
 
-def pattern_table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
-    """Cells 'striped and dotted / all' in per cent, a line per method."""
+def scene_shares(results: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Shares of pictures whose background is right, whose light is, of those that ask for one, and whose style is, of
+    the glossy ones. NaN of none."""
+    pairs = [(one["scene"], asdict(scene_of(one["regions"], one["plan"]))) for one in results]
+    shares = []
+    for part, unsaid in (("background", ""), ("light", "bright"), ("style", "flat")):
+        told = [(shown[part], asked[part]) for shown, asked in pairs if asked[part] != unsaid]
+        shares.append(sum(shown == asked for shown, asked in told) / (len(told) or float("nan")))
+    return shares[0], shares[1], shares[2]
+
+
+def table(
+    results: list[dict[str, Any]], rows: list[str], shares: Callable[[list[dict[str, Any]]], tuple[float, ...]]
+) -> list[list[str]]:
+    """Cells of the `shares` in per cent, 'a / b / c', a line per method; '–' where a method was not measured."""
     lines = [["method", *TITLES.values()]]
     for row in rows:
         cells = []
         for regions in TITLES:
             mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
-            cells.append(" / ".join(f"{100 * share:.0f}" for share in pattern_share(mine)) if mine else "–")
-        lines.append([ROWS[row][0], *cells])
-    return lines
-
-
-def table(results: list[dict[str, Any]], rows: list[str]) -> list[list[str]]:
-    """Cells 'subject / colour / both' in per cent, a line per method; '–' where a method was not measured."""
-    lines = [["method", *TITLES.values()]]
-    for row in rows:
-        cells = []
-        for regions in TITLES:
-            mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
-            cells.append(" / ".join(f"{100 * share:.0f}" for share in tally(mine)) if mine else "–")
+            cells.append(" / ".join(f"{100 * share:.0f}" for share in shares(mine)) if mine else "–")
         lines.append([ROWS[row][0], *cells])
     return lines
 
@@ -185,9 +191,10 @@ def main() -> None:
         results.add([one for one in found if (one["row"], one["regions"], one["plan"]) not in done])
     chosen = [one for one in results.rows if one["plan"] < args.plans and one["row"] in args.rows]
 
-    lines, patterns = table(chosen, args.rows), pattern_table(chosen, args.rows)
+    lines, patterns, scenes = (table(chosen, args.rows, shares) for shares in (tally, pattern_share, scene_shares))
     console = Console()
-    console.print(jobs.markdown(lines), "patterns:", jobs.markdown(patterns), sep="\n", markup=False, soft_wrap=True)
+    for title, some in (("regions:", lines), ("patterns:", patterns), ("scenes:", scenes)):
+        console.print(title, jobs.markdown(some), sep="\n", markup=False, soft_wrap=True)
     seconds = sum(one["seconds"] for one in chosen)
     steps = args.steps or checkpoint(args.model).steps
     cost = (
@@ -197,12 +204,14 @@ def main() -> None:
     notes = [jobs.judge_line(), conclusion(chosen, args.rows), cost]
     console.print(*notes, sep="\n", markup=False, soft_wrap=True)
     if not args.no_write:
-        write(lines, patterns, notes, args.plans)
+        write(lines, patterns, scenes, notes, args.plans)
         sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
         console.print(f"wrote {jobs.DOCS / 'adherence.md'} and adherence.png", markup=False)
 
 
-def write(lines: list[list[str]], patterns: list[list[str]], notes: list[str], plans: int) -> None:
+def write(
+    lines: list[list[str]], patterns: list[list[str]], scenes: list[list[str]], notes: list[str], plans: int
+) -> None:
     """docs/adherence.md."""
     text = f"""# Adherence: does each region show what was asked?
 
@@ -218,6 +227,11 @@ Low-level control: of the regions with the right subject, per cent whose surface
 for stripes or dots / of all**. Only region prompts say the patterns; the scene prompt does not.
 
 {jobs.markdown(patterns)}
+
+The whole picture: per cent whose **background** is right / whose **light** is, of those that ask for warm or dim light
+/ whose **style** is, of those that ask for a glossy one. Only the scene prompt says them. {jobs.scene_judge_line()}
+
+{jobs.markdown(scenes)}
 
 ![{SHOWN} plans of each number of regions (lines), drawn by every method (columns)](adherence.png)
 """

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from rich.progress import track
 
-from benchmarks.judging import WEIGHTS, Judge
+from benchmarks.judging import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
 from ditpipe import Agent, Painting, Renderer, ScenePlan
 from ditpipe.agent.critic import EmbeddedCritic
 from ditpipe.renderer.models import checkpoint
@@ -46,9 +46,28 @@ def the_judge() -> Judge:
     return Judge.load()
 
 
+@cache
+def the_scene_judge() -> SceneJudge:
+    """This process's judge of whole pictures."""
+    return SceneJudge.load()
+
+
+def scene_judge_line() -> str:
+    """The accuracy of the judge of whole pictures, as its training measured it on held-out composed ones."""
+    figures = _accuracy()["scenes"]
+    return (
+        f"The judge of whole pictures on {figures['pictures']:,} held-out composed ones: background "
+        f"{figures['background']:.1%}, light {figures['light']:.1%}, style {figures['style']:.1%} right."
+    )
+
+
+def _accuracy() -> dict[str, dict[str, float]]:
+    return json.loads((WEIGHTS.parent / "accuracy.json").read_text())
+
+
 def judge_line() -> str:
     """The judge's own accuracy, as its training measured it on held-out composed pictures."""
-    figures = json.loads((WEIGHTS.parent / "accuracy.json").read_text())["composed"]
+    figures = _accuracy()["composed"]
     return (
         f"The judge on {figures['crops']:,} regions of held-out composed pictures: subject {figures['subject']:.1%}, "
         f"colour {figures['colour']:.1%}, both {figures['both']:.1%}, pattern {figures['pattern']:.1%} right."
@@ -64,7 +83,7 @@ def weights_of(model: str) -> list[Path]:
 def fingerprint(files: Iterable[Path], *settings: object) -> str:
     """A short name for all that decides a figure, so that results of other weights, code or settings are kept apart."""
     digest = sha256(repr(settings).encode())
-    for file in [*files, WEIGHTS, Path(__file__).parent / "judging.py"]:
+    for file in [*files, WEIGHTS, SCENE_WEIGHTS, Path(__file__).parent / "judging.py"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:10]
 

@@ -1,12 +1,13 @@
-"""The judge of every benchmark: a small ResNet that names what a region of a pocket picture shows. Knows no plans.
+"""The judges of every benchmark: small ResNets that name what a region or a whole picture shows. They know no plans.
 
-It shares neither architecture nor weights with the critic (a CLIP of vision transformer and text encoder) and was
-trained on composed pictures only (`python -m training.judge`): it has never seen a generated one.
+They share neither architecture nor weights with the critic (a CLIP of vision transformer and text encoder) and were
+trained on composed pictures only (`python -m training.judge`): they have never seen a generated one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from ditpipe import Box
 
 WEIGHTS = Path(__file__).parent / "judge" / "judge.safetensors"
+SCENE_WEIGHTS = WEIGHTS.with_name("scene.safetensors")
 SIDE = 48  # pixels of a crop, whatever the shape of its box
+SCENE_SIDE = 64  # pixels that the whole picture is reduced to
 NOTHING = "nothing"
 # The order of the outputs; tests compare it with training/world.py, which needs the training extra.
 SUBJECTS = (
@@ -30,6 +33,14 @@ SUBJECTS = (
 )  # fmt: skip
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 PATTERNS = ("plain", "striped", "dotted")
+BACKGROUNDS = (
+    "night", "sky", "sunset", "meadow", "beach", "snow", "sea", "room", "desert", "forest", "city", "mountains",
+)  # fmt: skip
+LIGHTS = ("bright", "warm", "dim")
+STYLES = ("flat", "glossy")
+
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,15 @@ class Seen:
 
     def __str__(self) -> str:
         return f"{self.colour} {self.subject}".strip()
+
+
+@dataclass(frozen=True)
+class SceneSeen:
+    """What a whole picture shows."""
+
+    background: str
+    light: str
+    style: str
 
 
 class Residual(nn.Module):
@@ -58,24 +78,48 @@ class Residual(nn.Module):
         return F.relu(self.body(x) + self.side(x))
 
 
-class JudgeNet(nn.Module):
-    """Crops (n, 3, 48, 48) in -1…1 → logits of the subjects and 'nothing' (n, 65), colours (n, 8), patterns (n, 3)."""
+class Trunk(nn.Module):
+    """Pictures (n, 3, side, side) in -1…1 → features (n, 2 · `last`): the mean and the maximum of each channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int, middle: int, last: int) -> None:
         super().__init__()
         # Pixels in blocks of 2×2 become channels: a quarter of the cost of a convolution at full size.
         self.stem = nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU()
+            nn.PixelUnshuffle(2), nn.Conv2d(12, first, 3, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU()
         )
-        self.stages = nn.Sequential(Residual(32, 64), Residual(64, 112))
+        self.stages = nn.Sequential(Residual(first, middle), Residual(middle, last))
+
+    def features(self, x: Tensor) -> Tensor:
+        x = self.stages(self.stem(x).contiguous(memory_format=torch.channels_last))
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+
+
+class JudgeNet(Trunk):
+    """Crops (n, 3, 48, 48) in -1…1 → logits of the subjects and 'nothing' (n, 65), colours (n, 8), patterns (n, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__(32, 64, 112)
         self.subject = nn.Linear(2 * 112, len(SUBJECTS) + 1)
         self.colour = nn.Linear(2 * 112, len(COLOURS))
         self.pattern = nn.Linear(2 * 112, len(PATTERNS))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.stages(self.stem(x).contiguous(memory_format=torch.channels_last))
-        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-        return self.subject(pooled), self.colour(pooled), self.pattern(pooled)
+        features = self.features(x)
+        return self.subject(features), self.colour(features), self.pattern(features)
+
+
+class SceneNet(Trunk):
+    """Whole pictures (n, 3, 64, 64) in -1…1 → logits of the backgrounds (n, 12), lights (n, 3), styles (n, 2)."""
+
+    def __init__(self) -> None:
+        super().__init__(24, 48, 80)
+        self.background = nn.Linear(2 * 80, len(BACKGROUNDS))
+        self.light = nn.Linear(2 * 80, len(LIGHTS))
+        self.style = nn.Linear(2 * 80, len(STYLES))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.features(x)
+        return self.background(features), self.light(features), self.style(features)
 
 
 class Judge:
@@ -87,11 +131,7 @@ class Judge:
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "Judge":
         """Raises FileNotFoundError if there are no weights: `python -m training.judge` makes them."""
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: the judge has no weights; make them with: python -m training.judge")
-        net = JudgeNet()
-        net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-        return cls(net)
+        return cls(_loaded(JudgeNet(), path))
 
     def look(self, image: Image.Image, boxes: Sequence[Box]) -> list[Seen]:
         """What each box of the picture shows."""
@@ -112,10 +152,44 @@ class Judge:
             return [torch.cat(part) for part in zip(*map(self.net, crops.split(256)), strict=True)]
 
 
-def cut(image: Image.Image, box: Box) -> Tensor:
-    """The box of an RGB picture, squeezed to a square: (3, 48, 48) in -1…1."""
+class SceneJudge:
+    """A trained SceneNet: background, light and style of whole pictures. Keeps nothing from one call to the next."""
+
+    def __init__(self, net: SceneNet) -> None:
+        self.net = net.eval()
+
+    @classmethod
+    def load(cls, path: Path = SCENE_WEIGHTS) -> "SceneJudge":
+        """Raises FileNotFoundError if there are no weights: `python -m training.judge --scenes` makes them."""
+        return cls(_loaded(SceneNet(), path))
+
+    def look(self, images: Sequence[Image.Image]) -> list[SceneSeen]:
+        """What each whole picture shows."""
+        return self.name(
+            torch.stack([cut(image, Box(left=0, top=0, right=1, bottom=1), SCENE_SIDE) for image in images])
+        )
+
+    def name(self, pictures: Tensor) -> list[SceneSeen]:
+        """What each picture (n, 3, 64, 64) in -1…1 shows."""
+        with torch.inference_mode():
+            parts = [torch.cat(part) for part in zip(*map(self.net, pictures.split(256)), strict=True)]
+        rows = zip(*(part.argmax(1).tolist() for part in parts), strict=True)
+        return [SceneSeen(BACKGROUNDS[b], LIGHTS[light], STYLES[style]) for b, light, style in rows]
+
+
+def _loaded(net: Net, path: Path) -> Net:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: no weights; make them with: python -m training.judge (and with --scenes those of whole pictures)"
+        )
+    net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return net
+
+
+def cut(image: Image.Image, box: Box, side: int = SIDE) -> Tensor:
+    """The box of an RGB picture, squeezed to a square: (3, side, side) in -1…1."""
     width, height = image.size
     edges = (box.left * width, box.top * height, box.right * width, box.bottom * height)
-    small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=edges)
-    pixels = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view(SIDE, SIDE, 3)
+    small = image.resize((side, side), Image.Resampling.BILINEAR, box=edges)
+    pixels = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view(side, side, 3)
     return pixels.permute(2, 0, 1) / 127.5 - 1

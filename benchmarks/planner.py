@@ -61,8 +61,14 @@ def right_answers(path: Path) -> list[RightAnswer]:
 
 
 def fits(said: str, right: str) -> bool:
-    """Whether a word is one of the right ones: 'at dusk' fits 'at sunset|at dusk', anything fits '*'."""
-    return right == "*" or said.lower() in right.lower().split("|")
+    """Whether a word is one of the right ones: 'at dusk' fits 'at sunset|at dusk', 'in a city' 'in the city', anything
+    fits '*'."""
+    return right == "*" or _bare(said) in map(_bare, right.split("|"))
+
+
+def _bare(words: str) -> str:
+    """In small letters and without articles."""
+    return " ".join(word for word in words.lower().split() if word not in ("a", "an", "the"))
 
 
 def all_found(wanted: list[tuple[str, ...]], got: list[tuple[str, ...]]) -> bool:

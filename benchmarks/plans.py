@@ -2,7 +2,7 @@
 
 import random
 
-from benchmarks.judging import COLOURS, PATTERNS, SUBJECTS, Seen
+from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
 from ditpipe import Box, ScenePlan
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.layout import PLACES, Place
@@ -18,17 +18,18 @@ ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
 SIZE = CHECKPOINTS["pocket"].size
 TITLES = {1: "N=1", 2: "N=2", 4: "N=4", 9: "N=9", 3: "3 free boxes"}
 SHARED_BOXES = 10  # so many plans in a row have the same free boxes, so that they can be drawn in one batch
-BACKGROUNDS = (
+BACKGROUND_WORDS = (  # in the order of the judge's
     "at night", "in the sky", "at sunset", "on a meadow", "on the beach", "in the snow", "under water", "in a room",
     "in the desert", "in the forest", "in the city", "in the mountains",
 )  # fmt: skip
+MOODS = {"warm": "warm light", "dim": "dim light", "glossy": "glossy style"}  # bright and flat go unsaid
 
 
 def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     """Plan `number` with 1, 2, 4 or 9 regions and its right answers; subjects differ within a plan, colours need not.
 
-    It is composed as a planner's answer is: the scene prompt says subjects, colours and position words, a region's
-    prompt also its surface pattern, if any. Raises ValueError for another number of regions.
+    It is composed as a planner's answer is: the scene prompt says subjects, colours, position words, background, light
+    and style, a region's prompt also its surface pattern, if any. Raises ValueError for another number of regions.
     """
     if regions not in ARRANGEMENTS:
         raise ValueError(f"no fixed plans with {regions} regions: one of {', '.join(map(str, ARRANGEMENTS))}")
@@ -40,7 +41,10 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
         PlannedObject(subject=one.subject, colour=one.colour, detail=pattern.replace("plain", ""), position=place)
         for one, pattern, place in zip(right, patterns_of(regions, number), places, strict=True)
     ]
-    answer = PlannerAnswer(objects=objects, background=rng.choice(BACKGROUNDS), mood="")
+    scene = scene_of(regions, number)
+    mood = ", ".join(MOODS[one] for one in (scene.light, scene.style) if one in MOODS)
+    where = BACKGROUND_WORDS[BACKGROUNDS.index(scene.background)]
+    answer = PlannerAnswer(objects=objects, background=where, mood=mood)
     plan = compose(answer, width=SIZE, height=SIZE)
     if boxes:
         moved = [region.model_copy(update={"box": box}) for region, box in zip(plan.regions, boxes, strict=True)]
@@ -52,6 +56,13 @@ def patterns_of(regions: int, number: int) -> list[str]:
     """The surface patterns that a fixed plan asks for, a region each: two in three are plain."""
     rng = random.Random(f"patterns of {regions} regions, plan {number}")
     return rng.choices(PATTERNS, weights=(4, 1, 1), k=regions)
+
+
+def scene_of(regions: int, number: int) -> SceneSeen:
+    """The background, light and style that a fixed plan asks for: half of the lights and two in three styles unsaid."""
+    rng = random.Random(f"scene of {regions} regions, plan {number}")
+    (light,), (style,) = rng.choices(LIGHTS, weights=(2, 1, 1)), rng.choices(STYLES, weights=(2, 1))
+    return SceneSeen(rng.choice(BACKGROUNDS), light, style)
 
 
 def free_boxes(number: int) -> list[Box]:

@@ -27,7 +27,8 @@ class DepthSchedule(BaseModel):
     """Progressive prompts as a matter of network depth (paper, Figure 6).
 
     `first` is heard by the shallow blocks, `then` by those from the share `turn` (0–1) of the depth on. The default
-    lets the scene prompt, which says what is where, rule the shallow half and the region prompts the deep half.
+    lets the scene prompt, which says what is where, rule the shallow quarter and the region prompts the blocks below
+    it: of the schedules that keep the background, the best in boxes anywhere (docs/adherence.md).
     `blocks`, where given, names the level of every block instead.
     """
 
@@ -35,7 +36,7 @@ class DepthSchedule(BaseModel):
 
     first: Level = Field(default="scene", description="level that the shallow blocks hear")
     then: Level = Field(default="region", description="level that the deep blocks hear")
-    turn: float = Field(default=0.5, ge=0, le=1, description="share of the depth at which it turns")
+    turn: float = Field(default=0.25, ge=0, le=1, description="share of the depth at which it turns")
     blocks: list[Level] | None = optional(None, description="level of each block from the shallowest; null: as above")
 
     @model_validator(mode="after")
@@ -56,7 +57,7 @@ class DepthSchedule(BaseModel):
 
 PRESETS: dict[str, DepthSchedule] = {
     "scene-then-regions": DepthSchedule(),
-    "regions-then-scene": DepthSchedule(first="region", then="scene"),
+    "regions-then-scene": DepthSchedule(first="region", then="scene", turn=0.5),
     "regions": DepthSchedule(first="region", then="region"),
     "scene": DepthSchedule(first="scene", then="scene"),
 }

@@ -1,6 +1,7 @@
 """The benchmarks' pure parts: fixed plans and briefs, counting, batches and Couple against their oracles."""
 
 import math
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rich.console import Console
 from benchmarks import adherence, critic, geneval, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import Judge, JudgeNet, Seen
-from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, seed_of
+from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, scene_of, seed_of
 from ditpipe import Renderer, RenderRequest
 from ditpipe.agent.checks import singular
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
@@ -41,7 +42,7 @@ def test_a_plan_is_fixed_and_says_in_words_what_is_right(regions: int) -> None:
 
 def test_the_first_plan_with_two_regions() -> None:
     plan, right = fixed_plan(2, 0)
-    assert plan.scene.high_level == "a green penguin on the left and a purple mushroom on the right on a meadow"
+    assert plan.scene.high_level == "a green penguin on the left and a purple mushroom on the right at night"
     assert right == [Seen("penguin", "green"), Seen("mushroom", "purple")]
     assert patterns_of(2, 0) == ["striped", "plain"] and plan.regions[0].prompt.text.startswith("striped green penguin")
 
@@ -71,11 +72,26 @@ def test_the_tally_counts_regions_not_pictures() -> None:
 
 def test_couple_has_a_cell_for_two_regions_only() -> None:
     results = [seen_by(2, 0) | {"row": "couple"}, seen_by(4, 0) | {"row": "merged"}]
-    lines = adherence.table(results, ["merged", "couple"])
+    lines = adherence.table(results, ["merged", "couple"], adherence.tally)
     assert [line[1:] for line in lines] == [
         ["N=1", "N=2", "N=4", "N=9", "3 free boxes"],
         ["–", "–", "100 / 100 / 100", "–", "–"], ["–", "100 / 100 / 100", "–", "–", "–"],
     ]  # fmt: skip
+
+
+def test_light_and_style_count_where_a_plan_asks_for_them() -> None:
+    asked = [{"regions": 2, "plan": plan, "scene": asdict(scene_of(2, plan))} for plan in range(40)]
+    assert adherence.scene_shares(asked) == (1, 1, 1)
+    plain = [one | {"scene": one["scene"] | {"light": "bright", "style": "flat"}} for one in asked]
+    assert adherence.scene_shares(plain) == (1, 0, 0)
+
+
+def test_a_scene_prompt_says_background_light_and_style() -> None:
+    said = [fixed_plan(1, plan)[0].scene for plan in range(40)]
+    for plan, prompt in enumerate(said):
+        scene = scene_of(1, plan)
+        assert (f"{scene.light} light" in prompt.low_level) == (scene.light != "bright")
+        assert ("glossy style" in prompt.low_level) == (scene.style == "glossy")
 
 
 def test_critic_and_judge_agree_when_both_are_content_or_neither_is() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
-from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, WEIGHTS, Judge, Seen
+from benchmarks.judging import COLOURS, NOTHING, SCENE_WEIGHTS, SUBJECTS, WEIGHTS, Judge, SceneJudge, SceneSeen, Seen
 from ditpipe import columns, grid
 from ditpipe.renderer.models import POCKET
 
@@ -42,6 +42,20 @@ def test_its_words_are_the_world_of_the_critic() -> None:
 def test_it_is_small_and_measured() -> None:
     assert WEIGHTS.stat().st_size <= 600_000
     assert json.loads((WEIGHTS.parent / "accuracy.json").read_text())["composed"]["both"] >= 0.98
+
+
+def test_the_judge_of_whole_pictures_is_small_and_measured() -> None:
+    figures = json.loads((WEIGHTS.parent / "accuracy.json").read_text())["scenes"]
+    assert SCENE_WEIGHTS.stat().st_size <= 300_000
+    assert min(figures["background"], figures["light"], figures["style"]) >= 0.95
+
+
+def test_whole_pictures_have_a_background_a_light_and_a_style() -> None:
+    pictures = [Image.open(FIXTURES / name) for name in ("red_cat_blue_rocket.png", "three_corners.png")]
+    assert SceneJudge.load().look(pictures) == [
+        SceneSeen("night", "bright", "flat"),
+        SceneSeen("meadow", "bright", "flat"),
+    ]
 
 
 def test_without_weights_it_says_how_to_make_them(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_steps_report_progress_and_a_preview(tiny: Renderer) -> None:
 
 
 def test_schedules_turn_where_they_say() -> None:
-    assert preset("scene-then-regions").levels(8) == ["scene"] * 4 + ["region"] * 4
+    assert preset("scene-then-regions").levels(8) == ["scene"] * 2 + ["region"] * 6
+    assert preset("scene-then-regions@0.5").levels(8) == ["scene"] * 4 + ["region"] * 4
     assert preset("regions-then-scene@0.25").levels(8) == ["region"] * 2 + ["scene"] * 6
     with pytest.raises(ValueError, match="one of scene-then-regions, "):
         preset("deep")

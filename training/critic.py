@@ -164,9 +164,10 @@ def worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """A batch of crops in -1…1, blurred, noised, tinted and moved by up to 3 pixels."""
     if rng.random() < 0.4:
         side = int(rng.integers(14, 36))
-        x = F.interpolate(F.interpolate(x, (side, side), mode="area"), (SIDE, SIDE), mode="bilinear")
+        x = F.interpolate(F.interpolate(x, (side, side), mode="area"), x.shape[-2:], mode="bilinear")
     dy, dx = rng.integers(0, 7, 2)
-    x = F.pad(x, (3, 3, 3, 3), mode="replicate")[..., dy : dy + SIDE, dx : dx + SIDE]
+    height, width = x.shape[-2:]
+    x = F.pad(x, (3, 3, 3, 3), mode="replicate")[..., dy : dy + height, dx : dx + width]
     return x + 0.1 * rng.random() * torch.randn_like(x) + 0.05 * torch.randn(len(x), 3, 1, 1, device=x.device)
 
 

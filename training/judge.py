@@ -1,6 +1,7 @@
-"""Trains the benchmarks' judge on region crops of composed pictures, and says how often it is right on unseen ones.
+"""Trains the benchmarks' judges on composed pictures, and says how often they are right on unseen ones.
 
-    python -m training.judge --minutes 6     # on one CPU core (OMP_NUM_THREADS=1); goes on where it stopped
+    python -m training.judge --minutes 6              # region crops, on one CPU core; goes on where it stopped
+    python -m training.judge --scenes --minutes 5     # whole pictures: background, light, style
 
 A quarter of the pictures went through the VAE, and crops are blurred, noised and tinted, as a diffusion model's
 pictures are; none was generated.
@@ -8,6 +9,7 @@ pictures are; none was generated.
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,13 +17,27 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 
-from benchmarks.judging import COLOURS, NOTHING, PATTERNS, SIDE, SUBJECTS, WEIGHTS, Judge, JudgeNet
+from benchmarks import judging
+from benchmarks.judging import (
+    COLOURS,
+    NOTHING,
+    PATTERNS,
+    SCENE_SIDE,
+    SIDE,
+    SUBJECTS,
+    WEIGHTS,
+    Judge,
+    JudgeNet,
+    SceneJudge,
+    SceneNet,
+)
 from training import autoencoder
 from training.critic import Cut, boxes_of, label_of, worn
 from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
 from training.world import BACKGROUNDS, Scene, Thing, paint
 
+Shown = tuple[str, str, str | None]  # background, light and style of a whole picture
 Example = tuple[int, Thing | None, Cut]  # picture, what is in the box or None, the box in 0–1 of the canvas
 
 
@@ -117,14 +133,101 @@ def accuracy(judge: Judge, images: list[Image.Image], found: list[Example]) -> d
     }
 
 
+def scene_of(scene: Scene) -> Shown:
+    """Background, light and style of a composed picture; no style where its things have none or several."""
+    styles = {thing.style for thing in scene.things}
+    return scene.background, scene.light, styles.pop() if len(styles) == 1 else None
+
+
+def whole_pictures(pictures: int, seed: int, *, decoded: float) -> tuple[torch.Tensor, list[Shown]]:
+    """Composed pictures (n, 64, 64, 3) as uint8, the share `decoded` of them after the VAE, and what each shows."""
+    rng = np.random.default_rng(seed)
+    scenes = [random_scene(rng)[0] for _ in range(pictures)]
+    small = []
+    for start in range(0, pictures, 32):
+        images = [paint(scene) for scene in scenes[start : start + 32]]
+        if start < decoded * pictures:
+            images = _through_vae(images, rng)
+        small += [np.asarray(image.resize((SCENE_SIDE, SCENE_SIDE), Image.Resampling.BILINEAR)) for image in images]
+    return torch.from_numpy(np.stack(small)), [scene_of(scene) for scene in scenes]
+
+
+def scene_accuracy(judge: SceneJudge, pixels: torch.Tensor, right: list[Shown]) -> dict[str, float]:
+    """Shares of pictures whose background, light and style (of those that have one) are right."""
+    seen = judge.name(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
+    shares: dict[str, float] = {"pictures": len(seen)}
+    for number, part in enumerate(("background", "light", "style")):
+        pairs = [(getattr(one, part), said[number]) for one, said in zip(seen, right, strict=True) if said[number]]
+        shares[part] = round(float(np.mean([shown == asked for shown, asked in pairs])), 4)
+    return shares
+
+
+def train_scenes(args: argparse.Namespace) -> None:
+    """The judge of whole pictures."""
+    device, rng = pick_device(), np.random.default_rng()
+    pixels, right = whole_pictures(args.pictures, seed=31, decoded=0.25)
+    held_out = whole_pictures(1000, seed=32, decoded=0.0)
+    decoded = whole_pictures(512, seed=33, decoded=1.0)
+    numbers = torch.tensor(
+        [
+            (judging.BACKGROUNDS.index(b), judging.LIGHTS.index(light), judging.STYLES.index(style) if style else -100)
+            for b, light, style in right
+        ]
+    )
+    net = SceneNet().to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.02)
+
+    def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        rows = torch.from_numpy(rng.integers(0, len(pixels), args.batch))
+        x = worn((pixels[rows].permute(0, 3, 1, 2) / 127.5 - 1).to(device), rng)
+        if rng.random() < 0.5:
+            x = x.flip(3)
+        with mixed_precision(device):
+            says = net(x)
+        losses = [
+            F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02)
+            for said, y in zip(says, numbers[rows].T, strict=True)
+        ]
+        return torch.stack(losses).sum(), {}
+
+    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
+        probe = SceneNet()
+        probe.load_state_dict({name: value.cpu() for name, value in weights.items()})
+        return scene_accuracy(SceneJudge(probe), *held_out)
+
+    weights = train(
+        "scene-judge", net, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, every=250,
+        on_checkpoint=on_checkpoint,
+    )  # fmt: skip
+    publish(judging.SCENE_WEIGHTS, weights)
+    judge = SceneJudge.load()
+    say({"scenes": scene_accuracy(judge, *held_out), "decoded scenes": scene_accuracy(judge, *decoded)})
+
+
+def publish(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    save_file({name: value.half().cpu().contiguous() for name, value in weights.items()}, path)
+
+
+def say(figures: dict[str, dict[str, float]]) -> None:
+    """Adds figures to accuracy.json and prints them."""
+    path = WEIGHTS.parent / "accuracy.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | figures, indent=1) + "\n")
+    print(json.dumps(figures))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--pictures", type=int, default=12_000)
+    parser.add_argument("--scenes", action="store_true", help="the judge of whole pictures instead")
     args = parser.parse_args()
     torch.manual_seed(0)
+    if args.scenes:
+        return train_scenes(args)
     device, rng = pick_device(), np.random.default_rng()
     images, found = examples(args.pictures, seed=21, decoded=0.25)
     held_out = examples(1000, seed=22, decoded=0.0)
@@ -151,11 +254,8 @@ def main() -> None:
         "judge", net, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, every=250,
         on_checkpoint=on_checkpoint,
     )  # fmt: skip
-    WEIGHTS.parent.mkdir(exist_ok=True)
-    save_file({name: value.half().cpu().contiguous() for name, value in weights.items()}, WEIGHTS)
-    figures = {"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)}
-    (WEIGHTS.parent / "accuracy.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(json.dumps(figures))
+    publish(WEIGHTS, weights)
+    say({"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)})
 
 
 if __name__ == "__main__":
