@@ -39,6 +39,7 @@ pocket: .venv/ready
 	.venv/bin/python -m training.planner
 	.venv/bin/python -m training.planner --publish
 	.venv/bin/python -m training.judge
+	.venv/bin/python -m training.judge --scenes
 
 # Every figure under docs/, for the shipped weights; each goes on where it stopped. Two to three hours on two cores.
 figures: .venv/ready

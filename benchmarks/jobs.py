@@ -62,7 +62,8 @@ def scene_judge_line() -> str:
 
 
 def _accuracy() -> dict[str, dict[str, float]]:
-    return json.loads((WEIGHTS.parent / "accuracy.json").read_text())
+    figures: dict[str, dict[str, float]] = json.loads((WEIGHTS.parent / "accuracy.json").read_text())
+    return figures
 
 
 def judge_line() -> str:

@@ -1,8 +1,9 @@
 """How often a planner is right, on briefs that none was trained on: python -m benchmarks.planner [NAME …]
 
-Without names it measures the local planners that are here; any other planner by its name. Two files of briefs are
-measured, or the one of `--briefs`: those of the project, whose failures may be read, and those that nobody tuned on,
-whose failures are never shown so that it stays so. Without names and without `--briefs` docs/planner.md is written.
+Without names it measures the local planners that are here; any other planner by its name. Three files of briefs are
+measured, or the one of `--briefs`: those of the project and those in many manners (specifications, slang, letters),
+whose failures may be read, and those that nobody tuned on, whose failures are never shown so that it stays so. Without
+names and without `--briefs` docs/planner.md is written.
 """
 
 import argparse
@@ -24,17 +25,19 @@ from ditpipe.prompts.answers import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
 
 BRIEFS = Path(__file__).resolve().parent / "briefs.jsonl"
+VARIED = BRIEFS.with_name("briefs-varied.jsonl")
 UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
-HEADINGS = {BRIEFS: "Briefs of the project", UNSEEN: "Briefs that nobody tuned on"}
+HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\
 # How often the local planners are right
 
-`python -m benchmarks.planner` made this page. It asks for a plan of each of the {project} briefs in
-`benchmarks/briefs.jsonl` and the {unseen} in `benchmarks/briefs-unseen.jsonl`, lets the checks hand back what they find
-once, and compares what comes with the right answer. What was got wrong is told of the project's own briefs only, so
-that no planner is tuned on the others. Seconds are the median of a plan on this machine, its load included.
+`python -m benchmarks.planner` made this page. It asks for a plan of each brief in `benchmarks/briefs.jsonl`
+({project}), `briefs-varied.jsonl` ({varied}: specifications, slang, letters, children) and `briefs-unseen.jsonl`
+({unseen}), lets the checks hand back what they find once, and compares what comes with the right answer. What was got
+wrong is never told of the last file, so that no planner is tuned on it. Seconds are the median of a plan on this
+machine, its load included.
 
 """
 
@@ -145,7 +148,8 @@ def main() -> None:
         for path in paths:
             measured[path].append(measure(name, path, console, args.base_url))
         if not args.planners and not args.briefs:  # after each planner: a slow one that is stopped loses only itself
-            counts = {"project": len(right_answers(BRIEFS)), "unseen": len(right_answers(UNSEEN))}
+            files = {"project": BRIEFS, "varied": VARIED, "unseen": UNSEEN}
+            counts = {name: len(right_answers(path)) for name, path in files.items()}
             REPORT.write_text(INTRODUCTION.format(**counts) + report(measured), encoding="utf-8")
     print(report(measured))
 

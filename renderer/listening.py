@@ -33,7 +33,7 @@ class Listening:
     """What each block of one plan's render hears. Keys and values are computed once, for all steps.
 
     They are freed with this object. A prompt takes 1.9 MB in each block that hears it in Hunyuan-DiT (half precision)
-    and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.5 GB and 16 MB in all.
+    and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.7 GB and 21 MB in all.
     """
 
     def __init__(
