@@ -21,34 +21,61 @@ KNOWN = {
 OTHERS = {
     name: colour
     for colour, names in {
-        "brown": "hen, falcon, hawk, bison, bull, mole, rat, hamster, weasel, stool, bench, cupboard, broom, ladder, cabin trunk, banjo, walnut, chestnut, pretzel, loaf of bread, cup of tea, bowl of nuts, pile of leaves, raft, canoe, gingerbread man, scarecrow, cowboy, hiker, monk, sparrow hawk, guinea pig, treasure chest, coffee bean, bowler hat, pine cone, fence, gate, "
+        "black and white": "zebra, panda, panda bear, football, soccer ball, piano keyboard, chess set",
+        "brown": "hamburger, bed, rowing boat, rocking chair, wardrobe, bookshelf, chest of drawers, cuckoo clock, rolling pin, chopping board, wine barrel, briefcase, cowboy boot, sandal, belt, wallet, baseball glove, croissant, "
+        "bagel, baguette, brownie, almond, hazelnut, peanut, cinnamon stick, chocolate bar, doormat, ukulele, double bass, mandolin, totem pole, mammoth, buffalo, chipmunk, groundhog, platypus, alpaca, "
+        "pony, foal, dachshund, sloth, wren, nightingale, quail, turkey, birdhouse, dog kennel, log cabin, tree stump, coat rack, walking stick, picnic basket, bedside table, cigar, reindeer, sea lion, "
+        "centaur, baked potato, hiking boot, "
+        "hen, falcon, hawk, bison, bull, mole, rat, hamster, weasel, stool, bench, cupboard, broom, ladder, cabin trunk, banjo, walnut, chestnut, pretzel, loaf of bread, cup of tea, bowl of nuts, pile of leaves, raft, canoe, gingerbread man, scarecrow, cowboy, hiker, monk, sparrow hawk, guinea pig, treasure chest, coffee bean, bowler hat, pine cone, fence, gate, "
         "horse, bear, owl, monkey, chair, table, violin, shoe, boot, teddy bear, deer, hedgehog, squirrel, beaver, otter, camel, "
         "kangaroo, donkey, cello, barrel, basket, door, desk, cookie, potato, acorn, coconut, wagon, saddle, nest, log, sofa, wombat, moose",
-        "grey": "heron, ostrich, badger, lynx, catfish, wrench, screwdriver, coin, pebble, pyramid, fountain, radio, microphone, laptop, toaster, fridge, pan, gear, wheel, helmet, shield, drone, stone lion, tin can, watering can, knife, vacuum cleaner, battleship, zeppelin, manatee, "
+        "grey": "spanner, saw, drill, axe, anvil, nail, screw, cheese grater, whisk, ladle, saucepan, tap, iron, sewing machine, stapler, paper clip, safety pin, thimble, telescope, microscope, humpback whale, "
+        "narwhal, armadillo, porcupine, stingray, dumbbell, padlock, parking meter, cement mixer, teaspoon, butter knife, aircraft carrier, gargoyle, tombstone, mosque, wheelbarrow, kitchen scale, sardine, "
+        "cuckoo, hammerhead shark, knight's helmet, suit of armour, flying saucer, "
+        "heron, ostrich, badger, lynx, catfish, wrench, screwdriver, coin, pebble, pyramid, fountain, radio, microphone, laptop, toaster, fridge, pan, gear, wheel, helmet, shield, drone, stone lion, tin can, watering can, knife, vacuum cleaner, battleship, zeppelin, manatee, "
         "elephant, tower, bridge, mouse, shark, rhino, hippo, dolphin, koala, wolf, raccoon, statue, rock, spoon, "
         "fork, robot dog, submarine, anchor, sword, hammer, bucket, tank, satellite, washing machine, kettle, seal, walrus, pigeon",
-        "yellow": "ray of light, bowl of soup, pot of honey, slice of cheese, glass of juice, lemonade stand, school desk, raincoat, pasta, star fruit, daffodil, excavator, wasp, eagle chick, baby duck, corn, mango, harp, bowl of rice, hay bale, torch, "
+        "yellow": "rubber duck, taxi cab, rubber boot, hard hat, forklift, steamroller, dump truck, straw hat, honeycomb, bumblebee, tennis ball, sponge, tape measure, ruler, tuba, French horn, trombone, omelette, "
+        "buttercup, primrose, goldfinch, lion cub, sun hat, sand castle, waffle, chandelier, weathercock, cheese sandwich, school bell, road sign, cab, hay cart, gold bar, cymbal, "
+        "ray of light, bowl of soup, pot of honey, slice of cheese, glass of juice, lemonade stand, school desk, raincoat, pasta, star fruit, daffodil, excavator, wasp, eagle chick, baby duck, corn, mango, harp, bowl of rice, hay bale, torch, "
         "lion, bee, lamp, banana, trumpet, sunflower, key, bell, sun, giraffe, chick, lemon, cheese, corn cob, pineapple, pencil, "
         "digger, saxophone, canary, bulldozer, medal, trophy, pancake, light bulb, leopard, cheetah",
-        "green": "goblin, elf, toad, cabbage, lime, kiwi, clover, bamboo, vine, hedge, glass of lemonade, mantis, gecko, beetle car, soldier, wreath, pea, bell pepper, wine bottle, bunch of grapes, bag of apples, kale, garden hose, "
+        "green": "leprechaun, ogre, pea pod, lettuce, artichoke, courgette, zucchini, bonsai tree, aloe vera, cypress, Christmas tree, four-leaf clover, billiard table, tree frog, alligator, praying mantis, triceratops, "
+        "stegosaurus, jeep, recycling bin, olive, gherkin, lily pad, garden chair, ivy leaf, fir, park bench, sea monster, wellington boot, combine harvester, monstera, Venus flytrap, "
+        "goblin, elf, toad, cabbage, lime, kiwi, clover, bamboo, vine, hedge, glass of lemonade, mantis, gecko, beetle car, soldier, wreath, pea, bell pepper, wine bottle, bunch of grapes, bag of apples, kale, garden hose, "
         "frog, dragon, bottle, pear, bush, train, helicopter, tractor, dinosaur, alien, crocodile, snake, lizard, parrot, leaf, "
         "broccoli, cucumber, watermelon, avocado, grasshopper, caterpillar, iguana, pine, palm tree, fern, pickle, chameleon",
-        "black": "pirate, ninja, magpie, orca, gorilla, tyre, record player, bowling ball, limousine, top hat, umbrella stand, pirate ship, oven, cauldron, chess piece, blackbird, tuxedo, cup of coffee, frying pan, vulture, skunk, "
+        "black": "grand piano, steam engine, steam train, hearse, vinyl record, street lamp, gondola, cormorant, jackdaw, tarantula, scorpion, mussel, espresso machine, wok, hockey puck, witch's hat, chimney sweep, "
+        "dress shoe, ballpoint pen, game controller, television, stove, cooking pot, barbecue grill, vampire, "
+        "pirate, ninja, magpie, orca, gorilla, tyre, record player, bowling ball, limousine, top hat, umbrella stand, pirate ship, oven, cauldron, chess piece, blackbird, tuxedo, cup of coffee, frying pan, vulture, skunk, "
         "penguin, piano, hat, spider, crow, raven, bat, panther, beetle, ant, camera, motorcycle, locomotive, typewriter, cannon",
-        "white": "nurse, chef, bride, knight, king, pelican, albatross, ermine, lamb, poodle, mountain goat, glass of milk, bowl of cream, piece of paper, envelope, tooth fairy, pearl, daisy chain, ice bear, moonstone, toilet, sink, bottle of milk, ambulance, caravan, lily, swan boat, marshmallow, iceberg, feather, skull, skeleton, mummy, yeti, stork, eagle owl, dice, shepherd dog, dandelion, "
+        "white": "sneaker, birthday cake, dress shirt, wedding cake, wedding dress, chef's hat, espresso cup, coffee mug, sugar bowl, salt shaker, milk jug, egg cup, snow globe, snowy owl, arctic fox, cockatoo, egret, dalmatian, golf ball, volleyball, "
+        "baseball, ping-pong ball, toilet roll, bathrobe, lab coat, cauliflower, rice ball, wind turbine, spacesuit, space shuttle, ice skate, bone, snowdrop, jasmine, magnolia, shirt, T-shirt, sailor's cap, "
+        "rocking horse, cruise ship, ferry, camper van, refrigerator, tern, barn owl, pegasus, snow leopard, chess board, dishwasher, "
+        "nurse, chef, bride, knight, king, pelican, albatross, ermine, lamb, poodle, mountain goat, glass of milk, bowl of cream, piece of paper, envelope, tooth fairy, pearl, daisy chain, ice bear, moonstone, toilet, sink, bottle of milk, ambulance, caravan, lily, swan boat, marshmallow, iceberg, feather, skull, skeleton, mummy, yeti, stork, eagle owl, dice, shepherd dog, dandelion, "
         "sheep, clock, cup, airplane, lighthouse, cloud, snowman, ghost, candle, cow, unicorn, swan, goose, polar bear, plate, "
         "egg, tooth, bathtub, goat, dove, seagull, igloo, windmill, church, mug, vase, pillow, angel, astronaut, bowl, paper plane, llama",
-        "orange": "papaya, apricot, basket of oranges, salmon, tiger cub, oriole, life jacket, goldfish bowl, bonfire, campfire, marigold, lynx cub, safety vest, maple leaf, orangutan, cup of soup, bag of chips, "
+        "orange": "life buoy, clementine, mandarin, persimmon, nectarine, seahorse, hermit crab, sweet potato, jack-o'-lantern, fox cub, monarch butterfly, prawn, shrimp, tiger lily, road cone, phoenix, rescue helicopter, "
+        "bird of paradise, "
+        "papaya, apricot, basket of oranges, salmon, tiger cub, oriole, life jacket, goldfish bowl, bonfire, campfire, marigold, lynx cub, safety vest, maple leaf, orangutan, cup of soup, bag of chips, "
         "fox, pizza, carrot, tent, tiger, pumpkin, peach, basketball, crane, traffic cone, clownfish, koi, squash",
-        "red": "box of chocolates, bunch of roses, slice of pizza, bowl of cherries, stack of bricks, raspberry, pomegranate, radish, double-decker, postbox, armchair, carpet, queen, clown, firefighter, santa, gnome, dragonfly, cardinal, macaw, tomato plant, toy truck, candy cane, pepper, jar of jam, stop sign, lipstick, tractor trailer, boxing glove, sleigh, hot dog, "
+        "red": "fire engine, fire extinguisher, phone box, telephone box, toolbox, ketchup bottle, chilli pepper, cranberry, redcurrant, rose bush, carnation, geranium, poinsettia, hibiscus, woodpecker, salami, "
+        "London bus, matchbox, Ferris wheel, cricket ball, toy train, pickup truck, rugby shirt, evening gown, gumball machine, steak, bishop, jester, superhero, cable car, tugboat, wax seal, alarm clock, "
+        "Swiss army knife, "
+        "box of chocolates, bunch of roses, slice of pizza, bowl of cherries, stack of bricks, raspberry, pomegranate, radish, double-decker, postbox, armchair, carpet, queen, clown, firefighter, santa, gnome, dragonfly, cardinal, macaw, tomato plant, toy truck, candy cane, pepper, jar of jam, stop sign, lipstick, tractor trailer, boxing glove, sleigh, hot dog, "
         "strawberry, cherry, rose, truck, drum, ball, kite, gift, crab, fire truck, ladybug, lobster, tomato, chili, barn, telephone, "
         "mailbox, lantern, backpack, scarf, robin, rooster, sled, racing car, poppy, devil, accordion, mitten",
-        "blue": "sailor, pilot, pupil, kingfisher, blue tit, swordfish, manta ray, stack of books, glass of water, bottle of water, jar of ink, sapphire, waterfall, blueberry, bunch of violets, skateboard, surfboard, trolley, jug, bucket of water, raindrop, skirt, sock, "
+        "blue": "pair of jeans, baseball cap, bluebell, forget-me-not, cornflower, hyacinth, police car, rubber dinghy, speedboat, water bottle, snowflake, paint bucket, tuna, genie, merman, sleeping bag, narrow boat, "
+        "mailbag, cargo ship, fishing boat, oil drum, sweater, jacket, jumper, cardigan, gas cylinder, dragon kite, lorry, "
+        "sailor, pilot, pupil, kingfisher, blue tit, swordfish, manta ray, stack of books, glass of water, bottle of water, jar of ink, sapphire, waterfall, blueberry, bunch of violets, skateboard, surfboard, trolley, jug, bucket of water, raindrop, skirt, sock, "
         "book, teapot, bicycle, boy, peacock, jellyfish, bluebird, policeman, globe, tram, scooter, jay, "
         "swimming pool, hummingbird, mermaid, dress, pot, wizard hat, suitcase, plane",
-        "pink": "bouquet of roses, scoop of ice cream, slice of cake, plate of cookies, fairy, flamingo chick, peony, lotus, piggy bank, teacup, candy, sweet, cherry tree, worm, axolotl, ribbon, crib, handbag, "
+        "pink": "strawberry milkshake, candy floss, macaron, cherry blossom, tutu, ballet shoe, hair dryer, conch shell, spoonbill, slice of ham, eraser, cosmos flower, sun lounger, jewellery box, baby rattle, "
+        "rubber glove, bar of soap, powder puff, "
+        "bouquet of roses, scoop of ice cream, slice of cake, plate of cookies, fairy, flamingo chick, peony, lotus, piggy bank, teacup, candy, sweet, cherry tree, worm, axolotl, ribbon, crib, handbag, "
         "girl, pig, flamingo, ice cream, ice cream cone, princess, piglet, doll, ballerina, bow, seashell, donut, lollipop",
-        "purple": "sorcerer, bunch of lavender, beetroot, fig, aubergine, cape, throne, potion, bottle of ink, grape vine, crocus, sea urchin, magic wand, crystal ball, ghost train, turnip, lilac bush, "
+        "purple": "thistle, pansy, foxglove, passion fruit, blackcurrant, sorceress, warlock, fortune teller, sea slug, allium, wisteria, lupin, gem, wizard's cloak, jelly, prune, fairy godmother, elderberry, bellflower, "
+        "sorcerer, bunch of lavender, beetroot, fig, aubergine, cape, throne, potion, bottle of ink, grape vine, crocus, sea urchin, magic wand, crystal ball, ghost train, turnip, lilac bush, "
         "wizard, octopus, grape, eggplant, witch, plum, orchid, monster, squid, amethyst, iris, starfish, hippopotamus",
     }.items()
     for name in names.split(", ")
@@ -59,6 +86,9 @@ IRREGULAR = {
     "starfish": "starfish", "scarf": "scarves", "moose": "moose", "koi": "koi", "squid": "squid", "corn cob": "corn cobs", "snowman": "snowmen",
     "salmon": "salmon", "catfish": "catfish", "swordfish": "swordfish", "bison": "bison", "gingerbread man": "gingerbread men", "knife": "knives",
     "shelf": "shelves", "elf": "elves", "maple leaf": "maple leaves", "dice": "dice", "mango": "mangoes", "loaf of bread": "loaves of bread",
+    "reindeer": "reindeer", "tuna": "tuna", "shrimp": "shrimp", "butter knife": "butter knives", "Swiss army knife": "Swiss army knives", "ivy leaf": "ivy leaves",
+    "bookshelf": "bookshelves", "chest of drawers": "chests of drawers", "suit of armour": "suits of armour", "merman": "mermen", "aircraft carrier": "aircraft carriers",
+    "bird of paradise": "birds of paradise", "pair of jeans": "pairs of jeans", "potato": "potatoes",
     "box of chocolates": "boxes of chocolates", "bunch of roses": "bunches of roses", "glass of milk": "glasses of milk",
 }  # fmt: skip
 PLAIN_COLOURS = (
@@ -69,6 +99,9 @@ FINE_COLOURS = (
     "turquoise", "silver", "beige", "teal", "magenta", "navy blue", "sky blue", "lime green", "mint green", "ruby red", "cream",
     "maroon", "lavender", "cherry red", "olive green", "peach-coloured", "gold", "bronze", "coral", "rainbow-coloured",
     "black and white", "red and white", "blue and yellow", "green and white", "multicoloured", "cyan", "indigo", "ivory",
+    "khaki", "mustard yellow", "rust red", "burgundy", "charcoal grey", "copper", "salmon pink", "forest green", "royal blue", "baby blue", "hot pink",
+    "off-white", "tan", "ochre", "petrol blue", "aquamarine", "chocolate brown", "rose gold", "jet black", "fuchsia", "terracotta", "sage green",
+    "bottle green", "pearl white", "brick red", "wine red", "steel blue", "teal", "khaki", "lilac", "bronze", "mustard yellow", "beige",
 )  # fmt: skip
 SHADES = ("dark", "light", "bright", "pale", "deep", "neon", "pastel")
 DETAILS = (
@@ -202,6 +235,8 @@ ELSEWHERE = (
     "in autumn", "in spring", "in Paris", "in Tokyo", "in a pond", "in a harbour", "in a train station", "on a blue background", "in the bathroom",
     "under a rainbow", "in a temple", "on a battlefield", "in an old factory", "in a flower shop", "at a market", "on a rocky cliff", "in a bamboo forest",
     "in front of a waterfall", "in front of a brick wall", "in a parking lot", "on a playground", "in a haunted mansion", "in the savanna", "on a plain background",
+    "on a London street", "in a Parisian café", "on a railway platform", "in a greenhouse", "on a wooden table", "in a workshop", "on a chessboard floor", "in a castle hall", "on a rooftop", "in an attic", "on a tennis court",
+    "in a Japanese garden", "on a cobbled street", "in a gym", "at the dentist", "in a vineyard", "on a wheat field", "in a canyon", "on a pier", "in a ballroom", "in a laundry", "in a cornfield", "under a bridge", "on a motorway", "at a petrol station",
 )  # fmt: skip
 PLACES = {
     "top left": ("in the top left corner", "at the top left", "in the upper left", "top left", "in the upper left corner", "on the top left", "in the top left", "up on the left", "in the left upper corner"),

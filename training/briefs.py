@@ -11,26 +11,39 @@ The rules that every answer follows, so that it can be had from the brief alone:
 - the mood: the light (said, or the usual one of the background), then the mood that was said.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from training.brief_manners import MANNERS, whole_brief
+from training.brief_parts import (
+    Body,
+    Thing,
+    a,
+    colour_of,
+    distinct,
+    group,
+    listed,
+    pick,
+    plain_backdrop,
+    plural,
+    put,
+    row_places,
+    thing_of,
+    things_of,
+)  # fmt: skip
 from training.brief_words import (
-    AFTER_DETAILS,
     BACKGROUND_CLAUSES,
     BACKGROUND_PHRASES,
     BACKGROUND_SENTENCES,
     CLOSINGS,
     COUNTS,
-    DETAILS,
     DOES,
     ELSEWHERE,
-    FINE_COLOURS,
-    IRREGULAR,
     KNOWN,
     LIGHTS,
     MOODS,
@@ -39,11 +52,10 @@ from training.brief_words import (
     PLACES,
     PLAIN_COLOURS,
     SENTENCE_OPENINGS,
-    SHADES,
     USUAL_LIGHT,
 )  # fmt: skip
 
-Option = TypeVar("Option")
+WHOLE = 0.18  # of the briefs have a form of their own, background included
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
 PAIRS = {
@@ -150,103 +162,6 @@ SEVERAL = {
     ("top left", "bottom left", "top right", "bottom right"): ("{0} and {1} on the left, {2} and {3} on the right", "left column: {0}, {1}; right column: {2}, {3}", "on the left {0} above {1}, on the right {2} above {3}"),
 }  # fmt: skip
 DOING = ("sitting", "standing", "lying", "waiting", "sleeping", "hiding", "floating", "placed", "resting", "seen", "parked")
-
-
-def pick(rng: np.random.Generator, options: Sequence[Option]) -> Option:
-    return options[int(rng.integers(len(options)))]
-
-
-@dataclass(frozen=True)
-class Thing:
-    """An object: what the answer says of it, and how the brief names it, without an article."""
-
-    subject: str
-    colour: str
-    detail: str
-    said: str
-    place: str = "center"
-
-    def at(self, place: str) -> "Thing":
-        return replace(self, place=place)
-
-
-Body = tuple[str, list[Thing]]
-
-
-def plural(noun: str) -> str:
-    if noun in IRREGULAR:
-        return IRREGULAR[noun]
-    if " of " in noun:
-        first, rest = noun.split(" of ", 1)
-        return f"{plural(first)} of {rest}"
-    if noun.endswith("y") and noun[-2] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "ato")) else "s")
-
-
-def noun_of(rng: np.random.Generator) -> tuple[str, str]:
-    """A noun and its usual colour."""
-    return pick(rng, list(KNOWN.items()) if rng.random() < 0.5 else list(OTHERS.items()))
-
-
-def colour_of(rng: np.random.Generator) -> str:
-    form = rng.random()
-    if form < 0.68:
-        return pick(rng, PLAIN_COLOURS)
-    if form < 0.72:
-        one, other = rng.permutation(PLAIN_COLOURS)[:2]
-        return f"{one} and {other}"
-    return pick(rng, FINE_COLOURS) if form < 0.88 else f"{pick(rng, SHADES)} {pick(rng, PLAIN_COLOURS)}"
-
-
-def thing_of(rng: np.random.Generator, *, coloured: float = 0.8, before_only: bool = False) -> Thing:
-    """One object; `coloured` is the chance that its colour is said, `before_only` keeps all words before the noun."""
-    subject, colour = noun_of(rng)
-    words, after, detail = [], "", []
-    if rng.random() < 0.22:
-        detail = [pick(rng, DETAILS)]
-        if rng.random() < 0.15:
-            other = pick(rng, DETAILS)
-            detail += [other] if other != detail[0] else []
-    words = [" ".join(detail)] if detail else []
-    if rng.random() < coloured:
-        colour = colour_of(rng)
-        form = rng.random()
-        if form < 0.1 and not before_only:
-            after = pick(rng, (" in {c}", " that is {c}", " ({c})", ", {c},", " which is {c}", " painted {c}", " of {c} colour", " whose colour is {c}", ", coloured {c},")).format(c=colour)  # fmt: skip
-        elif form < 0.2:
-            words.insert(0, colour)
-        else:
-            words.append(colour)
-    if not before_only and not detail and not after and rng.random() < 0.05:
-        detail = [pick(rng, AFTER_DETAILS)]
-        after = f" {detail[0]}"
-    return Thing(subject, colour, " ".join(detail), " ".join([*words, subject]) + after)
-
-
-def things_of(rng: np.random.Generator, count: int) -> list[Thing]:
-    """Some briefs say no colours at all, most say nearly all."""
-    coloured = 0.0 if rng.random() < 0.1 else 0.85
-    return [thing_of(rng, coloured=coloured) for _ in range(count)]
-
-
-def a(thing: Thing, rng: np.random.Generator) -> str:
-    form = rng.random()
-    if form < 0.84:
-        return f"{'an' if thing.said[0] in 'aeiou' else 'a'} {thing.said}"
-    return pick(rng, (f"one {thing.said}", f"the {thing.said}", thing.said, thing.said, f"my {thing.said}", f"some {thing.said}"))
-
-
-def listed(parts: list[str], rng: np.random.Generator) -> str:
-    if len(parts) == 1:
-        return parts[0]
-    joints = (" and ", " and ", ", and ", ", ", " and ", "; ", " plus ", ". ") if len(parts) > 2 else (" and ", " and ", ", ", " with ")
-    joint = pick(rng, joints)
-    return (joint if joint in ("; ", ". ") else ", ").join(parts[:-1]) + joint + parts[-1]
-
-
-def put(things: list[Thing], places: Iterable[str]) -> list[Thing]:
-    return [thing.at(place) for thing, place in zip(things, places, strict=True)]
 
 
 def alone(rng: np.random.Generator) -> Body:
@@ -358,13 +273,6 @@ def in_rows(rng: np.random.Generator, count: int) -> Body:
     return (f"a grid of {len(shape)} rows. " if rng.random() < 0.08 else "") + body, things
 
 
-def row_places(y: int, count: int, rows: int) -> list[str]:
-    """The places of one row of `count` objects; 2 rows are top and bottom, 3 top, middle and bottom."""
-    side = ("top", "bottom")[y] if rows == 2 else ("top", "", "bottom")[y]
-    across = {1: ("",), 2: ("left", "right"), 3: ("left", "", "right")}[count]
-    return [f"{side} {x}".strip() or "center" for x in across]
-
-
 def kinds(rng: np.random.Generator, count: int) -> Body:
     """Several of one kind, and perhaps of another: 'two red cats and a dog', 'three stars above a house'."""
     first = thing_of(rng, before_only=True, coloured=0.75)
@@ -424,13 +332,6 @@ def kinds(rng: np.random.Generator, count: int) -> Body:
     return listed([others, many], rng), put([second] * rest + [first] * number, DEFAULT[count])
 
 
-def group(thing: Thing, count: int, rng: np.random.Generator) -> str:
-    """'three red cats'; one is 'a red cat'."""
-    if count == 1:
-        return a(thing, rng)
-    return f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
-
-
 def coloured_ones(rng: np.random.Generator, count: int) -> Body:
     """One noun, several colours: 'a red and a blue kite', 'two cats, one red, one blue'."""
     thing = thing_of(rng, coloured=0.0, before_only=True)
@@ -481,16 +382,6 @@ def told_later(rng: np.random.Generator, count: int) -> Body:
     ))  # fmt: skip
     p, q = pick(rng, PLACES[place]), pick(rng, PLACES[OPPOSITE[place]])
     return text.format(s=f"{a(first, rng)} and {a(second, rng)}", A=one, B=two, p=p, q=q), put([first, second], (place, OPPOSITE[place]))
-
-
-def distinct(rng: np.random.Generator, count: int, coloured: float) -> list[Thing]:
-    """Things with different nouns, all words before the noun."""
-    things: list[Thing] = []
-    while len(things) < count:
-        thing = thing_of(rng, coloured=coloured, before_only=True)
-        if thing.subject not in [one.subject for one in things]:
-            things.append(thing)
-    return things
 
 
 def colours_later(rng: np.random.Generator, count: int) -> Body:
@@ -620,6 +511,8 @@ FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]]
     7: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)], 8: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)],
     9: [(0.5, each_placed), (0.7, kinds), (2, in_rows), (0.5, enumerated)],
 }  # fmt: skip
+for number, manners in MANNERS.items():
+    FORMS[number] += [(0.6 * weight, form) for weight, form in manners]
 
 
 def body_of(rng: np.random.Generator) -> Body:
@@ -642,13 +535,17 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
         name = pick(rng, list(BACKGROUND_CLAUSES))
         return name, pick(rng, BACKGROUND_CLAUSES[name])
     if form < 0.72:
-        said = pick(rng, ELSEWHERE)
+        said = plain_backdrop(rng) if rng.random() < 0.2 else pick(rng, ELSEWHERE)
         return said, said
     return "", ""
 
 
 def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """A brief and the planner's right answer to it."""
+    if rng.random() < WHOLE:
+        whole = whole_brief(rng, body_of)
+        light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
+        return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
     body, things = body_of(rng)
     background, said = background_of(rng)
     light = USUAL_LIGHT.get(background, USUAL_LIGHT[""])
@@ -685,8 +582,22 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     else:
         text = before + body + after
     text = finish(text, rng)
-    answer = [{"subject": t.subject, "colour": t.colour, "detail": t.detail, "position": t.place} for t in things]
-    return text, {"objects": answer, "background": background, "mood": light + (f", {mood} mood" if mood else "")}
+    return text, answer_of(things, background, light, mood)
+
+
+def answer_of(things: list[Thing], background: str, light: str, mood: str) -> dict[str, Any]:
+    objects = [{"subject": t.subject, "colour": t.colour, "detail": t.detail, "position": t.place} for t in things]
+    return {"objects": objects, "background": background, "mood": light + (f", {mood} mood" if mood else "")}
+
+
+def touched(text: str, rng: np.random.Generator) -> str:
+    """What happens to a brief that has its own form: small or capital letters, a typo."""
+    form = rng.random()
+    if form < 0.22:
+        text = text.lower() if form < 0.2 else text.upper()
+    elif form < 0.4:
+        text = text[0].upper() + text[1:]
+    return typo(text, rng) if rng.random() < 0.1 else text
 
 
 def finish(text: str, rng: np.random.Generator) -> str:
