@@ -122,7 +122,7 @@ def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
 
 def repeated(text: str, answer: PlannerAnswer) -> list[str]:
     """The same object twice, where the brief has no plural and no number that could mean several."""
-    several = rf"\b({'|'.join(NUMBERS)}|each|every|all|both|dozen|several|some|many|corners)\b"
+    several = rf"\b({'|'.join(NUMBERS)}|each|every|either|all|both|dozen|several|some|many|another|corners|\d ?x|x ?\d)\b"
     copies = Counter((one.subject.lower(), one.colour.lower(), one.detail.lower()) for one in answer.objects)
     return [
         f"The brief mentions one {subject}, the plan has {count} of the same."
@@ -133,7 +133,7 @@ def repeated(text: str, answer: PlannerAnswer) -> list[str]:
 
 def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
     """'a red cat' in the brief and a blue cat in the plan; or a colour of the brief that the plan uses nowhere."""
-    findings, used = [], _objects_text(answer)
+    findings, used = [], f"{_objects_text(answer)} {answer.background.lower()}"
     for one in _sure(text, answer):
         said = re.search(rf"\b([a-z]+)\s+{_noun(one)}\b", text)
         if said and said[1] in COLOURS and said[1] not in f"{one.colour} {one.detail}".lower():

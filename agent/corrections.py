@@ -79,6 +79,8 @@ def counts(text: str, answer: PlannerAnswer) -> PlannerAnswer:
 
 def colours(text: str, answer: PlannerAnswer) -> PlannerAnswer:
     """A colour said right before the name, or of it later ('the cat is black, the dog white'), is its colour."""
+    if re.search(r"\b(?:respectively|latter)\b", text):
+        return answer  # colours that are told in a list of their own
     names = [one.subject.lower() for one in answer.objects]
     objects = []
     for one, name in zip(answer.objects, names, strict=True):
