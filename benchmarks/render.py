@@ -6,7 +6,10 @@ written out here from their description; nothing of them is in the product.
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +26,7 @@ from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, Sc
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.attention import Positions, RegionAttention, TextContext, normed_heads, project_text, segments
 from ditpipe.renderer.denoise import Kept, denoise
+from ditpipe.renderer.depth import Level
 from ditpipe.renderer.edit import changed_tokens
 from ditpipe.renderer.hunyuan import Hunyuan, turns_of
 from ditpipe.renderer.listening import Listening
@@ -84,13 +88,13 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     layer = layer.requires_grad_(False).to(dtype)
     image, texts = torch.randn(1, side * side, 1408).to(dtype), torch.randn(regions, 333, 1024).to(dtype)
     angles = torch.randn(side * side, 44).repeat_interleave(2, 1)
-    rotary = (angles.cos(), angles.sin())
+    rotary: Any = (angles.cos(), angles.sin())
     owner = owners(plan_of(regions).regions, rows=side, columns=side) - 1
     who = segments(slice(0, 1), owner == torch.arange(regions)[:, None], device=owner.device)
     cached, turns = TextContext(*project_text(layer, texts), tuple(who)), turns_of(rotary)
     plain = HunyuanAttnProcessor2_0()
 
-    def query() -> Tensor:
+    def query() -> Any:
         return apply_rotary_emb(normed_heads(layer, layer.to_q(image), layer.norm_q).transpose(1, 2), rotary)
 
     def rcac() -> Tensor:
@@ -130,42 +134,74 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
 # --- whole steps in a reduced Hunyuan-DiT ---------------------------------------------------------------------------
 
 
-class Reduced:
-    """Half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths and a grid of side×side tokens."""
+@dataclass(frozen=True)
+class Shape:
+    """A Hunyuan-DiT of random weights: its sizes, the side of its grid of tokens, where and in what it is computed.
 
-    def __init__(self, side: int = 24) -> None:
+    As it stands: half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths; a decoder of next to none.
+    """
+
+    layers: int = 4
+    heads: int = 8
+    head_dim: int = 88
+    text: int = 1024  # channels of BERT's states, and of what the blocks hear
+    text_t5: int = 2048
+    side: int = 24
+    vae: tuple[int, ...] = (8, 8, 8, 8)
+    vae_layers: int = 1
+    vae_groups: int = 4
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+
+class Reduced:
+    """Hunyuan-DiT and a decoder of a shape, drawn with by diffusers' pipeline and by ours. `clock` tells seconds."""
+
+    def __init__(self, shape: Shape = Shape(), clock: Callable[[], float] = time.process_time) -> None:
         torch.manual_seed(0)
-        self.side = side
-        self.transformer = HunyuanDiT2DModel(
-            num_attention_heads=8, attention_head_dim=88, hidden_size=704, num_layers=4, in_channels=4, patch_size=2,
-            sample_size=2 * side, mlp_ratio=4.3637, cross_attention_dim=1024, cross_attention_dim_t5=2048,
-            pooled_projection_dim=1024, use_style_cond_and_image_meta_size=False,
-        ).requires_grad_(False).eval()  # fmt: skip
+        self.shape, self.side, self.clock = shape, shape.side, clock
+        with torch.device(shape.device):
+            self.transformer: Any = HunyuanDiT2DModel(
+                num_attention_heads=shape.heads, attention_head_dim=shape.head_dim, in_channels=4, patch_size=2,
+                hidden_size=shape.heads * shape.head_dim, num_layers=shape.layers, sample_size=2 * shape.side,
+                mlp_ratio=4.3637, cross_attention_dim=shape.text, cross_attention_dim_t5=shape.text_t5,
+                pooled_projection_dim=1024, use_style_cond_and_image_meta_size=False,
+            )  # fmt: skip
+            vae: Any = AutoencoderKL(
+                block_out_channels=shape.vae, layers_per_block=shape.vae_layers, norm_num_groups=shape.vae_groups,
+                down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            )  # fmt: skip
+        for model in (self.transformer, vae):
+            torch.nn.Module.to(model.requires_grad_(False).eval(), shape.dtype)  # diffusers' own `to` warns, of nothing
         scheduler = DDPMScheduler(beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction")
-        self.pipe = HunyuanDiTPipeline(
-            vae=AutoencoderKL(block_out_channels=(8, 8, 8, 8), down_block_types=("DownEncoderBlock2D",) * 4,
-                              up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=4),
-            text_encoder=None, tokenizer=None, transformer=self.transformer, scheduler=scheduler, safety_checker=None,
-            feature_extractor=None, requires_safety_checker=False, text_encoder_2=None, tokenizer_2=None,
+        self.pipe: Any = HunyuanDiTPipeline(
+            vae=vae, text_encoder=None, tokenizer=None, transformer=self.transformer, scheduler=scheduler,
+            safety_checker=None, feature_extractor=None, requires_safety_checker=False, text_encoder_2=None,
+            tokenizer_2=None,
         )  # fmt: skip
         self.pipe.set_progress_bar_config(disable=True)
         self.own = Hunyuan(self.pipe)
 
+    def noise(self, *sizes: int) -> Tensor:
+        """Standard normal numbers of the model's dtype, on its device."""
+        return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
+
     def prompts(self, texts: list[str]) -> TextStates:
         """Random states of prompts of 20 tokens in the published lengths; encoding is not what is measured here."""
-        n = len(texts)
-        bert_mask, t5_mask = ((torch.arange(length) < 20).long().repeat(n, 1) for length in (77, 256))
-        states = torch.randn(n, 77, 1024), bert_mask, torch.randn(n, 256, 2048), t5_mask
-        return TextStates(*states, heard=torch.randn(n, 333, 1024), truncated=())
+        n, text, device = len(texts), self.shape.text, self.shape.device
+        masks = [(torch.arange(length, device=device) < 20).long().repeat(n, 1) for length in (77, 256)]
+        bert, t5 = self.noise(n, 77, text), self.noise(n, 256, self.shape.text_t5)
+        return TextStates(bert, masks[0], t5, masks[1], heard=self.noise(n, 333, text), truncated=())
 
-    def plain_step(self, steps: int) -> float:
-        """Seconds of a step of diffusers' HunyuanDiTPipeline with one prompt."""
+    def plain(self, steps: int, *, decode: bool = False) -> list[float]:
+        """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, its preparation in the first one; with
+        `decode` those of decoding come last."""
         self.transformer.set_default_attn_processor()
         one, two = self.prompts(["prompt"]), self.prompts(["negative"])
-        stamps: list[float] = []
+        stamps = [self.clock()]
 
         def stamp(*_: Any) -> dict[str, Any]:
-            stamps.append(time.process_time())
+            stamps.append(self.clock())
             return {}
 
         size = 16 * self.side
@@ -174,37 +210,60 @@ class Reduced:
             prompt_embeds=one.bert, prompt_attention_mask=one.bert_mask, prompt_embeds_2=one.t5,
             prompt_attention_mask_2=one.t5_mask, negative_prompt_embeds=two.bert,
             negative_prompt_attention_mask=two.bert_mask, negative_prompt_embeds_2=two.t5,
-            negative_prompt_attention_mask_2=two.t5_mask, output_type="latent", callback_on_step_end=stamp,
+            negative_prompt_attention_mask_2=two.t5_mask, output_type="pil" if decode else "latent",
+            callback_on_step_end=stamp,
         )  # fmt: skip
-        return median(b - a for a, b in zip(stamps, stamps[1:]))
+        if decode:
+            stamp()
+        return [after - before for before, after in pairwise(stamps)]
 
-    def steps(self, plan: ScenePlan, steps: int, kept: Kept | None = None) -> Iterator[float]:
-        """Seconds of preparing keys and values, then of each step of ours."""
+    def steps(
+        self, plan: ScenePlan, steps: int, kept: Kept | None = None, *, levels: Sequence[Level] | None = None,
+        pictures: int = 1, decode: bool = False,
+    ) -> Iterator[float]:  # fmt: skip
+        """Seconds of preparing keys and values, then of each step of ours; with `decode` those of decoding come last.
+
+        levels: what each block hears; None: its region.
+        """
         self.own.take_over()
-        started = time.process_time()
+        started = self.clock()
         with torch.inference_mode():
-            listening = Listening(self.own, self.prompts, plan, ["region"] * 4, grid=(self.side, self.side))
+            heard = levels or ["region"] * self.shape.layers
+            listening = Listening(self.own, self.prompts, plan, heard, grid=(self.side, self.side))
             share = shares(plan.regions, rows=self.side, columns=self.side, patch=2)
-            whole = listening.at(share)
-            part = listening.at(share[:, kept.drawn]) if kept else whole
+            whole = listening.at(share, pictures=pictures)
+            part = listening.at(share[:, kept.drawn.cpu()], pictures=pictures) if kept else whole
             whole = [*whole[:-1], part[-1]]  # the last block of an edit computes what it draws
-            noise = torch.randn(1, 4, 2 * self.side, 2 * self.side)
-            yield time.process_time() - started
-            started = time.process_time()
-            for _ in denoise(
+            noise = torch.randn(pictures, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
+            yield self.clock() - started
+            started = self.clock()
+            for at in denoise(
                 self.own, noise, steps=steps, guidance=6, tone=listening.tone, kept=kept,
                 hear=lambda _, partial: part if partial else whole,
             ):  # fmt: skip
-                yield time.process_time() - started
-                started = time.process_time()
+                yield self.clock() - started
+                started = self.clock()
+            if decode:
+                for one in at.latents:
+                    self.own.decode(one[None])
+                yield self.clock() - started
+
+    def edited(self, name: str) -> Kept:
+        """What an edit of one region of nine starts from."""
+        plan = plan_of(9)
+        other = Revision(changes=[RegionChange(name=name, seed=1)]).apply(plan)
+        drawn = changed_tokens(plan, other, rows=self.side, columns=self.side, patch=2)
+        latents = torch.randn(1, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
+        return Kept(latents, drawn.to(self.shape.device))
 
 
 def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> dict[int, tuple[float, float]]:
     """Per number of regions: a step over diffusers' one-prompt step, without and with its share of preparing K/V."""
-    plain, ours = [], {count: [] for count in (2, 4, 9)}
+    plain: list[float] = []
+    ours: dict[int, list[float]] = {count: [] for count in (2, 4, 9)}
     prepared: dict[int, list[float]] = {count: [] for count in ours}
     for _ in range(3):
-        plain.append(reduced.plain_step(steps + 1))
+        plain.append(median(reduced.plain(steps + 1)[1:]))
         for count in ours:
             first, *each = reduced.steps(plan_of(count), steps)
             prepared[count].append(first)
@@ -215,10 +274,7 @@ def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> 
 
 def edit_ratio(reduced: Reduced) -> float:
     """The edit of one region of nine over the whole render, in the transformer, keys and values included; of three."""
-    plan = plan_of(9)
-    other = Revision(changes=[RegionChange(name="house", seed=1)]).apply(plan)
-    drawn = changed_tokens(plan, other, rows=reduced.side, columns=reduced.side, patch=2)
-    kept = Kept(torch.randn(1, 4, 2 * reduced.side, 2 * reduced.side), drawn)
+    plan, kept = plan_of(9), reduced.edited("house")
     return median(sum(reduced.steps(plan, STEPS, kept)) / sum(reduced.steps(plan, STEPS)) for _ in range(3))
 
 
@@ -233,7 +289,7 @@ def pocket() -> dict[str, float]:
         renderer.render(one)  # its prompts are encoded now
     revision = Revision(changes=[RegionChange(name="house", prompt=LeveledPrompt(high_level="car"), seed=1)])
     ways: dict[str, Callable[[], Any]] = {
-        **{str(n): (lambda n=n: renderer.render(requests[n])) for n in LAYOUTS},
+        **{str(n): partial(renderer.render, requests[n]) for n in LAYOUTS},
         "edit": lambda: renderer.edit(result, revision),
         "batch": lambda: renderer.candidates(requests[9], 4),
     }

@@ -15,10 +15,11 @@ from PIL import Image
 from plans import plan_of
 from rich.console import Console
 
-from benchmarks import adherence, critic, geneval, jobs, planner
+from benchmarks import adherence, critic, geneval, gpu, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, scene_of, seed_of
+from benchmarks.render import Reduced, Shape
 from ditpipe import Renderer, RenderRequest
 from ditpipe.agent.checks import singular
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
@@ -344,3 +345,42 @@ def test_the_page_has_a_table_for_each_file_of_briefs() -> None:
     project, unseen = planner.report(measured).split("## Briefs that nobody tuned on")
     assert project.startswith("## Briefs of the project\n\n| planner |") and "- a cat → a dog\n" in project
     assert "| embedded |" in unseen and "wrong" not in unseen
+
+
+def test_the_gpu_figures_come_out_of_a_tiny_model_on_the_cpu() -> None:
+    tiny = Shape(layers=4, heads=2, head_dim=16, text=16, text_t5=24, side=6)
+    rows = list(gpu.measure(Reduced(tiny, gpu.clock("cpu")), steps=2, repeats=1))
+    assert sorted(row.name for row in rows) == sorted(gpu.ORDER)
+    for row in rows:
+        over = gpu.ratio(rows, row.name, gpu.ONE, compiled=False)
+        assert over is not None and 0 < over < math.inf and 0 < row.step < row.picture
+    rate = gpu.matmul_rate("cpu", torch.float32, side=32, repeats=2)
+    found = {row.name: row for row in rows}
+    for name in (gpu.NINE, gpu.ALL):
+        assert found[name].flops == pytest.approx(found[gpu.ONE].flops, rel=0.03)
+        assert 0 < gpu.share(found[name], rate) < math.inf
+    page = gpu.report(rows, "CPU", rate, 2)
+    assert [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")][1:] == [
+        f"| {name}" for name in gpu.ORDER
+    ]
+
+
+def test_the_gpu_page_says_which_aims_are_met_and_what_is_not_measured_yet() -> None:
+    def row(name: str, picture: float) -> gpu.Row:
+        return gpu.Row(name, True, picture, 0.1, 10**12, 2**30, 1.0, 3)
+
+    rows = [row(gpu.ONE, 2.0), row(gpu.NINE, 2.02), row(gpu.FOUR, 6.0)]
+    said = gpu.aims(rows, 2e13, compiled=True)
+    assert "with N=9, an aim for compiled blocks: 0.500 (missed: ≥ 0.55)" in said
+    assert "N=9 over N=1: 1.010 (met: ≤ 1.02)" in said
+    assert "four candidates over one picture: 2.970 (missed: ≤ 2.5)" in said
+    assert said.endswith("edit over the full render: not measured.")
+    assert "Without" not in gpu.report(rows, "card", 2e13, 30) and gpu.cells(rows[0], rows[:1], 2e13)[0] == gpu.ONE
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+def test_without_a_gpu_it_ends_with_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        gpu.main([], tmp_path / "gpu.md")
+    assert ended.value.code == 2 and not list(tmp_path.iterdir())
+    assert capsys.readouterr().err == "benchmarks.gpu needs a CUDA GPU; none is here\n"
