@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import FluxPipeline, FluxTransformer2DModel
 from peft import LoraConfig, PeftModel, get_peft_model
 from plans import plan_of
 from pydantic import ValidationError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from test_controls import changed
 from tiny_models import saved
 
@@ -21,6 +22,7 @@ from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.lora import load_lora
 from ditpipe.renderer.request import Lora
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -57,17 +59,22 @@ def make(tmp_path: Path) -> Make:
     return write
 
 
-def test_a_lora_for_the_whole_picture_is_what_peft_merges(tiny: Renderer, make: Make) -> None:
-    path = make(tiny, targets=[*ATTENTION, "ff.net.2", "text_embedder.linear_1", "norm1.linear"], alpha=6)
-    ours = drawn(tiny, of(path, scale=0.5))
-    merged = Renderer(tiny.model, device="cpu")
-    wrapped = PeftModel.from_pretrained(merged.family.model, str(path.parent))
+def merged(renderer: Renderer, path: Path, scale: float) -> Renderer:
+    """A renderer of the same model, with weights of which peft merged a LoRA into the model's."""
+    out = Renderer(renderer.model, device="cpu")
+    wrapped = PeftModel.from_pretrained(out.family.model, str(path.parent))
     module: Any
     for module in wrapped.modules():
         if hasattr(module, "scaling"):
-            module.scaling = {name: 0.5 * value for name, value in module.scaling.items()}
+            module.scaling = {name: scale * value for name, value in module.scaling.items()}
     wrapped.merge_and_unload()
-    torch.testing.assert_close(ours, drawn(merged), rtol=1e-4, atol=1e-4)
+    return out
+
+
+def test_a_lora_for_the_whole_picture_is_what_peft_merges(tiny: Renderer, make: Make) -> None:
+    path = make(tiny, targets=[*ATTENTION, "ff.net.2", "text_embedder.linear_1", "norm1.linear"], alpha=6)
+    ours = drawn(tiny, of(path, scale=0.5))
+    torch.testing.assert_close(ours, drawn(merged(tiny, path, scale=0.5)), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(ours, drawn(tiny), atol=0.01)
 
 
@@ -144,7 +151,8 @@ def test_an_edit_and_candidates_wear_it_too(tiny: Renderer, make: Make) -> None:
 def test_loras_in_every_family(name: str, make: Make, tmp_path: Path) -> None:
     renderer = Renderer(str(saved(name, tmp_path)), device="cpu")
     plan = plan_of(2).model_copy(update={"width": 128, "height": 128})
-    targets = [*ATTENTION, "add_k_proj", "add_v_proj"] if name in ("sd3", "flux") else ATTENTION
+    more = {"sd3": ["add_k_proj", "add_v_proj"], "flux": ["add_k_proj", "add_v_proj"], "sd": ["proj_in", "conv1"]}
+    targets = [*ATTENTION, *more.get(name, [])]
     path = make(renderer, targets=targets)
     depth = {"depth": preset("regions"), "plan": plan, "steps": 1}
     plain, everywhere, left = (
@@ -179,6 +187,114 @@ def test_the_namings_that_are_read(tiny: Renderer, tmp_path: Path) -> None:
     assert not torch.equal(results[0], drawn(tiny))
 
 
+CONVOLUTIONS = ["proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "0.conv"]
+FLUX = r"transformer_blocks.*(to_[qkv]|to_out\.0|to_add_out|add_\w_proj|proj|net\.2|linear)|single.*(proj_out|linear)"
+TRAINED = {
+    "hunyuan": [*ATTENTION, "ff.net.2", "norm1.linear", "skip_linear"],
+    "pixart-sigma": [*ATTENTION, "ff.net.0.proj", "caption_projection.linear_1"],
+    "sd": [*ATTENTION, *CONVOLUTIONS, "ff.net.0.proj", "time_emb_proj"],
+    "sdxl": [*ATTENTION, *CONVOLUTIONS, "ff.net.0.proj", "time_emb_proj"],
+    "flux": FLUX,
+}
+# What kohya's trainers call the layers of models that they compute with the models' own code.
+OWN = {
+    "sdxl": {
+        "down_blocks_0_resnets_0": "input_blocks_1_0", "down_blocks_0_downsamplers_0_conv": "input_blocks_2_0_op",
+        "down_blocks_1_resnets_0": "input_blocks_3_0", "down_blocks_1_attentions_0": "input_blocks_3_1",
+        "mid_block_resnets_0": "middle_block_0", "mid_block_attentions_0": "middle_block_1",
+        "mid_block_resnets_1": "middle_block_2", "up_blocks_0_resnets_0": "output_blocks_0_0",
+        "up_blocks_0_attentions_0": "output_blocks_0_1", "up_blocks_0_resnets_1": "output_blocks_1_0",
+        "up_blocks_0_attentions_1": "output_blocks_1_1", "up_blocks_0_upsamplers_0": "output_blocks_1_2",
+        "up_blocks_1_resnets_0": "output_blocks_2_0", "up_blocks_1_resnets_1": "output_blocks_3_0",
+        "conv1": "in_layers_2", "conv2": "out_layers_3", "time_emb_proj": "emb_layers_1",
+        "conv_shortcut": "skip_connection",
+    },
+    "flux": {
+        "single_transformer_blocks": "single_blocks", "proj_out": "linear2", "_norm_linear": "_modulation_lin",
+        "transformer_blocks": "double_blocks", "attn_to_out_0": "img_attn_proj", "attn_to_add_out": "txt_attn_proj",
+        "ff_net_0_proj": "img_mlp_0", "ff_net_2": "img_mlp_2", "ff_context_net_0_proj": "txt_mlp_0",
+        "ff_context_net_2": "txt_mlp_2", "norm1_linear": "img_mod_lin", "norm1_context_linear": "txt_mod_lin",
+        "attn_to_q": "img_attn_qkv", "attn_add_q_proj": "txt_attn_qkv",
+    },
+}  # fmt: skip
+FUSED = {"to_q": ("to_k", "to_v"), "add_q_proj": ("add_k_proj", "add_v_proj")}
+
+
+def as_kohya_writes(family: str, path: Path, alpha: float) -> Path:
+    """Weights that peft wrote, as kohya's trainers write them, with those of a text encoder. Where FLUX's own code has
+    one layer and diffusers has three, the three get one `down`, in peft's file too."""
+    tensors = load_file(path)
+    for key in [key for key in tensors if family == "flux" and key.endswith("lora_A.weight")]:
+        for first, others in FUSED.items():
+            if f".{first}." in key:
+                tensors |= {key.replace(first, other): tensors[key].clone() for other in others}
+    save_file(tensors, path)
+    out: dict[str, torch.Tensor] = {}
+    for key, down in tensors.items():
+        layer, _, ending = key.removeprefix("base_model.model.").partition(".lora_")
+        if ending != "A.weight" or (family == "flux" and layer.endswith(("_k", "_v", "_k_proj", "_v_proj"))):
+            continue
+        each = [key, *(key.replace(layer.split(".")[-1], other) for other in FUSED.get(layer.split(".")[-1], ()))]
+        ups = [tensors[one.replace("lora_A", "lora_B")] for one in (each if family == "flux" else [key])]
+        name = layer.replace(".", "_")
+        for ours, theirs in OWN.get(family, {}).items():
+            name = name.replace(ours, theirs)
+        out |= {f"lora_unet_{name}.lora_down.weight": down, f"lora_unet_{name}.lora_up.weight": torch.cat(ups)}
+        out |= {f"lora_unet_{name}.alpha": torch.tensor(alpha)}
+    text = "lora_te_text_model_encoder_layers_0_mlp_fc1"
+    out |= {f"{text}.lora_down.weight": torch.ones(4, 16), f"{text}.lora_up.weight": torch.ones(16, 4)}
+    (path.parent / "kohya").mkdir()
+    save_file(out | {f"{text}.alpha": torch.tensor(alpha)}, path.parent / "kohya" / "style.safetensors")
+    return path.parent / "kohya" / "style.safetensors"
+
+
+@pytest.mark.parametrize("name", list(TRAINED))
+def test_what_kohyas_trainers_write(name: str, tiny: Renderer, make: Make, tmp_path: Path) -> None:
+    renderer = tiny if name == "hunyuan" else Renderer(str(saved(name, tmp_path)), device="cpu")
+    asked = {"plan": plan_of(2).model_copy(update={"width": 128, "height": 128}), "steps": 1}
+    path = make(renderer, targets=TRAINED[name], alpha=6)
+    kohyas = as_kohya_writes(name, path, alpha=6)
+    for fields in ({"scale": 0.5}, {"scale": 0.5, "region": "thing 0"}):
+        expected = drawn(renderer, of(path, **fields), **asked)
+        told = renderer.render(request(renderer, of(kohyas, **fields), **asked))
+        torch.testing.assert_close(told.latents, expected, rtol=1e-4, atol=1e-4)
+        assert "text encoders are not used" in told.warnings[0]
+        assert not torch.allclose(expected, drawn(renderer, **asked), atol=0.01)
+    everywhere = drawn(renderer, of(kohyas, scale=0.5), **asked)
+    torch.testing.assert_close(everywhere, drawn(merged(renderer, path, 0.5), **asked), rtol=1e-3, atol=1e-3)
+
+
+def test_the_layers_that_are_one_in_fluxs_own_code(tmp_path: Path) -> None:
+    """At the published width: diffusers' reader knows no other."""
+    with torch.device("meta"):
+        model: Any = FluxTransformer2DModel(num_layers=1, num_single_layers=1)
+    name, down, up = "lora_unet_single_blocks_0_linear1", torch.randn(2, 3072), torch.randn(7 * 3072, 2)
+    tensors = {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up, f"{name}.alpha": torch.tensor(1.0)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    reader, cpu = FluxPipeline.lora_state_dict, torch.device("cpu")
+    lora = load_lora(model, tmp_path / "x.safetensors", scale=1, region=None, device=cpu, convert=reader)
+    layers = [f"single_transformer_blocks.0.{one}" for one in ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")]
+    assert set(lora.weights) == set(layers)
+    for layer, part in zip(layers, up.split([3072, 3072, 3072, 4 * 3072]), strict=True):
+        own_down, own_up = lora.weights[layer]
+        torch.testing.assert_close(own_up[:8] @ own_down, part[:8] @ down / 2)
+
+
+@pytest.mark.parametrize("first", ["plain", "worn"])
+def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> None:
+    lora = of(make(tiny), region="thing 0")
+    exact = {"plain": drawn(tiny, steps=2), "worn": drawn(tiny, lora, steps=2)}
+    renderer = Renderer(tiny.model, device="cpu")
+    torch.compiler.reset()
+    renderer.family.compile(backend="eager")  # as in test_options
+    if first == "worn":
+        torch.testing.assert_close(drawn(renderer, lora, steps=2), exact["worn"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(drawn(renderer, steps=2), exact["plain"], rtol=1e-4, atol=1e-4)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for one, loras in (("worn", [lora]), ("plain", []), ("worn", [lora])):
+            torch.testing.assert_close(drawn(renderer, *loras, steps=2), exact[one], rtol=1e-4, atol=1e-4)
+
+
 def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) -> None:
     def refused(tensors: dict[str, torch.Tensor], told: str) -> None:
         save_file(tensors, tmp_path / "x.safetensors")
@@ -190,9 +306,17 @@ def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) ->
     refused({f"{layer}.lora_A.weight": torch.ones(2, 8), f"{layer}.lora_B.weight": pair[1]}, "another shape")
     refused({f"{layer}.lora_A.weight": pair[0]}, "made for another one")
     refused({"something": pair[0]}, "'something' is no part of a LoRA")
+    refused({"lora_unet_blocks_1_attn1_to_q.dora_scale": pair[0]}, "dora_scale' is no part of a LoRA")
+    patches = "pos_embed.proj"
+    refused({f"{patches}.lora_A.weight": pair[0], f"{patches}.lora_B.weight": pair[1]}, "only linear layers take a")
     refused({"text_encoder.lora_A.weight": pair[0]}, "there is no LoRA of a HunyuanDiT2DModel in it")
     (tmp_path / "y.safetensors").write_bytes(b"nothing")
     with pytest.raises(RenderError, match="not a safetensors file"):
         drawn(tiny, of(tmp_path / "y.safetensors"))
+    renderer = Renderer(str(saved("flux", tmp_path)), device="cpu")
+    for key in ("lora_unet_double_blocks_0_img_attn_qkv.dora_scale", "lora_unet_something.lora_down.weight"):
+        save_file({key: pair[0]}, tmp_path / "x.safetensors")
+        with pytest.raises(RenderError, match="dora_scale' is no part of|no LoRA of a FluxTransformer2DModel can be"):
+            drawn(renderer, of(tmp_path / "x.safetensors"))
     with pytest.raises(ValidationError, match="no region 'cat': the plan has thing 0, thing 1"):
         request(tiny, of(tmp_path / "y.safetensors", region="cat"))
