@@ -122,7 +122,8 @@ def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
 
 def repeated(text: str, answer: PlannerAnswer) -> list[str]:
     """The same object twice, where the brief has no plural and no number that could mean several."""
-    several = rf"\b({'|'.join(NUMBERS)}|each|every|either|all|both|dozen|several|some|many|another|corners|\d ?x|x ?\d)\b"
+    many = r"each|every|either|all|both|dozen|several|some|many|another|corners|\d ?x|x ?\d"
+    several = rf"\b({'|'.join(NUMBERS)}|{many})\b"
     copies = Counter((one.subject.lower(), one.colour.lower(), one.detail.lower()) for one in answer.objects)
     return [
         f"The brief mentions one {subject}, the plan has {count} of the same."

@@ -78,7 +78,8 @@ def heard(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None =
 
 
 def finish(layer: Attention, feature: Tensor) -> Tensor:
-    return layer.to_out[0](feature.transpose(1, 2).flatten(2))
+    out: Tensor = layer.to_out[0](feature.transpose(1, 2).flatten(2))
+    return out
 
 
 def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats: int = 5) -> dict[str, float]:
@@ -171,10 +172,12 @@ class Reduced:
                 block_out_channels=shape.vae, layers_per_block=shape.vae_layers, norm_num_groups=shape.vae_groups,
                 down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
             )  # fmt: skip
-        for model in (self.transformer, vae):
+        models: list[Any] = [self.transformer, vae]
+        for model in models:
             torch.nn.Module.to(model.requires_grad_(False).eval(), shape.dtype)  # diffusers' own `to` warns, of nothing
         scheduler = DDPMScheduler(beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction")
-        self.pipe: Any = HunyuanDiTPipeline(
+        make: Any = HunyuanDiTPipeline
+        self.pipe = make(
             vae=vae, text_encoder=None, tokenizer=None, transformer=self.transformer, scheduler=scheduler,
             safety_checker=None, feature_extractor=None, requires_safety_checker=False, text_encoder_2=None,
             tokenizer_2=None,

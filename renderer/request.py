@@ -21,7 +21,7 @@ class Lora(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: File = Field(description="safetensors file in peft's or diffusers' naming")
+    file: File = Field(description="safetensors file in peft's, diffusers' or kohya's naming")
     scale: Scale = Field(default=1.0, description="how strongly they act; 0: not at all")
     region: str | None = Field(default=None, description="name of the region they act in; null: the whole picture")
 
@@ -66,7 +66,9 @@ class RenderRequest(BaseModel):
     step_cache: float = optional(
         0.0, ge=0, le=1, description="a step whose first block changes less than this share reuses the other blocks"
     )
-    compile: bool = optional(False, description="compile the blocks with torch.compile: slow once, then faster")
+    compile: bool = optional(
+        False, description="compile the blocks with torch.compile: slow once, then faster; a LoRA computes uncompiled"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
