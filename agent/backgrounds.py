@@ -1,4 +1,4 @@
-"""What people ask of the whole picture: another try, another place or time, another mood. The regions stay.
+"""What people ask of the whole picture: another try, place, time, mood or drawing style. The regions stay.
 
 Also what every request shares: a `Change` on its way, and `Unclear`.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..prompts.answers import PlannerAnswer
 from ..prompts.scene import LeveledPrompt, ScenePlan
 from ..prompts.wording import background_of, listed, with_background
+from ..renderer.depth import STYLE, style_of
 from .mentions import PLACE, Reading
 
 Plan = Callable[[str], PlannerAnswer]
@@ -74,6 +75,8 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
     if mood in _MOODS and how:
         scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
         return replace(change, plan=change.plan.model_copy(update={"scene": scene_prompt}), whole=True)
+    if style := re.fullmatch(rf"(?:now )?(?:(?:in|as|like) )?(?:a |an )?({STYLE})", scene):
+        return replace(change, plan=_drawn_in(change.plan, style[1]), whole=True)
     if (
         explicit
         and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene)
@@ -85,6 +88,14 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
             change, f"in {scene}" if scene.split(" ")[0] in ("a", "an", "the") else f"{scene} background", plan
         )
     return None
+
+
+def _drawn_in(plan: ScenePlan, style: str) -> ScenePlan:
+    """The same plan in another drawing style, which stands behind the light and mood of the scene."""
+    before = style_of(plan).split(", ")
+    kept = [part for part in plan.scene.low_level.split(", ") if part and part.lower() not in before]
+    scene = plan.scene.model_copy(update={"low_level": ", ".join([*kept, style])})
+    return plan.model_copy(update={"scene": scene})
 
 
 def _elsewhere(change: Change, background: str, plan: Plan) -> Change:

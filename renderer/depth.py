@@ -9,6 +9,9 @@ from ..prompts.scene import Region, ScenePlan, optional
 
 Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
 LEVELS: tuple[Level, ...] = get_args(Level)
+# A drawing style as it is said between two commas of a prompt.
+_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
+STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 
 
 def scene_text(plan: ScenePlan, level: Level) -> str:
@@ -17,10 +20,22 @@ def scene_text(plan: ScenePlan, level: Level) -> str:
     return high if level == "scene-high" and high else ", ".join(part for part in (high, low) if part)
 
 
-def region_text(region: Region, level: Level) -> str:
-    """What a region says at a level: one of its levels, or both joined; also both where the one is empty."""
+def style_of(plan: ScenePlan) -> str:
+    """The drawing style that the scene's low level names, or its high level as '… style': 'glossy style'; or ''."""
+    high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
+    said = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
+    return ", ".join(part for part in dict.fromkeys(said) if re.fullmatch(STYLE, part))
+
+
+def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
+    """What a region says at a level: one of its levels, or both joined; also both where the one is empty.
+
+    The drawing style of the scene belongs to the high level of every region: blocks that hear regions alone would not
+    know of it.
+    """
     said = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
-    return said or region.prompt.text
+    style = style_of(plan) if level != "region-low" else ""
+    return ", ".join(part for part in (said or region.prompt.text, style) if part)
 
 
 class DepthSchedule(BaseModel):

@@ -20,7 +20,7 @@ Spoken = tuple[str, tuple[LoadedLora, ...]]
 def said(plan: ScenePlan, level: Level) -> list[str]:
     """The prompts of a level: the scene's, and at the regions' levels one per region."""
     regions = plan.regions if level.startswith("region") else []
-    return [scene_text(plan, level), *(region_text(region, level) for region in regions)]
+    return [scene_text(plan, level), *(region_text(plan, region, level) for region in regions)]
 
 
 def unwanted(plan: ScenePlan, level: Level) -> list[str]:

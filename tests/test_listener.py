@@ -101,10 +101,18 @@ def test_only_what_is_named_changes(message: str, only: set[str]) -> None:
     assert one.revision and set(one.revision.names) == only and not one.whole
 
 
-@pytest.mark.parametrize("message", ["same but at sunset", "make it spooky", "underwater", "in the snow please"])
+@pytest.mark.parametrize("message", [
+    "same but at sunset", "make it spooky", "underwater", "in the snow please", "in watercolour style",
+    "make it an oil painting", "as a flat illustration please",
+])  # fmt: skip
 def test_another_place_or_mood_draws_everything_from_the_same_seeds(message: str) -> None:
     one = heard(message)
     assert (one.kind, one.whole, one.fresh) == ("change", True, False)
+
+
+def test_another_drawing_style_takes_the_place_of_the_first() -> None:
+    first = heard("in watercolour style").revision
+    assert first and first.scene and first.scene.low_level == "soft, watercolour style"
 
 
 @pytest.mark.parametrize("message", ["try again", "another one", "redraw it"])

@@ -11,6 +11,7 @@ from plans import plan_of
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, RenderResult
 from ditpipe.prompts.errors import ModelError, RenderError
 from ditpipe.renderer.depth import DepthSchedule, preset
+from ditpipe.renderer.listening import said
 
 
 def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderRequest:
@@ -101,6 +102,24 @@ def test_schedules_turn_where_they_say() -> None:
     assert preset("regions-then-scene@0.25").levels(8) == ["region"] * 2 + ["scene"] * 6
     with pytest.raises(ValueError, match="one of scene-then-regions, "):
         preset("deep")
+
+
+@pytest.mark.parametrize(
+    ("low_level", "style"),
+    [
+        ("warm light, glossy style", "glossy style"),
+        ("oil painting", "oil painting"),
+        ("children's book illustration, spooky mood", "children's book illustration"),
+        ("soft moonlight, spooky mood", ""),
+        ("light that falls on a painting of a horse", ""),
+    ],
+)
+def test_regions_hear_the_drawing_style_of_the_scene(low_level: str, style: str) -> None:
+    plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="many things", low_level=low_level)})
+    behind = f", {style}" if style else ""
+    assert said(plan, "region")[1:] == [f"red a{behind}", f"red b{behind}"]
+    assert said(plan, "region-high")[1:] == [f"a{behind}", f"b{behind}"]
+    assert said(plan, "region-low")[1:] == ["red", "red"]
 
 
 def test_size_that_does_not_fit_the_model(tiny: Renderer) -> None:

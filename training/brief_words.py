@@ -129,6 +129,10 @@ LIGHTS = tuple((said, said.split(" ", 1)[1]) for said in (
     "in dim light", "with a soft glow", "in muted colours", "in harsh light", "with glowing edges", "in hazy light",
     "in bright light", "in golden light", "in moonlight", "with soft moonlight", "in bright daylight", "in warm evening light", "in vivid colours", "in low light", "in soft pastel tones", "with gentle shadows", "in stormy light",
 ))  # fmt: skip
+STYLES = (
+    "glossy style", "glossy style", "flat style", "flat style", "glossy 3d style", "cartoon style", "comic style", "vintage style", "pixel style",
+    "paper cut style", "flat illustration", "children's book illustration", "watercolour", "pixel art", "oil painting", "pencil sketch", "pencil drawing", "3d render",
+)  # fmt: skip
 USUAL_LIGHT = {
     "at night": "soft moonlight", "in the sky": "bright daylight", "at sunset": "warm evening light",
     "on a meadow": "fresh daylight", "on the beach": "bright sunshine", "in the snow": "cold clear light",

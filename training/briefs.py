@@ -52,6 +52,7 @@ from training.brief_words import (
     PLACES,
     PLAIN_COLOURS,
     SENTENCE_OPENINGS,
+    STYLES,
     USUAL_LIGHT,
 )  # fmt: skip
 
@@ -545,7 +546,8 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     if rng.random() < WHOLE:
         whole = whole_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
-        return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
+        text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")
+        return touched(text, rng), answer_of(whole.things, whole.background, light + style, whole.mood)
     body, things = body_of(rng)
     background, said = background_of(rng)
     light = USUAL_LIGHT.get(background, USUAL_LIGHT[""])
@@ -581,8 +583,19 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         )).format(x=before, b=body, s=said, y=after)  # fmt: skip
     else:
         text = before + body + after
-    text = finish(text, rng)
-    return text, answer_of(things, background, light, mood)
+    text, style = styled(text, rng)
+    return finish(text, rng), answer_of(things, background, light + style, mood)
+
+
+def styled(text: str, rng: np.random.Generator) -> tuple[str, str]:
+    """Every fourteenth brief names a drawing style; it, after a comma, belongs to the light of the answer."""
+    if rng.random() > 0.07:
+        return text, ""
+    style = pick(rng, STYLES)
+    name = f"{'an' if style[0] in 'aeiou' else 'a'} {style}"
+    forms = ["{t}, {s}", "{t}, {s}", "{s}: {t}", "{t}. Style: {s}", "{t} ({s})", "{s}, {t}"]
+    forms += ["{t} in {s}", "{t}. Draw it in {s}"] if style.endswith("style") else ["{t} as {n}", "{n} of {t}", "{n}: {t}"]
+    return pick(rng, forms).format(t=text.rstrip(" ,"), s=style.removesuffix(" style") if rng.random() < 0.1 else style, n=name), f", {style}"
 
 
 def answer_of(things: list[Thing], background: str, light: str, mood: str) -> dict[str, Any]:
