@@ -14,11 +14,11 @@ from ditpipe import Agent
 
 BRIEFS = (
     "a red cat at night",
-    "a blue car on the beach",
-    "a yellow star in the sky",
+    "a dotted blue car on the beach",
+    "a yellow teapot in a room, glossy style",
     "a red cat on the left and a blue rocket on the right, at night",
     "a green turtle on the left and a pink house on the right, on the grass",
-    "a yellow moon above a purple castle, at sunset",
+    "a yellow moon above a striped purple castle, at sunset",
     "a white rabbit next to a red mushroom in the snow",
     "an orange fish, a green turtle and a blue whale in a row, under water",
     "in the corners: a red balloon, a yellow balloon, a green balloon and a blue balloon, in the sky",
