@@ -149,7 +149,7 @@ def test_a_list_of_another_length_is_refused(tiny: Renderer) -> None:
 
 
 def test_a_list_that_says_what_a_preset_says_draws_the_same(tiny: Renderer) -> None:
-    assert torch.equal(drawn(tiny, plan_of(2)), drawn(tiny, plan_of(2), depth=preset("scene*2,region*2")))
+    assert torch.equal(drawn(tiny, plan_of(2)), drawn(tiny, plan_of(2), depth=preset("scene,region*3")))
 
 
 @pytest.mark.parametrize("level, hears", [("region-high", (True, False)), ("region-low", (False, True))])
