@@ -8,7 +8,9 @@ soft, a token attends to each prompt that it has a share of.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 import torch.nn.functional as F
@@ -62,6 +64,17 @@ def segments(rows: slice, shares: Tensor, *, device: torch.device, together: boo
     return out
 
 
+# What compiled code is handed by its number, a tensor, so that it is the same code for all plans and all edits.
+_NUMBERS, _NUMBERED = count(), WeakValueDictionary[int, Any]()
+
+
+def numbered(one: Any) -> int:
+    """A number for it, for as long as it lives."""
+    number = next(_NUMBERS)
+    _NUMBERED[number] = one
+    return number
+
+
 @dataclass(frozen=True)
 class TextContext:
     """What one block's cross-attention hears: keys and values of every prompt, and who listens to which.
@@ -73,6 +86,10 @@ class TextContext:
     keys: Tensor | Sequence[Tensor]
     values: Tensor | Sequence[Tensor]
     segments: tuple[Segment, ...]
+    number: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "number", torch.tensor(numbered(self)))
 
 
 @dataclass
@@ -81,13 +98,18 @@ class Neighbours:
 
     `drawn`: int64 indices of the others among `total`; `step`: the denoising step that is being computed. Remembered
     are the keys and values of the last two whole forwards; they change steadily from step to step, so those of a step
-    after them are extrapolated, by at most the distance of the two. Lives as long as one edit.
+    after them are extrapolated, by at most the distance of the two. Lives as long as one edit. `number`: (total,), in
+    which it is repeated to tell compiled code how many tokens there are.
     """
 
     drawn: Tensor
     total: int
     step: int = 0
     seen: tuple[tuple[int, Tensor, Tensor], ...] = field(default=(), repr=False)
+    number: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.number = torch.full([self.total], numbered(self))
 
     def beside(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembered; the drawn tokens'
@@ -106,7 +128,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Positions:
-    """Where a block's image tokens are: `turns`, their rotary embedding as complex numbers (tokens, head dim / 2), and
+    """Where a block's image tokens are: `turns`, their rotary embedding (tokens, head dim / 2, cosine and sine), and
     what lies beside them. `asked`: which of them ask in self-attention, int64 (n,); None: all."""
 
     turns: Tensor | None
@@ -117,12 +139,17 @@ class Positions:
 def turned(states: Tensor, turns: Tensor | None) -> Tensor:
     """Rotary embedding of (batch, tokens, heads, head dim): each pair of numbers is a complex one, and is turned.
 
-    In place, where the numbers are float32.
+    In place, where the numbers are float32. Compiled, it is written out: inductor has no complex numbers.
     """
     if turns is None:
         return states
-    pairs = torch.view_as_complex(states.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs.mul_(turns[:, None])).flatten(-2).to(states.dtype)
+    pairs = states.float().unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():
+        (x, y), (cosine, sine) = pairs.unbind(-1), turns[:, None].unbind(-1)
+        out = torch.stack([x * cosine - y * sine, x * sine + y * cosine], -1)
+    else:
+        out = torch.view_as_real(torch.view_as_complex(pairs).mul_(torch.view_as_complex(turns)[:, None]))
+    return out.flatten(-2).to(states.dtype)
 
 
 def normed_heads(attention: Attention, states: Tensor, norm: Any) -> Tensor:
@@ -163,6 +190,53 @@ def chosen(states: Tensor | Sequence[Tensor], prompts: slice, like: Tensor) -> T
     return (states[prompts] if isinstance(states, Tensor) else torch.stack(list(states[prompts]))).to(like.dtype)
 
 
+def listen(query: Tensor, text: TextContext) -> Tensor:
+    """What tokens (batch, image tokens, heads, head dim) hear; that shape. In place, where nobody's shares are soft."""
+    soft = any(segment.shares is not None for segment in text.segments)
+    feature = torch.zeros_like(query) if soft else query  # else nobody else needs the query of who has heard
+    for segment in text.segments:
+        mine = query[segment.rows]
+        if segment.tokens is not None:
+            mine = mine.index_select(1, segment.tokens)
+        keys, values = (chosen(states, segment.prompts, query) for states in (text.keys, text.values))
+        heard = hear(mine, keys, values)
+        if segment.tokens is None:
+            feature[segment.rows] = heard
+        elif segment.shares is None:
+            feature[segment.rows].index_copy_(1, segment.tokens, heard)
+        else:
+            shares = segment.shares[:, None, None].to(heard.dtype)
+            feature[segment.rows].index_add_(1, segment.tokens, shares * heard)
+    return feature
+
+
+@torch.library.custom_op("ditpipe::listen", mutates_args=())
+def _listen(query: Tensor, number: Tensor) -> Tensor:
+    """`listen`, for compiled code."""
+    return listen(query.clone(), _NUMBERED[int(number)])
+
+
+@_listen.register_fake
+def _(query: Tensor, number: Tensor) -> Tensor:
+    return torch.empty_like(query)
+
+
+@torch.library.custom_op("ditpipe::beside", mutates_args=())
+def _beside(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    """`Neighbours.beside`, for compiled code, which uses the memory of what it hands over and gets again."""
+    neighbours: Neighbours = _NUMBERED[int(number[0])]
+    if keys.shape[1] < len(number):
+        return neighbours.beside(keys, values)
+    neighbours.beside(keys.clone(), values.clone())
+    return keys.clone(), values.clone()
+
+
+@_beside.register_fake
+def _(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    shape = keys.shape[0], number.shape[0], *keys.shape[2:]  # `len` would fix them
+    return keys.new_empty(shape), values.new_empty(shape)
+
+
 class RegionAttention:
     """The cross-attention's processor; the text comes with each call, so nothing is left over from the call before."""
 
@@ -177,21 +251,7 @@ class RegionAttention:
         """hidden_states: (batch, image tokens, channels); returns that shape. diffusers passes attention_mask=None."""
         text = encoder_hidden_states
         query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), image_rotary_emb.turns)
-        soft = any(segment.shares is not None for segment in text.segments)
-        feature = torch.zeros_like(query) if soft else query  # else nobody else needs the query of who has heard
-        for segment in text.segments:
-            mine = query[segment.rows]
-            if segment.tokens is not None:
-                mine = mine.index_select(1, segment.tokens)
-            keys, values = (chosen(states, segment.prompts, query) for states in (text.keys, text.values))
-            heard = hear(mine, keys, values)
-            if segment.tokens is None:
-                feature[segment.rows] = heard
-            elif segment.shares is None:
-                feature[segment.rows].index_copy_(1, segment.tokens, heard)
-            else:
-                shares = segment.shares[:, None, None].to(heard.dtype)
-                feature[segment.rows].index_add_(1, segment.tokens, shares * heard)
+        feature = _listen(query, text.number) if torch.compiler.is_compiling() else listen(query, text)
         out: Tensor = attn.to_out[1](attn.to_out[0](feature.flatten(2)))
         return out
 
@@ -214,7 +274,8 @@ class SelfAttention:
         if asked is not None:
             hidden_states, turns = hidden_states[:, asked], None if turns is None else turns[asked]
         query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), turns)
-        if image_rotary_emb.neighbours is not None:
-            key, value = image_rotary_emb.neighbours.beside(key, value)
+        if (others := image_rotary_emb.neighbours) is not None:
+            compiling = torch.compiler.is_compiling()
+            key, value = _beside(key, value, others.number) if compiling else others.beside(key, value)
         out: Tensor = attn.to_out[1](attn.to_out[0](attend(query, key, value).flatten(2)))
         return out

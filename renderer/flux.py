@@ -9,7 +9,7 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
 from .family import Asked, Encoded, Family, Predict, too_long
-from .joint import JointListening
+from .joint import JointListening, own_bias
 from .schedules import Flow, Schedule
 
 LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
@@ -26,7 +26,7 @@ class DepthAttention(FluxAttnProcessor):
         self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: None = None,
         image_rotary_emb: Any = None, bias: Sequence[Tensor] = (),
     ) -> Any:  # fmt: skip
-        return super().__call__(attn, hidden_states, encoder_hidden_states, bias[self.index], image_rotary_emb)
+        return super().__call__(attn, hidden_states, encoder_hidden_states, own_bias(self, bias), image_rotary_emb)
 
 
 class Flux(Family):

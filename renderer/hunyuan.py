@@ -34,8 +34,8 @@ def rotary_embedding(transformer: Any, rows: int, columns: int) -> tuple[Tensor,
 
 
 def turns_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """A rotary embedding as complex numbers, one for each pair of channels: (tokens, head dim / 2)."""
-    return torch.complex(rotary[0][:, ::2].contiguous(), rotary[1][:, ::2].contiguous())
+    """A rotary embedding as a cosine and a sine for each pair of channels: (tokens, head dim / 2, 2)."""
+    return torch.stack([rotary[0][:, ::2], rotary[1][:, ::2]], -1)
 
 
 def picture_conditions(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ def predict(
     """
     config = transformer.config
     batch, _, height, width = latents.shape
-    x = transformer.pos_embed(latents)
+    x = transformer.pos_embed(latents).contiguous()
     total = x.shape[1]
     times = timestep.to(latents.dtype).expand(batch)
     embedder = transformer.time_extra_emb
@@ -97,6 +97,10 @@ def predict(
         places = Positions(turns, neighbours[depth] if neighbours else None)
         if depth == last and tokens is not None and not partial:
             return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
+        if places.neighbours:  # compiled blocks take whole and partial forwards alike
+            for states, at in ((x, 1), (skip, 1), (turns, 0), (places.neighbours.number, 0)):
+                if states is not None:
+                    torch._dynamo.maybe_mark_dynamic(states, at)
         x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
         if depth < half - 1:
             skips.append(x)

@@ -91,6 +91,13 @@ class JointListening:
         return bias.to(self._family.device, self._family.dtype)
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def own_bias(processor: Any, bias: Sequence[Tensor]) -> Tensor:
+    """That of the processor's block; not compiled, or else code would be compiled for each block by itself."""
+    own: Tensor = bias[processor.index]
+    return own
+
+
 class JointAttention:
     """The processor of one block of Stable Diffusion 3, whose sequence is image first, then text."""
 
@@ -110,7 +117,7 @@ class JointAttention:
         query, key = split(attn.to_q(hidden_states), attn.norm_q), split(attn.to_k(hidden_states), attn.norm_k)
         value, mask = split(attn.to_v(hidden_states), None), None
         if encoder_hidden_states is not None:
-            text, mask = encoder_hidden_states, bias[self.index]
+            text, mask = encoder_hidden_states, own_bias(self, bias)
             query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 2)
             key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 2)
             value = torch.cat([split(attn.add_v_proj(text), None), value], 2)

@@ -19,6 +19,7 @@ from plans import plan_of
 from pydantic import ValidationError
 from tiny_models import loud, saved
 from torch import nn
+from torch._dynamo.utils import counters
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
@@ -303,10 +304,32 @@ def test_a_step_cache_in_other_families(name: str, tmp_path: Path) -> None:
 
 
 def test_blocks_can_be_compiled(tiny_folder: Path) -> None:
-    # Traced by torch.compile but not compiled to machine code, which takes a minute: that was tried by hand.
-    renderer = Renderer(str(tiny_folder), device="cpu")
-    exact = [drawn(renderer, plan=plan_of(count), steps=2) for count in (2, 4)]
-    renderer.family.compile(backend="eager")
-    for count, one in zip((2, 4), exact, strict=True):
-        torch.testing.assert_close(drawn(renderer, plan=plan_of(count), steps=2), one, rtol=1e-4, atol=1e-4)
     assert all(block._compiled_call_impl for block in load(str(tiny_folder), device="cpu", compiled=True).blocks)
+
+
+def test_compiled_blocks_draw_every_plan_and_edit_with_the_same_graphs(tiny: Renderer) -> None:
+    # Traced by torch.compile but not compiled to machine code, which takes a minute: that was tried by hand.
+    soft = plan_of(4)
+    soft = soft.model_copy(update={"regions": [one.model_copy(update={"feather": 2.0}) for one in soft.regions]})
+    plans = {"2": plan_of(2), "1": plan_of(1), "4": plan_of(4), "soft": soft}
+    edited = {"2": "thing 0", "4": "thing 3", "soft": "thing 1"}  # 18, 9 and more tokens of 36
+
+    def both(renderer: Renderer, plan: str) -> list[torch.Tensor]:
+        picture = renderer.render(request(renderer, plan=plans[plan]))
+        if plan not in edited:
+            return [picture.latents]
+        change = Revision(changes=[RegionChange(name=edited[plan], seed=5)])
+        return [picture.latents, renderer.edit(picture, change).latents]
+
+    exact = {plan: both(tiny, plan) for plan in plans}
+    renderer = Renderer(tiny.model, device="cpu")
+    torch.compiler.reset()
+    counters.clear()
+    renderer.family.compile(backend="eager")
+    torch.testing.assert_close(both(renderer, "2"), exact["2"], rtol=1e-4, atol=1e-4)
+    graphs = counters["stats"]["unique_graphs"]
+    assert graphs > 2 and not counters["unimplemented"]
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for plan in plans:
+            torch.testing.assert_close(both(renderer, plan), exact[plan], rtol=1e-4, atol=1e-4)
+    assert counters["stats"]["unique_graphs"] == graphs
