@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..prompts.errors import ModelError
+from .quiet import quietly
 from .weights import Format, narrowed
 
 if TYPE_CHECKING:
@@ -145,24 +146,18 @@ def load(
     Raises ModelError, one line, if anything is missing.
     """
     import diffusers
-    from diffusers.utils import logging
 
     known = checkpoint(name)
     where, dtype = placement(device)
     row = FAMILIES[known.family]
-    # diffusers reports the missing safety checker as a warning; no checkpoint here needs one.
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(50)  # only what is critical
-    logging.disable_progress_bar()
     try:
-        pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
+        with quietly():
+            pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"cannot load model {name!r} from {known.source}: {reason}") from error
-    finally:
-        logging.set_verbosity(verbosity)
     module, adapter = row.adapter.split(":")
     kind: type[Family] = getattr(import_module(f".{module}", __package__), adapter)
     for part in (*kind.encoders, kind.denoiser):

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..prompts.errors import ModelError
 from ..prompts.scene import Box
 from .models import POCKET
+from .quiet import quietly
 
 NOTHING = "nothing"
 # Words that vocabulary.json lists are looked up; other wording is taken for the nearest label only above this cosine of
@@ -65,7 +66,8 @@ class Scorer:
         folder = folder or POCKET / "critic"
         try:
             vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-            model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+            with quietly():
+                model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
             return cls(model, BertTokenizer.from_pretrained(folder, local_files_only=True), vocabulary)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"cannot load the embedded critic from {folder}: {str(error).splitlines()[0]}") from error

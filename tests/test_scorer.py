@@ -1,5 +1,7 @@
 """The embedded critic's eyes with their shipped weights, on pictures composed as in training."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,9 @@ def test_the_embedded_critic_flags_a_swapped_plan(pair: Image.Image) -> None:
     assert good.score > 0.6 and good.summary == "2 of 2 regions show what was asked"
     assert swapped.score < 0.2 and swapped.summary == "0 of 2 regions show what was asked"
     assert [one.name for one in swapped.regions] == ["left", "right"] and all(one.problem for one in swapped.regions)
+
+
+def test_loading_the_models_says_nothing() -> None:
+    program = "from ditpipe import Renderer\nfrom ditpipe.renderer.scorer import Scorer\nRenderer().pipe; Scorer.load()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

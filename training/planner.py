@@ -5,8 +5,8 @@
     python -m training.planner --publish        # ships what training/work/ holds
 
 The adapter is written to training/work/planner-lora.gguf at every checkpoint, and into agent/embedded/ by --publish.
-The shipped one saw 743 steps of 8 briefs and then 781 more (92 minutes of one CPU core), most of these of the manners in
-brief_manners.py and brief_records.py; its loss was still falling.
+The shipped one saw 743 steps of 8 briefs and then 781 more (92 minutes of one CPU core), most of them with the manners
+of brief_manners.py and brief_records.py; its loss was still falling.
 """
 
 import argparse
