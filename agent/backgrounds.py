@@ -75,8 +75,9 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
     if mood in _MOODS and how:
         scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
         return replace(change, plan=change.plan.model_copy(update={"scene": scene_prompt}), whole=True)
-    if style := re.fullmatch(rf"(?:now )?(?:(?:in|as|like) )?(?:a |an )?({STYLE})", scene):
-        return replace(change, plan=_drawn_in(change.plan, style[1]), whole=True)
+    style = re.fullmatch(rf"(?:now )?(?P<as>(?:in|as|like) )?(?:a |an )?(?P<style>{STYLE})", scene)
+    if style and (how or style["as"]):  # else it may be a thing: 'add a painting'
+        return replace(change, plan=_drawn_in(change.plan, style["style"]), whole=True)
     if (
         explicit
         and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene)

@@ -140,12 +140,14 @@ def conclusion(results: list[dict[str, Any]], rows: list[str]) -> str:
     }
     both = {row: [tally(some[n])[2] for n in (4, 9, 3)] for row, some in mine.items()}
     kept = [row for row, some in mine.items() if all(scene_shares(each)[0] >= 0.9 for each in some.values())]
-    best = max((row for row in kept if row != "merged"), key=lambda row: sum(both[row]), default="merged")
+    best = max((row for row in kept if row != "merged"), key=lambda row: sum(both[row]), default="")
 
     def figures(row: str) -> str:
         return "{:.1%} at N = 4, {:.1%} at N = 9, {:.1%} in free boxes".format(*both[row])
 
-    said = f"Best schedule that keeps the backgrounds: **{ROWS[best][0]}**, both right {figures(best)}"
+    said = "No schedule of these keeps the backgrounds"
+    if best:
+        said = f"Best schedule that keeps the backgrounds: **{ROWS[best][0]}**, both right {figures(best)}"
     return f"{said}; the merged prompt: {figures('merged')}." if "merged" in both else f"{said}."
 
 

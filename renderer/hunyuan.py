@@ -97,7 +97,7 @@ def predict(
         places = Positions(turns, neighbours[depth] if neighbours else None)
         if depth == last and tokens is not None and not partial:
             return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
-        if places.neighbours:  # compiled blocks take whole and partial forwards alike
+        if places.neighbours and block._compiled_call_impl:  # the same graphs for whole and partial forwards
             for states, at in ((x, 1), (skip, 1), (turns, 0), (places.neighbours.number, 0)):
                 if states is not None:
                     torch._dynamo.maybe_mark_dynamic(states, at)

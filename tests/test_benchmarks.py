@@ -17,8 +17,8 @@ from rich.console import Console
 
 from benchmarks import adherence, critic, geneval, gpu, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
-from benchmarks.judging import Judge, JudgeNet, Seen
-from benchmarks.plans import ARRANGEMENTS, fixed_plan, patterns_of, scene_of, seed_of
+from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
+from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
 from benchmarks.render import Reduced, Shape
 from ditpipe import Renderer, RenderRequest
 from ditpipe.agent.checks import singular
@@ -88,10 +88,20 @@ def test_light_and_style_count_where_a_plan_asks_for_them() -> None:
     assert adherence.scene_shares(shown(light="bright", style="flat")) == (1, 0, 0)
 
 
+@pytest.mark.parametrize(("kept", "said"), [(True, "**Controllable Region-Attention"), (False, "No schedule")])
+def test_the_best_schedule_keeps_the_backgrounds(kept: bool, said: str) -> None:
+    results = []
+    for regions in ARRANGEMENTS:
+        scene = asdict(scene_of(regions, 0)) | ({} if kept else {"background": "none"})
+        results.append(seen_by(regions, 0) | {"row": "regions", "scene": scene})
+    assert said in adherence.conclusion(results, ["regions"])
+
+
 def test_a_scene_prompt_says_background_light_and_style() -> None:
     said = [fixed_plan(1, plan)[0].scene for plan in range(40)]
     for plan, prompt in enumerate(said):
         scene = scene_of(1, plan)
+        assert prompt.high_level.endswith(BACKGROUND_WORDS[BACKGROUNDS.index(scene.background)])
         assert (f"{scene.light} light" in prompt.low_level) == (scene.light != "bright")
         assert ("glossy style" in prompt.low_level) == (scene.style == "glossy")
 

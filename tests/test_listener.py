@@ -110,6 +110,12 @@ def test_another_place_or_mood_draws_everything_from_the_same_seeds(message: str
     assert (one.kind, one.whole, one.fresh) == ("change", True, False)
 
 
+@pytest.mark.parametrize("message", ["add a painting", "add a small drawing", "change the style"])
+def test_a_thing_or_a_bare_style_is_no_drawing_style(message: str) -> None:
+    revision = heard(message).revision
+    assert revision is None or revision.scene is None or "soft" == revision.scene.low_level
+
+
 def test_another_drawing_style_takes_the_place_of_the_first() -> None:
     first = heard("in watercolour style").revision
     assert first and first.scene and first.scene.low_level == "soft, watercolour style"
