@@ -9,7 +9,9 @@ pictures are; none was generated.
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +39,8 @@ from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
 from training.world import BACKGROUNDS, Scene, Thing, paint
 
+Net = TypeVar("Net", JudgeNet, SceneNet)
+Loss = Callable[[int], tuple[torch.Tensor, dict[str, float]]]
 Shown = tuple[str, str, str | None]  # background, light and style of a whole picture
 Example = tuple[int, Thing | None, Cut]  # picture, what is in the box or None, the box in 0–1 of the canvas
 
@@ -175,7 +179,6 @@ def train_scenes(args: argparse.Namespace) -> None:
         ]
     )
     net = SceneNet().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.02)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = torch.from_numpy(rng.integers(0, len(pixels), args.batch))
@@ -190,18 +193,27 @@ def train_scenes(args: argparse.Namespace) -> None:
         ]
         return torch.stack(losses).sum(), {}
 
-    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
-        probe = SceneNet()
-        probe.load_state_dict({name: value.cpu() for name, value in weights.items()})
-        return scene_accuracy(SceneJudge(probe), *held_out)
-
-    weights = train(
-        "scene-judge", net, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, every=250,
-        on_checkpoint=on_checkpoint,
-    )  # fmt: skip
+    weights = trained("scene-judge", net, loss_of, lambda probe: scene_accuracy(SceneJudge(probe), *held_out), args)
     publish(judging.SCENE_WEIGHTS, weights)
     judge = SceneJudge.load()
     say({"scenes": scene_accuracy(judge, *held_out), "decoded scenes": scene_accuracy(judge, *decoded)})
+
+
+def trained(
+    name: str, net: Net, loss_of: Loss, measured: Callable[[Net], dict[str, float]], args: argparse.Namespace
+) -> dict[str, torch.Tensor]:
+    """Trains the net of either judge; a checkpoint reports what is `measured` of it. Returns the weights to ship."""
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.02)
+
+    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
+        probe = type(net)()
+        probe.load_state_dict({name: value.cpu() for name, value in weights.items()})
+        return measured(probe)
+
+    return train(
+        name, net, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, every=250,
+        on_checkpoint=on_checkpoint,
+    )  # fmt: skip
 
 
 def publish(path: Path, weights: dict[str, torch.Tensor]) -> None:
@@ -233,7 +245,6 @@ def main() -> None:
     held_out = examples(1000, seed=22, decoded=0.0)
     decoded = examples(500, seed=23, decoded=1.0)
     net = JudgeNet().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.02)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = [found[i] for i in rng.integers(0, len(found), args.batch)]
@@ -245,15 +256,7 @@ def main() -> None:
         losses = [F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02) for said, y in pairs]
         return torch.stack(losses).sum(), {}
 
-    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
-        probe = JudgeNet()
-        probe.load_state_dict({name: value.cpu() for name, value in weights.items()})
-        return accuracy(Judge(probe), *held_out)
-
-    weights = train(
-        "judge", net, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, every=250,
-        on_checkpoint=on_checkpoint,
-    )  # fmt: skip
+    weights = trained("judge", net, loss_of, lambda probe: accuracy(Judge(probe), *held_out), args)
     publish(WEIGHTS, weights)
     say({"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)})
 
