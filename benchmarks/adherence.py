@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageDraw
 from rich.console import Console
 
-from benchmarks import jobs
+from benchmarks import jobs, pages
 from benchmarks.batch import COUPLE, Batch, Method
 from benchmarks.judging import Seen, cut
 from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, scene_of, seed_of
@@ -199,7 +199,7 @@ def main() -> None:
     lines, patterns, scenes = (table(chosen, args.rows, shares) for shares in (tally, pattern_share, scene_shares))
     console = Console()
     for title, some in (("regions:", lines), ("patterns:", patterns), ("scenes:", scenes)):
-        console.print(title, jobs.markdown(some), sep="\n", markup=False, soft_wrap=True)
+        console.print(title, pages.markdown(some), sep="\n", markup=False, soft_wrap=True)
     seconds = sum(one["seconds"] for one in chosen)
     steps = args.steps or checkpoint(args.model).steps
     cost = (
@@ -210,8 +210,8 @@ def main() -> None:
     console.print(*notes, sep="\n", markup=False, soft_wrap=True)
     if not args.no_write:
         write(lines, patterns, scenes, notes, args.plans)
-        sheet(folder, args.rows).quantize(256).save(jobs.DOCS / "adherence.png")
-        console.print(f"wrote {jobs.DOCS / 'adherence.md'} and adherence.png", markup=False)
+        sheet(folder, args.rows).quantize(256).save(pages.DOCS / "adherence.png")
+        console.print(f"wrote {pages.DOCS / 'adherence.md'} and adherence.png", markup=False)
 
 
 def write(
@@ -224,24 +224,24 @@ def write(
 regions, and of 3 boxes anywhere, the same seeds for every method. Each cell: per cent of regions whose **subject /
 colour / both** are right, in the eyes of a judge that was trained on composed pictures only.
 
-{jobs.markdown(lines)}
+{pages.markdown(lines)}
 
 {(chr(10) * 2).join(notes)}
 
 Low-level control: of the regions with the right subject, per cent whose surface pattern is right, **of those that ask
 for stripes or dots / of all**. Only region prompts say the patterns; the scene prompt does not.
 
-{jobs.markdown(patterns)}
+{pages.markdown(patterns)}
 
 The whole picture: per cent whose **background** is right / whose **light** is, of those that ask for warm or dim light
 / whose **style** is, of those that ask for a glossy one. Only the scene prompt says them, but regions hear its style.
 {jobs.scene_judge_line()}
 
-{jobs.markdown(scenes)}
+{pages.markdown(scenes)}
 
 ![{SHOWN} plans of each number of regions (lines), drawn by every method (columns)](adherence.png)
 """
-    (jobs.DOCS / "adherence.md").write_text(text)
+    (pages.DOCS / "adherence.md").write_text(text)
 
 
 if __name__ == "__main__":

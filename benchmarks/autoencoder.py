@@ -14,7 +14,7 @@ from rich.progress import track
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from benchmarks import jobs
+from benchmarks import jobs, pages
 from benchmarks.lpips import Lpips, weights
 from training.autoencoder import pictures
 
@@ -51,11 +51,11 @@ def main() -> None:
         worst = np.quantile(values, 0.95 if name == "LPIPS" else 0.05)
         digits = 1 if name == "PSNR" else 3
         lines.append([name, f"{values.mean():.{digits}f}", f"{worst:.{digits}f}"])
-    text = jobs.markdown(lines)
+    text = pages.markdown(lines)
     console = Console()
     console.print(text, markup=False)
     if not args.no_write:
-        (jobs.DOCS / "autoencoder.md").write_text(
+        (pages.DOCS / "autoencoder.md").write_text(
             f"""# The VAE gives pictures back
 
 `python -m benchmarks.autoencoder`: {args.pictures:,} held-out compositions, encoded and decoded (no sampling).
@@ -66,7 +66,7 @@ PSNR in dB; SSIM with a Gaussian window of 11 pixels; LPIPS by AlexNet with its 
 picture in twenty is worse than this.
 """
         )
-        console.print(f"wrote {jobs.DOCS / 'autoencoder.md'}", markup=False)
+        console.print(f"wrote {pages.DOCS / 'autoencoder.md'}", markup=False)
 
 
 if __name__ == "__main__":

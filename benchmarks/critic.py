@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import jobs
+from benchmarks import jobs, pages
 from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
 
 
@@ -92,18 +92,18 @@ def main() -> None:
     best = [adherence([region for one in group for region in one["rounds"][one["best"]]]) for group in groups]
     lines.append(["both right after round 1 (judge)", *(f"{share:.1%}" for share in first)])
     lines.append(["**both right in the best of 3 rounds (judge)**", *(f"{share:.1%}" for share in best)])
-    text = jobs.markdown(lines)
+    text = pages.markdown(lines)
     console = Console()
     console.print(text, markup=False, soft_wrap=True)
     if not args.no_write:
         regions = sum(len(seen) for one in rows for seen in one["rounds"])
         write(text, args.plans, regions)
-        console.print(f"wrote {jobs.DOCS / 'critic.md'}", markup=False)
+        console.print(f"wrote {pages.DOCS / 'critic.md'}", markup=False)
 
 
 def write(text: str, plans: int, regions: int) -> None:
     """docs/critic.md."""
-    (jobs.DOCS / "critic.md").write_text(
+    (pages.DOCS / "critic.md").write_text(
         f"""# The critic against the judge, and what the loop brings
 
 `python -m benchmarks.critic --plans {plans}`: {plans} fixed plans each of 1, 2, 4 and 9 regions and of 3 boxes

@@ -26,7 +26,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import jobs
+from benchmarks import jobs, pages
 from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, Judge, Seen
 from ditpipe import Planner, RenderRequest, ScenePlan, columns, grid, rows
 from ditpipe.agent.chat_models import chat_model
@@ -208,10 +208,10 @@ def main() -> None:
 
     lines = table(results)
     console = Console()
-    console.print(jobs.markdown(lines), markup=False, soft_wrap=True)
+    console.print(pages.markdown(lines), markup=False, soft_wrap=True)
     if not args.no_write:
         write(lines, args.briefs)
-        console.print(f"wrote {jobs.DOCS / 'geneval.md'}", markup=False)
+        console.print(f"wrote {pages.DOCS / 'geneval.md'}", markup=False)
 
 
 def _with_plan(model: str, brief: Brief, plan: ScenePlan, number: int) -> tuple[dict[str, Any], str]:
@@ -222,12 +222,12 @@ def write(lines: list[list[str]], count: int) -> None:
     """docs/geneval.md: the table, and the rules of this file's docstring."""
     assert __doc__ is not None
     rules = __doc__[__doc__.index("After Ghosh") :].removesuffix(" Writes docs/geneval.md.\n")
-    (jobs.DOCS / "geneval.md").write_text(
+    (pages.DOCS / "geneval.md").write_text(
         f"""# Brief to picture: GenEval's tasks in the pocket world
 
 `python -m benchmarks.geneval --briefs {count}`: {count} fixed briefs a task, shares of right pictures.
 
-{jobs.markdown(lines)}
+{pages.markdown(lines)}
 
 {jobs.judge_line()}
 

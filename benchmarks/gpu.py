@@ -23,11 +23,11 @@ from torch._dynamo.utils import counters
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import jobs
+from benchmarks import pages
 from benchmarks.render import Reduced, Shape, plan_of
 from ditpipe.renderer.depth import PRESETS
 
-TARGET = jobs.DOCS / "gpu.md"
+TARGET = pages.DOCS / "gpu.md"
 PUBLISHED = Shape(
     layers=40, heads=16, side=64, vae=(128, 256, 512, 512), vae_layers=2, vae_groups=32, device="cuda",
     dtype=torch.bfloat16,
@@ -177,7 +177,7 @@ def report(rows: list[Row], card: str, rate: float, steps: int) -> str:
         "graphs",
     ]  # fmt: skip
     ordered = sorted(rows, key=lambda row: (row.compiled, ORDER.index(row.name)))
-    table = jobs.markdown([head, *[cells(row, rows, rate) for row in ordered]])
+    table = pages.markdown([head, *[cells(row, rows, rate) for row in ordered]])
     both = [compiled for compiled in (False, True) if any(row.compiled == compiled for row in rows)]
     aimed = "\n\n".join(aims(rows, rate, compiled) for compiled in both)
     return f"""# Speed on a GPU

@@ -20,7 +20,6 @@ from ditpipe.renderer.models import checkpoint
 
 WORK = Path(__file__).parent / "work"
 ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 
 
 @cache
@@ -97,12 +96,6 @@ def sources(*floors: str) -> list[Path]:
 def own(*names: str) -> list[Path]:
     """Modules of this folder, by name."""
     return [ROOT / "benchmarks" / f"{name}.py" for name in names]
-
-
-def markdown(lines: list[list[str]]) -> str:
-    """A Markdown table; the first line is its head."""
-    head, *rest = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *rest])
 
 
 class Results:

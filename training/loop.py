@@ -3,19 +3,54 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from training.artwork import WORK
+
+Batch = TypeVar("Batch")
 
 
 def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_workers(device: torch.device) -> int:
+    """Processes that make batches ahead: a GPU would wait for one; on a CPU they would take what the model needs."""
+    return min(8, (os.cpu_count() or 2) // 2) if device.type == "cuda" else 0
+
+
+class Batches(Dataset[list[Batch]], Generic[Batch]):
+    """The batches of a training by their step, eight of them made together: in this process, or ahead by `workers`.
+
+    make: the number of an eight → its batches. They may hold NumPy arrays, no tensors: those would be passed by file.
+    """
+
+    def __init__(self, make: Callable[[int], list[Batch]], workers: int = 0) -> None:
+        self.make, self.workers = make, workers
+        self.number, self.eight = -1, list[Batch]()
+        self.coming: Iterator[list[Batch]] | None = None
+
+    def __getitem__(self, number: int) -> list[Batch]:
+        return self.make(number)
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step; steps must come in their order, from any first one."""
+        number, turn = divmod(step, 8)
+        if number != self.number:
+            if self.coming is None:
+                order = range(number, 1_000_000)
+                self.coming = iter(
+                    DataLoader(self, None, sampler=order, num_workers=self.workers, collate_fn=lambda eight: eight)
+                )
+            self.number, self.eight = number, next(self.coming)
+        return self.eight[turn]
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -122,7 +157,7 @@ def train(
     )
     with Progress(*columns) as bar:
         task = bar.add_task(name, total=steps, completed=start, loss="")
-        window: list[float] = []
+        window: list[Tensor] = []  # read only where it is shown: reading one waits for the GPU
         figures: dict[str, float] = {}
         clock = time.monotonic()
         for step in range(start, steps):
@@ -140,12 +175,13 @@ def train(
                 optimiser.zero_grad(set_to_none=True)
             if average:
                 average.update(model)
-            window.append(float(loss.detach()))
+            window.append(loss.detach())
             if step % 20 == 0:
-                bar.update(task, completed=step + 1, loss=f"loss {sum(window[-50:]) / len(window[-50:]):.4f}")
+                bar.update(task, completed=step + 1, loss=f"loss {float(torch.stack(window[-50:]).mean()):.4f}")
             if (step + 1) % every == 0 or last:
                 weights = average.weights if average else model.state_dict()
-                row = {"step": step + 1, "seconds": round(seconds, 1), "loss": sum(window) / len(window), **figures}
+                mean = float(torch.stack(window).mean())
+                row = {"step": step + 1, "seconds": round(seconds, 1), "loss": mean, **figures}
                 if on_checkpoint:
                     row |= on_checkpoint(step + 1, weights)
                 with log.open("a") as out:

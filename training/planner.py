@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.artwork import WORK
 from training.briefs import brief_and_answer
-from training.loop import multiplies_bfloat16, pick_device, train
+from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
 ROOT = Path(__file__).parent.parent
 SHIPPED_ADAPTER = ROOT / "agent" / "embedded" / "planner-lora.gguf"
@@ -50,6 +50,16 @@ def example(tokenizer, brief: str, answer: dict) -> tuple[list[int], int]:
     question = tokenizer(head, add_special_tokens=False)["input_ids"]
     reply = tokenizer(json.dumps(answer) + "<|im_end|>", add_special_tokens=False)["input_ids"]
     return question + reply, len(question)
+
+
+def padded(rows: list[tuple[list[int], int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids and labels of examples, (rows, longest) each: label -100 where nothing is to be learnt."""
+    size = len(rows), max(len(tokens) for tokens, _ in rows)
+    ids, labels = np.zeros(size, dtype=np.int64), np.full(size, -100, dtype=np.int64)
+    for i, (tokens, begin) in enumerate(rows):
+        ids[i, : len(tokens)] = tokens
+        labels[i, begin : len(tokens)] = tokens[begin:]
+    return ids, labels
 
 
 def rotary_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
@@ -153,13 +163,15 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--every", type=int, default=25, help="steps between checkpoints")
+    device = pick_device()
+    parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
     args = parser.parse_args()
     torch.manual_seed(0)
     folder, file = base_model()
-    device = pick_device()
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=file, attn_implementation="eager",
+        folder, gguf_file=file, attn_implementation="sdpa" if device.type == "cuda" else "eager",
         dtype=torch.bfloat16 if multiplies_bfloat16(device) else torch.float32,
     )
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
@@ -177,25 +189,22 @@ def main() -> None:
         return
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
+    def eight(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of eight batches' worth of examples, sorted by length, eight batches: little padding."""
+        rng = np.random.default_rng(1000 + number)
+        pool = [example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)]
+        pool.sort(key=lambda row: len(row[0]))
+        return [padded(pool[turn * args.batch : (turn + 1) * args.batch]) for turn in rng.permutation(8)]
+
+    batches = Batches(eight, args.workers)
+
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        # Of eight batches' worth of examples, sorted by length, one batch: little padding, every length has its turn.
-        rng = np.random.default_rng(1000 + step // 8)
-        pool = sorted(
-            (example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)), key=lambda row: len(row[0])
-        )
-        turn = int(np.random.default_rng(step // 8).permutation(8)[step % 8])
-        rows = pool[turn * args.batch : (turn + 1) * args.batch]
-        length = max(len(ids) for ids, _ in rows)
-        ids = torch.zeros(args.batch, length, dtype=torch.long)
-        labels = torch.full((args.batch, length), -100)
-        for i, (tokens, begin) in enumerate(rows):
-            ids[i, : len(tokens)] = torch.tensor(tokens)
-            labels[i, begin : len(tokens)] = torch.tensor(tokens[begin:])
+        ids, labels = (torch.from_numpy(x).to(device) for x in batches.at(step))
         # Padding stands after the answer, where causal attention does not look: no mask is needed.
-        hidden = model.model(input_ids=ids.to(device)).last_hidden_state
-        wanted = labels[:, 1:].to(device) != -100
+        hidden = model.model(input_ids=ids).last_hidden_state
+        wanted = labels[:, 1:] != -100
         logits = model.lm_head(hidden[:, :-1][wanted])
-        return nn.functional.cross_entropy(logits.float(), labels[:, 1:].to(device)[wanted]), {}
+        return nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted]), {}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
         export_to(ADAPTER, weights)
@@ -203,7 +212,7 @@ def main() -> None:
 
     train(
         "planner", adapter, [optimiser], loss_of,
-        steps=args.steps, minutes=args.minutes, warmup=20, every=25, on_checkpoint=on_checkpoint,
+        steps=args.steps, minutes=args.minutes, warmup=20, every=args.every, on_checkpoint=on_checkpoint,
     )  # fmt: skip
 
 

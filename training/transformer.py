@@ -21,7 +21,10 @@ nine things and things anywhere, twice as often.
 import argparse
 import json
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -31,17 +34,19 @@ from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_r
 from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from training import autoencoder, text
-from training.artwork import SHIPPED, WORK
+from training.artwork import SHIPPED, WORK, icons
 from training.captions import caption, cell_at, name_of, place_of
-from training.loop import mixed_precision, muon, pick_device, train
+from training.loop import Batches, mixed_precision, muon, pick_device, pick_workers, train
 from training.scenes import random_scene, regions_of
 from training.text import LENGTH
-from training.world import SIZE, paint
+from training.world import SIZE, Scene, paint
+
+BLOCKS = 8
 
 
 def build() -> HunyuanDiT2DModel:
     return HunyuanDiT2DModel(
-        num_attention_heads=4, attention_head_dim=64, hidden_size=256, num_layers=8, mlp_ratio=3.0,
+        num_attention_heads=4, attention_head_dim=64, hidden_size=256, num_layers=BLOCKS, mlp_ratio=3.0,
         in_channels=8, patch_size=2, sample_size=SIZE // 8, learn_sigma=True,
         cross_attention_dim=384, cross_attention_dim_t5=128, pooled_projection_dim=128,
         text_len=LENGTH, text_len_t5=LENGTH, use_style_cond_and_image_meta_size=False,
@@ -55,12 +60,19 @@ def scheduler() -> DDPMScheduler:
     )  # fmt: skip
 
 
+@cache
+def columns_of(n: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions in the full text of the first n of either encoder's, and those of the rest, which are padding."""
+    real = [*range(n), *range(LENGTH, LENGTH + n)]
+    rest = [i for i in range(2 * LENGTH) if i % LENGTH >= n]
+    return torch.tensor(real, device=device), torch.tensor(rest, device=device)
+
+
 class SharedPaddingAttention:
     """HunyuanAttnProcessor2_0 with the keys and values of padding computed once a batch instead of once a sample."""
 
     def __init__(self) -> None:
         self.mask = torch.empty(0)  # (batch, real tokens): True where a token is real
-        self.order = torch.empty(0, dtype=torch.long)  # positions of the real columns in the full text
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, image_rotary_emb=None, **_):
         def heads(x: torch.Tensor) -> torch.Tensor:
@@ -75,12 +87,10 @@ class SharedPaddingAttention:
             states, padding, regional = encoder_hidden_states
             key, value = attn.norm_k(heads(attn.to_k(states))), heads(attn.to_v(states))
             pad_key, pad_value = attn.norm_k(heads(attn.to_k(padding))), heads(attn.to_v(padding))
-            mask = self.mask[:, None, :, None]
-            key = torch.where(mask, key, pad_key[:, :, self.order])
-            value = torch.where(mask, value, pad_value[:, :, self.order])
-            rest = torch.ones(padding.shape[1], dtype=torch.bool, device=padding.device)
-            rest[self.order] = False
-            batch = states.shape[0]
+            mask, batch = self.mask[:, None, :, None], states.shape[0]
+            order, rest = columns_of(states.shape[1] // 2, states.device)
+            key = torch.where(mask, key, pad_key[:, :, order])
+            value = torch.where(mask, value, pad_value[:, :, order])
             key = torch.cat([key, pad_key[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
             value = torch.cat([value, pad_value[:, :, rest].expand(batch, -1, -1, -1)], dim=2)
         # Written out: on a CPU the backward pass of the fused kernel takes 40% of a whole training step.
@@ -94,7 +104,7 @@ class SharedPaddingAttention:
     def _regional(self, attn, query, regional: "Regional", pad_key, pad_value) -> torch.Tensor:
         """What each token hears of its region's prompt alone; tokens outside all regions hear padding only."""
         batch, regions, n = regional.mask.shape
-        order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(query.device)
+        order, rest = columns_of(n, query.device)
 
         def columns(x: torch.Tensor, pad: torch.Tensor) -> torch.Tensor:  # (B, heads, regions · 2n, head dim)
             x = x.unflatten(-1, (attn.heads, -1)).permute(0, 3, 1, 2, 4)
@@ -103,8 +113,6 @@ class SharedPaddingAttention:
 
         key = columns(attn.norm_k(attn.to_k(regional.states).unflatten(-1, (attn.heads, -1))).flatten(-2), pad_key)
         value = columns(attn.to_v(regional.states), pad_value)
-        rest = torch.ones(pad_key.shape[2], dtype=torch.bool, device=query.device)
-        rest[order] = False
         query = query * query.shape[-1] ** -0.5
         own = torch.matmul(query, key.to(query.dtype).transpose(-1, -2))
         numbers = torch.arange(1, regions + 1, device=query.device).repeat_interleave(2 * n)
@@ -148,9 +156,7 @@ def forward(model, attention, latents, timesteps, shallow: Heard, rotary, deep=N
         return torch.cat([heard.bert.to(t5_states.dtype), t5_states], dim=1)
 
     def listen(heard: Heard):
-        n = heard.bert.shape[1]
         attention.mask = torch.cat([heard.mask, heard.mask], dim=1).bool()
-        attention.order = torch.cat([torch.arange(n), LENGTH + torch.arange(n)]).to(x.device)
         return joined(heard), model.text_embedding_padding[None], None
 
     text = listen(shallow)
@@ -177,26 +183,117 @@ def rotary_for(side: int) -> tuple[torch.Tensor, torch.Tensor]:
     return get_2d_rotary_pos_embed(64, crops, (side, side), device=pick_device(), output_type="pt")
 
 
-def latents_of(count: int, seed: int, size: int) -> tuple[torch.Tensor, list]:
+@dataclass(frozen=True)
+class Words:
+    """Texts as tokens: ids and mask (texts, 77), the longest of the texts; NumPy arrays, as workers make them."""
+
+    ids: np.ndarray
+    mask: np.ndarray
+    longest: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch: rows of the latents, timesteps, what the shallow blocks hear, and what those from block `turn` on hear.
+
+    regions: which of `deep`'s texts are each picture's (B, regions), and the region of every token (B, tokens), 0 for
+    none; None where `deep` are other wordings of the whole pictures.
+    """
+
+    rows: np.ndarray
+    times: np.ndarray
+    shallow: Words
+    turn: int = 0
+    deep: Words | None = None
+    regions: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Drawing:
+    """Draws eight batches at a time from the composed scenes: pictures, wordings, region prompts and their boxes.
+
+    Pictures and captions of eight batches are sorted by length before they are parted: most texts are short.
+    """
+
+    def __init__(self, scenes: list[tuple[Scene, str]], tokenizer, *, batch: int, side: int, regional: bool) -> None:
+        self.scenes, self.tokenizer, self.batch, self.side, self.regional = scenes, tokenizer, batch, side, regional
+        chance = np.array([1 + (regional and arrangement in ("nine", "scatter")) for _, arrangement in scenes])
+        self.chance = chance / chance.sum()
+
+    def __call__(self, number: int) -> list[Drawn]:
+        rng = np.random.default_rng([7, number])
+        rows = rng.choice(len(self.scenes), 8 * self.batch, p=self.chance)
+        texts = self.wordings(rows, rng)
+        lengths = [len(text) or rng.random() * 200 for text in texts]
+        order = rng.permutation(np.argsort(lengths).reshape(8, self.batch))
+        return [self.one(turn, rows[some], [texts[i] for i in some], rng) for turn, some in enumerate(order)]
+
+    def one(self, turn: int, rows: np.ndarray, texts: list[str], rng: np.random.Generator) -> Drawn:
+        times = (rng.permutation(self.batch) + rng.random(self.batch)) * 1000 / self.batch
+        whole = partial(Drawn, rows, times.astype(np.int64), self.words(texts))
+        if self.regional and turn % 4:
+            said, *regions = self.region_prompts(rows, rng)
+            return whole(int(rng.integers(0, BLOCKS)), self.words(said), tuple(regions))
+        if turn < 4:
+            others = [text and other for text, other in zip(texts, self.wordings(rows, rng), strict=True)]
+            return whole(int(rng.integers(1, BLOCKS)), self.words(others))
+        return whole()
+
+    def words(self, texts: list[str]) -> Words:
+        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="np")
+        return Words(tokens["input_ids"], tokens["attention_mask"], int(tokens["attention_mask"].sum(1).max()))
+
+    def wordings(self, rows: np.ndarray, rng: np.random.Generator) -> list[str]:
+        """One in ten is "": classifier-free guidance."""
+        return ["" if rng.random() < 0.1 else caption(*self.scenes[i], rng) for i in rows]
+
+    def region_prompts(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Each thing's own words, which of them are each picture's, and which region every token belongs to."""
+        said, places, boxes = [""], [], []
+        for scene, arrangement in (self.scenes[i] for i in rows):
+            boxes.append(regions_of(scene, arrangement, rng))
+            places.append([])
+            for thing, box in zip(scene.things, boxes[-1], strict=True):
+                where = place_of(cell_at(*((box[i] + box[i + 2]) / 2 for i in (0, 1))), rng)
+                places[-1].append(len(said))
+                said.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
+        most = max(len(row) for row in places)
+        which = np.array([row + [0] * (most - len(row)) for row in places])
+        centre = (np.arange(self.side) + 0.5) / self.side
+        owner = np.zeros((len(rows), self.side, self.side), dtype=np.int64)
+        for at, some in enumerate(boxes):
+            for number, (left, top, right, bottom) in enumerate(some, start=1):
+                down, across = (centre >= top) & (centre < bottom), (centre >= left) & (centre < right)
+                owner[at][down[:, None] & across[None, :]] = number
+        return said, which, owner.reshape(len(rows), -1)
+
+
+def hundred(seed: int, size: int, number: int) -> tuple[np.ndarray, list[tuple[Scene, str]]]:
+    """A hundred composed pictures, (100, size, size, 3) uint8, and their scenes with the names of the arrangements."""
+    rng = np.random.default_rng([seed, number])
+    scenes = [random_scene(rng) for _ in range(100)]
+    return np.stack([np.asarray(paint(scene, size)) for scene, _ in scenes]), scenes
+
+
+def latents_of(count: int, seed: int, size: int, workers: int = 0) -> tuple[torch.Tensor, list[tuple[Scene, str]]]:
     """`count` composed pictures as scaled VAE latents and their scenes; kept on disk.
 
-    Latents: float16, (count, 8, size / 8, size / 8).
+    Latents: float16, (count, 8, size / 8, size / 8). workers: processes that paint; 0: this one paints.
     """
     path = WORK / f"latents-{count}-{seed}-{size}.pt"
     if not path.exists():
-        vae = autoencoder.load()
-        rng = np.random.default_rng(seed)
-        device, scenes, latents = pick_device(), [], []
-        for _ in range(0, count, 100):
-            batch = [random_scene(rng) for _ in range(100)]
-            pixels = np.stack([np.asarray(paint(scene, size)) for scene, _ in batch])
-            x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-            with torch.no_grad(), mixed_precision(device):
-                mode = vae.encode(x).latent_dist.mode()
-            latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
-            scenes += batch
-        torch.save(torch.cat(latents), path)
-        path.with_suffix(".pkl").write_bytes(pickle.dumps(scenes))
+        WORK.mkdir(parents=True, exist_ok=True)
+        icons()  # fetched once, not by each process
+        vae, device = autoencoder.load(), pick_device()
+        scenes, latents = [], []
+        with ProcessPoolExecutor(workers or 1) as pool:
+            for pixels, some in (pool.map if workers else map)(partial(hundred, seed, size), range(-(-count // 100))):
+                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+                with torch.no_grad(), mixed_precision(device):
+                    mode = vae.encode(x).latent_dist.mode()
+                latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
+                scenes.append(some)
+        torch.save(torch.cat(latents)[:count], path)
+        path.with_suffix(".pkl").write_bytes(pickle.dumps(list(chain(*scenes))[:count]))
     return torch.load(path, weights_only=True), pickle.loads(path.with_suffix(".pkl").read_bytes())
 
 
@@ -214,10 +311,11 @@ def main() -> None:
         "--from-shipped", action="store_true", help="start from renderer/pocket instead of from nothing"
     )
     parser.add_argument("--regional", action="store_true", help="let most batches hear region prompts")
+    device = pick_device()
+    parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
     args = parser.parse_args()
     name = args.name or ("regional" if args.regional else "transformer")
     torch.manual_seed(0)
-    device = pick_device()
     folder = text.folder()
     tokenizer = BertTokenizer.from_pretrained(folder / "tokenizer")
     bert = BertModel.from_pretrained(folder / "text_encoder").float().eval().to(device)
@@ -243,79 +341,38 @@ def main() -> None:
         muon(matrices, args.lr, device),
         torch.optim.AdamW(others, lr=args.lr / 2, betas=(0.9, 0.97), weight_decay=0.0),
     ]
-    latents, scenes = latents_of(args.scenes, seed=3, size=args.size)
+    latents, scenes = latents_of(args.scenes, seed=3, size=args.size, workers=args.workers)
+    latents = latents.to(device)
     alphas = scheduler().alphas_cumprod.to(device)
-    rng = np.random.default_rng()
-    rotary = rotary_for(latents.shape[-1] // 2)
+    rotary = rotary_for(side := latents.shape[-1] // 2)
+    drawing = Drawing(scenes, tokenizer, batch=args.batch, side=side, regional=args.regional)
+    batches = Batches(drawing, args.workers)
 
-    def hear(captions: list[str], *, pooled: bool = True) -> Heard:
+    def hear(words: Words, *, pooled: bool = True) -> Heard:
         """Encoded texts; what no pooled vector is wanted of is encoded without its padding."""
-        tokens = tokenizer(captions, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").to(
-            device
-        )
-        n = int(tokens.attention_mask.sum(1).max())
-        mask = tokens.attention_mask[:, :n]
+        ids, mask = (torch.from_numpy(x).to(device) for x in (words.ids, words.mask))
+        n, length = words.longest, LENGTH if pooled else words.longest
         with torch.no_grad():
-            states = bert(tokens.input_ids[:, :n], attention_mask=mask).last_hidden_state
-        length = LENGTH if pooled else n
-        t5_states = t5(tokens.input_ids[:, :length], attention_mask=tokens.attention_mask[:, :length])
-        return Heard(states, mask, t5_states.last_hidden_state)
+            states = bert(ids[:, :n], attention_mask=mask[:, :n]).last_hidden_state
+        t5_states = t5(ids[:, :length], attention_mask=mask[:, :length]).last_hidden_state
+        return Heard(states, mask[:, :n], t5_states)
 
-    chance = np.array([1 + (args.regional and arrangement in ("nine", "scatter")) for _, arrangement in scenes])
-    chance = chance / chance.sum()
-    pool: list[tuple[np.ndarray, list[str]]] = []
-
-    def wordings(rows: np.ndarray) -> list[str]:
-        return ["" if rng.random() < 0.1 else caption(*scenes[i], rng) for i in rows]  # "": classifier-free guidance
-
-    def next_batch() -> tuple[np.ndarray, list[str]]:
-        """Pictures and captions; of eight batches' worth, sorted by length, one batch: most texts are short."""
-        if not pool:
-            rows = rng.choice(len(latents), 8 * args.batch, p=chance)
-            texts = wordings(rows)
-            lengths = [len(text) or rng.random() * 200 for text in texts]
-            order = rng.permutation(np.argsort(lengths).reshape(8, args.batch))
-            pool.extend((rows[some], [texts[i] for i in some]) for some in order)
-        return pool.pop()
-
-    def region_prompts(rows: np.ndarray) -> tuple[Heard, torch.Tensor, torch.Tensor]:
-        """Each thing's own words, which of them are each picture's, and which region every token belongs to."""
-        said, places, boxes = [""], [], []
-        for scene, arrangement in (scenes[i] for i in rows):
-            boxes.append(regions_of(scene, arrangement, rng))
-            places.append([])
-            for thing, box in zip(scene.things, boxes[-1], strict=True):
-                where = place_of(cell_at(*((box[i] + box[i + 2]) / 2 for i in (0, 1))), rng)
-                places[-1].append(len(said))
-                said.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
-        most = max(len(row) for row in places)
-        which = torch.tensor([row + [0] * (most - len(row)) for row in places], device=device)
-        centre = (np.arange(side := latents.shape[-1] // 2) + 0.5) / side
-        owner = np.zeros((len(rows), side, side), dtype=np.int64)
-        for at, some in enumerate(boxes):
-            for number, (left, top, right, bottom) in enumerate(some, start=1):
-                down, across = (centre >= top) & (centre < bottom), (centre >= left) & (centre < right)
-                owner[at][down[:, None] & across[None, :]] = number
-        return hear(said, pooled=False), which, torch.from_numpy(owner).flatten(1).to(device)
+    def heard_deep(drawn: Drawn):
+        """What `forward` takes as `deep`."""
+        if drawn.deep is None or drawn.regions is None:
+            return drawn.deep and hear(drawn.deep)
+        return hear(drawn.deep, pooled=False), *(torch.from_numpy(x).to(device) for x in drawn.regions)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        rows, texts = next_batch()
-        x = latents[torch.from_numpy(rows)].to(device).float()
-        t = rng.permutation(args.batch) + rng.random(args.batch)
-        t = torch.from_numpy(t).mul(1000 / args.batch).long().to(device)
+        drawn = batches.at(step)
+        x = latents[torch.from_numpy(drawn.rows).to(device)].float()
+        t = torch.from_numpy(drawn.times).to(device)
         a = alphas[t][:, None, None, None]
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
-
         with mixed_precision(device):
-            shallow = hear(texts)
-            turn, deep = 0, None
-            if args.regional and step % 4:
-                turn, deep = int(rng.integers(0, len(dit.blocks))), region_prompts(rows)
-            elif step % 8 < 4:
-                turn = int(rng.integers(1, len(dit.blocks)))
-                deep = hear([t and u for t, u in zip(texts, wordings(rows), strict=True)])
-            out = forward(dit, attention, noisy, t.float(), shallow, rotary, deep, turn)
+            deep = heard_deep(drawn)
+            out = forward(dit, attention, noisy, t.float(), hear(drawn.shallow), rotary, deep, drawn.turn)
         # Weight of min-SNR-5 for v: fine noise counts less, shapes are decided where the noise is strong.
         error = (out[:, : x.shape[1]].float() - target).square() * (5 * (1 - a)).clamp(max=1)
         return error.mean(), {}
