@@ -312,7 +312,7 @@ SAME: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
         ("one {xs} above two others", "mmm", ("top", "bottom left", "bottom right")), ("{o} with {x} on either side", "omm", ("center", *BOTH)), ("{x} on either side of {o}", "mmo", (*BOTH, "center")), ("on either side of {o} stands {x}", "omm", ("center", *BOTH)), ("{o}, flanked on both sides by {n}", "omm", ("center", *BOTH)), ("{o} bookended by two {n}", "omm", ("center", *BOTH)), ("{o} framed by two {n}", "omm", ("center", *BOTH)), ("two {n} flanking {o}", "mmo", (*BOTH, "center")),
         ("{x} to the left and to the right of {o}", "mmo", (*BOTH, "center")), ("{o} with {x} above and {x} below", "omm", ("center", "top", "bottom")), ("{o}, and both above and below it {x}", "omm", ("center", "top", "bottom")), ("{o} sandwiched between two {n}", "omm", ("center", *BOTH)), ("{o} in the middle and {x} at each end", "omm", ("center", *BOTH)), ("{x} at each end, {o} in the middle", "mmo", (*BOTH, "center")), ("two {n} guarding {o}, one left, one right", "mmo", (*BOTH, "center")), ("{x} on the left, {o} in the middle, and on the right the same {xs} again", "mom", DEFAULT[3]),
         ("{x}, then {o}, then another {xs}, left to right", "mom", DEFAULT[3]), ("{m} side by side by side", "mmm", DEFAULT[3]), ("{o} at the top, and {x} in each lower corner", "omm", ("top", "bottom left", "bottom right")), ("{x} in each upper corner and {o} at the bottom", "mmo", ("top left", "top right", "bottom")), ("{o} between two identical {n}", "omm", ("center", *BOTH)), ("{o} on the left; on the right two {n}, one above the other", "omm", ("left", "top right", "bottom right")), ("two {n} on the left, one above the other; {o} on the right", "mmo", ("top left", "bottom left", "right")),
-        ("{o} and beneath it a pair of {n}", "omm", ("top", "bottom left", "bottom right")), ("a pair of {n}, and atop them {o}", "mmo", ("bottom left", "bottom right", "top")), ("{o}, {q} and {x} in a row", "oqm", DEFAULT[3]),
+        ("{o} and beneath it a pair of {n}", "omm", ("top", "bottom left", "bottom right")), ("a pair of {n}, and atop them {o}", "mmo", ("bottom left", "bottom right", "top")),
     ),
     4: (
         ("one {xs} per corner", "mmmm", CORNERS), ("each corner holds {x}", "mmmm", CORNERS), ("{x} for every corner", "mmmm", CORNERS), ("every corner is taken by {x}", "mmmm", CORNERS), ("{m}, one per quarter", "mmmm", CORNERS), ("{m} in a 2 by 2 arrangement", "mmmm", CORNERS), ("{m}, two over two", "mmmm", CORNERS), ("a quartet of {n}", "mmmm", CORNERS), ("{m} at the four points of the compass", "mmmm", ("top", "left", "right", "bottom")), ("{m} at 12, 3, 6 and 9 o'clock", "mmmm", ("top", "right", "bottom", "left")),
@@ -326,8 +326,7 @@ SAME: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
         ("{o} and {q} over three {n}", "oqmmm", ("top left", "top right", *BOTTOM_ROW)), ("five {n}, one of them central, the other four in the corners", "mmmmm", ("center", *CORNERS)), ("{o} ringed by four {n}, which sit in the corners", "ommmm", ("center", *CORNERS)),
     ),
     6: (
-        ("half a dozen {n}", "mmmmmm", DEFAULT[6]), ("half a dozen {n}, three to a row", "mmmmmm", DEFAULT[6]), ("{m} in two columns of three", "mmmmmm", (*LEFT_COLUMN, *RIGHT_COLUMN)), ("{m} arranged like the 6 on a die", "mmmmmm", ("top left", "top right", "left", "right", "bottom left", "bottom right")), ("{m}: three across the top, three across the bottom", "mmmmmm", DEFAULT[6]), ("three {n} in the left column, three more in the right column", "mmmmmm", (*LEFT_COLUMN, *RIGHT_COLUMN)), ("twice three {n}, the rows above each other", "mmmmmm", DEFAULT[6]), ("a 2x3 block of {n} (2 rows, 3 columns)", "mmmmmm", DEFAULT[6]),
-        ("a trio of {n} at the top and the same trio at the bottom", "mmmmmm", DEFAULT[6]),
+        ("half a dozen {n}", "mmmmmm", DEFAULT[6]), ("half a dozen {n}, three to a row", "mmmmmm", DEFAULT[6]), ("{m} in two columns of three", "mmmmmm", (*LEFT_COLUMN, *RIGHT_COLUMN)), ("{m} arranged like the 6 on a die", "mmmmmm", ("top left", "top right", "left", "right", "bottom left", "bottom right")), ("{m}: three across the top, three across the bottom", "mmmmmm", DEFAULT[6]), ("three {n} in the left column, three more in the right column", "mmmmmm", (*LEFT_COLUMN, *RIGHT_COLUMN)), ("a 2x3 block of {n} (2 rows, 3 columns)", "mmmmmm", DEFAULT[6]),
     ),
     7: (("three {n} on the left side, three on the right side, {o} in the centre", "mmmmmmo", (*LEFT_COLUMN, *RIGHT_COLUMN, "center")), ("{o} in the middle of six {n}, three above and three below", "ommmmmm", ("center", *TOP_ROW, *BOTTOM_ROW))),
     8: (("eight {n} around the edge, nothing in the middle", "m" * 8, DEFAULT[8]), ("{m} forming a frame", "m" * 8, DEFAULT[8]), ("{n} in every cell of a 3x3 grid except the middle one", "m" * 8, DEFAULT[8])),
@@ -366,7 +365,8 @@ def two_groups(rng: np.random.Generator, count: int) -> Body:
         ("a row of {a} above a row of {b}", DEFAULT[count]), ("a row of {a} below a row of {b}", lower), ("{a} across the top, {b} across the bottom", DEFAULT[count]), ("bottom row: {a}; top row: {b}", lower), ("the upper row consists of {a}, the lower row of {b}", DEFAULT[count]), ("{a} along the lower edge, {b} along the upper edge", lower),
         ("{a} atop {b}", DEFAULT[count]), ("upper half: {a}. Lower half: {b}", DEFAULT[count]), ("{a} beneath {b}", lower), ("as many {n} as {k}: {a} in the top row, {b} in the bottom row", DEFAULT[count]), ("half of it is {a}, in the top row, the other half {b}, in the bottom row", DEFAULT[count]),
     ))  # fmt: skip
-    return form.format(a=counted(one, half, rng), b=counted(two, half, rng), n=plural(one.subject), k=plural(two.subject)), put([one] * half + [two] * half, places)
+    number = pick(rng, COUNTS[half][:2] + (str(half),))
+    return form.format(a=f"{number} {plurals(one)}", b=f"{number} {plurals(two)}", n=plural(one.subject), k=plural(two.subject)), put([one] * half + [two] * half, places)
 
 
 def shades(rng: np.random.Generator, count: int) -> list[str]:
@@ -427,7 +427,7 @@ def shared(rng: np.random.Generator, count: int) -> Body:
     first = f"{article(colour)} {colour} {things[0].subject}"
     if form < 0.3:
         ways = ["{f} with {r}, {e} in the same colour", "{f} and {r} of the same colour", "{f} and a matching {q}", "{f} and an equally {c} {q}", "{f}, plus {r} of the very same colour", "{f} and, just as {c}, {r}", "{f}; {r} shares its colour", "{f} and {r} to match", "{f} beside {r}, which is just as {c}", "{f}. {r} has the same colour"]
-        text = pick(rng, ways).format(f=first, r=names[1], q=things[1].subject, c=colour, e=each)
+        text = pick(rng, ways).format(f=first, r=names[1], q=things[1].subject, c=colour, e="both of them")
         return text, put(coloured[:2], DEFAULT[2])
     if form < 0.6:
         text = pick(rng, ("{l}, {e} {c}", "{l}, {c} {a}", "{l}, {a} of them {k} and {c}", "{l}, {a} in {c}", "{l}, {e} painted {c}", "{l}, {a} coloured {c}", "{l}. {e} are {c}", "{l} - {a} {c}", "{l}, one colour for everything: {c}"))
@@ -441,12 +441,27 @@ def shared(rng: np.random.Generator, count: int) -> Body:
     return text, put(mixed, DEFAULT[count])
 
 
+def after_commas(rng: np.random.Generator, count: int) -> Body:
+    """Colour, look and place after the noun: 'a cat, orange and striped, in the upper left-hand corner'."""
+    places = [str(place) for place in rng.permutation(pick(rng, (*SPOTS[count], *MORE_SPOTS.get(count, ()))))]
+    things, parts, placed = distinct(rng, count, 0.0), [], rng.random() < 0.65
+    order = pick(rng, ("{n}, {c}{p}", "{n}, {c}{p}", "{n}{p}, {c}", "{n} - {c}{p}", "{n}{p}: {c}", "{n}, in {c}{p}", "{n}, coloured {c}{p}", "{n}, its colour {c}{p}"))
+    both = order.startswith("{n}, {c}") and rng.random() < 0.4  # the looks are told there too
+    for i, thing in enumerate(things):
+        look, colour = pick(rng, LOOKS) if both else thing.detail, colour_of(rng)
+        things[i] = replace(thing, colour=colour, detail=look, said=thing.subject if both else thing.said)
+        told = pick(rng, (f"{colour} and {look}", f"{look} and {colour}", f"{colour}, {look}")) if both else colour
+        where = f", {pick(rng, CALLED[places[i]])}" if placed else ""
+        parts.append(order.format(n=bare(things[i]), c=told, p=where))
+    return pick(rng, ("; ", "; ", ". ", " / ", ", and ", " + ")).join(parts), put(things, places if placed else DEFAULT[count])
+
+
 # Forms by the number of objects: (weight, form).
 ARRANGEMENTS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]] = {
-    1: [(1, called_places)],
-    2: [(1.2, chain), (1.6, ordered), (1, called_places), (1, same), (0.7, by_colour), (0.7, shared)],
-    3: [(2, chain), (2, ordered), (0.9, called_places), (1.2, same), (1.2, by_colour), (0.4, shared)],
-    4: [(1.6, chain), (1.8, ordered), (0.7, called_places), (1, same), (0.9, by_colour), (0.8, two_groups)],
+    1: [(1, called_places), (0.5, after_commas)],
+    2: [(1.2, chain), (1.6, ordered), (1, called_places), (1, same), (0.7, by_colour), (0.7, shared), (0.6, after_commas)],
+    3: [(2, chain), (2, ordered), (0.9, called_places), (1.2, same), (1.2, by_colour), (0.4, shared), (0.5, after_commas)],
+    4: [(1.6, chain), (1.8, ordered), (0.7, called_places), (1, same), (0.9, by_colour), (0.8, two_groups), (0.3, after_commas)],
     5: [(1, ordered), (0.5, called_places), (1, same), (0.5, by_colour)],
     6: [(1, ordered), (1, same), (0.7, by_colour), (0.8, two_groups)],
     7: [(1, same)], 8: [(0.5, ordered), (1, same)], 9: [(0.8, ordered), (1, same), (0.8, by_colour)],
@@ -460,6 +475,11 @@ def arrangement(rng: np.random.Generator) -> Body:
     return ARRANGEMENTS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
 
 
+# Bodies that begin so are clauses: no 'I want' before them.
+CLAUSES = (
+    "the left ", "the right ", "the upper ", "the lower ", "the top ", "the bottom ", "the middle ", "the north", "the south", "the centre ", "the center ", "the midpoint", "the nine o", "the three o", "the six o", "the twelve o", "each corner ", "every corner ", "both top", "both lower",
+    "the corners hold", "falling diagonal", "put ", "the first ", "left column", "right column", "first column", "left half", "right half", "upstairs", "downstairs", "upper half", "on either side", "on the falling", "on the rising", "on the outside", "only the ", "half of it", "as many ", "diagonally", "centre ", "leftmost", "rightmost", "first from",
+)  # fmt: skip
 # The background {s} amid the objects; the places of what comes first and then.
 AMID: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("{0} {s}, and to the left of it {1}", ("right", "left")), ("{0} {s}, with {1} to its right", BOTH), ("{0} {s}, and above it {1}", ("bottom", "top")), ("{0} {s}, with {1} below it", ("top", "bottom")), ("{s}, {0} is left of {1}", BOTH), ("{s}, {0} sits above {1}", ("top", "bottom")), ("{s}, {0} is to the right of {1}", ("right", "left")),

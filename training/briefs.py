@@ -19,7 +19,7 @@ import numpy as np
 
 from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
-from training.brief_arrangements import arrangement
+from training.brief_arrangements import CLAUSES, arrangement
 from training.brief_manners import MANNERS, whole_brief
 from training.brief_parts import (
     Body,
@@ -568,7 +568,7 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         ))  # fmt: skip
         before, rest = form.format(b="\0", m=mood, an="an" if mood[0] in "aeiou" else "a").split("\0")
         after += rest
-    elif body.startswith(("There", "Put", "Place", "I see", "the left half", "the right half", "the upper", "the first")):
+    elif body.startswith(("There", "Put", "Place", "I see", "the left half", "the right half", "the upper", "the first", *CLAUSES)):
         before = pick(rng, SENTENCE_OPENINGS) + " " if rng.random() < 0.3 else ""
     elif rng.random() < 0.42:
         before = pick(rng, OPENINGS) + " "
