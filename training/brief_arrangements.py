@@ -350,6 +350,7 @@ def two_groups(rng: np.random.Generator, count: int) -> Body:
     """Two groups as columns, rows or corners: 'left column three cups, right column three plates'."""
     one, two = dressed(rng, 2, before_only=True)
     half = count // 2
+    places: tuple[str, ...]
     if count == 4 and rng.random() < 0.35:
         form, places = pick(rng, (
             ("{a} in both upper corners, {b} in both lower corners", CORNERS), ("{a} in the two left corners, {b} in the two right corners", ("top left", "bottom left", "top right", "bottom right")), ("{a} in the top left and bottom right corners, {b} in the other two", ("top left", "bottom right", "top right", "bottom left")),

@@ -165,7 +165,7 @@ def negated(rng: np.random.Generator, body: Source) -> Whole:
 
 
 WHOLES: tuple[tuple[float, Callable[[np.random.Generator, Source], Whole]], ...] = (
-    (12, lambda rng, body: record_brief(rng)), (2, chat), (1.7, breathless), (0.5, child), (1.2, letter), (1.4, purposed), (1, remembered), (1.2, negated), (2.5, amid),
+    (12, lambda rng, body: record_brief(rng)), (2, chat), (1.7, breathless), (0.5, child), (1.2, letter), (1.4, purposed), (1, remembered), (1.2, negated), (2, amid),
 )  # fmt: skip
 
 

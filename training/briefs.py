@@ -57,7 +57,7 @@ from training.brief_words import (
     USUAL_LIGHT,
 )  # fmt: skip
 
-ARRANGED = 0.165  # of the bodies are about arrangement, counting and relations
+ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
