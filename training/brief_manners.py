@@ -13,6 +13,7 @@ import numpy as np
 from ditpipe.prompts.answers import article
 from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from training.brief_arrangements import amid
 from training.brief_parts import (  # fmt: skip
     ASKED,
     SPOTS,
@@ -164,7 +165,7 @@ def negated(rng: np.random.Generator, body: Source) -> Whole:
 
 
 WHOLES: tuple[tuple[float, Callable[[np.random.Generator, Source], Whole]], ...] = (
-    (12, lambda rng, body: record_brief(rng)), (2, chat), (1.7, breathless), (0.5, child), (1.2, letter), (1.4, purposed), (1, remembered), (1.2, negated),
+    (12, lambda rng, body: record_brief(rng)), (2, chat), (1.7, breathless), (0.5, child), (1.2, letter), (1.4, purposed), (1, remembered), (1.2, negated), (2, amid),
 )  # fmt: skip
 
 

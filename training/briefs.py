@@ -19,6 +19,7 @@ import numpy as np
 
 from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from training.brief_arrangements import CLAUSES, arrangement
 from training.brief_manners import MANNERS, whole_brief
 from training.brief_parts import (
     Body,
@@ -56,6 +57,7 @@ from training.brief_words import (
     USUAL_LIGHT,
 )  # fmt: skip
 
+ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
@@ -518,6 +520,8 @@ for number, manners in MANNERS.items():
 
 def body_of(rng: np.random.Generator) -> Body:
     """What is in the picture, in words and as objects in the order of their mention."""
+    if rng.random() < ARRANGED:
+        return arrangement(rng)
     count = int(rng.choice(range(1, 10), p=[0.15, 0.36, 0.21, 0.14, 0.05, 0.05, 0.01, 0.01, 0.02]))
     weights = np.array([weight for weight, _ in FORMS[count]])
     return FORMS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
@@ -564,7 +568,7 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         ))  # fmt: skip
         before, rest = form.format(b="\0", m=mood, an="an" if mood[0] in "aeiou" else "a").split("\0")
         after += rest
-    elif body.startswith(("There", "Put", "Place", "I see", "the left half", "the right half", "the upper", "the first")):
+    elif body.startswith(("There", "Put", "Place", "I see", "the left half", "the right half", "the upper", "the first", *CLAUSES)):
         before = pick(rng, SENTENCE_OPENINGS) + " " if rng.random() < 0.3 else ""
     elif rng.random() < 0.42:
         before = pick(rng, OPENINGS) + " "
