@@ -36,6 +36,7 @@ from training.brief_parts import (
     thing_of,
     things_of,
 )  # fmt: skip
+from training.brief_voices import voice_brief
 from training.brief_words import (
     BACKGROUND_CLAUSES,
     BACKGROUND_PHRASES,
@@ -57,6 +58,7 @@ from training.brief_words import (
 )  # fmt: skip
 
 WHOLE = 0.18  # of the briefs have a form of their own, background included
+VOICE = 0.12  # … and so many a voice of `brief_voices`
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
 PAIRS = {
@@ -543,7 +545,12 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
 
 def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """A brief and the planner's right answer to it."""
-    if rng.random() < WHOLE:
+    form = rng.random()
+    if form < VOICE:
+        whole = voice_brief(rng, body_of)
+        light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
+        return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
+    if form < VOICE + WHOLE:
         whole = whole_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")
