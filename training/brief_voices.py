@@ -82,9 +82,9 @@ def upper(text: str) -> str:
 FRAMES = (
     "Image of {b}{s}", "Image of {b}{s}.", "Picture showing {b}{s}.", "Alt text: {b}{s}.", 'alt="{b}{s}"', "Illustration of {b}{s}.", "The image depicts {b}{s}.", "Pictured: {b}{s}.", "Graphic: {b}{s}", "[Image: {b}{s}]", "(illustration: {b}{s})", "Description for blind readers: {b}{s}.",
     "Room 4. Artist unknown. The picture shows {b}{s}.", "Catalogue no. 117. {b}{s}. Private collection.", "Untitled (1923). {b}{s}.", "Exhibit 12: {b}{s}", "Gift of the artist. The work shows {b}{s}.", "On loan. Visible are {b}{s}.", "Plate IX. {b}{s}.", "Fig. 3: {b}{s}.", "Fig. 1 - {b}{s}", "Caption: {b}{s}.",
-    "{b}{s} - stock photo", "{b}{s}, stock illustration", "Royalty-free image: {b}{s}", "Stock image of {b}{s}, high resolution", "{b}{s} | free download", "Vector clip art of {b}{s}", "Editorial use only. {b}{s}.", "Search: {b}{s}", "Wanted for our image library: {b}{s}. Horizontal or vertical.",
-    "{b}{s}. That's it. That's the tweet.", "thinking about {b}{s} today", "mood: {b}{s}", "unpopular opinion: every feed needs {b}{s}", "POV: {b}{s}", "nobody: ... me: {b}{s}", "{b}{s} #commission #art", "RT if you would hang up {b}{s}", "@artbot {b}{s}", "@artbot please: {b}{s} #thankyou", "Day 12 of asking for {b}{s}",
-    "And here we are, live: {b}{s}!", "Breaking news: {b}{s}!", "Ladies and gentlemen, {b}{s}!", "This just in: {b}{s}", "Good evening and welcome. Tonight we show {b}{s}.", "Curtain up. {b}{s}.", "Scene one. {b}{s}.", "Opening shot: {b}{s}.", "Fade in: {b}{s}.", "EXT. {b}{s}.", "Establishing shot: {b}{s}",
+    "{b}{s} - stock photo", "{b}{s}, stock illustration", "Royalty-free image: {b}{s}", "Stock image of {b}{s}, high resolution", "{b}{s} | free download", "Vector clip art of {b}{s}", "Editorial use only. {b}{s}.", "Search: {b}{s}", "Wanted for our image library: {b}{s}. Any size.",
+    "{b}{s}. That's it. That's the tweet.", "thinking about {b}{s} today", "unpopular opinion: every feed needs {b}{s}", "POV: {b}{s}", "nobody: ... me: {b}{s}", "{b}{s} #commission #art", "RT if you would hang up {b}{s}", "@artbot {b}{s}", "@artbot please: {b}{s} #thankyou", "Day 12 of asking for {b}{s}",
+    "And here we are, live: {b}{s}!", "Breaking news: {b}{s}!", "Ladies and gentlemen, {b}{s}!", "This just in: {b}{s}", "Hello and welcome. Today we show {b}{s}.", "Curtain up. {b}{s}.", "Scene one. {b}{s}.", "Opening shot: {b}{s}.", "Fade in: {b}{s}.", "EXT. {b}{s}.", "Establishing shot: {b}{s}",
     "Title: New illustration for the login page\nDescription: {b}{s}\nPriority: low", "[ART-204] {b}{s}. Due: Friday. Assignee: nobody yet.", "Ticket: the landing page looks empty. Please add {b}{s}.", "Feature request: as cover we need {b}{s}. Estimate: 2 points.", "Bug: the header has no picture. Expected: {b}{s}.",
     "Steps to reproduce: open the page. Expected result: {b}{s}. Actual result: nothing.", "Subject: artwork\n\n{b}{s}\n\nThanks", "To do: {b}{s}. Done when the client likes it.", "Memo to the art department: {b}{s}.", "Note to self: {b}{s}", "Reminder: {b}{s}", "Post-it on my desk: {b}{s}",
     "I will print it on a mug: {b}{s}", "{b}{s}. I want to print it on a mug.", "{b}{s}, it will hang in my daughter's room", "{b}{s}. It goes on the front of a tote bag.", "It will become a fridge magnet: {b}{s}", "{b}{s}, to be stitched on a cushion", "We embroider this on towels: {b}{s}", "{b}{s}. It should fit on a bookmark.",
@@ -193,7 +193,7 @@ def recipe(rng: np.random.Generator, body: Source) -> Whole:
 VERSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("{0} came along one day,\n{1} was not far away", ("left", "right")), ("Oh what a sight, oh what a view:\n{0} and {1} too", ("left", "right")), ("{0} upon the left, oh my,\n{1} upon the right stood by", ("left", "right")), ("High at the top is {0},\nbelow it sits {1}, hey-ho", ("top", "bottom")),
     ("Down at the bottom {0} lies,\nabove it {1} slowly flies", ("bottom", "top")), ("Once there was {0}, so they say,\nit stood in the middle and would not go away", ("center",)), ("{0}, nothing more,\nthat's the thing that I adore", ("center",)), ("{0} waits\nin silence,\nall alone", ("center",)),
-    ("{0} sleeps.\nTo its right {1}\nsays not a word", ("left", "right")), ("Quiet hour.\n{0},\nand above it {1}", ("bottom", "top")), ("{0} on the right,\n{1} on the left,\nthat is all I need", ("right", "left")), ("Roses and rhymes I cannot do,\nbut give me {0} and {1} too", ("left", "right")),
+    ("{0} sleeps.\nTo its right {1}\nsays not a word", ("left", "right")), ("Quiet hour.\n{0},\nand above it {1}", ("bottom", "top")), ("{0} on the right,\n{1} on the left,\nthat is all I need", ("right", "left")), ("Rhymes and verses I cannot do,\nbut give me {0} and {1} too", ("left", "right")),
     ("{0}, {1} and {2},\nside by side for all to see,\nleft to right they make up three", ("left", "center", "right")), ("{0} to begin,\nthen {1} coming in,\nand {2} with a grin", ("left", "center", "right")), ("In the middle, look, {0},\nleft of it {1}, right of it {2}", ("center", "left", "right")),
 )  # fmt: skip
 
@@ -207,7 +207,7 @@ def verse(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(upper(text.replace("\n", pick(rng, ("\n", "\n", " / ")))), things, background)
 
 
-OOPS = ("no", "no wait", "sorry", "no, sorry", "I mean", "or rather", "actually", "scratch that,", "correction:", "wait, no,", "er, make that", "oops, I mean", "hang on,", "better:", "nope,")
+OOPS = ("no,", "no, wait,", "sorry,", "no, sorry,", "I mean", "or rather", "no, actually", "scratch that,", "correction:", "wait, no,", "er, make that", "oops, I mean", "no, hang on,", "no, better:", "nope,")
 
 
 def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
@@ -219,7 +219,7 @@ def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
     background, said = scenery(rng, none=0.4)
     form, thing, where = rng.random(), things[i], words[i]
     plain = thing.said == thing.subject
-    colour, wrong = (str(one) for one in rng.permutation(("red", "green", "blue", "yellow", "pink", "white", "purple", "turquoise", "orange", "brown"))[:2])
+    colour, wrong = (str(one) for one in rng.permutation(("red", "green", "blue", "yellow", "pink", "white", "purple", "turquoise", "black", "brown"))[:2])
     mark = pick(rng, (", ", " - ", "... "))
     if form < 0.4:
         thing = replace(thing, colour=colour, detail="")
@@ -255,7 +255,7 @@ def questions(rng: np.random.Generator, body: Source) -> Whole:
 
 
 def foreign(rng: np.random.Generator, body: Source) -> Whole:
-    """'please to make picture: cat of colour red is staying left from dog of colour blue, on beach'."""
+    """'please to make picture: cat of colour red is left from dog of colour blue, on beach'."""
     count = int(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))
     things = [replace(one, said=one.subject, detail="", colour=colour_of(rng)) for one in distinct(rng, count, 0.0)]
     way = pick(rng, ("{s} of colour {c}", "{s} colour {c}", "{c} {s}", "{c} {s}", "one {c} {s}", "{s} {c}", "{s} in {c} colour", "the {s} {c}", "{s}, it is {c},"))
@@ -275,7 +275,7 @@ def foreign(rng: np.random.Generator, body: Source) -> Whole:
     said = " ".join(word for word in said.split(" ") if word not in ("a", "an", "the")) if background in USUAL_LIGHT else said
     text = pick(rng, ("please make picture {c}", "I want have {c}", "hello sir, I am need picture: {c}", "make for me please {c}", "is possible draw {c}?", "{c}", "I would like that you paint {c}", "my wish is {c}", "me want see {c}", "please to draw {c}", "In picture there is {c}", "it must to be {c}", "you can make me {c}, yes?"))
     end = pick(rng, (" {}", ", {}", ". It is happen {}", ", all this {}", ". Everything be {}")).format(said) if said else ""
-    return Whole(text.format(c=core).rstrip(",") + end + pick(rng, ("", "", ". Thank you very much.", ". Sorry for my English.", ", thanks you")), things, background)
+    return Whole(text.format(c=core.replace(",,", ",").rstrip(",")) + end + pick(rng, ("", "", ". Thank you very much.", ". Sorry for my English.", ", thanks you")), things, background)
 
 
 MARKS = {"left": ("L", "left", "lft"), "right": ("R", "right", "rt"), "top": ("top", "up"), "bottom": ("btm", "bottom"), "center": ("ctr", "mid", "center"), "top left": ("TL", "top L", "upper left"), "top right": ("TR", "top R", "upper right"), "bottom left": ("BL", "btm L", "lower left"), "bottom right": ("BR", "btm R", "lower right")}
@@ -320,7 +320,7 @@ def dialogue(rng: np.random.Generator, body: Source) -> Whole:
 SETTINGS = {
     "at night": ("It is long past midnight. The sky is black and full of stars, and everybody is asleep.", "Night has come, dark and silent. Above, the stars twinkle.", "The sun went down hours ago, it is pitch dark and only the stars give some light."),
     "in the sky": ("We are high up in the air. All around there is nothing but blue sky and a few clouds.", "Far above the ground, where the clouds drift by and the sky is blue as far as one can see.", "Imagine the wide blue sky, no ground in sight."),
-    "at sunset": ("The day is nearly over. The sun sinks towards the horizon and the whole sky glows.", "It is evening, the sun is just setting and everything turns golden.", "The last sunlight of the day, the sky is on fire with the sunset."),
+    "at sunset": ("The day is nearly over. The sun sinks towards the horizon and the whole sky glows.", "It is evening, the sun is just setting and everything glows.", "The last sunlight of the day, the sky is on fire with the sunset."),
     "on a meadow": ("A wide green meadow, soft grass as far as the eye can see.", "We are outside on a meadow. The grass is fresh and green and nobody has mown it yet.", "Picture green grass, a peaceful meadow on a mild day."),
     "on the beach": ("We are on a wide sandy beach. The waves roll in and the sand is warm.", "A quiet beach in the holidays, fine sand, the sound of the sea.", "Sand under our feet, the sea in front of us: a beach like on a postcard."),
     "in the snow": ("It has snowed all night. Everything is white and the snow lies deep.", "Winter has come. There is thick snow everywhere and it is bitterly cold.", "A cold winter morning, fresh snow covers the ground."),
@@ -374,7 +374,7 @@ def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(". ".join(map(upper, lines)) + pick(rng, ("", ".")), things, background)
 
 
-OWNERS = ("my grandmother's", "my uncle's", "our neighbour's", "the teacher's", "my sister's", "Tom's", "Anna's", "my boss's", "Mr Brown's", "my best friend's", "the landlady's", "Dad's", "my cousin's", "the mayor's", "Mrs Kaya's", "the twins'")
+OWNERS = ("my grandmother's", "my uncle's", "our neighbour's", "the teacher's", "my sister's", "Tom's", "Anna's", "my boss's", "Mr Hall's", "my best friend's", "the landlady's", "Dad's", "my cousin's", "the mayor's", "Mrs Kaya's", "the twins'")
 
 
 def owned(rng: np.random.Generator, body: Source) -> Whole:
