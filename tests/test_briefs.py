@@ -44,8 +44,6 @@ def test_of_what_was_corrected_the_last_word_counts() -> None:
             seen += 1
 
 
-
-
 def test_forms_leave_room_for_plain_briefs() -> None:
     assert VOICE + WHOLE < 0.5
 

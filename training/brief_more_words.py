@@ -95,22 +95,22 @@ MORE_AFTER_DETAILS = (
 )  # fmt: skip
 MORE_MOODS = (
     "uplifting", "tranquil", "somber", "sombre", "bittersweet", "wistful", "adventurous", "heroic", "triumphant", "ominous", "haunting", "ethereal", "surreal", "fairy-tale", "carefree", "cheeky", "humorous", "goofy", "zany", "energetic", "vibrant", "soothing", "meditative", "contemplative", "reverent", "intimate", "loving", "grim",
-    "bleak", "desolate", "foreboding", "suspenseful", "chaotic", "rebellious", "elegant", "luxurious", "rustic", "homely", "welcoming", "innocent", "childlike", "optimistic", "sentimental", "retro", "Christmassy", "summery", "wintry", "autumnal", "spring-like", "lazy", "hushed", "fun", "cute", "mystical", "grumpy", "thoughtful",
+    "bleak", "desolate", "foreboding", "suspenseful", "chaotic", "rebellious", "elegant", "luxurious", "rustic", "homely", "welcoming", "innocent", "childlike", "optimistic", "sentimental", "retro", "Christmassy", "summery", "autumnal", "spring-like", "lazy", "hushed", "fun", "cute", "mystical", "grumpy", "thoughtful",
 )  # fmt: skip
 # Said in the brief, a preposition first; the rest is the light of the answer.
 MORE_LIGHTS = (
     "in early morning light", "in golden hour light", "in blue hour light", "in late afternoon light", "in midday light", "in dappled light", "in soft window light", "with rim lighting", "with backlighting", "in firelight", "in lamplight", "by candlelight", "in flickering light", "in studio lighting", "with soft studio lighting",
     "in harsh midday light", "in pale winter light", "in silvery moonlight", "in ghostly green light", "in red light", "in overcast light", "in diffuse light", "with a spotlight from above", "in fluorescent light", "in eerie light", "in glowing light", "with high contrast", "in faded colours", "in bold colours", "in earthy colours",
-    "in sepia tones", "in cool tones", "in warm tones", "in monochrome tones", "with deep shadows", "with sun rays", "with cinematic lighting", "in twilight", "in rainbow light", "in bright neon colours",
+    "in sepia tones", "in cool tones", "in warm tones", "in monochrome tones", "with deep shadows", "with sun rays", "with cinematic lighting", "in rainbow light", "in bright neon colours",
 )  # fmt: skip
 MORE_STYLES = (
     "clay style", "anime style", "Art Deco style", "storybook style", "minimalist style", "retro poster style", "low-poly style", "stained glass style", "mosaic style", "crayon drawing", "gouache", "ink drawing", "linocut", "woodcut", "line art", "pop art", "collage", "charcoal drawing", "vector art", "clay render",
 )  # fmt: skip
 # More words for the known backgrounds.
 MORE_BACKGROUND_PHRASES = {
-    "at night": ("after dark", "in the dead of night", "in the small hours", "on a moonless night", "under the Milky Way", "beneath the stars", "under twinkling stars", "on a clear night", "in the night", "against a starry sky", "against a sky full of stars", "past midnight", "in the night sky"),
+    "at night": ("after dark", "in the dead of night", "in the small hours", "on a moonless night", "under the Milky Way", "beneath the stars", "under twinkling stars", "on a clear night", "in the night", "against a starry sky", "against a sky full of stars", "past midnight"),
     "in the sky": ("above the clouds", "between the clouds", "in the clouds", "in a cloudless sky", "high above the ground", "in the open sky", "against white clouds", "among fluffy clouds", "in the bright blue sky", "in the summer sky", "up among the clouds"),
-    "at sunset": ("in the evening glow", "at the end of the day", "under a sunset sky", "at nightfall when the sun sets", "with the sun going down", "in the setting sun", "against a sunset", "against an evening sky", "by the light of the setting sun", "in the evening sun", "just as the sun sets"),
+    "at sunset": ("in the evening glow", "at the end of the day", "under a sunset sky", "with the sun going down", "in the setting sun", "against a sunset", "against an evening sky", "by the light of the setting sun", "in the evening sun", "just as the sun sets"),
     "on a meadow": ("in a green meadow", "in a flowery meadow", "on a flower meadow", "on lush grass", "in tall grass", "on the green grass", "on a grassy meadow", "on an alpine meadow", "on a grassy plain", "on a pasture", "on a freshly mown lawn", "in the backyard on the grass", "in a wide green field", "on the park lawn"),
     "on the beach": ("on the sandy beach", "along the seashore", "at the seashore", "on a deserted beach", "on a Caribbean beach", "at the water's edge on the sand", "on warm sand by the sea", "along the beach", "on a beach holiday", "on a long white beach", "near the sea on the beach", "at the beach on a sunny day"),
     "in the snow": ("on a snowy hill", "on a snowy plain", "in a snowy field", "in fresh snow", "in powder snow", "in the deep snow", "during a snowfall", "in a winter wonderland", "on a white winter day", "in the middle of a snowstorm", "among snowdrifts", "on snowy ground", "in thick snow"),
@@ -135,7 +135,7 @@ MORE_ELSEWHERE = (
 MORE_OPENINGS = (
     "could I get", "pls do", "need", "need a pic of", "need a quick drawing of", "mind drawing", "Would you mind painting", "any chance of", "any chance you could draw", "I'd love", "I'd love to have", "I would love a picture of", "fancy drawing me", "may I have", "might I ask for", "let's see", "let's try", "now draw", "next, draw", "then please draw", "as a test, draw",
     "for a birthday card:", "for my mum's birthday card:", "for an invitation:", "for our class newsletter:", "for the church bulletin:", "for a T-shirt:", "for my phone's lock screen:", "for a bedtime story:", "to print on a mug:", "for a colouring page:", "for the website:", "for the slide deck:", "a quick sketch of", "a doodle of", "a simple drawing of", "a nice picture of",
-    "a pretty picture of", "a small painting of", "a portrait of", "a wallpaper of", "a clip art of", "a sticker of", "a greeting card with", "a stamp with", "a mosaic of", "an image with", "an image that shows", "artwork of", "the image must show", "the picture should show", "the scene:", "prompt:", "I wish for", "I'm after", "I'm thinking of", "picture me", "visualise", "visualize",
+    "a pretty picture of", "a small painting of", "a portrait of", "a wallpaper of", "a clip art of", "a sticker of", "a greeting card with", "a stamp with", "an image with", "an image that shows", "artwork of", "the image must show", "the picture should show", "the scene:", "prompt:", "I wish for", "I'm after", "I'm thinking of", "picture me", "visualise", "visualize",
     "render", "illustrate", "compose a picture of", "create", "craft me", "do me", "whip up", "what I want is", "what I need is", "all I want is", "all we need is", "my request:", "request:", "subject:", "today I'd like", "for once,", "if possible,", "if you can, draw", "kindly draw", "be so kind and paint", "surprise my sister with", "My boss wants", "my grandpa would like",
 )  # fmt: skip
 MORE_CLOSINGS = (

@@ -211,7 +211,13 @@ OOPS = ("no,", "no, wait,", "sorry,", "no, sorry,", "I mean", "or rather", "no, 
 
 
 def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
-    """'a red, no, a blue car': the last word counts."""
+    """'a red, no, a blue car'; 'two, no, three cats': the last word counts."""
+    if rng.random() < 0.1:
+        wrong_count, right_count = (int(n) for n in rng.permutation((2, 3, 4, 5))[:2])
+        (many,), (background, said) = distinct(rng, 1, 0.8), scenery(rng, none=0.4)
+        numbers = pick(rng, (("", "", "two", "three", "four", "five"), ("", "", "2", "3", "4", "5")))
+        text = f"{numbers[wrong_count]}{pick(rng, (', ', ' - ', '... '))}{pick(rng, OOPS)} {numbers[right_count]} {many.said[: -len(many.subject)]}{plural(many.subject)}"
+        return Whole(text + (f" {said}" if said else ""), put([many] * right_count, DEFAULT[right_count]), background)
     things, words = cast(rng, most=3, placed=0.4)
     i, oops = int(rng.integers(len(things))), pick(rng, OOPS)
     names = said_where(things, words)
@@ -312,7 +318,8 @@ def dialogue(rng: np.random.Generator, body: Source) -> Whole:
     background, said = scenery(rng)
     if said:
         lines += [ask + pick(rng, ("And where does it all take place?", "And the background?", "What is the setting?", "What about the surroundings?")), tell + upper(said) + "."]
-    lines += [ask + pick(rng, ("Anything else?", "Is that all?")), tell + pick(rng, ("No, that's all.", "No thanks.", "Nothing else.", "That is all."))] if rng.random() < 0.4 else []
+    end = pick(rng, (("Anything else?", "No, that's all."), ("Anything else?", "No thanks."), ("Anything else?", "Nothing else."), ("Is that all?", "Yes, that's all."), ("Is that all?", "That is all."), ("And people?", "No, no people."), ("Any text?", "No text.")))
+    lines += [ask + end[0], tell + end[1]] if rng.random() < 0.4 else []
     return Whole(pick(rng, ("\n", "\n", " ")).join(lines), things, background)
 
 
@@ -427,7 +434,7 @@ def messages(rng: np.random.Generator, body: Source) -> Whole:
     """Short messages, one thing a line, no punctuation."""
     things, words = cast(rng, most=3)
     background, said = scenery(rng)
-    lines = [pick(rng, ("hey", "hi", "hello", "hey you there", "quick one", "morning"))] if rng.random() < 0.6 else []
+    lines = [pick(rng, ("hey", "hi", "hello", "hey you there", "quick one", "good morning"))] if rng.random() < 0.6 else []
     lines += [pick(rng, ("can you draw something for me", "need a picture", "got time for a drawing", "i have a request"))] if rng.random() < 0.5 else []
     for i, (thing, where) in enumerate(zip(things, words, strict=True)):
         name = f"{pick(rng, ('and ', 'also ', 'plus ', '')) if i else ''}{bare(thing)}"

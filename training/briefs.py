@@ -8,6 +8,7 @@ The rules that every answer follows, so that it can be had from the brief alone:
   takes the other side; without any place two stand left and right, more as in `DEFAULT`;
 - the background by its name in the pocket world if the brief means one of those, else in the brief's words;
 - "a cup of tea" is one object, also in its colour; what a brief is for, or wants none of, is no object;
+- of what the writer corrects the last word counts; "it", "the animal" or the same noun again is no further object;
 - the mood: the light (said, or the usual one of the background), then the mood that was said.
 """
 
