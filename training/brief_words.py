@@ -1,5 +1,20 @@
 """The words of the synthetic briefs: nouns, colours, details, places, backgrounds, moods and small talk."""
 
+from training.brief_more_words import (  # fmt: skip
+    MORE_AFTER_DETAILS,
+    MORE_BACKGROUND_PHRASES,
+    MORE_CLOSINGS,
+    MORE_COLOURS,
+    MORE_DETAILS,
+    MORE_ELSEWHERE,
+    MORE_IRREGULAR,
+    MORE_LIGHTS,
+    MORE_MOODS,
+    MORE_OPENINGS,
+    MORE_OTHERS,
+    MORE_STYLES,
+)
+
 # What the pocket model knows, by many names, with its usual colour for briefs that say none.
 KNOWN = {
     name: colour
@@ -79,7 +94,7 @@ OTHERS = {
         "wizard, octopus, grape, eggplant, witch, plum, orchid, monster, squid, amethyst, iris, starfish, hippopotamus",
     }.items()
     for name in names.split(", ")
-}  # fmt: skip
+} | MORE_OTHERS  # fmt: skip
 IRREGULAR = {
     "fish": "fish", "goldfish": "goldfish", "sheep": "sheep", "deer": "deer", "mouse": "mice", "goose": "geese", "wolf": "wolves",
     "leaf": "leaves", "tooth": "teeth", "cactus": "cactuses", "policeman": "policemen", "clownfish": "clownfish", "jellyfish": "jellyfish",
@@ -90,7 +105,7 @@ IRREGULAR = {
     "bookshelf": "bookshelves", "chest of drawers": "chests of drawers", "suit of armour": "suits of armour", "merman": "mermen", "aircraft carrier": "aircraft carriers",
     "bird of paradise": "birds of paradise", "pair of jeans": "pairs of jeans", "potato": "potatoes",
     "box of chocolates": "boxes of chocolates", "bunch of roses": "bunches of roses", "glass of milk": "glasses of milk",
-}  # fmt: skip
+} | MORE_IRREGULAR  # fmt: skip
 PLAIN_COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey", "gray",
 )  # fmt: skip
@@ -102,6 +117,7 @@ FINE_COLOURS = (
     "khaki", "mustard yellow", "rust red", "burgundy", "charcoal grey", "copper", "salmon pink", "forest green", "royal blue", "baby blue", "hot pink",
     "off-white", "tan", "ochre", "petrol blue", "aquamarine", "chocolate brown", "rose gold", "jet black", "fuchsia", "terracotta", "sage green",
     "bottle green", "pearl white", "brick red", "wine red", "steel blue", "teal", "khaki", "lilac", "bronze", "mustard yellow", "beige",
+    *MORE_COLOURS,
 )  # fmt: skip
 SHADES = ("dark", "light", "bright", "pale", "deep", "neon", "pastel")
 DETAILS = (
@@ -111,16 +127,19 @@ DETAILS = (
     "sad", "ancient", "modern", "cracked", "transparent", "marble", "paper", "leather", "woollen", "plastic", "muddy",
     "wet", "frozen", "sleeping", "dancing", "flying", "running", "very small", "very big", "enormous", "long", "chubby",
     "elegant", "broken", "brand-new", "slim", "patterned", "crystal", "hairy", "cheerful", "grumpy", "lonely",
+    *MORE_DETAILS,
 )  # fmt: skip
 AFTER_DETAILS = (
     "with stripes", "with dots", "with white spots", "with black stripes", "made of glass", "made of wood", "wearing a hat",
     "with a scarf", "with big eyes", "with sunglasses", "made of paper", "wearing a red scarf", "with a long tail", "with a bow tie",
     "covered in dots", "made of stone", "with polka dots", "wearing boots", "with a smile", "with golden stripes", "full of flowers",
+    *MORE_AFTER_DETAILS,
 )  # fmt: skip
 MOODS = (
     "cosy", "dreamy", "gloomy", "cheerful", "spooky", "calm", "magical", "romantic", "melancholic", "peaceful", "mysterious", "festive",
     "quiet", "dramatic", "playful", "sad", "happy", "eerie", "nostalgic", "whimsical", "serene", "joyful", "creepy", "lonely", "warm",
     "tender", "solemn", "lively", "sleepy", "epic", "cozy", "moody", "hopeful", "tense", "relaxed", "silly",
+    *MORE_MOODS,
 )  # fmt: skip
 # (said in the brief, the light of the answer)
 LIGHTS = tuple((said, said.split(" ", 1)[1]) for said in (
@@ -128,10 +147,12 @@ LIGHTS = tuple((said, said.split(" ", 1)[1]) for said in (
     "in warm light", "in bright sunshine", "with long shadows", "in soft light", "in neon light", "with strong contrast", "in cold light",
     "in dim light", "with a soft glow", "in muted colours", "in harsh light", "with glowing edges", "in hazy light",
     "in bright light", "in golden light", "in moonlight", "with soft moonlight", "in bright daylight", "in warm evening light", "in vivid colours", "in low light", "in soft pastel tones", "with gentle shadows", "in stormy light",
+    *MORE_LIGHTS,
 ))  # fmt: skip
 STYLES = (
     "glossy style", "glossy style", "flat style", "flat style", "glossy 3d style", "cartoon style", "comic style", "vintage style", "pixel style",
     "paper cut style", "flat illustration", "children's book illustration", "watercolour", "pixel art", "oil painting", "pencil sketch", "pencil drawing", "3d render",
+    *MORE_STYLES,
 )  # fmt: skip
 USUAL_LIGHT = {
     "at night": "soft moonlight", "in the sky": "bright daylight", "at sunset": "warm evening light",
@@ -140,7 +161,7 @@ USUAL_LIGHT = {
     "in the forest": "fresh daylight", "in the city": "clear daylight", "in the mountains": "cold clear light", "": "clear daylight",
 }  # fmt: skip
 # What people say for a background of the pocket world: phrases that end or open a brief, and whole sentences.
-BACKGROUND_PHRASES = {
+BACKGROUND_PHRASES: dict[str, tuple[str, ...]] = {
     "at night": (
         "at night", "in the starry night", "under the night sky", "in the dark", "under the stars", "with a starry sky behind",
         "under a dark sky", "at midnight", "by night", "in the middle of the night", "under a starry sky", "on a dark night",
@@ -200,6 +221,8 @@ BACKGROUND_PHRASES = {
         "with mountains in the background", "up in the mountains", "among the mountains", "in front of a mountain", "mountains", "between high mountains",
     ),
 }  # fmt: skip
+for _name, _phrases in MORE_BACKGROUND_PHRASES.items():
+    BACKGROUND_PHRASES[_name] += _phrases
 BACKGROUND_SENTENCES = {
     "at night": ("It is night.", "Night sky behind them.", "Make it night time.", "It's a starry night.", "It's dark outside.", "Background: night.", "The stars are out."),
     "in the sky": ("The background is blue sky.", "Background: sky.", "Only sky behind them.", "Behind them is the sky.", "Clouds and sky as background."),
@@ -241,6 +264,7 @@ ELSEWHERE = (
     "in front of a waterfall", "in front of a brick wall", "in a parking lot", "on a playground", "in a haunted mansion", "in the savanna", "on a plain background",
     "on a London street", "in a Parisian café", "on a railway platform", "in a greenhouse", "on a wooden table", "in a workshop", "on a chessboard floor", "in a castle hall", "on a rooftop", "in an attic", "on a tennis court",
     "in a Japanese garden", "on a cobbled street", "in a gym", "at the dentist", "in a vineyard", "on a wheat field", "in a canyon", "on a pier", "in a ballroom", "in a laundry", "in a cornfield", "under a bridge", "on a motorway", "at a petrol station",
+    *MORE_ELSEWHERE,
 )  # fmt: skip
 PLACES = {
     "top left": ("in the top left corner", "at the top left", "in the upper left", "top left", "in the upper left corner", "on the top left", "in the top left", "up on the left", "in the left upper corner"),
@@ -264,6 +288,7 @@ OPENINGS = (
     "Can I have", "Is it possible to draw", "Do you know how to draw", "Would it be possible to see", "Could there be", "May I see", "Why not paint", "for the fridge door:", "A card for my sister's wedding:",
     "I need a logo with", "my teacher wants us to draw", "for the cover of my book:", "to hang above my bed:", "I want to hang this in my office:", "Today we paint", "a mural of", "the poster should have",
     "my kid asked for", "for the kitchen wall:", "I dreamed of", "you know what? draw", "Could you please make", "produce", "an icon showing", "a postcard with",
+    *MORE_OPENINGS,
 )  # fmt: skip
 SENTENCE_OPENINGS = (
     "Hi!", "Hello.", "Here is what I want:", "Please draw this:", "A picture for my kid.", "Scene:", "I have an idea.", "My picture:", "Okay.",
@@ -274,6 +299,7 @@ CLOSINGS = (
     ". Can you do that?", ". It is for my daughter's room.", ". My son loves it.", ". I will print it on a shirt.", ". No people please.", ", no text", ". No frame.", ", but no clouds", " without any people",
     ". There are no other things.", ". No shadows.", " (no text)", ". Please no writing on it.", ". That would make me happy.", ". Take your time.", ". I have always wanted that.", ". Leave the rest empty.",
     ". Make it pretty.", " and nothing else", ". I want to print it.", " thx", ". It is for my grandma.", ". No text please.", "...",
+    *MORE_CLOSINGS,
 )  # fmt: skip
 COUNTS = {
     2: ("two", "two", "two", "2", "a pair of", "a couple of", "exactly two"), 3: ("three", "three", "3", "a trio of", "exactly three"),

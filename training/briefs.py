@@ -8,6 +8,7 @@ The rules that every answer follows, so that it can be had from the brief alone:
   takes the other side; without any place two stand left and right, more as in `DEFAULT`;
 - the background by its name in the pocket world if the brief means one of those, else in the brief's words;
 - "a cup of tea" is one object, also in its colour; what a brief is for, or wants none of, is no object;
+- of what the writer corrects the last word counts; "it", "the animal" or the same noun again is no further object;
 - the mood: the light (said, or the usual one of the background), then the mood that was said.
 """
 
@@ -37,6 +38,7 @@ from training.brief_parts import (
     thing_of,
     things_of,
 )  # fmt: skip
+from training.brief_voices import voice_brief
 from training.brief_words import (
     BACKGROUND_CLAUSES,
     BACKGROUND_PHRASES,
@@ -59,6 +61,7 @@ from training.brief_words import (
 
 ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
+VOICE = 0.12  # … and so many a voice of `brief_voices`
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
 PAIRS = {
@@ -547,7 +550,12 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
 
 def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """A brief and the planner's right answer to it."""
-    if rng.random() < WHOLE:
+    form = rng.random()
+    if form < VOICE:
+        whole = voice_brief(rng, body_of)
+        light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
+        return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
+    if form < VOICE + WHOLE:
         whole = whole_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")

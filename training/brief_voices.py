@@ -1,0 +1,479 @@
+"""More voices of whole briefs: captions, dialogues, corrections, abbreviations, broken English, storyboards, prompts.
+
+The answers follow the rules of `briefs`. Of what was corrected, the last word counts; 'it' and 'the animal' are
+no further objects, nor are owners, purposes and what is not wanted.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ditpipe.prompts.answers import article
+from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from training.brief_manners import phrase
+from training.brief_parts import (  # fmt: skip
+    ASKED,
+    SPOTS,
+    Source,
+    Thing,
+    Whole,
+    bare,
+    colour_of,
+    distinct,
+    group,
+    number_of,
+    pick,
+    plural,
+    put,
+    scenery,
+)
+from training.brief_records import FIELDS, field_of
+from training.brief_words import MOODS, STYLES, USUAL_LIGHT
+
+# Places as people say them in passing.
+WHERE = {
+    "left": ("on the left", "to the left", "on the left side", "at the left edge", "in the left half"), "right": ("on the right", "to the right", "on the right side", "at the right edge", "in the right half"),
+    "top": ("at the top", "up top", "in the upper half", "at the very top"), "bottom": ("at the bottom", "down below", "in the lower half", "at the very bottom"), "center": ("in the middle", "in the centre", "right in the middle"),
+    "top left": ("at the top left", "in the upper left corner", "in the top left corner"), "top right": ("at the top right", "in the upper right corner", "in the top right corner"),
+    "bottom left": ("at the bottom left", "in the lower left corner", "in the bottom left corner"), "bottom right": ("at the bottom right", "in the lower right corner", "in the bottom right corner"),
+}  # fmt: skip
+# Two objects: what is said of the first {0} and the second {1}, and where they stand.
+RELATIONS: tuple[tuple[str, tuple[str, str]], ...] = (
+    ("{0} to the left of {1}", ("left", "right")), ("{0} to the right of {1}", ("right", "left")), ("{0} above {1}", ("top", "bottom")), ("{0} below {1}", ("bottom", "top")), ("{0} in front of {1}", ("bottom", "top")),
+    ("{0} behind {1}", ("top", "bottom")), ("{0} under {1}", ("bottom", "top")), ("{0} on top of {1}", ("top", "bottom")), ("{0} next to {1}", ("left", "right")), ("{0} beside {1}", ("left", "right")), ("{0} and {1}", ("left", "right")), ("{0} with {1}", ("left", "right")),
+)  # fmt: skip
+
+
+def cast(rng: np.random.Generator, *, least: int = 1, most: int = 4, placed: float = 0.55, coloured: float = 0.9) -> tuple[list[Thing], list[str]]:
+    """Different things where they stand, and the words for their places: '' where the brief says none."""
+    count = number_of(rng, least=least, most=most)
+    things = distinct(rng, count, 0.0 if rng.random() < 0.1 else coloured)
+    if rng.random() >= placed:
+        return put(things, DEFAULT[count]), [""] * count
+    places = [str(place) for place in rng.permutation(pick(rng, SPOTS[count]))]
+    return put(things, places), [pick(rng, WHERE[place]) for place in places]
+
+
+def several(rng: np.random.Generator, *, most: int = 5) -> tuple[list[Thing], list[tuple[int, Thing]]]:
+    """Things by the number, in their usual order: 'two cats and a dog'."""
+    kinds = distinct(rng, int(rng.integers(1, 4)), 0.85)
+    counts = [int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15])) for _ in kinds]
+    while sum(counts) > most:
+        counts[int(np.argmax(counts))] -= 1
+    things = [thing for thing, count in zip(kinds, counts, strict=True) for _ in range(count)]
+    return put(things, DEFAULT[len(things)]), list(zip(counts, kinds, strict=True))
+
+
+def said_where(things: list[Thing], words: list[str]) -> list[str]:
+    """'a red cat on the left'."""
+    return [f"{bare(thing)} {where}".strip() for thing, where in zip(things, words, strict=True)]
+
+
+def joined(parts: list[str], last: str = " and ") -> str:
+    return ", ".join(parts[:-1]) + last + parts[-1] if len(parts) > 1 else parts[0]
+
+
+def upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# Words around a phrase {b} and, after a space, the scenery {s}.
+FRAMES = (
+    "Image of {b}{s}", "Image of {b}{s}.", "Picture showing {b}{s}.", "Alt text: {b}{s}.", 'alt="{b}{s}"', "Illustration of {b}{s}.", "The image depicts {b}{s}.", "Pictured: {b}{s}.", "Graphic: {b}{s}", "[Image: {b}{s}]", "(illustration: {b}{s})", "Description for blind readers: {b}{s}.",
+    "Room 4. Artist unknown. The picture shows {b}{s}.", "Catalogue no. 117. {b}{s}. Private collection.", "Untitled (1923). {b}{s}.", "Exhibit 12: {b}{s}", "Gift of the artist. The work shows {b}{s}.", "On loan. Visible are {b}{s}.", "Plate IX. {b}{s}.", "Fig. 3: {b}{s}.", "Fig. 1 - {b}{s}", "Caption: {b}{s}.",
+    "{b}{s} - stock photo", "{b}{s}, stock illustration", "Royalty-free image: {b}{s}", "Stock image of {b}{s}, high resolution", "{b}{s} | free download", "Vector clip art of {b}{s}", "Editorial use only. {b}{s}.", "Search: {b}{s}", "Wanted for our image library: {b}{s}. Any size.",
+    "{b}{s}. That's it. That's the tweet.", "thinking about {b}{s} today", "unpopular opinion: every feed needs {b}{s}", "POV: {b}{s}", "nobody: ... me: {b}{s}", "{b}{s} #commission #art", "RT if you would hang up {b}{s}", "@artbot {b}{s}", "@artbot please: {b}{s} #thankyou", "Day 12 of asking for {b}{s}",
+    "And here we are, live: {b}{s}!", "Breaking news: {b}{s}!", "Ladies and gentlemen, {b}{s}!", "This just in: {b}{s}", "Hello and welcome. Today we show {b}{s}.", "Curtain up. {b}{s}.", "Scene one. {b}{s}.", "Opening shot: {b}{s}.", "Fade in: {b}{s}.", "EXT. {b}{s}.", "Establishing shot: {b}{s}",
+    "Title: New illustration for the login page\nDescription: {b}{s}\nPriority: low", "[ART-204] {b}{s}. Due: Friday. Assignee: nobody yet.", "Ticket: the landing page looks empty. Please add {b}{s}.", "Feature request: as cover we need {b}{s}. Estimate: 2 points.", "Bug: the header has no picture. Expected: {b}{s}.",
+    "Steps to reproduce: open the page. Expected result: {b}{s}. Actual result: nothing.", "Subject: artwork\n\n{b}{s}\n\nThanks", "To do: {b}{s}. Done when the client likes it.", "Memo to the art department: {b}{s}.", "Note to self: {b}{s}", "Reminder: {b}{s}", "Post-it on my desk: {b}{s}",
+    "I will print it on a mug: {b}{s}", "{b}{s}. I want to print it on a mug.", "{b}{s}, it will hang in my daughter's room", "{b}{s}. It goes on the front of a tote bag.", "It will become a fridge magnet: {b}{s}", "{b}{s}, to be stitched on a cushion", "We embroider this on towels: {b}{s}", "{b}{s}. It should fit on a bookmark.",
+    "For the back of a playing card we need {b}{s}", "{b}{s}. My mother will frame it.", "This goes on the side of our van: {b}{s}", "{b}{s}, ready to be cut out with scissors", "{b}{s} - kids will colour it in with crayons", "{b}{s}. Size: as big as a postcard.", "A screensaver: {b}{s}", "As a tattoo: {b}{s}",
+    "Would it be possible to get {b}{s}?", "Could there be {b}{s}?", "What if we had {b}{s}?", "How would {b}{s} look?", "Is there any way you could draw {b}{s}?", "Do you think you can manage {b}{s}?", "Ever drawn {b}{s}? Please do.", "Why is there no picture of {b}{s}? Let's make one.", "Can a picture have {b}{s}?",
+    "voice message: um so I'd like, uh, {b}{s}, you know", "er, well, {b}{s}, I guess", "so, like, {b}{s}, if that makes sense", "hmm let me think. {b}{s}. Yes.", "okay so basically {b}{s} and that's basically it", "right, so, what I had in mind was {b}{s}", "you know what would be lovely? {b}{s}", "long story short: {b}{s}",
+    "I haven't slept and my boss is waiting, so quickly: {b}{s}", "It's raining here and I am bored. {b}{s} would cheer me up", "We talked on the phone yesterday. It was about {b}{s}.", "My last three tries were bad. I only want {b}{s}.", "Nothing complicated: {b}{s}", "Same as always, but this time with {b}{s}", "I have no talent at all, so could you do {b}{s}",
+)  # fmt: skip
+
+
+def framed(rng: np.random.Generator, body: Source) -> Whole:
+    """Captions, alt text, stock photos, tweets, tickets, purposes, questions, hesitation."""
+    text, things = phrase(rng, body)
+    background, said = scenery(rng, none=0.4)
+    return Whole(pick(rng, FRAMES).format(b=text, s=f" {said}" if said else ""), things, background)
+
+
+def shouted(rng: np.random.Generator, body: Source) -> Whole:
+    """All capitals."""
+    text, things = phrase(rng, body)
+    background, said = scenery(rng, none=0.4)
+    text = pick(rng, ("{b}{s}", "{b}{s}!", "{b}{s}!!!", "I WANT {b}{s}", "ATTENTION PLEASE: {b}{s}", "SORRY CAPS LOCK IS STUCK. {b}{s}", "URGENT - {b}{s}", "DRAW {b}{s} NOW", "WANTED: {b}{s}", "TELEGRAM: {b}{s} STOP", "{b}{s} PLEASE AND THANK YOU")).format(b=text, s=f" {said}" if said else "")
+    return Whole(text.upper(), things, background)
+
+
+def art_director(rng: np.random.Generator, body: Source) -> Whole:
+    """'Hero: a red cat, centre. Secondary: … Backdrop: … Keep it calm.'"""
+    things, words = cast(rng, most=3)
+    names = said_where(things, words)
+    roles = pick(rng, (("Hero", "Secondary element", "Accent"), ("Main motif", "Second motif", "Third motif"), ("Key object", "Supporting object", "Extra"), ("Lead", "Support", "Detail"), ("First read", "Second read", "Third read"), ("A", "B", "C"), ("Layer 1", "Layer 2", "Layer 3")))
+    lines = [f"{role}: {name}" for role, name in zip(roles, names, strict=False)]
+    background, said = scenery(rng)
+    mood = pick(rng, MOODS) if rng.random() < 0.3 else ""
+    lines += [pick(rng, ("Setting: {}", "Location: {}", "Where: {}", "We are {}", "All of it {}")).format(said)] if said else []
+    lines += [pick(rng, ("Mood: {}", "Keep it {}", "Tone: {}", "Make it feel {}", "It should read as {}")).format(mood)] if mood else []
+    lines += [pick(rng, ("No type on this one", "Leave some air around it", "No logo", "Match the house style", "Keep the edges clean", "Do not crop anything", "Nothing else in frame", "Final art by Monday"))] if rng.random() < 0.5 else []
+    return Whole(pick(rng, ("", "", "Art note. ", "AD notes: ", "For the illustrator. ", "Cover brief. ")) + pick(rng, (". ", ". ", "\n", "; ")).join(lines) + pick(rng, ("", ".")), things, background, "", mood)
+
+
+def storyboard(rng: np.random.Generator, body: Source) -> Whole:
+    """'FOREGROUND: a red cat. REAR: a tree. SETTING: beach'."""
+    form, things = rng.random(), distinct(rng, 2, 0.9)
+    background, said = field_of(rng)
+    if said == "none":
+        background, said = "", ""
+    one, two = (pick(rng, (bare(thing), bare(thing), thing.said)) for thing in things)
+    if form < 0.6:
+        names, places = pick(rng, (
+            (("FOREGROUND", "BEHIND IT"), ("bottom", "top")), (("FRONT", "BACK"), ("bottom", "top")), (("Foreground", "Further back"), ("bottom", "top")), (("BEHIND", "IN FRONT"), ("top", "bottom")), (("REAR", "FOREGROUND"), ("top", "bottom")), (("FRAME LEFT", "FRAME RIGHT"), ("left", "right")),
+            (("Frame right", "Frame left"), ("right", "left")), (("UPPER THIRD", "LOWER THIRD"), ("top", "bottom")), (("Lower half", "Upper half"), ("bottom", "top")), (("LEFT PANEL", "RIGHT PANEL"), ("left", "right")), (("Left of frame", "Right of frame"), ("left", "right")),
+        ))  # fmt: skip
+        lines = [f"{name}: {what}" for name, what in zip(names, (one, two), strict=True)]
+        things = put(things, places)
+    elif form < 0.8:
+        lines, things = [pick(rng, ("SUBJECT: {}", "MAIN SUBJECT: {}", "ACTION: {} alone", "CHARACTER: {}", "SHOT: close-up of {}", "WE SEE: {}")).format(one)], put(things[:1], DEFAULT[1])
+    else:
+        lines, things = [pick(rng, ("SUBJECTS: {}, {}", "CHARACTERS: {} / {}", "CAST: {} and {}", "WE SEE: {} and {}", "TWO SHOT: {} and {}")).format(one, two)], put(things, DEFAULT[2])
+    last = [f"{pick(rng, ('BACKGROUND', 'SETTING', 'BACKDROP', 'Background', 'LOCATION', 'BG'))}: {said}"] if said else []
+    head = [pick(rng, ("PANEL 1", "FRAME 03", "SHOT 12", "Scene 4", "Panel A"))] if rng.random() < 0.35 else []
+    tail = [pick(rng, ("DIALOGUE: none", "CAMERA: static", "DURATION: 3 s", "SOUND: silence", "CAMERA: eye level"))] if rng.random() < 0.25 else []
+    parts = last + lines if rng.random() < 0.25 else lines + last
+    return Whole(pick(rng, (". ", "\n", "\n", " | ", "; ")).join(head + parts + tail), things, background)
+
+
+WEIGHTS = ("({}:1.2)", "({}:1.3)", "({})", "(({}))", "{}:1.1", "[{}]", "{{{}}}", "{}", "{}")
+BOOSTS = ("masterpiece", "best quality", "ultra detailed", "4k", "8k uhd", "trending", "sharp focus", "intricate", "award-winning", "high quality", "no text", "centered composition", "professional", "highres", "absurdres", "perfect composition")
+
+
+def engineered(rng: np.random.Generator, body: Source) -> Whole:
+    """'masterpiece, (red cat:1.2), blue rocket, night sky, cosy mood, flat style'."""
+    things, words = cast(rng, most=4, placed=0.3)
+    way = pick(rng, WEIGHTS)
+    tags = [way.format(thing.said) + (f" {where}" if where else "") for thing, where in zip(things, words, strict=True)]
+    background, said = field_of(rng, none=0.25)
+    if said and said != "none":
+        tags.append(f"{said} background" if background not in FIELDS else said)
+        background = background if background in FIELDS else tags[-1]
+    else:
+        background = ""
+    boosts = [str(one) for one in rng.permutation(BOOSTS)[: int(rng.integers(1, 4))]]
+    light, style = "", pick(rng, STYLES) if rng.random() < 0.2 else ""
+    mood = pick(rng, MOODS) if rng.random() < 0.2 else ""
+    tags += [f"{mood} mood"] if mood else []
+    if style:
+        tags.append(style)
+        light = f"{USUAL_LIGHT.get(background, USUAL_LIGHT[''])}, {style}"
+    tags = boosts + tags if rng.random() < 0.4 else tags + boosts
+    end = pick(rng, ("", "", "", ". Negative prompt: blurry, text, watermark", " --no text", "\nNegative: ugly, deformed, signature", " | negative: low quality, people")) if rng.random() < 0.5 else ""
+    return Whole(", ".join(tags) + end, things, background, light, mood)
+
+
+def recipe(rng: np.random.Generator, body: Source) -> Whole:
+    """'1. Take a red cat. 2. Put a blue dog to its right. 3. Serve on the beach.'"""
+    things, words = cast(rng, most=4, placed=0.6)
+    background, said = scenery(rng)
+    start = ("Take {}", "Start with {}", "Draw {}", "Begin with {}", "Place {}")
+    more = ("Add {}", "Then add {}", "Put in {}", "Now draw {}", "Next, place {}", "Stir in {}", "Fold in {}", "Garnish with {}")
+    steps = [pick(rng, more if i else start).format(name) for i, name in enumerate(said_where(things, words))]
+    last = [pick(rng, ("Serve {}", "Everything happens {}", "Set the scene {}", "Finish: it is all {}", "The whole takes place {}")).format(said)] if said else []
+    steps = steps + last + ([pick(rng, ("Done", "Let it cool", "Enjoy", "Do not add anything else", "Ready"))] if rng.random() < 0.4 else [])
+    mark = pick(rng, ("{}. ", "Step {}: ", "{}) ", "", "Step {} - ", "{}/ "))
+    text = pick(rng, (" ", "\n", " ")).join(f"{mark.format(i)}{step}." for i, step in enumerate(steps, 1))
+    return Whole(pick(rng, ("", "", "Recipe for a picture: ", "How to make my picture: ", "Instructions. ")) + text, things, background)
+
+
+VERSES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("{0} came along one day,\n{1} was not far away", ("left", "right")), ("Oh what a sight, oh what a view:\n{0} and {1} too", ("left", "right")), ("{0} upon the left, oh my,\n{1} upon the right stood by", ("left", "right")), ("High at the top is {0},\nbelow it sits {1}, hey-ho", ("top", "bottom")),
+    ("Down at the bottom {0} lies,\nabove it {1} slowly flies", ("bottom", "top")), ("Once there was {0}, so they say,\nit stood in the middle and would not go away", ("center",)), ("{0}, nothing more,\nthat's the thing that I adore", ("center",)), ("{0} waits\nin silence,\nall alone", ("center",)),
+    ("{0} sleeps.\nTo its right {1}\nsays not a word", ("left", "right")), ("Quiet hour.\n{0},\nand above it {1}", ("bottom", "top")), ("{0} on the right,\n{1} on the left,\nthat is all I need", ("right", "left")), ("Rhymes and verses I cannot do,\nbut give me {0} and {1} too", ("left", "right")),
+    ("{0}, {1} and {2},\nside by side for all to see,\nleft to right they make up three", ("left", "center", "right")), ("{0} to begin,\nthen {1} coming in,\nand {2} with a grin", ("left", "center", "right")), ("In the middle, look, {0},\nleft of it {1}, right of it {2}", ("center", "left", "right")),
+)  # fmt: skip
+
+
+def verse(rng: np.random.Generator, body: Source) -> Whole:
+    form, places = pick(rng, VERSES)
+    things = put(distinct(rng, len(places), 0.9), places)
+    background, said = scenery(rng)
+    text = form.format(*(bare(thing) for thing in things))
+    text += pick(rng, (",\n{}", ",\nall of it {}", ".\n{}", ",\nand all {}")).format(said) if said else ""
+    return Whole(upper(text.replace("\n", pick(rng, ("\n", "\n", " / ")))), things, background)
+
+
+OOPS = ("no,", "no, wait,", "sorry,", "no, sorry,", "I mean", "or rather", "no, actually", "scratch that,", "correction:", "wait, no,", "er, make that", "oops, I mean", "no, hang on,", "no, better:", "nope,")
+
+
+def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
+    """'a red, no, a blue car'; 'two, no, three cats': the last word counts."""
+    if rng.random() < 0.1:
+        wrong_count, right_count = (int(n) for n in rng.permutation((2, 3, 4, 5))[:2])
+        (many,), (background, said) = distinct(rng, 1, 0.8), scenery(rng, none=0.4)
+        numbers = pick(rng, (("", "", "two", "three", "four", "five"), ("", "", "2", "3", "4", "5")))
+        text = f"{numbers[wrong_count]}{pick(rng, (', ', ' - ', '... '))}{pick(rng, OOPS)} {numbers[right_count]} {many.said[: -len(many.subject)]}{plural(many.subject)}"
+        return Whole(text + (f" {said}" if said else ""), put([many] * right_count, DEFAULT[right_count]), background)
+    things, words = cast(rng, most=3, placed=0.4)
+    i, oops = int(rng.integers(len(things))), pick(rng, OOPS)
+    names = said_where(things, words)
+    other = distinct(rng, 1, 0.0)[0]
+    background, said = scenery(rng, none=0.4)
+    form, thing, where = rng.random(), things[i], words[i]
+    plain = thing.said == thing.subject
+    colour, wrong = (str(one) for one in rng.permutation(("red", "green", "blue", "yellow", "pink", "white", "purple", "turquoise", "black", "brown"))[:2])
+    mark = pick(rng, (", ", " - ", "... "))
+    if form < 0.4:
+        thing = replace(thing, colour=colour, detail="")
+        names[i] = pick(rng, ("a{n0} {w}{k}{o} a{n1} {c} {s}", "a{n0} {w} {s}{k}{o} a{n1} {c} one", "a{n0} {w} {s}{k}{o} {c}", "a{n0} {w}{k}{o} {c} {s}")).format(
+            n0="n" if wrong[0] in "aeiou" else "", n1="n" if colour[0] in "aeiou" else "", w=wrong, c=colour, s=thing.subject, o=oops, k=mark
+        )
+        names[i] += f" {where}" if where else ""
+    elif form < 0.65 and other.subject not in [one.subject for one in things]:
+        names[i] = f"{article(other.subject)} {other.subject}{mark}{oops} {bare(thing)}" + (f" {where}" if where else "")
+    elif form < 0.8 and where and thing.place in (flip := {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}):
+        names[i] = f"{bare(thing)} {pick(rng, WHERE[flip[thing.place]])}{mark}{oops} {where}"
+    elif form < 0.9 and said and background:
+        wrong_place = pick(rng, ("in the kitchen", "in space", "in a library", "on the moon", "on a farm", "in a cave"))
+        said = f"{wrong_place}{mark}{oops} {said}"
+    elif plain:
+        thing = replace(thing, colour=colour)
+        return Whole(f"{upper(joined(names))}{f', {said}' if said else ''}. " + pick(rng, ("Make the {s} {w}. {o} {c}.", "The {s} should be {w}. Hmm, {o} {c}.", "The {s} was {w} last time, this time I want it {c}.", "Not a {w} {s}, I want the {s} {c}.", "The {s} must not be {w}, it has to be {c}.")).format(s=thing.subject, w=wrong, c=colour, o=upper(oops)), [*things[:i], thing, *things[i + 1 :]], background)  # fmt: skip
+    else:
+        names[i] = f"{article(other.subject)} {other.subject}{mark}{oops} {bare(thing)}" + (f" {where}" if where else "")
+    things = [*things[:i], thing, *things[i + 1 :]]
+    return Whole(pick(rng, ("", "", "I want ", "draw ", "please draw ", "okay, ")) + joined(names, pick(rng, (" and ", " and ", ", "))) + (f", {said}" if said else ""), things, background)
+
+
+def questions(rng: np.random.Generator, body: Source) -> Whole:
+    """'Could there be a red cat? And maybe a blue dog to the right? On the beach?'"""
+    things, words = cast(rng, most=3)
+    names = said_where(things, words)
+    background, said = scenery(rng)
+    lines = [pick(rng, ("Could there be {}?", "Can I have {}?", "May I see {}?", "Is {} possible?", "Would you draw {}?", "What about {}?", "Shall we have {}?")).format(names[0])]
+    lines += [pick(rng, ("And perhaps {}?", "And {}?", "Could you add {}?", "Also {}?", "Maybe {} too?", "And how about {}?", "Is there room for {}?")).format(name) for name in names[1:]]
+    lines += [pick(rng, ("And all of it {}?", "Could it be {}?", "{}?", "Would it look good {}?", "And could we be {}?")).format(said)] if said else []
+    return Whole(" ".join(map(upper, lines)), things, background)
+
+
+def foreign(rng: np.random.Generator, body: Source) -> Whole:
+    """'please to make picture: cat of colour red is left from dog of colour blue, on beach'."""
+    count = int(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))
+    things = [replace(one, said=one.subject, detail="", colour=colour_of(rng)) for one in distinct(rng, count, 0.0)]
+    way = pick(rng, ("{s} of colour {c}", "{s} colour {c}", "{c} {s}", "{c} {s}", "one {c} {s}", "{s} {c}", "{s} in {c} colour", "the {s} {c}", "{s}, it is {c},"))
+    names = [way.format(s=one.subject, c=one.colour) for one in things]
+    if count == 2 and rng.random() < 0.7:
+        form, places = pick(rng, (
+            ("{0} is left from {1}", ("left", "right")), ("{0} stay on right from {1}", ("right", "left")), ("{0} is sit above of {1}", ("top", "bottom")), ("{0} under of {1}", ("bottom", "top")), ("left side {0} and right side {1}", ("left", "right")), ("on up is {0}, on down is {1}", ("top", "bottom")),
+            ("{0} stands behind of {1}", ("top", "bottom")), ("{0} together with {1}", ("left", "right")), ("in left is being {0}, in right is being {1}", ("left", "right")), ("{0} must be at right, {1} must be at left", ("right", "left")),
+        ))  # fmt: skip
+        core, things = form.format(*names), put(things, places)
+    elif count == 1 and rng.random() < 0.6:
+        place = pick(rng, list(ASKED))
+        core, things = f"{names[0]} {pick(rng, WHERE[place]).replace(' the', '')}", put(things, (place,))
+    else:
+        core, things = joined(names, pick(rng, (" and ", " and also ", ", "))), put(things, DEFAULT[count])
+    background, said = scenery(rng)
+    said = " ".join(word for word in said.split(" ") if word not in ("a", "an", "the")) if background in USUAL_LIGHT else said
+    text = pick(rng, ("please make picture {c}", "I want have {c}", "hello sir, I am need picture: {c}", "make for me please {c}", "is possible draw {c}?", "{c}", "I would like that you paint {c}", "my wish is {c}", "me want see {c}", "please to draw {c}", "In picture there is {c}", "it must to be {c}", "you can make me {c}, yes?"))
+    end = pick(rng, (" {}", ", {}", ". It is happen {}", ", all this {}", ". Everything be {}")).format(said) if said else ""
+    return Whole(text.format(c=core.replace(",,", ",").rstrip(",")) + end + pick(rng, ("", "", ". Thank you very much.", ". Sorry for my English.", ", thanks you")), things, background)
+
+
+MARKS = {"left": ("L", "left", "lft"), "right": ("R", "right", "rt"), "top": ("top", "up"), "bottom": ("btm", "bottom"), "center": ("ctr", "mid", "center"), "top left": ("TL", "top L", "upper left"), "top right": ("TR", "top R", "upper right"), "bottom left": ("BL", "btm L", "lower left"), "bottom right": ("BR", "btm R", "lower right")}
+
+
+def abbreviated(rng: np.random.Generator, body: Source) -> Whole:
+    """'pic of red cat w/ blue dog, bg: beach'; 'red cat L, blue dog R'."""
+    background, said = field_of(rng)
+    said = "" if said == "none" else said
+    if rng.random() < 0.4:
+        things, counted = several(rng)
+        names = [thing.said if count == 1 else f"{count} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}" for count, thing in counted]
+        core = pick(rng, (" & ", " + ", " w/ ", ", ")).join(names)
+    else:
+        things, _ = cast(rng, most=4, placed=1.0)
+        form = pick(rng, ("{n} {m}", "{m}: {n}", "{n} ({m})", "{n} @ {m}", "{n} -> {m}"))
+        core = pick(rng, (", ", "; ", " & ") if ":" not in form else (", ", "; ")).join(form.format(n=thing.said, m=pick(rng, MARKS[thing.place])) for thing in things)
+    start = pick(rng, ("", "", "pic of ", "img: ", "pic: ", "req: ", "illus. of ", "pls ", "need ", "dwg of "))
+    end = pick(rng, (", bg: {}", "; bg {}", ", bkgd {}", " / bg={}", ", b/g: {}", ". BG: {}")).format(said) if said else ""
+    return Whole(start + core + end + pick(rng, ("", "", "", " thx", ", tnx", " asap", ", no txt", " pls & thx")), things, background)
+
+
+def dialogue(rng: np.random.Generator, body: Source) -> Whole:
+    """Two voices: 'A: What do you want? B: a red cat. A: Where? B: on the left.'"""
+    things, words = cast(rng, most=3, placed=0.7)
+    ask, tell = pick(rng, (("A: ", "B: "), ("- ", "- "), ("Designer: ", "Client: "), ("Mum: ", "Kid: "), ("Bot: ", "User: "), ("Q. ", "A. "), ("Tom: ", "Ana: "), ("Agent: ", "Customer: ")))
+    lines = []
+    for i, (thing, where) in enumerate(zip(things, words, strict=True)):
+        lines.append(ask + pick(rng, ("What else?", "Anything else?", "And then?", "What more?") if i else ("What shall I draw?", "What would you like to see?", "What do you want?", "Tell me what you need.", "So, what is it going to be?")))
+        if where and rng.random() < 0.5:
+            lines += [tell + upper(bare(thing)) + ".", ask + pick(rng, ("Where?", "Where should it go?", "And where?", "Where do you want it?")), tell + upper(where) + "."]
+        else:
+            lines.append(tell + upper(f"{bare(thing)} {where}".strip()) + ".")
+    background, said = scenery(rng)
+    if said:
+        lines += [ask + pick(rng, ("And where does it all take place?", "And the background?", "What is the setting?", "What about the surroundings?")), tell + upper(said) + "."]
+    end = pick(rng, (("Anything else?", "No, that's all."), ("Anything else?", "No thanks."), ("Anything else?", "Nothing else."), ("Is that all?", "Yes, that's all."), ("Is that all?", "That is all."), ("And people?", "No, no people."), ("Any text?", "No text.")))
+    lines += [ask + end[0], tell + end[1]] if rng.random() < 0.4 else []
+    return Whole(pick(rng, ("\n", "\n", " ")).join(lines), things, background)
+
+
+# The known backgrounds told at length, before the objects.
+SETTINGS = {
+    "at night": ("It is long past midnight. The sky is black and full of stars, and everybody is asleep.", "Night has come, dark and silent. Above, the stars twinkle.", "The sun went down hours ago, it is pitch dark and only the stars give some light."),
+    "in the sky": ("We are high up in the air. All around there is nothing but blue sky and a few clouds.", "Far above the ground, where the clouds drift by and the sky is blue as far as one can see.", "Imagine the wide blue sky, no ground in sight."),
+    "at sunset": ("The day is nearly over. The sun sinks towards the horizon and the whole sky glows.", "It is evening, the sun is just setting and everything glows.", "The last sunlight of the day, the sky is on fire with the sunset."),
+    "on a meadow": ("A wide green meadow, soft grass as far as the eye can see.", "We are outside on a meadow. The grass is fresh and green and nobody has mown it yet.", "Picture green grass, a peaceful meadow on a mild day."),
+    "on the beach": ("We are on a wide sandy beach. The waves roll in and the sand is warm.", "A quiet beach in the holidays, fine sand, the sound of the sea.", "Sand under our feet, the sea in front of us: a beach like on a postcard."),
+    "in the snow": ("It has snowed all night. Everything is white and the snow lies deep.", "Winter has come. There is thick snow everywhere and it is bitterly cold.", "A cold winter morning, fresh snow covers the ground."),
+    "under water": ("We dive down to the bottom of the sea. Everything is blue and quiet here.", "Deep down under water, far below the waves, where it is silent.", "It all happens at the bottom of the ocean, with water all around."),
+    "in a room": ("We are inside, in an ordinary living room. It is warm and tidy.", "The scene is a cosy room. It is warm inside.", "An empty room inside a house, with plain walls."),
+    "in the desert": ("A vast desert. Sand dunes reach to the horizon and it has not rained for years.", "We are in the middle of the desert, it is hot and there is only sand.", "Dune after dune, the hot empty desert."),
+    "in the forest": ("Deep in the forest it is quiet. Trees stand close together on all sides.", "We are in the middle of a dense forest, far from any road.", "A path leads into the woods, and soon there is nothing but forest around us."),
+    "in the city": ("We are in the middle of a big city. Skyscrapers rise on all sides.", "A busy city on a weekday, with tall buildings all around.", "Downtown, between the skyscrapers, where it is never quiet."),
+    "in the mountains": ("High up in the mountains the air is thin. Peaks rise all around.", "We are in the mountains, far above the valley.", "Rocky peaks on all sides: the high mountains."),
+}  # fmt: skip
+
+
+def setting_first(rng: np.random.Generator, body: Source) -> Whole:
+    """The background at length, then the objects."""
+    background = pick(rng, list(SETTINGS))
+    things, words = cast(rng, most=3)
+    names = said_where(things, words)
+    if words[0]:
+        told = pick(rng, ("There {}.", "In this place we find {}.", "Here you see {}.", "Now draw {}.", "Put {} there.", "And then there is {}.", "I want to see {}."))
+        told = told.replace("There {}", "There is {}")
+    else:
+        told = pick(rng, ("There is {}.", "In this place lives {}.", "Here stands {}.", "All alone here: {}.", "And here comes {}.", "Now draw {} there.", "Nobody is here except {}.", "The only thing to be seen: {}.") if len(things) == 1 else ("There are {}.", "Here we meet {}.", "In this place you see {}.", "Now draw {} there.", "Nobody is here except {}."))
+    return Whole(pick(rng, SETTINGS[background]) + pick(rng, (" ", " ", "\n")) + told.format(joined(names)), things, background)
+
+
+ANIMALS = tuple("cat, dog, rabbit, bear, penguin, owl, frog, monkey, fox, pig, cow, duck, elephant, lion, giraffe, mouse, llama, goose, wolf, koala, sheep, turtle, hedgehog, donkey, snail, horse, parrot, tiger, zebra, meerkat, capybara, corgi, yak, lemur, goat, puffin".split(", "))
+AGAIN = (
+    "{The} looks straight at us", "{The} is the star of the picture", "I want {the} to be easy to recognise", "{The} must be well visible", "I have always loved {the}", "Draw {the} with care", "{The} should be the first thing one sees", "{The} is important to me", "Don't forget {the}", "{The} must not be cut off", "{The} has to fit in completely",
+    "I'd like to cut {the} out later", "My son will love {the}", "{The} needs some space around it", "Everyone will look at {the}", "{The} reminds me of my childhood", "Make sure that {the} is not too hard to draw",
+)  # fmt: skip
+
+
+def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
+    """'A red cat on the beach. The animal looks straight at us. I love it.': one object."""
+    things, words = cast(rng, most=2, placed=0.0)
+    i, background, said = int(rng.integers(len(things))), "", ""
+    background, said = scenery(rng)
+    thing = things[i]
+    names = [bare(one) for one in things]
+    if thing.subject in ANIMALS and len(things) == 1:
+        the = pick(rng, ("the animal", f"the {thing.subject}", "it"))
+    else:
+        the = pick(rng, (f"the {thing.subject}", f"this {thing.subject}")) if len(things) > 1 else pick(rng, (f"the {thing.subject}", "it", f"this {thing.subject}", f"that {thing.subject}"))
+    lines = [pick(rng, ("{}", "There is {}" if len(things) == 1 else "There are {}", "I want {}", "Please draw {}", "We need {}", "Show me {}")).format(joined(names)) + (f" {said}" if said else "")]
+    tell = [str(one) for one in rng.permutation(AGAIN)[: int(rng.integers(1, 3))]]
+    lines += [one.format(the=the, The=upper(the)) for one in tell]
+    if rng.random() < 0.45:
+        places = [str(place) for place in rng.permutation(pick(rng, SPOTS[1] if len(things) == 1 else SPOTS[2][:2]))]
+        things = put(things, places)
+        lines.append(pick(rng, ("{} is {}", "Put {} {}", "{} should be {}", "I want {} {}")).format(the, ASKED[places[i]]))
+    return Whole(". ".join(map(upper, lines)) + pick(rng, ("", ".")), things, background)
+
+
+OWNERS = ("my grandmother's", "my uncle's", "our neighbour's", "the teacher's", "my sister's", "Tom's", "Anna's", "my boss's", "Mr Hall's", "my best friend's", "the landlady's", "Dad's", "my cousin's", "the mayor's", "Mrs Kaya's", "the twins'")
+
+
+def owned(rng: np.random.Generator, body: Source) -> Whole:
+    """'my uncle's red car next to the teacher's cup': the owners are no objects."""
+    count = int(rng.integers(1, 3))
+    things = distinct(rng, count, 0.9)
+    owners = [str(owner) for owner in rng.permutation(OWNERS)[:count]]
+    names = [f"{owner} {thing.said}" if i == 0 or rng.random() < 0.5 else bare(thing) for i, (owner, thing) in enumerate(zip(owners, things, strict=True))]
+    background, said = scenery(rng)
+    if count == 1:
+        place = pick(rng, list(WHERE)) if rng.random() < 0.4 else ""
+        core, things = f"{names[0]} {pick(rng, WHERE[place]) if place else ''}".strip(), put(things, (place or "center",))
+    else:
+        form, places = pick(rng, RELATIONS)
+        core, things = form.format(*names), put(things, places)
+    return Whole(pick(rng, ("{}", "{}", "Please paint {}", "a picture of {}", "I'd like to see {}", "Draw {} from memory", "for the family album: {}")).format(core) + (f" {said}" if said else ""), things, background)
+
+
+def not_this(rng: np.random.Generator, body: Source) -> Whole:
+    """'My last picture had a dog. This one should have a red cat.': only what is wanted counts."""
+    things, words = cast(rng, most=2)
+    used = {thing.subject for thing in things}
+    other = next(one for one in (distinct(rng, 1, 0.5)[0] for _ in range(99)) if one.subject not in used)
+    background, said = scenery(rng)
+    core = joined(said_where(things, words)) + (f" {said}" if said else "")
+    text = pick(rng, (
+        "My last picture had {o}. This one should have {b}.", "Last time you drew {o}; this time I want {b}", "Not {o} but {b}", "I don't like {os}. I like {b}.", "We already have {o}, now we need {b}", "Everybody else gets {o}. I'd rather have {b}", "Please no {os}, and no people. {b}", "{b}, without any text, without {os}",
+        "Instead of {o} draw {b}", "{b} rather than {o}", "I am tired of {os}. Give me {b}", "{b}. There must not be any {os} in it.", "You may leave out {os}. What I need is {b}", "Forget {o}. {b}", "First I thought of {o}, but then I decided on {b}",
+    ))  # fmt: skip
+    return Whole(text.format(o=bare(other), os=plural(other.subject), b=core), things, background)
+
+
+def palette(rng: np.random.Generator, body: Source) -> Whole:
+    """Objects first, the colours after: 'A cat and a dog on the beach. Palette: red for the cat, blue for the dog.'"""
+    things, words = cast(rng, least=1, most=3, coloured=0.0)
+    background, said = scenery(rng)
+    things = [replace(thing, colour=colour_of(rng)) for thing in things]
+    start = joined(said_where(things, words)) + (f" {said}" if said else "")
+    head, form, joint = pick(rng, (
+        ("Palette: ", "{c} for the {s}", ", "), ("Colours: ", "{s} = {c}", "; "), ("", "The {s} is {c}", ", "), ("Colour key: ", "{s}: {c}", ", "), ("", "Paint the {s} {c}", ". "), ("I want ", "the {s} {c}", " and "), ("", "For the {s} take {c}", ". "), ("", "The colour of the {s} is {c}", ". "), ("Use ", "{c} for the {s}", " and "),
+        ("", "The {s} has to be {c}", ", "), ("Colouring: ", "{s} {c}", ", "), ("", "As for the {s}, make it {c}", ". "),
+    ))  # fmt: skip
+    order = [things[i] for i in rng.permutation(len(things))] if rng.random() < 0.3 else things
+    told = [form.format(s=thing.subject, c=thing.colour) for thing in order]
+    told = [one[0].lower() + one[1:] if i and joint == ", " and not head else one for i, one in enumerate(told)]
+    return Whole(upper(start) + pick(rng, (". ", ". ", "\n")) + head + joint.join(told) + pick(rng, ("", ".")), things, background)
+
+
+def messages(rng: np.random.Generator, body: Source) -> Whole:
+    """Short messages, one thing a line, no punctuation."""
+    things, words = cast(rng, most=3)
+    background, said = scenery(rng)
+    lines = [pick(rng, ("hey", "hi", "hello", "hey you there", "quick one", "good morning"))] if rng.random() < 0.6 else []
+    lines += [pick(rng, ("can you draw something for me", "need a picture", "got time for a drawing", "i have a request"))] if rng.random() < 0.5 else []
+    for i, (thing, where) in enumerate(zip(things, words, strict=True)):
+        name = f"{pick(rng, ('and ', 'also ', 'plus ', '')) if i else ''}{bare(thing)}"
+        lines += [name, where] if where and rng.random() < 0.35 else [f"{name} {where}".strip()]
+    lines += [said] if said else []
+    lines += [pick(rng, ("thx", "thanks", "thats all", "nothing else", "cheers", "bye"))] if rng.random() < 0.5 else []
+    return Whole("\n".join(lines).lower() if rng.random() < 0.6 else "\n".join(lines), things, background)
+
+
+def run_on(rng: np.random.Generator, body: Source) -> Whole:
+    """No punctuation at all: 'i would like a red cat on the left a blue dog on the right the background is a beach'."""
+    things, words = cast(rng, most=4, placed=1.0)
+    background, said = scenery(rng)
+    names = said_where(things, words)
+    start = pick(rng, ("", "", "i would like ", "please draw ", "picture with ", "so i need ", "there should be ", "show "))
+    end = pick(rng, (" {}", " everything {}", " all {}", " and it is {}", " it plays {}")).format(said) if said else ""
+    return Whole(start + pick(rng, (" ", " and ", " then ")).join(names) + end, things, background)
+
+
+def shopping(rng: np.random.Generator, body: Source) -> Whole:
+    """'Shopping list: 2 red cats, 1 blue dog. Background: beach'."""
+    things, counted = several(rng)
+    background, said = field_of(rng)
+    form = pick(rng, ("{k} {n}", "{k} {n}", "{k}x {n}", "{n} x{k}", "{w}"))
+    many = [thing.said if count == 1 else f"{thing.said[: -len(thing.subject)]}{plural(thing.subject)}" for count, thing in counted]
+    items = [form.format(k=count, n=name if form == "{k} {n}" else thing.said, w=group(thing, count, rng)) for (count, thing), name in zip(counted, many, strict=True)]
+    mark, joint = pick(rng, (("", ", "), ("- ", "\n"), ("", "\n"), ("* ", "\n"), ("", "; ")))
+    head = pick(rng, ("Shopping list: ", "My order: ", "Order:", "Inventory: ", "To be drawn: ", "You need: ", "Ingredients: ", "Cast: ", "I'll take: ", "Packing list: ")).strip()
+    lines = [mark + item for item in items] + ([f"{pick(rng, ('Background', 'background', 'Setting', 'bg'))}: {said}"] if said and said != "none" else [])
+    return Whole(head + ("\n" if joint == "\n" else " ") + joint.join(lines), things, background if said != "none" else "")
+
+
+# (weight, voice)
+VOICES: tuple[tuple[float, Callable[[np.random.Generator, Source], Whole]], ...] = (
+    (4, framed), (0.7, shouted), (1, art_director), (1.1, storyboard), (1.3, engineered), (0.9, recipe), (0.7, verse), (1.6, corrected_self), (0.9, questions), (1.3, foreign), (1.3, abbreviated), (1, dialogue), (1.2, setting_first), (1.2, mentioned_again), (0.7, owned), (1, not_this), (1.2, palette),
+    (0.8, messages), (0.8, run_on), (0.9, shopping),
+)  # fmt: skip
+
+
+def voice_brief(rng: np.random.Generator, body: Source) -> Whole:
+    weights = np.array([weight for weight, _ in VOICES])
+    return VOICES[int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, body)
