@@ -65,7 +65,7 @@ def columns_of(n: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor
     """Positions in the full text of the first n of either encoder's, and those of the rest, which are padding."""
     real = [*range(n), *range(LENGTH, LENGTH + n)]
     rest = [i for i in range(2 * LENGTH) if i % LENGTH >= n]
-    return torch.tensor(real, device=device), torch.tensor(rest, device=device)
+    return torch.tensor(real, device=device), torch.tensor(rest, dtype=torch.long, device=device)
 
 
 class SharedPaddingAttention:
