@@ -524,10 +524,12 @@ for number, manners in MANNERS.items():
 def body_of(rng: np.random.Generator) -> Body:
     """What is in the picture, in words and as objects in the order of their mention."""
     if rng.random() < ARRANGED:
-        return arrangement(rng)
-    count = int(rng.choice(range(1, 10), p=[0.15, 0.36, 0.21, 0.14, 0.05, 0.05, 0.01, 0.01, 0.02]))
-    weights = np.array([weight for weight, _ in FORMS[count]])
-    return FORMS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
+        text, things = arrangement(rng)
+    else:
+        count = int(rng.choice(range(1, 10), p=[0.15, 0.36, 0.21, 0.14, 0.05, 0.05, 0.01, 0.01, 0.02]))
+        weights = np.array([weight for weight, _ in FORMS[count]])
+        text, things = FORMS[count][int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng, count)
+    return text.replace(",,", ","), things
 
 
 def background_of(rng: np.random.Generator) -> tuple[str, str]:
