@@ -552,12 +552,12 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
 
 def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """A brief and the planner's right answer to it."""
-    form = rng.random()
-    if form < VOICE:
+    drawn = rng.random()
+    if drawn < VOICE:
         whole = voice_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
-    if form < VOICE + WHOLE:
+    if drawn < VOICE + WHOLE:
         whole = whole_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")

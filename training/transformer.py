@@ -21,26 +21,21 @@ nine things and things anywhere, twice as often.
 
 import argparse
 import json
-import pickle
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import chain
+from functools import cache
 
-import numpy as np
 import torch
 from diffusers import DDPMScheduler, HunyuanDiT2DModel
 from diffusers.models.embeddings import apply_rotary_emb, get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from transformers import BertModel, BertTokenizer, T5EncoderModel
 
-from training import autoencoder, text
-from training.artwork import SHIPPED, WORK, icons
-from training.captions import caption, cell_at, name_of, place_of
+from training import text
+from training.artwork import SHIPPED
+from training.drawing import Drawing, Drawn, Words, latents_of
 from training.loop import Batches, mixed_precision, muon, pick_device, pick_workers, train
-from training.scenes import random_scene, regions_of
 from training.text import LENGTH
-from training.world import SIZE, Scene, paint
+from training.world import SIZE
 
 BLOCKS = 8
 
@@ -184,120 +179,6 @@ def rotary_for(side: int) -> tuple[torch.Tensor, torch.Tensor]:
     return get_2d_rotary_pos_embed(64, crops, (side, side), device=pick_device(), output_type="pt")
 
 
-@dataclass(frozen=True)
-class Words:
-    """Texts as tokens: ids and mask (texts, 77), the longest of the texts; NumPy arrays, as workers make them."""
-
-    ids: np.ndarray
-    mask: np.ndarray
-    longest: int
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A batch: rows of the latents, timesteps, what the shallow blocks hear, and what those from block `turn` on hear.
-
-    regions: which of `deep`'s texts are each picture's (B, regions), and the region of every token (B, tokens), 0 for
-    none; None where `deep` are other wordings of the whole pictures.
-    """
-
-    rows: np.ndarray
-    times: np.ndarray
-    shallow: Words
-    turn: int = 0
-    deep: Words | None = None
-    regions: tuple[np.ndarray, np.ndarray] | None = None
-
-
-class Drawing:
-    """Draws eight batches at a time from the composed scenes: pictures, wordings, region prompts and their boxes.
-
-    Pictures and captions of eight batches are sorted by length before they are parted: most texts are short.
-    """
-
-    def __init__(self, scenes: list[tuple[Scene, str]], tokenizer, *, batch: int, side: int, regional: bool) -> None:
-        self.scenes, self.tokenizer, self.batch, self.side, self.regional = scenes, tokenizer, batch, side, regional
-        chance = np.array([1 + (regional and arrangement in ("nine", "scatter")) for _, arrangement in scenes])
-        self.chance = chance / chance.sum()
-
-    def __call__(self, number: int) -> list[Drawn]:
-        rng = np.random.default_rng([7, number])
-        rows = rng.choice(len(self.scenes), 8 * self.batch, p=self.chance)
-        texts = self.wordings(rows, rng)
-        lengths = [len(text) or rng.random() * 200 for text in texts]
-        order = rng.permutation(np.argsort(lengths).reshape(8, self.batch))
-        return [self.one(turn, rows[some], [texts[i] for i in some], rng) for turn, some in enumerate(order)]
-
-    def one(self, turn: int, rows: np.ndarray, texts: list[str], rng: np.random.Generator) -> Drawn:
-        times = (rng.permutation(self.batch) + rng.random(self.batch)) * 1000 / self.batch
-        whole = partial(Drawn, rows, times.astype(np.int64), self.words(texts))
-        if self.regional and turn % 4:
-            said, *regions = self.region_prompts(rows, rng)
-            return whole(int(rng.integers(0, BLOCKS)), self.words(said), tuple(regions))
-        if turn < 4:
-            others = [text and other for text, other in zip(texts, self.wordings(rows, rng), strict=True)]
-            return whole(int(rng.integers(1, BLOCKS)), self.words(others))
-        return whole()
-
-    def words(self, texts: list[str]) -> Words:
-        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="np")
-        return Words(tokens["input_ids"], tokens["attention_mask"], int(tokens["attention_mask"].sum(1).max()))
-
-    def wordings(self, rows: np.ndarray, rng: np.random.Generator) -> list[str]:
-        """One in ten is "": classifier-free guidance."""
-        return ["" if rng.random() < 0.1 else caption(*self.scenes[i], rng) for i in rows]
-
-    def region_prompts(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Each thing's own words, which of them are each picture's, and which region every token belongs to."""
-        said, places, boxes = [""], [], []
-        for scene, arrangement in (self.scenes[i] for i in rows):
-            boxes.append(regions_of(scene, arrangement, rng))
-            places.append([])
-            for thing, box in zip(scene.things, boxes[-1], strict=True):
-                where = place_of(cell_at(*((box[i] + box[i + 2]) / 2 for i in (0, 1))), rng)
-                places[-1].append(len(said))
-                said.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
-        most = max(len(row) for row in places)
-        which = np.array([row + [0] * (most - len(row)) for row in places])
-        centre = (np.arange(self.side) + 0.5) / self.side
-        owner = np.zeros((len(rows), self.side, self.side), dtype=np.int64)
-        for at, some in enumerate(boxes):
-            for number, (left, top, right, bottom) in enumerate(some, start=1):
-                down, across = (centre >= top) & (centre < bottom), (centre >= left) & (centre < right)
-                owner[at][down[:, None] & across[None, :]] = number
-        return said, which, owner.reshape(len(rows), -1)
-
-
-def hundred(seed: int, size: int, number: int) -> tuple[np.ndarray, list[tuple[Scene, str]]]:
-    """A hundred composed pictures, (100, size, size, 3) uint8, and their scenes with the names of the arrangements."""
-    rng = np.random.default_rng([seed, number])
-    scenes = [random_scene(rng) for _ in range(100)]
-    return np.stack([np.asarray(paint(scene, size)) for scene, _ in scenes]), scenes
-
-
-def latents_of(count: int, seed: int, size: int, workers: int = 0) -> tuple[torch.Tensor, list[tuple[Scene, str]]]:
-    """`count` composed pictures as scaled VAE latents and their scenes; kept on disk.
-
-    Latents: float16, (count, 8, size / 8, size / 8). workers: processes that paint; 0: this one paints.
-    """
-    path = WORK / f"latents-{count}-{seed}-{size}.pt"
-    if not path.exists():
-        WORK.mkdir(parents=True, exist_ok=True)
-        icons()  # fetched once, not by each process
-        vae, device = autoencoder.load(), pick_device()
-        scenes, latents = [], []
-        with ProcessPoolExecutor(workers or 1) as pool:
-            for pixels, some in (pool.map if workers else map)(partial(hundred, seed, size), range(-(-count // 100))):
-                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-                with torch.no_grad(), mixed_precision(device):
-                    mode = vae.encode(x).latent_dist.mode()
-                latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
-                scenes.append(some)
-        torch.save(torch.cat(latents)[:count], path)
-        path.with_suffix(".pkl").write_bytes(pickle.dumps(list(chain(*scenes))[:count]))
-    return torch.load(path, weights_only=True), pickle.loads(path.with_suffix(".pkl").read_bytes())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=100000)
@@ -346,7 +227,7 @@ def main() -> None:
     latents = latents.to(device)
     alphas = scheduler().alphas_cumprod.to(device)
     rotary = rotary_for(side := latents.shape[-1] // 2)
-    drawing = Drawing(scenes, tokenizer, batch=args.batch, side=side, regional=args.regional)
+    drawing = Drawing(scenes, tokenizer, batch=args.batch, side=side, blocks=BLOCKS, regional=args.regional)
     batches = Batches(drawing, args.workers)
 
     def hear(words: Words, *, pooled: bool = True) -> Heard:
