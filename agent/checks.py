@@ -25,7 +25,7 @@ IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "c
 UNSURE = re.compile(
     r"\b(no|not|nope|never|sorry|wait|correction|scratch|instead|rather|last time|already|forget|make (it|that)|else"
     r"|per|each|every|either|same|again|another|more|others?|mirrored|(?<!in a )row|rows|columns?|between|former|latter"
-    rf"|respectively|then|while|(a|an|the|{ANY_COLOUR}) ones?|(one|two|three|four|five|six) (in|on|at|is))\b"
+    r"|respectively|then|while|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones|(one|two|three|four|five|six) (in|on|at|is))\b"
     r"|\.\.\.|…|n't\b"
 )
 # A brief that says more than one of these tells a chain, or of several what is where.
