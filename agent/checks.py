@@ -23,10 +23,10 @@ ANY_COLOUR = "|".join(sorted(COLOURS))
 IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "child", "people": "person"}
 # Words that take something back, compare, repeat it or share it out: what stands beside a name may be meant otherwise.
 UNSURE = re.compile(
-    r"\b(no|not|nope|never|sorry|wait|correction|scratch|instead|rather|last time|already|forget|make (it|that)|else"
-    r"|per|each|every|either|same|again|another|more|others?|mirrored|(?<!in a )row|rows|columns?|between|former|latter"
-    r"|respectively|then|while|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones|(one|two|three|four|five|six) (in|on|at|is))\b"
-    r"|\.\.\.|…|n't\b"
+    r"\b(no|not|nope|never|sorry|wait|correction|scratch|instead|rather|last|already|forget|make (it|that)|else|per"
+    r"|each|every|either|same|again|another|more|others?|twins?|mirrored|(?<!in a )row|rows|columns?|between|former"
+    r"|latter|respectively|then|while|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones"
+    r"|(one|two|three|four|five|six) (in|on|at|is|here))\b|\.\.\.|…|n't\b"
 )
 # A brief that says more than one of these tells a chain, or of several what is where.
 RELATION = re.compile(
@@ -36,6 +36,7 @@ RELATION = re.compile(
 # A colour before one of these describes the background, not an object.
 SURROUNDINGS = r"(sky|clouds?|sea|ocean|water|background|grass|field|hill|hills|lawn|snow|sand|light|wall|floor|meadow)"
 SAID_PLACE = "((?:top|upper|bottom|lower) (?:left|right)|left|right|top|bottom)"
+ENOUGH = r"\b(?! (?:of|row|half|column|at|in)\b)"
 # (a relation, the place of what stands before it, the place of what it is seen from)
 RELATIONS: list[tuple[str, Place, Place]] = [
     (r"left of", "left", "right"), (r"right of", "right", "left"), (r"above|over|on top of", "top", "bottom"),
@@ -153,7 +154,7 @@ def wrong_places(text: str, answer: PlannerAnswer) -> list[str]:
     """'a cat on the left', 'on the left a cat', 'left: a cat' or 'a cat (left)', and the plan puts it elsewhere."""
     findings = []
     for one in _sure(text, answer):
-        after = rf"\b{_noun(one)}\s+(?:(?:is\s+)?(?:on|at|in|to)\s+the\s+|\(){SAID_PLACE}\b(?! (?:of|row|half|column))"
+        after = rf"\b{_noun(one)}\s+(?:(?:is\s+)?(?:on|at|in|to)\s+the\s+|\(){SAID_PLACE}{ENOUGH}"
         before = rf"(?:^|[.,;]\s|\band\s)(?:(?:on|at|in)\s+the\s+{SAID_PLACE}|{SAID_PLACE}:)\s+{ARTICLE}{_noun(one)}\b"
         found = re.search(after, text) or re.search(before, text)
         place = next(filter(None, found.groups())) if found else ""
@@ -241,7 +242,8 @@ def _words(text: str) -> list[str]:
 
 def _is_among(word: str, words: set[str]) -> bool:
     """Whether the word is one of `words`, or one of them with a slip of the pen."""
-    return word in words or bool(get_close_matches(word, words, n=1, cutoff=0.72))
+    mixed_up = sorted(word) in map(sorted, words)
+    return mixed_up or bool(get_close_matches(word, words, n=1, cutoff=0.72))
 
 
 def _noun(one: PlannedObject) -> str:
