@@ -4,7 +4,6 @@ Each check is a pure function that says only what it is sure of: a finding costs
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -82,7 +81,7 @@ def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
     text = flat(brief)
     checks = [invented_subjects, missing_background]
     if not UNSURE.search(text):
-        checks += [missing_subjects, wrong_counts, repeated, wrong_colours, wrong_places, wrong_relations, empty_sides]
+        checks += [missing_subjects, wrong_counts, wrong_colours, wrong_places, wrong_relations, empty_sides]
     return [finding for check in checks for finding in check(text, answer)] + crowded(answer) + hidden_boxes(answer)
 
 
@@ -119,18 +118,6 @@ def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
         if 0 < count != NUMBERS[number] and said.count(kind) == 1:
             findings.append(f"The brief asks for {number} {noun}, the plan has {count}.")
     return findings
-
-
-def repeated(text: str, answer: PlannerAnswer) -> list[str]:
-    """The same object twice, where the brief has no plural and no number that could mean several."""
-    many = r"all|both|pair|dozen|several|some|many|corners|sides|grid|and (at|on|in) the|\d ?x|x ?\d"
-    several = rf"\b({'|'.join(NUMBERS)}|{many})\b"
-    copies = Counter((one.subject.lower(), one.colour.lower(), one.detail.lower()) for one in answer.objects)
-    return [
-        f"The brief mentions one {subject}, the plan has {count} of the same."
-        for (subject, colour, _), count in copies.items()
-        if count > 1 and not re.search(several, text) and _words(text).count(subject) == 1
-    ]
 
 
 def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
@@ -190,7 +177,7 @@ def _related(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, 
         for relation, here, there in RELATIONS:
             word = rf"\b(?<!up )(?<!down )(?<!with )({relation})(?! (?:there|here)\b)"
             side = rf"({word} it|\b(to|on) its {here})\b"  # the second stands `here`, seen from the first
-            other = r"(?!it\b|its\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
+            other = r"(?!it\b|its\b|him\b|her\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
             if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):
                 yield first, here, second, there
             elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(

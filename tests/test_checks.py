@@ -96,12 +96,6 @@ def test_a_misspelt_noun_is_no_invention() -> None:
     assert found("three gray geese", *(thing("goose", "gray", place) for place in ("left", "center", "right"))) == ""
 
 
-def test_the_same_object_twice() -> None:
-    twins = thing("cat", "red", "left"), thing("cat", "red", "right")
-    assert "one cat, the plan has 2 of the same" in found("a red cat", *twins)
-    assert found("two red cats", *twins) == found("a red cat on each side", *twins) == ""
-
-
 def test_a_side_that_nothing_stands_on() -> None:
     assert "the plan has nothing there" in found("two things on the left", thing("thing", "", "center"))
     assert found("a cat right now, at the bottom of the sea", thing("cat", "", "center")) == ""
