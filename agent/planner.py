@@ -15,7 +15,6 @@ from ..prompts.templates import words
 from .arrange import arranged
 from .chat_models import structured_reply
 from .checks import check_answer
-from .corrections import corrected
 from .local_models import LOCAL_MODELS
 
 REPAIRS = 2
@@ -49,7 +48,7 @@ class Planner:
     def answer(self, brief: str) -> PlannerAnswer:
         """The plan in words: what the model says, after one second thought if the checks find something in it."""
         messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
-        answer = put_right(brief, self._ask(messages))
+        answer = arranged(brief, self._ask(messages))
         findings = check_answer(brief, answer)
         return self._second_thought(brief, messages, answer, findings) if findings else answer
 
@@ -67,7 +66,7 @@ class Planner:
             HumanMessage(words("recheck", findings=" ".join(findings))),
         ]
         try:
-            other = put_right(brief, self._ask(told))
+            other = arranged(brief, self._ask(told))
         except PlanningError:
             return answer  # the first answer is valid; what was found in it is about the wording only
         return other if len(check_answer(brief, other)) < len(findings) else answer
@@ -85,11 +84,6 @@ class Planner:
                     raise PlanningError(message, reply=raw) from error
                 messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
         raise AssertionError("unreachable")
-
-
-def put_right(brief: str, answer: PlannerAnswer) -> PlannerAnswer:
-    """What the brief's own words decide, and the usual places where they leave them open: by code."""
-    return arranged(brief, corrected(brief, answer))
 
 
 def problem_lines(error: ValidationError) -> str:

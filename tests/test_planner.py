@@ -95,7 +95,7 @@ def answer(*objects: dict[str, str]) -> PlannerAnswer:
         ("a red cat", [thing("cat", "red", "center")], None),
         ("two red cats", [thing("cat", "red", "left"), thing("cat", "red", "right")], None),
         ("two red cats", [thing("cat", "red", "left")], "asks for two cats, the plan has 1"),
-        ("a red cat and a blue dog", [thing("cat", "red", "left"), thing("dog", "red", "right")], "says 'blue'"),
+        ("a red cat and a blue dog", [thing("cat", "red", "left"), thing("dog", "red", "right")], "says 'blue dog'"),
         ("a cat under a blue sky", [thing("cat", "red", "center")], None),
         ("a cat on the right", [thing("cat", "red", "left")], "puts the cat at the right"),
         ("a cat to the left of a dog", [thing("cat", "red", "left"), thing("dog", "red", "right")], None),
