@@ -49,7 +49,7 @@ def plan_of(count: int) -> ScenePlan:
         )
         for said, box in zip(words, grid(*LAYOUTS[count]))
     ]
-    return ScenePlan(scene=LeveledPrompt(high_level=", ".join(words[:count])), regions=regions)
+    return ScenePlan(scene=LeveledPrompt(high_level=", ".join(words[:count]) + ", in a grid"), regions=regions)
 
 
 def seconds(work: Callable[[], Any]) -> float:

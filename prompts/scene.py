@@ -108,7 +108,8 @@ class ScenePlan(Contract):
     width: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
     height: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
     scene: LeveledPrompt = Field(
-        description="the whole picture: high level says what is where, low level its mood and light"
+        description="the whole picture: high level says what is where (if it names no place, the boxes say it), "
+        "low level its mood and light"
     )
     negative: Prompt = Field(default="", description="what must not appear anywhere in the picture")
     regions: list[Region] = Field(min_length=1, max_length=MAX_REGIONS, description="one entry per subject, 1 to 16")

@@ -17,6 +17,12 @@ COLOURS = frozenset(
 )
 SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
 SIZES = frozenset("tiny small little big large huge giant".split())
+# Words by which a text says where something is.
+_WHERE = re.compile(
+    r"\b(?:left|right|top|bottom|upper|lower|cent(?:er|re)|middle|corners?|above|below|under(?:neath)?|beneath|over|beside"
+    r"|between|behind|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
+    re.IGNORECASE,
+)
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
 
 
@@ -63,6 +69,27 @@ def placed(region: Region) -> Region:
     text = f"{subject_of(region)} {PLACE_PHRASES[place_of(region.box)]}"
     prompt = LeveledPrompt(high_level=text, low_level=region.prompt.low_level)
     return region.model_copy(update={"prompt": prompt})
+
+
+def laid_out(plan: ScenePlan) -> ScenePlan:
+    """The plan with a scene prompt that says what stands where. One that names no place itself gets the regions with
+    the places of their boxes: 'on the beach' → 'on the beach, cat on the left, rocket on the right'.
+
+    What a region looks like stays its own. One region in the middle needs no place, for more than nine there are no
+    words.
+    """
+    text, places = plan.scene.high_level, [PLACE_PHRASES[place_of(region.box)] for region in plan.regions]
+    if _WHERE.search(text) or len(places) > 9 or places == [PLACE_PHRASES["center"]]:
+        return plan
+    told = [
+        thing if place in thing else f"{thing} {place}"
+        for region, place in zip(plan.regions, places, strict=True)
+        if region.strength > 0 and (thing := region.prompt.high_level)
+    ]
+    scene = LeveledPrompt.model_construct(
+        high_level=", ".join(part for part in (text, *told) if part), low_level=plan.scene.low_level
+    )
+    return plan.model_copy(update={"scene": scene})
 
 
 def listed(regions: list[Region], *, sizes: bool = True) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..prompts.errors import RenderError
 from ..prompts.scene import ScenePlan
+from ..prompts.wording import laid_out
 from .control import Followed, load_control
 from .denoise import Hear, Kept, denoise, initial_noise
 from .family import Family
@@ -60,6 +61,8 @@ class Loaded:
             levels = request.depth.levels(family.depth)
         except ValueError as error:
             raise RenderError(str(error)) from error
+        if any(level.startswith("region") for level in levels):  # the blocks that hear the scene decide on the layout
+            plan = laid_out(plan)
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None
         with torch.inference_mode():

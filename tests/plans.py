@@ -10,4 +10,4 @@ def plan_of(count: int) -> ScenePlan:
         Region(name=f"thing {i}", box=box, prompt=LeveledPrompt(high_level="abcdefghi"[i], low_level="red"))
         for i, box in enumerate(grid(columns, rows))
     ]
-    return ScenePlan(width=96, height=96, scene=LeveledPrompt(high_level="many things"), regions=regions)
+    return ScenePlan(width=96, height=96, scene=LeveledPrompt(high_level="many things in rows"), regions=regions)

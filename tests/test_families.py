@@ -51,7 +51,7 @@ def plan_of(name: str, columns: int = 2, rows: int = 1, **fields: Any) -> SceneP
         Region(name=f"thing {i}", box=box, prompt=LeveledPrompt(high_level="abcdefghi"[i], low_level="red"))
         for i, box in enumerate(grid(columns, rows))
     ]
-    scene = {"scene": LeveledPrompt(high_level="many things")} | fields
+    scene = {"scene": LeveledPrompt(high_level="many things in rows")} | fields
     return ScenePlan(width=side, height=side, regions=regions, **scene)
 
 

@@ -8,8 +8,9 @@ import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
 from plans import plan_of
 
-from ditpipe import LeveledPrompt, Renderer, RenderRequest, RenderResult
+from ditpipe import LeveledPrompt, Renderer, RenderRequest, RenderResult, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
+from ditpipe.prompts.wording import laid_out
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
 
@@ -136,3 +137,27 @@ def test_unknown_model_lists_the_known(tmp_path: Path) -> None:
         Renderer("stable-confusion")
     with pytest.raises(ModelError, match="no model_index.json"):
         Renderer(str(tmp_path))
+
+
+def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
+    plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="a beach", low_level="warm light")})
+    told = LeveledPrompt(high_level="a beach, a on the left, b on the right", low_level="warm light")
+    assert laid_out(plan).scene == told
+    assert laid_out(laid_out(plan)) == laid_out(plan)
+    assert laid_out(plan_of(2)) == plan_of(2)  # its scene names a place
+    alone = plan_of(1).model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
+    assert laid_out(alone) == alone
+    mute = [region.model_copy(update={"strength": 0.0 if i else 1.0}) for i, region in enumerate(plan.regions)]
+    assert laid_out(plan.model_copy(update={"regions": mute})).scene.high_level == "a beach, a on the left"
+
+
+def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer) -> None:
+    plan = plan_of(2)
+    bare = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
+    told = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach, a on the left, b on the right")})
+
+    def latents(one: ScenePlan, schedule: str) -> torch.Tensor:
+        return tiny.render(RenderRequest(plan=one, model=tiny.model, steps=2, depth=preset(schedule))).latents
+
+    assert torch.equal(latents(bare, "scene-then-regions"), latents(told, "scene-then-regions"))
+    assert not torch.equal(latents(bare, "scene"), latents(told, "scene"))  # 'scene' hears what was said, and no more
