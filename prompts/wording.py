@@ -75,20 +75,19 @@ def laid_out(plan: ScenePlan) -> ScenePlan:
     """The plan with a scene prompt that says what stands where. One that names no place itself gets the regions with
     the places of their boxes: 'on the beach' → 'on the beach, cat on the left, rocket on the right'.
 
-    What a region looks like stays its own. One region in the middle needs no place, for more than nine there are no
-    words.
+    What a region looks like stays its own. One region in the middle needs no place, and what would make more than 300
+    characters is left alone: text encoders end at 77 tokens.
     """
     text, places = plan.scene.high_level, [PLACE_PHRASES[place_of(region.box)] for region in plan.regions]
-    if _WHERE.search(text) or len(places) > 9 or places == [PLACE_PHRASES["center"]]:
-        return plan
-    told = [
+    told = ", ".join(
         thing if place in thing else f"{thing} {place}"
         for region, place in zip(plan.regions, places, strict=True)
         if region.strength > 0 and (thing := region.prompt.high_level)
-    ]
-    scene = LeveledPrompt.model_construct(
-        high_level=", ".join(part for part in (text, *told) if part), low_level=plan.scene.low_level
     )
+    whole = ", ".join(part for part in (text, told) if part)
+    if _WHERE.search(text) or len(whole) > 300 or places == [PLACE_PHRASES["center"]]:
+        return plan
+    scene = LeveledPrompt(high_level=whole, low_level=plan.scene.low_level)
     return plan.model_copy(update={"scene": scene})
 
 

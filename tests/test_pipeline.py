@@ -145,6 +145,8 @@ def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
     assert laid_out(plan).scene == told
     assert laid_out(laid_out(plan)) == laid_out(plan)
     assert laid_out(plan_of(2)) == plan_of(2)  # its scene names a place
+    long = plan.model_copy(update={"scene": LeveledPrompt(high_level="sand " * 60)})
+    assert laid_out(long) == long
     alone = plan_of(1).model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
     assert laid_out(alone) == alone
     mute = [region.model_copy(update={"strength": 0.0 if i else 1.0}) for i, region in enumerate(plan.regions)]
