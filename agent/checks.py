@@ -35,7 +35,7 @@ RELATION = re.compile(
 # A colour before one of these describes the background, not an object.
 SURROUNDINGS = r"(sky|clouds?|sea|ocean|water|background|grass|field|hill|hills|lawn|snow|sand|light|wall|floor|meadow)"
 SAID_PLACE = "((?:top|upper|bottom|lower) (?:left|right)|left|right|top|bottom)"
-ENOUGH = r"\b(?! (?:of|row|half|column|at|in)\b)"
+ENOUGH = r"\b(?! (?:of|left|right|row|half|column|at|in)\b)"
 # (a relation, the place of what stands before it, the place of what it is seen from)
 RELATIONS: list[tuple[str, Place, Place]] = [
     (r"left of", "left", "right"), (r"right of", "right", "left"), (r"above|over|on top of", "top", "bottom"),
@@ -187,7 +187,7 @@ def _related(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, 
 
 
 def empty_sides(text: str, answer: PlannerAnswer) -> list[str]:
-    """'left' or 'at the top' in the brief, and no object of the plan is there."""
+    """'on the left' or 'at the top' in the brief, and no object of the plan is there."""
     places = {word for one in answer.objects for word in one.position.split()}
     return [
         f"The brief puts something at the {side}, the plan has nothing there."

@@ -41,9 +41,10 @@ def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
 
 def test_drawn_batches_are_the_same_for_the_same_number() -> None:
     drawing_of = pytest.importorskip("training.drawing", reason="the training extra is not installed")
+    artwork = pytest.importorskip("training.artwork")
     rng = np.random.default_rng(0)
     scenes = [drawing_of.random_scene(rng) for _ in range(40)]
-    tokenizer = BertTokenizer.from_pretrained(drawing_of.WORK.parent.parent / "renderer" / "pocket" / "tokenizer")
+    tokenizer = BertTokenizer.from_pretrained(artwork.SHIPPED / "tokenizer")
     drawing = drawing_of.Drawing(scenes, tokenizer, batch=6, side=8, blocks=8, regional=True)
     one, two = drawing(3), drawing(3)
     assert [drawn.regions is None for drawn in one] == [True, False, False, False] * 2

@@ -141,8 +141,8 @@ def chain(rng: np.random.Generator, count: int) -> Body:
             if j == i - 1 and last:
                 forms += [(", which {d} {f} {n}", True), (", which {d} {f} {n}", True), (" that {d} {f} {n}", True), (", itself {f} {n}", True), (", with {n} {s} that {p}", False), (", and {s} that {n}", True), (", which has {n} {t}", False), (", and next, {s} that, {n}", True)]  # fmt: skip
         form, last = pick(rng, forms)
-        text += form.format(o=old, n=new, d=does, f=from_it, s=seen, t=its, p=things[j].subject) if i > 1 else ""
-        text = form.format(o=old, n=new, d=does, f=from_it, s=seen, t=its) if i == 1 else text
+        said = form.format(o=old, n=new, d=does, f=from_it, s=seen, t=its, p=things[j].subject)
+        text = said if i == 1 else text + said
         points = grown
     return text, put(things, named_places(points))
 

@@ -363,8 +363,7 @@ AGAIN = (
 def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
     """'A red cat on the beach. The animal looks straight at us. I love it.': one object."""
     things, words = cast(rng, most=2, placed=0.0)
-    i, background, said = int(rng.integers(len(things))), "", ""
-    background, said = scenery(rng)
+    i, (background, said) = int(rng.integers(len(things))), scenery(rng)
     thing = things[i]
     names = [bare(one) for one in things]
     if thing.subject in ANIMALS and len(things) == 1:

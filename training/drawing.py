@@ -12,7 +12,7 @@ import torch
 from training import autoencoder
 from training.artwork import WORK, icons
 from training.captions import caption, cell_at, name_of, place_of
-from training.loop import mixed_precision, pick_device
+from training.loop import mixed_precision, pick_device, save_atomically
 from training.scenes import random_scene, regions_of
 from training.text import LENGTH
 from training.world import Scene, paint
@@ -130,6 +130,6 @@ def latents_of(count: int, seed: int, size: int, workers: int = 0) -> tuple[torc
                     mode = vae.encode(x).latent_dist.mode()
                 latents.append((mode.float() * vae.config.scaling_factor).half().cpu())
                 scenes.append(some)
-        torch.save(torch.cat(latents)[:count], path)
         path.with_suffix(".pkl").write_bytes(pickle.dumps(list(chain(*scenes))[:count]))
+        save_atomically(torch.cat(latents)[:count], path)  # last: where it exists, both are whole
     return torch.load(path, weights_only=True), pickle.loads(path.with_suffix(".pkl").read_bytes())

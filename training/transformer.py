@@ -130,7 +130,8 @@ class Regional:
 
 @dataclass(frozen=True)
 class Heard:
-    """Encoded captions, cut to the longest: bert (B, n, 384), mask (B, n), n ≤ 77; t5 (B, 77, 128), all positions."""
+    """Encoded captions, cut to the longest: bert (B, n, 384), mask (B, n), n ≤ 77; t5 (B, 77, 128), or (B, n, 128)
+    where no pooled vector is wanted."""
 
     bert: torch.Tensor
     mask: torch.Tensor
@@ -241,8 +242,10 @@ def main() -> None:
 
     def heard_deep(drawn: Drawn):
         """What `forward` takes as `deep`."""
-        if drawn.deep is None or drawn.regions is None:
-            return drawn.deep and hear(drawn.deep)
+        if drawn.deep is None:
+            return None
+        if drawn.regions is None:
+            return hear(drawn.deep)
         return hear(drawn.deep, pooled=False), *(torch.from_numpy(x).to(device) for x in drawn.regions)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
