@@ -17,10 +17,10 @@ COLOURS = frozenset(
 )
 SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
 SIZES = frozenset("tiny small little big large huge giant".split())
-# Words by which a text says where something is.
+# Words by which a text says where something is ('under' and 'over' are said of the sea and the sky, too).
 _WHERE = re.compile(
-    r"\b(?:left|right|top|bottom|upper|lower|cent(?:er|re)|middle|corners?|above|below|under(?:neath)?|beneath|over|beside"
-    r"|between|behind|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
+    r"\b(?:left|right|top|bottom|upper|lower|cent(?:er|re)|middle|corners?|above|below|beneath|beside|between"
+    r"|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
     re.IGNORECASE,
 )
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
@@ -75,20 +75,22 @@ def laid_out(plan: ScenePlan) -> ScenePlan:
     """The plan with a scene prompt that says what stands where. One that names no place itself gets the regions with
     the places of their boxes: 'on the beach' → 'on the beach, cat on the left, rocket on the right'.
 
-    What a region looks like stays its own. One region in the middle needs no place, and what would make more than 300
-    characters is left alone: text encoders end at 77 tokens.
+    What a region looks like stays its own. One region in the middle needs no place; what acts later or not at all is
+    not told; and where 300 characters are too few all is left as it is, for text encoders end at 77 tokens.
     """
-    text, places = plan.scene.high_level, [PLACE_PHRASES[place_of(region.box)] for region in plan.regions]
-    told = ", ".join(
-        thing if place in thing else f"{thing} {place}"
-        for region, place in zip(plan.regions, places, strict=True)
-        if region.strength > 0 and (thing := region.prompt.high_level)
-    )
-    whole = ", ".join(part for part in (text, told) if part)
-    if _WHERE.search(text) or len(whole) > 300 or places == [PLACE_PHRASES["center"]]:
+    text, low = plan.scene.high_level, plan.scene.low_level
+    acting = [region for region in plan.regions if region.strength > 0 and region.start == 0]
+    told = [f"{subject_of(region)} {_where(region.box)}".strip() for region in acting]
+    whole = ", ".join(part for part in (text, *told) if part)
+    alone = len(plan.regions) == 1 and place_of(plan.regions[0].box) == "center"
+    if alone or _WHERE.search(text) or len(whole) + len(low) > 300:
         return plan
-    scene = LeveledPrompt(high_level=whole, low_level=plan.scene.low_level)
-    return plan.model_copy(update={"scene": scene})
+    return plan.model_copy(update={"scene": LeveledPrompt(high_level=whole, low_level=low)})
+
+
+def _where(box: Box) -> str:
+    """'on the left'; nothing for a box that fills the picture."""
+    return "" if (box.right - box.left) * (box.bottom - box.top) > 0.9 else PLACE_PHRASES[place_of(box)]
 
 
 def listed(regions: list[Region], *, sizes: bool = True) -> str:
@@ -165,5 +167,11 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
                 gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
                 text = gone.sub("", text, count=1).strip(" ,")
             break
-    added = [phrase(region) for name, region in after.items() if name not in before]
+    others = [region for name, region in after.items() if name not in before]
+    if _WHERE.search(text) or not text:
+        added = [phrase(region) for region in others]
+    else:  # `laid_out` tells the places of all
+        subjects = [re.escape(subject_of(was)) for was in before.values()]
+        names_them = any(re.search(rf"\b{subject}", text, re.IGNORECASE) for subject in subjects)
+        added = [named(region) for region in others if names_them]
     return ", ".join([text, *added]) if text else " and ".join(added)

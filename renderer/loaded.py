@@ -61,7 +61,7 @@ class Loaded:
             levels = request.depth.levels(family.depth)
         except ValueError as error:
             raise RenderError(str(error)) from error
-        if any(level.startswith("region") for level in levels):  # the blocks that hear the scene decide on the layout
+        if len({level.startswith("region") for level in levels}) == 2:  # those that hear the scene decide on the layout
             plan = laid_out(plan)
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None

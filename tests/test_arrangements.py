@@ -38,7 +38,7 @@ def test_forms_mention_their_subjects(form: object) -> None:
                     assert all(word in text for t in things for word in t.detail.split()), text
 
 
-def test_backgrounds_stand_within_the_sentence() -> None:
+def test_a_background_is_said_in_every_such_sentence() -> None:
     rng = np.random.default_rng(4)
     assert all(whole.background for whole in (amid(rng, arrangement) for _ in range(50)))
 

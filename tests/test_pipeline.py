@@ -8,9 +8,9 @@ import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
 from plans import plan_of
 
-from ditpipe import LeveledPrompt, Renderer, RenderRequest, RenderResult, ScenePlan
+from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.wording import laid_out
+from ditpipe.prompts.wording import laid_out, placed, retold
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
 
@@ -147,8 +147,18 @@ def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
     assert laid_out(plan_of(2)) == plan_of(2)  # its scene names a place
     long = plan.model_copy(update={"scene": LeveledPrompt(high_level="sand " * 60)})
     assert laid_out(long) == long
+    full = plan.regions[0].model_copy(update={"box": Box(left=0, top=0, right=1, bottom=1)})
+    filled = laid_out(plan.model_copy(update={"regions": [full, plan.regions[1]]}))
+    assert filled.scene.high_level == "a beach, a, b on the right"
+    late = plan.regions[1].model_copy(update={"start": 0.5})
+    begun = laid_out(plan.model_copy(update={"regions": [plan.regions[0], late]}))
+    assert begun.scene.high_level == "a beach, a on the left"
     alone = plan_of(1).model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
     assert laid_out(alone) == alone
+    one, two = (placed(region) for region in plan.regions)
+    moved = [one.model_copy(update={"box": two.box}), two.model_copy(update={"box": one.box})]
+    swapped = laid_out(plan.model_copy(update={"regions": moved})).scene
+    assert swapped.high_level == "a beach, a on the right, b on the left"  # the box decides, not the prompt's old place
     mute = [region.model_copy(update={"strength": 0.0 if i else 1.0}) for i, region in enumerate(plan.regions)]
     assert laid_out(plan.model_copy(update={"regions": mute})).scene.high_level == "a beach, a on the left"
 
@@ -163,3 +173,20 @@ def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer) -> None:
 
     assert torch.equal(latents(bare, "scene-then-regions"), latents(told, "scene-then-regions"))
     assert not torch.equal(latents(bare, "scene"), latents(told, "scene"))  # 'scene' hears what was said, and no more
+
+
+def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
+    """Else the regions that were there before would not be told of any more."""
+    boxes = {"cat": (0, 0, 0.5, 1), "rocket": (0.5, 0, 1, 1), "dog": (0, 0.5, 1, 1)}
+    cat, rocket, dog = (
+        Region(name=name, box=Box(left=x, top=y, right=u, bottom=v), prompt=LeveledPrompt(high_level=name))
+        for name, (x, y, u, v) in boxes.items()
+    )
+    plan = ScenePlan(scene=LeveledPrompt(high_level="on the beach"), regions=[cat, rocket])
+    more = plan.model_copy(update={"regions": [cat, rocket, placed(dog)]})
+    assert retold(plan, more).scene.high_level == "on the beach"
+    told = "on the beach, cat on the left, rocket on the right, dog at the bottom"
+    assert laid_out(retold(plan, more)).scene.high_level == told
+    spoken = LeveledPrompt(high_level="a cat and a rocket on the beach")
+    named = retold(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
+    assert named.scene.high_level == "a cat and a rocket on the beach, a dog"

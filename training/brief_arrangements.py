@@ -21,6 +21,7 @@ from training.brief_parts import (  # fmt: skip
     bare,
     colour_of,
     distinct,
+    joined,
     pick,
     plural,
     put,
@@ -91,10 +92,6 @@ def counted(thing: Thing, count: int, rng: np.random.Generator) -> str:
 
 def plurals(thing: Thing) -> str:
     return thing.said[: -len(thing.subject)] + plural(thing.subject)
-
-
-def joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
 
 
 def named_places(points: Sequence[Point]) -> list[str]:

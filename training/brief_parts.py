@@ -149,6 +149,10 @@ def group(thing: Thing, count: int, rng: np.random.Generator) -> str:
     return f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
 
 
+def joined(parts: Sequence[str], last: str = " and ") -> str:
+    return ", ".join(parts[:-1]) + last + parts[-1] if len(parts) > 1 else parts[0]
+
+
 def listed(parts: list[str], rng: np.random.Generator) -> str:
     if len(parts) == 1:
         return parts[0]

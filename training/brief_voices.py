@@ -22,6 +22,7 @@ from training.brief_parts import (  # fmt: skip
     colour_of,
     distinct,
     group,
+    joined,
     number_of,
     pick,
     plural,
@@ -68,10 +69,6 @@ def several(rng: np.random.Generator, *, most: int = 5) -> tuple[list[Thing], li
 def said_where(things: list[Thing], words: list[str]) -> list[str]:
     """'a red cat on the left'."""
     return [f"{bare(thing)} {where}".strip() for thing, where in zip(things, words, strict=True)]
-
-
-def joined(parts: list[str], last: str = " and ") -> str:
-    return ", ".join(parts[:-1]) + last + parts[-1] if len(parts) > 1 else parts[0]
 
 
 def upper(text: str) -> str:

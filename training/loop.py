@@ -26,6 +26,10 @@ def pick_workers(device: torch.device) -> int:
     return min(8, (os.cpu_count() or 2) // 2) if device.type == "cuda" else 0
 
 
+def _as_it_is(eight: list[Batch]) -> list[Batch]:
+    return eight
+
+
 class Batches(Dataset[list[Batch]], Generic[Batch]):
     """The batches of a training by their step, eight of them made together: in this process, or ahead by `workers`.
 
@@ -46,9 +50,12 @@ class Batches(Dataset[list[Batch]], Generic[Batch]):
         if number != self.number:
             if self.coming is None:
                 order = range(number, 1_000_000)
-                self.coming = iter(
-                    DataLoader(self, None, sampler=order, num_workers=self.workers, collate_fn=lambda eight: eight)
-                )
+                fork = "fork" if self.workers else None  # `make` may be a closure
+                loader = DataLoader(
+                    self, None, sampler=order, num_workers=self.workers, collate_fn=_as_it_is,
+                    multiprocessing_context=fork,
+                )  # fmt: skip
+                self.coming = iter(loader)
             self.number, self.eight = number, next(self.coming)
         return self.eight[turn]
 
