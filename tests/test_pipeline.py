@@ -187,6 +187,6 @@ def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
     assert retold(plan, more).scene.high_level == "on the beach"
     told = "on the beach, cat on the left, rocket on the right, dog at the bottom"
     assert laid_out(retold(plan, more)).scene.high_level == told
-    spoken = LeveledPrompt(high_level="a cat and a rocket on the beach")
+    spoken = LeveledPrompt(high_level="Summer: the cat and its rocket")
     named = retold(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
-    assert named.scene.high_level == "a cat and a rocket on the beach, a dog"
+    assert named.scene.high_level == "Summer: the cat and its rocket, a dog"
