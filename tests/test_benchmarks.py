@@ -20,7 +20,7 @@ from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
 from benchmarks.render import Reduced, Shape
-from ditpipe import Renderer, RenderRequest
+from ditpipe import LeveledPrompt, Renderer, RenderRequest
 from ditpipe.agent.checks import singular
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
 from ditpipe.prompts.layout import PLACES, Place
@@ -230,7 +230,8 @@ def test_overall_is_the_mean_of_the_tasks() -> None:
 
 @pytest.mark.parametrize("name", ["scene", "regions", "scene-then-regions@0.5", "regions-then-scene@0.25"])
 def test_a_batch_draws_what_the_renderer_draws(tiny: Renderer, name: str) -> None:
-    plans = [plan_of(4), plan_of(4).model_copy(update={"scene": plan_of(4).regions[0].prompt})]
+    other = LeveledPrompt(high_level="a in the corners", low_level="red")
+    plans = [plan_of(4), plan_of(4).model_copy(update={"scene": other})]
     images = Batch(tiny, plans).paint(preset(name), [3, 4], steps=3)
     for plan, seed, image in zip(plans, (3, 4), images, strict=True):
         request = RenderRequest(plan=plan, model=tiny.model, seed=seed, steps=3, depth=preset(name))
