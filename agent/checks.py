@@ -168,8 +168,8 @@ def wrong_relations(text: str, answer: PlannerAnswer) -> list[str]:
 
 def _related(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, Place, PlannedObject, Place]]:
     """One object, where it is seen from another; that other, and where it is seen from the first."""
-    sure = [(found.span(), one) for one in _sure(text, answer, again=True) if (found := _first(one, text))]
-    named = sorted(sure, key=lambda pair: pair[0])
+    said = ((re.search(rf"\b{_noun(one)}\b", text), one) for one in _sure(text, answer, again=True))
+    named = sorted(((found.span(), one) for found, one in said if found), key=lambda pair: pair[0])
     for ((_, end), first), ((start, stop), second) in zip(named, named[1:], strict=False):
         between, after = text[end:start], text[stop : stop + 25]
         if re.search(STANDING_ON, between):
@@ -235,10 +235,6 @@ def _is_among(word: str, words: set[str]) -> bool:
 
 def _noun(one: PlannedObject) -> str:
     return re.escape(one.subject.lower())
-
-
-def _first(one: PlannedObject, text: str) -> re.Match[str] | None:
-    return re.search(rf"\b{_noun(one)}\b", text)
 
 
 def _objects_text(answer: PlannerAnswer) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.pages import DOCS
 from ditpipe import Agent
 from ditpipe.agent.conversation import Replied, Sessions
 
@@ -14,7 +15,6 @@ MESSAGES = (
     "what is in the corner?", "remove the rocket", "same but at sunset", "turn the moon into a yellow star",
     "make the cat fly", "perfect",
 )  # fmt: skip
-DOCS = Path(__file__).parent.parent / "docs"
 SIDE = 144  # pixels of one picture in the sheet
 MARKS = ("<!-- transcript -->", "<!-- end of transcript -->")
 

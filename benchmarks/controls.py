@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageChops, ImageDraw
 from rich.console import Console
 
+from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
 from ditpipe.agent.critic import EmbeddedCritic, ranked
 from ditpipe.prompts.scene import RegionChange
@@ -21,7 +22,6 @@ from ditpipe.renderer.edit import changed_tokens
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.request import Lora
 
-DOCS = Path(__file__).parent.parent / "docs"
 SEED = 3
 WORDS = ("red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",
          "white rabbit", "red apple")  # fmt: skip

@@ -36,9 +36,8 @@ INTRODUCTION = """\
 `python -m benchmarks.planner` made this page. It asks for a plan of each brief in `benchmarks/briefs.jsonl`
 ({project}), `briefs-varied.jsonl` ({varied}: specifications, slang, letters, children) and `briefs-unseen.jsonl`
 ({unseen}), lets the checks hand back what they find once, and compares what comes with the right answer. What was got
-wrong is never told of the last file, so that no planner is tuned on it; the forms of `training/brief_manners.py` and
-`brief_records.py` were written with the second one in view. Seconds are the median of a plan on this machine, its load
-included.
+wrong is never told of the last file, so that no planner is tuned on it; the forms of `training/brief_*.py` were written
+with the second one in view. Seconds are the median of a plan on this machine, its load included.
 
 """
 

@@ -8,6 +8,7 @@ import pytest
 from ditpipe.prompts.layout import CORNERS, PLACES
 from training.brief_arrangements import AMID, ARRANGEMENTS, BY_COLOUR, ORDERED, SAME, amid, arrangement, named_places
 from training.brief_parts import plural
+from training.brief_words import BACKGROUND_PHRASES
 
 
 def test_objects_are_mentioned_in_the_order_of_their_places() -> None:
@@ -40,7 +41,10 @@ def test_forms_mention_their_subjects(form: object) -> None:
 
 def test_a_background_is_said_in_every_such_sentence() -> None:
     rng = np.random.default_rng(4)
-    assert all(whole.background for whole in (amid(rng, arrangement) for _ in range(50)))
+    for _ in range(50):
+        whole = amid(rng, arrangement)
+        said = BACKGROUND_PHRASES.get(whole.background, ()) + (whole.background,)
+        assert whole.background and any(words in whole.text for words in said), whole
 
 
 @pytest.mark.parametrize(
