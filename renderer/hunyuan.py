@@ -169,8 +169,9 @@ class Hunyuan(CrossFamily):
         return self.model.blocks[index].attn2
 
     def project(self, index: int, states: PaddedText) -> tuple[Tensor, Tensor]:
-        keys, values = project_text(self.layer(index), states.distinct[None])
-        return keys[0][states.where], values[0][states.where]
+        each = project_text(self.layer(index), states.distinct[None])
+        keys, values = (one[0].index_select(0, states.where.flatten()).unflatten(0, states.where.shape) for one in each)
+        return keys, values
 
     def forward(self, shape: torch.Size, tone: TextStates, asked: Asked) -> Predict:
         """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the

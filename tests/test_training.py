@@ -5,6 +5,10 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
+from ditpipe.renderer import hunyuan
+from ditpipe.renderer.attention import TextContext, project_text, segments
+from ditpipe.renderer.text import heard, padded
+
 loop = pytest.importorskip("training.loop", reason="the training extra is not installed")
 
 
@@ -37,6 +41,38 @@ def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
         heard = transformer.Heard(bert[:, :9], mask[:, :9], t5)
         cut = transformer.forward(model, attention, latents, times, heard, rotary)
     torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
+    transformer = pytest.importorskip("training.transformer", reason="the training extra is not installed")
+    torch.manual_seed(0)
+    model, turn = transformer.build().eval(), 3
+    torch.nn.init.normal_(model.proj_out.weight)
+    torch.nn.init.normal_(model.text_embedding_padding)
+    latents, time = torch.randn(1, 8, 16, 16), torch.tensor([300.0])
+    bert, t5, mask = torch.randn(3, 77, 384), torch.randn(3, 77, 128), torch.zeros(3, 77, dtype=torch.long)
+    for prompt, length in enumerate((9, 4, 6)):  # the scene's, and two regions'
+        mask[prompt, :length] = 1
+    owner = torch.arange(64)[None] % 8 // 3  # columns 0–2 hear the scene, 3–5 the first region, 6–7 the second
+    rotary, attention = transformer.rotary_for(8), transformer.SharedPaddingAttention()
+    with torch.no_grad():
+        said = padded(model, heard(model, bert, mask, t5, mask), mask, mask)
+        shares = torch.stack([(owner[0] == prompt).float() for prompt in range(3)])
+        alone = torch.tensor([1.0, 0.0, 0.0])[:, None].expand(3, 64)
+        contexts = []
+        for depth, block in enumerate(model.blocks):
+            keys, values = project_text(block.attn2, said.distinct[None])
+            who = segments(slice(0, 1), shares if depth >= turn else alone, device=latents.device)
+            contexts.append(TextContext(keys[0][said.where], values[0][said.where], tuple(who)))
+        model.set_attn_processor(attention)
+        scene = transformer.Heard(bert[:1, :9], mask[:1, :9], t5[:1])
+        regions = transformer.Heard(bert[1:, :6], mask[1:, :6], t5[1:, :6])
+        deep = regions, torch.tensor([[0, 1]]), owner
+        trained = transformer.forward(model, attention, latents, time, scene, rotary, deep, turn)
+        hunyuan.take_over(model)
+        tone, turns = hunyuan.whole_picture(model, t5[:1], 16, 16), hunyuan.turns_of(rotary)
+        rendered = hunyuan.predict(model, latents, time, tone=tone, heard=contexts, turns=turns)
+    torch.testing.assert_close(trained[:, :8], rendered, rtol=1e-4, atol=1e-4)
 
 
 def test_drawn_batches_are_the_same_for_the_same_number() -> None:

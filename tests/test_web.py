@@ -48,13 +48,13 @@ pytestmark = pytest.mark.skipif(
 class Server:
     """`ditpipe web` as a process of its own, over one folder of sessions."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, "0"
+    def __init__(self, folder: Path, steps: int = 16) -> None:
+        self.folder, self.steps, self.port = folder, steps, "0"
         self.start()
 
     def start(self) -> None:
         log = self.folder / "server.log"
-        command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds=1", "--steps=16"]
+        command = [DITPIPE, "web", "--port", self.port, "--sessions", self.folder, "--rounds=1", f"--steps={self.steps}"]
         with log.open("w") as out:
             self.process = subprocess.Popen(command, stderr=out)
         while not (found := re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())):
@@ -275,16 +275,22 @@ def test_a_server_killed_while_drawing_finishes_the_picture(server: Server, open
     assert shown(page).std() > 10
 
 
-def test_a_drawing_can_be_stopped_and_the_picture_stays(opened: Open, painted: str) -> None:
-    page = opened(painted)
-    finished(page)
-    before = shown(page)
-    page.get_by_role("button", name="Four versions").click()
-    page.get_by_role("button", name="Stop").press("Enter")
-    expect(page.get_by_role("progressbar")).to_be_hidden()
-    finished(page)
-    assert (shown(page) == before).all()
-    expect(page.locator("#chat")).to_contain_text("Stopped")
+def test_a_drawing_can_be_stopped_and_the_picture_stays(
+    opened: Open, painted: str, server: Server, tmp_path: Path
+) -> None:
+    slow = Server(shutil.copytree(server.folder, tmp_path / "sessions"), steps=1000)  # minutes, if nobody stops it
+    try:
+        page = opened(painted.replace(server.address, slow.address))
+        finished(page)
+        before = shown(page)
+        page.get_by_role("button", name="Four versions").click()
+        page.get_by_role("button", name="Stop").press("Enter")
+        expect(page.get_by_role("progressbar")).to_be_hidden()
+        finished(page)
+        assert (shown(page) == before).all()
+        expect(page.locator("#chat")).to_contain_text("Stopped")
+    finally:
+        slow.end()
 
 
 def test_candidates_stand_side_by_side_to_choose_from(opened: Open, painted: str) -> None:

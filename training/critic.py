@@ -26,7 +26,7 @@ from ditpipe.renderer import scorer
 from training import autoencoder, text
 from training.artwork import WORK
 from training.captions import BACKGROUND_WORDS, COLOUR_WORDS, SUBJECT_WORDS
-from training.loop import mixed_precision, pick_device, train
+from training.loop import keep_figures, mixed_precision, pick_device, train
 from training.redrawn import redrawn
 from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
@@ -285,6 +285,7 @@ def main() -> None:
         "colours": {name: _said(COLOUR_WORDS[name]) for name in COLOURS},
     }
     (FOLDER / "vocabulary.json").write_text(json.dumps(words, indent=1) + "\n")
+    keep_figures("scorer")
     print(json.dumps(measured(model.float())))
 
 

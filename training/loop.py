@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from training.artwork import WORK
+from training.artwork import SHIPPED, WORK
 
 Batch = TypeVar("Batch")
 
@@ -87,6 +87,17 @@ def _orthogonal(update: Tensor, coefficients: tuple[float, float, float], steps:
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x.T if len(update) > update.shape[1] else x
+
+
+def keep_figures(*stages: str, folder: Path = SHIPPED) -> None:
+    """Notes in the folder's training.json what each stage measured last. What was not run here stays as it was."""
+    known = SHIPPED / "training.json"
+    figures = json.loads(known.read_text()) if known.exists() else {}
+    for stage in stages:
+        log = WORK / f"{stage}.jsonl"
+        if log.exists():
+            figures[stage] = json.loads(log.read_text().splitlines()[-1])
+    (folder / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def save_atomically(state: Any, path: Path) -> None:

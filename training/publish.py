@@ -12,15 +12,14 @@ from diffusers import HunyuanDiTPipeline
 from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from training import autoencoder, text
-from training.artwork import WORK
+from training.artwork import SHIPPED, WORK
+from training.loop import keep_figures
 from training.transformer import build, scheduler
-
-POCKET = Path(__file__).parent.parent / "renderer" / "pocket"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=POCKET)
+    parser.add_argument("--folder", type=Path, default=SHIPPED)
     parser.add_argument("--stage", default="transformer", choices=("transformer", "regional"))
     args = parser.parse_args()
     folder = args.folder
@@ -44,13 +43,7 @@ def main() -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
-    known = POCKET / "training.json"
-    figures = json.loads(known.read_text()) if known.exists() else {}
-    for stage in ("vae", "transformer", "regional", "scorer", "planner"):  # what was not run here stays as known
-        log = WORK / f"{stage}.jsonl"
-        if log.exists():
-            figures[stage] = json.loads(log.read_text().splitlines()[-1])
-    (folder / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+    keep_figures("vae", "transformer", "regional", folder=folder)
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6
     print(json.dumps({"step": state["step"], "seconds": state["seconds"], "megabytes": round(size, 2)}))
 
