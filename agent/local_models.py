@@ -22,17 +22,18 @@ from platformdirs import user_cache_path
 
 from ..prompts.errors import ModelError
 
+ADAPTERS = Path(__file__).parent / "embedded"
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A planner served by llama.cpp. `instructions` names its template in prompts/."""
+    """A planner served by llama.cpp. `adapter`: the file in `ADAPTERS` of the LoRA that taught it to plan."""
 
     name: str
-    instructions: str
     licence: str
     note: str
+    adapter: str = ""
     file: str = ""
     bytes: int = 0
     sha256: str = ""
@@ -41,12 +42,12 @@ class LocalModel:
 
 
 EMBEDDED = LocalModel(
-    name="embedded", instructions="planner-embedded", licence="Apache-2.0",
-    note="SmolLM2-135M-Instruct with ditpipe's own adapter",
+    name="embedded", licence="Apache-2.0",
+    note="SmolLM2-135M-Instruct with ditpipe's own adapter", adapter="planner-lora.gguf",
 )  # fmt: skip
 QWEN = LocalModel(
-    name="qwen2.5-coder-1.5b", instructions="planner-worked", licence="Apache-2.0",
-    note="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M",
+    name="qwen2.5-coder-1.5b", licence="Apache-2.0",
+    note="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, with ditpipe's own adapter", adapter="qwen2.5-coder-1.5b-lora.gguf",
     file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", bytes=1_117_320_768,
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",

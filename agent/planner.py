@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
-from ..prompts.answers import PlannerAnswer, compose
+from ..prompts.answers import PlannerAnswer, ShortAnswer, compose
 from ..prompts.errors import PlanningError
 from ..prompts.scene import MAX_BRIEF, ScenePlan
 from ..prompts.templates import words
@@ -20,18 +20,16 @@ from .local_models import LOCAL_MODELS
 REPAIRS = 2
 
 
-def instructions_for(name: str) -> str:
-    """What a model is told: the embedded one what it was trained with, a small local one worked examples as well."""
-    template = LOCAL_MODELS[name].instructions if name in LOCAL_MODELS else "planner"
-    return words(template, rules=words("planner")) if template == "planner-worked" else words(template)
-
-
 class Planner:
-    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels."""
+    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels.
+
+    The local models were tuned to plan: they are told only what they were tuned with, and give a `ShortAnswer`.
+    """
 
     def __init__(self, chat_model: BaseChatModel, *, width: int = 128, height: int = 128) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
-        self.instructions = instructions_for(getattr(chat_model, "model_name", ""))
+        self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
+        self.instructions = words("planner-embedded" if self.tuned else "planner")
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan.
@@ -60,11 +58,9 @@ class Planner:
         self, brief: str, messages: list[BaseMessage], answer: PlannerAnswer, findings: list[str]
     ) -> PlannerAnswer:
         """Hands the findings back once and keeps the answer with fewer of them."""
-        told = [
-            *messages,
-            AIMessage(answer.model_dump_json()),
-            HumanMessage(words("recheck", findings=" ".join(findings))),
-        ]
+        said = ShortAnswer.of(answer) if self.tuned else answer
+        recheck = HumanMessage(words("recheck", findings=" ".join(findings)))
+        told = [*messages, AIMessage(said.model_dump_json()), recheck]
         try:
             other = arranged(brief, self._ask(told))
         except PlanningError:
@@ -74,9 +70,10 @@ class Planner:
     def _ask(self, messages: list[BaseMessage]) -> PlannerAnswer:
         """A valid answer, re-asked with the validation message at most twice."""
         for attempt in range(REPAIRS + 1):
-            raw, parsed = structured_reply(self.chat_model, PlannerAnswer, messages)
+            raw, parsed = structured_reply(self.chat_model, ShortAnswer if self.tuned else PlannerAnswer, messages)
             try:
-                return PlannerAnswer.model_validate(parsed)
+                short = ShortAnswer.model_validate(parsed) if self.tuned else None
+                return short.spelt_out() if short else PlannerAnswer.model_validate(parsed)
             except ValidationError as error:
                 problem = problem_lines(error)
                 if attempt == REPAIRS:

@@ -1,6 +1,6 @@
 """Brief to picture: GenEval's six tasks in the pocket vocabulary, through planner, renderer and loop.
 
-    python -m benchmarks.geneval                              # embedded planner; goes on where it stopped
+    python -m benchmarks.geneval                     # the local planners that are here; goes on where it stopped
     python -m benchmarks.geneval --planner embedded openai:gpt-5 --briefs 10
 
 After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the judge of benchmarks/judging.py, which names
@@ -30,7 +30,7 @@ from benchmarks import jobs, pages
 from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, Judge, Seen
 from ditpipe import Planner, RenderRequest, ScenePlan, columns, grid, rows
 from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.embedded_llm import ADAPTER
+from ditpipe.agent.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.prompts.errors import PlanningError, RenderError
 from ditpipe.renderer.depth import preset
 
@@ -124,7 +124,7 @@ def _matches(seen: list[Seen], right: tuple[Seen, ...]) -> bool:
 
 def plans(planner: str, base_url: str | None, wanted: list[Brief]) -> Iterator[tuple[Brief, ScenePlan | None, str]]:
     """Each brief's plan (None and the error if the planner gives none), kept on disk."""
-    adapter = [ADAPTER] if planner == "embedded" else []
+    adapter = [ADAPTERS / LOCAL_MODELS[planner].adapter] if planner in LOCAL_MODELS else []
     store = jobs.Results(f"geneval-plans-{jobs.fingerprint([*jobs.sources('agent', 'prompts'), *adapter], planner)}")
     known = {row["brief"]: row for row in store.rows}
     asked = None
@@ -179,7 +179,8 @@ def table(results: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--planner", nargs="+", default=["embedded"], metavar="NAME", help="'embedded' or others")
+    here = [name for name, model in LOCAL_MODELS.items() if is_here(model)]
+    parser.add_argument("--planner", nargs="+", default=here, metavar="NAME", help=f"by default: {' '.join(here)}")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the other planners")
     parser.add_argument("--briefs", type=int, default=50, help="briefs a task")
     parser.add_argument("--model", default="pocket", help="a name from `ditpipe models`, or a folder")

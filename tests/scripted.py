@@ -16,6 +16,7 @@ class Scripted(BaseChatModel):
 
     replies: list[Any]
     asked: list[list[BaseMessage]] = []
+    model_name: str = ""
 
     @property
     def _llm_type(self) -> str:
@@ -41,8 +42,8 @@ class Scripted(BaseChatModel):
 
 
 @contextmanager
-def scripted(*replies: str | Exception) -> Iterator[Scripted]:
+def scripted(*replies: str | Exception, name: str = "") -> Iterator[Scripted]:
     """A model with these replies; fails if some are left over."""
-    model = Scripted(replies=list(replies), asked=[])
+    model = Scripted(replies=list(replies), asked=[], model_name=name)
     yield model
     assert not model.replies, f"{len(model.replies)} scripted replies were never asked for"

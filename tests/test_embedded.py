@@ -14,6 +14,7 @@ from plans import plan_of
 
 from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns
 from ditpipe.agent.chat_models import chat_model
+from ditpipe.agent.local_models import ADAPTERS
 from ditpipe.renderer.models import POCKET
 
 
@@ -69,7 +70,6 @@ def _reddish(image: Image.Image) -> int:
 
 
 def test_all_weights_stay_within_40_megabytes() -> None:
-    adapter = POCKET.parent.parent / "agent" / "embedded" / "planner-lora.gguf"
-    judge = POCKET.parent.parent / "benchmarks" / "judge" / "judge.safetensors"
-    weights = [*POCKET.rglob("*.safetensors"), adapter, judge]
+    judges = POCKET.parent.parent / "benchmarks" / "judge"
+    weights = [*POCKET.rglob("*.safetensors"), *ADAPTERS.iterdir(), *judges.glob("*.safetensors")]
     assert sum(file.stat().st_size for file in weights) <= 40 * 2**20

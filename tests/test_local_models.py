@@ -12,7 +12,7 @@ from ditpipe.prompts.errors import ModelError
 
 WEIGHTS = b"GGUF" + bytes(range(200))
 TINY = LocalModel(
-    name="tiny", instructions="planner", licence="Apache-2.0", note="", file="tiny.gguf", bytes=len(WEIGHTS),
+    name="tiny", licence="Apache-2.0", note="", file="tiny.gguf", bytes=len(WEIGHTS),
     sha256=hashlib.sha256(WEIGHTS).hexdigest(), packages=("tiny-part1==1", "tiny-part2==1", "tiny-part3==1"),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import openai
 import pytest
 from scripted import scripted
 
-from ditpipe import Planner
+from ditpipe import Planner, ScenePlan
 from ditpipe.agent.chat_models import chat_model, structured_reply
 from ditpipe.agent.checks import check_answer
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, scene_text
@@ -47,6 +47,30 @@ def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
     with scripted("no", "still no", "never") as model, pytest.raises(PlanningError) as caught:
         Planner(model).plan(BRIEF)
     assert caught.value.reply == "never"
+
+
+def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
+    rows = [["cat", "red", "striped", "left"], ["dog", "blue", "", "right"]]
+    wrong = json.dumps({"objects": rows, "background": "at night", "mood": "soft moonlight"})
+    with scripted(wrong, wrong.replace("dog", "rocket"), name="embedded") as model:
+        plan = Planner(model).plan(BRIEF)
+    assert plan == plan_of_the_good_reply()
+    told = json.loads(str(model.asked[1][2].content))
+    assert told["objects"] == rows, "its own answer is shown to it as it gave it"
+
+
+@pytest.mark.parametrize("row", [["", "red", "", "left"], ["cat" * 30, "red", "", "left"], ["cat", "red", "left"]])
+def test_a_short_answer_is_checked_as_a_long_one_is(row: list[str]) -> None:
+    wrong = json.dumps({"objects": [row], "background": "", "mood": ""})
+    good = json.dumps({"objects": [["cat", "red", "", "left"]], "background": "", "mood": ""})
+    with scripted(wrong, good, name="embedded") as model:
+        Planner(model).plan("a red cat on the left")
+    assert "objects.0" in str(model.asked[1][-1].content)
+
+
+def plan_of_the_good_reply() -> ScenePlan:
+    with scripted(GOOD) as model:
+        return Planner(model).plan(BRIEF)
 
 
 def test_what_the_check_finds_is_handed_back_once() -> None:

