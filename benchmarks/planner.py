@@ -3,23 +3,25 @@
 Without names it measures the local planners that are here; any other planner by its name. Three files of briefs are
 measured, or the one of `--briefs`: those of the project and those in many manners (specifications, slang, letters),
 whose failures may be read, and those that nobody tuned on, whose failures are never shown so that it stays so. Without
-names and without `--briefs` docs/planner.md is written.
+names and without `--briefs` docs/planner.md is written. What a local planner came to on a file is kept: the next run
+goes on from there.
 """
 
 import argparse
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks import jobs
 from ditpipe.agent.chat_models import chat_model
 from ditpipe.agent.checks import singular
-from ditpipe.agent.local_models import LOCAL_MODELS, is_here
+from ditpipe.agent.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.agent.planner import Planner
 from ditpipe.prompts.answers import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
@@ -29,6 +31,7 @@ VARIED = BRIEFS.with_name("briefs-varied.jsonl")
 UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
 HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
+DECIDES = ("planner", "checks", "arrange", "chat_models", "embedded_llm", "local_models")  # of agent/
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\
 # How often the local planners are right
@@ -127,6 +130,16 @@ def measure(name: str, path: Path, console: Console, base_url: str | None = None
     return Measured([name, *cells, f"{statistics.median(seconds):.2f}"], wrong)
 
 
+def measure_once(name: str, path: Path, console: Console) -> Measured:
+    """`measure` of a local planner, kept under a fingerprint of all that decides it: sums alone of the unseen file."""
+    code = [jobs.ROOT / "agent" / f"{module}.py" for module in DECIDES]
+    files = [path, ADAPTERS / LOCAL_MODELS[name].adapter, *code, *jobs.sources("prompts"), *jobs.own("planner")]
+    store = jobs.Results(f"planner-{jobs.fingerprint(files, name)}")
+    if not store.rows:
+        store.add([asdict(measure(name, path, console))])
+    return Measured(**store.rows[0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("planners", nargs="*", metavar="NAME")
@@ -146,7 +159,9 @@ def main() -> None:
     measured: dict[Path, list[Measured]] = {path: [] for path in paths}
     for name in names:
         for path in paths:
-            measured[path].append(measure(name, path, console, args.base_url))
+            local = name in LOCAL_MODELS and not args.base_url
+            one = measure_once(name, path, console) if local else measure(name, path, console, args.base_url)
+            measured[path].append(one)
         if not args.planners and not args.briefs:  # after each planner: a slow one that is stopped loses only itself
             files = {"project": BRIEFS, "varied": VARIED, "unseen": UNSEEN}
             counts = {name: len(right_answers(path)) for name, path in files.items()}
