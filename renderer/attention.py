@@ -93,19 +93,38 @@ class TextContext:
 
 
 @dataclass
+class Elapsed:
+    """How far the step that an edit computes lies beyond its last whole forward, for all of its blocks.
+
+    `ahead`: in distances of the last two whole forwards, at most 1; a scalar tensor, rewritten in place, so that work
+    which was recorded reads the step's own.
+    """
+
+    ahead: Tensor
+    last: tuple[int, int] = (-1, -1)  # the steps of the last two whole forwards
+
+    def at(self, step: int, *, partial: bool) -> None:
+        """Step `step` is computed next, whole or partial."""
+        if not partial:
+            self.last = self.last[1], step
+        before, last = self.last
+        self.ahead.fill_(min(1.0, (step - last) / (last - before)) if before >= 0 else 0.0)
+
+
+@dataclass
 class Neighbours:
     """The tokens that an edit does not draw, as one block's self-attention sees them between two whole forwards.
 
-    `drawn`: int64 indices of the others among `total`; `step`: the denoising step that is being computed. Remembered
-    are the keys and values of the last two whole forwards; they change steadily from step to step, so those of a step
-    after them are extrapolated, by at most the distance of the two. Lives as long as one edit. `number`: (total,), in
-    which it is repeated to tell compiled code how many tokens there are.
+    `drawn`: int64 indices of the others among `total`. Remembered are the keys and values of the last two whole
+    forwards; they change steadily from step to step, so those of a step after them are extrapolated, by at most the
+    distance of the two. Lives as long as one edit. `number`: (total,), in which it is repeated to tell compiled code
+    how many tokens there are.
     """
 
     drawn: Tensor
     total: int
-    step: int = 0
-    seen: tuple[tuple[int, Tensor, Tensor], ...] = field(default=(), repr=False)
+    elapsed: Elapsed
+    seen: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)  # keys, values of the one before, the last
     number: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,13 +134,15 @@ class Neighbours:
         """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembered; the drawn tokens'
         among the remembered others."""
         if keys.shape[1] == self.total:
-            self.seen = (*self.seen[-1:], (self.step, keys, values))
+            self.seen = self.seen or tuple((keys.clone(), values.clone()) for _ in range(2))
+            for before, last, now in zip(*self.seen, (keys, values), strict=True):
+                before.copy_(last)
+                last.copy_(now)
             return keys, values
-        (before, *old), (last, *new) = self.seen[0], self.seen[-1]
-        ahead = min(1.0, (self.step - last) / (last - before)) if last > before else 0.0
+        weight = (1 + self.elapsed.ahead).to(keys.dtype)
         keys, values = (
-            torch.lerp(then, now, 1 + ahead).index_copy_(1, self.drawn, drawn)
-            for then, now, drawn in zip(old, new, (keys, values), strict=True)
+            torch.lerp(before, last, weight).index_copy_(1, self.drawn, now)
+            for before, last, now in zip(*self.seen, (keys, values), strict=True)
         )
         return keys, values
 
@@ -227,7 +248,7 @@ def _beside(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tenso
     neighbours: Neighbours = _NUMBERED[int(number[0])]
     if keys.shape[1] < len(number):
         return neighbours.beside(keys, values)
-    neighbours.beside(keys.clone(), values.clone())
+    neighbours.beside(keys, values)
     return keys.clone(), values.clone()
 
 

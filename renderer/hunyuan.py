@@ -10,10 +10,11 @@ from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from torch import Tensor
 
-from .attention import Neighbours, Positions, RegionAttention, SelfAttention, TextContext, project_text
+from .attention import Elapsed, Neighbours, Positions, RegionAttention, SelfAttention, TextContext, project_text
 from .control import residuals
 from .family import Asked, CrossFamily, Predict
 from .lora import acts_on
+from .replay import Replayed
 from .stepcache import StepCache, through
 from .text import PaddedText, TextStates, encode, heard, joined, padded
 
@@ -179,24 +180,31 @@ class Hunyuan(CrossFamily):
         transformer, patch = self.model, self.patch
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
         turns = turns_of(rotary)
-        drawn, neighbours, controls = None, None, None
+        drawn, neighbours, controls, elapsed = None, None, None, Elapsed(torch.zeros((), device=self.device))
         if asked.followed:
             told = picture_conditions(2 * shape[0], *shape[-2:], like=tone.t5)
             controls = residuals(asked.followed, tone, *told, rotary)
         if kept := asked.kept:
             drawn = kept.drawn.nonzero()[:, 0]
-            neighbours = [Neighbours(drawn, len(kept.drawn)) for _ in transformer.blocks]
+            neighbours = [Neighbours(drawn, len(kept.drawn), elapsed) for _ in transformer.blocks]
 
         @cache
         def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act
             return whole_picture(transformer, tone.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
 
+        replayed: dict[Any, Replayed] = {}  # by what is heard, which may change in the course of the steps
+
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
-            for block in neighbours or ():
-                block.step = step
-            return predict(
-                transformer, latents, timestep, tone=whole(), heard=heard, turns=turns, tokens=drawn, partial=partial,
-                neighbours=neighbours, controls=controls, cache=asked.cache,
-            )  # fmt: skip
+            elapsed.at(step, partial=partial)
+
+            def computed(latents: Tensor, timestep: Tensor) -> Tensor:
+                return predict(
+                    transformer, latents, timestep, tone=whole(), heard=heard, turns=turns, tokens=drawn,
+                    partial=partial, neighbours=neighbours, controls=controls, cache=asked.cache,
+                )  # fmt: skip
+
+            if partial and latents.is_cuda and not controls and not acts_on(""):
+                return replayed.setdefault(tuple(map(id, heard)), Replayed(computed))(latents, timestep)
+            return computed(latents, timestep)
 
         return forward

@@ -13,7 +13,7 @@ from test_attention import attention, regions
 from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Neighbours, RegionAttention, TextContext, project_text, segments
+from ditpipe.renderer.attention import Elapsed, Neighbours, RegionAttention, TextContext, project_text, segments
 from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
@@ -275,7 +275,7 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
             "tone": whole_picture(model, listening.tone.t5, 12, 12), "turns": turns_of(rotary_embedding(model, 6, 6))
         }  # fmt: skip
         everywhere = predict(model, latents, torch.tensor(500), heard=whole, **told)
-        beside = [Neighbours(drawn, 36) for _ in model.blocks]
+        beside = [Neighbours(drawn, 36, Elapsed(torch.zeros(()))) for _ in model.blocks]
         there = predict(
             model, latents, torch.tensor(500), heard=[*whole[:-1], part[-1]], tokens=drawn, neighbours=beside, **told
         )
@@ -289,12 +289,13 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
     speed = torch.randn(1, 6, 2, 4)
-    beside = Neighbours(drawn=torch.tensor([3, 4]), total=6)
+    elapsed = Elapsed(torch.zeros(()))
+    beside = Neighbours(torch.tensor([3, 4]), 6, elapsed)
     for step in (2, 5):
-        beside.step = step
+        elapsed.at(step, partial=False)
         assert beside.beside(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
-        beside.step = step
+        elapsed.at(step, partial=True)
         keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
         kept = [0, 1, 2, 5]
         torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])
