@@ -38,6 +38,7 @@ from training.brief_parts import (
     thing_of,
     things_of,
 )  # fmt: skip
+from training.brief_turns import turn_brief
 from training.brief_voices import voice_brief
 from training.brief_words import (
     BACKGROUND_CLAUSES,
@@ -62,6 +63,7 @@ from training.brief_words import (
 ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
 VOICE = 0.12  # … and so many a voice of `brief_voices`
+TURN = 0.15  # … and so many a turn of phrase of `brief_turns`
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
 PAIRS = {
@@ -557,7 +559,11 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         whole = voice_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
-    if drawn < VOICE + WHOLE:
+    if drawn < VOICE + TURN:
+        whole = turn_brief(rng)
+        light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
+        return touched(whole.text, rng), answer_of(whole.things, whole.background, light, whole.mood)
+    if drawn < VOICE + TURN + WHOLE:
         whole = whole_brief(rng, body_of)
         light = whole.light or USUAL_LIGHT.get(whole.background, USUAL_LIGHT[""])
         text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")

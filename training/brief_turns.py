@@ -1,0 +1,428 @@
+# ruff: noqa: E501  (tables of words read better in one line each)
+"""Turns of phrase that planners get wrong: colours told after the objects, counts first, corners, full grids.
+
+And words in front that are no objects, calls of a program, strong misspellings, plain backgrounds. Each form makes a
+whole brief; the answers follow the rules of `briefs`. What a brief is for is neither object nor background.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ditpipe.prompts.answers import article
+from ditpipe.prompts.layout import CORNERS
+from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from training.brief_parts import (  # fmt: skip
+    USUAL_COLOUR,
+    Thing,
+    Whole,
+    bare,
+    colour_of,
+    distinct,
+    joined,
+    pick,
+    plural,
+    put,
+    scenery,
+)
+from training.brief_records import field_of
+from training.brief_voices import WHERE, cast, said_where, upper
+from training.brief_words import BACKGROUND_PHRASES, PLAIN_COLOURS
+
+LR, RL, TB, BT = ("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")
+COLUMN = ("top", "center", "bottom")
+COLUMNS = ("top left", "left", "bottom left", "top", "center", "bottom", "top right", "right", "bottom right")
+PAIRS_OF_ROWS = ("top left", "top right", "left", "right", "bottom left", "bottom right")
+# {0} and {1} in the order of their mention, and where they stand.
+RELATED: tuple[tuple[str, tuple[str, str]], ...] = (
+    ("{0} on {1}", TB), ("{0} on top of {1}", TB), ("{0} sitting on {1}", TB), ("on {0} sits {1}", BT), ("on top of {0} lies {1}", BT), ("on {0} there is {1}", BT), ("{0} above {1}", TB), ("{0} over {1}", TB), ("above {0} hangs {1}", BT), ("above {0} there is {1}", BT), ("over {0} floats {1}", BT),
+    ("{0} under {1}", BT), ("{0} below {1}", BT), ("{0} beneath {1}", BT), ("under {0} lies {1}", TB), ("below {0} there is {1}", TB), ("underneath {0} sits {1}", TB), ("{0} behind {1}", TB), ("behind {0} stands {1}", BT), ("behind {0} there is {1}", BT), ("behind {0}, {1}", BT), ("{0} in front of {1}", BT),
+    ("in front of {0} stands {1}", TB), ("in front of {0}, {1}", TB), ("in front of {0} there is {1}", TB), ("{0} left of {1}", LR), ("{0} to the left of {1}", LR), ("left of {0} stands {1}", RL), ("to the left of {0} there is {1}", RL), ("{0} right of {1}", RL), ("{0} to the right of {1}", RL),
+    ("right of {0} stands {1}", LR), ("to the right of {0} there is {1}", LR), ("{0} beside {1}", LR), ("{0} next to {1}", LR), ("beside {0} stands {1}", LR), ("next to {0} there is {1}", LR), ("{0} and {1}", LR), ("{0} & {1}", LR), ("{0} with {1}", LR), ("{0} and {1} side by side", LR),
+    ("{0} and, above it, {1}", BT), ("{0} and, behind it, {1}", BT), ("{0} and, in front of it, {1}", TB), ("{0} and, to its left, {1}", RL), ("{0} at the top, {1} at the bottom", TB), ("{0} on the right, {1} on the left", RL), ("{0} at the bottom and {1} at the top", BT),
+)  # fmt: skip
+TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("{0}, {1} and {2}", DEFAULT[3]), ("{0}, {1}, {2}", DEFAULT[3]), ("{0}, {1} and {2} in a row", DEFAULT[3]), ("{0}, {1} and {2} from left to right", DEFAULT[3]), ("from right to left {0}, {1}, {2}", ("right", "center", "left")), ("{0}, {1} and {2} stacked from top to bottom", COLUMN), ("{0} on {1} on {2}", COLUMN),
+    ("{0} above {1} above {2}", COLUMN), ("from the bottom up {0}, {1} and {2}", ("bottom", "center", "top")), ("{0} between {1} and {2}", ("center", "left", "right")), ("{0} above {1} and {2}", ("top", "bottom left", "bottom right")), ("{0} & {1} & {2}", DEFAULT[3]), ("{0} and {1} with {2} in between", ("left", "right", "center")),
+)  # fmt: skip
+# The colours {c} of what was called {s}, {S} in capitals; 'respectively' and such by their order.
+TOLD_PAIR = (
+    ", the {s0} is {c0} and the {s1} {c1}", ", the {s0} is {c0} and the {s1} is {c1}", ". {S0}: {c0}. {S1}: {c1}.", ". {S1}: {c1}. {S0}: {c0}.", ", the former {c0}, the latter {c1}", "; the former is {c0}, the latter {c1}", ". The latter is {c1}, the former {c0}", ", {c0} and {c1} respectively", ", {c0} and {c1}, respectively",
+    " ({c0} and {c1} respectively)", ", respectively {c0} and {c1}", ". {C0} for the {s0}, {c1} for the {s1}", ". The first is {c0}, the second {c1}", " - {s0} {c0}, {s1} {c1}", ". {S0} {c0}, {s1} {c1}", ", with the {s0} in {c0} and the {s1} in {c1}", "; {s1}: {c1}, {s0}: {c0}", ". The {s1} should be {c1} and the {s0} {c0}",
+    ", the {s1} in {c1} and the {s0} in {c0}", ". Make the {s0} {c0} and the {s1} {c1}", " ({s0}: {c0}; {s1}: {c1})", ". I see the {s0} in {c0}, the {s1} in {c1}", ", the first-mentioned {c0}, the other {c1}", "; colours: {c0} and {c1} in that order", ". Colour of the {s1}: {c1}. Colour of the {s0}: {c0}", ", {s0} = {c0}, {s1} = {c1}",
+)  # fmt: skip
+TOLD_TRIO = (
+    ", {c0}, {c1} and {c2} respectively", " ({c0}, {c1}, {c2} respectively)", ", respectively {c0}, {c1} and {c2}", "; {c0}, {c1} and {c2}, in that order", ". The first is {c0}, the second {c1}, the third {c2}", ". {S0}: {c0}. {S1}: {c1}. {S2}: {c2}.", ", the {s0} {c0}, the {s1} {c1} and the {s2} {c2}", ". {S2} {c2}, {s0} {c0}, {s1} {c1}",
+    ". The last one is {c2}, the first {c0}, the second {c1}", " - {s0} {c0}, {s1} {c1}, {s2} {c2}",
+)  # fmt: skip
+SHORTENED = frozenset("lamp chair table car hat boat bottle tree house cup ball bag box train truck boot shoe balloon cake clock bear".split())
+# Around a phrase {b}, with its scenery: what is said first or last and is no part of the picture.
+AROUND = (
+    "I wish to give my bridge club something cheerful; {b} would do nicely", "our bridge club meets on Tuesdays and wants {b}", "My granddaughter is turning four. She asked for {b}", "granddaughter turns 4 on sunday!! {b} pls", "My boss says we need {b}", "boss wants this by noon: {b}", "For the bakery's window: {b}", "Our bakery opens on Monday - {b}",
+    "Release notes 3.2, header image: {b}", "release notes pic: {b}", "Summer sale! {b}", "MID-SEASON SALE title: {b}", "Black Friday banner. {b}", "lowkey obsessed w {b}", "lowkey want {b} rn", "ngl {b} would slap", "tbh all i need rn is {b}", "tbh just {b}", "rn im thinking {b}", "no cap {b} is my whole personality", "deadass give me {b}",
+    "Christmas card draft. {b}", "For our Christmas card: {b}", "Easter greeting: {b}", "easter card for the neighbours - {b}", "Wedding invitation, page 2: {b}", "It's for our silver wedding. {b}", "For the chess club's flyer: {b}", "The football team needs a new mug: {b}", "Dog groomer here! We would like {b}", "The fish shop on the corner ordered {b}",
+    "Book club, chapter nine. {b}", "Valentine's card: {b}", "Halloween party invite: {b}", "Mother's Day mug: {b}", "My hairdresser asked me for {b}", "The cat shelter's raffle: first prize is a print of {b}", "Flower shop opening! Please show {b}", "{b}. It's for the bridge club", "{b}, my boss is waiting", "{b} - a gift for grandpa, who turns eighty",
+    "{b}. The bakery will print it on bags", "{b}; for the release notes", "{b} (Easter card)", "{b}, wedding stationery", "{b} lol ngl", "{b} fr fr", "Sprint 14 retro, cover slide: {b}", "Quiz night round three: {b}", "From your friends at the tyre shop: {b}", "Get well soon card. {b}", "The plumber's van needs a logo: {b}", "yo my roommate bet you cant do {b}",
+    "smh nobody draws {b} anymore", "idk why but {b}", "Swim club T-shirt. {b}", "Dentist's waiting room, poster: {b}", "Teacher's desk calendar, May: {b}", "My train is late, so I write to you: {b}", "Grandma's birthday cake comes with a card: {b}", "{b}. My daughter's rabbit died and this will cheer her up", "Museum gift shop wants {b}",
+)  # fmt: skip
+PLAIN_OPENINGS = ("", "", "", "", "", "", "please: ", "draw ", "I'd like ", "picture of ", "Could you do ", "need ", "make me ", "one picture: ")
+ENDS = ("", "", "", "", "", ".", "!", ", please", ", thanks", ". That's all.", ". Nothing else.", ", thx", ". No text.")
+
+
+def hues(rng: np.random.Generator, count: int) -> list[str]:
+    """Different colours, each of one hue: 'X and Y respectively' has no 'red and white' in it."""
+    colours: list[str] = []
+    while len(colours) < count:
+        colour = colour_of(rng)
+        if colour not in colours and " and " not in colour:
+            colours.append(colour)
+    return colours
+
+
+def ended(rng: np.random.Generator, text: str, things: Sequence[Thing], *, none: float = 0.6, first: bool = True, around_it: bool = False) -> Whole:
+    """The brief with an opening where one fits in and, in most cases not, a background."""
+    background, said = scenery(rng, none=none)
+    start = pick(rng, PLAIN_OPENINGS) if first and text[:2] in ("a ", "an") else ""
+    text = start + text
+    if said:
+        mark = " " if text[-1] == "." else pick(rng, (". ", ", ", " - "))
+        text = f"{text}{mark}{upper(said) if mark in (' ', '. ') else said}" if start or around_it or rng.random() < 0.7 else f"{upper(said)}: {text}"
+    end = pick(rng, ENDS)
+    return Whole(text + (end.lstrip(".!") if text[-1] == "." else end), list(things), background)
+
+
+def short(thing: Thing, others: Sequence[Thing], rng: np.random.Generator) -> str:
+    """'lamp' for a floor lamp that was named before, now and then."""
+    last = thing.subject.split()[-1]
+    clear = all(last not in one.subject for one in others if one is not thing)
+    return last if last in SHORTENED and clear and rng.random() < 0.5 else thing.subject
+
+
+def colours_after(rng: np.random.Generator) -> Whole:
+    """'a snail on a mushroom, the snail is blue and the mushroom red'."""
+    count = 3 if rng.random() < 0.22 else 2
+    form, places = pick(rng, TRIOS if count == 3 else RELATED)
+    things = distinct(rng, count, 0.0)
+    style, capital = pick(rng, ("a", "a", "a", "a", "the", "")), rng.random() < 0.4
+    names = [bare(one) if style == "a" else f"{style} {one.said}".strip() for one in things]
+    text = form.format(*names)
+    colours, called = hues(rng, count), [short(one, things, rng) for one in things]
+    words = {f"{key}{i}": value for i in range(count) for key, value in (("s", called[i]), ("S", upper(called[i])), ("c", colours[i]), ("C", upper(colours[i])))}
+    if count == 2 and rng.random() < 0.1:  # only one of them has its colour said
+        i = int(rng.integers(2))
+        tail = pick(rng, (", the {s} {c}", ". The {s} is {c}", ". {S}: {c}.", "; make the {s} {c}", " ({s}: {c})", ", {s} in {c}"))
+        text += tail.format(s=called[i], S=upper(called[i]), c=colours[i])
+        things[i] = replace(things[i], colour=colours[i])
+    else:
+        text += pick(rng, TOLD_TRIO if count == 3 else TOLD_PAIR).format(**words)
+        things = [replace(one, colour=colour) for one, colour in zip(things, colours, strict=True)]
+    if rng.random() < 0.25:
+        around = pick(rng, AROUND)
+        if around.endswith("{b}") and (style == "a" and text[:2] in ("a ", "an") or around[:-4].endswith((":", ".", "!"))):
+            return ended(rng, around.format(b=text), put(things, places), first=False, around_it=True)
+    return ended(rng, upper(text) if capital else text, put(things, places))
+
+
+# {m} is 'two hearts'; the colours {0}, {1} … in the order of the objects, and their places.
+ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    2: (("{m}. 1 {0}. 1 {1}. {1} one above the {0} one.", BT), ("{m}. 1 {0}. 1 {1}. {0} one above the {1} one.", TB), ("{m}. One {0}. One {1}. The {1} one left of the {0} one.", RL), ("{m}. one {0}, one {1}. {0} one to the right of the {1} one", RL), ("{m}, 1 {0}, 1 {1}, {0} left", LR), ("{m}. One is {0}, one is {1}. The {1} one is on top", BT),
+        ("{m}, left one {0}, right one {1}", LR), ("{m}, right one {0}, left one {1}", RL), ("{m}: left {0}, right {1}", LR), ("{m}; the upper one {0}, the lower one {1}", TB), ("{m}, top one {0}, bottom one {1}", TB), ("{m}, bottom one {0}, top one {1}", BT), ("{m}: the first {0}, the second {1}", LR), ("{m}. The one behind is {0}, the one in front {1}", TB),
+        ("{m}, the one in front {0}, the one behind {1}", BT), ("{m}, {0} and {1} respectively", LR), ("{m}, one above the other: {0} above, {1} below", TB), ("{m} (1x {0}, 1x {1})", LR), ("{m}. {0}. {1}. Side by side.", LR), ("{m}, {0} one under the {1} one", BT), ("{m}, a {0} one behind a {1} one", TB), ("{m} - the {0} one sits top left, the {1} one bottom right", ("top left", "bottom right"))),
+    3: (("{m}: the first {0}, the second {1}, the third {2}", DEFAULT[3]), ("{m}. 1 {0}. 1 {1}. 1 {2}.", DEFAULT[3]), ("{m}, {0}, {1} and {2} respectively", DEFAULT[3]), ("{m}. First one {0}, second one {1}, third one {2}", DEFAULT[3]), ("{m}, left one {0}, middle one {1}, right one {2}", DEFAULT[3]), ("{m}; middle one {0}, left one {1}, right one {2}", ("center", "left", "right")),
+        ("{m}: top {0}, middle {1}, bottom {2}", COLUMN), ("{m} in a column, {0} above {1} above {2}", COLUMN), ("{m}. 1 {0}, 1 {1}, 1 {2}. The {0} one at the top, the {1} one bottom left, the {2} one bottom right", ("top", "bottom left", "bottom right")), ("{m}, the left two {0}, the right one {1}", DEFAULT[3]), ("{m}: right {0}, middle {1}, left {2}", ("right", "center", "left"))),
+    4: (("{m}: the first {0}, the second {1}, the third {2}, the fourth {3}", CORNERS), ("{m}, one per corner: top left {0}, top right {1}, bottom left {2}, bottom right {3}", CORNERS), ("{m}. {0} top left. {1} top right. {2} bottom left. {3} bottom right.", CORNERS), ("{m}, {0}, {1}, {2} and {3} respectively", CORNERS), ("{m}, the {0} one bottom right, the {1} one bottom left, the {2} one top right, the {3} one top left", CORNERS[::-1])),
+}  # fmt: skip
+NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+KINDS = {
+    kind: tuple(name for name in names.split(", ") if name in USUAL_COLOUR)
+    for kind, names in {
+        "birds": "robin, wren, sparrow, owl, penguin, parrot, pigeon, stork, heron, swan, goose, falcon, magpie, kingfisher, woodpecker, raven, crow, flamingo, toucan, blackbird, nightingale, finch, jay, pelican, canary, quail, peacock",
+        "fruits": "apple, banana, pear, cherry, lemon, lime, plum, peach, mango, papaya, kiwi, fig, strawberry, pineapple, apricot, coconut, pomegranate, nectarine, clementine, raspberry", "vegetables": "carrot, turnip, radish, cabbage, broccoli, cucumber, pea, beetroot, courgette, lettuce, potato, artichoke, cauliflower, kale, eggplant",
+        "animals": "cat, dog, fox, bear, lion, tiger, zebra, koala, wolf, horse, camel, donkey, hedgehog, badger, otter, llama, sheep, goat, snail, frog, elephant, giraffe, monkey, rabbit, kangaroo, moose", "tools": "hammer, saw, drill, wrench, screwdriver, axe, spanner, ladder, broom, whisk, ladle",
+        "instruments": "violin, cello, trumpet, harp, drum, guitar, piano, banjo, tuba, saxophone, trombone, accordion, mandolin, ukulele", "vehicles": "car, bus, truck, tractor, tram, train, bicycle, scooter, ambulance, helicopter, van, motorcycle, excavator", "insects": "bee, ant, ladybug, butterfly, wasp, dragonfly, beetle, grasshopper, moth, bumblebee",
+        "flowers": "rose, tulip, lily, daisy, sunflower, poppy, iris, orchid, daffodil, peony, carnation, snowdrop, crocus", "toys": "doll, ball, kite, teddy bear, rocking horse, toy train, drum, dice, rubber duck", "things": "book, lamp, clock, teapot, umbrella, key, candle, vase, cup, bell, pencil, suitcase, lantern, hat",
+    }.items()
+}  # fmt: skip
+NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    2: (("two {k}, {0} on the left and {1} on the right", LR), ("2 {k}: {0} above {1}", TB), ("two {k}, namely {0} and {1}", LR), ("two {k}, {0} under {1}", BT), ("two {k} - {0} right, {1} left", RL)),
+    3: (("three {k}: {0}, {1} and {2}", DEFAULT[3]), ("three {k}, namely {0}, {1} and {2}", DEFAULT[3]), ("3 {k} on top of each other, from top to bottom {0}, {1}, {2}", COLUMN), ("three {k}, left {0}, middle {1}, right {2}", DEFAULT[3]), ("three {k}, i.e. {0} in the middle, {1} on its left, {2} on its right", ("center", "left", "right"))),
+    4: (("four {k}, one in each corner, namely {0} top left, {1} top right, {2} bottom left and {3} bottom right", CORNERS), ("four {k}, one in each corner: {0}, {1}, {2}, {3}", CORNERS), ("four {k} in the corners, clockwise from top left: {0}, {1}, {2}, {3}", ("top left", "top right", "bottom right", "bottom left")), ("4 {k}. {0} bottom right, {1} bottom left, {2} top right, {3} top left", CORNERS[::-1]),
+        ("four {k}: {0}, {1}, {2} and {3}", CORNERS), ("four {k}, two above ({0} and {1}) and two below ({2} and {3})", CORNERS), ("the four corners have {k} in them: {0} top left, {1} bottom right, {2} top right, {3} bottom left", ("top left", "bottom right", "top right", "bottom left"))),
+}  # fmt: skip
+
+
+def named(rng: np.random.Generator, nouns: Sequence[str], count: int, coloured: bool) -> list[Thing]:
+    """Different things of these nouns."""
+    things = [Thing(noun, USUAL_COLOUR[noun], "", noun) for noun in map(str, rng.permutation(nouns)[:count])]
+    return [replace(one, colour=hue, said=f"{hue} {one.subject}") for one, hue in zip(things, hues(rng, count), strict=True)] if coloured else things
+
+
+def counts_first(rng: np.random.Generator) -> Whole:
+    """'2 hearts. 1 red. 1 pink. pink one above the red one.'; 'four birds, one in each corner, namely a robin …'."""
+    if rng.random() < 0.4:
+        count, kind = int(rng.choice([2, 3, 4], p=[0.2, 0.3, 0.5])), pick(rng, list(KINDS))
+        form, places = pick(rng, NAMELY[count])
+        things = named(rng, KINDS[kind], count, rng.random() < 0.45)
+        return ended(rng, form.format(*map(bare, things), k=kind), put(things, places), first=False)
+    count = int(rng.choice([2, 3, 4], p=[0.55, 0.33, 0.12]))
+    form, places = pick(rng, ONES[count])
+    (thing,), colours = distinct(rng, 1, 0.0), hues(rng, 4)
+    many = f"{pick(rng, (str(count), NUMBERS[count], NUMBERS[count]))} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    for i in range(count):
+        form = form.replace(f"a {{{i}}}", f"{article(colours[i])} {{{i}}}")
+    order = [colours[0], colours[0], colours[1]] if "left two" in form else colours
+    text = form.format(*colours, m=many)
+    return ended(rng, text, [replace(thing, colour=order[i], place=place) for i, place in enumerate(places)], first=False)
+
+
+LOWER, UPPER, LEFTS, RIGHTS = CORNERS[2:], CORNERS[:2], ("top left", "bottom left"), ("top right", "bottom right")
+# {x} 'a rabbit' for each m, {n} 'rabbits', {o} another thing; the places in the order of mention.
+CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("{x} in each of the two lower corners and, at the top in the middle, {o}", "mmo", (*LOWER, "top")), ("{x} in each of the two upper corners and {o} at the bottom", "mmo", (*UPPER, "bottom")), ("{x} in both lower corners, {o} at the top", "mmo", (*LOWER, "top")), ("{x} in both upper corners, {o} below in the middle", "mmo", (*UPPER, "bottom")),
+    ("{o} at the top, {n} in both lower corners", "omm", ("top", *LOWER)), ("{o} at the bottom, {n} in both upper corners", "omm", ("bottom", *UPPER)), ("{n} in all four corners; in the middle {o}", "mmmmo", DEFAULT[5]), ("{n} in all four corners", "mmmm", CORNERS), ("{n} in the four corners and {o} in the centre", "mmmmo", DEFAULT[5]), ("{x} in every corner, {o} in the middle", "mmmmo", DEFAULT[5]),
+    ("in the middle {o}, {x} in every corner", "ommmm", ("center", *CORNERS)), ("{o} in the middle; all four corners get {x}", "ommmm", ("center", *CORNERS)), ("the corners: {x} each. the middle: {o}", "mmmmo", DEFAULT[5]), ("four {n}, one in each corner; and in the middle {o}", "mmmmo", DEFAULT[5]), ("four {n} in the corners around {o}", "mmmmo", DEFAULT[5]),
+    ("{x} in both left corners, {o} on the right", "mmo", (*LEFTS, "right")), ("{x} in each of the two left corners and {o} on the right", "mmo", (*LEFTS, "right")), ("{n} in both right corners and {o} on the left", "mmo", (*RIGHTS, "left")), ("{o} on the left, {x} in each of the right corners", "omm", ("left", *RIGHTS)), ("{n} in the lower corners, nothing else", "mm", LOWER),
+    ("{x} in each upper corner", "mm", UPPER), ("two {n}, one in each of the lower corners", "mm", LOWER), ("two {n}, one in each of the left corners", "mm", LEFTS), ("two {n} in the right corners", "mm", RIGHTS), ("two {n} in opposite corners, top left and bottom right", "mm", ("top left", "bottom right")), ("two {n} in opposite corners: top right and bottom left", "mm", ("top right", "bottom left")),
+    ("{x} in the top left corner and {o} in the opposite corner", "mo", ("top left", "bottom right")), ("{x} in the lower left corner and, in the corner opposite, {o}", "mo", ("bottom left", "top right")), ("{o} in the upper right corner, {x} diagonally across from it in the lower left", "om", ("top right", "bottom left")), ("{x} in the upper corners, {y} in the lower corners", "mmoo", CORNERS),
+    ("{n} in the lower corners and {p} in the upper corners", "mmoo", (*LOWER, *UPPER)), ("left corners {n}, right corners {p}", "mmoo", (*LEFTS, *RIGHTS)), ("{x} in each lower corner, {y} in each upper corner, {z} in the middle", "mmooz", (*LOWER, *UPPER, "center")), ("{n} top left and bottom right, {p} in the two other corners", "mmoo", ("top left", "bottom right", "top right", "bottom left")),
+    ("{n} in all corners but the top right one, where {o} is", "mmmo", ("top left", *LOWER, "top right")), ("{x} in three corners; {o} in the fourth, bottom right", "mmmo", CORNERS), ("{o} in the middle between {n} in the two lower corners", "omm", ("center", *LOWER)), ("{o} in the middle, {x} in each of the two upper corners", "omm", ("center", *UPPER)),
+)  # fmt: skip
+
+
+def cornered(rng: np.random.Generator) -> Whole:
+    """'a rabbit in each of the two lower corners and, at the top in the middle, a lilac balloon'."""
+    form, kinds, places = pick(rng, CORNERED)
+    things = distinct(rng, 3, pick(rng, (0.0, 0.7, 0.9, 1.0)))
+    one, other, third = things
+    many = [one.said[: -len(one.subject)] + plural(one.subject) for one in things]
+    text = form.format(x=bare(one), n=many[0], o=bare(other), y=bare(other), p=many[1], z=bare(third))
+    by_kind = {"m": one, "o": other, "z": third}
+    return ended(rng, pick(rng, ("", "", "", "", "invitation: ", "card: ")) + text, put([by_kind[kind] for kind in kinds], places))
+
+
+def gridded_names(rng: np.random.Generator) -> Whole:
+    """'grid 3x3: apple, banana, …', 'row 1: … / row 2: …'; also told by columns."""
+    rows, columns = pick(rng, ((3, 3), (3, 3), (3, 3), (2, 2), (2, 3), (3, 2)))
+    count = rows * columns
+    coloured, form = rng.random(), rng.random()
+    kind = pick(rng, list(KINDS))
+    mixed = rng.random() < 0.6 or len(KINDS[kind]) < count
+    if mixed:
+        things = distinct(rng, count, 0.0) if coloured < 0.5 else [replace(one, colour=hue, detail="", said=f"{hue} {one.subject}") for one, hue in zip(distinct(rng, count, 0.0), hues(rng, count), strict=True)]
+    else:
+        things = named(rng, KINDS[kind], count, coloured > 0.5)
+    after = coloured > 0.5 and rng.random() < 0.25
+    names = [f"{one.subject} {pick(rng, ('({})', '({})')).format(one.colour)}" if after else one.said for one in things]
+    if rng.random() < 0.25:
+        names = [f"{article(name)} {name}" for name in names]
+    places: Sequence[str] = {(3, 3): DEFAULT[9], (2, 2): CORNERS, (2, 3): DEFAULT[6], (3, 2): PAIRS_OF_ROWS}[rows, columns]
+    sizes: dict[tuple[int, int], Sequence[str]] = {(3, 3): ("3x3", "3 x 3", "3 by 3", "3*3"), (2, 2): ("2x2", "2 x 2", "2 by 2"), (2, 3): ("2 rows x 3 columns", "two rows of three"), (3, 2): ("3 rows x 2 columns", "three rows of two")}
+    size = sizes[rows, columns]
+    joint = pick(rng, (", ", ", ", ", ", " | ", " "))
+    joint = ", " if joint == " " and any(" " in name for name in names) else joint
+    if form < 0.45:
+        text = pick(rng, ("grid {z}: {l}", "{z} grid: {l}", "{z}: {l}", "{z} grid with {l}", "{l}. Arrange them in a grid, {z}, row by row", "{l} - in a grid, {z}", "Grid, {z}, row by row from the top left: {l}", "{z} board, one thing per cell: {l}", "bingo card {z}: {l}", "Fill this grid, {z}: {l}")).format(z=pick(rng, size), l=joint.join(names))
+    elif form < 0.9 or rows == columns == 2:
+        lines = [joint.join(names[i * columns : (i + 1) * columns]) for i in range(rows)]
+        label = pick(rng, ("row {i}: {l}", "Row {i}: {l}", "{o} row: {l}", "r{i} {l}", "line {i}: {l}", "{l}"))
+        order: Sequence[str] = ("first", "second", "third") if rng.random() < 0.5 or rows == 2 else ("top", "middle", "bottom")
+        lines = [label.format(i=i + 1, o=order[i], l=line) for i, line in enumerate(lines)]
+        mark = pick(rng, (" / ", "\n", "; ", ". ")) if label != "{l}" else pick(rng, (" / ", "\n"))
+        text = pick(rng, (f"{pick(rng, size)} grid" + ("\n" if mark == "\n" else ": "), "" if label != "{l}" else "grid: ")) + mark.join(lines)
+    else:
+        places = {(3, 3): COLUMNS, (2, 3): ("top left", "bottom left", "top", "bottom", "top right", "bottom right"), (3, 2): (*COLUMNS[:3], *COLUMNS[6:])}[rows, columns]
+        lines = [joint.join(names[i * rows : (i + 1) * rows]) for i in range(columns)]
+        label = pick(rng, ("column {i}: {l}", "col {i}, top to bottom: {l}", "{o} column from the top: {l}"))
+        order = ("left", "middle", "right") if columns == 3 else ("left", "right")
+        text = pick(rng, ("; ", "\n", " / ")).join(label.format(i=i + 1, o=order[i], l=line) for i, line in enumerate(lines))
+    if coloured < 0.12:
+        (colour,) = hues(rng, 1)
+        things = [replace(one, colour=colour) for one in things]
+        text += pick(rng, (". All of them {c}", ". All in {c}", "; everything {c}", " (all {c})")).format(c=colour)
+    return ended(rng, text, put(things, places), none=0.75, first=False)
+
+
+def repeated(rng: np.random.Generator) -> Whole:
+    """'hearts and stars alternate like a checkerboard, starting with a heart top left'; 'whale whale whale, stacked'."""
+    if rng.random() < 0.45:
+        (one,) = distinct(rng, 1, 0.0)
+        one = replace(one, detail="", said=one.subject)
+        count = pick(rng, (2, 3, 3, 3))
+        way, places = pick(rng, ((", stacked", COLUMN), (", stacked from top to bottom", COLUMN), (", one below the other", COLUMN), (", in a column", COLUMN), (" on top of each other", COLUMN), (", in a row", DEFAULT[3]), (", side by side", DEFAULT[3]), (", all in one line from left to right", DEFAULT[3])))
+        end = pick(rng, (" - {w} of them{y}", " = {w} of them{y}", ". {W} of them{y}", " ({w} of them{y})", "{y}"))
+        colour = hues(rng, 1)[0] if rng.random() < 0.6 else ""
+        text = pick(rng, (" ", ", ", " ")).join([one.subject] * count) + end.format(w=NUMBERS[count], W=upper(NUMBERS[count]), y=way)
+        text += pick(rng, (", {c}", ", all {c}", ". {C}.", ". All of them {c}")).format(c=colour, C=upper(colour)) if colour else ""
+        return ended(rng, text, put([replace(one, colour=colour or one.colour)] * count, places if count == 3 else (places[0], places[2])), first=False)
+    one, two = distinct(rng, 2, 0.0)
+    one, two = (replace(thing, detail="", said=thing.subject) for thing in (one, two))
+    count, sizes = pick(rng, ((9, ("3x3", "3 by 3", "3 x 3")), (9, ("3x3", "tic-tac-toe style 3x3")), (4, ("2x2", "2 by 2")), (6, ("two rows of three", "2 rows x 3 columns"))))
+    x, n, m = bare(one), plural(one.subject), plural(two.subject)
+    text = pick(rng, (
+        "{z}: {n} and {m} alternate like a checkerboard, starting with {x} top left", "{n} and {m} alternate like on a chessboard, {z}, first {x} in the top left corner", "{z} grid, {n} and {m} alternating, {x} top left", "a checkerboard of {n} and {m}, {z}, with {x} in the top left", "{n} and {m}, alternating like chess squares in a {z} grid, starting top left with {x}",
+        "{z}, checkered: {n}, {m}, {n}, {m} and so on from the top left, no two alike side by side or one above the other",
+    )).format(z=pick(rng, sizes), n=n, m=m, x=x)  # fmt: skip
+    if rng.random() < 0.75:
+        one, two = (replace(thing, colour=hue) for thing, hue in zip((one, two), hues(rng, 2), strict=True))
+        text += pick(rng, (". {N} {c}, {m} {d}", ". {N} are {c}, {m} {d}", ". {M} are {d}, {n} are {c}", "; {n}: {c}, {m}: {d}", " ({n} {c}, {m} {d})", ". The {n} are {c} and the {m} {d}")).format(N=upper(n), M=upper(m), n=n, m=m, c=one.colour, d=two.colour)
+    pattern = (0, 1, 1, 0) if count == 4 else [i % 2 for i in range(count)]
+    return ended(rng, text, put([(one, two)[i] for i in pattern], DEFAULT[count]), none=0.8, first=False)
+
+
+def around(rng: np.random.Generator) -> Whole:
+    """'I wish to give my bridge club something cheerful; a crown over a heart would do nicely'."""
+    things, words = cast(rng, most=3)
+    text = joined(said_where(things, words))
+    if len(things) == 2 and rng.random() < 0.5:
+        form, places = pick(rng, [(form, places) for form, places in RELATED if form.startswith("{0}")])
+        text, things = form.format(*map(bare, things)), put(things, places)
+    background, said = scenery(rng, none=0.6)
+    return Whole(pick(rng, AROUND).format(b=text + (f" {said}" if said else "")) + pick(rng, ("", "", "", ".", " pls", ", thanks")), things, background)
+
+
+SETTINGS = ("width=1024", "height=768", "seed=7", "steps=30", "cfg=4.5", "quality=high", "format=png", "model=v2", "size=512x512", "seed=42", "guidance=6", "sampler=euler", "hd=true", "user=anna", "lang=en", "timeout=60", "upscale=false")
+
+
+def calls(rng: np.random.Generator) -> Whole:
+    """'width=1024 seed=7 prompt=one lime chameleon, desert', 'count=2 subject=cat colour=black bg=none', JSON."""
+    settings = [str(one) for one in rng.permutation(SETTINGS)[: int(rng.integers(1, 4))]]
+    background, value = field_of(rng, none=0.35)
+    form = rng.random()
+    if form < 0.5:
+        things, words = cast(rng, most=3, placed=0.4)
+        if background and background not in BACKGROUND_PHRASES:  # a bare 'brown' in a list would be some thing's colour
+            background = value = f"{value} background"
+        names = [f"{pick(rng, ('one ', article(one.said) + ' ', ''))}{one.said} {where}".strip() for one, where in zip(things, words, strict=True)]
+        prompt = ", ".join([*names, value] if value not in ("", "none") else names)
+        key = pick(rng, ("prompt", "prompt", "text", "p", "q", "input", "description"))
+        pairs = dict(one.split("=") for one in settings)
+        flags = " ".join(f"--{k} {v}" for k, v in pairs.items())
+        text = pick(rng, (
+            " ".join([*settings, f"{key}={prompt}"]), f"{key}={prompt}; " + "; ".join(settings), json.dumps({**pairs, key: prompt}), json.dumps({key: prompt, **pairs}), f'"{key}": "{prompt}",', f'draw {flags} --{key} "{prompt}"', f"--{key} '{prompt}' {flags}", f'client.images.create({key}="{prompt}", {", ".join(settings)})', f"POST /v1/images {key}={prompt}&{'&'.join(settings)}",
+            f'{{"{key}": "{prompt}"}}', f"/imagine {prompt} {flags}", f"[{' '.join(settings)}] {prompt}", f"{key}: {prompt}\n" + "\n".join(settings), f'curl -d "{key}={prompt}" /render',
+        ))  # fmt: skip
+        return Whole(text, things, background)
+    (one,), count = distinct(rng, 1, 0.0), int(rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1]))
+    one = replace(one, detail="", said=one.subject)
+    fields = {pick(rng, ("subject", "object", "what", "thing")): one.subject}
+    fields = {pick(rng, ("count", "amount", "qty", "how_many")): str(count)} | fields if count > 1 or rng.random() < 0.5 else fields
+    if rng.random() < 0.8:
+        one = replace(one, colour=colour_of(rng))
+        fields[pick(rng, ("colour", "color", "col", "fill"))] = one.colour
+    place = pick(rng, list(WHERE)) if count == 1 and rng.random() < 0.4 else ""
+    fields |= {pick(rng, ("pos", "position", "place")): place} if place else {}
+    fields |= {pick(rng, ("bg", "background", "backdrop")): value} if value else {}
+    if rng.random() < 0.5:
+        fields |= dict([settings[0].split("=")])
+    shape = rng.random()
+    if shape < 0.3:
+        text = json.dumps(fields)
+    elif shape < 0.4:
+        text = json.dumps(fields)[1:-1]
+    else:
+        sign, joint = pick(rng, (("=", " "), ("=", " "), ("=", "&"), ("=", ", "), (":", " "), (" = ", "; "), ("=", "\n"), (": ", "\n")))
+        text = joint.join(f'{k}{sign}"{v}"' if joint == " " and " " in v else f"{k}{sign}{v}" for k, v in fields.items())
+        text = pick(rng, ("", "", "", "", "draw ", "?", "make_image ")) + text
+    return Whole(text, put([one] * count, (place,) if place else DEFAULT[count]), background)
+
+
+COMMON = tuple(
+    noun
+    for noun in "elephant, giraffe, monkey, penguin, rabbit, turtle, butterfly, umbrella, castle, rocket, robot, mushroom, balloon, guitar, cactus, tulip, flower, whale, snail, house, horse, tiger, zebra, lion, frog, dragon, snake, parrot, crocodile, dinosaur, unicorn, mermaid, princess, witch, wizard, pirate, astronaut, bicycle, helicopter, tractor, train, truck, ambulance, airplane, pineapple, banana, strawberry, lemon, cherry, carrot, tomato, pumpkin, broccoli, pizza, hamburger, pancake, cupcake, chair, table, lamp, candle, clock, teapot, bottle, basket, violin, trumpet, piano, drum, snowman, lighthouse, windmill, squirrel, hedgehog, kangaroo, octopus, jellyfish, dolphin, shark, flamingo, swan, chicken, camel, donkey, hippo, crown, heart, star, feather, lantern, pencil, suitcase, telephone, camera, skeleton, ghost, spider, caterpillar, starfish, seahorse, raccoon, leopard, cheetah, gorilla, sunflower, scissors, ladder, hammer, mirror".split(", ")
+    if noun in USUAL_COLOUR
+)  # fmt: skip
+HEARD = (("ph", "f"), ("ck", "k"), ("ff", "f"), ("rr", "r"), ("ll", "l"), ("tt", "t"), ("nn", "n"), ("oo", "u"), ("ee", "ea"), ("ea", "ee"), ("ou", "ow"), ("ow", "ou"), ("igh", "ite"), ("gh", "g"), ("ie", "ei"), ("ai", "ay"), ("c", "k"), ("or", "er"), ("er", "ar"), ("le", "el"), ("y", "ie"), ("qu", "kw"), ("ur", "er"), ("ir", "er"), ("x", "ks"), ("z", "s"), ("e", "i"), ("o", "u"), ("a", "e"), ("i", "e"))
+WORDS = frozenset(word for name in (*USUAL_COLOUR, *PLAIN_COLOURS) for word in name.lower().split()) | frozenset("loin hose bare horn tale scar start plan plate planet pun heat hat hurt steer store star tower form from desert dessert forrester rider pearl path bench bleach loan lane least cluck sliver rum lump dawn last crow clown clock click wail wheel hers house pipe peer".split())
+
+
+def misspelt(word: str, rng: np.random.Generator) -> str:
+    """Another spelling that is no word itself: one letter lost, doubled or swapped, or as it sounds; sometimes two."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    for _ in range(20):
+        out = word
+        for _ in range(2 if len(word) > 7 and rng.random() < 0.3 else 1):
+            i, form = int(rng.integers(1, len(out) - 1)), rng.random()
+            heard = [pair for pair in HEARD if pair[0] in out[1:]]
+            if form < 0.4 and heard:
+                x, y = pick(rng, heard[:4])
+                out = out[0] + out[1:].replace(x, y, 1)
+            elif form < 0.58:
+                out = out[:i] + out[i + 1] + out[i] + out[i + 2 :]
+            elif form < 0.78:
+                out = out[: i + 1] + out[i:]
+            elif len(out) > 4:
+                out = out[:i] + out[i + 1 :]
+        if out != word and out not in WORDS:
+            return out
+    return word
+
+
+def misspellings(rng: np.random.Generator) -> Whole:
+    """'a giraf and a elefant in the forrest': the answer has the right spelling."""
+    count = int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))
+    rate, coloured = pick(rng, (0.7, 0.9, 1.0)), rng.random() < 0.7
+    palette = (*(c for c in PLAIN_COLOURS if c != "gray"), "turquoise", "violet", "golden", "silver", "beige", "lilac", "crimson", "emerald", "magenta", "dark blue", "light green", "dark red", "light brown")
+
+    def spelt(words: str) -> str:
+        return " ".join(misspelt(word, rng) if rng.random() < rate else word for word in words.split(" "))
+
+    things, names = [], []
+    places: Sequence[str] = DEFAULT[count]
+    for noun in map(str, rng.permutation(COMMON)[:count]):
+        colour = pick(rng, palette) if coloured and rng.random() < 0.85 else ""
+        thing = Thing(noun, colour or USUAL_COLOUR[noun], "", f"{colour} {noun}".strip())
+        said = spelt(thing.said)
+        names.append(pick(rng, ("a {}", "a {}", "{}", "one {}", "an {}" if said[0] in "aeiou" else "a {}")).format(said))
+        things.append(thing)
+    if count == 2 and rng.random() < 0.6:
+        form, places = pick(rng, RELATED)
+        text = " ".join(misspelt(w, rng) if w[0] != "{" and rng.random() < 0.12 else w for w in form.split(" ")).format(*names)
+    else:
+        text = pick(rng, (" and ", ", ", ", ")).join(names) if count > 1 else names[0]
+    background = ""
+    if rng.random() < 0.55:
+        background = pick(rng, list(BACKGROUND_PHRASES))
+        said = background if rng.random() < 0.5 else pick(rng, [p for p in BACKGROUND_PHRASES[background] if len(p.split()) < 5])
+        text += pick(rng, (" ", ", ", " ")) + spelt(said)
+    return Whole(pick(rng, ("", "", "", "plese draw ", "pls ", "i wnat ", "can yuo draw ", "pictur of ")) + text + pick(rng, ("", "", "", " thanx", " plz", " tank you")), put(things, places), background)
+
+
+# Plain backgrounds of a colour {c}, as said and as answered; nothing at all is answered with nothing.
+BACKDROPS: tuple[tuple[str, str], ...] = (
+    *((said, said) for said in ("against {an} {c} background", "on {an} {c} background", "on plain {c}", "on {c}", "on solid {c}", "against plain {c}", "on {an} {c} backdrop", "in front of {an} {c} backdrop", "against {an} {c} wall", "over {an} {c} background", "{c} background", "plain {c} background", "solid {c} backdrop", "{c} backdrop", "on {c} paper", "on a flat {c} background", "on a uniformly {c} background")),
+    *((said, value) for said, value in (("backdrop: {c}, plain", "{c}, plain"), ("backdrop: {c}", "{c}"), ("background: plain {c}", "plain {c}"), ("bg: {c}", "{c}"), ("bg={c}", "{c}"), ("the background is {c}", "{c}"), ("the background should be plain {c}", "plain {c}"), ("background colour {c}", "{c}"), ("with {an} {c} background", "{c} background"), ("make the background {c}", "{c}"), ("Background solid {c}, no texture", "solid {c}"))),
+    *((said, "") for said in ("no bg", "no background", "background: none", "without any background", "bg none", "no backdrop, nothing behind", "no scenery", "without scenery")),
+)  # fmt: skip
+SIZES = ("large", "tiny", "small", "big", "huge", "very large", "little", "medium-sized", "giant", "enormous", "miniature", "very small", "extra large", "life-sized", "massive")
+
+
+def plain_grounds(rng: np.random.Generator) -> Whole:
+    """'a large fox against a pale blue background', 'a tiny crab on plain mint': a size is no colour."""
+    things, words = cast(rng, most=3, placed=0.4, coloured=pick(rng, (0.0, 0.6, 1.0)))
+    for i, one in enumerate(things):
+        if not one.detail and rng.random() < 0.4:
+            size = pick(rng, SIZES)
+            things[i] = replace(one, detail=size, said=f"{size} {one.said}")
+    names = said_where(things, words)
+    text = pick(rng, (joined(names), joined(names), ", ".join(names)))
+    said, value = pick(rng, BACKDROPS)
+    (colour,) = hues(rng, 1)
+    colour = pick(rng, ("{}", "{}", "pale blue", "dark blue", "mint", "light grey", "pale yellow", "dusty pink", "deep red", "soft lilac", "off-white", "very light green")).format(colour)
+    said, value = (words.format(c=colour, an=article(colour)) for words in (said, value))
+    prepositional = said.split()[0] in ("against", "on", "in", "over", "with", "without")
+    text = f"{text} {said}" if prepositional and rng.random() < 0.6 else pick(rng, (f"{text}, {said}", f"{text}. {upper(said)}", f"{text}; {said}", f"{upper(said)}. {upper(text)}", f"{text} - {said}", f"{text} ({said})"))
+    return Whole(text + pick(rng, ("", "", "", ".", " please", ", thx")), things, value)
+
+
+# (weight, form)
+TURNS: tuple[tuple[float, Callable[[np.random.Generator], Whole]], ...] = (
+    (2.4, colours_after), (1.6, counts_first), (1.3, cornered), (1.1, gridded_names), (0.8, repeated), (1.1, around), (1.1, calls), (1.2, misspellings), (1.1, plain_grounds),
+)  # fmt: skip
+
+
+def turn_brief(rng: np.random.Generator) -> Whole:
+    weights = np.array([weight for weight, _ in TURNS])
+    return TURNS[int(rng.choice(len(weights), p=weights / weights.sum()))][1](rng)
