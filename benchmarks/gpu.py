@@ -1,6 +1,6 @@
 """What regional control costs in the full Hunyuan-DiT on one CUDA GPU, random weights: python -m benchmarks.gpu
 
-    python -m benchmarks.gpu                          # seven minutes on an H100, most of them compiling
+    python -m benchmarks.gpu                          # three minutes on an H200
     python -m benchmarks.gpu --steps 10 --no-compile  # one minute
 
 Writes docs/gpu.md anew after each row, so that an interrupted run keeps what it had.
