@@ -1,12 +1,14 @@
 """The synthetic briefs of the planner's training: whatever their answers say stands in the brief."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from ditpipe.prompts.layout import PLACES
 from training.brief_parts import Whole, plural
+from training.brief_turns import TURNS, misspellings
 from training.brief_voices import VOICES
 from training.brief_words import BACKGROUND_PHRASES, KNOWN, OTHERS
 from training.briefs import body_of, brief_and_answer
@@ -19,6 +21,23 @@ def test_answers_of_voices_stand_in_the_brief(index: int) -> None:
     rng, (_, voice) = np.random.default_rng(index), VOICES[index]
     for _ in range(60):
         stands(voice(rng, body_of))
+
+
+@pytest.mark.parametrize("form", [form for _, form in TURNS if form is not misspellings])
+def test_answers_of_turns_stand_in_the_brief(form: Callable[[np.random.Generator], Whole]) -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        whole = form(rng)
+        stands(whole)
+        assert len({thing.place for thing in whole.things}) == len(whole.things), whole
+
+
+def test_what_is_misspelt_is_spelt_right_in_the_answer() -> None:
+    rng = np.random.default_rng(4)
+    every = [(whole, thing) for whole in (misspellings(rng) for _ in range(200)) for thing in whole.things]
+    assert all(thing.subject in USUAL_COLOUR for _, thing in every)
+    missing = [thing.subject for whole, thing in every if thing.subject not in whole.text.lower()]
+    assert len(missing) > 100  # else nothing would be misspelt
 
 
 def stands(whole: Whole) -> None:

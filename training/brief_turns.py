@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (tables of words read better in one line each)
 """Turns of phrase that planners get wrong: colours told after the objects, counts first, corners, full grids.
 
 And words in front that are no objects, calls of a program, strong misspellings, plain backgrounds. Each form makes a

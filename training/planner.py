@@ -2,14 +2,16 @@
 
     python -m training.planner --minutes 80                            # resumes; 5 CPU seconds a step of 8 briefs
     python -m training.planner --minutes 9 --batch 64 --every 200      # on a GPU; 0.18 s a step on an H200
-    python -m training.planner --from-shipped                          # begins with the shipped adapter
+    python -m training.planner --from-shipped --seed 12                # begins with the shipped adapter, other briefs
     python -m training.planner --publish                               # ships what training/work/ holds
-    python -m training.planner --model qwen2.5-coder-1.5b              # the better planner, once it was pulled
+    python -m training.planner --model qwen2.5-coder-1.5b --batch 4    # the better planner, once it was pulled
 
 The adapter is written to training/work/ at every checkpoint, and into agent/embedded/ by --publish.
-The shipped one saw 1,524 steps of 8 briefs (three hours of one CPU core), then 2,800 steps of 64 with the forms of
-brief_arrangements.py and brief_voices.py beside the others (8.5 minutes of one H200, which also trained the
-transformer). The loss of an answer's token fell from 0.031 at the start of that to 0.003, and was still falling.
+The shipped one of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes of
+one H200, which also trained the transformer), 728 steps of 8 of the short answers, and 1,434 steps of 64 with the forms
+of brief_turns.py (5 minutes of one H200, shared with the other adapter; the loss of an answer's token fell from 0.014
+to 0.003). That of Qwen2.5-Coder saw 786 steps of 4 (an hour of one CPU core) and in those 5 minutes 1,542 of 64 (0.051
+to 0.012). Both were still falling.
 """
 
 import argparse
