@@ -1,8 +1,12 @@
 """What the trainings share, and the shortened forward pass of the pocket transformer."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import BertTokenizer
 
 from ditpipe.renderer import hunyuan
@@ -91,3 +95,28 @@ def test_drawn_batches_are_the_same_for_the_same_number() -> None:
             assert which.shape[0] == 6 and owner.shape == (6, 64) and owner.max() <= which.shape[1]
             assert which.max() < len(a.deep.ids)
     assert (drawing(4)[0].rows != one[0].rows).any()
+
+
+def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "WORK", tmp_path)
+
+    def trained(steps: int) -> tuple[list[int], torch.Tensor]:
+        torch.manual_seed(0)
+        model, seen = torch.nn.Linear(3, 1), list[int]()
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+            seen.append(step)
+            return (model(torch.ones(2, 3)) - 5).square().mean(), {}
+
+        weights = loop.train("tiny", model, [optimiser], loss_of, steps=steps, every=2, warmup=1)
+        return seen, weights["weight"].clone()
+
+    assert trained(4)[0] == [0, 1, 2, 3]
+    first = (tmp_path / "tiny.png").read_bytes()
+    seen, weights = trained(8)
+    assert seen == [4, 5, 6, 7] and (tmp_path / "tiny.png").read_bytes() != first
+    rows = [json.loads(line) for line in (tmp_path / "tiny.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8] and rows[-1]["loss"] < rows[0]["loss"]
+    with Image.open(tmp_path / "tiny.png") as plot:
+        assert plot.size == (840, 480) and len(plot.convert("L").getcolors() or []) > 10

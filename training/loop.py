@@ -100,6 +100,22 @@ def keep_figures(*stages: str, folder: Path = SHIPPED) -> None:
     (folder / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
+def plot_losses(log: Path) -> Path:
+    """Draws a stage's log, the mean loss between two checkpoints by the step, as a PNG beside it; returns its path."""
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([row["step"] for row in rows], [row["loss"] for row in rows], marker=".")
+    title = f"{log.stem}: {rows[-1]['loss']:.4f} after {rows[-1]['seconds'] / 60:.1f} minutes"
+    axes.set(title=title, xlabel="step", ylabel="loss", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    path = log.with_suffix(".png")
+    figure.savefig(path, dpi=120)
+    return path
+
+
 def save_atomically(state: Any, path: Path) -> None:
     """torch.save that never leaves half a file behind."""
     draft = path.with_suffix(".tmp")
@@ -144,8 +160,8 @@ def train(
 ) -> dict[str, torch.Tensor]:
     """Runs `loss_of(step)` until `steps`, or for `minutes` in all, going on from training/work/NAME.pt if it exists.
 
-    Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and
-    `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of the stage
+    Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and plotted in NAME.png,
+    and `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of the stage
     `after`, if there is one. Returns the weights to ship (the average, if one is kept).
     """
     WORK.mkdir(parents=True, exist_ok=True)
@@ -204,6 +220,7 @@ def train(
                     row |= on_checkpoint(step + 1, weights)
                 with log.open("a") as out:
                     out.write(json.dumps(row) + "\n")
+                plot_losses(log)
                 save_atomically(
                     {
                         "model": model.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
