@@ -160,8 +160,8 @@ def train(
 ) -> dict[str, torch.Tensor]:
     """Runs `loss_of(step)` until `steps`, or for `minutes` in all, going on from training/work/NAME.pt if it exists.
 
-    Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and plotted in NAME.png,
-    and `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of the stage
+    Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and plotted beside it,
+    and `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of stage
     `after`, if there is one. Returns the weights to ship (the average, if one is kept).
     """
     WORK.mkdir(parents=True, exist_ok=True)
