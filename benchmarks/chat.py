@@ -22,7 +22,7 @@ MARKS = ("<!-- transcript -->", "<!-- end of transcript -->")
 def main() -> None:
     """Has the conversation, and writes it between the marks of docs/chat.md and its pictures to docs/chat.png."""
     with tempfile.TemporaryDirectory() as folder:
-        session = Sessions(Agent(sessions=Path(folder))).new()
+        session = Sessions(Agent(planner="embedded", sessions=Path(folder))).new()
         lines = []
         for message in MESSAGES:
             for event in session.say(message):

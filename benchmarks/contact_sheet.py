@@ -33,7 +33,7 @@ def main() -> None:
     draw = ImageDraw.Draw(sheet)
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
-        painter = Agent(rounds=3, out=Path(folder))
+        painter = Agent(planner="embedded", rounds=3, out=Path(folder))
         for i, brief in enumerate(BRIEFS):
             best = painter.paint(brief).best
             right = sum(not one.problem for one in best.critique.regions) if best.critique else 0

@@ -23,7 +23,8 @@ PATIENCE = 600_000  # milliseconds
 @contextmanager
 def page_server(folder: Path) -> Iterator[str]:
     """Yields the address of a server over an empty folder of sessions."""
-    command = [str(Path(sys.executable).with_name("ditpipe")), "web", "--port=0", f"--sessions={folder}"]
+    ditpipe = str(Path(sys.executable).with_name("ditpipe"))
+    command = [ditpipe, "web", "--planner=embedded", "--port=0", f"--sessions={folder}"]
     log = folder / "server.log"
     with log.open("w") as out:
         server = subprocess.Popen(command, stderr=out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import torch
 
 if TYPE_CHECKING:
     from ditpipe import Renderer
+
+os.environ["DITPIPE_PLANNER"] = "embedded"  # whatever else was pulled on this machine
 
 
 @pytest.fixture(scope="session")
