@@ -143,5 +143,5 @@ def test_one_centred_object_needs_no_place_words() -> None:
 
 
 def test_unknown_chat_model_says_what_can_be_given() -> None:
-    with pytest.raises(ModelError, match="give 'embedded', 'qwen2.5-coder-1.5b'"):
+    with pytest.raises(ModelError, match="give 'qwen2.5-coder-1.5b', 'embedded'"):
         chat_model("no-such-model")
