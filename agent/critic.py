@@ -21,6 +21,7 @@ from ..renderer.pipeline import RenderResult
 from ..renderer.scorer import Scorer
 from .chat_models import structured_reply
 from .planner import REPAIRS, problem_lines
+from .rounds import standing
 
 
 class Critic(Protocol):
@@ -30,7 +31,7 @@ class Critic(Protocol):
 
 
 class EmbeddedCritic:
-    """The pocket world's own scorer, loaded on first use. The scene's score is the mean of its regions'."""
+    """The pocket world's own scorer, loaded on first use. The scene's score is the mean of its judged regions'."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -44,12 +45,15 @@ class EmbeddedCritic:
         texts = [region.prompt.text for region in plan.regions]
         fits = self.scorer.score(image, [region.box for region in plan.regions], texts)
         scores = [
-            RegionScore(name=region.name, score=min(1.0, fit.score), seen=fit.seen, problem=fit.problem)
+            RegionScore(name=region.name, score=fit.score, seen=fit.seen, problem=fit.problem)
             for region, fit in zip(plan.regions, fits, strict=True)
         ]
         right = sum(not one.problem for one in scores)
-        mean = sum(one.score for one in scores) / len(scores)
-        return Critique(score=mean, regions=scores, summary=f"{right} of {len(scores)} regions show what was asked")
+        judged = [one.score for one in scores if one.score is not None]
+        summary = f"{right} of {len(scores)} regions show what was asked"
+        if len(judged) < len(scores):
+            summary = f"{summary}; {len(scores) - len(judged)} cannot be judged" if judged else "nothing can be judged"
+        return Critique(score=sum(judged) / len(judged) if judged else None, regions=scores, summary=summary)
 
 
 class VisionCritic:
@@ -88,6 +92,8 @@ def _matching(critique: Critique, plan: ScenePlan) -> Critique:
     wanted = sorted(region.name for region in plan.regions)
     if sorted(one.name for one in critique.regions) != wanted:
         raise ValueError(f"regions: give exactly one entry for each of {', '.join(wanted)}")
+    if (critique.score is None) != all(one.score is None for one in critique.regions):
+        raise ValueError("score: null if no region is judged, and only then")
     return critique
 
 
@@ -96,15 +102,15 @@ def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple
     if critic is None:
         return [(result, None) for result in results]
     verdicts = [critic.critique(result.image, result.request.edited_plan) for result in results]
-    best_first = sorted(range(len(results)), key=lambda i: -verdicts[i].score)
+    best_first = sorted(range(len(results)), key=lambda i: -standing(verdicts[i]))
     return [(results[i], verdicts[i]) for i in best_first]
 
 
 def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:
-    """What to change after a round, in each region below `threshold`: a new seed; from the second round on also its
-    low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
-    None if every region is good enough."""
-    weak = [one for one in critique.regions if one.score < threshold]
+    """What to change after a round, in each judged region below `threshold`: a new seed; from the second round on also
+    its low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
+    None if every judged region is good enough."""
+    weak = [one for one in critique.regions if one.score is not None and one.score < threshold]
     if not weak:
         return None
     changes = []

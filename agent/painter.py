@@ -85,10 +85,21 @@ class Agent:
     def critic(self) -> Critic | None:
         if self._models is not self:
             return self._models.critic
-        if self._critic or self.settings.critic == "none":
+        name = self.settings.critic
+        if name == "auto":  # the embedded critic learnt the pocket model's world, and can judge no other
+            name = "embedded" if self.renderer.model == "pocket" else "none"
+        if self._critic or name == "none":
             return self._critic
+        return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat(name))
+
+    @property
+    def unjudged(self) -> str:
+        """Why nobody judges this agent's pictures, in one line; empty if somebody does or nobody was wanted."""
+        if self.settings.critic != "auto" or self.critic:
+            return ""
         return (
-            EmbeddedCritic() if self.settings.critic == "embedded" else VisionCritic(self._chat(self.settings.critic))
+            f"pictures of {self.renderer.model} are not judged, and nothing is drawn again: the embedded critic knows "
+            "the pocket model's world only; name a vision model as the critic"
         )
 
     def _chat(self, name: str) -> Any:

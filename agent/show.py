@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from ..prompts.scene import ScenePlan
+from .answering import figure
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -60,10 +61,12 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                         live.console.print(f"  note: {warning}", style="yellow", markup=False)
                     steps.update(bar, description="looking at it", total=None)
                 case Critiqued(number, critique):
-                    live.console.print(f"  round {number}: {critique.score:.2f}", style="bold")
+                    live.console.print(f"  round {number}: {figure(critique.score)}", style="bold")
                     for region in critique.regions:
                         said = region.problem or f"sees {region.seen}"
-                        live.console.print(f"    {region.score:.2f} {region.name}: {said}", markup=False)
+                        live.console.print(f"    {figure(region.score)} {region.name}: {said}", markup=False)
+                    if critique.score is None:
+                        live.console.print("  nothing is drawn again: no region could be judged", style="yellow")
                 case Revised(_, revision):
                     names = ", ".join(change.name for change in revision.changes)
                     live.console.print(f"  drawing again: {names}", style="yellow", markup=False)

@@ -60,7 +60,8 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
 
     def critique(image: Image.Image, plan: ScenePlan) -> Critique:
         if agent.critic is None:
-            raise ValueError("no critic is set up here: the setting critic is 'none'")
+            why = agent.unjudged or "the setting critic is 'none'"
+            raise ValueError(f"no critic is set up here: {why}")
         return agent.critic.critique(image, plan)
 
     return critique

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from chat_program import FixedPlanner, sessions
 from PIL import Image
-from test_agent import Verdicts
+from test_agent import Blind, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
 from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.sessions import Store, Turn
+from ditpipe.agent.web.view import studio_value
 from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.messages import Heard
 from ditpipe.prompts.scene import RegionChange
@@ -66,6 +67,18 @@ def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
     assert session.title == BRIEF[:59] + "…" and session.plan is not None
     assert session.picture_path and read_request(session.picture_path).edited_plan == session.plan
     assert session.head and session.head.reply.startswith("Here is a red cat")
+
+
+def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
+    turn = said(session, BRIEF)
+    assert "Not as it should be: cat: cannot judge it. Not judged: rocket: cannot judge it." in turn.reply
+    shown = studio_value(session, None)
+    assert [one["score"] for one in shown["scores"]] == [0.2, None]
+    assert [one["current"] for one in shown["candidates"]] == [True, False]
+    blind = sessions(tmp_path / "blind", agent_of(tiny, critic=Blind(), candidates=2, rounds=1)).new()
+    said(blind, BRIEF)
+    assert [one["current"] for one in studio_value(blind, None)["candidates"]] == [True, False]
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:

@@ -167,6 +167,13 @@ def test_questions_are_answered_from_plan_and_critique(message: str, answer: str
     assert (one.kind, one.reply) == ("question", answer)
 
 
+def test_what_was_not_judged_is_said_to_be_so() -> None:
+    cat = RegionScore(name="cat", score=None, seen="blue car", problem="cannot judge 'cat'")
+    blind = Critique(score=None, regions=[cat])
+    assert heard("what's on the left?", critique=blind).reply == "A red cat (not judged)."
+    assert heard("how good is it?", critique=blind).reply == "Not judged. cat: cannot judge 'cat'."
+
+
 @pytest.mark.parametrize(
     "message, brief",
     [("start over: a green turtle", "a green turtle"), ("New picture: two Owls in Paris", "two Owls in Paris"),
