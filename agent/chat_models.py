@@ -4,17 +4,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
+import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import DitpipeError, ModelError
 from .local_models import LOCAL_MODELS
 
 TRANSPORT_FAULTS = (
     openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
+    httpx.TransportError, httpx2.TransportError,  # what other providers let through: langchain-ollama, for one
 )  # fmt: skip
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
 
@@ -55,17 +58,19 @@ def structured_reply(
     """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON).
 
     Connection faults, time-outs, rate limits and server errors are tried three times, `wait` seconds apart and longer;
-    then ModelError. Nothing here validates: the caller decides how to repair.
+    then ModelError, as for any other error of a provider. Nothing here validates: the caller decides how to repair.
     """
-    runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
     retrying = Retrying(
         retry=retry_if_exception_type(TRANSPORT_FAULTS), stop=stop_after_attempt(3), reraise=True,
         wait=wait_exponential_jitter(multiplier=wait, max=20),
     )  # fmt: skip
     try:
+        runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
         answer: Any = retrying(runnable.invoke, list(messages))
-    except openai.OpenAIError as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except DitpipeError:
+        raise
+    except Exception as error:  # each provider's package has errors of its own
+        reason = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
         raise ModelError(f"the chat model did not answer: {reason}") from error
     raw = answer["raw"]
     text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)

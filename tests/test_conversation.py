@@ -16,6 +16,7 @@ from test_agent import Blind, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
+from ditpipe.agent.listener import Shown
 from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.sessions import Store, Turn
 from ditpipe.agent.web.view import studio_value
@@ -79,6 +80,20 @@ def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) ->
     blind = sessions(tmp_path / "blind", agent_of(tiny, critic=Blind(), candidates=2, rounds=1)).new()
     said(blind, BRIEF)
     assert [one["current"] for one in studio_value(blind, None)["candidates"]] == [True, False]
+
+
+class Broken:
+    """A listener with a fault that nobody foresaw."""
+
+    def hear(self, message: str, shown: Shown) -> Heard:
+        raise TypeError("unforeseen")
+
+
+def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    session = Sessions(agent_of(tiny, sessions=tmp_path), listener=Broken()).new()
+    turn = said(session, BRIEF)
+    assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
+    assert session.unfinished is None and "unforeseen" in caplog.text
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:

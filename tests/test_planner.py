@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import httpx2
 import openai
 import pytest
@@ -101,6 +102,17 @@ def test_a_time_out_is_tried_again() -> None:
 def test_three_time_outs_are_a_model_error() -> None:
     with scripted(time_out(), time_out(), time_out()) as model, pytest.raises(ModelError, match="did not answer"):
         structured_reply(model, PlannerAnswer, [], wait=0.01)
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx2.ConnectError("refused")])
+def test_a_fault_below_the_provider_is_tried_again(fault: Exception) -> None:
+    with scripted(fault, fault, GOOD) as model:
+        assert structured_reply(model, PlannerAnswer, [], wait=0.01)[0] == GOOD
+
+
+def test_any_other_error_of_a_provider_is_a_model_error_of_one_line() -> None:
+    with scripted(KeyError("choices")) as model, pytest.raises(ModelError, match="did not answer: KeyError: 'choices'"):
+        structured_reply(model, PlannerAnswer, [])
 
 
 @pytest.mark.parametrize("brief, problem", [("  ", "empty"), ("x" * 100_000, "100,000 characters")])
