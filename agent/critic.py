@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from PIL import Image
-from pydantic import ValidationError
 
 from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
@@ -19,8 +18,7 @@ from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, 
 from ..prompts.templates import words
 from ..renderer.pipeline import RenderResult
 from ..renderer.scorer import Scorer
-from .chat_models import structured_reply
-from .planner import REPAIRS, problem_lines
+from .chat_models import valid_reply
 from .rounds import standing
 
 
@@ -75,17 +73,11 @@ class VisionCritic:
             {"type": "image_url", "image_url": {"url": picture}},
         ]
         messages: list[BaseMessage] = [SystemMessage(words("critic")), HumanMessage(question)]  # type: ignore[arg-type]
-        for attempt in range(REPAIRS + 1):
-            raw, parsed = structured_reply(self.chat_model, Critique, messages)
-            try:
-                return _matching(Critique.model_validate(parsed), plan)
-            except ValueError as error:
-                problem = problem_lines(error) if isinstance(error, ValidationError) else str(error)
-                if attempt == REPAIRS:
-                    message = f"the critic's answer stayed invalid after {REPAIRS} repairs: {problem}"
-                    raise CritiqueError(message, reply=raw) from error
-                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
-        raise AssertionError("unreachable")
+
+        def read(parsed: Any) -> Critique:
+            return _matching(Critique.model_validate(parsed), plan)
+
+        return valid_reply(self.chat_model, Critique, messages, read, failed=CritiqueError, who="critic")
 
 
 def _matching(critique: Critique, plan: ScenePlan) -> Critique:

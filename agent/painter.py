@@ -13,11 +13,11 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
-from ..prompts.errors import RunError
+from ..prompts.errors import CritiqueError, PlanningError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.masks import seen_regions
-from ..renderer.picture import copy_result, read_request
+from ..renderer.picture import copy_result, read_request, write
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
@@ -208,6 +208,10 @@ class Agent:
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
+            except (PlanningError, CritiqueError) as error:
+                reply = folder / "reply.txt"
+                write(reply, error.reply.encode())
+                raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
             except sqlite3.Error as error:
                 raise RunError(
                     f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Prompt = Annotated[str, Field(max_length=1000)]
-Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
-
 MAX_REGIONS = 16
 MAX_BRIEF = 4000
+MAX_PROMPT = 1000
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
 
 
 def optional(default: Any, **about: Any) -> Any:

@@ -16,7 +16,7 @@ from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
 from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
 from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.show import show
-from ditpipe.prompts.errors import CritiqueError, RunError
+from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
 from ditpipe.prompts.scene import Critique, RegionScore
 from ditpipe.renderer.picture import png_bytes, read_request
 
@@ -196,6 +196,12 @@ def test_a_vision_critic_is_repaired_like_the_planner() -> None:
     with scripted("a", "b", "c") as model, pytest.raises(CritiqueError) as caught:
         VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
     assert caught.value.reply == "c"
+
+
+def test_the_last_invalid_reply_is_kept_in_the_run_folder(tiny: Renderer, tmp_path: Path) -> None:
+    with scripted("hm", "no", "a cat, perhaps") as model, pytest.raises(PlanningError, match=r"in .*reply\.txt"):
+        Agent(renderer=tiny, planner=Planner(model)).paint(BRIEF, folder=tmp_path / "run")
+    assert (tmp_path / "run" / "reply.txt").read_text() == "a cat, perhaps"
 
 
 def test_a_second_revision_also_asks_more_strongly() -> None:

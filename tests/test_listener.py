@@ -263,7 +263,7 @@ def test_a_model_is_asked_again_about_what_cannot_be() -> None:
     with scripted(wrong, '{"kind": "unclear", "reply": "Which dog?"}') as model:
         assert ModelListener(model).hear("another dog", Shown(plan=PLAN)).reply == "Which dog?"
     assert "the plan has cat, rocket" in str(model.asked[1][-1].content)
-    with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="not understood"):
+    with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
         ModelListener(model).hear("another dog", Shown(plan=PLAN))
     with scripted(wrong, '{"kind": "new brief", "brief": "a dog"}') as model:
         assert ModelListener(model).hear("a dog", Shown()).brief == "a dog"

@@ -50,6 +50,20 @@ def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
     assert caught.value.reply == "never"
 
 
+def test_a_name_is_cut_so_that_a_second_one_has_room() -> None:
+    long = "a" * 60
+    with scripted(reply(thing(long, "red", "left"), thing(long, "blue", "right"))) as model:
+        plan = Planner(model).plan(f"two {long}s at night, a red {long} on the left and a blue {long} on the right")
+    assert [region.name for region in plan.regions] == ["a" * 55, "a" * 55 + " 2"]
+
+
+def test_an_answer_that_is_too_long_for_a_plan_is_asked_again() -> None:
+    wordy = reply(*(thing("cat" * 15, "red" * 10, "left") for _ in range(16)))
+    with scripted(wordy, GOOD) as model:
+        assert Planner(model).plan(BRIEF) == plan_of_the_good_reply()
+    assert "at most 1000; say less of each" in str(model.asked[1][-1].content)
+
+
 def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
     rows = [["cat", "red", "striped", "left"], ["dog", "blue", "", "right"]]
     wrong = json.dumps({"objects": rows, "background": "at night", "mood": "soft moonlight"})
