@@ -63,7 +63,7 @@ def build_graph(
         request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
         folder = Path(state["folder"]) / f"round-{number}"
         paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
-        tool = render(lambda step: emit(Stepped(number, 1, step)), base)
+        tool = render(lambda step: emit(Stepped(number, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
         asked = request.model_dump() | {"paths": [str(path) for path in paths]}
         drawn = []

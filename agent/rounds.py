@@ -82,8 +82,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Stepped:
+    """A step of a round, counted over all its candidates."""
+
     round: int
-    candidate: int
     step: Step
 
 

@@ -53,9 +53,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     live.console.print(f"planned by {planner}", style="dim")
                     live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
-                case Stepped(number, candidate, step):
-                    name = f"round {number} of {rounds}" + (f" ({candidate})" if candidate > 1 else "")
-                    steps.update(bar, description=name, total=step.total, completed=step.index)
+                case Stepped(number, step):
+                    steps.update(bar, description=f"round {number} of {rounds}", total=step.total, completed=step.index)
                 case Rendered(_, _, _, warnings):
                     for warning in warnings:
                         live.console.print(f"  note: {warning}", style="yellow", markup=False)

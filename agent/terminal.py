@@ -102,7 +102,7 @@ class TerminalChat:
                         case Planned(plan):
                             self.draw_layout(plan)
                             progress.update(bar, description="drawing")
-                        case Stepped(number, _, step):
+                        case Stepped(number, step):
                             name = "drawing" if number == 1 else f"round {number}"
                             progress.update(bar, description=name, total=step.total, completed=step.index)
                             if step.index % PREVIEW_EVERY == 0 and step.index < step.total and live.console.is_terminal:

@@ -120,7 +120,7 @@ class _Watch:
                 return {"text": "Planning the picture …" if event.heard.kind == "new brief" else "Working on it …"}
             case Planned():
                 return {"text": "This is the layout; drawing begins …", "stoppable": True}
-            case Stepped(number, _, step):
+            case Stepped(number, step):
                 return self._step(number, step)
             case Rendered():
                 return {"text": "Looking at it …", "total": 0, "done": 0}
