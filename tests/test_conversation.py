@@ -239,11 +239,11 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
     assert last(reopened.approve()).reply == "That did not work: no plan waits for a yes"
 
 
-def test_a_waiting_plan_is_dropped_by_an_undo_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
+def test_a_waiting_plan_is_dropped_by_a_no_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
     said(session, BRIEF, "yes", "start over: two dogs")
     assert session.waiting
-    assert said(session, "undo").reply == "The plan is dropped; nothing was drawn."
+    assert said(session, "no").reply == "The plan is dropped; nothing was drawn."
     assert session.waiting is None and len(session.states) == 1
     said(session, "start over: two dogs", "start over: three dogs")
     assert session.waiting and session.waiting.brief == "three dogs"
