@@ -19,6 +19,7 @@ from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
 from ditpipe.agent.listener import Shown
 from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.sessions import Store, Turn
+from ditpipe.agent.web.desk import Desk
 from ditpipe.agent.web.view import studio_value
 from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.messages import Heard
@@ -94,6 +95,21 @@ def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplo
     turn = said(session, BRIEF)
     assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
     assert session.unfinished is None and "unforeseen" in caplog.text
+
+
+def test_the_page_says_that_a_turn_could_not_be_followed(session: Session) -> None:
+    warm = threading.Event()
+    warm.set()
+    desk = Desk(threading.Lock(), warm)
+
+    def broken(one: Session) -> Iterator[Any]:
+        yield from ()
+        raise TypeError("unforeseen")
+
+    assert desk.start(session, broken)
+    while desk.progress(session.id):
+        threading.Event().wait(0.01)
+    assert desk.complaint(session.id) == "an internal error; the log says more"
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:
