@@ -99,6 +99,8 @@ def _follow(agent: Any, events: Any, as_json: bool) -> None:
     from .show import show
 
     signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
+    if agent.unjudged and not as_json:
+        people.print(f"note: {agent.unjudged}", style="yellow", markup=False)
     try:
         console = Console(quiet=True) if as_json else people
         painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
@@ -277,14 +279,15 @@ def critique(
     """Judge a picture against a plan, region by region."""
     scene, settings = _read_plan(plan_file), _settings(critic=critic, base_url=base_url)
     from ..renderer.picture import open_image
+    from .answering import figure
     from .painter import Agent
 
-    judge = Agent(settings=settings).critic
-    if judge is None:
-        raise ValueError("--critic none judges nothing; give 'embedded' or a vision model")
-    verdict = judge.critique(open_image(picture), scene)
-    lines = [f"{verdict.score:.2f}  {verdict.summary}"]
-    lines += [f"{one.score:.2f}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
+    agent = Agent(settings=settings)
+    if agent.critic is None:
+        raise ValueError(agent.unjudged or "--critic none judges nothing; give 'embedded' or a vision model")
+    verdict = agent.critic.critique(open_image(picture), scene)
+    lines = [f"{figure(verdict.score)}  {verdict.summary}"]
+    lines += [f"{figure(one.score)}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
     _say(as_json, verdict.model_dump(), "\n".join(lines))
 
 

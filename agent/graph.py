@@ -13,7 +13,7 @@ from langgraph.types import interrupt
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import write
 from ..renderer.pipeline import RenderRequest, Step
-from .rounds import Critiqued, Planned, Rendered, Revised, Stepped
+from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, standing
 from .settings import Settings
 
 
@@ -63,7 +63,7 @@ def build_graph(
         request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
         folder = Path(state["folder"]) / f"round-{number}"
         paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
-        tool = render(lambda step: emit(Stepped(number, 1, step)), base)
+        tool = render(lambda step: emit(Stepped(number, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
         asked = request.model_dump() | {"paths": [str(path) for path in paths]}
         drawn = []
@@ -81,7 +81,7 @@ def build_graph(
                 shown = _shown(one).model_dump()
                 verdict = critique.invoke(call | {"args": {"plan": shown, "path": one["path"]}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
-        best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
+        best = max(verdicts, key=_standing)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
         write(Path(best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
@@ -122,7 +122,11 @@ def build_graph(
 
 def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The best round so far, from which the loop goes on: a revision that made things worse is not built upon."""
-    return max(tried, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0, default=None)
+    return max(tried, key=_standing, default=None)
+
+
+def _standing(one: dict[str, Any]) -> float:
+    return standing(Critique.model_validate(one["critique"]) if one["critique"] else None)
 
 
 def _shown(drawn: dict[str, Any]) -> ScenePlan:

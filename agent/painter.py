@@ -13,11 +13,11 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
-from ..prompts.errors import RunError
+from ..prompts.errors import CritiqueError, PlanningError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.masks import seen_regions
-from ..renderer.picture import copy_result, read_request
+from ..renderer.picture import copy_result, read_request, write
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
@@ -85,10 +85,21 @@ class Agent:
     def critic(self) -> Critic | None:
         if self._models is not self:
             return self._models.critic
-        if self._critic or self.settings.critic == "none":
+        name = self.settings.critic
+        if name == "auto":  # the embedded critic learnt the pocket model's world, and can judge no other
+            name = "embedded" if self.renderer.model == "pocket" else "none"
+        if self._critic or name == "none":
             return self._critic
+        return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat(name))
+
+    @property
+    def unjudged(self) -> str:
+        """Why nobody judges this agent's pictures, in one line; empty if somebody does or nobody was wanted."""
+        if self.settings.critic != "auto" or self.critic:
+            return ""
         return (
-            EmbeddedCritic() if self.settings.critic == "embedded" else VisionCritic(self._chat(self.settings.critic))
+            f"pictures of {self.renderer.model} are not judged, and nothing is drawn again: the embedded critic knows "
+            "the pocket model's world only; name a vision model as the critic"
         )
 
     def _chat(self, name: str) -> Any:
@@ -197,6 +208,10 @@ class Agent:
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
+            except (PlanningError, CritiqueError) as error:
+                reply = folder / "reply.txt"
+                write(reply, error.reply.encode())
+                raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
             except sqlite3.Error as error:
                 raise RunError(
                     f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"

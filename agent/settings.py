@@ -17,7 +17,11 @@ class Settings(BaseSettings):
         description="'auto' (the best local one that is here), a local one from `ditpipe models`, "
         "or a LangChain model name such as openai:gpt-5",
     )
-    critic: str = Field(default="embedded", description="'embedded', 'none', or a LangChain vision model name")
+    critic: str = Field(
+        default="auto",
+        description="'auto' (the embedded one for the pocket model, none for others), 'embedded', 'none', "
+        "or a LangChain vision model name",
+    )
     base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
     api_key: SecretStr | None = Field(default=None, description="key for that endpoint")
     rounds: int = Field(default=3, ge=1, le=20, description="most rounds of render, critique and revise")

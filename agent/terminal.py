@@ -44,6 +44,8 @@ class TerminalChat:
         if self.console.is_terminal:
             _ask_the_terminal()
         self.greet()
+        if unjudged := self.sessions.agent.unjudged:
+            self.console.print(f"note: {unjudged}", style="yellow", markup=False)
         if interactive:
             signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
             threading.Thread(target=self._warm_up, daemon=True).start()
@@ -100,7 +102,7 @@ class TerminalChat:
                         case Planned(plan):
                             self.draw_layout(plan)
                             progress.update(bar, description="drawing")
-                        case Stepped(number, _, step):
+                        case Stepped(number, step):
                             name = "drawing" if number == 1 else f"round {number}"
                             progress.update(bar, description=name, total=step.total, completed=step.index)
                             if step.index % PREVIEW_EVERY == 0 and step.index < step.total and live.console.is_terminal:
@@ -126,7 +128,7 @@ class TerminalChat:
         )
         if turn.status == "done" and (turn.kind in ("undo", "redo") or (drawn and turn.picture)):
             self.show_picture()
-        if turn.critique and turn.picture:
+        if turn.critique and turn.critique.score is not None and turn.picture:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
         if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.number == 1:

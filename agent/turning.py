@@ -5,6 +5,7 @@ Whatever takes long is written down before it begins, so that it can be finished
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from .walking import steps_back, steps_forward
 
 if TYPE_CHECKING:
     from .conversation import Session
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,16 @@ def guarded(session: Session, turn: Turn, doing: Doing) -> Iterator[ChatEvent]:
             raise
     except (DitpipeError, ValueError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-        failed = {"status": "failed", "reply": f"That did not work: {reason}"}
-        turn = session.store.update(session.id, _now(session, turn).model_copy(update=failed))
+        turn = _failed(session, turn, reason)
+    except Exception:  # a turn left pending would be tried again at each start
+        log.exception("turn %s of session %s failed", turn.number, session.id)
+        turn = _failed(session, turn, "an internal error; the log says more")
     yield Replied(turn)
+
+
+def _failed(session: Session, turn: Turn, reason: str) -> Turn:
+    failed = {"status": "failed", "reply": f"That did not work: {reason}"}
+    return session.store.update(session.id, _now(session, turn).model_copy(update=failed))
 
 
 def _now(session: Session, turn: Turn) -> Turn:

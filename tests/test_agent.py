@@ -1,19 +1,22 @@
 """The loop with a tiny renderer, a scripted planner and a scripted critic: rounds, best, resume, repaint."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from plans import plan_of
+from rich.console import Console
 from scripted import scripted
 from test_planner import BRIEF, GOOD
 
 from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
-from ditpipe.agent.critic import VisionCritic, revise
+from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
 from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
-from ditpipe.prompts.errors import CritiqueError, RunError
+from ditpipe.agent.show import show
+from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
 from ditpipe.prompts.scene import Critique, RegionScore
 from ditpipe.renderer.picture import png_bytes, read_request
 
@@ -36,7 +39,7 @@ class Verdicts:
         return Critique(score=score, regions=scores)
 
 
-def agent(tiny: Renderer, critic: Verdicts | None, tmp_path: Path, **options: Any) -> Agent:
+def agent(tiny: Renderer, critic: Critic | None, tmp_path: Path, **options: Any) -> Agent:
     return Agent(renderer=tiny, critic=critic, size=96, steps=2, out=tmp_path / "runs", **options)
 
 
@@ -83,6 +86,48 @@ def test_what_came_out_well_is_kept_to_the_pixel(tiny: Renderer, tmp_path: Path)
     assert before.crop(right).tobytes() == after.crop(right).tobytes()
     assert before.crop((0, 0, 48, 96)).tobytes() != after.crop((0, 0, 48, 96)).tobytes()
     assert read_request(second.path) == second.request
+
+
+class Blind:
+    """A critic that judges only the regions that it is told; its score is the mean of those."""
+
+    def __init__(self, **scores: float) -> None:
+        self.scores = {name.replace("_", " "): score for name, score in scores.items()}
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        regions = [
+            RegionScore(name=r.name, score=self.scores.get(r.name), seen="?", problem="cannot judge it")
+            for r in plan.regions
+        ]
+        judged = list(self.scores.values())
+        return Critique(score=sum(judged) / len(judged) if judged else None, regions=regions)
+
+
+def test_the_loop_ends_where_nothing_can_be_judged(tiny: Renderer, tmp_path: Path) -> None:
+    (only,) = agent(tiny, Blind(), tmp_path, rounds=3, candidates=2).paint(BRIEF, plan=plan_of(2)).rounds
+    assert only.score is None and only.path.name == "candidate-1.png"
+
+
+def test_what_cannot_be_judged_is_kept_as_it_is(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Blind(thing_0=0.1), tmp_path, rounds=2).paint(BRIEF, plan=plan_of(2))
+    assert [one.score for one in painting.rounds] == [0.1, 0.1]
+    assert painting.rounds[1].request.edits[0].names == ["thing 0"]
+
+
+def test_by_default_only_pictures_of_the_pocket_model_are_judged(tiny: Renderer, tmp_path: Path) -> None:
+    other = Agent(renderer=tiny, size=96, steps=2, out=tmp_path)
+    assert other.critic is None and "are not judged" in other.unjudged
+    assert other.paint(BRIEF, plan=plan()).best.score is None
+    assert isinstance(Agent().critic, EmbeddedCritic) and not Agent().unjudged
+    assert isinstance(Agent(renderer=tiny, critic="embedded").critic, EmbeddedCritic)
+    assert not Agent(renderer=tiny, critic="none").unjudged
+
+
+def test_the_terminal_says_that_nothing_was_judged(tiny: Renderer, tmp_path: Path) -> None:
+    console = Console(file=StringIO(), width=200)
+    show(agent(tiny, Blind(), tmp_path).stream(BRIEF, plan=plan()), console, rounds=3, planner="nobody")
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "round 1: –" in told and "nothing is drawn again: no region could be judged" in told
 
 
 def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
@@ -151,6 +196,12 @@ def test_a_vision_critic_is_repaired_like_the_planner() -> None:
     with scripted("a", "b", "c") as model, pytest.raises(CritiqueError) as caught:
         VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
     assert caught.value.reply == "c"
+
+
+def test_the_last_invalid_reply_is_kept_in_the_run_folder(tiny: Renderer, tmp_path: Path) -> None:
+    with scripted("hm", "no", "a cat, perhaps") as model, pytest.raises(PlanningError, match=r"in .*reply\.txt"):
+        Agent(renderer=tiny, planner=Planner(model)).paint(BRIEF, folder=tmp_path / "run")
+    assert (tmp_path / "run" / "reply.txt").read_text() == "a cat, perhaps"
 
 
 def test_a_second_revision_also_asks_more_strongly() -> None:

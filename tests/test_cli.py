@@ -136,8 +136,14 @@ def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: P
     refused(run("render", "plan.json", *options, "--set", "cat.colour=red", cwd=tmp_path), "feather, strength")
     done = run("render", "plan.json", *options, "--candidates", "2", cwd=tmp_path)
     scores = [one["score"] for one in json.loads(done.stdout)["pictures"]]
-    assert len(scores) == 2 and scores == sorted(scores, reverse=True), done.stderr
+    assert scores == [None, None], done.stderr  # nobody judges the pictures of this model unless told to
     assert (tmp_path / "plan-1.png").read_bytes() != (tmp_path / "plan-2.png").read_bytes()
+
+
+def test_a_picture_that_nobody_judged_has_no_score(tmp_path: Path) -> None:
+    done = run("paint", "a red cat", "--critic", "none", "--steps", "1", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["score"] is None and told["rounds"][0]["score"] is None, done.stderr
 
 
 def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import plan_of
-from studios import drawn, expected, tiny_agent
+from studios import TwoThings, drawn, expected, tiny_agent
+from test_agent import Verdicts
 
-from ditpipe import Critique, Renderer, ScenePlan
+from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
+from ditpipe.renderer.pipeline import Step
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
 
@@ -153,6 +155,21 @@ def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
     listener, order = Listener(), {"plan": plan_of(2).model_dump(), "steps": 5}
     tools["render_picture"].invoke(order, {"callbacks": [listener]})
     assert listener.steps == [(step, 5) for step in range(1, 6)]
+
+
+def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, tmp_path: Path) -> None:
+    critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
+    painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
+    studio = studio_of(painter, largest=256)
+    steps: list[Step] = []
+    (works,) = studio.crew.values()
+    works["paint"]({"brief": "a red cat"}, tmp_path / "direct", steps.append)
+    assert [(one.index, one.total) for one in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
+    critic.scores += [0.2, 0.1, 0.3, 0.4]
+    jobs = list(studio.follow(studio.order("paint", {"brief": "a red cat"}, caller="local")))
+    studio.close()
+    assert [one.step for one in jobs] == sorted(one.step for one in jobs)
+    assert (jobs[-1].status, jobs[-1].step, jobs[-1].steps) == ("done", 9, 9)
 
 
 def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) -> None:
