@@ -18,7 +18,7 @@ from studios import expected
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
-from ditpipe.renderer.pipeline import OnStep, Step
+from ditpipe.renderer.pipeline import OnStep, RenderRequest, Step
 from ditpipe.tools.jobs import MAX_ATTEMPTS, Job, Jobs
 from ditpipe.tools.studio import Studio, Work
 from ditpipe.tools.works import renderer_works
@@ -189,11 +189,14 @@ ORDER_AND_DRAW = """
 import sys
 from pathlib import Path
 from ditpipe import Renderer
+from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.studio import Studio
 from ditpipe.tools.works import renderer_works
 import json
 
-studio = Studio(Path(sys.argv[1]), {"cpu": renderer_works(Renderer(sys.argv[2], device="cpu"))})
+renderer = Renderer(sys.argv[2], device="cpu")
+works = renderer_works(renderer, lambda plan: RenderRequest(plan=plan, model=renderer.model))
+studio = Studio(Path(sys.argv[1]), {"cpu": works})
 job = studio.order("render", json.loads(sys.argv[3]), caller="ann")
 for now in studio.follow(job, patience=60):
     print(now.id, now.step, flush=True)
@@ -215,7 +218,9 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
-    one = Studio(tmp_path, {"cpu": renderer_works(tiny)})
+    one = Studio(
+        tmp_path, {"cpu": renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model))}
+    )
     job = one.jobs.get(job_id, caller="ann")
     assert job.status == "running" and job.step < 60
     one.open()

@@ -17,10 +17,11 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import plan_of
-from studios import drawn, expected, tiny_agent
+from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 
-from ditpipe import Critique, Renderer, ScenePlan
+from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
+from ditpipe.renderer.picture import read_request
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
 
@@ -210,3 +211,21 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
     *_, tool_message, last = answer["messages"]
     assert tool_message.artifact.status == "done" and Path(tool_message.artifact.path).exists()
     assert last.content == "Here it is."
+
+
+def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
+    agent = Agent(
+        renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
+        step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
+    )  # fmt: skip
+    studio = studio_of(agent)
+    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
+    edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact
+    for picture in (drawn_plan, edited):
+        request = read_request(Path(picture.path))
+        assert request.model_copy(update={"edits": []}) == agent.request(plan_of(2))
+    other_path = call(tools["render_picture"], plan=plan_of(2).model_dump(), seed=1, steps=2).artifact.path
+    other = read_request(Path(other_path))
+    assert (other.seed, other.steps, other.step_cache) == (1, 2, 0.2)
+    studio.close()

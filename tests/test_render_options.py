@@ -19,7 +19,7 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.picture import read_request
 from ditpipe.renderer.pipeline import RenderRequest
-from ditpipe.tools.contract import edit_of
+from ditpipe.tools.contract import edit_of_upload
 
 
 def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Pat
     for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
         request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
         with pytest.raises(ValueError, match="options or files of its own machine"):
-            edit_of(studio, request, revision)
+            edit_of_upload(studio, request, revision)
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:

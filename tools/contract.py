@@ -27,9 +27,9 @@ class RenderOrder(Contract):
     """A plan to draw."""
 
     plan: ScenePlan = Field(description="what is where: the scene and its regions")
-    seed: Seed = Field(default=0, description="seed of the noise; the same seed gives the same picture")
-    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
-    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
+    seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
+    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the server's")
 
 
 class PaintOrder(Contract):
@@ -39,7 +39,7 @@ class PaintOrder(Contract):
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
-    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
     rounds: int | None = Field(default=None, ge=1, le=5, description="most rounds of draw and mend; null: default")
     candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
 
@@ -131,15 +131,21 @@ def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: s
 
 
 def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
-    """The order that draws a revision into the picture of a request, which may be a stranger's word. Raises ValueError
-    if the plan has no such region, or if it takes too much to draw."""
+    """The order that draws a revision into the picture of a request. Raises ValueError if the plan has no such region,
+    or if the picture is too large."""
     changed = revision.apply(request.edited_plan)
     check_size(studio, changed.width, changed.height)
+    return EditOrder(request=request, revision=revision)
+
+
+def edit_of_upload(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
+    """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
+    what only its own machine has, or if it takes too much to draw."""
     if request.files or request.compile:
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
     if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
         raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
-    return EditOrder(request=request, revision=revision)
+    return edit_of(studio, request, revision)
 
 
 def check_size(studio: Studio, width: int | None, height: int | None) -> None:

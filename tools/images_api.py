@@ -17,7 +17,7 @@ from ..prompts.errors import RenderError
 from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision
 from ..renderer.models import Checkpoint
 from ..renderer.picture import request_in
-from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, check_size, edit_of
+from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, check_size, edit_of_upload
 from .gate import Signer, caller_of
 from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
 from .jobs import Job
@@ -130,7 +130,7 @@ def _edits(
     meant = max(plan.regions, key=lambda region: _alike(region.box, box))
     if _alike(meant.box, box) >= SAME_PLACE:
         changes = [RegionChange(name=meant.name, prompt=prompt, box=box, seed=seed) for seed in seeds]
-        return [("edit", edit_of(studio, request, Revision(changes=[change]))) for change in changes]
+        return [("edit", edit_of_upload(studio, request, Revision(changes=[change]))) for change in changes]
     names = {region.name for region in plan.regions}
     name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
     top = min(100, 1 + max(region.z_order for region in plan.regions))

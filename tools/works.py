@@ -1,24 +1,26 @@
 """What a renderer can do for a studio: draw a plan, and draw changed regions into a picture and keep the rest."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..prompts.scene import ScenePlan
 from ..renderer.picture import png_bytes
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest
 from .contract import EditOrder, RenderOrder
 from .studio import Work
 
 
-def renderer_works(renderer: Renderer) -> dict[str, Work]:
-    """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again."""
+def renderer_works(renderer: Renderer, request: Callable[[ScenePlan], RenderRequest]) -> dict[str, Work]:
+    """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again.
+
+    `request` of a plan has the server's settings; an order says what differs from them.
+    """
 
     def render(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = RenderOrder.model_validate(asked)
-        request = RenderRequest(
-            plan=order.plan, model=renderer.model, seed=order.seed, steps=order.steps,
-            guidance_scale=order.guidance_scale,
-        )  # fmt: skip
-        return png_bytes(renderer.render(request, on_step))
+        said = order.model_dump(include={"seed", "steps", "guidance_scale"}, exclude_none=True)
+        return png_bytes(renderer.render(request(order.plan).model_copy(update=said), on_step))
 
     def edit(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = EditOrder.model_validate(asked)
