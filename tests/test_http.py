@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from http_servers import listening
 from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
@@ -17,10 +18,11 @@ from PIL import Image
 from plans import plan_of
 from studios import expected, tiny_agent
 
-from ditpipe import Renderer, ScenePlan
+from ditpipe import Renderer, RenderRequest, RenderResult, ScenePlan
 from ditpipe.agent.toolbox import critique_of, planned, studio_of
+from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import CHECKPOINTS
-from ditpipe.renderer.picture import request_in
+from ditpipe.renderer.picture import png_bytes, request_in
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
 
@@ -30,7 +32,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
     app = http_service(
         studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -98,10 +100,35 @@ def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer,
     answer = client.images.edit(
         image=tmp_path / "picture.png", mask=tmp_path / "mask.png", prompt="a blue dog", output_format="png"
     )
-    plan = request_in(first_of(answer), name="picture").plan
+    after = first_of(answer)
+    plan = request_in(after, name="picture").edited_plan
     assert plan.regions[:2] == plan_of(2).regions and plan.scene == plan_of(2).scene
     assert plan.regions[2].prompt.text == "a blue dog"
     assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
+    left = (0, 0, 16, 96)
+    assert after.crop(left).tobytes() == Image.open(tmp_path / "picture.png").crop(left).tobytes()
+
+
+@pytest.mark.parametrize("hole", [(50, 0, 96, 96), (48, 0, 96, 48)])  # a region of the plan, and none
+def test_an_edit_keeps_what_made_the_picture_or_is_refused(client: OpenAI, tiny: Renderer, hole: Any) -> None:
+    mask, holed = Image.new("RGBA", (96, 96), "black"), BytesIO()
+    mask.paste((0, 0, 0, 0), hole)
+    mask.save(holed, "PNG")
+
+    def edit(**options: Any) -> RenderRequest:
+        request = RenderRequest.model_validate({"plan": plan_of(2), "model": tiny.model, "steps": 2} | options)
+        picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
+        answer = client.images.edit(image=picture, mask=holed.getvalue(), prompt="a blue dog")
+        return request_in(first_of(answer), name="picture")
+
+    made = edit(depth=preset("regions"), step_cache=0.2, guidance_scale=2, seed=5, together=[5, 6])
+    assert (made.depth, made.step_cache, made.guidance_scale, made.seed, made.together) == (
+        preset("regions"), 0.2, 2, 5, [5, 6],
+    )  # fmt: skip
+    lora = {"file": {"path": "/lora.safetensors", "sha256": "0" * 64}}
+    for wrong, said in (({"model": "sdxl"}, "'sdxl' drew this picture"), ({"loras": [lora]}, "files of its own")):
+        with pytest.raises(BadRequestError, match=said):
+            edit(**wrong)
 
 
 def test_openai_edits_a_region_of_the_plan_and_all_else_stays(client: OpenAI, tiny: Renderer) -> None:
@@ -196,7 +223,7 @@ def service_with(tiny: Renderer, folder: Path, **limits: Any) -> Any:
     studio = studio_of(agent, **limits)
     return http_service(
         studio, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        plan=lambda *asked: planned(agent, *asked),
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked),
     )  # fmt: skip
 
 

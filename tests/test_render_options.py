@@ -55,7 +55,7 @@ def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Pat
     for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
         request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
         with pytest.raises(ValueError, match="options or files of its own machine"):
-            edit_of_upload(studio, request, revision)
+            edit_of_upload(studio, request, revision, here=RenderRequest(plan=plan_of(2)))
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:

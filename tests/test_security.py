@@ -42,7 +42,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("keys"))
     app = http_service(
         studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -185,7 +185,7 @@ def test_web_pages_cannot_use_the_visitors_browser(tiny: Renderer, tmp_path: Pat
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
         studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         assert curl(f"{address}/v1/models")[0] == 200
@@ -251,14 +251,15 @@ def test_decompression_bombs_are_refused(tiny: Renderer) -> None:
 
 def test_an_uploaded_picture_cannot_name_a_model_or_a_file(tiny: Renderer, address: str, tmp_path: Path) -> None:
     """The request inside an upload is a caller's word: only its plan, seed and settings are taken."""
-    request = {"plan": plan_of(2).model_dump(), "model": "/etc", "seed": 1, "steps": 2}
-    notes = PngImagePlugin.PngInfo()
-    notes.add_itxt("ditpipe", json.dumps({"request": request}))
-    Image.new("RGB", (96, 96)).save(tmp_path / "image.png", pnginfo=notes)
     Image.new("RGBA", (96, 96)).save(tmp_path / "mask.png")
     files = ["-F", f"image=@{tmp_path / 'image.png'}", "-F", f"mask=@{tmp_path / 'mask.png'}", "-F", "prompt=a dog"]
-    status, text = curl(f"{address}/v1/images/edits", *files, key=ANN)
-    assert status == 200
+    for model, right in (("/etc", 400), (tiny.model, 200)):
+        request = {"plan": plan_of(2).model_dump(), "model": model, "seed": 1, "steps": 2}
+        notes = PngImagePlugin.PngInfo()
+        notes.add_itxt("ditpipe", json.dumps({"request": request}))
+        Image.new("RGB", (96, 96)).save(tmp_path / "image.png", pnginfo=notes)
+        status, text = curl(f"{address}/v1/images/edits", *files, key=ANN)
+        assert status == right and ("only" in text and "draws here" in text) == (right == 400)
     drawn = Image.open(BytesIO(base64.b64decode(json.loads(text)["data"][0]["b64_json"])))
     assert request_in(drawn, name="picture").model == tiny.model
 

@@ -138,10 +138,14 @@ def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditO
     return EditOrder(request=request, revision=revision)
 
 
-def edit_of_upload(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
+def edit_of_upload(
+    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest
+) -> EditOrder:
     """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
-    what only its own machine has, or if it takes too much to draw."""
-    if request.files or request.compile:
+    what is not `here`, a request with this server's settings, or if it takes too much to draw."""
+    if request.model != here.model:
+        raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
+    if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
     if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
         raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")

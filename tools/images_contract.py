@@ -18,7 +18,8 @@ class ImageSettings(BaseModel):
     n: int = Field(default=1, ge=1, le=10, description="how many pictures")
     size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$", description="'auto' or WIDTHxHEIGHT")
     quality: Literal["auto", "low", "medium", "standard", "high", "hd"] = Field(
-        default="auto", description="low: half the model's steps; high: half as many again"
+        default="auto",
+        description="low: half the model's steps; high: half as many again; an edit takes the picture's own steps",
     )
     response_format: Literal["url", "b64_json"] = Field(default="b64_json", description="the picture, or a link to it")
     output_format: Literal["png", "jpeg", "webp"] = Field(default="png", description="PNG carries its plan inside")
