@@ -2,14 +2,15 @@
 
 import json
 import os
+from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from ..prompts.errors import RunError
 from .request import RenderRequest, RenderResult
@@ -42,7 +43,7 @@ def write(path: Path, content: bytes) -> None:
 
 def write_result(path: Path, result: RenderResult) -> None:
     """The picture as `path`, a PNG, and its latents beside it, from which an edit goes on without drawing it again."""
-    write(_latents(path), save({"latents": result.latents}))
+    write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
     write(path, png_bytes(result))
 
 
@@ -57,18 +58,26 @@ def copy_result(source: Path, target: Path) -> None:
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:
-    """What `write_result` wrote, bit for bit; without latents beside it the request that the picture carries.
+    """What `write_result` wrote, bit for bit; without its latents beside it the request that the picture carries.
 
     Either can be edited; a request is drawn first. Raises RunError if it is no picture of ditpipe's.
     """
     request = read_request(path)
     try:
-        latents = load(_latents(path).read_bytes())["latents"]
+        with safe_open(_latents(path), "pt") as kept:
+            drawn = (kept.metadata() or {}).get(KEY)
+            latents = kept.get_tensor("latents")
     except FileNotFoundError:
         return request
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
+    if drawn not in (None, _digest(request)):  # another picture has been written over the one that they are of
+        return request
     return RenderResult(request, open_image(path), latents, 0.0)
+
+
+def _digest(request: RenderRequest) -> str:
+    return sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _latents(path: Path) -> Path:

@@ -16,9 +16,12 @@ from PIL import Image
 from plans import plan_of
 from studios import expected
 
-from ditpipe import Renderer
+from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.picture import read_request
 from ditpipe.renderer.pipeline import OnStep, RenderRequest, Step
+from ditpipe.tools.contract import EditOrder, RenderOrder
 from ditpipe.tools.jobs import MAX_ATTEMPTS, Job, Jobs
 from ditpipe.tools.studio import Studio, Work
 from ditpipe.tools.works import renderer_works
@@ -183,6 +186,24 @@ def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> No
         assert claimed and claimed.id == job.id
     assert queue.claim("cpu") is None
     assert "ended 3 times" in queue.get(job.id, caller="ann").error
+
+
+def test_an_edit_goes_on_from_the_latents_of_its_picture(tmp_path: Path, tiny: Renderer) -> None:
+    works = renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model, steps=3))
+    steps: list[int] = []
+
+    def edit(base: str | None) -> bytes:
+        steps.clear()
+        revision = Revision(changes=[RegionChange(name="thing 1", seed=4)])
+        order = EditOrder(request=request, revision=revision, base=base)
+        return works["edit"](order.model_dump(mode="json"), tmp_path / "new", lambda step: steps.append(step.index))
+
+    works["render"](RenderOrder(plan=plan_of(2)).model_dump(mode="json"), tmp_path / ("a" * 32), lambda step: None)
+    request = read_request(tmp_path / ("a" * 32) / "picture.png")
+    kept = edit("a" * 32)
+    assert steps == [1, 2, 3]
+    assert edit(None) == kept and steps == [1, 2, 3] * 2  # drawn from its beginning: the same picture
+    assert edit("b" * 32) == kept and steps == [1, 2, 3] * 2
 
 
 ORDER_AND_DRAW = """

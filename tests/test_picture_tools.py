@@ -16,7 +16,7 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
-from plans import plan_of
+from plans import listed_plan, plan_of
 from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
@@ -111,6 +111,17 @@ def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: s
     files = [call(tools["get_picture"], id=one).artifact.path for one in (finished, edited.id)]
     first, second = (Image.open(file).crop((0, 0, 16, 96)).tobytes() for file in files)
     assert edited.id != finished and first == second
+
+
+def test_an_edit_tells_the_scene_what_is_there_now(tools: dict[str, BaseTool]) -> None:
+    plan = listed_plan().model_copy(update={"width": 96, "height": 96}).model_dump()
+    drawn_plan = call(tools["render_picture"], plan=plan, steps=1).artifact
+    dog = {"high_level": "dog", "low_level": "blue"}
+    change: dict[str, Any] = {"id": drawn_plan.id, "region": "cat", "prompt": dog}
+    edited = call(tools["edit_region"], **change).artifact
+    assert edited.plan.scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
+    said = call(tools["edit_region"], **change, scene={"high_level": "a dog"}).artifact
+    assert said.plan.scene.high_level == "a dog"
 
 
 def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool], finished: str) -> None:

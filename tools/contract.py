@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
+from ..prompts.wording import followed
 from ..renderer.picture import read_request
 from ..renderer.pipeline import RenderRequest
 from .jobs import Job, Status
@@ -45,10 +46,11 @@ class PaintOrder(Contract):
 
 
 class EditOrder(Contract):
-    """A drawn picture to change: its request, and the revision that names the regions."""
+    """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here."""
 
     request: RenderRequest
     revision: Revision
+    base: PictureId | None = None
 
 
 class PlanArguments(Contract):
@@ -72,6 +74,7 @@ class EditArguments(Contract):
     box: Box | None = Field(default=None, description="new place of the region; null: where it was")
     negative: Prompt | None = Field(default=None, description="what must not appear in the region; null: as it was")
     seed: Seed | None = Field(default=None, description="new noise for the region; null: as it was")
+    scene: LeveledPrompt | None = Field(default=None, description="new scene prompt; null: it follows the region")
     wait: Wait = True
 
 
@@ -127,15 +130,17 @@ def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: s
     job = studio.jobs.get(picture_id, caller=caller)
     if job.status != "done":
         raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
-    return edit_of(studio, read_request(studio.file(job)), revision)
+    return edit_of(studio, read_request(studio.file(job)), revision, base=job.id)
 
 
-def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
-    """The order that draws a revision into the picture of a request. Raises ValueError if the plan has no such region,
-    or if the picture is too large."""
-    changed = revision.apply(request.edited_plan)
-    check_size(studio, changed.width, changed.height)
-    return EditOrder(request=request, revision=revision)
+def edit_of(
+    studio: Studio, request: RenderRequest, revision: Revision, *, base: PictureId | None = None
+) -> EditOrder:
+    """The order that draws a revision into the picture of a request, and has the scene prompt follow it. Raises
+    ValueError if the plan has no such region, or if the picture is too large."""
+    plan = request.edited_plan
+    check_size(studio, plan.width, plan.height)
+    return EditOrder(request=request, revision=followed(revision, plan), base=base)
 
 
 def edit_of_upload(

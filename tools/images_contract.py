@@ -44,7 +44,9 @@ class ImageSettings(BaseModel):
 class EditSettings(ImageSettings):
     """The same with a picture and a mask; lists of one are sent as `image[]`."""
 
-    image: UploadFile | None = Field(default=None, description="a PNG that ditpipe wrote")
+    image: UploadFile | None = Field(
+        default=None, description="a PNG that ditpipe wrote; drawn anew from the request in it, then edited"
+    )
     images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
     mask: UploadFile = Field(description="PNG, transparent where the picture is to change")
 
