@@ -112,11 +112,13 @@ def _follow(agent: Any, events: Any, as_json: bool) -> None:
             painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
     except KeyboardInterrupt:
         raise typer.Exit(_stopped()) from None
+    from ..renderer.picture import read_note
+
     best = painting.best
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
-        "plan": best.plan.model_dump(), "seed": best.request.seed,
+        "plan": best.plan.model_dump(), "seed": best.request.seed, "warnings": read_note(painting.path)[1],
     }  # fmt: skip
     _say(as_json, answer, str(painting.path))
 
@@ -183,7 +185,10 @@ def render(
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write(file, png_bytes(result))
         score = verdict.score if verdict else None
-        pictures.append({"picture": str(file), "score": score, "seed": result.request.seed})
+        pictures.append({
+            "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
+        })  # fmt: skip
+    _warn(drawn[0].warnings)  # they are of the batch
     lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
     _say(as_json, {"pictures": pictures}, "\n".join(lines))
 
@@ -277,11 +282,15 @@ def _draw(
 
     result = _followed(draw, as_json)
     warnings = [*told_first, *result.warnings]
-    for warning in warnings:
-        people.print(f"note: {warning}", style="yellow", markup=False)
+    _warn(warnings)
     keep(path, result) if keep else write(path, png_bytes(result))
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
     _say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        people.print(f"note: {warning}", style="yellow", markup=False)
 
 
 @app.command()

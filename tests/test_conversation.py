@@ -357,3 +357,8 @@ def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) ->
     last(session.change(Revision(added=[moon]), "drew a box"))
     assert session.plan and "a white moon at the top right" in session.plan.scene.high_level
     assert session.picture and isinstance(session.picture, Image.Image)
+
+
+def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: Path) -> None:
+    turn = said(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
+    assert " Note: step cache: " in turn.reply

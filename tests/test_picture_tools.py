@@ -21,7 +21,7 @@ from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
-from ditpipe.renderer.picture import read_request
+from ditpipe.renderer.picture import read_note, read_request
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
 
@@ -240,3 +240,12 @@ def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: 
     other = read_request(Path(other_path))
     assert (other.seed, other.steps, other.step_cache) == (1, 2, 0.2)
     studio.close()
+
+
+def test_what_was_not_drawn_as_asked_is_said(tools: dict[str, BaseTool]) -> None:
+    scene = {"high_level": "many things " * 80}
+    message = call(tools["render_picture"], plan=plan_of(2).model_dump() | {"scene": scene}, steps=1)
+    (warning,) = message.artifact.warnings
+    assert "only the beginning of 'many things" in warning and f"Note: {warning}." in message.content
+    assert read_note(Path(message.artifact.path))[1] == (warning,)
+    assert call(tools["get_picture"], id=message.artifact.id).artifact.warnings == (warning,)

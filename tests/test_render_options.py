@@ -72,3 +72,14 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     assert json.loads(done.stdout)["picture"] == str(second)
     assert run.invoke(app, ["repaint", str(second), "--json"]).exit_code == 0
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
+
+
+def test_json_says_what_was_not_drawn_as_asked(tiny: Renderer, tmp_path: Path) -> None:
+    plan, run = tmp_path / "plan.json", CliRunner()
+    plan.write_text(plan_of(2).model_dump_json())
+    usual = ["--model", tiny.model, "--steps", "2", "--step-cache", "0.2", "--critic", "none", "--json"]
+    painted = run.invoke(app, ["paint", "a red cat", "--out", str(tmp_path / "runs"), *usual])
+    several = run.invoke(app, ["render", str(plan), "--candidates", "2", *usual])
+    told = [json.loads(painted.stdout), *json.loads(several.stdout)["pictures"]]
+    assert len(told) == 3 and all("step cache: " in one["warnings"][0] for one in told)
+    assert several.stderr.count("note: step cache: ") == 1

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
 from ..prompts.wording import followed
-from ..renderer.picture import read_request
+from ..renderer.picture import read_note, read_request
 from ..renderer.pipeline import RenderRequest
 from .jobs import Job, Status
 from .studio import Studio
@@ -99,6 +99,7 @@ class Picture(Contract):
     preview: str | None = Field(default=None, description="where a small PNG of it is")
     seed: int | None = Field(default=None, description="seed of the noise")
     plan: ScenePlan | None = Field(default=None, description="what was drawn where")
+    warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
 
 
 def picture(studio: Studio, job: Job) -> Picture:
@@ -107,8 +108,8 @@ def picture(studio: Studio, job: Job) -> Picture:
     known["uri"] = f"picture://{job.id}"
     if job.status == "done":
         path = studio.file(job)
-        request = read_request(path)
-        known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
+        request, warnings = read_note(path)
+        known |= {"path": str(path), "preview": str(studio.file(job, "small")), "warnings": warnings}
         known |= {"seed": request.seed, "plan": request.edited_plan}
     return Picture.model_validate(known)
 
@@ -118,7 +119,8 @@ def told(one: Picture) -> str:
     if one.status == "done" and one.plan:
         regions = ", ".join(f"{region.name} ({region.prompt.text})" for region in one.plan.regions)
         size = f"{one.plan.width}×{one.plan.height}"
-        return f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
+        said = f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
+        return " ".join([said, *(f"Note: {warning}." for warning in one.warnings)])
     if one.status in ("queued", "running"):
         where = f"step {one.step} of {one.steps}" if one.steps else one.status
         return f"Picture {one.id} is not done yet: {where}. Ask get_picture for it."
