@@ -210,6 +210,20 @@ def test_curl_gets_a_handle_follows_the_events_and_cancels(address: str) -> None
     assert b"is cancelled, not done" in curl(f"{address}/v1/pictures/{slow['id']}/image").stdout
 
 
+def test_curl_deletes_a_picture_and_lists_the_others(tiny: Renderer, tmp_path: Path) -> None:
+    with listening(service_with(tiny, tmp_path)) as address:
+        order = {"plan": plan_of(2).model_dump(), "steps": 1}
+        first, second, third = (post(f"{address}/v1/pictures", order)["id"] for _ in range(3))
+        place = f"{address}/v1/pictures/{first}"
+        assert curl("-X", "DELETE", "-w", "%{http_code}", place).stdout == b"204"
+        assert curl("-o", "/dev/null", "-w", "%{http_code}", place).stdout == b"404"
+        assert not list(tmp_path.rglob(f"*{first}*"))
+        (tmp_path / "pictures" / f"{second}.png").unlink()
+        whole = (tmp_path / "pictures" / f"{third}.png").read_bytes()
+        (tmp_path / "pictures" / f"{third}.png").write_bytes(whole[:-100])  # no pixel of it is needed here
+        assert [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)] == [third]
+
+
 def test_curl_finds_the_documentation(address: str) -> None:
     assert b"swagger" in curl(f"{address}/docs").stdout
     assert "/v1/images/generations" in json.loads(curl(f"{address}/openapi.json").stdout)["paths"]

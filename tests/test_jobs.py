@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 from plans import plan_of
 from studios import expected
@@ -172,10 +173,62 @@ def test_what_a_closed_studio_was_drawing_is_drawn_when_it_opens_again(tmp_path:
     threading.Timer(0.1, brush.go.set).start()
     one.close()
     again = studio(tmp_path, Brush())
-    assert again.jobs.get(job.id, caller="ann").status == "running"
+    assert again.jobs.get(job.id, caller="ann").status == "queued"
     again.open()
     assert [last(again, one).status for one in (job, waiting)] == ["done", "done"]
     again.close()
+
+
+def test_closing_a_studio_is_no_fault_of_its_job_however_often(tmp_path: Path) -> None:
+    for _ in range(MAX_ATTEMPTS + 1):
+        brush = Brush(steps=50, hold=True)
+        one = studio(tmp_path, brush)
+        job = order(one, "red") if not one.jobs.of("ann") else one.jobs.of("ann")[0]
+        one.open()
+        while not brush.asked:
+            time.sleep(0.01)
+        threading.Timer(0.05, brush.go.set).start()
+        one.close()
+    again = studio(tmp_path, Brush())
+    again.open()
+    assert last(again, job).status == "done"
+    again.close()
+
+
+def test_what_ran_on_a_device_that_is_gone_is_drawn_on_another(tmp_path: Path) -> None:
+    queue = Jobs(tmp_path / "jobs.sqlite")
+    job, other = (queue.add("brush", {"colour": colour}, caller="ann") for colour in ("red", "blue"))
+    assert queue.claim("cuda:0") and queue.claim("cuda:1")
+    one = studio(tmp_path, Brush())
+    with FileLock(tmp_path / "cuda-1.lock"):  # another process is at work there
+        one.open()
+        assert last(one, job).status == "done"
+        assert one.jobs.get(other.id, caller="ann").status == "running"
+    one.close()
+
+
+def test_a_removed_picture_leaves_nothing_behind_but_its_callers_turn(tmp_path: Path) -> None:
+    def work(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
+        folder.mkdir(parents=True)
+        (folder / "kept").write_text("")
+        return brush(asked, folder, on_step)
+
+    brush = Brush()
+    one = studio(tmp_path, work)
+    job = last(one, order(one, "red", previews=1))
+    brush.go.clear()
+    holding = order(one, "green", "bob")
+    until(lambda: brush.asked[-1] == "green")
+    waiting = [order(one, "white", "ann"), order(one, "black", "eve")]
+    one.remove(job)
+    assert not list(tmp_path.rglob(f"*{job.id}*"))
+    with pytest.raises(UnknownPicture):
+        one.jobs.get(job.id, caller="ann")
+    one.remove(holding)  # it is not finished
+    brush.go.set()
+    assert [last(one, now).status for now in [holding, *waiting]] == ["done"] * 3
+    assert brush.asked[-2:] == ["black", "white"]
+    one.close()
 
 
 def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The HTTP service's own half, `/v1/pictures`: the whole region contract, jobs and their events."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -8,6 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
 
+from ..prompts.errors import RunError
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_request
 from .contract import (
@@ -78,17 +80,24 @@ def pictures_router(
 
     @router.get("/pictures")
     def list_pictures(request: Request) -> list[Picture]:
-        """Your newest hundred pictures, newest first."""
-        return [over_http(studio, job) for job in studio.jobs.of(caller_of(request))]
+        """Your newest hundred pictures, newest first, without those whose files somebody took away."""
+        found = []
+        for job in studio.jobs.of(caller_of(request)):
+            with suppress(RunError):
+                found.append(over_http(studio, job))
+        return found
 
     @router.get("/pictures/{picture_id}")
     def get_picture(job: Job = Depends(own)) -> Picture:
         """How far a picture is, and its plan when it is done."""
         return over_http(studio, job)
 
-    @router.delete("/pictures/{picture_id}")
-    def cancel_picture(job: Job = Depends(own)) -> Picture:
-        """Stop drawing a picture that is not done yet."""
+    @router.delete("/pictures/{picture_id}", response_model=Picture, responses={204: {"description": "Deleted"}})
+    def delete_picture(job: Job = Depends(own)) -> Any:
+        """Stop drawing a picture that is not done yet; one that is done, failed or cancelled is deleted."""
+        if job.is_finished:
+            studio.remove(job)
+            return Response(status_code=204)
         return over_http(studio, studio.jobs.cancel(job.id, caller=job.caller))
 
     @router.get("/pictures/{picture_id}/image", response_class=FileResponse, responses=PNG)
