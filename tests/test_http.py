@@ -3,9 +3,11 @@
 import base64
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,28 @@ def test_a_full_queue_answers_429_with_retry_after(tiny: Renderer, tmp_path: Pat
         assert int(caught.value.response.headers["Retry-After"]) >= 1 and caught.value.code == "queue_full"
         for one in waiting:
             curl("-X", "DELETE", f"{address}/v1/pictures/{one.get('id', '0' * 32)}")
+
+
+def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_waiting(
+    tiny: Renderer, tmp_path: Path
+) -> None:
+    agent, go = tiny_agent(tiny, tmp_path), threading.Event()
+
+    def slow(brief: str, width: int | None, height: int | None) -> ScenePlan:
+        go.wait(30)
+        return plan_of(2)
+
+    app = http_service(
+        studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        request_for=agent.request, plan=slow,
+    )  # fmt: skip
+    with listening(app) as address, ThreadPoolExecutor(12) as crowd:
+        asked = [crowd.submit(post, f"{address}/v1/plans", {"brief": "a cat"}) for _ in range(12)]
+        refused = [one.result() for one in islice(as_completed(asked), 8)]
+        assert all(one["error"]["code"] == "queue_full" for one in refused)
+        assert post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 1})["status"] == "done"
+        go.set()
+        assert sum("regions" in one.result() for one in asked) == 4
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:

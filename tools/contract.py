@@ -13,7 +13,8 @@ from .studio import Studio
 
 Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
-MAX_STEPS, MAX_EDITS = 200, 16  # an edited picture is drawn from its beginning
+MAX_STEPS = 200
+MAX_EDITS, MAX_TOGETHER, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
@@ -146,16 +147,24 @@ def edit_of(
 
 
 def edit_of_upload(
-    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest
+    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
 ) -> EditOrder:
     """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
-    what is not `here`, a request with this server's settings, or if it takes too much to draw."""
+    what is not `here`, a request with this server's settings, or if it takes too much to draw. `steps`: the model's
+    own."""
     if request.model != here.model:
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
-    if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
-        raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
+    if request.save != here.save:  # the weights would be loaded anew for it, and again for the next picture
+        raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
+    steps, pictures, edits = request.steps or steps, len(request.together or [request.seed]), len(request.edits) + 1
+    if steps > MAX_STEPS or pictures > MAX_TOGETHER or edits > MAX_EDITS:
+        limits = f"{MAX_STEPS} steps, {MAX_TOGETHER} pictures together and {MAX_EDITS} edits"
+        raise ValueError(f"at most {limits} of an uploaded picture are drawn here")
+    if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
+        said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
+        raise ValueError(f"{said}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
     return edit_of(studio, request, revision)
 
 

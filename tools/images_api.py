@@ -107,7 +107,7 @@ def images_router(
             raise ValueError(f"image: send exactly one picture, not {len(given)}")
         picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
         hole = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
-        orders = [("edit", order) for order in _edits(studio, picture, hole, asked, request_for)]
+        orders = [("edit", order) for order in _edits(studio, picture, hole, asked, request_for, checkpoint.steps)]
         return await respond("image_edit", request, orders, asked)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
@@ -128,6 +128,7 @@ def _edits(
     mask: Image.Image,
     asked: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
+    steps: int,
 ) -> list[EditOrder]:
     """`n` orders. A region of the picture's plan that fills the mask is drawn anew; for any other mask the plan gets
     one region more, on top. All else is kept."""
@@ -144,7 +145,8 @@ def _edits(
         top = min(100, 1 + max(region.z_order for region in plan.regions))
         more = [Region(name=name, box=box, prompt=prompt, z_order=top, seed=seed) for seed in seeds]
         revisions = [Revision(added=[region]) for region in more]
-    return [edit_of_upload(studio, request, revision, here=request_for(plan)) for revision in revisions]
+    here = request_for(plan)
+    return [edit_of_upload(studio, request, revision, here=here, steps=steps) for revision in revisions]
 
 
 def _alike(one: Box, other: Box) -> float:

@@ -1,7 +1,8 @@
 """The HTTP service's own half, `/v1/pictures`: the whole region contract, jobs and their events."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -9,7 +10,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
 
-from ..prompts.errors import RunError
+from ..prompts.errors import QueueFull, RunError
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_request
 from .contract import (
@@ -26,6 +27,7 @@ from .gate import caller_of
 from .jobs import Job
 from .studio import Studio
 
+AT_ONCE = 4  # plans and critiques; all else that is asked shares the server's threads with them
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
@@ -45,6 +47,16 @@ def pictures_router(
 ) -> APIRouter:
     """`plan` and `critique` answer what the studio cannot. Raises what the service's handlers turn into answers."""
     router = APIRouter(prefix="/v1", tags=["pictures"])
+    seats = threading.BoundedSemaphore(AT_ONCE)
+
+    @contextmanager
+    def seat() -> Iterator[None]:
+        if not seats.acquire(blocking=False):
+            raise QueueFull(f"{AT_ONCE} plans and critiques are being made; try again later", retry_after=5)
+        try:
+            yield
+        finally:
+            seats.release()
 
     def own(picture_id: Annotated[PictureId, Path()], request: Request) -> Job:
         # A dependency, so that it is found before the answer begins: a stream that has begun can no longer say 404.
@@ -67,7 +79,8 @@ def pictures_router(
     def plan_picture(asked: PlanArguments) -> ScenePlan:
         """Turn a brief into a plan, without drawing."""
         check_size(studio, asked.width, asked.height)
-        return plan(asked.brief, asked.width, asked.height)
+        with seat():
+            return plan(asked.brief, asked.width, asked.height)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
     async def order_picture(asked: RenderArguments | PaintArguments, request: Request, response: Response) -> Picture:
@@ -129,7 +142,8 @@ def pictures_router(
     def critique_picture(job: Job = Depends(done)) -> Critique:
         """Judge a picture against its plan, region by region."""
         file = studio.file(job)
-        return critique(open_image(file), read_request(file).edited_plan)
+        with seat():
+            return critique(open_image(file), read_request(file).edited_plan)
 
     return router
 
