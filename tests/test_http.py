@@ -189,6 +189,21 @@ def test_curl_draws_a_plan_and_fetches_the_file(address: str, tiny: Renderer) ->
     assert one["id"] in [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)]
 
 
+def test_curl_is_told_what_is_wrong_with_its_order(address: str) -> None:
+    wrong: list[tuple[str, Any]] = [
+        ("width: Input should be a multiple of 16", {"brief": "x", "width": 100}),
+        ("brief: String should have at least 1 character", {"brief": ""}),
+        ("brief: Field required", {"breif": "x"}),
+        ("plan.scene: Field required", {"plan": {"regions": []}}),
+        ("steps: Input should be greater than or equal to 1", {"plan": plan_of(2).model_dump(), "steps": 0}),
+        ("rounds: Extra inputs are not permitted", {"plan": plan_of(2).model_dump(), "rounds": 2}),
+        ("body: Input should be", [1]),
+    ]
+    for said, body in wrong:
+        error = post(f"{address}/v1/pictures", body)["error"]
+        assert error["message"].startswith(said) and error["param"] in (said.split(":")[0], None), error
+
+
 def test_curl_plans_edits_and_criticises(address: str) -> None:
     plan = post(f"{address}/v1/plans", {"brief": "a red cat"})
     one = post(f"{address}/v1/pictures", {"plan": plan, "steps": 2})

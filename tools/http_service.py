@@ -94,7 +94,8 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
+        parts = [str(part) for part in first["loc"][1:]]
+        where = ".".join(parts[1:] if parts[:1] in (["render"], ["paint"]) else parts)  # tags are no fields
         return refusal(400, f"{where or 'body'}: {first['msg']}", param=where or None)
 
     @app.exception_handler(HTTPException)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
+from pydantic import Discriminator, Tag
 
 from ..prompts.errors import QueueFull, RunError
 from ..prompts.scene import Critique, Revision, ScenePlan
@@ -29,6 +30,17 @@ from .studio import Studio
 
 AT_ONCE = 4  # plans and critiques; all else that is asked shares the server's threads with them
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+
+
+def _work_of(body: Any) -> str:
+    """Which of the two an order is, whatever is wrong with it: its problems are told of that one."""
+    plan = body.get("plan") if isinstance(body, dict) else getattr(body, "plan", None)
+    return "paint" if plan is None else "render"
+
+
+Order = Annotated[
+    Annotated[RenderArguments, Tag("render")] | Annotated[PaintArguments, Tag("paint")], Discriminator(_work_of)
+]
 
 
 def over_http(studio: Studio, job: Job) -> Picture:
@@ -83,7 +95,7 @@ def pictures_router(
             return plan(asked.brief, asked.width, asked.height)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
-    async def order_picture(asked: RenderArguments | PaintArguments, request: Request, response: Response) -> Picture:
+    async def order_picture(asked: Order, request: Request, response: Response) -> Picture:
         """Draw a plan, or paint a brief."""
         size = asked.plan if isinstance(asked, RenderArguments) else asked
         check_size(studio, size.width, size.height)
