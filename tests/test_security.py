@@ -27,7 +27,7 @@ from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.renderer.picture import read_request, request_in
-from ditpipe.tools.gate import Keys, check_address, read_keys
+from ditpipe.tools.gate import Gate, Keys, Signer, check_address, read_keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 from ditpipe.tools.uploads import open_upload
@@ -144,12 +144,39 @@ def test_key_files_are_checked(tmp_path: Path) -> None:
     assert (keys.caller(ANN), keys.caller(BOB), keys.caller(ANN[:-1]), keys.caller("")) == (
         "key:ann", "key:bob", None, None,
     )  # fmt: skip
-    for content, said in {"": "one 'name key' a line", "ann": "one 'name key'", "ann short": "too short"}.items():
+    wrong = {"": "one 'name key' a line", "ann": "one 'name key'", "ann short": "too short"}
+    for content, said in (wrong | {f"a:b {ANN}": "'a:b' has other signs", f"a/b {ANN}": "'a/b' has other"}).items():
         file.write_text(content)
         with pytest.raises(ValueError, match=said):
             read_keys(file)
     with pytest.raises(RunError, match="cannot read the keys"):
         read_keys(tmp_path / "none")
+
+
+def test_the_secret_of_links_is_whole_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "links.secret"
+    signature = Signer(file).sign("one", "key:ann", 9)
+    assert Signer(file).holds(signature, "one", "key:ann", 9) and file.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["links.secret"]
+    file.write_bytes(b"")  # what a process that was killed while it wrote once left
+    with pytest.raises(RunError, match="holds no secret of 32 bytes"):
+        Signer(file)
+
+
+async def test_websockets_are_closed_whatever_they_bring() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("the gate let it in")
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Gate(app, keys=KEYS)({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Path) -> None:
