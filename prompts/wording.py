@@ -147,6 +147,8 @@ def followed(revision: Revision, plan: ScenePlan) -> Revision:
     known, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
 
     def is_placed(region: Region) -> bool:
+        if len(region.prompt.high_level) > 900:  # no room for it
+            return False
         return _has_place(known[region.name]) if region.name in known else places
 
     # The scene says where a region is, as it did before; what was said of the region itself stays as it was said.

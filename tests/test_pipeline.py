@@ -209,6 +209,7 @@ def test_a_revision_takes_the_scene_prompt_with_it() -> None:
         assert changed.scene.high_level == f"{told} at night"
     for revision in (
         Revision(changes=[RegionChange(name="cat", seed=4)]),
+        Revision(changes=[RegionChange(name="cat", prompt=LeveledPrompt(high_level="dog " * 250))], scene=scene),
         Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=scene),
         Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=plan.scene),
     ):
