@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,11 +114,13 @@ def _follow(agent: Any, events: Any, as_json: bool) -> None:
             painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
     except KeyboardInterrupt:
         raise typer.Exit(_stopped()) from None
+    from ..renderer.picture import read_note
+
     best = painting.best
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
-        "plan": best.plan.model_dump(), "seed": best.request.seed,
+        "plan": best.plan.model_dump(), "seed": best.request.seed, "warnings": read_note(painting.path)[1],
     }  # fmt: skip
     _say(as_json, answer, str(painting.path))
 
@@ -185,7 +187,10 @@ def render(
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write(file, png_bytes(result))
         score = verdict.score if verdict else None
-        pictures.append({"picture": str(file), "score": score, "seed": result.request.seed})
+        pictures.append({
+            "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
+        })  # fmt: skip
+    _warn(drawn[0].warnings)  # they are of the batch
     lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
     _say(as_json, {"pictures": pictures}, "\n".join(lines))
 
@@ -204,11 +209,16 @@ def edit(
     strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
     out: Picture = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise."""
-    from ..renderer.picture import read_request
-    from ..renderer.pipeline import Renderer
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
 
-    request = read_request(picture)
+    The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
+    """
+    from ..prompts.wording import followed
+    from ..renderer.picture import read_result, write_result
+    from ..renderer.pipeline import Renderer, RenderRequest
+
+    before = read_result(picture)
+    request = before if isinstance(before, RenderRequest) else before.request
     plan = request.edited_plan
     old = plan.region(region).prompt
     said = None
@@ -222,9 +232,13 @@ def edit(
     if change == RegionChange(name=region):
         raise ValueError("nothing to change: give --prompt, --low, --negative, --seed, --box, --feather or --strength")
     told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
-    revision, renderer = Revision(changes=[change], scene=told), Renderer(request.model)
+    revision = followed(Revision(changes=[change], scene=told), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
-    _draw(lambda on_step: renderer.edit(request, revision, on_step), path, as_json)
+    told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    _draw(
+        lambda on_step: Renderer(request.model).edit(before, revision, on_step), path, as_json,
+        keep=write_result, told_first=told_first,
+    )  # fmt: skip
 
 
 def _box(text: str | None) -> Box | None:
@@ -259,15 +273,26 @@ def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
         return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
 
 
-def _draw(draw: Callable[[Any], Any], path: Path, as_json: bool) -> None:
+def _draw(
+    draw: Callable[[Any], Any],
+    path: Path,
+    as_json: bool,
+    keep: Callable[[Path, Any], None] | None = None,
+    told_first: Sequence[str] = (),
+) -> None:
     from ..renderer.picture import png_bytes, write
 
     result = _followed(draw, as_json)
-    for warning in result.warnings:
-        people.print(f"note: {warning}", style="yellow", markup=False)
-    write(path, png_bytes(result))
+    warnings = [*told_first, *result.warnings]
+    _warn(warnings)
+    keep(path, result) if keep else write(path, png_bytes(result))
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
-    _say(as_json, answer, str(path))
+    _say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        people.print(f"note: {warning}", style="yellow", markup=False)
 
 
 @app.command()

@@ -38,6 +38,7 @@ def serve(
     app = http_service(
         studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
+        request_for=agent.request,
     )  # fmt: skip
     _listen(app, host, port)
 

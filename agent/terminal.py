@@ -107,9 +107,7 @@ class TerminalChat:
                             progress.update(bar, description=name, total=step.total, completed=step.index)
                             if step.index % PREVIEW_EVERY == 0 and step.index < step.total and live.console.is_terminal:
                                 view.picture = _half_blocks(step.preview(), 24)
-                        case Rendered(_, _, _, warnings):
-                            for warning in warnings:
-                                self.console.print(f"note: {warning}", style="yellow", markup=False)
+                        case Rendered():  # the reply tells its warnings
                             progress.update(bar, description="looking at it", total=None)
                         case Critiqued() | Understood() | Waiting():
                             pass

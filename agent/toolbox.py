@@ -40,7 +40,7 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
     crew: dict[str, dict[str, Work]] = {}
     for device in devices():
         renderer = agent.renderer if not crew else Renderer(agent.renderer.model, device=device)
-        crew[device] = renderer_works(renderer) | {"paint": paint_work(agent, renderer)}
+        crew[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
     limits = {"largest": 2 * agent.renderer.checkpoint.size} | limits
     return Studio(agent.settings.out, crew, **limits)
 

@@ -17,6 +17,7 @@ from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from ..prompts.wording import retold
+from ..renderer.picture import read_note, read_request
 from .answering import ask_for_a_yes, told
 from .rounds import Event, Finished, Painting, Planned, Waiting
 from .run_folder import run_record
@@ -166,8 +167,6 @@ class Turning:
         if head is None or not 1 <= number <= len(head.candidates):
             there = len(head.candidates) if head else 0
             raise ValueError(f"there are {there} candidates to choose from" if there else "there is only one picture")
-        from ..renderer.picture import read_request
-
         shot = head.candidates[number - 1]
         request = read_request(self.session.path(shot.picture))
         return self._done(
@@ -234,7 +233,8 @@ class Turning:
             }
         )  # fmt: skip
         parent = next((one for one in self.session.turns if one.number == turn.parent), None)
-        return self._done(done, told(done, parent.plan if parent else None))
+        notes = [f" Note: {warning}." for warning in read_note(painting.path)[1]]
+        return self._done(done, told(done, parent.plan if parent else None) + "".join(notes))
 
     def _drop_waiting(self, turn: Turn) -> None:
         waiting = self.session.waiting

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from plans import plan_of
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from plans import listed_plan, plan_of
 
 COMMAND = [str(Path(sys.executable).parent / "ditpipe")]
 
@@ -144,6 +146,37 @@ def test_a_picture_that_nobody_judged_has_no_score(tmp_path: Path) -> None:
     done = run("paint", "a red cat", "--critic", "none", "--steps", "1", "--json", cwd=tmp_path)
     told = json.loads(done.stdout)
     assert told["score"] is None and told["rounds"][0]["score"] is None, done.stderr
+
+
+def test_an_edit_goes_on_from_the_latents_beside_the_picture_and_keeps_the_files_pixels(
+    tmp_path: Path, plan_file: Path, tiny_folder: Path
+) -> None:
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", cwd=tmp_path)
+    region = ("edit", "--region", "thing 1", "--json")
+    first = run(*region, "one.png", "--seed", "4", "--out", "two.png", cwd=tmp_path)
+    assert "all of it was drawn first" in first.stderr and "drawn first" in json.loads(first.stdout)["warnings"][0]
+    with Image.open(tmp_path / "two.png") as picture:
+        notes = PngInfo()
+        notes.add_itxt("ditpipe", picture.text["ditpipe"])  # type: ignore[attr-defined]
+    Image.new("RGB", (96, 96), "grey").save(tmp_path / "two.png", pnginfo=notes)
+    second = run(*region, "two.png", "--seed", "5", "--out", "three.png", cwd=tmp_path)
+    assert json.loads(second.stdout)["warnings"] == [], second.stderr
+    left = Image.open(tmp_path / "three.png").crop((0, 0, 16, 96))
+    assert left.tobytes() == Image.new("RGB", (16, 96), "grey").tobytes()
+    run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)  # the latents beside it are of another picture now
+    third = run(*region, "two.png", "--seed", "5", cwd=tmp_path)
+    assert "drawn first" in json.loads(third.stdout)["warnings"][0]
+
+
+def test_an_edit_tells_the_scene_what_is_there_now(tmp_path: Path, tiny_folder: Path) -> None:
+    from ditpipe.renderer.picture import read_request
+
+    plan = listed_plan().model_copy(update={"width": 96, "height": 96})
+    (tmp_path / "plan.json").write_text(plan.model_dump_json())
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "1", "--out", "one.png", cwd=tmp_path)
+    run("edit", "one.png", "--region", "cat", "--prompt", "dog", "--low", "blue", cwd=tmp_path)
+    scene = read_request(tmp_path / "one-edited.png").edited_plan.scene
+    assert scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
 
 
 def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import json
 import multiprocessing
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -401,3 +404,16 @@ def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) ->
     last(session.change(Revision(added=[moon]), "drew a box"))
     assert session.plan and "a white moon at the top right" in session.plan.scene.high_level
     assert session.picture and isinstance(session.picture, Image.Image)
+
+
+def test_onlookers_do_not_take_each_other_for_work_and_wait_for_no_writer(session: Session) -> None:
+    with ThreadPoolExecutor(8) as crowd:
+        assert not any(crowd.map(lambda _: session.busy, range(400)))
+    with closing(sqlite3.connect(session.store.folder / "sessions.sqlite", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert session.turns == [] and session.title == "" and len(session.store.records()) == 1
+
+
+def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: Path) -> None:
+    turn = said(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
+    assert " Note: step cache: " in turn.reply

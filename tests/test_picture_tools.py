@@ -16,12 +16,13 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
-from plans import plan_of
-from studios import TwoThings, drawn, expected, tiny_agent
+from plans import listed_plan, plan_of
+from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 from test_agent import Verdicts
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
+from ditpipe.renderer.picture import read_note, read_request
 from ditpipe.renderer.pipeline import Step
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
@@ -112,6 +113,17 @@ def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: s
     files = [call(tools["get_picture"], id=one).artifact.path for one in (finished, edited.id)]
     first, second = (Image.open(file).crop((0, 0, 16, 96)).tobytes() for file in files)
     assert edited.id != finished and first == second
+
+
+def test_an_edit_tells_the_scene_what_is_there_now(tools: dict[str, BaseTool]) -> None:
+    plan = listed_plan().model_copy(update={"width": 96, "height": 96}).model_dump()
+    drawn_plan = call(tools["render_picture"], plan=plan, steps=1).artifact
+    dog = {"high_level": "dog", "low_level": "blue"}
+    change: dict[str, Any] = {"id": drawn_plan.id, "region": "cat", "prompt": dog}
+    edited = call(tools["edit_region"], **change).artifact
+    assert edited.plan.scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
+    said = call(tools["edit_region"], **change, scene={"high_level": "a dog"}).artifact
+    assert said.plan.scene.high_level == "a dog"
 
 
 def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool], finished: str) -> None:
@@ -227,3 +239,30 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
     *_, tool_message, last = answer["messages"]
     assert tool_message.artifact.status == "done" and Path(tool_message.artifact.path).exists()
     assert last.content == "Here it is."
+
+
+def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
+    agent = Agent(
+        renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
+        step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
+    )  # fmt: skip
+    studio = studio_of(agent)
+    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
+    edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact
+    for picture in (drawn_plan, edited):
+        request = read_request(Path(picture.path))
+        assert request.model_copy(update={"edits": []}) == agent.request(plan_of(2))
+    other_path = call(tools["render_picture"], plan=plan_of(2).model_dump(), seed=1, steps=2).artifact.path
+    other = read_request(Path(other_path))
+    assert (other.seed, other.steps, other.step_cache) == (1, 2, 0.2)
+    studio.close()
+
+
+def test_what_was_not_drawn_as_asked_is_said(tools: dict[str, BaseTool]) -> None:
+    scene = {"high_level": "many things " * 80}
+    message = call(tools["render_picture"], plan=plan_of(2).model_dump() | {"scene": scene}, steps=1)
+    (warning,) = message.artifact.warnings
+    assert "only the beginning of 'many things" in warning and f"Note: {warning}." in message.content
+    assert read_note(Path(message.artifact.path))[1] == (warning,)
+    assert call(tools["get_picture"], id=message.artifact.id).artifact.warnings == (warning,)
