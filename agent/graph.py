@@ -18,10 +18,12 @@ from .settings import Settings
 
 
 class State(TypedDict, total=False):
-    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round."""
+    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round.
+
+    Paths are relative to the folder of the run, which may be moved.
+    """
 
     brief: str
-    folder: str
     plan: dict[str, Any]
     drawn: list[dict[str, Any]]
     tried: list[dict[str, Any]]
@@ -31,6 +33,7 @@ class State(TypedDict, total=False):
 def build_graph(
     settings: Settings,
     *,
+    folder: Path,
     plan: Callable[[str], ScenePlan],
     render: Callable[[Callable[[Step], None], Path | None], BaseTool],
     critique: BaseTool | None,
@@ -40,13 +43,14 @@ def build_graph(
 ) -> StateGraph[State]:
     """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in.
 
-    `request_for` a plan and the best round so far, if any, says what to draw and into which finished picture.
+    `folder` is the run's. `request_for` a plan and the best round so far, if any, says what to draw and into which
+    finished picture.
     """
 
     def plan_node(state: State) -> State:
         answer = ScenePlan.model_validate(state["plan"]) if state.get("plan") else plan(state["brief"])
         get_stream_writer()(Planned(answer))
-        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
         return {"plan": answer.model_dump(), "tried": [], "done": False}
 
     def approve_node(state: State) -> State:
@@ -55,21 +59,20 @@ def build_graph(
             return {}
         answer = ScenePlan.model_validate(said)
         get_stream_writer()(Planned(answer))
-        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
         return {"plan": answer.model_dump()}
 
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
         request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
-        folder = Path(state["folder"]) / f"round-{number}"
-        paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
+        paths = [folder / f"round-{number}" / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
         tool = render(lambda step: emit(Stepped(number, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
         asked = request.model_dump() | {"paths": [str(path) for path in paths]}
         drawn = []
         for path, result in zip(paths, tool.invoke(call | {"args": asked}).artifact, strict=True):
             emit(Rendered(number, path, result.seconds, result.warnings))
-            drawn.append({"request": result.request.model_dump(), "path": str(path)})
+            drawn.append({"request": result.request.model_dump(), "path": str(path.relative_to(folder))})
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:
@@ -78,20 +81,20 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                shown = _shown(one).model_dump()
-                verdict = critique.invoke(call | {"args": {"plan": shown, "path": one["path"]}}).artifact
+                shown = shown_in(one).model_dump()
+                verdict = critique.invoke(call | {"args": {"plan": shown, "path": str(folder / one["path"])}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
         best = max(verdicts, key=_standing)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
-        write(Path(best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
+        write((folder / best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 
     def revise_node(state: State) -> State:
         number, best = len(state["tried"]), _best(state["tried"])
         assert best
-        scene = _shown(best)
+        scene = shown_in(best)
         revision = revise(scene, Critique.model_validate(best["critique"]), number)
         if revision is None:
             return {"done": True}
@@ -129,6 +132,6 @@ def _standing(one: dict[str, Any]) -> float:
     return standing(Critique.model_validate(one["critique"]) if one["critique"] else None)
 
 
-def _shown(drawn: dict[str, Any]) -> ScenePlan:
+def shown_in(drawn: dict[str, Any]) -> ScenePlan:
     """The plan that a finished picture shows, its edits included."""
     return RenderRequest.model_validate(drawn["request"]).edited_plan

@@ -22,12 +22,12 @@ from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, S
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
-from .graph import build_graph
+from .graph import build_graph, shown_in
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
-from .run_folder import new_folder, note, run_record, write_record
+from .run_folder import RunRecord, new_folder, note, run_record, write_record
 from .settings import Settings
 
 
@@ -192,19 +192,25 @@ class Agent:
 
     def _run(self, folder: Path, approved: bool | ScenePlan = False) -> Iterator[Event]:
         record = run_record(folder)
-        brief, start = record["brief"], {"brief": record["brief"], "folder": str(folder)}
-        start |= {"plan": record["plan"]} if "plan" in record else {}
+        start: dict[str, Any] = {"brief": record.brief}
+        start |= {"plan": record.plan.model_dump()} if record.plan else {}
+        self.stop.clear()
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
         with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-            app = self._graph(record).compile(checkpointer=SqliteSaver(connection))
-            state = app.get_state(config)
-            begin: Any = None if state.values else start
-            if state.next == ("approve",):
-                if not approved:
-                    yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
-                    return
-                begin = Command(resume=True if approved is True else approved.model_dump())
             try:
+                app = self._graph(record, folder).compile(checkpointer=SqliteSaver(connection))
+                state = app.get_state(config)
+                begin: Any = None if state.values else start
+                if state.next == ("approve",):
+                    if not approved:
+                        yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+                        return
+                    begin = Command(resume=True if approved is True else approved.model_dump())
+                elif isinstance(approved, ScenePlan) and state.values and approved != _first_drawn(state.values):
+                    raise RunError(
+                        f"the plan of {folder} had its yes already, and this one differs; go on without --yes, or draw "
+                        f"this one: ditpipe render {folder / 'plan.json'}"
+                    )
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
@@ -214,7 +220,7 @@ class Agent:
                 raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
             except sqlite3.Error as error:
                 raise RunError(
-                    f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"
+                    f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
                 ) from error
             state = app.get_state(config)
         if state.next == ("approve",):
@@ -222,21 +228,21 @@ class Agent:
             note(folder, waiting)
             yield waiting
             return
-        rounds = tuple(_round(number + 1, one) for number, one in enumerate(state.values["tried"]))
-        painting = Painting(brief, folder, rounds)
+        rounds = tuple(_round(folder, number + 1, one) for number, one in enumerate(state.values["tried"]))
+        painting = Painting(record.brief, folder, rounds)
         copy_result(painting.best.path, painting.path)
         finished = Finished(painting)
         note(folder, finished)
         yield finished
 
-    def _graph(self, record: dict[str, Any]) -> Any:
+    def _graph(self, record: RunRecord, folder: Path) -> Any:
         """The loop over a brief, or over the change of a finished picture if the record of the run names one."""
-        base = Path(record["base"]) if "base" in record else None
+        base = record.base
         before = read_request(base) if base else None
 
         def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
             if best:  # only what is weak is drawn anew
-                return _edit(RenderRequest.model_validate(best["request"]), plan), Path(best["path"])
+                return _edit(RenderRequest.model_validate(best["request"]), plan), folder / best["path"]
             return (self.request(plan) if before is None else _edit(before, plan)), base
 
         def render(on_step: OnStep, into: Path | None) -> BaseTool:
@@ -252,6 +258,7 @@ class Agent:
 
         return build_graph(
             self.settings,
+            folder=folder,
             plan=lambda text: self.planner.plan(text),
             render=render,
             critique=critique_file(self.critic.critique) if self.critic else None,
@@ -279,10 +286,17 @@ def _last(events: Iterator[Event]) -> Painting:
     return painting
 
 
-def _round(number: int, one: dict[str, Any]) -> Round:
+def _first_drawn(state: dict[str, Any]) -> ScenePlan | None:
+    """The plan that a run began to draw; later ones are revised."""
+    if state.get("tried"):
+        return shown_in(state["tried"][0])
+    return ScenePlan.model_validate(state["plan"]) if state.get("plan") else None
+
+
+def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:
     def verdict(critique: Any) -> Critique | None:
         return Critique.model_validate(critique) if critique else None
 
-    candidates = tuple(Candidate(Path(c["path"]), verdict(c["critique"])) for c in one.get("candidates", []))
+    candidates = tuple(Candidate(folder / c["path"], verdict(c["critique"])) for c in one.get("candidates", []))
     request = RenderRequest.model_validate(one["request"])
-    return Round(number, request, Path(one["path"]), verdict(one["critique"]), candidates)
+    return Round(number, request, folder / one["path"], verdict(one["critique"]), candidates)

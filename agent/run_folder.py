@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from ..prompts.errors import RunError
 from ..prompts.scene import ScenePlan
 from ..renderer.picture import write
@@ -14,24 +16,30 @@ from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Wait
 from .settings import Settings
 
 
+class RunRecord(BaseModel):
+    """What a run begins with. `base`: the picture that it changes; `settings`: those of `Settings`, keys left out."""
+
+    brief: str
+    settings: dict[str, Any]
+    plan: ScenePlan | None = None
+    base: Path | None = None
+
+
 def write_record(
     folder: Path, brief: str, settings: Settings, *, plan: ScenePlan | None = None, base: Path | None = None
 ) -> None:
     """Keeps what a run begins with in run.json, keys left out. Raises RunError."""
     kept = settings.model_dump(mode="json", exclude={"api_key"})
-    record: dict[str, Any] = {"brief": brief, "settings": kept}
-    record |= {"plan": plan.model_dump()} if plan else {}
-    record |= {"base": str(base)} if base else {}
-    write(folder / "run.json", json.dumps(record, indent=2).encode())
+    record = RunRecord(brief=brief, settings=kept, plan=plan, base=base and base.resolve())
+    write(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True).encode())
 
 
-def run_record(folder: Path) -> dict[str, Any]:
-    """Brief and settings of a run folder. Raises RunError if it is none."""
+def run_record(folder: Path) -> RunRecord:
+    """What a run folder's run began with. Raises RunError if it is none."""
     try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        return RunRecord.model_validate_json((folder / "run.json").read_bytes())
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
-    return record
 
 
 def new_folder(out: Path) -> Path:

@@ -199,7 +199,7 @@ class Turning:
         assert turn.folder is not None
         folder, stop = session.path(turn.folder), session.sessions.stop_of(session.id)
         if (folder / "run.json").exists():
-            painter = session.agent.under(**run_record(folder)["settings"])
+            painter = session.agent.under(**run_record(folder).settings)
             model = painter.settings.model
             if model != session.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")

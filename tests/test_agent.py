@@ -152,9 +152,51 @@ def test_a_run_that_was_stopped_goes_on_from_its_last_finished_node(tiny: Render
     assert critic.calls == 1 and (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns == drawn
 
 
-def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path) -> None:
+def test_a_run_goes_on_in_its_own_folder_wherever_that_is(
+    tiny: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        agent(tiny, Verdicts(0.3, 0.9, fail_at=2), tmp_path).paint(BRIEF, plan=plan(), folder=Path("run"))
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    *_, last = agent(tiny, Verdicts(0.2, 0.1), tmp_path).resume(moved)
+    assert isinstance(last, Finished) and last.painting.path == moved / "picture.png"
+    assert last.painting.best.path == moved / "round-1" / "candidate-1.png"
+    assert not list((tmp_path / "cwd").iterdir())
+
+
+def test_a_changed_plan_for_a_run_that_waits_for_none_is_refused(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    agent(tiny, None, tmp_path, rounds=1).paint(BRIEF, plan=plan(), folder=folder)
+    *_, last = agent(tiny, None, tmp_path, rounds=1).resume(folder, approved=plan())
+    assert isinstance(last, Finished)
+    changed = plan().model_copy(update={"negative": "people"})
+    with pytest.raises(RunError, match="had its yes already, and this one differs.*ditpipe render"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder, approved=changed))
+
+
+@pytest.mark.parametrize("record", [None, "[]", "{}", "{"])
+def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path, record: str | None) -> None:
+    if record:
+        (tmp_path / "run.json").write_text(record)
     with pytest.raises(RunError, match="not a run folder"):
         list(agent(tiny, None, tmp_path).resume(tmp_path))
+
+
+def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    agent(tiny, None, tmp_path, rounds=1).paint(BRIEF, plan=plan(), folder=folder)
+    (folder / "checkpoints.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(RunError, match="cannot go on in"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
+
+
+def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:
+    painter = agent(tiny, None, tmp_path, rounds=1)
+    painter.stop.set()
+    assert painter.paint(BRIEF, plan=plan()).path.exists()
 
 
 def test_repaint_makes_the_same_bytes(tiny: Renderer, tmp_path: Path) -> None:
