@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from .options import (
     option,
 )
 from .settings import Settings
+from .stopping import STOPPED, ctrl_c
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
@@ -91,29 +91,46 @@ def resume(
 
     settings = Settings(**run_record(folder).settings)
     agent = Agent(settings=settings)
-    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json)
+    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json, folder)
 
 
-def _follow(agent: Any, events: Any, as_json: bool) -> None:
+def _newest(out: Path) -> Path | None:
+    """The folder of the run that began last."""
+    records = sorted(out.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    return records[-1].parent if records else None
+
+
+def _follow(agent: Any, events: Any, as_json: bool, folder: Path | None = None) -> None:
     from .rounds import Waiting
     from .show import show
 
-    signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
+    def stop() -> None:
+        people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
+        agent.stop.set()
+
+    def stopped() -> str:
+        run = folder or _newest(agent.settings.out)
+        return f"stopped; go on with: ditpipe resume {run}" if run else "stopped"
+
+    def shown(events: Any) -> Any:
+        with ctrl_c(stop, stopped):
+            return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+
     if agent.unjudged and not as_json:
         people.print(f"note: {agent.unjudged}", style="yellow", markup=False)
+    console = Console(quiet=True) if as_json else people
     try:
-        console = Console(quiet=True) if as_json else people
-        painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+        painting = shown(events)
         while isinstance(painting, Waiting):
             plan = None if as_json else approved_plan(painting, people)
             if plan is None:
                 waits = {"waiting": str(painting.folder), "plan": painting.plan.model_dump()}
                 _say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {painting.folder} --yes")
                 return
-            events = agent.resume(painting.folder, approved=plan)
-            painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+            painting = shown(agent.resume(painting.folder, approved=plan))
     except KeyboardInterrupt:
-        raise typer.Exit(_stopped()) from None
+        print(f"ditpipe: {stopped()}", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
     from ..renderer.picture import read_note
 
     best = painting.best
@@ -409,9 +426,8 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
     try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.exit(_stopped())
+        with ctrl_c(_interrupted):
+            app(standalone_mode=True)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
     except (DitpipeError, ValueError) as error:
@@ -424,6 +440,5 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _stopped() -> int:
-    print("ditpipe: stopped; go on with: ditpipe resume FOLDER (the newest folder under runs/)", file=sys.stderr)
-    return 130
+def _interrupted() -> None:
+    raise KeyboardInterrupt

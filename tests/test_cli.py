@@ -2,10 +2,14 @@
 
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -208,6 +212,51 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     assert Path(json.loads(done.stdout)["picture"]).name == "picture.png", done.stderr
     told = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("command", [["plan"], ["paint", "--critic", "none"]])
+def test_a_second_ctrl_c_ends_a_command_whose_model_never_answers(
+    tmp_path: Path, deaf: str, command: list[str]
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", deaf, "--out", str(tmp_path / "there")],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OPENAI_API_KEY": "x"},
+    )  # fmt: skip
+    time.sleep(12)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=5)
+    assert process.returncode == 130 and "stopped" in errors and "Traceback" not in errors
+    if command[0] == "paint":
+        folder = next((tmp_path / "there").iterdir())
+        assert f"ditpipe resume {folder}" in errors
+
+
+def test_ctrl_c_at_the_question_ends_the_command(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(COMMAND[0], [*COMMAND, "paint", "a red cat", "--approve"])
+    told = b""
+    with suppress(OSError):  # its end
+        while True:
+            told += os.read(terminal, 4096)
+            if b"Draw this?" in told and b"^C" not in told:
+                os.write(terminal, b"\x03")
+                told += b"^C"
+    _, status = os.waitpid(pid, 0)
+    folder = next((tmp_path / "runs").iterdir())
+    assert os.waitstatus_to_exitcode(status) == 130 and f"resume runs/{folder.name}".encode() in told, told.decode()
 
 
 def test_models_lists_planners_and_says_what_auto_is(tmp_path: Path) -> None:
