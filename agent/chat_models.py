@@ -41,7 +41,8 @@ def chat_model(
         base_url, api_key, timeout = f"{address(name)}/v1", "local", max(timeout, LOCAL_TIMEOUT)
     if base_url:
         return ChatOpenAI(
-            model=name, base_url=base_url, api_key=api_key or "none", temperature=0, timeout=timeout, max_retries=0  # type: ignore[arg-type]
+            model=name.removeprefix("openai:"), base_url=base_url, api_key=api_key or "none",  # type: ignore[arg-type]
+            temperature=0, timeout=timeout, max_retries=0,
         )  # fmt: skip
     from langchain.chat_models import init_chat_model
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,12 @@ from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision
 from . import chat_cli, serve_cli
 from .approving import approved_plan
 from .options import (
+    Accept,
     Approve,
     BaseUrl,
     Candidates,
     CriticName,
+    Guidance,
     Json,
     Model,
     Out,
@@ -31,7 +34,7 @@ from .options import (
     Steps,
     option,
 )
-from .settings import Settings
+from .settings import Settings, unknown_variables
 from .stopping import STOPPED, ctrl_c
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -52,7 +55,9 @@ Set = Annotated[
 
 
 def _settings(**options: Any) -> Settings:
-    return Settings(**{name: value for name, value in options.items() if value is not None})
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    settings.check_endpoint()
+    return settings
 
 
 def _say(as_json: bool, answer: dict[str, Any], line: str) -> None:
@@ -63,15 +68,16 @@ def _say(as_json: bool, answer: dict[str, Any], line: str) -> None:
 def paint(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None, steps: Steps = None,
-    depth: Depth = None, save: Save = None, step_cache: StepCache = None, compiled: Compile = None, out: Out = None,
-    approve: Approve = False, as_json: Json = False,
+    rounds: Rounds = None, candidates: Candidates = None, accept: Accept = None, seed: Seed = None, size: Size = None,
+    steps: Steps = None, guidance: Guidance = None, depth: Depth = None, save: Save = None,
+    step_cache: StepCache = None, compiled: Compile = None, out: Out = None, approve: Approve = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = _settings(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, depth=depth, save=save, step_cache=step_cache, compile=compiled, out=out,
-        approve=approve or None,
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates,
+        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, depth=depth, save=save,
+        step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
     )  # fmt: skip
     from .painter import Agent
 
@@ -155,7 +161,8 @@ def plan(
     from .show import layout_drawing
 
     agent = Agent(settings=settings)
-    answer = agent.planner.plan(brief)
+    with _busy("planning", as_json):
+        answer = agent.planner.plan(brief)
     if not as_json:
         people.print(f"planned by {agent.planner_name}", style="dim")
         people.print(layout_drawing(answer))
@@ -167,10 +174,12 @@ def plan(
 @app.command()
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
-    model: Model = None, seed: Seed = None, steps: Steps = None, depth: Depth = None, change: Set = None,
-    candidates: Candidates = None, critic: CriticName = None,
+    model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
+    change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
     image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
-    denoise: Annotated[float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1")] = None,
+    denoise: Annotated[
+        float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1; empty: 0.6")
+    ] = None,
     control: Annotated[
         list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
     ] = None,
@@ -185,8 +194,8 @@ def render(
 
     scene = overridden(_read_plan(plan_file), change or [])
     settings = _settings(
-        model=model, seed=seed, steps=steps, depth=depth, candidates=candidates, critic=critic, save=save,
-        step_cache=step_cache, compile=compiled,
+        model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
+        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled,
     )  # fmt: skip
     from .painter import Agent
     from .render_options import with_files
@@ -198,6 +207,7 @@ def render(
         return
     from ..renderer.picture import png_bytes, write
 
+    _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
     for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
@@ -224,6 +234,9 @@ def edit(
     box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
     feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
+    z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
     out: Picture = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
@@ -241,13 +254,18 @@ def edit(
     said = None
     if prompt is not None or low is not None:
         said = LeveledPrompt(
-            high_level=old.high_level if prompt is None else prompt, low_level=low or ("" if prompt else old.low_level)
+            high_level=old.high_level if prompt is None else prompt,
+            low_level=("" if prompt else old.low_level) if low is None else low,
         )
     change = RegionChange(
-        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength
-    )
+        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
+        start=start, end=end, z_order=z_order,
+    )  # fmt: skip
     if change == RegionChange(name=region):
-        raise ValueError("nothing to change: give --prompt, --low, --negative, --seed, --box, --feather or --strength")
+        raise ValueError(
+            "nothing to change: give --prompt, --low, --negative, --seed, --box, --feather, --strength, --start, --end "
+            "or --z-order"
+        )
     told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
     revision = followed(Revision(changes=[change], scene=told), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
@@ -299,12 +317,23 @@ def _draw(
 ) -> None:
     from ..renderer.picture import png_bytes, write
 
+    _check_file(path)
     result = _followed(draw, as_json)
     warnings = [*told_first, *result.warnings]
     _warn(warnings)
     keep(path, result) if keep else write(path, png_bytes(result))
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
     _say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+
+
+def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
+    """What goes on, said where a person looks."""
+    return people.status(f"{doing} …") if people.is_terminal and not as_json else nullcontext()
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -327,7 +356,8 @@ def critique(
     agent = Agent(settings=settings)
     if agent.critic is None:
         raise ValueError(agent.unjudged or "--critic none judges nothing; give 'embedded' or a vision model")
-    verdict = agent.critic.critique(open_image(picture), scene)
+    with _busy("looking", as_json):
+        verdict = agent.critic.critique(open_image(picture), scene)
     lines = [f"{figure(verdict.score)}  {verdict.summary}"]
     lines += [f"{figure(one.score)}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
     _say(as_json, verdict.model_dump(), "\n".join(lines))
@@ -377,11 +407,15 @@ def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe model
     """Fetch a local planner into the cache folder; an interrupted download goes on where it was."""
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
+    from .embedded_llm import base_weights
     from .local_models import LOCAL_MODELS
     from .local_models import pull as fetch
 
     if name not in LOCAL_MODELS:
         raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
+    if not LOCAL_MODELS[name].file:  # it comes as a package, or is missing
+        path = base_weights(LOCAL_MODELS[name])
+        return _say(as_json, {"planner": name, "file": str(path)}, str(path))
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=people, disable=as_json) as progress:
         bar = progress.add_task(name, total=LOCAL_MODELS[name].bytes or None)
@@ -409,7 +443,8 @@ def doctor(as_json: Json = False) -> None:
     """Say what is missing or slow on this machine; draws one picture and makes one plan to find out."""
     from .doctor import examine
 
-    findings = examine()
+    with _busy("planning, drawing and judging, each twice", as_json):
+        findings = examine()
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
@@ -426,6 +461,8 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
     try:
+        if unknown := list(unknown_variables("DITPIPE_KEYS")):
+            raise ValueError(unknown[0])
         with ctrl_c(_interrupted):
             app(standalone_mode=True)
     except ValidationError as error:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,8 @@ class Agent:
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
+        if settings is None and not any(one and not isinstance(one, str) for one in (planner, critic)):
+            self.settings.check_endpoint()
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
         self._planner = None if isinstance(planner, str) else planner
@@ -150,8 +152,9 @@ class Agent:
         yield from self._run(folder, approved)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
-        """`paint`, without blocking the event loop."""
-        return await asyncio.to_thread(self.paint, brief, plan=plan, folder=folder)
+        """`paint`, without blocking the event loop; cancelling it stops the run at its next event."""
+        events = self.astream(brief, plan=plan, folder=folder)
+        return _last([event async for event in events if isinstance(event, Finished | Waiting)])
 
     async def astream(
         self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None
@@ -276,7 +279,7 @@ def _edit(before: RenderRequest, plan: ScenePlan) -> RenderRequest:
     return before.model_copy(update={"edits": [*before.edits, revision]})
 
 
-def _last(events: Iterator[Event]) -> Painting:
+def _last(events: Iterable[Event]) -> Painting:
     painting = None
     for event in events:
         painting = event.painting if isinstance(event, Finished) else painting

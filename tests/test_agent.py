@@ -1,5 +1,6 @@
 """The loop with a tiny renderer, a scripted planner and a scripted critic: rounds, best, resume, repaint."""
 
+import asyncio
 import json
 from io import StringIO
 from pathlib import Path
@@ -191,6 +192,14 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
     (folder / "checkpoints.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(RunError, match="cannot go on in"):
         list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
+
+
+def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
+    painter = agent(tiny, None, tmp_path, rounds=1, steps=1000)
+    painting = painter.apaint(BRIEF, plan=plan(), folder=tmp_path / "run")
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(painting, 1))
+    assert (tmp_path / "run" / "plan.json").exists() and not (tmp_path / "run" / "round-1").exists()
 
 
 def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:

@@ -214,6 +214,36 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
 
 
+def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, plan_file: Path) -> None:
+    refused(run("paint", "a cat", "--base-url", "http://127.0.0.1:9/v1", cwd=tmp_path), "neither planner nor critic")
+    refused(run("schema", cwd=tmp_path, DITPIPE_ROUND="5"), "DITPIPE_ROUND is no setting", "DITPIPE_ROUNDS")
+    refused(run("mcp", "--keys", "file", cwd=tmp_path), "--http")
+    refused(run("render", "plan.json", "--out", str(tmp_path), cwd=tmp_path), "is a folder")
+    assert run("serve", "--port", "99999", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_printing_tools_and_finding_weights_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert json.loads(run("tools", cwd=tmp_path).stdout)
+    assert run("models", "pull", "embedded", cwd=tmp_path).stdout.strip().endswith(".gguf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
+    tmp_path: Path, plan_file: Path, tiny_folder: Path
+) -> None:
+    from ditpipe.renderer.picture import read_request
+
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--guidance", "3", "--out", "one.png",
+        cwd=tmp_path)  # fmt: skip
+    said = ("--low", "", "--start", "0.1", "--end", "0.9", "--z-order", "2")
+    done = run("edit", "one.png", "--region", "thing 1", *said, cwd=tmp_path)
+    request = read_request(tmp_path / "one-edited.png")
+    region = request.edited_plan.region("thing 1")
+    assert (region.prompt.low_level, region.start, region.end, region.z_order) == ("", 0.1, 0.9, 2), done.stderr
+    assert request.guidance_scale == 3
+
+
 @pytest.fixture
 def deaf() -> Iterator[str]:
     """An address that takes connections and never answers."""
