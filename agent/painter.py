@@ -159,17 +159,16 @@ class Agent:
     async def astream(
         self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None
     ) -> AsyncIterator[Event]:
-        """`stream`, without blocking the event loop; leaving the loop early stops the run at its next event."""
+        """`stream`, without blocking the event loop; leaving the loop early stops the run at its next step."""
         loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event | BaseException | None]()
-        stop = threading.Event()
+        painter = self.under()
+        self.stop.clear()
 
         def work() -> None:
             last: BaseException | None = None
             try:
-                for event in self.stream(brief, plan=plan, folder=folder):
+                for event in painter.stream(brief, plan=plan, folder=folder):
                     loop.call_soon_threadsafe(queue.put_nowait, event)
-                    if stop.is_set():
-                        break
             except BaseException as error:  # handed to whoever reads the events
                 last = error
             loop.call_soon_threadsafe(queue.put_nowait, last)
@@ -181,13 +180,13 @@ class Agent:
                     raise event
                 yield event
         finally:
-            stop.set()
+            painter.stop.set()
             await worker
 
     def _stoppable(self, on_step: OnStep) -> OnStep:
         # The graph draws in a worker thread, which a KeyboardInterrupt in the main thread would wait for.
         def step(progress: Step) -> None:
-            if self.stop.is_set():
+            if self.stop.is_set() or self._models.stop.is_set():
                 raise KeyboardInterrupt
             on_step(progress)
 

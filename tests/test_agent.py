@@ -195,7 +195,7 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
 
 
 def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
-    painter = agent(tiny, None, tmp_path, rounds=1, steps=1000)
+    painter = agent(tiny, None, tmp_path, rounds=1).under(steps=1000)
     painting = painter.apaint(BRIEF, plan=plan(), folder=tmp_path / "run")
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(painting, 1))
