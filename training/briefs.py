@@ -512,7 +512,7 @@ def groups_later(rng: np.random.Generator, count: int) -> Body:
 FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]] = {
     1: [(4, lambda rng, count: alone(rng)), (1, pronouns)],
     2: [(4, pair), (2, together), (2, each_placed), (0.7, one_placed), (1, kinds), (0.9, coloured_ones), (0.7, told_later), (0.3, enumerated), (1.6, colours_later), (1, places_later), (0.8, pronouns)],
-    3: [(3, several), (2.2, each_placed), (2.4, kinds), (1.2, colours_later), (0.8, places_later), (0.8, groups_later), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
+    3: [(2, lined_up), (3, several), (2.2, each_placed), (2.4, kinds), (1.2, colours_later), (0.8, places_later), (0.8, groups_later), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
     4: [(4, lined_up), (2.5, several), (2.2, each_placed), (1.8, kinds), (0.6, colours_later), (0.5, places_later), (1.4, groups_later), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
     5: [(2.5, lined_up), (1, each_placed), (2, kinds), (1, in_rows), (1, enumerated)],
     6: [(1.5, lined_up), (0.7, each_placed), (2.5, kinds), (1.5, in_rows), (0.7, enumerated)],
