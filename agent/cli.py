@@ -89,7 +89,7 @@ def resume(
     from .painter import Agent
     from .run_folder import run_record
 
-    settings = Settings(**run_record(folder)["settings"])
+    settings = Settings(**run_record(folder).settings)
     agent = Agent(settings=settings)
     _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json)
 

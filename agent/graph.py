@@ -18,10 +18,12 @@ from .settings import Settings
 
 
 class State(TypedDict, total=False):
-    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round."""
+    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round.
+
+    Paths are those inside the run folder, which may have been moved, or be named from elsewhere, when a run goes on.
+    """
 
     brief: str
-    folder: str
     plan: dict[str, Any]
     drawn: list[dict[str, Any]]
     tried: list[dict[str, Any]]
@@ -30,6 +32,7 @@ class State(TypedDict, total=False):
 
 def build_graph(
     settings: Settings,
+    folder: Path,
     *,
     plan: Callable[[str], ScenePlan],
     render: Callable[[Callable[[Step], None], Path | None], BaseTool],
@@ -46,7 +49,7 @@ def build_graph(
     def plan_node(state: State) -> State:
         answer = ScenePlan.model_validate(state["plan"]) if state.get("plan") else plan(state["brief"])
         get_stream_writer()(Planned(answer))
-        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
         return {"plan": answer.model_dump(), "tried": [], "done": False}
 
     def approve_node(state: State) -> State:
@@ -55,21 +58,20 @@ def build_graph(
             return {}
         answer = ScenePlan.model_validate(said)
         get_stream_writer()(Planned(answer))
-        write(Path(state["folder"]) / "plan.json", answer.model_dump_json(indent=2).encode())
+        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
         return {"plan": answer.model_dump()}
 
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
         request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
-        folder = Path(state["folder"]) / f"round-{number}"
-        paths = [folder / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
+        names = [f"round-{number}/candidate-{i + 1}.png" for i in range(settings.candidates)]
         tool = render(lambda step: emit(Stepped(number, 1, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
-        asked = request.model_dump() | {"paths": [str(path) for path in paths]}
+        asked = request.model_dump() | {"paths": [str(folder / name) for name in names]}
         drawn = []
-        for path, result in zip(paths, tool.invoke(call | {"args": asked}).artifact, strict=True):
-            emit(Rendered(number, path, result.seconds, result.warnings))
-            drawn.append({"request": result.request.model_dump(), "path": str(path)})
+        for name, result in zip(names, tool.invoke(call | {"args": asked}).artifact, strict=True):
+            emit(Rendered(number, folder / name, result.seconds, result.warnings))
+            drawn.append({"request": result.request.model_dump(), "path": name})
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:
@@ -79,12 +81,12 @@ def build_graph(
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
                 shown = _shown(one).model_dump()
-                verdict = critique.invoke(call | {"args": {"plan": shown, "path": one["path"]}}).artifact
+                verdict = critique.invoke(call | {"args": {"plan": shown, "path": str(folder / one["path"])}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
         best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
-        write(Path(best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
+        write((folder / best["path"]).with_name("round.json"), json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
-from .run_folder import new_folder, note, run_record, write_record
+from .run_folder import RunRecord, new_folder, note, run_record, write_record
 from .settings import Settings
 
 
@@ -134,7 +134,7 @@ class Agent:
         """Goes on with a killed run from its last finished node, or with one whose plan waits for a yes.
 
         `approved`: True, or the changed plan to draw; without it a waiting run only says again what it waits for.
-        Raises RunError if there is nothing to go on from.
+        Raises RunError if there is nothing to go on from, or no plan that waits for the approval.
         """
         yield from self._run(folder, approved)
 
@@ -181,11 +181,11 @@ class Agent:
 
     def _run(self, folder: Path, approved: bool | ScenePlan = False) -> Iterator[Event]:
         record = run_record(folder)
-        brief, start = record["brief"], {"brief": record["brief"], "folder": str(folder)}
-        start |= {"plan": record["plan"]} if "plan" in record else {}
+        start: dict[str, Any] = {"brief": record.brief}
+        start |= {"plan": record.plan.model_dump()} if record.plan else {}
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
-        with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-            app = self._graph(record).compile(checkpointer=SqliteSaver(connection))
+        with _checkpoints(folder) as connection:
+            app = self._graph(record, folder).compile(checkpointer=SqliteSaver(connection))
             state = app.get_state(config)
             begin: Any = None if state.values else start
             if state.next == ("approve",):
@@ -193,35 +193,32 @@ class Agent:
                     yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
                     return
                 begin = Command(resume=True if approved is True else approved.model_dump())
-            try:
-                for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
-                    note(folder, event)
-                    yield event
-            except sqlite3.Error as error:
-                raise RunError(
-                    f"cannot write to {folder}: {error}; then go on with: ditpipe resume {folder}"
-                ) from error
+            elif approved:
+                raise RunError(f"{folder}: no plan waits for a yes here; go on with: ditpipe resume {folder}")
+            for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
+                note(folder, event)
+                yield event
             state = app.get_state(config)
         if state.next == ("approve",):
             waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
             note(folder, waiting)
             yield waiting
             return
-        rounds = tuple(_round(number + 1, one) for number, one in enumerate(state.values["tried"]))
-        painting = Painting(brief, folder, rounds)
+        rounds = tuple(_round(folder, number + 1, one) for number, one in enumerate(state.values["tried"]))
+        painting = Painting(record.brief, folder, rounds)
         copy_result(painting.best.path, painting.path)
         finished = Finished(painting)
         note(folder, finished)
         yield finished
 
-    def _graph(self, record: dict[str, Any]) -> Any:
+    def _graph(self, record: RunRecord, folder: Path) -> Any:
         """The loop over a brief, or over the change of a finished picture if the record of the run names one."""
-        base = Path(record["base"]) if "base" in record else None
+        base = record.base
         before = read_request(base) if base else None
 
         def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
             if best:  # only what is weak is drawn anew
-                return _edit(RenderRequest.model_validate(best["request"]), plan), Path(best["path"])
+                return _edit(RenderRequest.model_validate(best["request"]), plan), folder / best["path"]
             return (self.request(plan) if before is None else _edit(before, plan)), base
 
         def render(on_step: OnStep, into: Path | None) -> BaseTool:
@@ -237,6 +234,7 @@ class Agent:
 
         return build_graph(
             self.settings,
+            folder,
             plan=lambda text: self.planner.plan(text),
             render=render,
             critique=critique_file(self.critic.critique) if self.critic else None,
@@ -254,6 +252,17 @@ def _edit(before: RenderRequest, plan: ScenePlan) -> RenderRequest:
     return before.model_copy(update={"edits": [*before.edits, revision]})
 
 
+@contextmanager
+def _checkpoints(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A run's checkpoints, from which it goes on. Raises RunError if they cannot be read or written."""
+    file = folder / "checkpoints.sqlite"
+    try:
+        with closing(sqlite3.connect(file, check_same_thread=False)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise RunError(f"cannot use {file}: {error}; then go on with: ditpipe resume {folder}") from error
+
+
 def _last(events: Iterator[Event]) -> Painting:
     painting = None
     for event in events:
@@ -264,10 +273,10 @@ def _last(events: Iterator[Event]) -> Painting:
     return painting
 
 
-def _round(number: int, one: dict[str, Any]) -> Round:
+def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:
     def verdict(critique: Any) -> Critique | None:
         return Critique.model_validate(critique) if critique else None
 
-    candidates = tuple(Candidate(Path(c["path"]), verdict(c["critique"])) for c in one.get("candidates", []))
+    candidates = tuple(Candidate(folder / c["path"], verdict(c["critique"])) for c in one.get("candidates", []))
     request = RenderRequest.model_validate(one["request"])
-    return Round(number, request, Path(one["path"]), verdict(one["critique"]), candidates)
+    return Round(number, request, folder / one["path"], verdict(one["critique"]), candidates)

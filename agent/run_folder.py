@@ -7,11 +7,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..prompts.errors import RunError
+from pydantic import BaseModel, ValidationError
+
+from ..prompts.errors import RunError, first_problem
 from ..prompts.scene import ScenePlan
 from ..renderer.picture import write
 from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
 from .settings import Settings
+
+
+class RunRecord(BaseModel):
+    """run.json: what a run begins with. `settings` are those of `Settings`; `base`: the finished picture to change."""
+
+    brief: str
+    settings: dict[str, Any]
+    plan: ScenePlan | None = None
+    base: Path | None = None
 
 
 def write_record(
@@ -21,17 +32,18 @@ def write_record(
     kept = settings.model_dump(mode="json", exclude={"api_key"})
     record: dict[str, Any] = {"brief": brief, "settings": kept}
     record |= {"plan": plan.model_dump()} if plan else {}
-    record |= {"base": str(base)} if base else {}
+    record |= {"base": str(base.absolute())} if base else {}
     write(folder / "run.json", json.dumps(record, indent=2).encode())
 
 
-def run_record(folder: Path) -> dict[str, Any]:
-    """Brief and settings of a run folder. Raises RunError if it is none."""
+def run_record(folder: Path) -> RunRecord:
+    """What the run in a folder began with. Raises RunError if there is none."""
     try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text())
-    except (OSError, ValueError) as error:
+        return RunRecord.model_validate_json((folder / "run.json").read_bytes())
+    except OSError as error:
         raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
-    return record
+    except ValidationError as error:
+        raise RunError(f"{folder / 'run.json'}: {first_problem(error)}") from error
 
 
 def new_folder(out: Path) -> Path:

@@ -189,11 +189,13 @@ class Turning:
         assert turn.folder is not None
         folder, stop = session.path(turn.folder), session.sessions.stop_of(session.id)
         if (folder / "run.json").exists():
-            painter = session.agent.under(**run_record(folder)["settings"])
+            painter = session.agent.under(**run_record(folder).settings)
             model = painter.settings.model
             if model != session.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")
-            events = painter.resume(folder, approved=turn.plan or True if turn.approved else False)
+            events = painter.resume(folder)
+            if turn.approved:  # the run may have heard the yes before it was cut short
+                events = _with_a_yes(events, painter.resume(folder, approved=turn.plan or True))
         else:
             approve = session.agent.settings.approve and turn.kind == "new brief"
             painter = session.agent.under(approve=approve, seed=turn.seed or 0)
@@ -245,6 +247,15 @@ class Turning:
 
 def _folder(turn: Turn) -> str:
     return f"turn-{turn.number:04}"
+
+
+def _with_a_yes(events: Iterator[Event], approved: Iterator[Event]) -> Iterator[Event]:
+    """The events of a run; where it waits for a yes, those after the yes."""
+    for event in events:
+        if isinstance(event, Waiting):
+            yield from approved
+            return
+        yield event
 
 
 def _drained(events: Iterator[Event], painter: Any) -> Iterator[Event]:

@@ -112,6 +112,43 @@ def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path
         list(agent(tiny, None, tmp_path).resume(tmp_path))
 
 
+def test_a_run_goes_on_in_its_own_folder_wherever_that_is_now(
+    tiny: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(KeyboardInterrupt):
+        agent(tiny, Verdicts(fail_at=1), Path()).paint(BRIEF, plan=plan(), folder=Path("run"))
+    moved = (tmp_path / "here" / "run").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    *_, last = agent(tiny, Verdicts(0.3, 0.9), tmp_path).resume(moved)
+    assert isinstance(last, Finished) and (moved / "round-2" / "candidate-1.png").exists()
+    assert [one.path.parent.parent for one in last.painting.rounds] == [moved, moved]
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_yes_that_no_plan_waits_for_is_refused(tiny: Renderer, tmp_path: Path) -> None:
+    folder = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan()).folder
+    with pytest.raises(RunError, match="no plan waits for a yes here"):
+        list(agent(tiny, Verdicts(), tmp_path).resume(folder, approved=plan()))
+
+
+@pytest.mark.parametrize(
+    "file, content, said",
+    [
+        ("run.json", "[]", "run.json: Input should be"), ("run.json", "{}", "run.json: brief: Field required"),
+        ("checkpoints.sqlite", "garbage" * 200, "checkpoints.sqlite: file is not a database"),
+    ],
+)  # fmt: skip
+def test_a_broken_run_folder_is_one_clear_line(
+    file: str, content: str, said: str, tiny: Renderer, tmp_path: Path
+) -> None:
+    folder = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan()).folder
+    (folder / file).write_text(content)
+    with pytest.raises(RunError, match=said):
+        list(agent(tiny, Verdicts(), tmp_path).resume(folder))
+
+
 def test_repaint_makes_the_same_bytes(tiny: Renderer, tmp_path: Path) -> None:
     painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path).paint(BRIEF, plan=plan())
     again = png_bytes(tiny.render(read_request(painting.path)))

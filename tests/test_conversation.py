@@ -266,6 +266,15 @@ def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: 
     assert left.picture_path.read_bytes() == whole.picture_path.read_bytes()
 
 
+def test_a_drawing_that_was_said_yes_to_is_not_asked_about_again(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
+    said(session, BRIEF)
+    events = session.say("yes")
+    assert any(isinstance(event, Stepped) for event in events)
+    events.close()  # type: ignore[attr-defined]
+    assert last(session.resume()).status == "done" and session.waiting is None
+
+
 def test_only_one_message_at_a_time(all_sessions: Sessions, session: Session) -> None:
     events = session.say(BRIEF)
     next(events)
