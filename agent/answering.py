@@ -31,8 +31,15 @@ def contents(plan: ScenePlan) -> str:
 
 def seen(region: Region, critique: Critique | None) -> str:
     """'a red cat (seen: red cat, 0.97)'."""
-    score = next((one for one in critique.regions if one.name == region.name), None) if critique else None
-    return named(region) + (f" (seen: {score.seen}, {score.score:.2f})" if score else "")
+    found = next((one for one in critique.regions if one.name == region.name), None) if critique else None
+    if found is None:
+        return named(region)
+    return named(region) + (f" (seen: {found.seen}, {found.score:.2f})" if found.score is not None else " (not judged)")
+
+
+def figure(score: float | None) -> str:
+    """'0.97', or a dash for what was not judged."""
+    return "–" if score is None else f"{score:.2f}"
 
 
 def ask_for_a_yes(plan: ScenePlan) -> str:
@@ -47,9 +54,13 @@ def told(turn: Turn, before: ScenePlan | None) -> str:
         said = f"{said[0].upper()}{said[1:]}. Nothing else was drawn."
     else:
         said = f"Here is {turn.plan.scene.high_level}."
-    wrong = [one for one in turn.critique.regions if one.problem] if turn.critique else []
-    doubts = [f"{subject_of(turn.plan.region(one.name))}: {one.problem}" for one in wrong]
-    return said + (f" Not as it should be: {'; '.join(doubts)}." if doubts else "")
+    noted = [one for one in turn.critique.regions if one.problem] if turn.critique else []
+    for title, judged in (("Not as it should be", True), ("Not judged", False)):
+        notes = [one for one in noted if (one.score is not None) == judged]
+        if notes:
+            lines = "; ".join(f"{subject_of(turn.plan.region(one.name))}: {one.problem}" for one in notes)
+            said += f" {title}: {lines}."
+    return said
 
 
 def _deeds(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> list[str]:
@@ -102,7 +113,8 @@ def answer_to(text: str, shown: Shown) -> str:
         return f"Nothing but the background{f', {background}' if (background := background_of(plan)) else ''}."
     if re.search(r"\b(?:score|good|well|right|wrong|sure|happy with|content|problem)\b", text) and critique:
         wrong = [f"{one.name}: {one.problem}" for one in critique.regions if one.problem]
-        return f"{critique.score:.2f} of 1. " + ("; ".join(wrong) if wrong else "Everything shows what was asked") + "."
+        scored = "Not judged. " if critique.score is None else f"{critique.score:.2f} of 1. "
+        return scored + ("; ".join(wrong) if wrong else "Everything shows what was asked") + "."
     if re.search(r"\b(?:background|where are|scene|time of day|mood|light)\b", text):
         return f"The scene: {plan.scene.high_level}; {plan.scene.low_level or 'no mood is said'}."
     if re.match(r"(?:is|are) there\b", text):

@@ -28,6 +28,8 @@ _BACKGROUNDS = {
 _MOODS = frozenset(
     "spooky cozy cosy cheerful dreamy gloomy sunny foggy misty rainy stormy romantic calm mysterious magical dramatic moody".split()
 )
+_LIGHTS = {"darker": "dark", "dimmer": "dim", "brighter": "bright", "lighter": "bright", "warmer": "warm", "colder": "cold",
+           "cooler": "cold", "softer": "soft"}  # fmt: skip
 AT = rf"(?:(?:to|on|at|in|into|towards) )?(?:the )?(?:far |very )?(?P<place>{PLACE})(?: (?:side|corner|half|edge))?(?: of the (?:picture|image))?"
 MAKE = r"(?:make|paint|colou?r|turn|let|have|give|change|set|dye|i want|do)"
 
@@ -71,6 +73,9 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
     for pattern, background in _BACKGROUNDS.items():
         if re.fullmatch(pattern, scene):
             return _elsewhere(change, background, plan)
+    more = re.fullmatch(rf"(?:(?:much|even|far|way|slightly|a (?:bit|little|lot)) )*({'|'.join(_LIGHTS)})", scene)
+    if more and how and "@" not in how and not re.search(r"\b(?:it|that|this) ?$", how):
+        return _lit(change, _LIGHTS[more[1]])
     mood = scene.removeprefix("more ").removeprefix("a bit ").removeprefix("very ")
     if mood in _MOODS and how:
         scene_prompt = LeveledPrompt(high_level=change.plan.scene.high_level, low_level=f"{mood} mood and light")
@@ -97,6 +102,17 @@ def _drawn_in(plan: ScenePlan, style: str) -> ScenePlan:
     kept = [part for part in plan.scene.low_level.split(", ") if part and part.lower() not in before]
     scene = plan.scene.model_copy(update={"low_level": ", ".join([*kept, style])})
     return plan.model_copy(update={"scene": scene})
+
+
+def _lit(change: Change, light: str) -> Change:
+    """The same place and time in another light, which is said first in the scene's low level."""
+    said = f"{light} light"
+    before = [part for part in change.plan.scene.low_level.split(", ") if part]
+    if said in before:
+        raise Unclear(f"The light is {light} already.", certain=True)
+    kept = [part for part in before if part not in {f"{one} light" for one in _LIGHTS.values()}]
+    scene = change.plan.scene.model_copy(update={"low_level": ", ".join([said, *kept])})
+    return replace(change, plan=change.plan.model_copy(update={"scene": scene}), whole=True)
 
 
 def _elsewhere(change: Change, background: str, plan: Plan) -> Change:

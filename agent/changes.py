@@ -3,11 +3,10 @@
 `who` are indices of regions. Scene prompts are not touched here: prompts/wording.py brings them in step.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from ..prompts.answers import BEHIND_THE_NOUN, PlannedObject
+from ..prompts.answers import BEHIND_THE_NOUN, PlannedObject, free_name
 from ..prompts.layout import Place, at_place, beside, box_within, freest, made_room, moved_to, scaled
 from ..prompts.scene import Box, LeveledPrompt, Region, ScenePlan
 from ..prompts.wording import COLOURS, SHADES, SIZES, placed, subject_of
@@ -138,7 +137,7 @@ def renamed(plan: ScenePlan, who: Sequence[int], subject: str) -> ScenePlan:
     regions = list(plan.regions)
     for index in who:
         others = {region.name for i, region in enumerate(regions) if i != index}
-        regions[index] = regions[index].model_copy(update={"name": _free(subject, others)})
+        regions[index] = regions[index].model_copy(update={"name": free_name(subject, others)})
     return plan.model_copy(update={"regions": regions})
 
 
@@ -147,7 +146,7 @@ def added(plan: ScenePlan, things: Sequence[tuple[PlannedObject, Box | None]]) -
     for thing, box in things:
         box = box or at_place(freest([region.box for region in plan.regions]))
         low = thing.looks
-        name = _free(thing.subject, {region.name for region in plan.regions})
+        name = free_name(thing.subject, {region.name for region in plan.regions})
         prompt = LeveledPrompt(high_level=thing.subject, low_level=low)
         new = placed(Region(name=name, box=box, prompt=prompt))
         plan = _with_room(plan.model_copy(update={"regions": [*plan.regions, new]}), [len(plan.regions)])
@@ -182,11 +181,6 @@ def _each(plan: ScenePlan, who: Sequence[int], change: Any) -> ScenePlan:
 def _prompt(region: Region, *, low: str) -> Region:
     prompt = LeveledPrompt(high_level=region.prompt.high_level, low_level=low)
     return region.model_copy(update={"prompt": prompt})
-
-
-def _free(subject: str, taken: set[str]) -> str:
-    subject = re.sub(r"\s+", " ", subject)[:55]
-    return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
 def around(x: float, y: float, side: float = 1 / 3) -> Box:

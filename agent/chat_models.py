@@ -1,21 +1,27 @@
-"""Chat models by name, and the one place where a model is called: structured output, transport faults retried."""
+"""Chat models by name, and the one place where a model is called: faults retried, invalid answers re-asked."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+import httpx
+import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
-from pydantic import BaseModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from pydantic import BaseModel, ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError
+from ..prompts.templates import words
 from .local_models import LOCAL_MODELS
 
 TRANSPORT_FAULTS = (
     openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
+    httpx.TransportError, httpx2.TransportError,  # what other providers let through: langchain-ollama, for one
 )  # fmt: skip
+Read = TypeVar("Read")
+REPAIRS = 2
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
 
 
@@ -35,7 +41,8 @@ def chat_model(
         base_url, api_key, timeout = f"{address(name)}/v1", "local", max(timeout, LOCAL_TIMEOUT)
     if base_url:
         return ChatOpenAI(
-            model=name, base_url=base_url, api_key=api_key or "none", temperature=0, timeout=timeout, max_retries=0  # type: ignore[arg-type]
+            model=name.removeprefix("openai:"), base_url=base_url, api_key=api_key or "none",  # type: ignore[arg-type]
+            temperature=0, timeout=timeout, max_retries=0,
         )  # fmt: skip
     from langchain.chat_models import init_chat_model
 
@@ -55,20 +62,55 @@ def structured_reply(
     """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON).
 
     Connection faults, time-outs, rate limits and server errors are tried three times, `wait` seconds apart and longer;
-    then ModelError. Nothing here validates: the caller decides how to repair.
+    then ModelError, as for any other error of a provider. Nothing here validates, see `valid_reply`.
     """
-    runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
     retrying = Retrying(
         retry=retry_if_exception_type(TRANSPORT_FAULTS), stop=stop_after_attempt(3), reraise=True,
         wait=wait_exponential_jitter(multiplier=wait, max=20),
     )  # fmt: skip
     try:
+        runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
         answer: Any = retrying(runnable.invoke, list(messages))
-    except openai.OpenAIError as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except DitpipeError:
+        raise
+    except Exception as error:  # each provider's package has errors of its own
+        reason = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
         raise ModelError(f"the chat model did not answer: {reason}") from error
     raw = answer["raw"]
     text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)
     if not text and raw.tool_calls:
         text = json.dumps(raw.tool_calls[0]["args"])
     return text, answer["parsed"]
+
+
+def valid_reply(
+    model: BaseChatModel,
+    schema: type[BaseModel],
+    messages: Sequence[BaseMessage],
+    read: Callable[[Any], Read],
+    *,
+    failed: type[PlanningError] | type[CritiqueError],
+    who: str,
+) -> Read:
+    """What `read` makes of the model's answer. What it raises as ValueError is handed back to the model, at most twice.
+
+    Then `failed`, which names `who` gave the answer and holds the raw reply.
+    """
+    told = list(messages)
+    for attempt in range(REPAIRS + 1):
+        raw, parsed = structured_reply(model, schema, told)
+        try:
+            return read(parsed)
+        except ValueError as error:
+            problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
+            if attempt == REPAIRS:
+                message = f"the {who}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
+                raise failed(message, reply=raw) from error
+            told += [AIMessage(raw), HumanMessage(words("repair", problem=problem))]
+    raise AssertionError("unreachable")
+
+
+def _problem_lines(error: ValidationError) -> str:
+    """A validation error in a form that a model can act on."""
+    problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in problems)

@@ -2,9 +2,9 @@
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +18,12 @@ from ..prompts.scene import Box, Critique, LeveledPrompt, RegionChange, Revision
 from . import chat_cli, serve_cli
 from .approving import approved_plan
 from .options import (
+    Accept,
     Approve,
     BaseUrl,
     Candidates,
     CriticName,
+    Guidance,
     Json,
     Model,
     Out,
@@ -32,7 +34,8 @@ from .options import (
     Steps,
     option,
 )
-from .settings import Settings
+from .settings import Settings, unknown_variables
+from .stopping import STOPPED, ctrl_c
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
@@ -52,7 +55,9 @@ Set = Annotated[
 
 
 def _settings(**options: Any) -> Settings:
-    return Settings(**{name: value for name, value in options.items() if value is not None})
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    settings.check_endpoint()
+    return settings
 
 
 def _say(as_json: bool, answer: dict[str, Any], line: str) -> None:
@@ -63,15 +68,16 @@ def _say(as_json: bool, answer: dict[str, Any], line: str) -> None:
 def paint(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None, steps: Steps = None,
-    depth: Depth = None, save: Save = None, step_cache: StepCache = None, compiled: Compile = None, out: Out = None,
-    approve: Approve = False, as_json: Json = False,
+    rounds: Rounds = None, candidates: Candidates = None, accept: Accept = None, seed: Seed = None, size: Size = None,
+    steps: Steps = None, guidance: Guidance = None, depth: Depth = None, save: Save = None,
+    step_cache: StepCache = None, compiled: Compile = None, out: Out = None, approve: Approve = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = _settings(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, depth=depth, save=save, step_cache=step_cache, compile=compiled, out=out,
-        approve=approve or None,
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates,
+        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, depth=depth, save=save,
+        step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
     )  # fmt: skip
     from .painter import Agent
 
@@ -91,32 +97,53 @@ def resume(
 
     settings = Settings(**run_record(folder).settings)
     agent = Agent(settings=settings)
-    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json)
+    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json, folder)
 
 
-def _follow(agent: Any, events: Any, as_json: bool) -> None:
+def _newest(out: Path) -> Path | None:
+    """The folder of the run that began last."""
+    records = sorted(out.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    return records[-1].parent if records else None
+
+
+def _follow(agent: Any, events: Any, as_json: bool, folder: Path | None = None) -> None:
     from .rounds import Waiting
     from .show import show
 
-    signal.signal(signal.SIGINT, lambda *_: agent.stop.set())
+    def stop() -> None:
+        people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
+        agent.stop.set()
+
+    def stopped() -> str:
+        run = folder or _newest(agent.settings.out)
+        return f"stopped; go on with: ditpipe resume {run}" if run else "stopped"
+
+    def shown(events: Any) -> Any:
+        with ctrl_c(stop, stopped):
+            return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+
+    if agent.unjudged and not as_json:
+        people.print(f"note: {agent.unjudged}", style="yellow", markup=False)
+    console = Console(quiet=True) if as_json else people
     try:
-        console = Console(quiet=True) if as_json else people
-        painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+        painting = shown(events)
         while isinstance(painting, Waiting):
             plan = None if as_json else approved_plan(painting, people)
             if plan is None:
                 waits = {"waiting": str(painting.folder), "plan": painting.plan.model_dump()}
                 _say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {painting.folder} --yes")
                 return
-            events = agent.resume(painting.folder, approved=plan)
-            painting = show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+            painting = shown(agent.resume(painting.folder, approved=plan))
     except KeyboardInterrupt:
-        raise typer.Exit(_stopped()) from None
+        print(f"ditpipe: {stopped()}", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    from ..renderer.picture import read_note
+
     best = painting.best
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
-        "plan": best.plan.model_dump(), "seed": best.request.seed,
+        "plan": best.plan.model_dump(), "seed": best.request.seed, "warnings": read_note(painting.path)[1],
     }  # fmt: skip
     _say(as_json, answer, str(painting.path))
 
@@ -134,7 +161,8 @@ def plan(
     from .show import layout_drawing
 
     agent = Agent(settings=settings)
-    answer = agent.planner.plan(brief)
+    with _busy("planning", as_json):
+        answer = agent.planner.plan(brief)
     if not as_json:
         people.print(f"planned by {agent.planner_name}", style="dim")
         people.print(layout_drawing(answer))
@@ -146,10 +174,12 @@ def plan(
 @app.command()
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
-    model: Model = None, seed: Seed = None, steps: Steps = None, depth: Depth = None, change: Set = None,
-    candidates: Candidates = None, critic: CriticName = None,
+    model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
+    change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
     image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
-    denoise: Annotated[float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1")] = None,
+    denoise: Annotated[
+        float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1; empty: 0.6")
+    ] = None,
     control: Annotated[
         list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
     ] = None,
@@ -164,8 +194,8 @@ def render(
 
     scene = overridden(_read_plan(plan_file), change or [])
     settings = _settings(
-        model=model, seed=seed, steps=steps, depth=depth, candidates=candidates, critic=critic, save=save,
-        step_cache=step_cache, compile=compiled,
+        model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
+        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled,
     )  # fmt: skip
     from .painter import Agent
     from .render_options import with_files
@@ -177,13 +207,17 @@ def render(
         return
     from ..renderer.picture import png_bytes, write
 
+    _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
     for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write(file, png_bytes(result))
         score = verdict.score if verdict else None
-        pictures.append({"picture": str(file), "score": score, "seed": result.request.seed})
+        pictures.append({
+            "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
+        })  # fmt: skip
+    _warn(drawn[0].warnings)  # they are of the batch
     lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
     _say(as_json, {"pictures": pictures}, "\n".join(lines))
 
@@ -200,29 +234,46 @@ def edit(
     box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
     feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
+    z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
     out: Picture = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise."""
-    from ..renderer.picture import read_request
-    from ..renderer.pipeline import Renderer
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
 
-    request = read_request(picture)
+    The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
+    """
+    from ..prompts.wording import followed
+    from ..renderer.picture import read_result, write_result
+    from ..renderer.pipeline import Renderer, RenderRequest
+
+    before = read_result(picture)
+    request = before if isinstance(before, RenderRequest) else before.request
     plan = request.edited_plan
     old = plan.region(region).prompt
     said = None
     if prompt is not None or low is not None:
         said = LeveledPrompt(
-            high_level=old.high_level if prompt is None else prompt, low_level=low or ("" if prompt else old.low_level)
+            high_level=old.high_level if prompt is None else prompt,
+            low_level=("" if prompt else old.low_level) if low is None else low,
         )
     change = RegionChange(
-        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength
-    )
+        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
+        start=start, end=end, z_order=z_order,
+    )  # fmt: skip
     if change == RegionChange(name=region):
-        raise ValueError("nothing to change: give --prompt, --low, --negative, --seed, --box, --feather or --strength")
+        raise ValueError(
+            "nothing to change: give --prompt, --low, --negative, --seed, --box, --feather, --strength, --start, --end "
+            "or --z-order"
+        )
     told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
-    revision, renderer = Revision(changes=[change], scene=told), Renderer(request.model)
+    revision = followed(Revision(changes=[change], scene=told), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
-    _draw(lambda on_step: renderer.edit(request, revision, on_step), path, as_json)
+    told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    _draw(
+        lambda on_step: Renderer(request.model).edit(before, revision, on_step), path, as_json,
+        keep=write_result, told_first=told_first,
+    )  # fmt: skip
 
 
 def _box(text: str | None) -> Box | None:
@@ -257,15 +308,37 @@ def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
         return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
 
 
-def _draw(draw: Callable[[Any], Any], path: Path, as_json: bool) -> None:
+def _draw(
+    draw: Callable[[Any], Any],
+    path: Path,
+    as_json: bool,
+    keep: Callable[[Path, Any], None] | None = None,
+    told_first: Sequence[str] = (),
+) -> None:
     from ..renderer.picture import png_bytes, write
 
+    _check_file(path)
     result = _followed(draw, as_json)
-    for warning in result.warnings:
-        people.print(f"note: {warning}", style="yellow", markup=False)
-    write(path, png_bytes(result))
+    warnings = [*told_first, *result.warnings]
+    _warn(warnings)
+    keep(path, result) if keep else write(path, png_bytes(result))
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
-    _say(as_json, answer, str(path))
+    _say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+
+
+def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
+    """What goes on, said where a person looks."""
+    return people.status(f"{doing} …") if people.is_terminal and not as_json else nullcontext()
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        people.print(f"note: {warning}", style="yellow", markup=False)
 
 
 @app.command()
@@ -277,14 +350,16 @@ def critique(
     """Judge a picture against a plan, region by region."""
     scene, settings = _read_plan(plan_file), _settings(critic=critic, base_url=base_url)
     from ..renderer.picture import open_image
+    from .answering import figure
     from .painter import Agent
 
-    judge = Agent(settings=settings).critic
-    if judge is None:
-        raise ValueError("--critic none judges nothing; give 'embedded' or a vision model")
-    verdict = judge.critique(open_image(picture), scene)
-    lines = [f"{verdict.score:.2f}  {verdict.summary}"]
-    lines += [f"{one.score:.2f}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
+    agent = Agent(settings=settings)
+    if agent.critic is None:
+        raise ValueError(agent.unjudged or "--critic none judges nothing; give 'embedded' or a vision model")
+    with _busy("looking", as_json):
+        verdict = agent.critic.critique(open_image(picture), scene)
+    lines = [f"{figure(verdict.score)}  {verdict.summary}"]
+    lines += [f"{figure(one.score)}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
     _say(as_json, verdict.model_dump(), "\n".join(lines))
 
 
@@ -332,11 +407,15 @@ def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe model
     """Fetch a local planner into the cache folder; an interrupted download goes on where it was."""
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
+    from .embedded_llm import base_weights
     from .local_models import LOCAL_MODELS
     from .local_models import pull as fetch
 
     if name not in LOCAL_MODELS:
         raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
+    if not LOCAL_MODELS[name].file:  # it comes as a package, or is missing
+        path = base_weights(LOCAL_MODELS[name])
+        return _say(as_json, {"planner": name, "file": str(path)}, str(path))
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=people, disable=as_json) as progress:
         bar = progress.add_task(name, total=LOCAL_MODELS[name].bytes or None)
@@ -364,7 +443,8 @@ def doctor(as_json: Json = False) -> None:
     """Say what is missing or slow on this machine; draws one picture and makes one plan to find out."""
     from .doctor import examine
 
-    findings = examine()
+    with _busy("planning, drawing and judging, each twice", as_json):
+        findings = examine()
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
@@ -381,9 +461,10 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
     try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.exit(_stopped())
+        if unknown := list(unknown_variables("DITPIPE_KEYS")):
+            raise ValueError(unknown[0])
+        with ctrl_c(_interrupted):
+            app(standalone_mode=True)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
     except (DitpipeError, ValueError) as error:
@@ -396,6 +477,5 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _stopped() -> int:
-    print("ditpipe: stopped; go on with: ditpipe resume FOLDER (the newest folder under runs/)", file=sys.stderr)
-    return 130
+def _interrupted() -> None:
+    raise KeyboardInterrupt

@@ -14,7 +14,7 @@ of a message is `Understood` and the last one always `Replied`.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -123,13 +123,10 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether some process is at work on a turn of this session."""
-        lock = FileLock(self._lock, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        # Whoever looks takes the lock for a moment: one at a time, so that nobody takes another onlooker for work.
+        with FileLock(self._lock.with_suffix(".look")), suppress(Timeout), FileLock(self._lock).acquire(timeout=0):
+            return False
+        return True
 
     @property
     def plan(self) -> ScenePlan | None:

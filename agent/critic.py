@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from PIL import Image
-from pydantic import ValidationError
 
 from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
@@ -19,8 +18,8 @@ from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, 
 from ..prompts.templates import words
 from ..renderer.pipeline import RenderResult
 from ..renderer.scorer import Scorer
-from .chat_models import structured_reply
-from .planner import REPAIRS, problem_lines
+from .chat_models import valid_reply
+from .rounds import standing
 
 
 class Critic(Protocol):
@@ -30,7 +29,7 @@ class Critic(Protocol):
 
 
 class EmbeddedCritic:
-    """The pocket world's own scorer, loaded on first use. The scene's score is the mean of its regions'."""
+    """The pocket world's own scorer, loaded on first use. The scene's score is the mean of its judged regions'."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -44,12 +43,15 @@ class EmbeddedCritic:
         texts = [region.prompt.text for region in plan.regions]
         fits = self.scorer.score(image, [region.box for region in plan.regions], texts)
         scores = [
-            RegionScore(name=region.name, score=min(1.0, fit.score), seen=fit.seen, problem=fit.problem)
+            RegionScore(name=region.name, score=fit.score, seen=fit.seen, problem=fit.problem)
             for region, fit in zip(plan.regions, fits, strict=True)
         ]
         right = sum(not one.problem for one in scores)
-        mean = sum(one.score for one in scores) / len(scores)
-        return Critique(score=mean, regions=scores, summary=f"{right} of {len(scores)} regions show what was asked")
+        judged = [one.score for one in scores if one.score is not None]
+        summary = f"{right} of {len(scores)} regions show what was asked"
+        if len(judged) < len(scores):
+            summary = f"{summary}; {len(scores) - len(judged)} cannot be judged" if judged else "nothing can be judged"
+        return Critique(score=sum(judged) / len(judged) if judged else None, regions=scores, summary=summary)
 
 
 class VisionCritic:
@@ -71,23 +73,19 @@ class VisionCritic:
             {"type": "image_url", "image_url": {"url": picture}},
         ]
         messages: list[BaseMessage] = [SystemMessage(words("critic")), HumanMessage(question)]  # type: ignore[arg-type]
-        for attempt in range(REPAIRS + 1):
-            raw, parsed = structured_reply(self.chat_model, Critique, messages)
-            try:
-                return _matching(Critique.model_validate(parsed), plan)
-            except ValueError as error:
-                problem = problem_lines(error) if isinstance(error, ValidationError) else str(error)
-                if attempt == REPAIRS:
-                    message = f"the critic's answer stayed invalid after {REPAIRS} repairs: {problem}"
-                    raise CritiqueError(message, reply=raw) from error
-                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
-        raise AssertionError("unreachable")
+
+        def read(parsed: Any) -> Critique:
+            return _matching(Critique.model_validate(parsed), plan)
+
+        return valid_reply(self.chat_model, Critique, messages, read, failed=CritiqueError, who="critic")
 
 
 def _matching(critique: Critique, plan: ScenePlan) -> Critique:
     wanted = sorted(region.name for region in plan.regions)
     if sorted(one.name for one in critique.regions) != wanted:
         raise ValueError(f"regions: give exactly one entry for each of {', '.join(wanted)}")
+    if (critique.score is None) != all(one.score is None for one in critique.regions):
+        raise ValueError("score: null if no region is judged, and only then")
     return critique
 
 
@@ -96,15 +94,15 @@ def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple
     if critic is None:
         return [(result, None) for result in results]
     verdicts = [critic.critique(result.image, result.request.edited_plan) for result in results]
-    best_first = sorted(range(len(results)), key=lambda i: -verdicts[i].score)
+    best_first = sorted(range(len(results)), key=lambda i: -standing(verdicts[i]))
     return [(results[i], verdicts[i]) for i in best_first]
 
 
 def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:
-    """What to change after a round, in each region below `threshold`: a new seed; from the second round on also its
-    low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
-    None if every region is good enough."""
-    weak = [one for one in critique.regions if one.score < threshold]
+    """What to change after a round, in each judged region below `threshold`: a new seed; from the second round on also
+    its low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
+    None if every judged region is good enough."""
+    weak = [one for one in critique.regions if one.score is not None and one.score < threshold]
     if not weak:
         return None
     changes = []

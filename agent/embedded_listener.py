@@ -17,7 +17,7 @@ from .backgrounds import Change, Unclear
 from .listener import Shown
 from .mentions import Mentions
 from .requests import change_of, is_verb
-from .small_talk import ACCEPT, VERBS, brief_in, choice_in, is_question, plain, steps_in, without_wish
+from .small_talk import ACCEPT, REFUSE, VERBS, brief_in, choice_in, is_question, plain, steps_in, without_wish
 
 HELP = (
     "I understand: make the NAME orange, add a THING at the top right, remove the NAME, swap the two, move the NAME to "
@@ -52,6 +52,8 @@ class EmbeddedListener:
 
     def _hear(self, message: str, shown: Shown) -> Heard:
         text = plain(message)
+        if shown.waiting and REFUSE.fullmatch(" ".join(message.replace("’", "'").split())):
+            return Heard(kind="undo")
         brief = brief_in(message)
         if brief is not None:
             return Heard(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")

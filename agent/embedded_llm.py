@@ -4,10 +4,13 @@ The server is a child process that ends when its standard input closes, so it go
 """
 
 import atexit
+import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +19,9 @@ from ..prompts.errors import ModelError
 from .local_models import ADAPTERS, LOCAL_MODELS, LocalModel, cache_folder, is_here
 
 CONTEXT = 4096  # tokens
-_lock = threading.Lock()
+SHORT_LIFE = 5.0  # seconds: a server that ends sooner would only end again
+log = logging.getLogger(__name__)
+_lock, _ending = threading.Lock(), threading.Event()
 
 
 def base_weights(model: LocalModel) -> Path:
@@ -45,31 +50,62 @@ def weights(name: str) -> list[Path]:
 def address(name: str) -> str:
     """Base URL of this process's server of a local model, started on first use (seconds). Raises ModelError."""
     with _lock:
-        return _start(name, os.getpid())
+        return _started(name, os.getpid())
 
 
 @cache
-def _start(name: str, owner: int) -> str:
-    """Starts the server for process `owner`; a forked child starts its own."""
-    command = [sys.executable, "-m", "ditpipe.agent.embedded_llm", *map(str, weights(name))]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # spinning beside a busy core they took minutes a plan
-        text=True,
-        start_new_session=True,
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.startswith("http://"):
-            atexit.register(child.terminate)
-            return line.strip()
-    raise ModelError(f"the server of {name} ended with code {child.wait()} before it was ready")
+def _started(name: str, owner: int) -> str:
+    """Starts the server for process `owner`; a forked child starts its own. One that ends is started again there."""
+    child, url = start(name)
+    threading.Thread(target=_keep_up, args=(name, child, url), daemon=True, name=f"server of {name}").start()
+    return url
 
 
-def _serve(model: str, *adapters: str) -> None:
+def start(name: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
+    """A server on a port, any free one for 0, and its base URL. Raises ModelError with the last that it said."""
+    # -P: nothing of the folder that the person happens to be in is imported.
+    command = [sys.executable, "-P", "-m", "ditpipe.agent.embedded_llm", str(port), *map(str, weights(name))]
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # spinning beside a busy core they took minutes a plan
+            text=True,
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("http://"):
+                atexit.register(_end, child)
+                return child, line.strip()
+        said.seek(0)
+        reason = (said.read().strip().splitlines() or ["no word about why"])[-1]
+    raise ModelError(f"the server of {name} ended with code {child.wait()} before it was ready: {reason}")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    _ending.set()
+    child.terminate()
+
+
+def _keep_up(name: str, child: subprocess.Popen[str], url: str) -> None:
+    """Starts a server that ended again, at its old address, which chat models know; unless it ends at once."""
+    while True:
+        begun = time.monotonic()
+        child.wait()
+        if _ending.is_set() or time.monotonic() - begun < SHORT_LIFE:
+            return
+        log.warning("the server of %s ended with code %s; it is started again", name, child.returncode)
+        try:
+            child, _ = start(name, int(url.rpartition(":")[2]))
+        except ModelError as error:
+            log.error("%s", error)
+            return
+
+
+def _serve(port: str, model: str, *adapters: str) -> None:
     """The child: serves until its standard input closes."""
     import xllamacpp
 
@@ -77,7 +113,7 @@ def _serve(model: str, *adapters: str) -> None:
     params.model.path = model
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 1.0) for adapter in adapters]
     params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else "127.0.0.1"
-    params.port = 0
+    params.port = int(port)
     params.n_ctx, params.n_parallel, params.n_predict = CONTEXT, 1, 1024
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, _cores())
     params.use_jinja = True

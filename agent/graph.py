@@ -13,14 +13,14 @@ from langgraph.types import interrupt
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import write
 from ..renderer.pipeline import RenderRequest, Step
-from .rounds import Critiqued, Planned, Rendered, Revised, Stepped
+from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, standing
 from .settings import Settings
 
 
 class State(TypedDict, total=False):
     """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round.
 
-    Paths are those inside the run folder, which may have been moved, or be named from elsewhere, when a run goes on.
+    Paths are relative to the folder of the run, which may be moved.
     """
 
     brief: str
@@ -32,8 +32,8 @@ class State(TypedDict, total=False):
 
 def build_graph(
     settings: Settings,
-    folder: Path,
     *,
+    folder: Path,
     plan: Callable[[str], ScenePlan],
     render: Callable[[Callable[[Step], None], Path | None], BaseTool],
     critique: BaseTool | None,
@@ -43,7 +43,8 @@ def build_graph(
 ) -> StateGraph[State]:
     """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in.
 
-    `request_for` a plan and the best round so far, if any, says what to draw and into which finished picture.
+    `folder` is the run's. `request_for` a plan and the best round so far, if any, says what to draw and into which
+    finished picture.
     """
 
     def plan_node(state: State) -> State:
@@ -64,14 +65,14 @@ def build_graph(
     def render_node(state: State) -> State:
         emit, number = get_stream_writer(), len(state["tried"]) + 1
         request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
-        names = [f"round-{number}/candidate-{i + 1}.png" for i in range(settings.candidates)]
-        tool = render(lambda step: emit(Stepped(number, 1, step)), base)
+        paths = [folder / f"round-{number}" / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
+        tool = render(lambda step: emit(Stepped(number, step)), base)
         call = {"type": "tool_call", "id": str(number), "name": tool.name}
-        asked = request.model_dump() | {"paths": [str(folder / name) for name in names]}
+        asked = request.model_dump() | {"paths": [str(path) for path in paths]}
         drawn = []
-        for name, result in zip(names, tool.invoke(call | {"args": asked}).artifact, strict=True):
-            emit(Rendered(number, folder / name, result.seconds, result.warnings))
-            drawn.append({"request": result.request.model_dump(), "path": name})
+        for path, result in zip(paths, tool.invoke(call | {"args": asked}).artifact, strict=True):
+            emit(Rendered(number, path, result.seconds, result.warnings))
+            drawn.append({"request": result.request.model_dump(), "path": str(path.relative_to(folder))})
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:
@@ -80,20 +81,20 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                shown = _shown(one).model_dump()
+                shown = shown_in(one).model_dump()
                 verdict = critique.invoke(call | {"args": {"plan": shown, "path": str(folder / one["path"])}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
-        best = max(verdicts, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0)
+        best = max(verdicts, key=_standing)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
-        write((folder / best["path"]).with_name("round.json"), json.dumps(best, indent=2).encode())
+        write((folder / best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 
     def revise_node(state: State) -> State:
         number, best = len(state["tried"]), _best(state["tried"])
         assert best
-        scene = _shown(best)
+        scene = shown_in(best)
         revision = revise(scene, Critique.model_validate(best["critique"]), number)
         if revision is None:
             return {"done": True}
@@ -124,9 +125,13 @@ def build_graph(
 
 def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The best round so far, from which the loop goes on: a revision that made things worse is not built upon."""
-    return max(tried, key=lambda one: one["critique"]["score"] if one["critique"] else 0.0, default=None)
+    return max(tried, key=_standing, default=None)
 
 
-def _shown(drawn: dict[str, Any]) -> ScenePlan:
+def _standing(one: dict[str, Any]) -> float:
+    return standing(Critique.model_validate(one["critique"]) if one["critique"] else None)
+
+
+def shown_in(drawn: dict[str, Any]) -> ScenePlan:
     """The plan that a finished picture shows, its edits included."""
     return RenderRequest.model_validate(drawn["request"]).edited_plan

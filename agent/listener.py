@@ -5,19 +5,17 @@ Both answer with the same `Heard`. Who draws, and how undo works, is not known h
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from ..prompts.errors import PlanningError
 from ..prompts.messages import Heard
 from ..prompts.scene import Critique, ScenePlan
 from ..prompts.templates import words
-from .chat_models import structured_reply
+from .chat_models import valid_reply
 from .local_models import LOCAL_MODELS
-from .planner import REPAIRS, problem_lines
 
 if TYPE_CHECKING:
     from .painter import Agent
@@ -59,17 +57,11 @@ class ModelListener:
         messages: list[BaseMessage] = [
             SystemMessage(words("listener")), HumanMessage(f"{json.dumps(sight)}\n\nTheir message: {message}"),
         ]  # fmt: skip
-        for attempt in range(REPAIRS + 1):
-            raw, parsed = structured_reply(self.chat_model, Heard, messages)
-            try:
-                return _possible(Heard.model_validate(parsed), shown)
-            except ValueError as error:
-                problem = problem_lines(error) if isinstance(error, ValidationError) else str(error)
-                if attempt == REPAIRS:
-                    said = f"the message was not understood in {REPAIRS + 1} answers of the model: {problem}"
-                    raise PlanningError(said, reply=raw) from error
-                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
-        raise AssertionError("unreachable")
+
+        def read(parsed: Any) -> Heard:
+            return _possible(Heard.model_validate(parsed), shown)
+
+        return valid_reply(self.chat_model, Heard, messages, read, failed=PlanningError, who="listener")
 
 
 def _possible(heard: Heard, shown: Shown) -> Heard:

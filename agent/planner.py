@@ -1,23 +1,19 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
 import asyncio
-import json
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
 
 from ..prompts.answers import PlannerAnswer, ShortAnswer, compose
 from ..prompts.errors import PlanningError
 from ..prompts.scene import MAX_BRIEF, ScenePlan
 from ..prompts.templates import words
 from .arrange import arranged
-from .chat_models import structured_reply
+from .chat_models import valid_reply
 from .checks import check_answer
 from .local_models import LOCAL_MODELS
-
-REPAIRS = 2
 
 
 class Planner:
@@ -46,7 +42,7 @@ class Planner:
     def answer(self, brief: str) -> PlannerAnswer:
         """The plan in words: what the model says, after one second thought if the checks find something in it."""
         messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
-        answer = arranged(brief, self._ask(messages))
+        answer = self._ask(brief, messages)
         findings = check_answer(brief, answer)
         return self._second_thought(brief, messages, answer, findings) if findings else answer
 
@@ -62,28 +58,19 @@ class Planner:
         recheck = HumanMessage(words("recheck", findings=" ".join(findings)))
         told = [*messages, AIMessage(said.model_dump_json()), recheck]
         try:
-            other = arranged(brief, self._ask(told))
+            other = self._ask(brief, told)
         except PlanningError:
             return answer  # the first answer is valid; what was found in it is about the wording only
         return other if len(check_answer(brief, other)) < len(findings) else answer
 
-    def _ask(self, messages: list[BaseMessage]) -> PlannerAnswer:
-        """A valid answer, re-asked with the validation message at most twice."""
-        for attempt in range(REPAIRS + 1):
-            raw, parsed = structured_reply(self.chat_model, ShortAnswer if self.tuned else PlannerAnswer, messages)
-            try:
-                short = ShortAnswer.model_validate(parsed) if self.tuned else None
-                return short.spelt_out() if short else PlannerAnswer.model_validate(parsed)
-            except ValidationError as error:
-                problem = problem_lines(error)
-                if attempt == REPAIRS:
-                    message = f"the planner's answer stayed invalid after {REPAIRS} repairs: {problem}"
-                    raise PlanningError(message, reply=raw) from error
-                messages = [*messages, AIMessage(raw), HumanMessage(words("repair", problem=problem))]
-        raise AssertionError("unreachable")
+    def _ask(self, brief: str, messages: list[BaseMessage]) -> PlannerAnswer:
+        """An answer that a plan can be made of."""
+        schema: type[ShortAnswer] | type[PlannerAnswer] = ShortAnswer if self.tuned else PlannerAnswer
 
+        def read(parsed: Any) -> PlannerAnswer:
+            said = schema.model_validate(parsed)
+            answer = arranged(brief, said.spelt_out() if isinstance(said, ShortAnswer) else said)
+            compose(answer, width=self.width, height=self.height)
+            return answer
 
-def problem_lines(error: ValidationError) -> str:
-    """A validation error in a form that a model can act on."""
-    problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in problems)
+        return valid_reply(self.chat_model, schema, messages, read, failed=PlanningError, who="planner")

@@ -7,6 +7,8 @@ from typing import Any, get_args
 from ..renderer.files import FileRef
 from ..renderer.request import Control, Lora, RenderRequest, Saving
 
+DENOISE = 0.6
+
 
 def saving(text: str) -> list[Saving]:
     """'tiling,int8' as a list. Raises ValueError that lists what there is."""
@@ -34,10 +36,13 @@ def control(text: str) -> Control:
 def with_files(
     request: RenderRequest, *, image: Path | None, denoise: float | None, controls: Sequence[str], loras: Sequence[str]
 ) -> RenderRequest:
-    """The request with what it is to start from, follow and wear. Raises ValueError or RunError."""
+    """The request with what it is to start from, follow and wear. Raises ValueError or RunError.
+
+    A start picture without `denoise` is put under `DENOISE` of the noise: all of it would leave nothing of the picture.
+    """
     given: dict[str, Any] = {}
     if image:
-        given["image"] = FileRef.of(_absolute(image))
+        given |= {"image": FileRef.of(_absolute(image)), "denoise": DENOISE}
     if denoise is not None:
         given["denoise"] = denoise
     if controls:

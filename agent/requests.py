@@ -96,6 +96,22 @@ def _remove(
     return changes.without(now, [index for one in meant for index in one])
 
 
+@_form(r"(?:remove|delete|erase|drop|clear|take away|get rid of|hide) @0(?: but|,? except(?: for)?| apart from) @1(?: and @2)?")
+def _remove_the_others(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
+    kept = [index for one in meant[1:] for index in one]
+    return changes.without(now, [index for index in meant[0] if index not in kept])
+
+
+@_form(r"(?:keep|leave|show|i want) (?:only|just) @0(?: and @1)?|(?:only|just) (?:keep|leave|show) @0(?: and @1)?")
+def _keep_only(
+    found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
+    kept = {index for one in meant for index in one}
+    return changes.without(now, [index for index in range(len(now.regions)) if index not in kept])
+
+
 @_form(
     rf"(?:{MAKE} )?@0 (?:be |is |should be |to be |look |a )?(?:(?P<much>much|a lot|far|a bit|a little|slightly|way|twice as|even) )?(?P<size>bigger|larger|big|large|huge|smaller|small|tiny|little|tinier|taller)"
 )

@@ -10,6 +10,11 @@ from ..renderer.picture import open_image
 from ..renderer.pipeline import RenderRequest, Step
 
 
+def standing(critique: Critique | None) -> float:
+    """The score as a key to choose the best by: what nobody judged comes last."""
+    return -1.0 if critique is None or critique.score is None else critique.score
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One of several pictures of a round's plan."""
@@ -36,8 +41,8 @@ class Round:
         return self.request.edited_plan
 
     @property
-    def score(self) -> float:
-        return self.critique.score if self.critique else 0.0
+    def score(self) -> float | None:
+        return self.critique.score if self.critique else None
 
     @property
     def image(self) -> Image.Image:
@@ -55,7 +60,7 @@ class Painting:
 
     @property
     def best(self) -> Round:
-        return max(self.rounds, key=lambda one: (one.score, -one.number))
+        return max(self.rounds, key=lambda one: standing(one.critique))
 
     @property
     def path(self) -> Path:
@@ -77,8 +82,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Stepped:
+    """A step of a round, counted over all its candidates."""
+
     round: int
-    candidate: int
     step: Step
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from ..prompts.errors import RunError, first_problem
+from ..prompts.errors import RunError
 from ..prompts.scene import ScenePlan
 from ..renderer.picture import write
 from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
@@ -17,7 +17,7 @@ from .settings import Settings
 
 
 class RunRecord(BaseModel):
-    """run.json: what a run begins with. `settings` are those of `Settings`; `base`: the finished picture to change."""
+    """What a run begins with. `base`: the picture that it changes; `settings`: those of `Settings`, keys left out."""
 
     brief: str
     settings: dict[str, Any]
@@ -30,20 +30,16 @@ def write_record(
 ) -> None:
     """Keeps what a run begins with in run.json, keys left out. Raises RunError."""
     kept = settings.model_dump(mode="json", exclude={"api_key"})
-    record: dict[str, Any] = {"brief": brief, "settings": kept}
-    record |= {"plan": plan.model_dump()} if plan else {}
-    record |= {"base": str(base.absolute())} if base else {}
-    write(folder / "run.json", json.dumps(record, indent=2).encode())
+    record = RunRecord(brief=brief, settings=kept, plan=plan, base=base and base.resolve())
+    write(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True).encode())
 
 
 def run_record(folder: Path) -> RunRecord:
-    """What the run in a folder began with. Raises RunError if there is none."""
+    """What a run folder's run began with. Raises RunError if it is none."""
     try:
         return RunRecord.model_validate_json((folder / "run.json").read_bytes())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
-    except ValidationError as error:
-        raise RunError(f"{folder / 'run.json'}: {first_problem(error)}") from error
 
 
 def new_folder(out: Path) -> Path:

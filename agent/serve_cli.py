@@ -1,11 +1,14 @@
 """The commands that let others in: `ditpipe serve` (HTTP), `web` (a page), `mcp`, and `tools` (function schemas)."""
 
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from platformdirs import user_data_path
 
 from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, Steps
 
@@ -17,13 +20,14 @@ if TYPE_CHECKING:
 
 
 Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
+Port = Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)]
 KeyFile = Annotated[
     Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
 ]
 
 
 def serve(
-    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8000, keys: KeyFile = None,
+    host: Host = "127.0.0.1", port: Port = 8000, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, steps: Steps = None, out: Out = None,
 ) -> None:  # fmt: skip
@@ -38,12 +42,13 @@ def serve(
     app = http_service(
         studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
+        request_for=agent.request,
     )  # fmt: skip
     _listen(app, host, port)
 
 
 def web(
-    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 7860, keys: KeyFile = None,
+    host: Host = "127.0.0.1", port: Port = 7860, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, steps: Steps = None, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
@@ -61,13 +66,17 @@ def web(
 
 def mcp(
     http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
-    host: Host = "127.0.0.1", port: Annotated[int, typer.Option(help="0: any free one")] = 8001, keys: KeyFile = None,
+    host: Host = "127.0.0.1", port: Port = 8001, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, steps: Steps = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
+    if keys and not http and "DITPIPE_KEYS" not in os.environ:
+        raise ValueError("--keys are for --http: over stdio the client starts the server, and there is one caller")
     locks = _locks(host, keys) if http else None
+    # A client may start it in any folder, of which it need not know.
+    out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")
     agent = _agent(model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out)
     from .. import __version__
     from ..tools.mcp_server import http_app, mcp_server, run_stdio
@@ -90,7 +99,9 @@ def tools(
 
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
-    print(json.dumps([FORMATS[form](tool) for tool in picture_tools()], indent=2))
+    with TemporaryDirectory() as nowhere:
+        schemas = [FORMATS[form](tool) for tool in picture_tools(out=Path(nowhere))]
+    print(json.dumps(schemas, indent=2))
 
 
 def _agent(**options: Any) -> "Agent":

@@ -1,6 +1,7 @@
 """Where conversations are kept: one SQLite file for all sessions, and a folder of pictures for each. Draws nothing.
 
-Any number of processes and threads may use one store at once: every call is one transaction on a connection of its own.
+Any number of processes and threads may use one store at once: every call has a connection of its own, and one that
+writes is one transaction. Who only reads waits for nobody.
 """
 
 import secrets
@@ -105,23 +106,29 @@ class Store:
             db.executescript(SCHEMA)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that waits for its turn to write. Raises RunError."""
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """For one statement that reads. Raises RunError."""
         try:
             with closing(sqlite3.connect(self.folder / "sessions.sqlite", timeout=30, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA foreign_keys=ON")
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-                if db.in_transaction:
-                    db.execute("COMMIT")
+                yield db
         except sqlite3.Error as error:
             raise RunError(f"cannot keep sessions in {self.folder}: {error}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that waits for its turn to write. Raises RunError."""
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            if db.in_transaction:
+                db.execute("COMMIT")
 
     def create(self, title: str = "") -> SessionRecord:
         """A new session without turns."""
@@ -149,7 +156,7 @@ class Store:
             "SELECT id, title, created, updated, head, (SELECT count(*) FROM turns WHERE session = id) "
             f"FROM sessions {where} ORDER BY updated DESC, id"
         )
-        with self._transaction() as db:
+        with self._connection() as db:
             rows = db.execute(query, values).fetchall()
         return [SessionRecord(**dict(zip(SessionRecord.model_fields, row, strict=True))) for row in rows]
 
@@ -159,7 +166,7 @@ class Store:
 
     def turns(self, session: str) -> list[Turn]:
         """The transcript, in the order of the messages."""
-        with self._transaction() as db:
+        with self._connection() as db:
             rows = db.execute("SELECT body FROM turns WHERE session = ? ORDER BY number", (session,)).fetchall()
         return [Turn.model_validate_json(body) for (body,) in rows]
 

@@ -1,9 +1,14 @@
 """One set of names for arguments, options and environment variables (DITPIPE_…)."""
 
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .local_models import LOCAL_MODELS
 
 
 class Settings(BaseSettings):
@@ -17,7 +22,11 @@ class Settings(BaseSettings):
         description="'auto' (the best local one that is here), a local one from `ditpipe models`, "
         "or a LangChain model name such as openai:gpt-5",
     )
-    critic: str = Field(default="embedded", description="'embedded', 'none', or a LangChain vision model name")
+    critic: str = Field(
+        default="auto",
+        description="'auto' (the embedded one for the pocket model, none for others), 'embedded', 'none', "
+        "or a LangChain vision model name",
+    )
     base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
     api_key: SecretStr | None = Field(default=None, description="key for that endpoint")
     rounds: int = Field(default=3, ge=1, le=20, description="most rounds of render, critique and revise")
@@ -40,3 +49,20 @@ class Settings(BaseSettings):
     approve: bool = Field(default=False, description="stop after the plan and wait for a yes or a changed plan")
     out: Path = Field(default=Path("runs"), description="folder for the run folders")
     sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")
+
+    def check_endpoint(self) -> None:
+        """Raises ValueError where a base URL is given that neither planner nor critic would use."""
+        if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and self.critic in ("auto", "embedded", "none"):
+            raise ValueError(
+                f"{self.base_url} would be used by neither planner nor critic: name a model that it serves as the "
+                "planner (--planner NAME), the critic (--critic NAME) or both"
+            )
+
+
+def unknown_variables(*others: str) -> Iterable[str]:
+    """A line about each DITPIPE_… variable of the environment that is no setting and none of `others`."""
+    known = [*(f"DITPIPE_{name.upper()}" for name in Settings.model_fields), *others]
+    for name in sorted(os.environ):
+        if name.startswith("DITPIPE_") and name not in known:
+            near = get_close_matches(name, known, 1)
+            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else f": one of {', '.join(known)}")

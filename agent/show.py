@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from ..prompts.scene import ScenePlan
+from .answering import figure
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -52,18 +53,19 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     live.console.print(f"planned by {planner}", style="dim")
                     live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
-                case Stepped(number, candidate, step):
-                    name = f"round {number} of {rounds}" + (f" ({candidate})" if candidate > 1 else "")
-                    steps.update(bar, description=name, total=step.total, completed=step.index)
+                case Stepped(number, step):
+                    steps.update(bar, description=f"round {number} of {rounds}", total=step.total, completed=step.index)
                 case Rendered(_, _, _, warnings):
                     for warning in warnings:
                         live.console.print(f"  note: {warning}", style="yellow", markup=False)
                     steps.update(bar, description="looking at it", total=None)
                 case Critiqued(number, critique):
-                    live.console.print(f"  round {number}: {critique.score:.2f}", style="bold")
+                    live.console.print(f"  round {number}: {figure(critique.score)}", style="bold")
                     for region in critique.regions:
                         said = region.problem or f"sees {region.seen}"
-                        live.console.print(f"    {region.score:.2f} {region.name}: {said}", markup=False)
+                        live.console.print(f"    {figure(region.score)} {region.name}: {said}", markup=False)
+                    if critique.score is None:
+                        live.console.print("  nothing is drawn again: no region could be judged", style="yellow")
                 case Revised(_, revision):
                     names = ", ".join(change.name for change in revision.changes)
                     live.console.print(f"  drawing again: {names}", style="yellow", markup=False)

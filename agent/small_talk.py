@@ -20,6 +20,12 @@ ACCEPT = re.compile(
     r"that's (?:it|good|great|perfect)|this is (?:good|great|perfect)|well done|go ahead|go on|go|do it|draw it|paint it|"
     r"draw|continue|accept(?:ed)?|approved?|keep (?:it|this)|very|so|exactly|lgtm|y)[ ,!.]*)+"
 )
+# A no to a plan that waits. Matched before politeness is taken away, for 'no, thanks' is no thanks.
+_NO = (
+    r"(?:no(?: way)?|nope|nah|stop|abort|never ?mind|(?:don't|do not|dont)(?: draw| paint| do)?|"
+    r"(?:cancel|discard|reject|drop|scrap)|i don't (?:want|like))(?: (?:it|that|this|them|the (?:plan|layout|picture)))?"
+)
+REFUSE = re.compile(rf"(?:please )?{_NO}(?:[ ,.!]+(?:{_NO}|please|thanks|thank you))*[ .!]*", re.I)
 _BACK = (
     rf"(?:(?:please )?(?:undo|revert)(?: (?:it|that|this|the last (?:one|change)|the change))?(?: {_NUMBER}{_THING})?|"
     rf"(?:go |step |take (?:it|that|me) |and )?back(?: {_NUMBER}{_THING})?|take (?:it|that) back|as (?:it was|before)|"

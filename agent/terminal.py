@@ -4,10 +4,9 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
-from types import FrameType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -22,6 +21,7 @@ from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, Waiting
 from .sessions import Turn
 from .show import layout_drawing
 from .slash import COMMANDS, Leave, obey
+from .stopping import ctrl_c
 
 WELCOME = (
     "Say what the picture should show, for example: a red cat on the left and a blue rocket on the right, at night"
@@ -44,6 +44,8 @@ class TerminalChat:
         if self.console.is_terminal:
             _ask_the_terminal()
         self.greet()
+        if unjudged := self.sessions.agent.unjudged:
+            self.console.print(f"note: {unjudged}", style="yellow", markup=False)
         if interactive:
             signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
             threading.Thread(target=self._warm_up, daemon=True).start()
@@ -89,25 +91,28 @@ class TerminalChat:
             self.console.print(" ".join(str(error).split()), style="red", markup=False)
 
     def follow(self, events: Iterator[ChatEvent]) -> None:
-        """Shows a turn while it happens. Ctrl-C stops the drawing, and nothing else."""
+        """Shows a turn while it happens. Ctrl-C stops the drawing, and nothing else; a second one leaves at once."""
+
+        def stop() -> None:
+            progress.update(bar, description="stopping; again: leave")
+            self.session.stop()
+
         progress = Progress(TextColumn("  {task.description:12}"), BarColumn(), MofNCompleteColumn())
         bar = progress.add_task("thinking", total=None)
         view = _View(progress)
-        with _stopped_by_ctrl_c(self.session.stop, lambda: progress.update(bar, description="stopping")):
+        with ctrl_c(stop, lambda: f"kept; go on with: ditpipe chat --session {self.session.id}"):
             with Live(view, console=self.console, transient=True, refresh_per_second=8) as live:
                 for event in events:
                     match event:
                         case Planned(plan):
                             self.draw_layout(plan)
                             progress.update(bar, description="drawing")
-                        case Stepped(number, _, step):
+                        case Stepped(number, step):
                             name = "drawing" if number == 1 else f"round {number}"
                             progress.update(bar, description=name, total=step.total, completed=step.index)
                             if step.index % PREVIEW_EVERY == 0 and step.index < step.total and live.console.is_terminal:
                                 view.picture = _half_blocks(step.preview(), 24)
-                        case Rendered(_, _, _, warnings):
-                            for warning in warnings:
-                                self.console.print(f"note: {warning}", style="yellow", markup=False)
+                        case Rendered():  # the reply tells its warnings
                             progress.update(bar, description="looking at it", total=None)
                         case Critiqued() | Understood() | Waiting():
                             pass
@@ -126,7 +131,7 @@ class TerminalChat:
         )
         if turn.status == "done" and (turn.kind in ("undo", "redo") or (drawn and turn.picture)):
             self.show_picture()
-        if turn.critique and turn.picture:
+        if turn.critique and turn.critique.score is not None and turn.picture:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
         if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.number == 1:
@@ -189,24 +194,6 @@ def _ask_the_terminal() -> None:
     from PIL import Image
 
     Console(file=StringIO()).print(_half_blocks(Image.new("RGB", (2, 2)), 2))  # asks for the size of a character, once
-
-
-@contextmanager
-def _stopped_by_ctrl_c(stop: Callable[[], None], told: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls `stop` instead of ending the program; only the main thread can say so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def pressed(number: int, frame: FrameType | None) -> None:
-        told()
-        stop()
-
-    before = signal.signal(signal.SIGINT, pressed)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _piped(console: Console) -> Iterator[str]:

@@ -40,7 +40,7 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
     crew: dict[str, dict[str, Work]] = {}
     for device in devices():
         renderer = agent.renderer if not crew else Renderer(agent.renderer.model, device=device)
-        crew[device] = renderer_works(renderer) | {"paint": paint_work(agent, renderer)}
+        crew[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
     limits = {"largest": 2 * agent.renderer.checkpoint.size} | limits
     return Studio(agent.settings.out, crew, **limits)
 
@@ -60,7 +60,8 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
 
     def critique(image: Image.Image, plan: ScenePlan) -> Critique:
         if agent.critic is None:
-            raise ValueError("no critic is set up here: the setting critic is 'none'")
+            why = agent.unjudged or "the setting critic is 'none'"
+            raise ValueError(f"no critic is set up here: {why}")
         return agent.critic.critique(image, plan)
 
     return critique
@@ -88,10 +89,14 @@ def paint_work(agent: Agent, renderer: Renderer) -> Work:
             shutil.rmtree(folder, ignore_errors=True)
             plan = planned(agent, order.brief, order.width, order.height)
             events = painter.stream(order.brief, plan=plan, folder=folder)
+        steps: dict[int, int] = {}  # of each round so far
         for event in events:
             try:
                 if isinstance(event, Stepped):
-                    on_step(_of_all(event, painter))
+                    # The total grows with each round that is needed.
+                    steps[event.round] = event.step.total
+                    total = sum(steps.values())
+                    on_step(replace(event.step, index=total - event.step.total + event.step.index, total=total))
             except BaseException:
                 painter.stop.set()
                 with suppress(KeyboardInterrupt):
@@ -103,10 +108,3 @@ def paint_work(agent: Agent, renderer: Renderer) -> Work:
         raise AssertionError("a run ends with Finished")
 
     return paint
-
-
-def _of_all(event: Stepped, painter: Agent) -> Any:
-    """The step, counted over all rounds so far; the total grows with each round that is needed."""
-    steps, candidates = event.step.total, painter.settings.candidates
-    before = (event.round - 1) * candidates + event.candidate - 1
-    return replace(event.step, index=before * steps + event.step.index, total=event.round * candidates * steps)

@@ -5,6 +5,7 @@ Whatever takes long is written down before it begins, so that it can be finished
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ..prompts.errors import DitpipeError, RunError, first_problem
 from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from ..prompts.wording import retold
+from ..renderer.picture import read_note, read_request
 from .answering import ask_for_a_yes, told
 from .rounds import Event, Finished, Painting, Planned, Waiting
 from .run_folder import run_record
@@ -24,6 +26,9 @@ from .walking import steps_back, steps_forward
 
 if TYPE_CHECKING:
     from .conversation import Session
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,16 @@ def guarded(session: Session, turn: Turn, doing: Doing) -> Iterator[ChatEvent]:
             raise
     except (DitpipeError, ValueError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-        failed = {"status": "failed", "reply": f"That did not work: {reason}"}
-        turn = session.store.update(session.id, _now(session, turn).model_copy(update=failed))
+        turn = _failed(session, turn, reason)
+    except Exception:  # a turn left pending would be tried again at each start
+        log.exception("turn %s of session %s failed", turn.number, session.id)
+        turn = _failed(session, turn, "an internal error; the log says more")
     yield Replied(turn)
+
+
+def _failed(session: Session, turn: Turn, reason: str) -> Turn:
+    failed = {"status": "failed", "reply": f"That did not work: {reason}"}
+    return session.store.update(session.id, _now(session, turn).model_copy(update=failed))
 
 
 def _now(session: Session, turn: Turn) -> Turn:
@@ -155,8 +167,6 @@ class Turning:
         if head is None or not 1 <= number <= len(head.candidates):
             there = len(head.candidates) if head else 0
             raise ValueError(f"there are {there} candidates to choose from" if there else "there is only one picture")
-        from ..renderer.picture import read_request
-
         shot = head.candidates[number - 1]
         request = read_request(self.session.path(shot.picture))
         return self._done(
@@ -193,9 +203,7 @@ class Turning:
             model = painter.settings.model
             if model != session.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")
-            events = painter.resume(folder)
-            if turn.approved:  # the run may have heard the yes before it was cut short
-                events = _with_a_yes(events, painter.resume(folder, approved=turn.plan or True))
+            events = painter.resume(folder, approved=turn.plan or True if turn.approved else False)
         else:
             approve = session.agent.settings.approve and turn.kind == "new brief"
             painter = session.agent.under(approve=approve, seed=turn.seed or 0)
@@ -225,7 +233,8 @@ class Turning:
             }
         )  # fmt: skip
         parent = next((one for one in self.session.turns if one.number == turn.parent), None)
-        return self._done(done, told(done, parent.plan if parent else None))
+        notes = [f" Note: {warning}." for warning in read_note(painting.path)[1]]
+        return self._done(done, told(done, parent.plan if parent else None) + "".join(notes))
 
     def _drop_waiting(self, turn: Turn) -> None:
         waiting = self.session.waiting
@@ -247,15 +256,6 @@ class Turning:
 
 def _folder(turn: Turn) -> str:
     return f"turn-{turn.number:04}"
-
-
-def _with_a_yes(events: Iterator[Event], approved: Iterator[Event]) -> Iterator[Event]:
-    """The events of a run; where it waits for a yes, those after the yes."""
-    for event in events:
-        if isinstance(event, Waiting):
-            yield from approved
-            return
-        yield event
 
 
 def _drained(events: Iterator[Event], painter: Any) -> Iterator[Event]:

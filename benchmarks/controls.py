@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
+from ditpipe.agent.answering import figure
 from ditpipe.agent.critic import EmbeddedCritic, ranked
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.denoise import Kept, cells_of
@@ -129,7 +130,7 @@ def main() -> None:
         "candidates",
         "Candidates: one batch, best first",
         "ditpipe render plan.json --candidates 4",
-        [f"{verdict.score:.2f}" for _, verdict in best if verdict],
+        [figure(verdict.score) for _, verdict in best if verdict],
         [result.image for result, _ in best],
     )
     before = renderer.render(request(nine()))

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from .layout import Place, boxes_for
-from .scene import MAX_REGIONS, Contract, LeveledPrompt, Region, ScenePlan
+from .scene import MAX_PROMPT, MAX_REGIONS, Contract, LeveledPrompt, Region, ScenePlan
 
 PLACE_PHRASES: dict[Place, str] = {
     "top left": "at the top left", "top": "at the top", "top right": "at the top right", "left": "on the left",
@@ -122,19 +122,28 @@ def scene_text(answer: PlannerAnswer) -> str:
     return f"{body}{joint}{answer.background}"
 
 
+def free_name(subject: str, taken: set[str]) -> str:
+    """A region's name that is not taken: 'cat', 'cat 2' …"""
+    subject = re.sub(r"\s+", " ", subject)[:55]
+    return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
+
+
 def compose(answer: PlannerAnswer, *, width: int, height: int) -> ScenePlan:
     """The plan that an answer means: unique names, boxes from positions, both prompt levels filled.
 
     A region's high level says its place too, as the high level is about content and layout: a model that learnt from
-    captions of whole pictures takes a bare 'red cat' for one big cat in the middle.
+    captions of whole pictures takes a bare 'red cat' for one big cat in the middle. Raises ValueError if the words are
+    too many for a plan.
     """
     alone = len(answer.objects) == 1 and answer.objects[0].position == "center"
     regions: list[Region] = []
     boxes = boxes_for([one.position for one in answer.objects])
     for one, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
-        name = next(n for i in range(1, 99) if (n := one.subject if i == 1 else f"{one.subject} {i}") not in taken)
+        name = free_name(one.subject, taken)
         prompt = LeveledPrompt(high_level=one.subject if alone else one.placed, low_level=one.looks)
         regions.append(Region(name=name, box=box, prompt=prompt))
-    scene = LeveledPrompt(high_level=scene_text(answer), low_level=answer.mood)
+    if len(said := scene_text(answer)) > MAX_PROMPT:
+        raise ValueError(f"objects: their sentence has {len(said)} characters, at most {MAX_PROMPT}; say less of each")
+    scene = LeveledPrompt(high_level=said, low_level=answer.mood)
     return ScenePlan(width=width, height=height, scene=scene, regions=regions)

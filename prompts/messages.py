@@ -14,8 +14,9 @@ class Heard(Contract):
 
     kind: Kind = Field(
         description="new brief: another picture is described. change: something of this picture becomes different. "
-        "question: they want to know something. undo: back to an earlier picture. redo: undo the undo. choose: one of "
-        "the candidates. accept: they are content, or say yes. unclear: it could mean several things, or nothing here"
+        "question: they want to know something. undo: back to an earlier picture, or no to the plan that waits. "
+        "redo: undo the undo. choose: one of the candidates. accept: they are content, or say yes. unclear: it could "
+        "mean several things, or nothing here"
     )
     brief: str = Field(
         default="", max_length=MAX_BRIEF, description="new brief: all that the picture is to show; else empty"

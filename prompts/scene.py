@@ -6,12 +6,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Prompt = Annotated[str, Field(max_length=1000)]
-Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
-
 MAX_REGIONS = 16
 MAX_BRIEF = 4000
+MAX_PROMPT = 1000
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
 
 
 def optional(default: Any, **about: Any) -> Any:
@@ -134,15 +135,23 @@ class RegionScore(Contract):
     """How well one region came out."""
 
     name: str = Field(description="name of the region")
-    score: Share = Field(description="0: nothing of the prompt is there, 1: exactly what was asked")
+    score: Share | None = Field(
+        description="0: nothing of the prompt is there, 1: exactly what was asked, null: you cannot judge it"
+    )
     seen: str = Field(description="what is seen there")
-    problem: str = Field(default="", description="what is wrong, empty if nothing")
+    problem: str = Field(default="", description="what is wrong, or why it is not judged; empty if nothing")
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if self.score is None and not self.problem:
+            raise ValueError("a region that is not judged needs a problem that says why")
+        return self
 
 
 class Critique(Contract):
     """A judgement of one picture against its plan."""
 
-    score: Share = Field(description="the whole picture, 0 to 1")
+    score: Share | None = Field(description="the whole picture, 0 to 1; null only if no region is judged")
     regions: list[RegionScore] = Field(description="one entry per region of the plan")
     summary: str = Field(default="", description="one sentence about the whole picture")
 

@@ -8,7 +8,7 @@ import re
 
 from .answers import PLACE_PHRASES, PREPOSITIONS, article
 from .layout import Place
-from .scene import Box, LeveledPrompt, Region, ScenePlan
+from .scene import Box, LeveledPrompt, Region, Revision, ScenePlan
 
 COLOURS = frozenset(
     "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
@@ -23,6 +23,8 @@ _WHERE = re.compile(
     r"|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
+_COUNTED = re.compile(r"(?:the|some|many|several|two|three|four|five|six|\d+) ", re.IGNORECASE)  # takes no article
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
 
 
@@ -54,8 +56,8 @@ def colour_of(region: Region) -> str:
 def named(region: Region, *, sizes: bool = True) -> str:
     """'a red cat'; with `sizes` also 'a small red cat'."""
     size = next((word for word in region.prompt.low_level.lower().split() if word in SIZES), "") if sizes else ""
-    words = " ".join(part for part in (size, colour_of(region), subject_of(region)) if part)
-    return f"{article(words)} {words}"
+    words = " ".join(part for part in (size, colour_of(region), _ARTICLE.sub("", subject_of(region))) if part)
+    return words if _COUNTED.match(words) else f"{article(words)} {words}"
 
 
 def phrase(region: Region, *, sizes: bool = True) -> str:
@@ -135,6 +137,30 @@ def retold(before: ScenePlan, after: ScenePlan) -> ScenePlan:
         text = _replaced(before.scene.high_level, known, {region.name: region for region in regions})
     scene = LeveledPrompt(high_level=text[:1000], low_level=after.scene.low_level)
     return plan.model_copy(update={"scene": scene})
+
+
+def followed(revision: Revision, plan: ScenePlan) -> Revision:
+    """The revision of a plan, with a scene prompt that follows what changes as `retold` says, unless it has its own."""
+    after = revision.apply(plan)
+    if not (revision.added or revision.removed or any(one.prompt or one.box for one in revision.changes)):
+        return revision
+    known, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
+
+    def is_placed(region: Region) -> bool:
+        if len(region.prompt.high_level) > 900:  # no room for it
+            return False
+        return _has_place(known[region.name]) if region.name in known else places
+
+    # The scene says where a region is, as it did before; what was said of the region itself stays as it was said.
+    told = [placed(one) if is_placed(one) and not _has_place(one) else one for one in after.regions]
+    scene = revision.scene or retold(plan, after.model_copy(update={"regions": told})).scene
+    regions = [_moved(known.get(one.name), one) if is_placed(one) else one for one in after.regions]
+    said = after.model_copy(update={"regions": regions, "scene": scene})
+    return Revision.between(plan, said, reason=revision.reason) or revision
+
+
+def _has_place(region: Region) -> bool:
+    return subject_of(region) != region.prompt.high_level.strip()
 
 
 def _moved(was: Region | None, region: Region) -> Region:

@@ -2,14 +2,18 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from ..prompts.errors import RunError
 from .request import RenderRequest, RenderResult
@@ -19,10 +23,13 @@ PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 
 
 def png_bytes(result: RenderResult) -> bytes:
-    """The picture as PNG with its request inside; the same request gives the same bytes on the same machine."""
+    """The picture as PNG with its request inside, and what was not drawn as asked; the same request gives the same
+    bytes on the same machine, but for the warning of a render for which memory was too small at first."""
     notes = PngImagePlugin.PngInfo()
     made_with = {name: version(name) for name in PACKAGES}
-    notes.add_itxt(KEY, json.dumps({"request": result.request.model_dump(), "versions": made_with}, sort_keys=True))
+    note: dict[str, Any] = {"request": result.request.model_dump(), "versions": made_with}
+    note |= {"warnings": result.warnings} if result.warnings else {}
+    notes.add_itxt(KEY, json.dumps(note, sort_keys=True))
     buffer = BytesIO()
     result.image.save(buffer, "PNG", pnginfo=notes)
     return buffer.getvalue()
@@ -42,7 +49,7 @@ def write(path: Path, content: bytes) -> None:
 
 def write_result(path: Path, result: RenderResult) -> None:
     """The picture as `path`, a PNG, and its latents beside it, from which an edit goes on without drawing it again."""
-    write(_latents(path), save({"latents": result.latents}))
+    write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
     write(path, png_bytes(result))
 
 
@@ -57,18 +64,26 @@ def copy_result(source: Path, target: Path) -> None:
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:
-    """What `write_result` wrote, bit for bit; without latents beside it the request that the picture carries.
+    """What `write_result` wrote, bit for bit; without its latents beside it the request that the picture carries.
 
     Either can be edited; a request is drawn first. Raises RunError if it is no picture of ditpipe's.
     """
     request = read_request(path)
     try:
-        latents = load(_latents(path).read_bytes())["latents"]
+        with safe_open(_latents(path), "pt") as kept:
+            drawn = (kept.metadata() or {}).get(KEY)
+            latents = kept.get_tensor("latents")
     except FileNotFoundError:
         return request
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
+    if drawn not in (None, _digest(request)):  # another picture has been written over the one that they are of
+        return request
     return RenderResult(request, open_image(path), latents, 0.0)
+
+
+def _digest(request: RenderRequest) -> str:
+    return sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _latents(path: Path) -> Path:
@@ -77,9 +92,16 @@ def _latents(path: Path) -> Path:
 
 def open_image(path: Path) -> Image.Image:
     """An RGB picture from a file. Raises RunError if it is none."""
+    with _opened(path) as image:
+        return image.convert("RGB")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture file of which only the header has been read. Raises RunError if it is none, or turns out to be none."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            yield image
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -88,17 +110,27 @@ def open_image(path: Path) -> Image.Image:
 
 def read_request(path: Path) -> RenderRequest:
     """The request inside a PNG that ditpipe wrote. Raises RunError if there is none."""
-    open_image(path)
-    with Image.open(path) as image:
-        return request_in(image, name=str(path))
+    return read_note(path)[0]
+
+
+def read_note(path: Path) -> tuple[RenderRequest, tuple[str, ...]]:
+    """The request inside a PNG that ditpipe wrote, and the warnings of its render; no pixel is decoded. Raises RunError
+    if there is none."""
+    with _opened(path) as image:
+        return _note_in(image, name=str(path))
 
 
 def request_in(image: Image.Image, *, name: str) -> RenderRequest:
     """The request inside an opened PNG that ditpipe wrote; `name` is how an error calls it. Raises RunError."""
-    text = getattr(image, "text", {}).get(KEY)
+    return _note_in(image, name=name)[0]
+
+
+def _note_in(image: Image.Image, *, name: str) -> tuple[RenderRequest, tuple[str, ...]]:
+    text = image.info.get(KEY) or getattr(image, "text", {}).get(KEY)  # texts behind the pixels decode them
     if not text:
         raise RunError(f"{name}: this picture carries no plan; only PNG files that ditpipe wrote can be drawn again")
     try:
-        return RenderRequest.model_validate(json.loads(text)["request"])
+        note = json.loads(text)
+        return RenderRequest.model_validate(note["request"]), tuple(map(str, note.get("warnings", ())))
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{name}: the plan inside this picture is not readable by this version of ditpipe") from error

@@ -37,11 +37,12 @@ LOOKS = ((0, 0), (2, 2), (-2, 2), (2, -2), (-2, -2))
 class RegionFit:
     """What the scorer makes of one region.
 
-    `score`: 0–1, the probability that the asked text, and no other label, is what is there. `seen`: the likeliest
-    label, 'red cat' or 'nothing'. `problem`: empty if that was asked for; it also says what cannot be judged.
+    `score`: 0–1, the probability that the asked text, and no other label, is what is there; None if that is no label
+    of this world. `seen`: the likeliest label, 'red cat' or 'nothing'. `problem`: empty if that was asked for; it also
+    says what cannot be judged.
     """
 
-    score: float
+    score: float | None
     seen: str
     problem: str = ""
 
@@ -83,20 +84,18 @@ class Scorer:
             asked = self._read(list(texts))
             chances = (self.model.logit_scale.exp().clamp(max=60) * seen @ self.bank.T).softmax(-1)
             likeness, nearest = (asked @ self.bank.T).max(dim=-1)
-            raw = (seen * asked).sum(-1)
         return [
-            self._fit(text, chances[i], self.labels[int(nearest[i])], float(likeness[i]), float(raw[i]))
+            self._fit(text, chances[i], self.labels[int(nearest[i])], float(likeness[i]))
             for i, text in enumerate(texts)
         ]
 
-    def _fit(self, text: str, chances: Tensor, nearest: str, likeness: float, raw: float) -> RegionFit:
+    def _fit(self, text: str, chances: Tensor, nearest: str, likeness: float) -> RegionFit:
         seen = self.labels[int(chances.argmax())]
         meant = self._named(text)
         if meant is None:
             meant = [nearest] if likeness >= ALIKE else []
         if not meant:
-            problem = f"cannot judge {text!r}, which is outside this critic's world (image-text similarity {raw:.2f})"
-            return RegionFit(min(1.0, max(0.0, raw)), seen, f"{problem}; sees {seen!r}")
+            return RegionFit(None, seen, f"cannot judge {text!r}, which is outside this critic's world")
         score = min(1.0, sum(float(chances[self.labels.index(label)]) for label in meant))
         problem = "" if seen in meant else f"asked for {text!r}, sees {seen!r}"
         foreign = [word for word in _words(text) if word in FOREIGN_COLOURS]

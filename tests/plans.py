@@ -1,6 +1,6 @@
 """Plans that many tests share."""
 
-from ditpipe import LeveledPrompt, Region, ScenePlan, grid
+from ditpipe import Box, LeveledPrompt, Region, ScenePlan, grid
 
 
 def plan_of(count: int) -> ScenePlan:
@@ -11,3 +11,16 @@ def plan_of(count: int) -> ScenePlan:
         for i, box in enumerate(grid(columns, rows))
     ]
     return ScenePlan(width=96, height=96, scene=LeveledPrompt(high_level="many things in rows"), regions=regions)
+
+
+def listed_plan() -> ScenePlan:
+    """A plan as planners write them: the scene prompt lists the regions and says where they are."""
+    cat = LeveledPrompt(high_level="cat on the left", low_level="red")
+    rocket = LeveledPrompt(high_level="rocket on the right", low_level="blue")
+    return ScenePlan(
+        scene=LeveledPrompt(high_level="a red cat on the left and a blue rocket on the right at night"),
+        regions=[
+            Region(name="cat", box=Box(left=0, top=0, right=0.5, bottom=1), prompt=cat),
+            Region(name="rocket", box=Box(left=0.5, top=0, right=1, bottom=1), prompt=rocket),
+        ],
+    )

@@ -1,19 +1,23 @@
 """The loop with a tiny renderer, a scripted planner and a scripted critic: rounds, best, resume, repaint."""
 
+import asyncio
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from plans import plan_of
+from rich.console import Console
 from scripted import scripted
 from test_planner import BRIEF, GOOD
 
 from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
-from ditpipe.agent.critic import VisionCritic, revise
+from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
 from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
-from ditpipe.prompts.errors import CritiqueError, RunError
+from ditpipe.agent.show import show
+from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
 from ditpipe.prompts.scene import Critique, RegionScore
 from ditpipe.renderer.picture import png_bytes, read_request
 
@@ -36,7 +40,7 @@ class Verdicts:
         return Critique(score=score, regions=scores)
 
 
-def agent(tiny: Renderer, critic: Verdicts | None, tmp_path: Path, **options: Any) -> Agent:
+def agent(tiny: Renderer, critic: Critic | None, tmp_path: Path, **options: Any) -> Agent:
     return Agent(renderer=tiny, critic=critic, size=96, steps=2, out=tmp_path / "runs", **options)
 
 
@@ -85,6 +89,48 @@ def test_what_came_out_well_is_kept_to_the_pixel(tiny: Renderer, tmp_path: Path)
     assert read_request(second.path) == second.request
 
 
+class Blind:
+    """A critic that judges only the regions that it is told; its score is the mean of those."""
+
+    def __init__(self, **scores: float) -> None:
+        self.scores = {name.replace("_", " "): score for name, score in scores.items()}
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        regions = [
+            RegionScore(name=r.name, score=self.scores.get(r.name), seen="?", problem="cannot judge it")
+            for r in plan.regions
+        ]
+        judged = list(self.scores.values())
+        return Critique(score=sum(judged) / len(judged) if judged else None, regions=regions)
+
+
+def test_the_loop_ends_where_nothing_can_be_judged(tiny: Renderer, tmp_path: Path) -> None:
+    (only,) = agent(tiny, Blind(), tmp_path, rounds=3, candidates=2).paint(BRIEF, plan=plan_of(2)).rounds
+    assert only.score is None and only.path.name == "candidate-1.png"
+
+
+def test_what_cannot_be_judged_is_kept_as_it_is(tiny: Renderer, tmp_path: Path) -> None:
+    painting = agent(tiny, Blind(thing_0=0.1), tmp_path, rounds=2).paint(BRIEF, plan=plan_of(2))
+    assert [one.score for one in painting.rounds] == [0.1, 0.1]
+    assert painting.rounds[1].request.edits[0].names == ["thing 0"]
+
+
+def test_by_default_only_pictures_of_the_pocket_model_are_judged(tiny: Renderer, tmp_path: Path) -> None:
+    other = Agent(renderer=tiny, size=96, steps=2, out=tmp_path)
+    assert other.critic is None and "are not judged" in other.unjudged
+    assert other.paint(BRIEF, plan=plan()).best.score is None
+    assert isinstance(Agent().critic, EmbeddedCritic) and not Agent().unjudged
+    assert isinstance(Agent(renderer=tiny, critic="embedded").critic, EmbeddedCritic)
+    assert not Agent(renderer=tiny, critic="none").unjudged
+
+
+def test_the_terminal_says_that_nothing_was_judged(tiny: Renderer, tmp_path: Path) -> None:
+    console = Console(file=StringIO(), width=200)
+    show(agent(tiny, Blind(), tmp_path).stream(BRIEF, plan=plan()), console, rounds=3, planner="nobody")
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "round 1: –" in told and "nothing is drawn again: no region could be judged" in told
+
+
 def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
     events = list(agent(tiny, Verdicts(0.3, 0.9), tmp_path).stream(BRIEF, plan=plan()))
     kinds = [type(event) for event in events if not isinstance(event, Stepped)]
@@ -107,46 +153,59 @@ def test_a_run_that_was_stopped_goes_on_from_its_last_finished_node(tiny: Render
     assert critic.calls == 1 and (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns == drawn
 
 
-def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path) -> None:
+def test_a_run_goes_on_in_its_own_folder_wherever_that_is(
+    tiny: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        agent(tiny, Verdicts(0.3, 0.9, fail_at=2), tmp_path).paint(BRIEF, plan=plan(), folder=Path("run"))
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    *_, last = agent(tiny, Verdicts(0.2, 0.1), tmp_path).resume(moved)
+    assert isinstance(last, Finished) and last.painting.path == moved / "picture.png"
+    assert last.painting.best.path == moved / "round-1" / "candidate-1.png"
+    assert not list((tmp_path / "cwd").iterdir())
+
+
+def test_a_changed_plan_for_a_run_that_waits_for_none_is_refused(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    agent(tiny, None, tmp_path, rounds=1).paint(BRIEF, plan=plan(), folder=folder)
+    *_, last = agent(tiny, None, tmp_path, rounds=1).resume(folder, approved=plan())
+    assert isinstance(last, Finished)
+    changed = plan().model_copy(update={"negative": "people"})
+    with pytest.raises(RunError, match="had its yes already, and this one differs.*ditpipe render"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder, approved=changed))
+
+
+@pytest.mark.parametrize("record", [None, "[]", "{}", "{"])
+def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path, record: str | None) -> None:
+    if record:
+        (tmp_path / "run.json").write_text(record)
     with pytest.raises(RunError, match="not a run folder"):
         list(agent(tiny, None, tmp_path).resume(tmp_path))
 
 
-def test_a_run_goes_on_in_its_own_folder_wherever_that_is_now(
-    tiny: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(KeyboardInterrupt):
-        agent(tiny, Verdicts(fail_at=1), Path()).paint(BRIEF, plan=plan(), folder=Path("run"))
-    moved = (tmp_path / "here" / "run").rename(tmp_path / "moved")
-    monkeypatch.chdir(tmp_path)
-    *_, last = agent(tiny, Verdicts(0.3, 0.9), tmp_path).resume(moved)
-    assert isinstance(last, Finished) and (moved / "round-2" / "candidate-1.png").exists()
-    assert [one.path.parent.parent for one in last.painting.rounds] == [moved, moved]
-    assert list((tmp_path / "here").iterdir()) == []
+def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    agent(tiny, None, tmp_path, rounds=1).paint(BRIEF, plan=plan(), folder=folder)
+    (folder / "checkpoints.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(RunError, match="cannot go on in"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
 
 
-def test_a_yes_that_no_plan_waits_for_is_refused(tiny: Renderer, tmp_path: Path) -> None:
-    folder = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan()).folder
-    with pytest.raises(RunError, match="no plan waits for a yes here"):
-        list(agent(tiny, Verdicts(), tmp_path).resume(folder, approved=plan()))
+def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
+    painter = agent(tiny, None, tmp_path, rounds=1).under(steps=1000)
+    painting = painter.apaint(BRIEF, plan=plan(), folder=tmp_path / "run")
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(painting, 1))
+    assert (tmp_path / "run" / "plan.json").exists() and not (tmp_path / "run" / "round-1").exists()
 
 
-@pytest.mark.parametrize(
-    "file, content, said",
-    [
-        ("run.json", "[]", "run.json: Input should be"), ("run.json", "{}", "run.json: brief: Field required"),
-        ("checkpoints.sqlite", "garbage" * 200, "checkpoints.sqlite: file is not a database"),
-    ],
-)  # fmt: skip
-def test_a_broken_run_folder_is_one_clear_line(
-    file: str, content: str, said: str, tiny: Renderer, tmp_path: Path
-) -> None:
-    folder = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan()).folder
-    (folder / file).write_text(content)
-    with pytest.raises(RunError, match=said):
-        list(agent(tiny, Verdicts(), tmp_path).resume(folder))
+def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:
+    painter = agent(tiny, None, tmp_path, rounds=1)
+    painter.stop.set()
+    assert painter.paint(BRIEF, plan=plan()).path.exists()
 
 
 def test_repaint_makes_the_same_bytes(tiny: Renderer, tmp_path: Path) -> None:
@@ -188,6 +247,12 @@ def test_a_vision_critic_is_repaired_like_the_planner() -> None:
     with scripted("a", "b", "c") as model, pytest.raises(CritiqueError) as caught:
         VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
     assert caught.value.reply == "c"
+
+
+def test_the_last_invalid_reply_is_kept_in_the_run_folder(tiny: Renderer, tmp_path: Path) -> None:
+    with scripted("hm", "no", "a cat, perhaps") as model, pytest.raises(PlanningError, match=r"in .*reply\.txt"):
+        Agent(renderer=tiny, planner=Planner(model)).paint(BRIEF, folder=tmp_path / "run")
+    assert (tmp_path / "run" / "reply.txt").read_text() == "a cat, perhaps"
 
 
 def test_a_second_revision_also_asks_more_strongly() -> None:

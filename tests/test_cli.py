@@ -2,14 +2,20 @@
 
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from plans import plan_of
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from plans import listed_plan, plan_of
 
 COMMAND = [str(Path(sys.executable).parent / "ditpipe")]
 
@@ -136,8 +142,45 @@ def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: P
     refused(run("render", "plan.json", *options, "--set", "cat.colour=red", cwd=tmp_path), "feather, strength")
     done = run("render", "plan.json", *options, "--candidates", "2", cwd=tmp_path)
     scores = [one["score"] for one in json.loads(done.stdout)["pictures"]]
-    assert len(scores) == 2 and scores == sorted(scores, reverse=True), done.stderr
+    assert scores == [None, None], done.stderr  # nobody judges the pictures of this model unless told to
     assert (tmp_path / "plan-1.png").read_bytes() != (tmp_path / "plan-2.png").read_bytes()
+
+
+def test_a_picture_that_nobody_judged_has_no_score(tmp_path: Path) -> None:
+    done = run("paint", "a red cat", "--critic", "none", "--steps", "1", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["score"] is None and told["rounds"][0]["score"] is None, done.stderr
+
+
+def test_an_edit_goes_on_from_the_latents_beside_the_picture_and_keeps_the_files_pixels(
+    tmp_path: Path, plan_file: Path, tiny_folder: Path
+) -> None:
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", cwd=tmp_path)
+    region = ("edit", "--region", "thing 1", "--json")
+    first = run(*region, "one.png", "--seed", "4", "--out", "two.png", cwd=tmp_path)
+    assert "all of it was drawn first" in first.stderr and "drawn first" in json.loads(first.stdout)["warnings"][0]
+    with Image.open(tmp_path / "two.png") as picture:
+        notes = PngInfo()
+        notes.add_itxt("ditpipe", picture.text["ditpipe"])  # type: ignore[attr-defined]
+    Image.new("RGB", (96, 96), "grey").save(tmp_path / "two.png", pnginfo=notes)
+    second = run(*region, "two.png", "--seed", "5", "--out", "three.png", cwd=tmp_path)
+    assert json.loads(second.stdout)["warnings"] == [], second.stderr
+    left = Image.open(tmp_path / "three.png").crop((0, 0, 16, 96))
+    assert left.tobytes() == Image.new("RGB", (16, 96), "grey").tobytes()
+    run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)  # the latents beside it are of another picture now
+    third = run(*region, "two.png", "--seed", "5", cwd=tmp_path)
+    assert "drawn first" in json.loads(third.stdout)["warnings"][0]
+
+
+def test_an_edit_tells_the_scene_what_is_there_now(tmp_path: Path, tiny_folder: Path) -> None:
+    from ditpipe.renderer.picture import read_request
+
+    plan = listed_plan().model_copy(update={"width": 96, "height": 96})
+    (tmp_path / "plan.json").write_text(plan.model_dump_json())
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "1", "--out", "one.png", cwd=tmp_path)
+    run("edit", "one.png", "--region", "cat", "--prompt", "dog", "--low", "blue", cwd=tmp_path)
+    scene = read_request(tmp_path / "one-edited.png").edited_plan.scene
+    assert scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
 
 
 def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:
@@ -169,6 +212,81 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     assert Path(json.loads(done.stdout)["picture"]).name == "picture.png", done.stderr
     told = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
+
+
+def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, plan_file: Path) -> None:
+    refused(run("paint", "a cat", "--base-url", "http://127.0.0.1:9/v1", cwd=tmp_path), "neither planner nor critic")
+    refused(run("schema", cwd=tmp_path, DITPIPE_ROUND="5"), "DITPIPE_ROUND is no setting", "DITPIPE_ROUNDS")
+    refused(run("mcp", "--keys", "file", cwd=tmp_path), "--http")
+    refused(run("render", "plan.json", "--out", str(tmp_path), cwd=tmp_path), "is a folder")
+    assert run("serve", "--port", "99999", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_printing_tools_and_finding_weights_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert json.loads(run("tools", cwd=tmp_path).stdout)
+    assert run("models", "pull", "embedded", cwd=tmp_path).stdout.strip().endswith(".gguf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
+    tmp_path: Path, plan_file: Path, tiny_folder: Path
+) -> None:
+    from ditpipe.renderer.picture import read_request
+
+    run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--guidance", "3", "--out", "one.png",
+        cwd=tmp_path)  # fmt: skip
+    said = ("--low", "", "--start", "0.1", "--end", "0.9", "--z-order", "2")
+    done = run("edit", "one.png", "--region", "thing 1", *said, cwd=tmp_path)
+    request = read_request(tmp_path / "one-edited.png")
+    region = request.edited_plan.region("thing 1")
+    assert (region.prompt.low_level, region.start, region.end, region.z_order) == ("", 0.1, 0.9, 2), done.stderr
+    assert request.guidance_scale == 3
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("command", [["plan"], ["paint", "--critic", "none"]])
+def test_a_second_ctrl_c_ends_a_command_whose_model_never_answers(
+    tmp_path: Path, deaf: str, command: list[str]
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", deaf, "--out", str(tmp_path / "there")],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OPENAI_API_KEY": "x"},
+    )  # fmt: skip
+    time.sleep(12)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=5)
+    assert process.returncode == 130 and "stopped" in errors and "Traceback" not in errors
+    if command[0] == "paint":
+        folder = next((tmp_path / "there").iterdir())
+        assert f"ditpipe resume {folder}" in errors
+
+
+def test_ctrl_c_at_the_question_ends_the_command(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(COMMAND[0], [*COMMAND, "paint", "a red cat", "--approve"])
+    told = b""
+    with suppress(OSError):  # its end
+        while True:
+            told += os.read(terminal, 4096)
+            if b"Draw this?" in told and b"^C" not in told:
+                os.write(terminal, b"\x03")
+                told += b"^C"
+    _, status = os.waitpid(pid, 0)
+    folder = next((tmp_path / "runs").iterdir())
+    assert os.waitstatus_to_exitcode(status) == 130 and f"resume runs/{folder.name}".encode() in told, told.decode()
 
 
 def test_models_lists_planners_and_says_what_auto_is(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     crew = {"cpu": {"render": stroke, "paint": stroke, "edit": stroke}}
     app = http_service(
         Studio(tmp_path_factory.mktemp("contract"), crew), checkpoint=CHECKPOINTS["pocket"], keys=Keys(), version="0",
+        request_for=lambda plan: RenderRequest(plan=plan),
         plan=lambda brief, width, height: TwoThings().plan(brief), critique=Pleased().critique,
     )  # fmt: skip
     with listening(app) as address:

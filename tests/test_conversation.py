@@ -2,9 +2,12 @@
 
 import json
 import multiprocessing
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,15 @@ import numpy as np
 import pytest
 from chat_program import FixedPlanner, sessions
 from PIL import Image
-from test_agent import Verdicts
+from test_agent import Blind, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
+from ditpipe.agent.listener import Shown
 from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.sessions import Store, Turn
+from ditpipe.agent.web.desk import Desk
+from ditpipe.agent.web.view import studio_value
 from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.messages import Heard
 from ditpipe.prompts.scene import RegionChange
@@ -66,6 +72,47 @@ def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
     assert session.title == BRIEF[:59] + "…" and session.plan is not None
     assert session.picture_path and read_request(session.picture_path).edited_plan == session.plan
     assert session.head and session.head.reply.startswith("Here is a red cat")
+
+
+def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
+    turn = said(session, BRIEF)
+    assert "Not as it should be: cat: cannot judge it. Not judged: rocket: cannot judge it." in turn.reply
+    shown = studio_value(session, None)
+    assert [one["score"] for one in shown["scores"]] == [0.2, None]
+    assert [one["current"] for one in shown["candidates"]] == [True, False]
+    blind = sessions(tmp_path / "blind", agent_of(tiny, critic=Blind(), candidates=2, rounds=1)).new()
+    said(blind, BRIEF)
+    assert [one["current"] for one in studio_value(blind, None)["candidates"]] == [True, False]
+
+
+class Broken:
+    """A listener with a fault that nobody foresaw."""
+
+    def hear(self, message: str, shown: Shown) -> Heard:
+        raise TypeError("unforeseen")
+
+
+def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    session = Sessions(agent_of(tiny, sessions=tmp_path), listener=Broken()).new()
+    turn = said(session, BRIEF)
+    assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
+    assert session.unfinished is None and "unforeseen" in caplog.text
+
+
+def test_the_page_says_that_a_turn_could_not_be_followed(session: Session) -> None:
+    warm = threading.Event()
+    warm.set()
+    desk = Desk(threading.Lock(), warm)
+
+    def broken(one: Session) -> Iterator[Any]:
+        yield from ()
+        raise TypeError("unforeseen")
+
+    assert desk.start(session, broken)
+    while desk.progress(session.id):
+        threading.Event().wait(0.01)
+    assert desk.complaint(session.id) == "an internal error; the log says more"
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:
@@ -211,11 +258,11 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
     assert last(reopened.approve()).reply == "That did not work: no plan waits for a yes"
 
 
-def test_a_waiting_plan_is_dropped_by_an_undo_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
+def test_a_waiting_plan_is_dropped_by_a_no_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
     said(session, BRIEF, "yes", "start over: two dogs")
     assert session.waiting
-    assert said(session, "undo").reply == "The plan is dropped; nothing was drawn."
+    assert said(session, "no").reply == "The plan is dropped; nothing was drawn."
     assert session.waiting is None and len(session.states) == 1
     said(session, "start over: two dogs", "start over: three dogs")
     assert session.waiting and session.waiting.brief == "three dogs"
@@ -264,15 +311,6 @@ def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: 
     said(whole, "make the cat orange")
     assert left.picture_path and whole.picture_path
     assert left.picture_path.read_bytes() == whole.picture_path.read_bytes()
-
-
-def test_a_drawing_that_was_said_yes_to_is_not_asked_about_again(tiny: Renderer, tmp_path: Path) -> None:
-    session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
-    said(session, BRIEF)
-    events = session.say("yes")
-    assert any(isinstance(event, Stepped) for event in events)
-    events.close()  # type: ignore[attr-defined]
-    assert last(session.resume()).status == "done" and session.waiting is None
 
 
 def test_only_one_message_at_a_time(all_sessions: Sessions, session: Session) -> None:
@@ -366,3 +404,16 @@ def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) ->
     last(session.change(Revision(added=[moon]), "drew a box"))
     assert session.plan and "a white moon at the top right" in session.plan.scene.high_level
     assert session.picture and isinstance(session.picture, Image.Image)
+
+
+def test_onlookers_do_not_take_each_other_for_work_and_wait_for_no_writer(session: Session) -> None:
+    with ThreadPoolExecutor(8) as crowd:
+        assert not any(crowd.map(lambda _: session.busy, range(400)))
+    with closing(sqlite3.connect(session.store.folder / "sessions.sqlite", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert session.turns == [] and session.title == "" and len(session.store.records()) == 1
+
+
+def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: Path) -> None:
+    turn = said(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
+    assert " Note: step cache: " in turn.reply

@@ -82,6 +82,30 @@ def test_only_weak_regions_change_and_always_in_the_same_way() -> None:
     assert revised.regions[1].seed is not None and revised.regions[1].prompt == PLAN.regions[1].prompt
 
 
+def unjudged(name: str) -> RegionScore:
+    return RegionScore(name=name, score=None, seen="?", problem="cannot judge 'astronaut'")
+
+
+def test_what_was_not_judged_is_never_revised() -> None:
+    judged = RegionScore(name="thing 0", score=0.1, seen="a blob")
+    revision = revise(PLAN, Critique(score=0.1, regions=[judged, unjudged("thing 1")]), round_number=3)
+    assert revision is not None and revision.names == ["thing 0"]
+    nothing = Critique(score=None, regions=[unjudged("thing 0"), unjudged("thing 1")])
+    assert revise(PLAN, nothing, round_number=1) is None
+
+
+def test_a_region_that_is_not_judged_says_why() -> None:
+    with pytest.raises(ValueError, match="says why"):
+        RegionScore(name="cat", score=None, seen="?")
+
+
+def test_a_vision_critics_score_is_null_only_where_nothing_is_judged() -> None:
+    rows = [unjudged(name).model_dump() for name in ("thing 0", "thing 1")]
+    with scripted(json.dumps({"score": 0.4, "regions": rows}), json.dumps({"score": None, "regions": rows})) as model:
+        assert VisionCritic(model).critique(PICTURE, PLAN).score is None
+    assert "score: null if no region is judged" in str(model.asked[1][-1].content)
+
+
 def test_every_round_and_region_gets_noise_of_its_own() -> None:
     revisions = [revise(PLAN, critique(0.1, 0.1), round_number=number) for number in (1, 2, 3)]
     seeds = [change.seed for revision in revisions if revision for change in revision.changes]

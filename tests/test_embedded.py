@@ -44,6 +44,28 @@ def test_the_llm_server_ends_with_a_killed_parent() -> None:
         time.sleep(0.1)
 
 
+PLANS_TWICE = """
+import os, signal, sys, time
+from ditpipe import Planner
+from ditpipe.agent import embedded_llm
+from ditpipe.agent.chat_models import chat_model
+embedded_llm.SHORT_LIFE = 0
+planner = Planner(chat_model("embedded"))
+assert planner.plan("a red cat").regions[0].name == "cat"
+child = int(open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split()[0])
+os.kill(child, signal.SIGKILL)
+assert planner.plan("a blue dog").regions[0].name == "dog"
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc to find the child")
+def test_a_killed_llm_server_is_started_again_and_takes_no_code_from_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not the standard library')")
+    done = subprocess.run([sys.executable, "-P", "-c", PLANS_TWICE], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "it is started again" in done.stderr
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

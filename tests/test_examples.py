@@ -47,7 +47,7 @@ def service(tiny: Renderer, tmp_path: Path) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path / "runs")
     app = http_service(
         studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        plan=lambda *asked: planned(agent, *asked),
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked),
     )  # fmt: skip
     with listening(app) as address:
         yield address

@@ -3,13 +3,16 @@
 import base64
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from http_servers import listening
 from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
@@ -17,10 +20,11 @@ from PIL import Image
 from plans import plan_of
 from studios import expected, tiny_agent
 
-from ditpipe import Renderer, ScenePlan
+from ditpipe import Renderer, RenderRequest, RenderResult, ScenePlan
 from ditpipe.agent.toolbox import critique_of, planned, studio_of
+from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import CHECKPOINTS
-from ditpipe.renderer.picture import request_in
+from ditpipe.renderer.picture import png_bytes, request_in
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
 
@@ -30,7 +34,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
     app = http_service(
         studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -98,10 +102,35 @@ def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer,
     answer = client.images.edit(
         image=tmp_path / "picture.png", mask=tmp_path / "mask.png", prompt="a blue dog", output_format="png"
     )
-    plan = request_in(first_of(answer), name="picture").plan
-    assert plan.regions[:2] == plan_of(2).regions and plan.scene == plan_of(2).scene
+    after = first_of(answer)
+    plan = request_in(after, name="picture").edited_plan
+    assert plan.regions[:2] == plan_of(2).regions and plan.scene.high_level == "many things in rows, a blue dog"
     assert plan.regions[2].prompt.text == "a blue dog"
     assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
+    left = (0, 0, 16, 96)
+    assert after.crop(left).tobytes() == Image.open(tmp_path / "picture.png").crop(left).tobytes()
+
+
+@pytest.mark.parametrize("hole", [(50, 0, 96, 96), (48, 0, 96, 48)])  # a region of the plan, and none
+def test_an_edit_keeps_what_made_the_picture_or_is_refused(client: OpenAI, tiny: Renderer, hole: Any) -> None:
+    mask, holed = Image.new("RGBA", (96, 96), "black"), BytesIO()
+    mask.paste((0, 0, 0, 0), hole)
+    mask.save(holed, "PNG")
+
+    def edit(**options: Any) -> RenderRequest:
+        request = RenderRequest.model_validate({"plan": plan_of(2), "model": tiny.model, "steps": 2} | options)
+        picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
+        answer = client.images.edit(image=picture, mask=holed.getvalue(), prompt="a blue dog")
+        return request_in(first_of(answer), name="picture")
+
+    made = edit(depth=preset("regions"), step_cache=0.2, guidance_scale=2, seed=5, together=[5, 6])
+    assert (made.depth, made.step_cache, made.guidance_scale, made.seed, made.together) == (
+        preset("regions"), 0.2, 2, 5, [5, 6],
+    )  # fmt: skip
+    lora = {"file": {"path": "/lora.safetensors", "sha256": "0" * 64}}
+    for wrong, said in (({"model": "sdxl"}, "'sdxl' drew this picture"), ({"loras": [lora]}, "files of its own")):
+        with pytest.raises(BadRequestError, match=said):
+            edit(**wrong)
 
 
 def test_openai_edits_a_region_of_the_plan_and_all_else_stays(client: OpenAI, tiny: Renderer) -> None:
@@ -160,6 +189,21 @@ def test_curl_draws_a_plan_and_fetches_the_file(address: str, tiny: Renderer) ->
     assert one["id"] in [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)]
 
 
+def test_curl_is_told_what_is_wrong_with_its_order(address: str) -> None:
+    wrong: list[tuple[str, Any]] = [
+        ("width: Input should be a multiple of 16", {"brief": "x", "width": 100}),
+        ("brief: String should have at least 1 character", {"brief": ""}),
+        ("brief: Field required", {"breif": "x"}),
+        ("plan.scene: Field required", {"plan": {"regions": []}}),
+        ("steps: Input should be greater than or equal to 1", {"plan": plan_of(2).model_dump(), "steps": 0}),
+        ("rounds: Extra inputs are not permitted", {"plan": plan_of(2).model_dump(), "rounds": 2}),
+        ("body: Input should be", [1]),
+    ]
+    for said, body in wrong:
+        error = post(f"{address}/v1/pictures", body)["error"]
+        assert error["message"].startswith(said) and error["param"] in (said.split(":")[0], None), error
+
+
 def test_curl_plans_edits_and_criticises(address: str) -> None:
     plan = post(f"{address}/v1/plans", {"brief": "a red cat"})
     one = post(f"{address}/v1/pictures", {"plan": plan, "steps": 2})
@@ -183,6 +227,20 @@ def test_curl_gets_a_handle_follows_the_events_and_cancels(address: str) -> None
     assert b"is cancelled, not done" in curl(f"{address}/v1/pictures/{slow['id']}/image").stdout
 
 
+def test_curl_deletes_a_picture_and_lists_the_others(tiny: Renderer, tmp_path: Path) -> None:
+    with listening(service_with(tiny, tmp_path)) as address:
+        order = {"plan": plan_of(2).model_dump(), "steps": 1}
+        first, second, third = (post(f"{address}/v1/pictures", order)["id"] for _ in range(3))
+        place = f"{address}/v1/pictures/{first}"
+        assert curl("-X", "DELETE", "-w", "%{http_code}", place).stdout == b"204"
+        assert curl("-o", "/dev/null", "-w", "%{http_code}", place).stdout == b"404"
+        assert not list(tmp_path.rglob(f"*{first}*"))
+        (tmp_path / "pictures" / f"{second}.png").unlink()
+        whole = (tmp_path / "pictures" / f"{third}.png").read_bytes()
+        (tmp_path / "pictures" / f"{third}.png").write_bytes(whole[:-100])  # no pixel of it is needed here
+        assert [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)] == [third]
+
+
 def test_curl_finds_the_documentation(address: str) -> None:
     assert b"swagger" in curl(f"{address}/docs").stdout
     assert "/v1/images/generations" in json.loads(curl(f"{address}/openapi.json").stdout)["paths"]
@@ -196,7 +254,7 @@ def service_with(tiny: Renderer, folder: Path, **limits: Any) -> Any:
     studio = studio_of(agent, **limits)
     return http_service(
         studio, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        plan=lambda *asked: planned(agent, *asked),
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked),
     )  # fmt: skip
 
 
@@ -210,6 +268,28 @@ def test_a_full_queue_answers_429_with_retry_after(tiny: Renderer, tmp_path: Pat
         assert int(caught.value.response.headers["Retry-After"]) >= 1 and caught.value.code == "queue_full"
         for one in waiting:
             curl("-X", "DELETE", f"{address}/v1/pictures/{one.get('id', '0' * 32)}")
+
+
+def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_waiting(
+    tiny: Renderer, tmp_path: Path
+) -> None:
+    agent, go = tiny_agent(tiny, tmp_path), threading.Event()
+
+    def slow(brief: str, width: int | None, height: int | None) -> ScenePlan:
+        go.wait(30)
+        return plan_of(2)
+
+    app = http_service(
+        studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        request_for=agent.request, plan=slow,
+    )  # fmt: skip
+    with listening(app) as address, ThreadPoolExecutor(12) as crowd:
+        asked = [crowd.submit(post, f"{address}/v1/plans", {"brief": "a cat"}) for _ in range(12)]
+        refused = [one.result() for one in islice(as_completed(asked), 8)]
+        assert all(one["error"]["code"] == "queue_full" for one in refused)
+        assert post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 1})["status"] == "done"
+        go.set()
+        assert sum("regions" in one.result() for one in asked) == 4
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 from plans import plan_of
 from studios import expected
 
-from ditpipe import Renderer
+from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
-from ditpipe.renderer.pipeline import OnStep, Step
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.picture import read_request
+from ditpipe.renderer.pipeline import OnStep, RenderRequest, Step
+from ditpipe.tools.contract import EditOrder, RenderOrder
 from ditpipe.tools.jobs import MAX_ATTEMPTS, Job, Jobs
 from ditpipe.tools.studio import Studio, Work
 from ditpipe.tools.works import renderer_works
@@ -169,10 +173,62 @@ def test_what_a_closed_studio_was_drawing_is_drawn_when_it_opens_again(tmp_path:
     threading.Timer(0.1, brush.go.set).start()
     one.close()
     again = studio(tmp_path, Brush())
-    assert again.jobs.get(job.id, caller="ann").status == "running"
+    assert again.jobs.get(job.id, caller="ann").status == "queued"
     again.open()
     assert [last(again, one).status for one in (job, waiting)] == ["done", "done"]
     again.close()
+
+
+def test_closing_a_studio_is_no_fault_of_its_job_however_often(tmp_path: Path) -> None:
+    for _ in range(MAX_ATTEMPTS + 1):
+        brush = Brush(steps=50, hold=True)
+        one = studio(tmp_path, brush)
+        job = order(one, "red") if not one.jobs.of("ann") else one.jobs.of("ann")[0]
+        one.open()
+        while not brush.asked:
+            time.sleep(0.01)
+        threading.Timer(0.05, brush.go.set).start()
+        one.close()
+    again = studio(tmp_path, Brush())
+    again.open()
+    assert last(again, job).status == "done"
+    again.close()
+
+
+def test_what_ran_on_a_device_that_is_gone_is_drawn_on_another(tmp_path: Path) -> None:
+    queue = Jobs(tmp_path / "jobs.sqlite")
+    job, other = (queue.add("brush", {"colour": colour}, caller="ann") for colour in ("red", "blue"))
+    assert queue.claim("cuda:0") and queue.claim("cuda:1")
+    one = studio(tmp_path, Brush())
+    with FileLock(tmp_path / "cuda-1.lock"):  # another process is at work there
+        one.open()
+        assert last(one, job).status == "done"
+        assert one.jobs.get(other.id, caller="ann").status == "running"
+    one.close()
+
+
+def test_a_removed_picture_leaves_nothing_behind_but_its_callers_turn(tmp_path: Path) -> None:
+    def work(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
+        folder.mkdir(parents=True)
+        (folder / "kept").write_text("")
+        return brush(asked, folder, on_step)
+
+    brush = Brush()
+    one = studio(tmp_path, work)
+    job = last(one, order(one, "red", previews=1))
+    brush.go.clear()
+    holding = order(one, "green", "bob")
+    until(lambda: brush.asked[-1] == "green")
+    waiting = [order(one, "white", "ann"), order(one, "black", "eve")]
+    one.remove(job)
+    assert not list(tmp_path.rglob(f"*{job.id}*"))
+    with pytest.raises(UnknownPicture):
+        one.jobs.get(job.id, caller="ann")
+    one.remove(holding)  # it is not finished
+    brush.go.set()
+    assert [last(one, now).status for now in [holding, *waiting]] == ["done"] * 3
+    assert brush.asked[-2:] == ["black", "white"]
+    one.close()
 
 
 def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> None:
@@ -185,15 +241,36 @@ def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> No
     assert "ended 3 times" in queue.get(job.id, caller="ann").error
 
 
+def test_an_edit_goes_on_from_the_latents_of_its_picture(tmp_path: Path, tiny: Renderer) -> None:
+    works = renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model, steps=3))
+    steps: list[int] = []
+
+    def edit(base: str | None) -> bytes:
+        steps.clear()
+        revision = Revision(changes=[RegionChange(name="thing 1", seed=4)])
+        order = EditOrder(request=request, revision=revision, base=base)
+        return works["edit"](order.model_dump(mode="json"), tmp_path / "new", lambda step: steps.append(step.index))
+
+    works["render"](RenderOrder(plan=plan_of(2)).model_dump(mode="json"), tmp_path / ("a" * 32), lambda step: None)
+    request = read_request(tmp_path / ("a" * 32) / "picture.png")
+    kept = edit("a" * 32)
+    assert steps == [1, 2, 3]
+    assert edit(None) == kept and steps == [1, 2, 3] * 2  # drawn from its beginning: the same picture
+    assert edit("b" * 32) == kept and steps == [1, 2, 3] * 2
+
+
 ORDER_AND_DRAW = """
 import sys
 from pathlib import Path
 from ditpipe import Renderer
+from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.studio import Studio
 from ditpipe.tools.works import renderer_works
 import json
 
-studio = Studio(Path(sys.argv[1]), {"cpu": renderer_works(Renderer(sys.argv[2], device="cpu"))})
+renderer = Renderer(sys.argv[2], device="cpu")
+works = renderer_works(renderer, lambda plan: RenderRequest(plan=plan, model=renderer.model))
+studio = Studio(Path(sys.argv[1]), {"cpu": works})
 job = studio.order("render", json.loads(sys.argv[3]), caller="ann")
 for now in studio.follow(job, patience=60):
     print(now.id, now.step, flush=True)
@@ -215,7 +292,9 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
-    one = Studio(tmp_path, {"cpu": renderer_works(tiny)})
+    one = Studio(
+        tmp_path, {"cpu": renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model))}
+    )
     job = one.jobs.get(job_id, caller="ann")
     assert job.status == "running" and job.step < 60
     one.open()

@@ -167,6 +167,51 @@ def test_questions_are_answered_from_plan_and_critique(message: str, answer: str
     assert (one.kind, one.reply) == ("question", answer)
 
 
+def test_what_was_not_judged_is_said_to_be_so() -> None:
+    cat = RegionScore(name="cat", score=None, seen="blue car", problem="cannot judge 'cat'")
+    blind = Critique(score=None, regions=[cat])
+    assert heard("what's on the left?", critique=blind).reply == "A red cat (not judged)."
+    assert heard("how good is it?", critique=blind).reply == "Not judged. cat: cannot judge 'cat'."
+
+
+@pytest.mark.parametrize("message", ["no", "Nope, don't", "cancel", "stop", "No, thanks.", "please don’t draw it"])
+def test_a_no_takes_the_plan_that_waits_back(message: str) -> None:
+    one = heard(message, waiting=True)
+    assert (one.kind, one.steps) == ("undo", 1)
+    assert heard(message).kind != "undo"
+
+
+def test_a_no_with_a_change_is_that_change() -> None:
+    assert heard("no, make the cat green", waiting=True).kind == "change"
+
+
+@pytest.mark.parametrize(
+    "message, light",
+    [("make the background darker", "dark"), ("the scene should be a bit brighter", "bright"),
+     ("make the whole picture much warmer", "warm")],
+)  # fmt: skip
+def test_a_comparative_changes_the_light_and_not_the_place(message: str, light: str) -> None:
+    one = heard(message)
+    assert one.whole and one.revision and one.revision.scene and one.revision.names == []
+    assert one.revision.scene.high_level == PLAN.scene.high_level
+    assert one.revision.scene.low_level == f"{light} light, soft"
+    lit = one.revision.apply(PLAN)
+    assert heard(message, lit).reply == f"The light is {light} already."
+    back = heard("make the background colder", lit)
+    assert back.revision and back.revision.scene and back.revision.scene.low_level == "cold light, soft"
+
+
+@pytest.mark.parametrize(
+    "message, gone",
+    [("keep only the blue cat", ["cat", "bird"]), ("remove everything but the bird", ["cat", "cat 2"]),
+     ("only keep the red cat and the bird", ["cat 2"]), ("delete all but the left cat", ["cat 2", "bird"]),
+     ("remove both cats but the red one", ["cat 2"])],
+)  # fmt: skip
+def test_all_but_some_are_removed(message: str, gone: list[str]) -> None:
+    revision = heard(message, CATS).revision
+    assert revision and revision.removed == gone and not revision.changes
+
+
 @pytest.mark.parametrize(
     "message, brief",
     [("start over: a green turtle", "a green turtle"), ("New picture: two Owls in Paris", "two Owls in Paris"),
@@ -256,7 +301,7 @@ def test_a_model_is_asked_again_about_what_cannot_be() -> None:
     with scripted(wrong, '{"kind": "unclear", "reply": "Which dog?"}') as model:
         assert ModelListener(model).hear("another dog", Shown(plan=PLAN)).reply == "Which dog?"
     assert "the plan has cat, rocket" in str(model.asked[1][-1].content)
-    with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="not understood"):
+    with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
         ModelListener(model).hear("another dog", Shown(plan=PLAN))
     with scripted(wrong, '{"kind": "new brief", "brief": "a dog"}') as model:
         assert ModelListener(model).hear("a dog", Shown()).brief == "a dog"

@@ -74,6 +74,14 @@ async def test_every_tool_answers_by_its_output_schema(address: str, finished: s
             validate(answer.structured_content, tools[name].output_schema)
 
 
+async def test_a_file_that_is_gone_is_not_listed(address: str, tiny: Renderer, studio: Studio) -> None:
+    async with Client(address) as client:
+        gone, here = drawn(studio, tiny), drawn(studio, tiny)
+        (studio.folder / "pictures" / f"{gone}.png").unlink()
+        listed = {resource.name for resource in (await client.list_resources()).resources}
+        assert here in listed and gone not in listed
+
+
 async def test_a_picture_is_a_small_preview_and_a_link_to_the_whole(address: str, tiny: Renderer) -> None:
     async with Client(address) as client:
         answer = await client.call_tool("render_picture", {"plan": PLAN, "steps": 2, "seed": 4})

@@ -16,11 +16,14 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
-from plans import plan_of
-from studios import drawn, expected, tiny_agent
+from plans import listed_plan, plan_of
+from studios import Pleased, TwoThings, drawn, expected, tiny_agent
+from test_agent import Verdicts
 
-from ditpipe import Critique, Renderer, ScenePlan
+from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
+from ditpipe.renderer.picture import read_note, read_request
+from ditpipe.renderer.pipeline import Step
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
 
@@ -112,6 +115,17 @@ def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: s
     assert edited.id != finished and first == second
 
 
+def test_an_edit_tells_the_scene_what_is_there_now(tools: dict[str, BaseTool]) -> None:
+    plan = listed_plan().model_copy(update={"width": 96, "height": 96}).model_dump()
+    drawn_plan = call(tools["render_picture"], plan=plan, steps=1).artifact
+    dog = {"high_level": "dog", "low_level": "blue"}
+    change: dict[str, Any] = {"id": drawn_plan.id, "region": "cat", "prompt": dog}
+    edited = call(tools["edit_region"], **change).artifact
+    assert edited.plan.scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
+    said = call(tools["edit_region"], **change, scene={"high_level": "a dog"}).artifact
+    assert said.plan.scene.high_level == "a dog"
+
+
 def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool], finished: str) -> None:
     plan = call(tools["plan_picture"], brief="a cat", width=128, height=96).artifact
     assert isinstance(plan, ScenePlan) and (plan.width, plan.height) == (128, 96)
@@ -153,6 +167,21 @@ def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
     listener, order = Listener(), {"plan": plan_of(2).model_dump(), "steps": 5}
     tools["render_picture"].invoke(order, {"callbacks": [listener]})
     assert listener.steps == [(step, 5) for step in range(1, 6)]
+
+
+def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, tmp_path: Path) -> None:
+    critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
+    painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
+    studio = studio_of(painter, largest=256)
+    steps: list[Step] = []
+    (works,) = studio.crew.values()
+    works["paint"]({"brief": "a red cat"}, tmp_path / "direct", steps.append)
+    assert [(one.index, one.total) for one in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
+    critic.scores += [0.2, 0.1, 0.3, 0.4]
+    jobs = list(studio.follow(studio.order("paint", {"brief": "a red cat"}, caller="local")))
+    studio.close()
+    assert [one.step for one in jobs] == sorted(one.step for one in jobs)
+    assert (jobs[-1].status, jobs[-1].step, jobs[-1].steps) == ("done", 9, 9)
 
 
 def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) -> None:
@@ -210,3 +239,30 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
     *_, tool_message, last = answer["messages"]
     assert tool_message.artifact.status == "done" and Path(tool_message.artifact.path).exists()
     assert last.content == "Here it is."
+
+
+def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
+    agent = Agent(
+        renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
+        step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
+    )  # fmt: skip
+    studio = studio_of(agent)
+    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
+    edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact
+    for picture in (drawn_plan, edited):
+        request = read_request(Path(picture.path))
+        assert request.model_copy(update={"edits": []}) == agent.request(plan_of(2))
+    other_path = call(tools["render_picture"], plan=plan_of(2).model_dump(), seed=1, steps=2).artifact.path
+    other = read_request(Path(other_path))
+    assert (other.seed, other.steps, other.step_cache) == (1, 2, 0.2)
+    studio.close()
+
+
+def test_what_was_not_drawn_as_asked_is_said(tools: dict[str, BaseTool]) -> None:
+    scene = {"high_level": "many things " * 80}
+    message = call(tools["render_picture"], plan=plan_of(2).model_dump() | {"scene": scene}, steps=1)
+    (warning,) = message.artifact.warnings
+    assert "only the beginning of 'many things" in warning and f"Note: {warning}." in message.content
+    assert read_note(Path(message.artifact.path))[1] == (warning,)
+    assert call(tools["get_picture"], id=message.artifact.id).artifact.warnings == (warning,)

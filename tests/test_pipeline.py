@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
-from plans import plan_of
+from plans import listed_plan, plan_of
 
-from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, ScenePlan
+from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.wording import laid_out, placed, retold
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.prompts.wording import followed, laid_out, placed, retold
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
 
@@ -190,3 +191,26 @@ def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
     spoken = LeveledPrompt(high_level="Summer: the cat and its rocket")
     named = retold(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
     assert named.scene.high_level == "Summer: the cat and its rocket, a dog"
+
+
+def test_a_revision_takes_the_scene_prompt_with_it() -> None:
+    plan, dog = listed_plan(), LeveledPrompt(high_level="a blue dog")
+    scene = LeveledPrompt(high_level="as it was said")
+    box = Box(left=0.5, top=0, right=1, bottom=0.5)
+    moon = Region(name="moon", box=box, prompt=LeveledPrompt(high_level="moon"), seed=3)
+    asked = {
+        "a blue dog on the left and a blue rocket on the right": {"changes": [RegionChange(name="cat", prompt=dog)]},
+        "a red cat on the left and a blue rocket at the top right": {"changes": [RegionChange(name="rocket", box=box)]},
+        "a blue rocket on the right": {"removed": ["cat"]},
+        "a red cat on the left, a blue rocket on the right and a moon at the top right": {"added": [moon]},
+    }
+    for told, given in asked.items():
+        changed = followed(Revision.model_validate(given), plan).apply(plan)
+        assert changed.scene.high_level == f"{told} at night"
+    for revision in (
+        Revision(changes=[RegionChange(name="cat", seed=4)]),
+        Revision(changes=[RegionChange(name="cat", prompt=LeveledPrompt(high_level="dog " * 250))], scene=scene),
+        Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=scene),
+        Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=plan.scene),
+    ):
+        assert followed(revision, plan).apply(plan) == revision.apply(plan)

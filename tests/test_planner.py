@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import httpx2
 import openai
 import pytest
@@ -47,6 +48,20 @@ def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
     with scripted("no", "still no", "never") as model, pytest.raises(PlanningError) as caught:
         Planner(model).plan(BRIEF)
     assert caught.value.reply == "never"
+
+
+def test_a_name_is_cut_so_that_a_second_one_has_room() -> None:
+    long = "a" * 60
+    with scripted(reply(thing(long, "red", "left"), thing(long, "blue", "right"))) as model:
+        plan = Planner(model).plan(f"two {long}s at night, a red {long} on the left and a blue {long} on the right")
+    assert [region.name for region in plan.regions] == ["a" * 55, "a" * 55 + " 2"]
+
+
+def test_an_answer_that_is_too_long_for_a_plan_is_asked_again() -> None:
+    wordy = reply(*(thing("cat" * 15, "red" * 10, "left") for _ in range(16)))
+    with scripted(wordy, GOOD) as model:
+        assert Planner(model).plan(BRIEF) == plan_of_the_good_reply()
+    assert "at most 1000; say less of each" in str(model.asked[1][-1].content)
 
 
 def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
@@ -101,6 +116,17 @@ def test_a_time_out_is_tried_again() -> None:
 def test_three_time_outs_are_a_model_error() -> None:
     with scripted(time_out(), time_out(), time_out()) as model, pytest.raises(ModelError, match="did not answer"):
         structured_reply(model, PlannerAnswer, [], wait=0.01)
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx2.ConnectError("refused")])
+def test_a_fault_below_the_provider_is_tried_again(fault: Exception) -> None:
+    with scripted(fault, fault, GOOD) as model:
+        assert structured_reply(model, PlannerAnswer, [], wait=0.01)[0] == GOOD
+
+
+def test_any_other_error_of_a_provider_is_a_model_error_of_one_line() -> None:
+    with scripted(KeyError("choices")) as model, pytest.raises(ModelError, match="did not answer: KeyError: 'choices'"):
+        structured_reply(model, PlannerAnswer, [])
 
 
 @pytest.mark.parametrize("brief, problem", [("  ", "empty"), ("x" * 100_000, "100,000 characters")])

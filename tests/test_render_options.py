@@ -19,7 +19,7 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.picture import read_request
 from ditpipe.renderer.pipeline import RenderRequest
-from ditpipe.tools.contract import edit_of
+from ditpipe.tools.contract import edit_of_upload
 
 
 def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
@@ -55,7 +55,28 @@ def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Pat
     for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
         request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
         with pytest.raises(ValueError, match="options or files of its own machine"):
-            edit_of(studio, request, revision)
+            edit_of_upload(studio, request, revision, here=RenderRequest(plan=plan_of(2)), steps=20)
+
+
+def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None:
+    studio: Any = SimpleNamespace(largest=512)
+    revision, here = Revision(changes=[RegionChange(name="thing 0", seed=1)]), RenderRequest(plan=plan_of(2))
+    wrong: dict[str, dict[str, Any]] = {
+        "save=..int8.": {"save": ["int8"]},
+        "4 pictures together": {"together": list(range(5))},
+        "at most 200 steps": {"steps": 201},
+        "and 16 edits": {"edits": [revision] * 16},
+        "200 steps of 4 pictures and 2 edits are too many": {
+            "steps": 200, "together": list(range(4)), "edits": [revision],
+        },
+        "at most 1000 in all": {"edits": [revision] * 15, "together": [0, 1]},
+    }
+    for told, asked in wrong.items():
+        request = RenderRequest.model_validate({"plan": plan_of(2)} | asked)
+        with pytest.raises(ValueError, match=told):
+            edit_of_upload(studio, request, revision, here=here, steps=60)
+    usual = here.model_copy(update={"save": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
+    assert edit_of_upload(studio, usual, revision, here=usual, steps=60).request == usual
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:
@@ -72,3 +93,14 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     assert json.loads(done.stdout)["picture"] == str(second)
     assert run.invoke(app, ["repaint", str(second), "--json"]).exit_code == 0
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
+
+
+def test_json_says_what_was_not_drawn_as_asked(tiny: Renderer, tmp_path: Path) -> None:
+    plan, run = tmp_path / "plan.json", CliRunner()
+    plan.write_text(plan_of(2).model_dump_json())
+    usual = ["--model", tiny.model, "--steps", "2", "--step-cache", "0.2", "--critic", "none", "--json"]
+    painted = run.invoke(app, ["paint", "a red cat", "--out", str(tmp_path / "runs"), *usual])
+    several = run.invoke(app, ["render", str(plan), "--candidates", "2", *usual])
+    told = [json.loads(painted.stdout), *json.loads(several.stdout)["pictures"]]
+    assert len(told) == 3 and all("step cache: " in one["warnings"][0] for one in told)
+    assert several.stderr.count("note: step cache: ") == 1

@@ -21,11 +21,12 @@ STRICT = {
 
 
 @pytest.fixture(scope="module")
-def schemas() -> dict[str, list[dict[str, Any]]]:
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     from ditpipe.tools import picture_tools
     from ditpipe.tools.schemas import FORMATS
 
-    return {form: [write(tool) for tool in picture_tools()] for form, write in FORMATS.items()}
+    tools = picture_tools(out=tmp_path_factory.mktemp("runs"))
+    return {form: [write(tool) for tool in tools] for form, write in FORMATS.items()}
 
 
 def test_the_command_prints_them(schemas: dict[str, list[dict[str, Any]]]) -> None:

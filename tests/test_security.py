@@ -27,7 +27,7 @@ from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.renderer.picture import read_request, request_in
-from ditpipe.tools.gate import Keys, check_address, read_keys
+from ditpipe.tools.gate import Gate, Keys, Signer, check_address, read_keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 from ditpipe.tools.uploads import open_upload
@@ -42,7 +42,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("keys"))
     app = http_service(
         studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -144,12 +144,39 @@ def test_key_files_are_checked(tmp_path: Path) -> None:
     assert (keys.caller(ANN), keys.caller(BOB), keys.caller(ANN[:-1]), keys.caller("")) == (
         "key:ann", "key:bob", None, None,
     )  # fmt: skip
-    for content, said in {"": "one 'name key' a line", "ann": "one 'name key'", "ann short": "too short"}.items():
+    wrong = {"": "one 'name key' a line", "ann": "one 'name key'", "ann short": "too short"}
+    for content, said in (wrong | {f"a:b {ANN}": "'a:b' has other signs", f"a/b {ANN}": "'a/b' has other"}).items():
         file.write_text(content)
         with pytest.raises(ValueError, match=said):
             read_keys(file)
     with pytest.raises(RunError, match="cannot read the keys"):
         read_keys(tmp_path / "none")
+
+
+def test_the_secret_of_links_is_whole_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "links.secret"
+    signature = Signer(file).sign("one", "key:ann", 9)
+    assert Signer(file).holds(signature, "one", "key:ann", 9) and file.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["links.secret"]
+    file.write_bytes(b"")  # what a process that was killed while it wrote once left
+    with pytest.raises(RunError, match="holds no secret of 32 bytes"):
+        Signer(file)
+
+
+async def test_websockets_are_closed_whatever_they_bring() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("the gate let it in")
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Gate(app, keys=KEYS)({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Path) -> None:
@@ -185,7 +212,7 @@ def test_web_pages_cannot_use_the_visitors_browser(tiny: Renderer, tmp_path: Pat
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
         studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         assert curl(f"{address}/v1/models")[0] == 200
@@ -251,14 +278,15 @@ def test_decompression_bombs_are_refused(tiny: Renderer) -> None:
 
 def test_an_uploaded_picture_cannot_name_a_model_or_a_file(tiny: Renderer, address: str, tmp_path: Path) -> None:
     """The request inside an upload is a caller's word: only its plan, seed and settings are taken."""
-    request = {"plan": plan_of(2).model_dump(), "model": "/etc", "seed": 1, "steps": 2}
-    notes = PngImagePlugin.PngInfo()
-    notes.add_itxt("ditpipe", json.dumps({"request": request}))
-    Image.new("RGB", (96, 96)).save(tmp_path / "image.png", pnginfo=notes)
     Image.new("RGBA", (96, 96)).save(tmp_path / "mask.png")
     files = ["-F", f"image=@{tmp_path / 'image.png'}", "-F", f"mask=@{tmp_path / 'mask.png'}", "-F", "prompt=a dog"]
-    status, text = curl(f"{address}/v1/images/edits", *files, key=ANN)
-    assert status == 200
+    for model, right in (("/etc", 400), (tiny.model, 200)):
+        request = {"plan": plan_of(2).model_dump(), "model": model, "seed": 1, "steps": 2}
+        notes = PngImagePlugin.PngInfo()
+        notes.add_itxt("ditpipe", json.dumps({"request": request}))
+        Image.new("RGB", (96, 96)).save(tmp_path / "image.png", pnginfo=notes)
+        status, text = curl(f"{address}/v1/images/edits", *files, key=ANN)
+        assert status == right and ("only" in text and "draws here" in text) == (right == 400)
     drawn = Image.open(BytesIO(base64.b64decode(json.loads(text)["data"][0]["b64_json"])))
     assert request_in(drawn, name="picture").model == tiny.model
 

@@ -5,14 +5,16 @@ from typing import Annotated
 from pydantic import Field
 
 from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
-from ..renderer.picture import read_request
+from ..prompts.wording import followed
+from ..renderer.picture import read_note, read_request
 from ..renderer.pipeline import RenderRequest
 from .jobs import Job, Status
 from .studio import Studio
 
 Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
-MAX_STEPS, MAX_EDITS = 200, 16  # an edited picture is drawn from its beginning
+MAX_STEPS = 200
+MAX_EDITS, MAX_TOGETHER, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
@@ -27,9 +29,9 @@ class RenderOrder(Contract):
     """A plan to draw."""
 
     plan: ScenePlan = Field(description="what is where: the scene and its regions")
-    seed: Seed = Field(default=0, description="seed of the noise; the same seed gives the same picture")
-    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
-    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
+    seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
+    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the server's")
 
 
 class PaintOrder(Contract):
@@ -39,16 +41,17 @@ class PaintOrder(Contract):
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
-    steps: Steps | None = Field(default=None, description="denoising steps; null: the model's own")
+    steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
     rounds: int | None = Field(default=None, ge=1, le=5, description="most rounds of draw and mend; null: default")
     candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
 
 
 class EditOrder(Contract):
-    """A drawn picture to change: its request, and the revision that names the regions."""
+    """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here."""
 
     request: RenderRequest
     revision: Revision
+    base: PictureId | None = None
 
 
 class PlanArguments(Contract):
@@ -72,6 +75,7 @@ class EditArguments(Contract):
     box: Box | None = Field(default=None, description="new place of the region; null: where it was")
     negative: Prompt | None = Field(default=None, description="what must not appear in the region; null: as it was")
     seed: Seed | None = Field(default=None, description="new noise for the region; null: as it was")
+    scene: LeveledPrompt | None = Field(default=None, description="new scene prompt; null: it follows the region")
     wait: Wait = True
 
 
@@ -96,6 +100,7 @@ class Picture(Contract):
     preview: str | None = Field(default=None, description="where a small PNG of it is")
     seed: int | None = Field(default=None, description="seed of the noise")
     plan: ScenePlan | None = Field(default=None, description="what was drawn where")
+    warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
 
 
 def picture(studio: Studio, job: Job) -> Picture:
@@ -104,8 +109,8 @@ def picture(studio: Studio, job: Job) -> Picture:
     known["uri"] = f"picture://{job.id}"
     if job.status == "done":
         path = studio.file(job)
-        request = read_request(path)
-        known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
+        request, warnings = read_note(path)
+        known |= {"path": str(path), "preview": str(studio.file(job, "small")), "warnings": warnings}
         known |= {"seed": request.seed, "plan": request.edited_plan}
     return Picture.model_validate(known)
 
@@ -115,7 +120,8 @@ def told(one: Picture) -> str:
     if one.status == "done" and one.plan:
         regions = ", ".join(f"{region.name} ({region.prompt.text})" for region in one.plan.regions)
         size = f"{one.plan.width}×{one.plan.height}"
-        return f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
+        said = f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
+        return " ".join([said, *(f"Note: {warning}." for warning in one.warnings)])
     if one.status in ("queued", "running"):
         where = f"step {one.step} of {one.steps}" if one.steps else one.status
         return f"Picture {one.id} is not done yet: {where}. Ask get_picture for it."
@@ -127,19 +133,39 @@ def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: s
     job = studio.jobs.get(picture_id, caller=caller)
     if job.status != "done":
         raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
-    return edit_of(studio, read_request(studio.file(job)), revision)
+    return edit_of(studio, read_request(studio.file(job)), revision, base=job.id)
 
 
-def edit_of(studio: Studio, request: RenderRequest, revision: Revision) -> EditOrder:
-    """The order that draws a revision into the picture of a request, which may be a stranger's word. Raises ValueError
-    if the plan has no such region, or if it takes too much to draw."""
-    changed = revision.apply(request.edited_plan)
-    check_size(studio, changed.width, changed.height)
-    if request.files or request.compile:
+def edit_of(
+    studio: Studio, request: RenderRequest, revision: Revision, *, base: PictureId | None = None
+) -> EditOrder:
+    """The order that draws a revision into the picture of a request, and has the scene prompt follow it. Raises
+    ValueError if the plan has no such region, or if the picture is too large."""
+    plan = request.edited_plan
+    check_size(studio, plan.width, plan.height)
+    return EditOrder(request=request, revision=followed(revision, plan), base=base)
+
+
+def edit_of_upload(
+    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
+) -> EditOrder:
+    """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
+    what is not `here`, a request with this server's settings, or if it takes too much to draw. `steps`: the model's
+    own."""
+    if request.model != here.model:
+        raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
+    if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
-    if (request.steps or 0) > MAX_STEPS or len(request.edits) >= MAX_EDITS:
-        raise ValueError(f"at most {MAX_STEPS} steps and {MAX_EDITS} edits of one picture are drawn here")
-    return EditOrder(request=request, revision=revision)
+    if request.save != here.save:  # the weights would be loaded anew for it, and again for the next picture
+        raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
+    steps, pictures, edits = request.steps or steps, len(request.together or [request.seed]), len(request.edits) + 1
+    if steps > MAX_STEPS or pictures > MAX_TOGETHER or edits > MAX_EDITS:
+        limits = f"{MAX_STEPS} steps, {MAX_TOGETHER} pictures together and {MAX_EDITS} edits"
+        raise ValueError(f"at most {limits} of an uploaded picture are drawn here")
+    if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
+        said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
+        raise ValueError(f"{said}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
+    return edit_of(studio, request, revision)
 
 
 def check_size(studio: Studio, width: int | None, height: int | None) -> None:

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from .jobs import LOCAL
 
 MAX_BODY = 24 * 2**20  # bytes
 SHORTEST_KEY = 16  # characters
+SECRET = 32  # bytes
 
 
 def refusal(status: int, message: str, *, code: str | None = None, param: str | None = None) -> JSONResponse:
@@ -36,9 +38,11 @@ class Keys:
     """Names and their API keys. No keys at all means that there is one caller and no lock."""
 
     def __init__(self, keys: Mapping[str, SecretStr] | None = None) -> None:
-        """Raises ValueError for a key that could be guessed."""
+        """Raises ValueError for a key that could be guessed, or a name that could not be told apart as a folder."""
         self._digests = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
         for name, key in (keys or {}).items():
+            if not re.fullmatch(r"[\w.-]+", name):
+                raise ValueError(f"the name {name!r} has other signs than letters, digits, '_', '.' and '-'")
             if len(key.get_secret_value()) < SHORTEST_KEY:
                 raise ValueError(f"the key of {name!r} is too short: at least {SHORTEST_KEY} characters, {MAKE_ONE}")
 
@@ -95,11 +99,15 @@ class Signer:
         """The secret is kept in `file`, so that links outlive a restart. Raises RunError."""
         try:
             if not file.exists():
-                file.touch(mode=0o600)
-                file.write_bytes(secrets.token_bytes(32))
+                draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")  # never half a secret under its name
+                draft.touch(mode=0o600)
+                draft.write_bytes(secrets.token_bytes(SECRET))
+                draft.replace(file)
             self._secret = file.read_bytes()
         except OSError as error:
             raise RunError(f"cannot keep the secret of links in {file}: {error.strerror}") from error
+        if len(self._secret) != SECRET:
+            raise RunError(f"{file} holds no secret of {SECRET} bytes: remove it, and a new one is made")
 
     def sign(self, picture_id: str, caller: str, expires: int) -> str:
         return hmac.new(self._secret, f"{picture_id}\n{caller}\n{expires}".encode(), "sha256").hexdigest()
@@ -128,8 +136,11 @@ class Gate:
         self.browser = browser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         caller = self._caller(scope["path"], headers)

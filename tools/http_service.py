@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
 from ..prompts.scene import Critique, ScenePlan
 from ..renderer.models import Checkpoint
+from ..renderer.pipeline import RenderRequest
 from .gate import Gate, Keys, Signer, refusal
 from .images_api import images_router
 from .pictures_api import pictures_router
@@ -45,12 +46,14 @@ def http_service(
     studio: Studio,
     *,
     checkpoint: Checkpoint,
+    request_for: Callable[[ScenePlan], RenderRequest],
     plan: Callable[[str, int | None, int | None], ScenePlan],
     critique: Callable[[Image.Image, ScenePlan], Critique],
     keys: Keys,
     version: str,
 ) -> ASGIApp:
-    """The whole service as an ASGI application; its workers start and stop with it."""
+    """The whole service as an ASGI application; its workers start and stop with it. `request_for` a plan has the
+    server's settings."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +63,8 @@ def http_service(
 
     app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False)
     app.include_router(pictures_router(studio, plan=plan, critique=critique))
-    app.include_router(images_router(studio, checkpoint=checkpoint, signer=Signer(studio.folder / "links.secret")))
+    signer = Signer(studio.folder / "links.secret")
+    app.include_router(images_router(studio, checkpoint=checkpoint, signer=signer, request_for=request_for))
     _answer_errors(app)
     return Gate(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
 
@@ -90,7 +94,8 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
+        parts = [str(part) for part in first["loc"][1:]]
+        where = ".".join(parts[1:] if parts[:1] in (["render"], ["paint"]) else parts)  # tags are no fields
         return refusal(400, f"{where or 'body'}: {first['msg']}", param=where or None)
 
     @app.exception_handler(HTTPException)

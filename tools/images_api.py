@@ -5,7 +5,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 from typing import Annotated, Any
 
@@ -14,10 +14,11 @@ from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
 from ..prompts.errors import RenderError
-from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision
+from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision, ScenePlan
 from ..renderer.models import Checkpoint
 from ..renderer.picture import request_in
-from .contract import MAX_STEPS, PaintOrder, PictureId, RenderOrder, check_size, edit_of
+from ..renderer.pipeline import RenderRequest
+from .contract import EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
 from .gate import Signer, caller_of
 from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
 from .jobs import Job
@@ -31,8 +32,11 @@ STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream"
 SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
 
 
-def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> APIRouter:
-    """`checkpoint` is the model that is served by its name. Raises what the service's handlers turn into answers."""
+def images_router(
+    studio: Studio, *, checkpoint: Checkpoint, signer: Signer, request_for: Callable[[ScenePlan], RenderRequest]
+) -> APIRouter:
+    """`checkpoint` is the model that is served by its name, `request_for` a plan has the server's settings. Raises what
+    the service's handlers turn into answers."""
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
     def steps(asked: ImageSettings) -> int:
@@ -103,7 +107,7 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
             raise ValueError(f"image: send exactly one picture, not {len(given)}")
         picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
         hole = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
-        orders = _edits(studio, picture, hole, asked, steps(asked))
+        orders = [("edit", order) for order in _edits(studio, picture, hole, asked, request_for, checkpoint.steps)]
         return await respond("image_edit", request, orders, asked)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
@@ -119,25 +123,30 @@ def images_router(studio: Studio, *, checkpoint: Checkpoint, signer: Signer) -> 
 
 
 def _edits(
-    studio: Studio, picture: Image.Image, mask: Image.Image, asked: ImageSettings, steps: int
-) -> list[tuple[str, Any]]:
-    """`n` orders. A region of the picture's plan that fills the mask is drawn anew and all else kept; for any other
-    mask the plan gets one region more, on top, and the picture is drawn again from the same noise."""
+    studio: Studio,
+    picture: Image.Image,
+    mask: Image.Image,
+    asked: ImageSettings,
+    request_for: Callable[[ScenePlan], RenderRequest],
+    steps: int,
+) -> list[EditOrder]:
+    """`n` orders. A region of the picture's plan that fills the mask is drawn anew; for any other mask the plan gets
+    one region more, on top. All else is kept."""
     request = request_in(picture, name="image")
     plan, box, prompt = request.edited_plan, masked_box(mask, size=picture.size), LeveledPrompt(high_level=asked.prompt)
-    check_size(studio, plan.width, plan.height)
     seeds = [(request.seed if asked.seed is None else asked.seed) + i for i in range(asked.n)]
     meant = max(plan.regions, key=lambda region: _alike(region.box, box))
     if _alike(meant.box, box) >= SAME_PLACE:
         changes = [RegionChange(name=meant.name, prompt=prompt, box=box, seed=seed) for seed in seeds]
-        return [("edit", edit_of(studio, request, Revision(changes=[change]))) for change in changes]
-    names = {region.name for region in plan.regions}
-    name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
-    top = min(100, 1 + max(region.z_order for region in plan.regions))
-    region = Region(name=name, box=box, prompt=prompt, z_order=top)
-    changed = plan.model_dump() | {"regions": [one.model_dump() for one in (*plan.regions, region)]}
-    settings = {"steps": min(request.steps or steps, MAX_STEPS), "guidance_scale": request.guidance_scale}
-    return [("render", RenderOrder.model_validate({"plan": changed, "seed": seed} | settings)) for seed in seeds]
+        revisions = [Revision(changes=[change]) for change in changes]
+    else:
+        names = {region.name for region in plan.regions}
+        name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
+        top = min(100, 1 + max(region.z_order for region in plan.regions))
+        more = [Region(name=name, box=box, prompt=prompt, z_order=top, seed=seed) for seed in seeds]
+        revisions = [Revision(added=[region]) for region in more]
+    here = request_for(plan)
+    return [edit_of_upload(studio, request, revision, here=here, steps=steps) for revision in revisions]
 
 
 def _alike(one: Box, other: Box) -> float:

@@ -18,7 +18,8 @@ class ImageSettings(BaseModel):
     n: int = Field(default=1, ge=1, le=10, description="how many pictures")
     size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$", description="'auto' or WIDTHxHEIGHT")
     quality: Literal["auto", "low", "medium", "standard", "high", "hd"] = Field(
-        default="auto", description="low: half the model's steps; high: half as many again"
+        default="auto",
+        description="low: half the model's steps; high: half as many again; an edit takes the picture's own steps",
     )
     response_format: Literal["url", "b64_json"] = Field(default="b64_json", description="the picture, or a link to it")
     output_format: Literal["png", "jpeg", "webp"] = Field(default="png", description="PNG carries its plan inside")
@@ -43,7 +44,9 @@ class ImageSettings(BaseModel):
 class EditSettings(ImageSettings):
     """The same with a picture and a mask; lists of one are sent as `image[]`."""
 
-    image: UploadFile | None = Field(default=None, description="a PNG that ditpipe wrote")
+    image: UploadFile | None = Field(
+        default=None, description="a PNG that ditpipe wrote; drawn anew from the request in it, then edited"
+    )
     images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
     mask: UploadFile = Field(description="PNG, transparent where the picture is to change")
 

@@ -1,6 +1,7 @@
 """The queue of pictures to draw: one SQLite table, which is all the state there is. Knows nothing of drawing.
 
-queued ──► running ──► done | failed | cancelled. A job whose process ended while it was running is queued again.
+queued ──► running ──► done | failed | cancelled. A job whose process ended while it was running is queued again, and
+again only so often; one that was put back in time, as often as it takes.
 """
 
 import json
@@ -146,20 +147,46 @@ class Jobs:
         """The next job, now running on `device`. Whoever calls this must be the only one who draws on that device: a
         job that is still marked as running there was left by a process that ended, and is queued again first."""
         with self._writing() as table:
-            table.execute(
-                "UPDATE jobs SET status = 'failed', error = ?, finished = ? "
-                "WHERE status = 'running' AND device = ? AND attempts >= ?",
-                [f"the process ended {MAX_ATTEMPTS} times while drawing this", time.time(), device, MAX_ATTEMPTS],
-            )
-            table.execute(
-                "UPDATE jobs SET status = 'queued', step = 0 WHERE status = 'running' AND device = ?", [device]
-            )
+            _queue_again(table, device)
             row = table.execute(
                 "UPDATE jobs SET status = 'running', device = ?, started = ?, step = 0, attempts = attempts + 1, "
                 f"turn = (SELECT max(turn) + 1 FROM jobs) WHERE id = ({NEXT}) RETURNING *",
                 [device, time.time()],
             ).fetchone()
         return _job(row) if row else None
+
+    def deserted(self, device: str) -> None:
+        """Queues again what is marked as running on a device. Whoever calls this must know that nobody draws there."""
+        with self._writing() as table:
+            _queue_again(table, device)
+
+    def devices(self) -> list[str]:
+        """The devices that jobs are marked as running on."""
+        with self._table() as table:
+            rows = table.execute("SELECT DISTINCT device FROM jobs WHERE status = 'running'")
+            return [row["device"] for row in rows]
+
+    def put_back(self, job: Job) -> None:
+        """Queues a running job again as if it had not been claimed. One that was cancelled stays so."""
+        with self._table() as table:
+            table.execute(
+                "UPDATE jobs SET status = 'queued', step = 0, attempts = attempts - 1 "
+                "WHERE id = ? AND status = 'running'",
+                [job.id],
+            )
+
+    def remove(self, job: Job) -> bool:
+        """Forgets a finished job, but not that its caller has had a turn. False if it is not finished."""
+        with self._writing() as table:
+            row = table.execute(
+                f"DELETE FROM jobs WHERE id = ? AND status IN {FINISHED} RETURNING turn", [job.id]
+            ).fetchone()
+            if row:
+                newest = "(SELECT max(number) FROM jobs WHERE caller = ?)"
+                table.execute(
+                    f"UPDATE jobs SET turn = max(turn, ?) WHERE number = {newest}", [row["turn"], job.caller]
+                )
+        return row is not None
 
     def progress(self, job: Job, step: int, steps: int) -> bool:
         """Notes a finished step. False if the job is no longer wanted."""
@@ -177,6 +204,15 @@ class Jobs:
                 [status, error, time.time(), job.id],
             )
             return done.rowcount == 1
+
+
+def _queue_again(table: sqlite3.Connection, device: str) -> None:
+    table.execute(
+        "UPDATE jobs SET status = 'failed', error = ?, finished = ? "
+        "WHERE status = 'running' AND device = ? AND attempts >= ?",
+        [f"the process ended {MAX_ATTEMPTS} times while drawing this", time.time(), device, MAX_ATTEMPTS],
+    )
+    table.execute("UPDATE jobs SET status = 'queued', step = 0 WHERE status = 'running' AND device = ?", [device])
 
 
 def _job(row: sqlite3.Row) -> Job:

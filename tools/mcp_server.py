@@ -7,7 +7,7 @@ resources. A picture goes out as a small preview and a link, never whole in a to
 
 import base64
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,12 @@ def mcp_server(tools: Sequence[BaseTool], studio: Studio, *, version: str, local
         return _result(await by_name[params.name].ainvoke(call, config), local=local)
 
     async def list_resources(context: Context, params: Any) -> types.ListResourcesResult:
-        jobs = [job for job in studio.jobs.of(_caller(context)) if job.status == "done"]
-        return types.ListResourcesResult(resources=[
-            types.Resource(uri=f"{SCHEME}{job.id}", name=job.id, mime_type="image/png",
-                           size=studio.file(job).stat().st_size)
-            for job in jobs
-        ])  # fmt: skip
+        resources = []
+        for job in (one for one in studio.jobs.of(_caller(context)) if one.status == "done"):
+            with suppress(FileNotFoundError):  # somebody took it away
+                uri, size = f"{SCHEME}{job.id}", studio.file(job).stat().st_size
+                resources.append(types.Resource(uri=uri, name=job.id, mime_type="image/png", size=size))
+        return types.ListResourcesResult(resources=resources)
 
     async def list_templates(context: Context, params: Any) -> types.ListResourceTemplatesResult:
         template = types.ResourceTemplate(

@@ -4,6 +4,7 @@ What other agents are given is in `studio_tools.py`: there pictures have ids, an
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_result, write_result
-from ..renderer.pipeline import CANDIDATE_STRIDE, OnStep, Renderer, RenderRequest, RenderResult
+from ..renderer.pipeline import CANDIDATE_STRIDE, OnStep, Renderer, RenderRequest, RenderResult, Step
 
 
 class CandidatesArguments(RenderRequest):
@@ -62,9 +63,14 @@ def edit_candidates(renderer: Renderer, base: Path, on_step: OnStep | None = Non
 
     def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
         request = RenderRequest(**{name: value for name, value in arguments.items() if name != "paths"})
-        before, results = read_result(base), []
-        for number, path in enumerate(arguments["paths"]):
-            result = renderer.edit(before, _reseeded(request, number), on_step)
+        before, results, paths = read_result(base), [], arguments["paths"]
+        for number, path in enumerate(paths):
+
+            def step(one: Step, first: int = number) -> None:  # counted over all pictures
+                if on_step:
+                    on_step(replace(one, index=first * one.total + one.index, total=len(paths) * one.total))
+
+            result = renderer.edit(before, _reseeded(request, number), step)
             write_result(Path(path), result)
             results.append(result)
         return f"Drew {len(results)} pictures with {len(request.edits[-1].names)} regions changed.", results

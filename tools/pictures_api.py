@@ -1,13 +1,17 @@
 """The HTTP service's own half, `/v1/pictures`: the whole region contract, jobs and their events."""
 
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
+from pydantic import Discriminator, Tag
 
+from ..prompts.errors import QueueFull, RunError
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_request
 from .contract import (
@@ -24,7 +28,19 @@ from .gate import caller_of
 from .jobs import Job
 from .studio import Studio
 
+AT_ONCE = 4  # plans and critiques; all else that is asked shares the server's threads with them
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+
+
+def _work_of(body: Any) -> str:
+    """Which of the two an order is, whatever is wrong with it: its problems are told of that one."""
+    plan = body.get("plan") if isinstance(body, dict) else getattr(body, "plan", None)
+    return "paint" if plan is None else "render"
+
+
+Order = Annotated[
+    Annotated[RenderArguments, Tag("render")] | Annotated[PaintArguments, Tag("paint")], Discriminator(_work_of)
+]
 
 
 def over_http(studio: Studio, job: Job) -> Picture:
@@ -43,6 +59,16 @@ def pictures_router(
 ) -> APIRouter:
     """`plan` and `critique` answer what the studio cannot. Raises what the service's handlers turn into answers."""
     router = APIRouter(prefix="/v1", tags=["pictures"])
+    seats = threading.BoundedSemaphore(AT_ONCE)
+
+    @contextmanager
+    def seat() -> Iterator[None]:
+        if not seats.acquire(blocking=False):
+            raise QueueFull(f"{AT_ONCE} plans and critiques are being made; try again later", retry_after=5)
+        try:
+            yield
+        finally:
+            seats.release()
 
     def own(picture_id: Annotated[PictureId, Path()], request: Request) -> Job:
         # A dependency, so that it is found before the answer begins: a stream that has begun can no longer say 404.
@@ -65,10 +91,11 @@ def pictures_router(
     def plan_picture(asked: PlanArguments) -> ScenePlan:
         """Turn a brief into a plan, without drawing."""
         check_size(studio, asked.width, asked.height)
-        return plan(asked.brief, asked.width, asked.height)
+        with seat():
+            return plan(asked.brief, asked.width, asked.height)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
-    async def order_picture(asked: RenderArguments | PaintArguments, request: Request, response: Response) -> Picture:
+    async def order_picture(asked: Order, request: Request, response: Response) -> Picture:
         """Draw a plan, or paint a brief."""
         size = asked.plan if isinstance(asked, RenderArguments) else asked
         check_size(studio, size.width, size.height)
@@ -78,17 +105,24 @@ def pictures_router(
 
     @router.get("/pictures")
     def list_pictures(request: Request) -> list[Picture]:
-        """Your newest hundred pictures, newest first."""
-        return [over_http(studio, job) for job in studio.jobs.of(caller_of(request))]
+        """Your newest hundred pictures, newest first, without those whose files somebody took away."""
+        found = []
+        for job in studio.jobs.of(caller_of(request)):
+            with suppress(RunError):
+                found.append(over_http(studio, job))
+        return found
 
     @router.get("/pictures/{picture_id}")
     def get_picture(job: Job = Depends(own)) -> Picture:
         """How far a picture is, and its plan when it is done."""
         return over_http(studio, job)
 
-    @router.delete("/pictures/{picture_id}")
-    def cancel_picture(job: Job = Depends(own)) -> Picture:
-        """Stop drawing a picture that is not done yet."""
+    @router.delete("/pictures/{picture_id}", response_model=Picture, responses={204: {"description": "Deleted"}})
+    def delete_picture(job: Job = Depends(own)) -> Any:
+        """Stop drawing a picture that is not done yet; one that is done, failed or cancelled is deleted."""
+        if job.is_finished:
+            studio.remove(job)
+            return Response(status_code=204)
         return over_http(studio, studio.jobs.cancel(job.id, caller=job.caller))
 
     @router.get("/pictures/{picture_id}/image", response_class=FileResponse, responses=PNG)
@@ -120,7 +154,8 @@ def pictures_router(
     def critique_picture(job: Job = Depends(done)) -> Critique:
         """Judge a picture against its plan, region by region."""
         file = studio.file(job)
-        return critique(open_image(file), read_request(file).edited_plan)
+        with seat():
+            return critique(open_image(file), read_request(file).edited_plan)
 
     return router
 

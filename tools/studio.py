@@ -5,14 +5,16 @@ Knows nothing of models: a `Work` turns an order into a picture.
 
 import asyncio
 import logging
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from ..prompts.errors import DitpipeError
@@ -61,6 +63,7 @@ class Studio:
         """Starts the workers, which first finish what an ended process left."""
         with self._lock:
             if not self._workers:
+                self._take_over()
                 self._workers = [
                     threading.Thread(target=self._serve, args=[device], name=f"studio-{device}", daemon=True)
                     for device in self.crew
@@ -68,8 +71,18 @@ class Studio:
                 for worker in self._workers:
                     worker.start()
 
+    def _take_over(self) -> None:
+        """Queues again what ended processes were drawing on devices that this studio does not have."""
+        for device in set(self.jobs.devices()) - set(self.crew):
+            with suppress(Timeout), self._lock_of(device).acquire(timeout=0):
+                self.jobs.deserted(device)
+
+    def _lock_of(self, device: str) -> FileLock:
+        """Held from claim to finish by whoever draws on the device."""
+        return FileLock(self.folder / f"{device.replace(':', '-')}.lock")
+
     def close(self) -> None:
-        """Stops within one step; the jobs that were running run again when the folder is opened next."""
+        """Stops within one step; the jobs that were running wait in the queue for whoever opens the folder next."""
         self._closing.set()
         for worker in self._workers:
             worker.join()
@@ -80,6 +93,16 @@ class Studio:
         self.open()
         self._ordered.set()
         return job
+
+    def remove(self, job: Job) -> None:
+        """Deletes a finished job: its picture, all else that was kept of it, and the job; no other."""
+        if self.jobs.remove(job):
+            self._clear(job)
+
+    def _clear(self, job: Job) -> None:
+        for file in (self.folder / "pictures").glob(f"{job.id}*"):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "runs" / job.id, ignore_errors=True)
 
     def follow(self, job: Job, *, patience: float | None = None) -> Iterator[Job]:
         """The job at each change, until it is finished or the patience is over."""
@@ -111,7 +134,7 @@ class Studio:
 
     def _serve(self, device: str) -> None:
         """A worker: claims and draws, for ever. The lock is held from claim to finish, see `Jobs.claim`."""
-        lock = FileLock(self.folder / f"{device.replace(':', '-')}.lock")
+        lock = self._lock_of(device)
         while not self._closing.is_set():
             try:
                 with lock:
@@ -134,9 +157,13 @@ class Studio:
             picture = works[job.work](job.asked, self.folder / "runs" / job.id, self._watch(job))
             write(self.file(job), picture)
             write(self.file(job, "small"), small(picture))
-            self.jobs.finish(job, "done")
+            if not self.jobs.finish(job, "done"):  # cancelled after its last step
+                self._clear(job)
         except Stopped:
-            pass
+            if self._closing.is_set():
+                self.jobs.put_back(job)
+            else:
+                self._clear(job)
         except (DitpipeError, ValueError) as error:
             self.jobs.finish(job, "failed", " ".join(str(error).split()))
         except Exception:

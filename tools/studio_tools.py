@@ -88,7 +88,7 @@ def edit_region(studio: Studio) -> BaseTool:
 
     def start(arguments: EditArguments, caller: str) -> Job:
         given = arguments.model_dump(include={"prompt", "box", "negative", "seed"})
-        revision = Revision(changes=[RegionChange(name=arguments.region, **given)])
+        revision = Revision(changes=[RegionChange(name=arguments.region, **given)], scene=arguments.scene)
         order = order_edit(studio, arguments.id, revision, caller=caller)
         return studio.order("edit", order.model_dump(mode="json"), caller=caller)
 

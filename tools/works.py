@@ -1,29 +1,40 @@
 """What a renderer can do for a studio: draw a plan, and draw changed regions into a picture and keep the rest."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..renderer.picture import png_bytes
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest
+from ..prompts.scene import ScenePlan
+from ..renderer.picture import read_result, write_result
+from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult
 from .contract import EditOrder, RenderOrder
 from .studio import Work
 
+KEPT = "picture.png"  # in the folder of a work, which a run of the agent is, too
 
-def renderer_works(renderer: Renderer) -> dict[str, Work]:
-    """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again."""
+
+def renderer_works(renderer: Renderer, request: Callable[[ScenePlan], RenderRequest]) -> dict[str, Work]:
+    """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again.
+
+    `request` of a plan has the server's settings; an order says what differs from them. Each picture stays in the
+    folder of its work with its latents, as paintings do: an edit goes on from them, and from the request without them.
+    """
+
+    def kept(result: RenderResult, folder: Path) -> bytes:
+        write_result(folder / KEPT, result)
+        return (folder / KEPT).read_bytes()
 
     def render(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = RenderOrder.model_validate(asked)
-        request = RenderRequest(
-            plan=order.plan, model=renderer.model, seed=order.seed, steps=order.steps,
-            guidance_scale=order.guidance_scale,
-        )  # fmt: skip
-        return png_bytes(renderer.render(request, on_step))
+        said = order.model_dump(include={"seed", "steps", "guidance_scale"}, exclude_none=True)
+        return kept(renderer.render(request(order.plan).model_copy(update=said), on_step), folder)
 
     def edit(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = EditOrder.model_validate(asked)
         if order.request.model != renderer.model:
             raise ValueError(f"{order.request.model!r} drew this picture; only {renderer.model!r} draws here")
-        return png_bytes(renderer.edit(order.request, order.revision, on_step))
+        base = folder.parent / (order.base or "") / KEPT
+        before = read_result(base) if order.base and base.exists() else order.request
+        return kept(renderer.edit(before, order.revision, on_step), folder)
 
     return {"render": render, "edit": edit}

@@ -291,6 +291,26 @@ def ordered(rng: np.random.Generator, count: int) -> Body:
     return form.replace("{0s}", f"the {things[0].subject}").format(*(called(thing, rng) for thing in things)), put(things, places)
 
 
+# Lines of more than three, which the nine places have no words for: they stand in rows, read as the line is.
+LINES: dict[int, tuple[str, ...]] = {
+    4: CORNERS, 5: ("top left", "top right", "center", "bottom left", "bottom right"), 6: DEFAULT[6],
+}  # fmt: skip
+LINED_UP = (
+    "from left to right: {l}", "from left to right: {l}", "from left to right {l}", "left to right: {l}", "{l} from left to right", "{l}, from left to right", "{l} in a row", "{l} in a row", "in a row: {l}", "a row of {l}", "in a row from left to right: {l}", "{l} in a row from left to right",
+    "{l} side by side", "side by side: {l}", "{l} next to each other", "{l} next to one another", "{l} in one line", "{l} all in a line", "a line of {l}", "lined up: {l}", "{l} lined up", "{l} standing in line", "{n} things in a row: {l}", "{n} things side by side: {l}", "{n} in a row: {l}",
+    "{n} things from left to right: {l}", "a row of {n} things: {l}", "line up {l}", "a parade of {l}", "a queue of {l}", "{l}, one after another", "from left: {l}", "starting on the left: {l}", "from the left end to the right end: {l}",
+    "from top to bottom: {l}", "from top to bottom {l}", "top to bottom: {l}", "{l} from top to bottom", "{l}, from top to bottom", "stacked: {l}", "stacked from the top: {l}", "one below the other: {l}", "{l} one under another", "a column of {l}", "{l} in a column", "a tower of {l}, from the top", "downwards: {l}",
+)  # fmt: skip
+
+
+def lined_up(rng: np.random.Generator, count: int) -> Body:
+    """Four to six in one line: 'from left to right: apple, banana, carrot, donut'."""
+    things = put(dressed(rng, count, before_only=True), LINES[count])
+    names = [one.said for one in things] if rng.random() < 0.4 else [called(one, rng) for one in things]
+    told = joined(names, pick(rng, (", ", " and ", ", and ", " & "))) if rng.random() < 0.85 else " - ".join(names)
+    return pick(rng, LINED_UP).format(l=told, n=pick(rng, COUNTS[count]).removeprefix("exactly ")), things
+
+
 # Groups of one kind: {m} is 'three red cats', {n} 'red cats', {x} 'a red cat', {xs} 'red cat', {o} and {q} other single
 # things; the place of each in the order of mention: 'm' for one of the group, 'o' and 'q' for the others.
 TOP_ROW, BOTTOM_ROW, MIDDLE_ROW = ("top left", "top", "top right"), ("bottom left", "bottom", "bottom right"), ("left", "center", "right")

@@ -20,7 +20,7 @@ import numpy as np
 
 from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
-from training.brief_arrangements import CLAUSES, arrangement
+from training.brief_arrangements import CLAUSES, arrangement, lined_up
 from training.brief_manners import MANNERS, whole_brief
 from training.brief_parts import (
     Body,
@@ -513,9 +513,9 @@ FORMS: dict[int, list[tuple[float, Callable[[np.random.Generator, int], Body]]]]
     1: [(4, lambda rng, count: alone(rng)), (1, pronouns)],
     2: [(4, pair), (2, together), (2, each_placed), (0.7, one_placed), (1, kinds), (0.9, coloured_ones), (0.7, told_later), (0.3, enumerated), (1.6, colours_later), (1, places_later), (0.8, pronouns)],
     3: [(3, several), (2.2, each_placed), (2.4, kinds), (1.2, colours_later), (0.8, places_later), (0.8, groups_later), (0.8, coloured_ones), (0.7, in_rows), (0.6, enumerated)],
-    4: [(2.5, several), (2.2, each_placed), (1.8, kinds), (0.6, colours_later), (0.5, places_later), (1.4, groups_later), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
-    5: [(1, each_placed), (2, kinds), (1, in_rows), (1, enumerated)],
-    6: [(0.7, each_placed), (2.5, kinds), (1.5, in_rows), (0.7, enumerated)],
+    4: [(4, lined_up), (2.5, several), (2.2, each_placed), (1.8, kinds), (0.6, colours_later), (0.5, places_later), (1.4, groups_later), (0.4, coloured_ones), (1, in_rows), (0.8, enumerated)],
+    5: [(2.5, lined_up), (1, each_placed), (2, kinds), (1, in_rows), (1, enumerated)],
+    6: [(1.5, lined_up), (0.7, each_placed), (2.5, kinds), (1.5, in_rows), (0.7, enumerated)],
     7: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)], 8: [(1, in_rows), (0.5, enumerated), (0.5, each_placed)],
     9: [(0.5, each_placed), (0.7, kinds), (2, in_rows), (0.5, enumerated)],
 }  # fmt: skip

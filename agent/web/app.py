@@ -80,15 +80,14 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
 
 
 def missing(agent: Agent) -> str:
-    """What this machine lacks to paint, in plain words; empty if nothing does."""
+    """What this machine lacks to paint or to judge, in plain words; empty if nothing does."""
     name = agent.planner_name
-    if name not in LOCAL_MODELS:
-        return ""
     try:
-        weights(name)
+        if name in LOCAL_MODELS:
+            weights(name)
     except ModelError as error:
         return f"**The planner is not there yet, so no brief can be read.** {error}"
-    return ""
+    return f"Note: {agent.unjudged}." if agent.unjudged else ""
 
 
 def _name(session: Session) -> str:

@@ -3,6 +3,7 @@
 The page only looks: it may be closed, reloaded or opened twice while a turn runs. Knows no Gradio.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from ..rounds import Critiqued, Planned, Rendered, Revised, Stepped
 PREVIEW_EVERY = 0.4  # seconds between two previews at least, since each one is decoded
 SLOW = 10.0  # seconds still to go from which on they are said
 
+log = logging.getLogger(__name__)
 Drawing = Callable[[Session], Iterator[ChatEvent]]
 
 
@@ -98,6 +100,9 @@ class Desk:
                 self._easel.release()
         except (DitpipeError, ValueError) as error:
             self._said[session.id] = " ".join(str(error).split())
+        except Exception:
+            log.exception("the turn of session %s could not be followed", session.id)
+            self._said[session.id] = "an internal error; the log says more"
         finally:
             with self._lock:
                 del self._progress[session.id], self._drawing[session.id]
@@ -115,7 +120,7 @@ class _Watch:
                 return {"text": "Planning the picture …" if event.heard.kind == "new brief" else "Working on it …"}
             case Planned():
                 return {"text": "This is the layout; drawing begins …", "stoppable": True}
-            case Stepped(number, _, step):
+            case Stepped(number, step):
                 return self._step(number, step)
             case Rendered():
                 return {"text": "Looking at it …", "total": 0, "done": 0}

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from ...prompts.scene import Critique
 from ..conversation import Session
+from ..rounds import standing
 from ..sessions import SessionRecord, Turn
 from ..walking import steps_forward
 from .desk import Progress
@@ -104,7 +105,7 @@ def _scores(critique: Critique | None) -> list[dict[str, Any]]:
 def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, Any]]:
     """A turn in the film: its earlier tries, which can only be looked at, and the picture it came to."""
     current = head is not None and turn.number == head.number
-    kept = max(turn.rounds, key=lambda shot: shot.score or 0.0, default=None)
+    kept = max(turn.rounds, key=lambda shot: standing(shot.critique), default=None)
     frames = [
         {
             "picture": _address(session, shot.picture), "caption": f"try {number}", "round": number,
@@ -124,7 +125,7 @@ def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, A
 def _candidates(session: Session, turn: Turn) -> list[dict[str, Any]]:
     if len(turn.candidates) < 2:
         return []
-    best = max(turn.candidates, key=lambda shot: shot.score or 0.0)
+    best = max(turn.candidates, key=lambda shot: standing(shot.critique))
     shown = turn.picture if turn.kind == "choose" else best.picture  # a drawn turn's own picture is a copy of its best
     return [
         {

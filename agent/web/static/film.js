@@ -1,6 +1,6 @@
 // Rows of small pictures: the film of everything drawn so far, and candidates side by side.
 
-const percent = (score) => `${Math.round(score * 100)}%`;
+export const percent = (score) => score == null ? "not judged" : `${Math.round(score * 100)}%`;
 
 function frame({ picture, caption, scores, score, current, label }, onPick) {
   const button = document.createElement("button"), image = document.createElement("img");
@@ -20,7 +20,7 @@ function frame({ picture, caption, scores, score, current, label }, onPick) {
   for (const one of scores || []) {
     const row = document.createElement("span");
     row.className = "score";
-    row.style.setProperty("--share", one.score);
+    row.style.setProperty("--share", one.score ?? 0);
     row.title = one.problem || `looks like: ${one.seen}`;
     row.textContent = `${one.name} ${percent(one.score)}`;
     list.append(row);

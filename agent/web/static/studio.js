@@ -4,7 +4,7 @@
 // are not drawn yet live in `draft`, a copy of the plan; a new stamp from the server replaces it.
 
 import { boxLayer, HUES } from "./boxes.js";
-import { filmstrip } from "./film.js";
+import { filmstrip, percent } from "./film.js";
 import { wordForm } from "./form.js";
 
 const SKELETON = `
@@ -178,7 +178,7 @@ export function mount({ element, props, watch, act }) {
     paintPending(busy);
     const scores = Object.fromEntries((value.scores || []).map((one) => [one.name, one]));
     const blank = $(".canvas").classList.contains("blank");
-    const notes = (one) => blank ? one.prompt.low_level : scores[one.id] && !peek ? `${Math.round(scores[one.id].score * 100)}%` : "";
+    const notes = (one) => blank ? one.prompt.low_level : scores[one.id] && !peek ? percent(scores[one.id].score) : "";
     boxes.show((draft?.regions || []).map((one) => Object.assign(one, { note: notes(one) })), chosen, locked);
     $(".boxes").hidden = !showsBoxes && !value.waiting;
     form.show(draft, region(), locked);
