@@ -12,7 +12,7 @@ STOPPED = 130  # what a shell calls a command that Ctrl-C ended
 
 
 @contextmanager
-def ctrl_c(first: Callable[[], None], last_words: Callable[[], str] = lambda: "stopped") -> Iterator[None]:
+def ctrl_c(first: Callable[[], None], last_words: str = "stopped") -> Iterator[None]:
     """Within it the first Ctrl-C calls `first`, and a second one ends the process with `last_words` and code 130.
 
     A model that does not answer is waited for in a thread that nothing can stop. What is on disk is good all the same:
@@ -28,7 +28,7 @@ def ctrl_c(first: Callable[[], None], last_words: Callable[[], str] = lambda: "s
         nonlocal presses
         presses += 1
         if presses > 1:
-            os.write(sys.stderr.fileno(), f"\nditpipe: {last_words()}\n".encode())
+            os.write(sys.stderr.fileno(), f"\nditpipe: {last_words}\n".encode())
             os._exit(STOPPED)
         first()
 
