@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOPPED = 130  # what a shell calls a command that Ctrl-C ended
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
@@ -28,11 +29,23 @@ def ctrl_c(first: Callable[[], None], last_words: str = "stopped") -> Iterator[N
         nonlocal presses
         presses += 1
         if presses > 1:
+            for screen in filter(os.isatty, (1, 2)):
+                os.write(screen, SHOW_CURSOR)  # a progress bar hides it
             os.write(sys.stderr.fileno(), f"\nditpipe: {last_words}\n".encode())
             os._exit(STOPPED)
         first()
 
     before = signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def not_ours() -> Iterator[None]:
+    """Within it Ctrl-C is only for the program that has the terminal: an editor, to whom it is a key like others."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # ignored in full, the editor would inherit it
     try:
         yield
     finally:
