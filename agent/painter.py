@@ -205,8 +205,8 @@ class Agent:
         start: dict[str, Any] = {"brief": record.brief}
         start |= {"plan": record.plan.model_dump()} if record.plan else {}
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
-        with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-            try:
+        try:
+            with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
                 app = self._graph(record, folder, go_on).compile(checkpointer=SqliteSaver(connection))
                 state = app.get_state(config)
                 begin: Any = None if state.values else start
@@ -223,15 +223,15 @@ class Agent:
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
-            except (PlanningError, CritiqueError) as error:
-                reply = folder / "reply.txt"
-                write(reply, error.reply.encode())
-                raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
-            except sqlite3.Error as error:
-                raise RunError(
-                    f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
-                ) from error
-            state = app.get_state(config)
+                state = app.get_state(config)
+        except (PlanningError, CritiqueError) as error:
+            reply = folder / "reply.txt"
+            write(reply, error.reply.encode())
+            raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
+        except sqlite3.Error as error:
+            raise RunError(
+                f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
+            ) from error
         if state.next == ("approve",):
             go_on()
             waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)

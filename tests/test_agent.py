@@ -192,6 +192,10 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
     (folder / "checkpoints.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(RunError, match="cannot go on in"):
         list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
+    (folder / "checkpoints.sqlite").unlink()
+    (folder / "checkpoints.sqlite").mkdir()
+    with pytest.raises(RunError, match="cannot go on in .*unable to open"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
 
 
 def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
