@@ -323,6 +323,9 @@ def _draw(
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise RunError(f"cannot write {path}: {there} is no folder that can be written to")
 
 
 def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
