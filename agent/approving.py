@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ..prompts.errors import first_problem
 from ..prompts.scene import ScenePlan
+from .stopping import not_ours
 
 if TYPE_CHECKING:
     from .rounds import Waiting
@@ -42,7 +43,8 @@ def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
 
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     try:
-        subprocess.run([*editor, str(file)], check=False)
+        with not_ours():
+            subprocess.run([*editor, str(file)], check=False)
         plan = ScenePlan.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else str(error)

@@ -51,6 +51,7 @@ def chat(
         "approve": approve or None,
     }  # fmt: skip
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    settings.check_endpoint()
     from .conversation import Sessions
     from .painter import Agent
     from .terminal import TerminalChat

@@ -82,7 +82,8 @@ def paint(
     from .painter import Agent
 
     agent = Agent(settings=settings)
-    _follow(agent, agent.stream(brief), as_json)
+    folder = agent.begin(brief)
+    _follow(agent, folder, agent.resume(folder), as_json)
 
 
 @app.command()
@@ -97,16 +98,11 @@ def resume(
 
     settings = Settings(**run_record(folder).settings)
     agent = Agent(settings=settings)
-    _follow(agent, agent.resume(folder, approved=_read_plan(folder / "plan.json") if yes else False), as_json, folder)
+    approved = _read_plan(folder / "plan.json") if yes else False
+    _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
 
 
-def _newest(out: Path) -> Path | None:
-    """The folder of the run that began last."""
-    records = sorted(out.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
-    return records[-1].parent if records else None
-
-
-def _follow(agent: Any, events: Any, as_json: bool, folder: Path | None = None) -> None:
+def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
     from .rounds import Waiting
     from .show import show
 
@@ -114,9 +110,7 @@ def _follow(agent: Any, events: Any, as_json: bool, folder: Path | None = None) 
         people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
         agent.stop.set()
 
-    def stopped() -> str:
-        run = folder or _newest(agent.settings.out)
-        return f"stopped; go on with: ditpipe resume {run}" if run else "stopped"
+    stopped = f"stopped; go on with: ditpipe resume {folder}"
 
     def shown(events: Any) -> Any:
         with ctrl_c(stop, stopped):
@@ -130,12 +124,12 @@ def _follow(agent: Any, events: Any, as_json: bool, folder: Path | None = None) 
         while isinstance(painting, Waiting):
             plan = None if as_json else approved_plan(painting, people)
             if plan is None:
-                waits = {"waiting": str(painting.folder), "plan": painting.plan.model_dump()}
-                _say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {painting.folder} --yes")
+                waits = {"waiting": str(folder), "plan": painting.plan.model_dump()}
+                _say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {folder} --yes")
                 return
-            painting = shown(agent.resume(painting.folder, approved=plan))
+            painting = shown(agent.resume(folder, approved=plan))
     except KeyboardInterrupt:
-        print(f"ditpipe: {stopped()}", file=sys.stderr)
+        print(f"ditpipe: {stopped}", file=sys.stderr)
         raise typer.Exit(STOPPED) from None
     from ..renderer.picture import read_note
 
@@ -329,6 +323,9 @@ def _draw(
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise RunError(f"cannot write {path}: {there} is no folder that can be written to")
 
 
 def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:

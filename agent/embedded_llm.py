@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +21,7 @@ CONTEXT = 4096  # tokens
 SHORT_LIFE = 5.0  # seconds: a server that ends sooner would only end again
 log = logging.getLogger(__name__)
 _lock, _ending = threading.Lock(), threading.Event()
+_urls: dict[tuple[str, int], str] = {}  # of each model's server, by the process that started it
 
 
 def base_weights(model: LocalModel) -> Path:
@@ -50,15 +50,12 @@ def weights(name: str) -> list[Path]:
 def address(name: str) -> str:
     """Base URL of this process's server of a local model, started on first use (seconds). Raises ModelError."""
     with _lock:
-        return _started(name, os.getpid())
-
-
-@cache
-def _started(name: str, owner: int) -> str:
-    """Starts the server for process `owner`; a forked child starts its own. One that ends is started again there."""
-    child, url = start(name)
-    threading.Thread(target=_keep_up, args=(name, child, url), daemon=True, name=f"server of {name}").start()
-    return url
+        key = name, os.getpid()  # a forked child starts its own
+        if key not in _urls:
+            child, _urls[key] = start(name)
+            keeper = threading.Thread(target=_keep_up, args=(key, child), daemon=True, name=f"server of {name}")
+            keeper.start()
+        return _urls[key]
 
 
 def start(name: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
@@ -90,19 +87,25 @@ def _end(child: subprocess.Popen[str]) -> None:
     child.terminate()
 
 
-def _keep_up(name: str, child: subprocess.Popen[str], url: str) -> None:
-    """Starts a server that ended again, at its old address, which chat models know; unless it ends at once."""
-    while True:
+def _keep_up(key: tuple[str, int], child: subprocess.Popen[str]) -> None:
+    """Starts a server that ended again, at its old address, which chat models know.
+
+    One that ends at once or cannot start is given up: who asks for an address next gets another one.
+    """
+    name, url = key[0], _urls[key]
+    while not _ending.is_set():
         begun = time.monotonic()
         child.wait()
         if _ending.is_set() or time.monotonic() - begun < SHORT_LIFE:
-            return
+            break
         log.warning("the server of %s ended with code %s; it is started again", name, child.returncode)
         try:
             child, _ = start(name, int(url.rpartition(":")[2]))
         except ModelError as error:
             log.error("%s", error)
-            return
+            break
+    with _lock:
+        del _urls[key]
 
 
 def _serve(port: str, model: str, *adapters: str) -> None:

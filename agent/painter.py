@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
+from PIL import Image
 
 from ..prompts.errors import CritiqueError, PlanningError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
@@ -58,7 +59,8 @@ class Agent:
         self._planner = None if isinstance(planner, str) else planner
         self._critic = None if isinstance(critic, str) else critic
         self._models: Agent = self  # whose planner and critic are used
-        self.stop = threading.Event()  # set it to end a run at its next denoising step, with KeyboardInterrupt
+        # Set it to end a run at its next node or denoising step, with KeyboardInterrupt. A run that begins clears it.
+        self.stop = threading.Event()
 
     @property
     def size(self) -> int:
@@ -133,6 +135,12 @@ class Agent:
 
         With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn.
         """
+        return self.resume(self.begin(brief, plan=plan, base=base, folder=folder))
+
+    def begin(
+        self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
+    ) -> Path:
+        """The folder of a new run, for `resume` to draw; arguments and errors are those of `stream`."""
         if base and not plan:
             raise ValueError("a picture is changed by a plan: give `plan` beside `base`")
         if not brief.strip():
@@ -141,7 +149,7 @@ class Agent:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
         run = folder or new_folder(self.settings.out)
         write_record(run, brief, self.settings, plan=plan, base=base)
-        yield from self._run(run)
+        return run
 
     def resume(self, folder: Path, *, approved: bool | ScenePlan = False) -> Iterator[Event]:
         """Goes on with a killed run from its last finished node, or with one whose plan waits for a yes.
@@ -149,10 +157,11 @@ class Agent:
         `approved`: True, or the changed plan to draw; without it a waiting run only says again what it waits for.
         Raises RunError if there is nothing to go on from.
         """
-        yield from self._run(folder, approved)
+        self.stop.clear()  # now, and not when the first event is read: a stop may come before that
+        return self._run(folder, lambda: self.stop.is_set(), approved)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
-        """`paint`, without blocking the event loop; cancelling it stops the run at its next event."""
+        """`paint`, without blocking the event loop; cancelling it stops the run at its next step."""
         events = self.astream(brief, plan=plan, folder=folder)
         return _last([event async for event in events if isinstance(event, Finished | Waiting)])
 
@@ -161,13 +170,14 @@ class Agent:
     ) -> AsyncIterator[Event]:
         """`stream`, without blocking the event loop; leaving the loop early stops the run at its next step."""
         loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event | BaseException | None]()
-        painter = self.under()
+        left = threading.Event()
         self.stop.clear()
 
         def work() -> None:
             last: BaseException | None = None
             try:
-                for event in painter.stream(brief, plan=plan, folder=folder):
+                run = self.begin(brief, plan=plan, folder=folder)
+                for event in self._run(run, lambda: left.is_set() or self.stop.is_set()):
                     loop.call_soon_threadsafe(queue.put_nowait, event)
             except BaseException as error:  # handed to whoever reads the events
                 last = error
@@ -180,27 +190,24 @@ class Agent:
                     raise event
                 yield event
         finally:
-            painter.stop.set()
+            left.set()
             await worker
 
-    def _stoppable(self, on_step: OnStep) -> OnStep:
-        # The graph draws in a worker thread, which a KeyboardInterrupt in the main thread would wait for.
-        def step(progress: Step) -> None:
-            if self.stop.is_set() or self._models.stop.is_set():
+    def _run(
+        self, folder: Path, stopped: Callable[[], bool], approved: bool | ScenePlan = False
+    ) -> Iterator[Event]:
+        def go_on() -> None:
+            # The graph works in a thread of its own, which a KeyboardInterrupt in the main thread would wait for.
+            if stopped():
                 raise KeyboardInterrupt
-            on_step(progress)
 
-        return step
-
-    def _run(self, folder: Path, approved: bool | ScenePlan = False) -> Iterator[Event]:
         record = run_record(folder)
         start: dict[str, Any] = {"brief": record.brief}
         start |= {"plan": record.plan.model_dump()} if record.plan else {}
-        self.stop.clear()
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
-        with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-            try:
-                app = self._graph(record, folder).compile(checkpointer=SqliteSaver(connection))
+        try:
+            with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
+                app = self._graph(record, folder, go_on).compile(checkpointer=SqliteSaver(connection))
                 state = app.get_state(config)
                 begin: Any = None if state.values else start
                 if state.next == ("approve",):
@@ -216,16 +223,17 @@ class Agent:
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
-            except (PlanningError, CritiqueError) as error:
-                reply = folder / "reply.txt"
-                write(reply, error.reply.encode())
-                raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
-            except sqlite3.Error as error:
-                raise RunError(
-                    f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
-                ) from error
-            state = app.get_state(config)
+                state = app.get_state(config)
+        except (PlanningError, CritiqueError) as error:
+            reply = folder / "reply.txt"
+            write(reply, error.reply.encode())
+            raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
+        except sqlite3.Error as error:
+            raise RunError(
+                f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
+            ) from error
         if state.next == ("approve",):
+            go_on()
             waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
             note(folder, waiting)
             yield waiting
@@ -237,10 +245,19 @@ class Agent:
         note(folder, finished)
         yield finished
 
-    def _graph(self, record: RunRecord, folder: Path) -> Any:
+    def _graph(self, record: RunRecord, folder: Path, go_on: Callable[[], None]) -> Any:
         """The loop over a brief, or over the change of a finished picture if the record of the run names one."""
         base = record.base
         before = read_request(base) if base else None
+
+        def planned(brief: str) -> ScenePlan:
+            go_on()
+            return self.planner.plan(brief)
+
+        def judged(image: Image.Image, plan: ScenePlan) -> Critique:
+            go_on()
+            assert self.critic
+            return self.critic.critique(image, plan)
 
         def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
             if best:  # only what is weak is drawn anew
@@ -248,7 +265,11 @@ class Agent:
             return (self.request(plan) if before is None else _edit(before, plan)), base
 
         def render(on_step: OnStep, into: Path | None) -> BaseTool:
-            step = self._stoppable(on_step)
+            def step(progress: Step) -> None:
+                go_on()
+                on_step(progress)
+
+            go_on()
             return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
 
         def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
@@ -261,9 +282,9 @@ class Agent:
         return build_graph(
             self.settings,
             folder=folder,
-            plan=lambda text: self.planner.plan(text),
+            plan=planned,
             render=render,
-            critique=critique_file(self.critic.critique) if self.critic else None,
+            critique=critique_file(judged) if self.critic else None,
             revise=mend,
             apply=revise_plan(),
             request_for=request_for,

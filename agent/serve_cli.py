@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
 Port = Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)]
+McpOut = Annotated[
+    Path | None, typer.Option("--out", help="folder for the pictures", show_default="in the user's data folder")
+]
 KeyFile = Annotated[
     Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
 ]
@@ -68,7 +71,7 @@ def mcp(
     http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
     host: Host = "127.0.0.1", port: Port = 8001, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, out: Out = None,
+    rounds: Rounds = None, steps: Steps = None, out: McpOut = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")

@@ -100,7 +100,7 @@ class TerminalChat:
         progress = Progress(TextColumn("  {task.description:12}"), BarColumn(), MofNCompleteColumn())
         bar = progress.add_task("thinking", total=None)
         view = _View(progress)
-        with ctrl_c(stop, lambda: f"kept; go on with: ditpipe chat --session {self.session.id}"):
+        with ctrl_c(stop, f"kept; go on with: ditpipe chat --session {self.session.id}"):
             with Live(view, console=self.console, transient=True, refresh_per_second=8) as live:
                 for event in events:
                     match event:

@@ -116,7 +116,7 @@ def checkpoint(name: str) -> Checkpoint:
 def _family_in(folder: Path) -> str:
     """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
     try:
-        pipeline = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+        pipeline = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
     known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}

@@ -192,6 +192,10 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
     (folder / "checkpoints.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(RunError, match="cannot go on in"):
         list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
+    (folder / "checkpoints.sqlite").unlink()
+    (folder / "checkpoints.sqlite").mkdir()
+    with pytest.raises(RunError, match="cannot go on in .*unable to open"):
+        list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
 
 
 def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
@@ -206,6 +210,34 @@ def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:
     painter = agent(tiny, None, tmp_path, rounds=1)
     painter.stop.set()
     assert painter.paint(BRIEF, plan=plan()).path.exists()
+
+
+def test_a_stop_ends_a_run_before_its_next_node(tiny: Renderer, tmp_path: Path) -> None:
+    critic = Verdicts()
+    painter = agent(tiny, critic, tmp_path, rounds=1)
+    with pytest.raises(KeyboardInterrupt):
+        for event in painter.stream(BRIEF, plan=plan()):
+            if isinstance(event, Rendered):
+                painter.stop.set()
+    assert critic.calls == 0
+    waiting = agent(tiny, None, tmp_path, approve=True)
+    with pytest.raises(KeyboardInterrupt):
+        for event in waiting.stream(BRIEF, plan=plan()):
+            waiting.stop.set()
+
+
+def test_a_stop_ends_what_an_agent_of_the_same_models_draws_and_nothing_else(tiny: Renderer, tmp_path: Path) -> None:
+    one = agent(tiny, None, tmp_path, rounds=1)
+    other = one.under(steps=1000)
+    one.stop.set()
+    assert other.under(steps=2).paint(BRIEF, plan=plan()).path.exists()
+
+    async def stopped() -> None:
+        async for event in other.astream(BRIEF, plan=plan()):
+            other.stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(stopped())
 
 
 def test_repaint_makes_the_same_bytes(tiny: Renderer, tmp_path: Path) -> None:

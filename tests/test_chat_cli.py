@@ -42,6 +42,8 @@ def test_mistakes_are_one_line(home: Path, tmp_path: Path) -> None:
     none = str(tmp_path / "none")
     refused(run("sessions", "export", "last", cwd=tmp_path, DITPIPE_SESSIONS=none), "no conversations yet")
     refused(run("chat", "--rounds", "0", cwd=tmp_path), "rounds")
+    ignored = ("--base-url", "http://127.0.0.1:9/v1", "--sessions", none)
+    refused(run("chat", *ignored, cwd=tmp_path), "neither planner nor critic")
 
 
 def test_a_script_says_yes_to_a_plan_later(tmp_path: Path) -> None:

@@ -112,6 +112,9 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write .*picture.png: No space left"):
         write(tmp_path / "picture.png", b"x" * 100_000)
     assert not (tmp_path / "picture.png").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write .*below.png"):
+        write(tmp_path / "file" / "below.png", b"x")
 
 
 def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
@@ -219,6 +222,7 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, plan_file: P
     refused(run("schema", cwd=tmp_path, DITPIPE_ROUND="5"), "DITPIPE_ROUND is no setting", "DITPIPE_ROUNDS")
     refused(run("mcp", "--keys", "file", cwd=tmp_path), "--http")
     refused(run("render", "plan.json", "--out", str(tmp_path), cwd=tmp_path), "is a folder")
+    refused(run("render", "plan.json", "--out", "plan.json/x.png", cwd=tmp_path), "plan.json is no folder")
     assert run("serve", "--port", "99999", cwd=tmp_path).returncode == 2
     assert not (tmp_path / "runs").exists()
 

@@ -298,6 +298,15 @@ def test_a_stop_ends_the_drawing_and_not_the_session(session: Session) -> None:
     assert said(session, "make the cat orange").status == "done"
 
 
+def test_a_stop_while_the_words_are_read_ends_the_turn_too(session: Session) -> None:
+    turn = None
+    for event in session.say(BRIEF):
+        if isinstance(event, Understood):
+            session.stop()
+        turn = event.turn if isinstance(event, Replied) else None
+    assert turn and turn.status == "stopped" and turn.plan is None
+
+
 def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: Sessions) -> None:
     left, whole = all_sessions.new(), all_sessions.new()
     for session in (left, whole):

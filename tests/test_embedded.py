@@ -66,6 +66,17 @@ def test_a_killed_llm_server_is_started_again_and_takes_no_code_from_the_folder(
     assert "it is started again" in done.stderr
 
 
+GIVEN_UP = PLANS_TWICE.replace("SHORT_LIFE = 0", "SHORT_LIFE = 1e9").replace(
+    "assert planner.plan", 'time.sleep(1); assert Planner(chat_model("embedded")).plan'
+)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc to find the child")
+def test_a_server_that_ended_at_once_is_not_the_last_word(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_UP], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -199,6 +199,9 @@ def test_a_published_model_that_cannot_be_downloaded_is_one_line() -> None:
 
 
 def test_a_folder_of_another_family_is_refused_with_the_families_there_are(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": ["somewhere", "OtherPipeline"]}')
+    with pytest.raises(ModelError, match="OtherPipeline.*; ditpipe draws with HunyuanDiTPipeline"):
+        Renderer(str(tmp_path))
     (tmp_path / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
     with pytest.raises(ModelError, match="holds a WanPipeline; ditpipe draws with HunyuanDiTPipeline, PixArtAlpha"):
         Renderer(str(tmp_path))
