@@ -30,9 +30,10 @@ class Renderer:
     """A checkpoint, loaded when it is first needed. It keeps encoded prompts, and nothing else of one render for the
     next, so it may serve any number of plans at once."""
 
-    def __init__(self, model: str = "pocket", *, device: str | None = None) -> None:
-        self.checkpoint = checkpoint(model)
-        self.model = model
+    def __init__(self, model: str | None = None, *, device: str | None = None) -> None:
+        """model: a name or a folder; None: the pocket checkpoint."""
+        self.model = model or "pocket"
+        self.checkpoint = checkpoint(self.model)
         self._device = device
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
@@ -60,7 +61,8 @@ class Renderer:
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError
-        if a file that it names is not there."""
+        if a file that it names is not there, ValueError if it is another model's."""
+        request = self._own(request)
         seeds = request.together or [request.seed]
         result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
         for revision in request.edits:
@@ -74,6 +76,7 @@ class Renderer:
         """
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
+        request = self._own(request)
         seeds = [(request.seed + i * CANDIDATE_STRIDE) % 2**63 for i in range(count)]
         return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
 
@@ -87,8 +90,8 @@ class Renderer:
         ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
-        before = result.request.edited_plan
-        asked = result.request.model_copy(update={"edits": [*result.request.edits, revision]})
+        drew = self._own(result.request)
+        before, asked = drew.edited_plan, drew.model_copy(update={"edits": [*drew.edits, revision]})
 
         def draw(request: RenderRequest) -> list[RenderResult]:
             started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
@@ -101,6 +104,12 @@ class Renderer:
             return [RenderResult(request, image, latents.cpu(), time.perf_counter() - started, said)]
 
         return sparing(asked, draw, self._cheaper(asked))[0]
+
+    def _own(self, request: RenderRequest) -> RenderRequest:
+        """The request with this model's name, so that a picture tells what drew it."""
+        if request.model not in (None, self.model):
+            raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
+        return request.model_copy(update={"model": self.model})
 
     def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""

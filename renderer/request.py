@@ -42,7 +42,9 @@ class RenderRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: ScenePlan
-    model: str = Field(default="pocket", description="name or folder of the checkpoint")
+    model: str | None = Field(
+        default=None, description="name or folder of the checkpoint; null: the one that draws it, which a picture names"
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")

@@ -1,5 +1,7 @@
 """The renderer as a whole: parity with diffusers, confinement, reproducibility."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.prompts.wording import followed, laid_out, placed, retold
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
+from ditpipe.renderer.picture import read_request, write_result
+
+SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
 
 def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderRequest:
@@ -38,6 +43,24 @@ def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_f
 def test_a_seed_gives_the_same_bytes_and_another_does_not(tiny: Renderer) -> None:
     first, again, other = (tiny.render(request(tiny, seed=seed)) for seed in (5, 5, 6))
     assert first.image.tobytes() == again.image.tobytes() != other.image.tobytes()
+
+
+def test_a_picture_names_the_model_that_drew_it_and_no_other_draws_it_again(tiny: Renderer, tmp_path: Path) -> None:
+    asked = RenderRequest(plan=plan_of(2), steps=1)
+    drawn = [tiny.render(asked), *tiny.candidates(asked, 2), tiny.edit(asked, SEEDED)]
+    assert asked.model is None and {result.request.model for result in drawn} == {tiny.model}
+    write_result(tmp_path / "one.png", drawn[0])
+    assert read_request(tmp_path / "one.png").model == tiny.model
+    other = asked.model_copy(update={"model": "pocket"})
+    told = f"is for model 'pocket', and this renderer draws with {tiny.model!r}"
+    for wrong in (
+        lambda: tiny.render(other),
+        lambda: tiny.candidates(other, 2),
+        lambda: tiny.edit(other, SEEDED),
+        lambda: tiny.edit(replace(drawn[0], request=other), SEEDED),
+    ):
+        with pytest.raises(ValueError, match=re.escape(told)):
+            wrong()
 
 
 def test_a_layout_leaves_nothing_behind_for_the_next(tiny: Renderer) -> None:
