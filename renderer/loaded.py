@@ -84,7 +84,7 @@ class Loaded:
                 for at in steps:
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
-        return at.latents, tuple(self._said(request, listening, loras, cached, at.total))
+        return at.latents, tuple(self._said(plan, listening, loras, cached, at.total))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture."""
@@ -129,11 +129,11 @@ class Loaded:
             raise RenderError("compile needs a C++ compiler (install g++), or leave it off")
 
     def _said(
-        self, request: RenderRequest, listening: Any, loras: Sequence[LoadedLora], cached: StepCache | None, steps: int
+        self, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora], cached: StepCache | None, steps: int
     ) -> list[str]:
         """What of the request was not drawn as it was asked, and what was approximated."""
         said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
-        negatives = request.plan.negative or any(one.negative for one in request.plan.regions)
+        negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")
         if any(one.skipped for one in loras):

@@ -101,7 +101,9 @@ class Renderer:
             latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
             whole = loaded.decode(request, latents)
             image = keep_pixels(result.image, whole, drawn, patch=family.patch, cell=family.cell)
-            return [RenderResult(request, image, latents.cpu(), time.perf_counter() - started, said)]
+            seconds = result.seconds + time.perf_counter() - started
+            warnings = tuple(dict.fromkeys([*result.warnings, *said]))
+            return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
         return sparing(asked, draw, self._cheaper(asked))[0]
 

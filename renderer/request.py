@@ -102,7 +102,8 @@ class RenderRequest(BaseModel):
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w)."""
+    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w). `seconds` and `warnings`
+    of an edited one are also those of the picture before it, where that was drawn and not read from a file."""
 
     request: RenderRequest
     image: Image.Image

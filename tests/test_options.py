@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,23 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_
     next(last)
     with pytest.raises(RenderError, match="draw a smaller picture or with another model"):
         renderer.render(request(renderer, **narrow))
+
+
+def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
+    next(failing(renderer, 1))
+    edits = [Revision(changes=[RegionChange(name=f"thing {number}", seed=4)]) for number in (0, 1)]
+    asked = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
+    result = renderer.render(asked)
+    assert result.request.save == ["tiling"]
+    assert [one.split(":")[0] for one in result.warnings] == ["step cache", "out of memory"]
+    base = replace(renderer.render(asked.model_copy(update={"edits": []})), seconds=100.0)
+    assert 100 < renderer.edit(base, edits[0]).seconds < 200
+    flux = Renderer(str(saved("flux", tmp_path)), device="cpu")
+    unheard = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])
+    assert flux.edit(request(flux, steps=1), unheard).warnings == (
+        "this model takes no negative prompt: it was not heard",
+    )
 
 
 def test_the_ladder() -> None:
