@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
+from diffusers.utils import logging as diffusers_logging
 from plans import listed_plan, plan_of
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
@@ -17,6 +18,7 @@ from ditpipe.prompts.wording import followed, laid_out, placed, retold
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
 from ditpipe.renderer.picture import read_request, write_result
+from ditpipe.renderer.quiet import quietly
 
 SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
@@ -161,6 +163,17 @@ def test_unknown_model_lists_the_known(tmp_path: Path) -> None:
         Renderer("stable-confusion")
     with pytest.raises(ModelError, match="no model_index.json"):
         Renderer(str(tmp_path))
+
+
+def test_models_that_load_at_once_leave_the_libraries_talk_as_it_was() -> None:
+    before = diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()
+    one, other = quietly(), quietly()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert diffusers_logging.get_verbosity() == 50 and not diffusers_logging.is_progress_bar_enabled()
+    other.__exit__(None, None, None)
+    assert (diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()) == before
 
 
 def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
