@@ -105,7 +105,7 @@ class Renderer:
             warnings = tuple(dict.fromkeys([*result.warnings, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
-        return sparing(asked, draw, self._cheaper(asked))[0]
+        return sparing(asked, draw, self._cheaper)[0]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
         """The request with this model's name, so that a picture tells what drew it."""
@@ -126,7 +126,7 @@ class Renderer:
                 for seed, image, one in zip(seeds, images, latents, strict=True)
             ]
 
-        return sparing(asked, draw, self._cheaper(asked))
+        return sparing(asked, draw, self._cheaper)
 
     def _ready(self, request: RenderRequest) -> Loaded:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
@@ -141,12 +141,10 @@ class Renderer:
                 self._loaded = (weights, compiled), Loaded(family, self.checkpoint)
             return self._loaded[1]
 
-    def _cheaper(self, request: RenderRequest) -> Any:
-        def following(save: Sequence[Saving]) -> Saving | None:
-            if self._loaded is None:  # it ran out while loading
-                return cheaper(save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
-            family = self._loaded[1].family
-            side = max(request.plan.width, request.plan.height) / family.cell
-            return cheaper(save, cuda=family.device.type == "cuda", large=side > family.tile)
-
-        return following
+    def _cheaper(self, request: RenderRequest) -> list[Saving]:
+        now = self._loaded  # looked at once: another thread may load another format meanwhile
+        if now is None:  # it ran out while loading
+            return cheaper(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
+        family = now[1].family
+        side = max(request.plan.width, request.plan.height) / family.cell
+        return cheaper(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

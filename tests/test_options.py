@@ -230,14 +230,17 @@ def test_parts_are_on_the_device_only_while_they_work() -> None:
     assert part.places == ["meta", "cpu", "meta"]
 
 
-def failing(renderer: Renderer, times: int) -> Iterator[None]:
+TOO_SMALL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def failing(renderer: Renderer, times: int, error: Exception = TOO_SMALL) -> Iterator[None]:
     """The decoder runs out of memory so many times."""
     left = [times]
 
     def fail(*_: Any) -> None:
         if left[0]:
             left[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise error
 
     hook = renderer.pipe.vae.decoder.register_forward_pre_hook(fail)
     yield
@@ -268,6 +271,35 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_
         renderer.render(request(renderer, **narrow))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`", 2),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
+)
+def test_whoever_says_that_memory_was_too_small_is_understood(error: Exception, tiny_folder: Path) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    next(failing(renderer, 1, error))
+    assert renderer.render(request(renderer, steps=1)).request.save == ["int8"]
+    next(failing(renderer, 1, RuntimeError("CUDA error: an illegal memory access was encountered")))
+    with pytest.raises(RuntimeError, match="illegal"):
+        renderer.render(request(renderer, steps=1, save=["int8"]))
+
+
+def test_what_is_cheaper_is_known_while_another_format_loads(tiny: Renderer) -> None:
+    class Reloading(Renderer):
+        looks: list[Any] = [(("full", False), tiny.loaded), None]
+
+        def __getattribute__(self, name: str) -> Any:
+            return self.looks.pop(0) if name == "_loaded" else super().__getattribute__(name)
+
+    renderer = Reloading(tiny.model, device="cpu")
+    assert renderer._cheaper(request(tiny)) == ["int8"] and renderer.looks == [None]
+
+
 def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folder: Path, tmp_path: Path) -> None:
     renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
     next(failing(renderer, 1))
@@ -286,11 +318,11 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
 
 
 def test_the_ladder() -> None:
-    assert cheaper([], cuda=True, large=True) == "tiling"
-    assert cheaper([], cuda=True, large=False) == "offload"
-    assert cheaper(["offload"], cuda=True, large=False) == "int8"
-    assert cheaper([], cuda=False, large=False) == "int8"
-    assert cheaper(["fp8"], cuda=False, large=False) is None
+    assert cheaper([], cuda=True, large=True) == ["tiling", "offload", "int8"]
+    assert cheaper([], cuda=True, large=False) == ["offload", "int8"]
+    assert cheaper(["offload"], cuda=True, large=False) == ["int8"]
+    assert cheaper([], cuda=False, large=False) == ["int8"]
+    assert cheaper(["fp8"], cuda=False, large=False) == cheaper(["int8"], cuda=False, large=False) == []
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
         RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
 
