@@ -24,7 +24,7 @@ from .masks import acting, owners, shares, with_scene
 from .memory import Places
 from .models import Checkpoint
 from .picture import open_image
-from .request import OnStep, RenderRequest, Step
+from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
 from .text import Prompts
 
@@ -84,7 +84,7 @@ class Loaded:
                 for at in steps:
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
-        return at.latents, tuple(self._said(plan, listening, loras, cached, at.total))
+        return at.latents, tuple(self._said(request, plan, listening, loras, cached, at.total))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture."""
@@ -117,6 +117,7 @@ class Loaded:
                 region=None if one.region is None else names.index(one.region),
             )
             for one in request.loras
+            if _acts_in(plan, one)
         ]  # fmt: skip
 
     def _check(self, request: RenderRequest) -> None:
@@ -129,13 +130,19 @@ class Loaded:
             raise RenderError("compile needs a C++ compiler (install g++), or leave it off")
 
     def _said(
-        self, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora], cached: StepCache | None, steps: int
-    ) -> list[str]:
+        self, request: RenderRequest, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora],
+        cached: StepCache | None, steps: int,
+    ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
         said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
         negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")
+        said += [
+            f"the LoRA of {one.region!r} is not used: the edited picture has no such region"
+            for one in request.loras
+            if not _acts_in(plan, one)
+        ]
         if any(one.skipped for one in loras):
             said.append("the LoRA's weights for text encoders are not used, only those for the image model")
         if cached:
@@ -144,6 +151,11 @@ class Loaded:
                 f"computed again it was off by at most {cached.error:.1%}"
             )
         return said
+
+
+def _acts_in(plan: ScenePlan, lora: Lora) -> bool:
+    """Whether the plan has the LoRA's region: an edit may have removed it."""
+    return lora.region is None or lora.region in [region.name for region in plan.regions]
 
 
 def _hearing(

@@ -14,7 +14,7 @@ from .family import Family
 from .loaded import Loaded
 from .memory import cheaper, sparing
 from .models import checkpoint, load
-from .request import Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
+from .request import MAX_TOGETHER, Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
 from .text import Prompts
 from .weights import Format
 
@@ -72,8 +72,11 @@ class Renderer:
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
         """Draws `count` pictures of one plan in one batch, each from a seed of its own, the first from the request's.
 
-        Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request.
+        Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
+        count that is not 1 to 16.
         """
+        if not 1 <= count <= MAX_TOGETHER:
+            raise ValueError(f"1 to {MAX_TOGETHER} candidates are drawn in one batch, not {count}")
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
         request = self._own(request)

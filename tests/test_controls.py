@@ -312,6 +312,12 @@ def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Render
     assert drift < change / 4
 
 
+def test_candidates_that_their_own_pictures_could_not_tell_of_are_refused(tiny: Renderer) -> None:
+    for count in (0, 17):
+        with pytest.raises(ValueError, match=f"1 to 16 candidates are drawn in one batch, not {count}"):
+            tiny.candidates(request(tiny, plan_of(2)), count)
+
+
 def test_what_an_edit_refuses(tiny: Renderer) -> None:
     hidden = plan_of(2).model_copy(update={"regions": [*plan_of(2).regions, regions([Box(
         left=0, top=0, right=1, bottom=1)])[0].model_copy(update={"name": "below", "z_order": -1})]})  # fmt: skip

@@ -102,6 +102,8 @@ def test_the_picture_can_be_made_again_while_its_start_is_there(tiny: Renderer, 
 def test_what_a_start_needs(tiny: Renderer, start: Path, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="denoise below 1 needs an image"):
         request(tiny, denoise=0.5)
+    with pytest.raises(ValidationError, match="greater than or equal to 0.001"):
+        request(tiny, image=FileRef.of(start), denoise=0.0009)
     with pytest.raises(RunError, match="cannot read .*nowhere.png"):
         request(tiny, image=tmp_path / "nowhere.png")
     with pytest.raises(ValidationError):  # a name in a request from elsewhere makes this machine read nothing
