@@ -51,7 +51,8 @@ class RenderRequest(BaseModel):
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
     depth: DepthSchedule = DepthSchedule()
     together: list[int] = optional(
-        [], max_length=MAX_TOGETHER, description="seeds of all pictures drawn in one batch with this one, its own among them"
+        [], max_length=MAX_TOGETHER,
+        description="seeds of all pictures drawn in one batch with this one, its own among them",
     )
     edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
     image: File | None = optional(
