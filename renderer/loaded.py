@@ -146,10 +146,9 @@ class Loaded:
         if any(one.skipped for one in loras):
             said.append("the LoRA's weights for text encoders are not used, only those for the image model")
         if cached:
-            said.append(
-                f"step cache: {cached.reused} of {steps} steps reused what their blocks had said; where they were "
-                f"computed again it was off by at most {cached.error:.1%}"
-            )
+            told = f"step cache: {cached.reused} of {steps} steps reused what their blocks had said"
+            measured = f"; in the steps that computed it again it had changed by at most {cached.error:.1%}"
+            said.append(told + measured if cached.reused else "step cache: no step reused what its blocks had said")
         return said
 
 
