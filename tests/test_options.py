@@ -205,6 +205,21 @@ def test_a_narrow_layer_is_near_its_layer(dtype: torch.dtype, off: float) -> Non
     assert (NarrowLinear(layer, dtype)(x) - layer(x)).norm() < off * layer(x).norm()
 
 
+@pytest.mark.parametrize("dtype, off", [(torch.int8, 0.0003), (torch.float8_e4m3fn, 0.001)])
+def test_the_rows_of_a_narrow_layer_in_half_precision_are_not_too_large_or_too_small(
+    dtype: torch.dtype, off: float
+) -> None:
+    torch.manual_seed(0)
+    for half in (torch.bfloat16, torch.float16):
+        layer = nn.Linear(4096, 64, dtype=half)
+        layer.weight.data *= torch.linspace(1, 2, 64)[:, None]
+        nn.init.zeros_(layer.weight[63])
+        weight, narrow = layer.weight.double(), NarrowLinear(layer, dtype)
+        used = narrow.narrow.double() * narrow.scale.double()
+        assert ((used * weight).sum(1) / (weight * weight).sum(1) - 1)[:63].abs().mean() < off
+        assert used[63].eq(0).all()
+
+
 def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) -> None:
     plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
     whole, tiled = (tiny.render(request(tiny, plan=plan, steps=1, save=save)) for save in ([], ["tiling"]))
