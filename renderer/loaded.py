@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
 from ..prompts.scene import ScenePlan
@@ -19,6 +19,7 @@ from .control import Followed, load_control
 from .denoise import Hear, Kept, denoise, initial_noise
 from .family import Family
 from .files import FileRef
+from .listening import all_texts
 from .lora import LoadedLora, load_lora, worn
 from .masks import acting, owners, shares, with_scene
 from .memory import Places
@@ -30,13 +31,13 @@ from .text import Prompts
 
 
 class Loaded:
-    """It keeps encoded prompts and ControlNets, and nothing of a render."""
+    """It keeps the latest encoded prompts and ControlNets, and nothing else of a render."""
 
-    def __init__(self, family: Family, checkpoint: Checkpoint) -> None:
+    def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Places | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
         self.prompts = Prompts(family)
-        self._places = Places(family.device)
-        self._control = cache(lambda name: load_control(name, device=family.device, dtype=family.dtype))
+        self._places = places or Places(family.device)
+        self._control = lru_cache(maxsize=2)(lambda name: load_control(name, dtype=family.dtype))
 
     def grid(self, plan: ScenePlan) -> tuple[int, int]:
         """Rows and columns of the image's tokens. Raises RenderError if the size does not fit them."""
@@ -66,22 +67,25 @@ class Loaded:
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None
         with torch.inference_mode():
-            with self._working(request, *family.encoders, family.denoiser):
-                listening = family.listening(self.prompts, plan, levels, (rows, columns), loras)
+            encoded = self.prompts.encoded(
+                all_texts(plan, levels, guided=family.guided), lambda: self._working(request, *family.encoders)
+            )
             start = (self._seen(request, request.image, plan), request.denoise) if request.image and not kept else None
             followed = [
                 Followed(self._control(one.model), self._seen(request, one.image, plan), one.scale)
                 for one in request.controls
             ]
             noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
-            hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
-            steps = denoise(
-                family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
-                guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
-                cache=cached, followed=followed, wearing=wearing,
-            )  # fmt: skip
-            with self._working(request, family.denoiser):
-                for at in steps:
+            with self._working(request, family.denoiser, controls=[one.net for one in followed]):
+                listening = family.listening(
+                    lambda texts: family.joined([encoded[text] for text in texts]), plan, levels, (rows, columns), loras
+                )
+                hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
+                for at in denoise(
+                    family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
+                    guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
+                    cache=cached, followed=followed, wearing=wearing,
+                ):  # fmt: skip
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
         return at.latents, tuple(self._said(request, plan, listening, loras, cached, at.total))
@@ -98,9 +102,11 @@ class Loaded:
             latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
         return self.decode(request, latents)
 
-    def _working(self, request: RenderRequest, *parts: str) -> AbstractContextManager[None]:
+    def _working(
+        self, request: RenderRequest, *parts: str, controls: Sequence[nn.Module] = ()
+    ) -> AbstractContextManager[None]:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
-        return self._places.at_work(modules, offload="offload" in request.save)
+        return self._places.at_work([*modules, *controls], offload="offload" in request.save)
 
     def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> Tensor:
         """A picture of a file, fitted to the plan's size, as latents."""

@@ -27,8 +27,8 @@ CANDIDATE_STRIDE = 0x9E3779B9
 
 
 class Renderer:
-    """A checkpoint, loaded when it is first needed. It keeps encoded prompts, and nothing else of one render for the
-    next, so it may serve any number of plans at once."""
+    """A checkpoint, loaded when it is first needed. It keeps the latest encoded prompts and ControlNets, and nothing
+    else of one render for the next, so it may serve any number of plans at once."""
 
     def __init__(self, model: str | None = None, *, device: str | None = None) -> None:
         """model: a name or a folder; None: the pocket checkpoint."""

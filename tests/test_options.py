@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from torch._dynamo.utils import counters
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.control import load_control
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.loaded import Loaded
 from ditpipe.renderer.memory import Places, cheaper
 from ditpipe.renderer.models import load
 from ditpipe.renderer.picture import png_bytes, read_request
@@ -167,6 +170,11 @@ def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: 
     assert not torch.allclose(ours, drawn(tiny, plan=plan, seed=7, guidance_scale=6, depth=preset("regions")))
 
 
+def test_a_controlnets_folder_may_be_in_ones_home(controlnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(controlnet.parent))
+    assert load_control(f"~/{controlnet.name}", dtype=torch.float32).config.patch_size == 2
+
+
 def test_a_controlnet_of_no_scale_does_nothing_and_an_edit_may_follow_one(
     tiny: Renderer, controlnet: Path, start: Path
 ) -> None:
@@ -177,9 +185,15 @@ def test_a_controlnet_of_no_scale_does_nothing_and_an_edit_may_follow_one(
     assert torch.equal(before.latents[..., 6:], after.latents[..., 6:])
 
 
-def test_a_controlnet_that_is_not_there_or_not_for_this_model(tiny: Renderer, start: Path, tmp_path: Path) -> None:
+def test_a_controlnet_that_is_not_there_or_not_for_this_model(
+    tiny: Renderer, controlnet: Path, start: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match=r"cannot load ControlNet 'canny' from Tencent-Hunyuan/.*published: canny"):
         drawn(tiny, controls=[Control(model="canny", image=FileRef.of(start))])
+    net = HunyuanDiT2DControlNetModel.from_pretrained(controlnet)
+    net.save_pretrained(tmp_path / "pickled", safe_serialization=False)  # to read it is to run its code
+    with pytest.raises(ModelError, match="cannot load ControlNet .*pickled"):
+        drawn(tiny, controls=[Control(model=str(tmp_path / "pickled"), image=FileRef.of(start))])
     with pytest.raises(RenderError, match="hunyuan models only, and this is a sd model"):
         drawn(Renderer(str(saved("sd", tmp_path))), controls=[Control(model="canny", image=FileRef.of(start))])
 
@@ -245,6 +259,60 @@ def test_parts_are_on_the_device_only_while_they_work() -> None:
     with places.at_work([part], offload=False):
         pass
     assert part.places == ["meta", "cpu", "meta"]
+
+
+class Watched(Places):
+    """Notes what is at work, and stops whatever computes where it is not."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.at: list[nn.Module] = []
+        self.noted: list[list[nn.Module]] = []
+
+    @contextmanager
+    def at_work(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
+        before, self.at = self.at, [*self.at, *parts]
+        self.noted.append(list(parts))
+        yield
+        self.at = before
+
+    def watch(self, part: nn.Module) -> None:
+        def check(*_: Any) -> None:
+            assert part in self.at
+
+        for module in part.modules():
+            module.register_forward_pre_hook(check)
+
+
+@pytest.mark.parametrize("name", ["hunyuan", "pixart-sigma", "sana", "sd", "sdxl", "sd3", "flux"])
+def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: Renderer, tmp_path: Path) -> None:
+    renderer = Renderer(tiny.model if name == "hunyuan" else str(saved(name, tmp_path)), device="cpu")
+    family, places = renderer.family, Watched()
+    loaded = Loaded(family, renderer.checkpoint, places=places)
+    encoders = [getattr(family.pipe, part) for part in family.encoders]
+    for part in (*encoders, family.model, family.pipe.vae):
+        places.watch(part)
+    side = 256 if name in ("sana", "sd", "sdxl") else 96
+    plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
+    for number in range(2):
+        asked = request(renderer, plan=plan, steps=1, save=["offload"])
+        latents, _ = loaded.denoised(asked, plan, [0], None)
+        loaded.decode(asked, latents)
+        assert places.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
+        places.noted.clear()
+
+
+def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
+    tiny: Renderer, controlnet: Path, start: Path
+) -> None:
+    places = Watched()
+    loaded = Loaded(tiny.family, tiny.checkpoint, places=places)
+    asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
+    for _ in range(2):
+        loaded.denoised(asked, asked.plan, [0], None)
+    (_, net), (_, again) = (parts for parts in places.noted if tiny.family.model in parts)
+    assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
+    assert loaded._control.cache_info().maxsize == 2
 
 
 TOO_SMALL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
