@@ -93,7 +93,7 @@ def test_a_mask_is_built_in_the_models_dtype(renderers: dict[str, Renderer]) -> 
     flux, plan = renderers["flux"], plan_of("flux")
     listening = flux.family.listening(flux.prompts, plan, ["region"] * 4, (6, 6))
     share = torch.full((3, 36), 1 / 3, dtype=torch.float64)
-    with Widest() as widest:
+    with Widest() as widest:  # type: ignore[no-untyped-call]
         (bias, *_) = listening.at(share).bias
     assert widest.numbers < bias.numel() / 100 and bias.dtype == flux.family.dtype
 
