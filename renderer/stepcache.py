@@ -12,7 +12,7 @@ class StepCache:
 
     `reused`: steps so far that reused. `error`: the largest difference, as a share, between what the other blocks added
     in a step that computed them and what had been kept from before. What reuse was off by in its own steps nobody has
-    computed: they come before those that are measured, and their first block had changed less.
+    computed; their first block had changed less.
     """
 
     def __init__(self, threshold: float) -> None:
