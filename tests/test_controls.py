@@ -1,4 +1,4 @@
-"""Every control of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
+"""The controls of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
 
 import threading
 from pathlib import Path
