@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..prompts.errors import ModelError
+from .quiet import quietly
 from .text import TextStates
 
 PUBLISHED = {
@@ -28,23 +29,27 @@ class Followed:
     scale: float
 
 
-def load_control(name: str, *, device: torch.device, dtype: torch.dtype) -> Any:
-    """A published ControlNet, or one from a folder or hub name. Raises ModelError, one line."""
+def load_control(name: str, *, dtype: torch.dtype) -> Any:
+    """A published ControlNet, or one from a folder or hub name, in main memory. Raises ModelError, one line."""
     from diffusers import HunyuanDiT2DControlNetModel
     from huggingface_hub import model_info, try_to_load_from_cache
 
-    source = PUBLISHED.get(name, name)
+    folder = Path(name).expanduser()
+    source = PUBLISHED.get(name) or (str(folder) if folder.is_dir() else name)
     try:
         if not Path(source).is_dir() and not isinstance(try_to_load_from_cache(source, "config.json"), str):
             model_info(source)  # fails at once where the loader would try again for half a minute
-        net = HunyuanDiT2DControlNetModel.from_pretrained(source, torch_dtype=dtype)
+        with quietly():
+            net = HunyuanDiT2DControlNetModel.from_pretrained(source, dtype=dtype, use_safetensors=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"cannot load ControlNet {name!r} from {source}: {reason} "
             f"(published: {', '.join(PUBLISHED)}; or a folder in diffusers' format)"
         ) from error
-    return net.to(device).eval()
+    return net.eval()
 
 
 def residuals(

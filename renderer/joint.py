@@ -82,13 +82,13 @@ class JointListening:
         return out.clamp(max=1)
 
     def _bias(self, share: Tensor, ever: Tensor) -> Tensor:
-        text, image = len(share) * self._length, share.shape[1]
-        bias = torch.zeros(text + image, text + image, dtype=torch.float64)
-        bias[text:, :text] = share.log().repeat_interleave(self._length, 0).T
-        bias[:text, text:] = ever.log().repeat_interleave(self._length, 0)
-        own = torch.arange(len(share)).repeat_interleave(self._length)
+        text, image, device = len(share) * self._length, share.shape[1], self._family.device
+        bias = torch.zeros(text + image, text + image, dtype=self._family.dtype, device=device)
+        said, ever = (one.log().to(bias).repeat_interleave(self._length, 0) for one in (share, ever))
+        bias[text:, :text], bias[:text, text:] = said.T, ever
+        own = torch.arange(len(share), device=device).repeat_interleave(self._length)
         bias[:text, :text].masked_fill_(own[:, None] != own[None], -torch.inf)
-        return bias.to(self._family.device, self._family.dtype)
+        return bias
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

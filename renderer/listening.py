@@ -29,6 +29,13 @@ def unwanted(plan: ScenePlan, level: Level) -> list[str]:
     return [plan.negative, *(", ".join(n for n in (region.negative, plan.negative) if n) for region in regions)]
 
 
+def all_texts(plan: ScenePlan, levels: Sequence[Level], *, guided: bool) -> list[str]:
+    """Every text that is encoded for a render. guided: negatives are heard."""
+    each = [[plan.negative, scene_text(plan, "scene")]]
+    each += [said(plan, level) + (unwanted(plan, level) if guided else []) for level in dict.fromkeys(levels)]
+    return list(dict.fromkeys(text for texts in each for text in texts))
+
+
 class Listening:
     """What each block of one plan's render hears. Keys and values are computed once, for all steps.
 

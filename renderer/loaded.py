@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
 from ..prompts.scene import ScenePlan
@@ -19,24 +19,25 @@ from .control import Followed, load_control
 from .denoise import Hear, Kept, denoise, initial_noise
 from .family import Family
 from .files import FileRef
+from .listening import all_texts
 from .lora import LoadedLora, load_lora, worn
 from .masks import acting, owners, shares, with_scene
 from .memory import Places
 from .models import Checkpoint
 from .picture import open_image
-from .request import OnStep, RenderRequest, Step
+from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
 from .text import Prompts
 
 
 class Loaded:
-    """It keeps encoded prompts and ControlNets, and nothing of a render."""
+    """It keeps the latest encoded prompts and ControlNets, and nothing else of a render."""
 
-    def __init__(self, family: Family, checkpoint: Checkpoint) -> None:
+    def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Places | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
         self.prompts = Prompts(family)
-        self._places = Places(family.device)
-        self._control = cache(lambda name: load_control(name, device=family.device, dtype=family.dtype))
+        self._places = places or Places(family.device)
+        self._control = lru_cache(maxsize=2)(lambda name: load_control(name, dtype=family.dtype))
 
     def grid(self, plan: ScenePlan) -> tuple[int, int]:
         """Rows and columns of the image's tokens. Raises RenderError if the size does not fit them."""
@@ -66,25 +67,28 @@ class Loaded:
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None
         with torch.inference_mode():
-            with self._working(request, *family.encoders, family.denoiser):
-                listening = family.listening(self.prompts, plan, levels, (rows, columns), loras)
+            encoded = self.prompts.encoded(
+                all_texts(plan, levels, guided=family.guided), lambda: self._working(request, *family.encoders)
+            )
             start = (self._seen(request, request.image, plan), request.denoise) if request.image and not kept else None
             followed = [
                 Followed(self._control(one.model), self._seen(request, one.image, plan), one.scale)
                 for one in request.controls
             ]
             noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
-            hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
-            steps = denoise(
-                family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
-                guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
-                cache=cached, followed=followed, wearing=wearing,
-            )  # fmt: skip
-            with self._working(request, family.denoiser):
-                for at in steps:
+            with self._working(request, family.denoiser, controls=[one.net for one in followed]):
+                listening = family.listening(
+                    lambda texts: family.joined([encoded[text] for text in texts]), plan, levels, (rows, columns), loras
+                )
+                hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
+                for at in denoise(
+                    family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
+                    guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
+                    cache=cached, followed=followed, wearing=wearing,
+                ):  # fmt: skip
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
-        return at.latents, tuple(self._said(request, listening, loras, cached, at.total))
+        return at.latents, tuple(self._said(request, plan, listening, loras, cached, at.total))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture."""
@@ -98,9 +102,11 @@ class Loaded:
             latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
         return self.decode(request, latents)
 
-    def _working(self, request: RenderRequest, *parts: str) -> AbstractContextManager[None]:
+    def _working(
+        self, request: RenderRequest, *parts: str, controls: Sequence[nn.Module] = ()
+    ) -> AbstractContextManager[None]:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
-        return self._places.at_work(modules, offload="offload" in request.save)
+        return self._places.at_work([*modules, *controls], offload="offload" in request.save)
 
     def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> Tensor:
         """A picture of a file, fitted to the plan's size, as latents."""
@@ -117,6 +123,7 @@ class Loaded:
                 region=None if one.region is None else names.index(one.region),
             )
             for one in request.loras
+            if _acts_in(plan, one)
         ]  # fmt: skip
 
     def _check(self, request: RenderRequest) -> None:
@@ -129,30 +136,43 @@ class Loaded:
             raise RenderError("compile needs a C++ compiler (install g++), or leave it off")
 
     def _said(
-        self, request: RenderRequest, listening: Any, loras: Sequence[LoadedLora], cached: StepCache | None, steps: int
-    ) -> list[str]:
+        self, request: RenderRequest, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora],
+        cached: StepCache | None, steps: int,
+    ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
         said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
-        negatives = request.plan.negative or any(one.negative for one in request.plan.regions)
+        negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")
+        said += [
+            f"the LoRA of {one.region!r} is not used: the edited picture has no such region"
+            for one in request.loras
+            if not _acts_in(plan, one)
+        ]
         if any(one.skipped for one in loras):
             said.append("the LoRA's weights for text encoders are not used, only those for the image model")
         if cached:
-            said.append(
-                f"step cache: {cached.reused} of {steps} steps reused what their blocks had said; where they were "
-                f"computed again it was off by at most {cached.error:.1%}"
-            )
+            told = f"step cache: {cached.reused} of {steps} steps reused what their blocks had said"
+            measured = f"; in the steps that computed it again it had changed by at most {cached.error:.1%}"
+            said.append(told + measured if cached.reused else "step cache: no step reused what its blocks had said")
         return said
+
+
+def _acts_in(plan: ScenePlan, lora: Lora) -> bool:
+    """Whether the plan has the LoRA's region: an edit may have removed it."""
+    return lora.region is None or lora.region in [region.name for region in plan.regions]
 
 
 def _hearing(
     listening: Any, share: Tensor, pictures: int, kept: Kept | None
 ) -> tuple[Hear, Callable[[float, bool], AbstractContextManager[None]]]:
     """What each block hears at a share of the steps done, for all tokens or for those that an edit draws, and which
-    LoRAs act then: a region's as strongly as its prompt. The last block of an edit computes what it draws."""
+    LoRAs act then: a region's as strongly as its prompt. The last block of an edit computes what it draws.
 
-    @cache
+    Progress only grows: what was heard before is not kept, for a mask of a joint sequence takes 0.2 GB a level in FLUX.
+    """
+
+    @lru_cache(maxsize=2 if kept else 1)  # for all tokens, and for those that are drawn
     def contexts(own: tuple[float, ...], partial: bool) -> tuple[Any, Any]:
         heard = with_scene(share, own)
         whole = listening.at(heard, pictures=pictures), listening.worn(heard)

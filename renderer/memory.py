@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,24 +21,29 @@ NAMES: dict[Saving, str] = {
 }  # fmt: skip
 
 
-def cheaper(save: Sequence[Saving], *, cuda: bool, large: bool) -> Saving | None:
-    """The next option that saves memory, cheapest in quality and time first. large: more than one tile is decoded."""
-    steps: list[Saving] = [*(["tiling"] if large else []), *(["offload"] if cuda else [])]  # type: ignore[list-item]
-    steps += [] if {"int8", "fp8"} & set(save) else ["int8"]
-    return next((step for step in steps if step not in save), None)
+# As CUDA, its libraries and the CPU's allocator say it; torch has a class of error for its own GPU allocator only.
+_SAID = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
+
+
+def cheaper(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
+    """What would save more memory, cheapest in quality and time first. large: more than one tile is decoded."""
+    ladder: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
+    return [step for step, there in ladder.items() if there and step not in save]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's or the CPU's memory was too small; torch reports the CPU's as a RuntimeError."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+    """Whether a GPU's or the CPU's memory was too small."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and bool(_SAID.search(str(error)))
 
 
 def sparing(
     request: RenderRequest,
     draw: Callable[[RenderRequest], list[RenderResult]],
-    following: Callable[[Sequence[Saving]], Saving | None],
+    ladder: Callable[[RenderRequest], list[Saving]],
 ) -> list[RenderResult]:
-    """`draw(request)`; if memory runs out, once more with the next cheaper option, which the results then say.
+    """`draw(request)`; if memory runs out, once more with the first of its ladder, which the results then say.
 
     Raises RenderError if it runs out again, or if there is nothing cheaper.
     """
@@ -46,9 +52,9 @@ def sparing(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
     # Not in the handler: there the error would still hold every tensor of the render that failed.
-    saving = following(request.save)
+    saving = next(iter(ladder(request)), None)
     told = f"out of memory ({reason}); draw a smaller picture or with another model"
     if saving is None:
         raise RenderError(told)

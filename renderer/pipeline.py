@@ -14,7 +14,7 @@ from .family import Family
 from .loaded import Loaded
 from .memory import cheaper, sparing
 from .models import checkpoint, load
-from .request import Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
+from .request import MAX_TOGETHER, Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
 from .text import Prompts
 from .weights import Format
 
@@ -27,12 +27,13 @@ CANDIDATE_STRIDE = 0x9E3779B9
 
 
 class Renderer:
-    """A checkpoint, loaded when it is first needed. It keeps encoded prompts, and nothing else of one render for the
-    next, so it may serve any number of plans at once."""
+    """A checkpoint, loaded when it is first needed. It keeps the latest encoded prompts and ControlNets, and nothing
+    else of one render for the next, so it may serve any number of plans at once."""
 
-    def __init__(self, model: str = "pocket", *, device: str | None = None) -> None:
-        self.checkpoint = checkpoint(model)
-        self.model = model
+    def __init__(self, model: str | None = None, *, device: str | None = None) -> None:
+        """model: a name or a folder; None: the pocket checkpoint."""
+        self.model = model or "pocket"
+        self.checkpoint = checkpoint(self.model)
         self._device = device
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
@@ -60,7 +61,8 @@ class Renderer:
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError
-        if a file that it names is not there."""
+        if a file that it names is not there, ValueError if it is another model's."""
+        request = self._own(request)
         seeds = request.together or [request.seed]
         result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
         for revision in request.edits:
@@ -70,10 +72,14 @@ class Renderer:
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
         """Draws `count` pictures of one plan in one batch, each from a seed of its own, the first from the request's.
 
-        Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request.
+        Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
+        count that is not 1 to 16.
         """
+        if not 1 <= count <= MAX_TOGETHER:
+            raise ValueError(f"1 to {MAX_TOGETHER} candidates are drawn in one batch, not {count}")
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
+        request = self._own(request)
         seeds = [(request.seed + i * CANDIDATE_STRIDE) % 2**63 for i in range(count)]
         return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
 
@@ -87,8 +93,8 @@ class Renderer:
         ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
-        before = result.request.edited_plan
-        asked = result.request.model_copy(update={"edits": [*result.request.edits, revision]})
+        drew = self._own(result.request)
+        before, asked = drew.edited_plan, drew.model_copy(update={"edits": [*drew.edits, revision]})
 
         def draw(request: RenderRequest) -> list[RenderResult]:
             started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
@@ -98,9 +104,17 @@ class Renderer:
             latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
             whole = loaded.decode(request, latents)
             image = keep_pixels(result.image, whole, drawn, patch=family.patch, cell=family.cell)
-            return [RenderResult(request, image, latents.cpu(), time.perf_counter() - started, said)]
+            seconds = result.seconds + time.perf_counter() - started
+            warnings = tuple(dict.fromkeys([*result.warnings, *said]))
+            return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
-        return sparing(asked, draw, self._cheaper(asked))[0]
+        return sparing(asked, draw, self._cheaper)[0]
+
+    def _own(self, request: RenderRequest) -> RenderRequest:
+        """The request with this model's name, so that a picture tells what drew it."""
+        if request.model not in (None, self.model):
+            raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
+        return request.model_copy(update={"model": self.model})
 
     def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""
@@ -115,7 +129,7 @@ class Renderer:
                 for seed, image, one in zip(seeds, images, latents, strict=True)
             ]
 
-        return sparing(asked, draw, self._cheaper(asked))
+        return sparing(asked, draw, self._cheaper)
 
     def _ready(self, request: RenderRequest) -> Loaded:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
@@ -130,12 +144,10 @@ class Renderer:
                 self._loaded = (weights, compiled), Loaded(family, self.checkpoint)
             return self._loaded[1]
 
-    def _cheaper(self, request: RenderRequest) -> Any:
-        def following(save: Sequence[Saving]) -> Saving | None:
-            if self._loaded is None:  # it ran out while loading
-                return cheaper(save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
-            family = self._loaded[1].family
-            side = max(request.plan.width, request.plan.height) / family.cell
-            return cheaper(save, cuda=family.device.type == "cuda", large=side > family.tile)
-
-        return following
+    def _cheaper(self, request: RenderRequest) -> list[Saving]:
+        now = self._loaded  # looked at once: another thread may load another format meanwhile
+        if now is None:  # it ran out while loading
+            return cheaper(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
+        family = now[1].family
+        side = max(request.plan.width, request.plan.height) / family.cell
+        return cheaper(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

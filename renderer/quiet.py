@@ -1,25 +1,42 @@
 """Loading without the libraries' own talk: missing packages that nothing here needs, bars of a second's work."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+_lock = threading.Lock()
+_lasting = 0  # how many are quiet now, in all threads
+_before = ExitStack()  # brings back what was before the first of them
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """While it lasts, diffusers and transformers report only what is critical and show no bars. Errors are raised."""
+    """While it lasts, diffusers and transformers report only what is critical and show no bars. Errors are raised.
+
+    Several may last at once: the last one to end brings the talk back as it was before the first.
+    """
+    global _lasting
+    with _lock:
+        if not _lasting:
+            _mute()
+        _lasting += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _lasting -= 1
+            if not _lasting:
+                _before.close()
+
+
+def _mute() -> None:
     from diffusers.utils import logging as diffusers
     from transformers.utils import logging as transformers
 
     # transformers' import of a vision class warns of torchvision; a checkpoint's missing safety checker is no news.
-    before = [(library, library.get_verbosity()) for library in (diffusers, transformers)]
-    bars = [library for library in (diffusers, transformers) if library.is_progress_bar_enabled()]
-    for library, _ in before:
+    for library in (diffusers, transformers):
+        _before.callback(library.set_verbosity, library.get_verbosity())
+        if library.is_progress_bar_enabled():
+            _before.callback(library.enable_progress_bar)
         library.set_verbosity(50)
         library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library, verbosity in before:
-            library.set_verbosity(verbosity)
-        for library in bars:
-            library.enable_progress_bar()

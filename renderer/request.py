@@ -12,6 +12,7 @@ from ..prompts.scene import Revision, ScenePlan, optional
 from .depth import DepthSchedule
 from .files import File, FileRef
 
+MAX_TOGETHER = 16  # pictures of one batch
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
@@ -42,20 +43,23 @@ class RenderRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: ScenePlan
-    model: str = Field(default="pocket", description="name or folder of the checkpoint")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
+    model: str | None = Field(
+        default=None, description="name or folder of the checkpoint; null: the one that draws it, which a picture names"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise; only its lower 32 bits count")
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
     depth: DepthSchedule = DepthSchedule()
     together: list[int] = optional(
-        [], max_length=16, description="seeds of all pictures drawn in one batch with this one, its own among them"
+        [], max_length=MAX_TOGETHER,
+        description="seeds of all pictures drawn in one batch with this one, its own among them",
     )
     edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
     image: File | None = optional(
         None, description="picture to start from, fitted to the plan's size; edits start from noise all the same"
     )
     denoise: float = optional(
-        1.0, gt=0, le=1, description="share of the noise that `image` is put under: 1 leaves next to nothing of it"
+        1.0, ge=0.001, le=1, description="share of the noise that `image` is put under: 1 leaves next to nothing of it"
     )
     controls: list[Control] = optional([], max_length=4, description="ControlNets; they hear the scene prompt")
     loras: list[Lora] = optional([], max_length=16, description="LoRA weights")
@@ -100,7 +104,8 @@ class RenderRequest(BaseModel):
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w)."""
+    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w). `seconds` and `warnings`
+    of an edited one are also those of the picture before it, where that was drawn and not read from a file."""
 
     request: RenderRequest
     image: Image.Image

@@ -11,7 +11,8 @@ class StepCache:
     """Lives as long as one render.
 
     `reused`: steps so far that reused. `error`: the largest difference, as a share, between what the other blocks added
-    in a step that computed them and what had been kept from before; it is what reuse would have been off by there.
+    in a step that computed them and what had been kept from before. What reuse was off by in its own steps nobody has
+    computed; their first block had changed less.
     """
 
     def __init__(self, threshold: float) -> None:

@@ -21,10 +21,12 @@ class NarrowLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         weight = linear.weight.detach()
-        scale = weight.float().abs().amax(1, keepdim=True).clamp(min=1e-12) / _LARGEST[dtype]
-        narrow = weight.float() / scale
+        largest = _LARGEST[dtype]
+        # Rounded first, to what a row is multiplied by later: else all of the row would be off by the rounding.
+        scale = (weight.float().abs().amax(1, keepdim=True) / largest).to(weight.dtype)
+        narrow = (weight.float() / scale.float()).nan_to_num(0).clamp(-largest, largest)  # 0 / 0 in a row of zeros
         self.register_buffer("narrow", (narrow.round() if dtype == torch.int8 else narrow).to(dtype))
-        self.register_buffer("scale", scale.to(weight.dtype))
+        self.register_buffer("scale", scale)
         self.bias = linear.bias
 
     @property

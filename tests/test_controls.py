@@ -1,4 +1,4 @@
-"""Every control of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
+"""The controls of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
 
 import threading
 from pathlib import Path
@@ -310,6 +310,12 @@ def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Render
     other = tiny.edit(before, EDITS["another seed"])
     drift, change = ((one.latents - before.latents).abs().max() for one in (same, other))
     assert drift < change / 4
+
+
+def test_candidates_that_their_own_pictures_could_not_tell_of_are_refused(tiny: Renderer) -> None:
+    for count in (0, 17):
+        with pytest.raises(ValueError, match=f"1 to 16 candidates are drawn in one batch, not {count}"):
+            tiny.candidates(request(tiny, plan_of(2)), count)
 
 
 def test_what_an_edit_refuses(tiny: Renderer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 import torch
 from test_controls import changed
 from tiny_models import TINY, saved
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.family import Family
+from ditpipe.renderer.joint import JointText
 from ditpipe.renderer.models import CHECKPOINTS, FAMILIES
 
 SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
@@ -61,6 +64,38 @@ def request(renderer: Renderer, plan: ScenePlan, **asked: Any) -> RenderRequest:
 
 def drawn(renderer: Renderer, plan: ScenePlan, **asked: Any) -> torch.Tensor:
     return renderer.render(request(renderer, plan, **asked)).latents
+
+
+def test_regions_that_start_one_by_one_keep_one_mask_in_memory(renderers: dict[str, Renderer]) -> None:
+    late = plan_of("flux", 3, 3)
+    late = late.model_copy(
+        update={"regions": [one.model_copy(update={"start": i / 10}) for i, one in enumerate(late.regions)]}
+    )
+    alive: list[int] = []
+
+    def count(_: object) -> None:
+        alive.append(sum(type(one) is JointText for one in gc.get_objects()))
+
+    renderers["flux"].render(request(renderers["flux"], late, steps=10), count)
+    assert alive == [1] * 10
+
+
+def test_a_mask_is_built_in_the_models_dtype(renderers: dict[str, Renderer]) -> None:
+    class Widest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.dtype == torch.float64:
+                self.numbers = max(self.numbers, out.numel())
+            return out
+
+    flux, plan = renderers["flux"], plan_of("flux")
+    listening = flux.family.listening(flux.prompts, plan, ["region"] * 4, (6, 6))
+    share = torch.full((3, 36), 1 / 3, dtype=torch.float64)
+    with Widest() as widest:  # type: ignore[no-untyped-call]
+        (bias, *_) = listening.at(share).bias
+    assert widest.numbers < bias.numel() / 100 and bias.dtype == flux.family.dtype
 
 
 def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,15 @@ def test_an_edit_and_candidates_wear_it_too(tiny: Renderer, make: Make) -> None:
     bare = tiny.edit(tiny.render(request(tiny, plan=plan_of(4), steps=6)), after.request.edits[0])
     assert not torch.equal(bare.latents[..., :6, :6], after.latents[..., :6, :6])
     assert len(tiny.candidates(request(tiny, lora), 2)) == 2
+
+
+def test_the_lora_of_a_region_that_an_edit_removes_is_not_used_and_that_is_said(tiny: Renderer, make: Make) -> None:
+    file = make(tiny)
+    before = tiny.render(request(tiny, of(file, region="thing 0"), of(file, region="thing 1")))
+    after = tiny.edit(before, Revision(removed=["thing 0"]))
+    assert after.warnings == ("the LoRA of 'thing 0' is not used: the edited picture has no such region",)
+    other = tiny.edit(replace(before, request=request(tiny, of(file, region="thing 1"))), Revision(removed=["thing 0"]))
+    assert torch.equal(after.latents, other.latents)
 
 
 @pytest.mark.parametrize("name", ["pixart-sigma", "sana", "sd", "sd3", "flux"])

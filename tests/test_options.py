@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from torch._dynamo.utils import counters
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.control import load_control
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.loaded import Loaded
 from ditpipe.renderer.memory import Places, cheaper
 from ditpipe.renderer.models import load
 from ditpipe.renderer.picture import png_bytes, read_request
@@ -101,6 +105,8 @@ def test_the_picture_can_be_made_again_while_its_start_is_there(tiny: Renderer, 
 def test_what_a_start_needs(tiny: Renderer, start: Path, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="denoise below 1 needs an image"):
         request(tiny, denoise=0.5)
+    with pytest.raises(ValidationError, match="greater than or equal to 0.001"):
+        request(tiny, image=FileRef.of(start), denoise=0.0009)
     with pytest.raises(RunError, match="cannot read .*nowhere.png"):
         request(tiny, image=tmp_path / "nowhere.png")
     with pytest.raises(ValidationError):  # a name in a request from elsewhere makes this machine read nothing
@@ -164,6 +170,11 @@ def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: 
     assert not torch.allclose(ours, drawn(tiny, plan=plan, seed=7, guidance_scale=6, depth=preset("regions")))
 
 
+def test_a_controlnets_folder_may_be_in_ones_home(controlnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(controlnet.parent))
+    assert load_control(f"~/{controlnet.name}", dtype=torch.float32).config.patch_size == 2
+
+
 def test_a_controlnet_of_no_scale_does_nothing_and_an_edit_may_follow_one(
     tiny: Renderer, controlnet: Path, start: Path
 ) -> None:
@@ -174,9 +185,15 @@ def test_a_controlnet_of_no_scale_does_nothing_and_an_edit_may_follow_one(
     assert torch.equal(before.latents[..., 6:], after.latents[..., 6:])
 
 
-def test_a_controlnet_that_is_not_there_or_not_for_this_model(tiny: Renderer, start: Path, tmp_path: Path) -> None:
+def test_a_controlnet_that_is_not_there_or_not_for_this_model(
+    tiny: Renderer, controlnet: Path, start: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match=r"cannot load ControlNet 'canny' from Tencent-Hunyuan/.*published: canny"):
         drawn(tiny, controls=[Control(model="canny", image=FileRef.of(start))])
+    net = HunyuanDiT2DControlNetModel.from_pretrained(controlnet)
+    net.save_pretrained(tmp_path / "pickled", safe_serialization=False)  # to read it is to run its code
+    with pytest.raises(ModelError, match="cannot load ControlNet .*pickled"):
+        drawn(tiny, controls=[Control(model=str(tmp_path / "pickled"), image=FileRef.of(start))])
     with pytest.raises(RenderError, match="hunyuan models only, and this is a sd model"):
         drawn(Renderer(str(saved("sd", tmp_path))), controls=[Control(model="canny", image=FileRef.of(start))])
 
@@ -200,6 +217,21 @@ def test_a_narrow_layer_is_near_its_layer(dtype: torch.dtype, off: float) -> Non
     torch.manual_seed(0)
     layer, x = nn.Linear(64, 96), torch.randn(5, 64)
     assert (NarrowLinear(layer, dtype)(x) - layer(x)).norm() < off * layer(x).norm()
+
+
+@pytest.mark.parametrize("dtype, off", [(torch.int8, 0.0003), (torch.float8_e4m3fn, 0.001)])
+def test_the_rows_of_a_narrow_layer_in_half_precision_are_not_too_large_or_too_small(
+    dtype: torch.dtype, off: float
+) -> None:
+    torch.manual_seed(0)
+    for half in (torch.bfloat16, torch.float16):
+        layer = nn.Linear(4096, 64, dtype=half)
+        layer.weight.data *= torch.linspace(1, 2, 64)[:, None]
+        nn.init.zeros_(layer.weight[63])
+        weight, narrow = layer.weight.double(), NarrowLinear(layer, dtype)
+        used = narrow.narrow.double() * narrow.scale.double()
+        assert ((used * weight).sum(1) / (weight * weight).sum(1) - 1)[:63].abs().mean() < off
+        assert used[63].eq(0).all()
 
 
 def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) -> None:
@@ -229,14 +261,71 @@ def test_parts_are_on_the_device_only_while_they_work() -> None:
     assert part.places == ["meta", "cpu", "meta"]
 
 
-def failing(renderer: Renderer, times: int) -> Iterator[None]:
+class Watched(Places):
+    """Notes what is at work, and stops whatever computes where it is not."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.at: list[nn.Module] = []
+        self.noted: list[list[nn.Module]] = []
+
+    @contextmanager
+    def at_work(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
+        before, self.at = self.at, [*self.at, *parts]
+        self.noted.append(list(parts))
+        yield
+        self.at = before
+
+    def watch(self, part: nn.Module) -> None:
+        def check(*_: Any) -> None:
+            assert part in self.at
+
+        for module in part.modules():
+            module.register_forward_pre_hook(check)
+
+
+@pytest.mark.parametrize("name", ["hunyuan", "pixart-sigma", "sana", "sd", "sdxl", "sd3", "flux"])
+def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: Renderer, tmp_path: Path) -> None:
+    renderer = Renderer(tiny.model if name == "hunyuan" else str(saved(name, tmp_path)), device="cpu")
+    family, places = renderer.family, Watched()
+    loaded = Loaded(family, renderer.checkpoint, places=places)
+    encoders = [getattr(family.pipe, part) for part in family.encoders]
+    for part in (*encoders, family.model, family.pipe.vae):
+        places.watch(part)
+    side = 256 if name in ("sana", "sd", "sdxl") else 96
+    plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
+    for number in range(2):
+        asked = request(renderer, plan=plan, steps=1, save=["offload"])
+        latents, _ = loaded.denoised(asked, plan, [0], None)
+        loaded.decode(asked, latents)
+        assert places.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
+        places.noted.clear()
+
+
+def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
+    tiny: Renderer, controlnet: Path, start: Path
+) -> None:
+    places = Watched()
+    loaded = Loaded(tiny.family, tiny.checkpoint, places=places)
+    asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
+    for _ in range(2):
+        loaded.denoised(asked, asked.plan, [0], None)
+    (_, net), (_, again) = (parts for parts in places.noted if tiny.family.model in parts)
+    assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
+    assert loaded._control.cache_info().maxsize == 2
+
+
+TOO_SMALL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def failing(renderer: Renderer, times: int, error: Exception = TOO_SMALL) -> Iterator[None]:
     """The decoder runs out of memory so many times."""
     left = [times]
 
     def fail(*_: Any) -> None:
         if left[0]:
             left[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise error
 
     hook = renderer.pipe.vae.decoder.register_forward_pre_hook(fail)
     yield
@@ -267,12 +356,58 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_
         renderer.render(request(renderer, **narrow))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`", 2),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
+)
+def test_whoever_says_that_memory_was_too_small_is_understood(error: Exception, tiny_folder: Path) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    next(failing(renderer, 1, error))
+    assert renderer.render(request(renderer, steps=1)).request.save == ["int8"]
+    next(failing(renderer, 1, RuntimeError("CUDA error: an illegal memory access was encountered")))
+    with pytest.raises(RuntimeError, match="illegal"):
+        renderer.render(request(renderer, steps=1, save=["int8"]))
+
+
+def test_what_is_cheaper_is_known_while_another_format_loads(tiny: Renderer) -> None:
+    class Reloading(Renderer):
+        looks: list[Any] = [(("full", False), tiny.loaded), None]
+
+        def __getattribute__(self, name: str) -> Any:
+            return self.looks.pop(0) if name == "_loaded" else super().__getattribute__(name)
+
+    renderer = Reloading(tiny.model, device="cpu")
+    assert renderer._cheaper(request(tiny)) == ["int8"] and renderer.looks == [None]
+
+
+def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
+    next(failing(renderer, 1))
+    edits = [Revision(changes=[RegionChange(name=f"thing {number}", seed=4)]) for number in (0, 1)]
+    asked = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
+    result = renderer.render(asked)
+    assert result.request.save == ["tiling"]
+    assert [one.split(":")[0] for one in result.warnings] == ["step cache", "out of memory"]
+    base = replace(renderer.render(asked.model_copy(update={"edits": []})), seconds=100.0)
+    assert 100 < renderer.edit(base, edits[0]).seconds < 200
+    flux = Renderer(str(saved("flux", tmp_path)), device="cpu")
+    unheard = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])
+    assert flux.edit(request(flux, steps=1), unheard).warnings == (
+        "this model takes no negative prompt: it was not heard",
+    )
+
+
 def test_the_ladder() -> None:
-    assert cheaper([], cuda=True, large=True) == "tiling"
-    assert cheaper([], cuda=True, large=False) == "offload"
-    assert cheaper(["offload"], cuda=True, large=False) == "int8"
-    assert cheaper([], cuda=False, large=False) == "int8"
-    assert cheaper(["fp8"], cuda=False, large=False) is None
+    assert cheaper([], cuda=True, large=True) == ["tiling", "offload", "int8"]
+    assert cheaper([], cuda=True, large=False) == ["offload", "int8"]
+    assert cheaper(["offload"], cuda=True, large=False) == ["int8"]
+    assert cheaper([], cuda=False, large=False) == ["int8"]
+    assert cheaper(["fp8"], cuda=False, large=False) == cheaper(["int8"], cuda=False, large=False) == []
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
         RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
 
@@ -283,9 +418,11 @@ def test_the_ladder() -> None:
 def test_a_step_cache_reuses_and_says_what_it_was_off_by(tiny: Renderer) -> None:
     exact = drawn(tiny, steps=12)
     none, some = (tiny.render(request(tiny, steps=12, step_cache=share)) for share in (1e-9, 0.1))
-    assert torch.equal(none.latents, exact) and "0 of 12 steps reused" in none.warnings[0]
+    assert torch.equal(none.latents, exact) and none.warnings == (
+        "step cache: no step reused what its blocks had said",
+    )
     reused = int(some.warnings[0].removeprefix("step cache: ").split()[0])
-    assert 0 < reused < 12 and "was off by at most" in some.warnings[0]
+    assert 0 < reused < 12 and "had changed by at most" in some.warnings[0]
     assert 0 < (some.latents - exact).abs().mean() < 0.5 * exact.abs().mean()
     assert torch.equal(drawn(tiny, steps=12), exact)
 

@@ -1,11 +1,14 @@
 """The renderer as a whole: parity with diffusers, confinement, reproducibility."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
+from diffusers.utils import logging as diffusers_logging
 from plans import listed_plan, plan_of
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
@@ -14,6 +17,10 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.prompts.wording import followed, laid_out, placed, retold
 from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
+from ditpipe.renderer.picture import read_request, write_result
+from ditpipe.renderer.quiet import quietly
+
+SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
 
 def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderRequest:
@@ -38,6 +45,24 @@ def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_f
 def test_a_seed_gives_the_same_bytes_and_another_does_not(tiny: Renderer) -> None:
     first, again, other = (tiny.render(request(tiny, seed=seed)) for seed in (5, 5, 6))
     assert first.image.tobytes() == again.image.tobytes() != other.image.tobytes()
+
+
+def test_a_picture_names_the_model_that_drew_it_and_no_other_draws_it_again(tiny: Renderer, tmp_path: Path) -> None:
+    asked = RenderRequest(plan=plan_of(2), steps=1)
+    drawn = [tiny.render(asked), *tiny.candidates(asked, 2), tiny.edit(asked, SEEDED)]
+    assert asked.model is None and {result.request.model for result in drawn} == {tiny.model}
+    write_result(tmp_path / "one.png", drawn[0])
+    assert read_request(tmp_path / "one.png").model == tiny.model
+    other = asked.model_copy(update={"model": "pocket"})
+    told = f"is for model 'pocket', and this renderer draws with {tiny.model!r}"
+    for wrong in (
+        lambda: tiny.render(other),
+        lambda: tiny.candidates(other, 2),
+        lambda: tiny.edit(other, SEEDED),
+        lambda: tiny.edit(replace(drawn[0], request=other), SEEDED),
+    ):
+        with pytest.raises(ValueError, match=re.escape(told)):
+            wrong()
 
 
 def test_a_layout_leaves_nothing_behind_for_the_next(tiny: Renderer) -> None:
@@ -138,6 +163,17 @@ def test_unknown_model_lists_the_known(tmp_path: Path) -> None:
         Renderer("stable-confusion")
     with pytest.raises(ModelError, match="no model_index.json"):
         Renderer(str(tmp_path))
+
+
+def test_models_that_load_at_once_leave_the_libraries_talk_as_it_was() -> None:
+    before = diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()
+    one, other = quietly(), quietly()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert diffusers_logging.get_verbosity() == 50 and not diffusers_logging.is_progress_bar_enabled()
+    other.__exit__(None, None, None)
+    assert (diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()) == before
 
 
 def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:

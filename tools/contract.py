@@ -152,7 +152,7 @@ def edit_of_upload(
     """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
     what is not `here`, a request with this server's settings, or if it takes too much to draw. `steps`: the model's
     own."""
-    if request.model != here.model:
+    if request.model not in (None, here.model):
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
