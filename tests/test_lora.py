@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -46,10 +47,11 @@ def of(path: Path, **fields: Any) -> Lora:
 def make(tmp_path: Path) -> Make:
     """Random LoRA weights that peft wrote for a renderer's network; returns their file."""
 
-    def write(renderer: Renderer, *, targets: Any = None, seed: int = 0, alpha: int = 8) -> Path:
+    def write(renderer: Renderer, *, targets: Any = None, seed: int = 0, alpha: int = 8, **more: Any) -> Path:
         torch.manual_seed(seed)
         network: Any = Renderer(renderer.model, device="cpu").family.model
-        wrapped = get_peft_model(network, LoraConfig(r=4, lora_alpha=alpha, target_modules=targets or ATTENTION))
+        config = LoraConfig(r=4, lora_alpha=alpha, target_modules=targets or ATTENTION, **more)
+        wrapped = get_peft_model(network, config)
         for name, parameter in wrapped.named_parameters():
             if "lora_" in name:
                 torch.nn.init.normal_(parameter, std=0.3)
@@ -76,6 +78,36 @@ def test_a_lora_for_the_whole_picture_is_what_peft_merges(tiny: Renderer, make: 
     ours = drawn(tiny, of(path, scale=0.5))
     torch.testing.assert_close(ours, drawn(merged(tiny, path, scale=0.5)), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(ours, drawn(tiny), atol=0.01)
+
+
+def test_the_scales_of_peft(tiny: Renderer, make: Make) -> None:
+    """Rank-stabilized, and layers with an alpha or a rank of their own."""
+    patterns = {"alpha_pattern": {"attn1.to_q": 16, r"blocks\.[12]\.attn2\.to_v": 2}, "rank_pattern": {"attn1.to_k": 2}}
+    each = [make(tiny, seed=seed, use_rslora=seed > 0, **patterns) for seed in (0, 1)]
+    each.append(make(tiny, seed=2, use_rslora=True, alpha=3))
+    for path in each:
+        ours = drawn(tiny, of(path, scale=0.3))
+        torch.testing.assert_close(ours, drawn(merged(tiny, path, scale=0.3)), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(ours, drawn(tiny), atol=0.01)
+
+
+def test_the_settings_that_diffusers_writes_are_those_of_the_image_model(tiny: Renderer, tmp_path: Path) -> None:
+    layer, told = "transformer.blocks.1.attn1.to_q", {"text_encoder.lora_alpha": 16, "text_encoder.use_dora": True}
+    tensors = {f"{layer}.lora_A.weight": torch.ones(2, 32), f"{layer}.lora_B.weight": torch.ones(32, 2)}
+    patterned = {"transformer.lora_alpha": 2, "transformer.alpha_pattern": {"blocks.1.attn1.to_q": 4}}
+    path, cpu = tmp_path / "x.safetensors", torch.device("cpu")
+
+    def scale(config: dict[str, Any]) -> float:
+        save_file(tensors, path, metadata={"lora_adapter_metadata": json.dumps(config, sort_keys=True)})
+        lora = load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
+        return float(lora.weights["blocks.1.attn1.to_q"][1][0, 0])
+
+    assert scale(told | {"transformer.lora_alpha": 2}) == 1 and scale(told | patterned) == 2 and scale(told) == 1
+    for key, value in {"use_dora": True, "lora_bias": True, "bias": "all", "modules_to_save": ["proj_out"]}.items():
+        with pytest.raises(RenderError, match=rf"trained with {key}={value!r}".replace("[", r"\[")):
+            scale({f"transformer.{key}": value})
+    with pytest.raises(RenderError, match="its settings cannot be read"):
+        scale([8])  # type: ignore[arg-type]
 
 
 def test_a_lora_leaves_nothing_behind(tiny: Renderer, make: Make) -> None:
