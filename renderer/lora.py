@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Worn:
 
 
 _WORN: ContextVar[tuple[Worn, ...]] = ContextVar("worn", default=())
+_READYING = threading.Lock()
 
 
 @contextmanager
@@ -127,6 +129,17 @@ def _compiled_unless_worn(module: Any) -> None:
         module._compiled_call_impl = call
 
 
+def _readied(modules: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Gives the named layers their hooks, each one only, whichever threads ask for it and how often."""
+    with _READYING:
+        for name in names:
+            if not getattr(modules[name], "takes_lora", False):
+                modules[name].register_forward_hook(_hook(name))
+                modules[name].takes_lora = True
+        for module in modules.values():
+            _compiled_unless_worn(module)
+
+
 def load_lora(
     model: nn.Module, path: Path, *, scale: float, region: int | None, device: torch.device, convert: Any = None
 ) -> LoadedLora:
@@ -155,13 +168,9 @@ def load_lora(
         down, up = down.reshape(rank, *shape[1:]), up.reshape(shape[0], rank, *(1 for _ in shape[2:]))
         own = scale * (alphas[name] / rank if name in alphas else _scale(config, name, rank))
         weights[name] = (down.to(device, dtype), (own * up.float()).to(device, dtype))
-        if not getattr(layer, "takes_lora", False):
-            layer.register_forward_hook(_hook(name))
-            layer.takes_lora = True
     if not weights:
         raise RenderError(f"{path}: there is no LoRA of a {type(model).__name__} in it")
-    for module in modules.values():
-        _compiled_unless_worn(module)
+    _readied(modules, weights)
     return LoadedLora(weights, region, skipped)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +327,24 @@ def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> N
     with torch.compiler.set_stance("fail_on_recompile"):
         for one, loras in (("worn", [lora]), ("plain", []), ("worn", [lora])):
             torch.testing.assert_close(drawn(renderer, *loras, steps=2), exact[one], rtol=1e-4, atol=1e-4)
+
+
+def test_threads_that_wear_a_lora_for_the_first_time_at_once_hook_it_once(tmp_path: Path) -> None:
+    class Slow(torch.nn.Linear):
+        def register_forward_hook(self, *args: Any, **options: Any) -> Any:
+            time.sleep(0.1)
+            return super().register_forward_hook(*args, **options)
+
+    model, cpu = torch.nn.ModuleDict({"to_q": Slow(8, 8)}), torch.device("cpu")
+    tensors = {"to_q.lora_A.weight": torch.ones(2, 8), "to_q.lora_B.weight": torch.ones(8, 2)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    wear = partial(load_lora, model, tmp_path / "x.safetensors", scale=1, region=None, device=cpu)
+    threads = [threading.Thread(target=wear) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(model["to_q"]._forward_hooks) == 1
 
 
 def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) -> None:
