@@ -50,8 +50,10 @@ class Sana(CrossFamily):
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
         config = self.pipe.scheduler.config
         flow = {"shift": config.get("flow_shift") or config.get("shift") or 3.0}
-        total = round(steps / denoise)
-        sigmas = [1 - (1 - 1e-3) * step / total for step in range(total)]
+
+        def sigmas(total: int) -> list[float]:
+            return [1 - (1 - 1e-3) * step / total for step in range(total)]
+
         return Flow(flow, steps, denoise, self.device, sigmas=sigmas)
 
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:

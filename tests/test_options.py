@@ -74,6 +74,30 @@ def test_denoise_counts_steps_as_the_papers_settings_do(tiny: Renderer) -> None:
 def test_a_start_that_leaves_more_steps_than_there_are_is_refused(tiny: Renderer, start: Path) -> None:
     with pytest.raises(RenderError, match=ERRORS_OF_STEPS):
         drawn(tiny, image=start, denoise=0.005, steps=6)
+    with pytest.raises(RenderError, match="6 steps at denoise 9.99989e-321 are the end of inf: at most 1000"):
+        drawn(tiny, image=start, denoise=1e-320, steps=6)
+
+
+@pytest.mark.parametrize("name", ["flux", "sana", "sd3"])
+def test_too_many_steps_are_refused_before_their_sigmas_are_listed(name: str, tmp_path: Path) -> None:
+    family = Renderer(str(saved(name, tmp_path)), device="cpu").family
+    with pytest.raises(RenderError, match="28 steps at denoise 1e-12 are the end of 28000000000000: at most 1000"):
+        family.schedule(28, denoise=1e-12, tokens=36)
+
+
+def test_every_number_of_steps_ends_without_noise(tiny: Renderer) -> None:
+    config, off = tiny.pipe.scheduler.config, []
+    for steps in range(1, 251):
+        ours, theirs = tiny.family.schedule(steps, denoise=1.0, tokens=36), EulerDiscreteScheduler.from_config(config)
+        theirs.register_to_config(timestep_spacing="trailing")
+        theirs.set_timesteps(steps)
+        assert ours.sigma(steps) == 0 and ours.timestep(-1) == ours.timestep(steps - 1) >= 0
+        if len(theirs.timesteps) == steps:
+            assert all(ours.sigma(i) == theirs.sigmas[i] for i in range(steps + 1))
+            assert all(ours.timestep(i) == theirs.timesteps[i] for i in range(steps))
+        else:
+            off.append(steps)
+    assert off[:6] == [61, 103, 121, 122, 201, 206]
 
 
 @pytest.mark.parametrize("name", ["sana", "sd3", "flux", "sd"])
