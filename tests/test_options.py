@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import (
@@ -14,7 +15,7 @@ from diffusers import (
     HunyuanDiTControlNetPipeline,
     HunyuanDiTPipeline,
 )
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 from plans import plan_of
 from pydantic import ValidationError
 from tiny_models import loud, saved
@@ -28,7 +29,7 @@ from ditpipe.renderer.depth import preset
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.memory import Places, cheaper
 from ditpipe.renderer.models import load
-from ditpipe.renderer.picture import png_bytes, read_request
+from ditpipe.renderer.picture import open_image, png_bytes, read_request
 from ditpipe.renderer.request import Control
 from ditpipe.renderer.weights import NarrowLinear
 
@@ -64,6 +65,29 @@ def test_less_denoise_stays_nearer_to_the_start(tiny: Renderer, start: Path) -> 
         seen = tiny.family.encode_image(fitted)
     away = [float((drawn(tiny, image=start, denoise=share) - seen).abs().mean()) for share in (0.02, 0.2, 0.9)]
     assert away[0] < away[1] < away[2] and away[0] < 0.3 * away[2]
+
+
+def test_a_picture_of_16_bits_keeps_its_greys(tmp_path: Path) -> None:
+    ramp = np.arange(0, 65536, 257).astype(np.uint16).reshape(16, 16)
+    grey = np.arange(256).astype(np.uint8).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray(ramp.astype(np.int32)).save(tmp_path / "deep.tiff")
+    for name in ("deep.png", "deep.tiff"):
+        assert np.array_equal(np.asarray(open_image(tmp_path / name)), np.stack([grey] * 3, -1))
+    for name, values in {"far": ramp.astype(np.int32) * 9, "near": ramp.astype(np.float32) / 65535}.items():
+        Image.fromarray(values).save(tmp_path / f"{name}.tiff")
+        with pytest.raises(RunError, match=f"{name}.tiff: grey of 32 bits a pixel, .* save it as grey of 8 or 16"):
+            open_image(tmp_path / f"{name}.tiff")
+
+
+def test_a_photo_is_upright(tmp_path: Path, start: Path) -> None:
+    with Image.open(start) as image:
+        exif = image.getexif()
+        exif[ExifTags.Base.Orientation] = 6  # a phone held upright: turn right by 90° to see it
+        image.save(tmp_path / "photo.png", exif=exif)
+        assert np.array_equal(np.asarray(open_image(tmp_path / "photo.png")), np.rot90(np.asarray(image), -1))
+        image.save(tmp_path / "broken.png", exif=b"Exif\0\0nothing")
+        assert open_image(tmp_path / "broken.png").size == image.size
 
 
 def test_denoise_counts_steps_as_the_papers_settings_do(tiny: Renderer) -> None:
