@@ -1,5 +1,6 @@
 """Sana: linear self-attention, cross-attention to one Gemma, latents of 32×32 pixels a cell. A flow."""
 
+from copy import copy
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ class Sana(CrossFamily):
 
     cached = True
     cell = 32
-    tile = 32
+    tile = 16
 
     @property
     def patch(self) -> int:  # type: ignore[override]
@@ -46,6 +47,12 @@ class Sana(CrossFamily):
 
     def layer(self, index: int) -> Any:
         return self.model.transformer_blocks[index].attn2
+
+    def _tiling(self) -> Any:
+        vae, side = copy(self.pipe.vae), self.tile * self.cell
+        vae.tile_sample_min_height = vae.tile_sample_min_width = side
+        vae.tile_sample_stride_height = vae.tile_sample_stride_width = side - 2 * self.cell
+        return vae
 
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
         config = self.pipe.scheduler.config

@@ -18,7 +18,7 @@ from diffusers import (
 from PIL import ExifTags, Image, ImageDraw, ImageOps
 from plans import plan_of
 from pydantic import ValidationError
-from tiny_models import loud, saved
+from tiny_models import loud, saved, vae
 from torch import nn
 from torch._dynamo.utils import counters
 
@@ -257,6 +257,26 @@ def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) 
     assert whole.image.tobytes() != tiled.image.tobytes()  # group norms see a tile instead of the picture
     small = [tiny.render(request(tiny, save=save)).image.tobytes() for save in ([], ["tiling"])]
     assert small[0] == small[1]
+
+
+@pytest.mark.parametrize(
+    "name, tiles", [("sd", {(64, 64), (64, 32), (32, 64), (32, 32)}), ("sana", {(16, 16), (16, 4), (4, 16), (4, 4)})]
+)
+def test_a_tile_has_512_pixels_a_side_whatever_the_decoder_is_made_for(
+    name: str, tiles: set[tuple[int, int]], tmp_path: Path
+) -> None:
+    family = Renderer(str(saved(name, tmp_path)), device="cpu").family
+    if name == "sd":
+        family.pipe.vae = vae(sample_size=1024)
+    own, seen = dict(vars(family.pipe.vae)), set()
+    family.pipe.vae.decoder.register_forward_pre_hook(lambda _, args: seen.add(tuple(args[0].shape[-2:])))
+    side = 1024 // family.cell
+    with torch.inference_mode():
+        assert family.decode(torch.zeros(1, 4, side, side), tiled=True).size == (1024, 1024)
+        assert seen == tiles
+        seen.clear()
+        family.decode(torch.zeros(1, 4, side, side))
+    assert seen == {(side, side)} and dict(vars(family.pipe.vae)) == own
 
 
 def test_parts_are_on_the_device_only_while_they_work() -> None:
