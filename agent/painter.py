@@ -273,7 +273,8 @@ class Agent:
             return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
 
         def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
-            drawn = seen_regions(plan)
+            family = self.renderer.family
+            drawn = seen_regions(plan, token=family.cell * family.patch)
             if before is not None:  # what nobody asked to change stays as it is, however weak
                 drawn &= set(_edit(before, plan).edits[-1].names)
             critique = critique.model_copy(update={"regions": [r for r in critique.regions if r.name in drawn]})

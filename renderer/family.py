@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,8 +122,14 @@ class Family(ABC):
         if shift := getattr(vae.config, "shift_factor", None):
             latents = latents + shift
         large = tiled and max(latents.shape[-2:]) > self.tile
-        pixels = (vae.tiled_decode if large else vae.decode)(latents).sample
+        pixels = (self._tiling().tiled_decode if large else vae.decode)(latents).sample
         return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+
+    def _tiling(self) -> Any:
+        """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
+        vae = copy(self.pipe.vae)
+        vae.tile_latent_min_size, vae.tile_sample_min_size = self.tile, self.tile * self.cell
+        return vae
 
     def encode_image(self, image: Image.Image) -> Tensor:
         """RGB picture → latents (1, channels, h, w), float32: the mode of what the encoder sees in it."""

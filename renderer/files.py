@@ -19,7 +19,9 @@ class FileRef(BaseModel):
 
     @classmethod
     def of(cls, path: Path) -> "FileRef":
-        """A file that is there now. Raises RunError if it is not."""
+        """A file that is there now, by its absolute path: it is looked for from any folder. Raises RunError if it is
+        not there."""
+        path = path.expanduser().resolve()
         return cls(path=str(path), sha256=_hash(path))
 
     def checked(self) -> Path:
@@ -32,14 +34,14 @@ class FileRef(BaseModel):
 
 def _hash(path: Path) -> str:
     try:
-        return hashlib.sha256(path.expanduser().read_bytes()).hexdigest()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _named(value: Any) -> Any:
     # Only a Path, which JSON cannot hold: a request that came from elsewhere must not make this machine read files.
-    return FileRef.of(value.expanduser().resolve()) if isinstance(value, Path) else value
+    return FileRef.of(value) if isinstance(value, Path) else value
 
 
 File = Annotated[FileRef, BeforeValidator(_named)]

@@ -59,10 +59,13 @@ class Flux(Family):
         return JointListening(self, prompts, plan, levels, loras)
 
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
-        config, total = self.pipe.scheduler.config, round(steps / denoise)
+        config = self.pipe.scheduler.config
         known = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
         mu = calculate_shift(tokens, *(config[name] for name in known)) if config.use_dynamic_shifting else None
-        sigmas = torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
+
+        def sigmas(total: int) -> list[float]:
+            return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
+
         return Flow(config, steps, denoise, self.device, sigmas=sigmas, mu=mu)
 
     def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:

@@ -8,7 +8,9 @@ other's. Compiled code has no hooks in it: while a LoRA acts, what is compiled c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -34,6 +36,10 @@ _SGM = {
     "out_layers_3": "conv2", "emb_layers_1": "time_emb_proj", "skip_connection": "conv_shortcut", "_op.": "_conv.",
 }  # fmt: skip
 _SGM_BLOCKS = ("lora_unet_input_blocks", "lora_unet_middle_block", "lora_unet_output_blocks")
+# peft's settings that change what a LoRA adds and that are not read, and the values of each that change nothing.
+_UNREAD: dict[str, tuple[Any, ...]] = {
+    "use_dora": (None, False), "lora_bias": (None, False), "bias": (None, "none"), "modules_to_save": (None, []),
+}  # fmt: skip
 _TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "context_embedder")
 
 
@@ -81,6 +87,7 @@ class Worn:
 
 
 _WORN: ContextVar[tuple[Worn, ...]] = ContextVar("worn", default=())
+_READYING = threading.Lock()
 
 
 @contextmanager
@@ -122,15 +129,26 @@ def _compiled_unless_worn(module: Any) -> None:
         module._compiled_call_impl = call
 
 
+def _readied(modules: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Gives the named layers their hooks, each one only, whichever threads ask for it and how often."""
+    with _READYING:
+        for name in names:
+            if not getattr(modules[name], "takes_lora", False):
+                modules[name].register_forward_hook(_hook(name))
+                modules[name].takes_lora = True
+        for module in modules.values():
+            _compiled_unless_worn(module)
+
+
 def load_lora(
     model: nn.Module, path: Path, *, scale: float, region: int | None, device: torch.device, convert: Any = None
 ) -> LoadedLora:
     """Reads a safetensors file in peft's, diffusers' or kohya's naming and readies the layers for being worn.
 
     convert: diffusers' reader for the pipeline, for files in other namings, such as kohya's of FLUX. Raises RenderError
-    if the file is none, or does not fit the model.
+    if the file is none, does not fit the model, or has more in it than a LoRA that is read here.
     """
-    state, alphas, shared, skipped = _read(path, model, convert)
+    state, alphas, config, skipped = _read(path, model, convert)
     modules, weights = dict(model.named_modules()), {}
     dtype = next(model.parameters()).dtype
     for name in sorted(state):
@@ -148,33 +166,26 @@ def load_lora(
         if (up.shape[:1], up.shape[1:].numel(), down.shape[1:].numel()) != (shape[:1], rank, shape[1:].numel()):
             raise RenderError(f"{path}: {name!r} has another shape in this model; the LoRA was made for another one")
         down, up = down.reshape(rank, *shape[1:]), up.reshape(shape[0], rank, *(1 for _ in shape[2:]))
-        alpha = alphas.get(name, shared if shared is not None else rank)
-        weights[name] = (down.to(device, dtype), (scale * alpha / rank * up.float()).to(device, dtype))
-        if not getattr(layer, "takes_lora", False):
-            layer.register_forward_hook(_hook(name))
-            layer.takes_lora = True
+        own = scale * (alphas[name] / rank if name in alphas else _scale(config, name, rank))
+        weights[name] = (down.to(device, dtype), (own * up.float()).to(device, dtype))
     if not weights:
         raise RenderError(f"{path}: there is no LoRA of a {type(model).__name__} in it")
-    for module in modules.values():
-        _compiled_unless_worn(module)
+    _readied(modules, weights)
     return LoadedLora(weights, region, skipped)
 
 
 def _read(
     path: Path, model: nn.Module, convert: Any
-) -> tuple[dict[str, dict[str, Tensor]], dict[str, float], float | None, bool]:
-    """Layer → its matrices, layer → its alpha, the alpha of all others, and whether text encoders' were left out."""
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, float], dict[str, Any], bool]:
+    """Layer → its matrices, layer → its alpha, peft's settings, and whether text encoders' were left out."""
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             tensors = {key: file.get_tensor(key) for key in names if not key.startswith(("text_encoder", "lora_te"))}
-            told = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
+            told = (file.metadata() or {}).get("lora_adapter_metadata")
     except (OSError, SafetensorError, ValueError) as error:
         raise RenderError(f"{path}: not a safetensors file that can be read") from error
-    beside = path.with_name("adapter_config.json")
-    if not told and beside.is_file():
-        told = json.loads(beside.read_text(encoding="utf-8"))
-    shared = next((value for key, value in told.items() if key.split(".")[-1] == "lora_alpha"), None)
+    config = _config(path, told, "unet" if hasattr(model, "mid_block") else "transformer")
     state: dict[str, dict[str, Tensor]] = {}
     alphas: dict[str, float] = {}
     for (name, ending), tensor in _named(path, tensors, model, convert).items():
@@ -182,7 +193,36 @@ def _read(
             alphas[name] = float(tensor)
         else:
             state.setdefault(name, {})["down" if ending in DOWN else "up"] = tensor
-    return state, alphas, shared, len(tensors) < len(names)
+    return state, alphas, config, len(tensors) < len(names)
+
+
+def _config(path: Path, told: str | None, part: str) -> dict[str, Any]:
+    """peft's settings for a part of the pipeline: what the file was told, else the `adapter_config.json` beside it.
+
+    Raises RenderError if they cannot be read, or ask for what is not read here.
+    """
+    beside = path.with_name("adapter_config.json")
+    try:
+        read = json.loads(told or "{}") or json.loads(beside.read_text("utf-8") if beside.is_file() else "{}")
+        # diffusers writes one set for each part, 'transformer.lora_alpha' beside 'text_encoder.lora_alpha'; peft none
+        own = [key for key in read if key.startswith(f"{part}.") or "." not in key]
+        config = {key.removeprefix(f"{part}."): read[key] for key in own}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        where = "lora_adapter_metadata in it, or adapter_config.json beside it"
+        raise RenderError(f"{path}: its settings cannot be read ({where})") from error
+    for key, usual in _UNREAD.items():
+        if config.get(key) not in usual:
+            raise RenderError(f"{path}: it was trained with {key}={config[key]!r}, which is not read here")
+    return config
+
+
+def _scale(config: Mapping[str, Any], name: str, rank: int) -> float:
+    """What peft multiplies a layer's LoRA with: alpha / rank, or with rank-stabilized LoRA alpha / √rank."""
+    patterns = config.get("alpha_pattern") or {}
+    alpha = next((patterns[one] for one in patterns if re.match(rf"(.*\.)?({one})$", name)), config.get("lora_alpha"))
+    if alpha is None:
+        return 1.0
+    return float(alpha) / (rank**0.5 if config.get("use_rslora") else rank)
 
 
 def _named(path: Path, tensors: dict[str, Tensor], model: nn.Module, convert: Any) -> dict[tuple[str, str], Tensor]:

@@ -5,6 +5,7 @@ regions[i] (paper, section II-A; there, regions are equal divisions of the canva
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
     return out.flatten(1)
 
 
-def seen_regions(plan: ScenePlan, *, token: int = 16) -> set[str]:
+def seen_regions(plan: ScenePlan, *, token: int) -> set[str]:
     """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
     owner = owners(plan.regions, rows=plan.height // token, columns=plan.width // token)
     return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
@@ -83,7 +84,7 @@ def _inside(region: Region, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     if not (across.any() and down.any()):
         raise ValueError(
             f"region {region.name!r} covers no latent token; at this size a box needs at least "
-            f"{1 / columns:.3f} of the width and {1 / rows:.3f} of the height"
+            f"{ceil(1000 / columns) / 1000:.3f} of the width and {ceil(1000 / rows) / 1000:.3f} of the height"
         )
     return down, across
 

@@ -10,7 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -92,9 +93,22 @@ def _latents(path: Path) -> Path:
 
 
 def open_image(path: Path) -> Image.Image:
-    """An RGB picture from a file. Raises RunError if it is none."""
+    """An RGB picture from a file, upright as its EXIF note has it. Raises RunError if it is none.
+
+    Grey of 16 bits, as depth maps have it, becomes grey of 8 bits: 0 to 65535 are 0 to 255. So does grey in whole
+    numbers of 32 bits that are within 16; other grey of 32 bits says nothing of its range, and is refused.
+    """
     with _opened(path) as image:
-        return image.convert("RGB")
+        try:
+            upright = ImageOps.exif_transpose(image)
+        except SyntaxError:  # a note that cannot be read turns nothing
+            upright = image
+        if upright.mode[0] not in "IF":
+            return upright.convert("RGB")
+        values = np.asarray(upright, dtype=np.float64)
+    if upright.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise RunError(f"{path}: grey of 32 bits a pixel, of which the range is not known; save it as grey of 8 or 16")
+    return Image.fromarray((values / 257).round().astype(np.uint8)).convert("RGB")
 
 
 @contextmanager

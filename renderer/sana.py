@@ -1,5 +1,6 @@
 """Sana: linear self-attention, cross-attention to one Gemma, latents of 32×32 pixels a cell. A flow."""
 
+from copy import copy
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ class Sana(CrossFamily):
 
     cached = True
     cell = 32
-    tile = 32
+    tile = 16
 
     @property
     def patch(self) -> int:  # type: ignore[override]
@@ -47,11 +48,19 @@ class Sana(CrossFamily):
     def layer(self, index: int) -> Any:
         return self.model.transformer_blocks[index].attn2
 
+    def _tiling(self) -> Any:
+        vae, side = copy(self.pipe.vae), self.tile * self.cell
+        vae.tile_sample_min_height = vae.tile_sample_min_width = side
+        vae.tile_sample_stride_height = vae.tile_sample_stride_width = side - 2 * self.cell
+        return vae
+
     def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
         config = self.pipe.scheduler.config
         flow = {"shift": config.get("flow_shift") or config.get("shift") or 3.0}
-        total = round(steps / denoise)
-        sigmas = [1 - (1 - 1e-3) * step / total for step in range(total)]
+
+        def sigmas(total: int) -> list[float]:
+            return [1 - (1 - 1e-3) * step / total for step in range(total)]
+
         return Flow(flow, steps, denoise, self.device, sigmas=sigmas)
 
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:

@@ -1,6 +1,7 @@
 """How noise becomes a picture step by step, in the two conventions of the families. Knows no model and no text."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,6 +9,8 @@ from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from ..prompts.errors import RenderError
+
+Sigmas = Callable[[int], list[float]]  # how many steps the whole way has → the noise's share before each of them
 
 
 class Schedule(ABC):
@@ -17,12 +20,23 @@ class Schedule(ABC):
     that way has more steps than the model was trained on.
     """
 
-    def __init__(self, scheduler: Any, steps: int, denoise: float, device: torch.device, **chosen: Any) -> None:
-        total, trained = round(steps / denoise), scheduler.config.num_train_timesteps
-        if total > trained:
-            raise RenderError(f"{steps} steps at denoise {denoise:g} are the end of {total}: at most {trained} can be")
-        scheduler.set_timesteps(total, device=device, **chosen)
-        self.first, self.total, self._scheduler = total - steps, total, scheduler
+    def __init__(
+        self, scheduler: Any, steps: int, denoise: float, device: torch.device, sigmas: Sigmas | None = None,
+        **chosen: Any,
+    ) -> None:  # fmt: skip
+        """sigmas: see `Sigmas`; without, they are the scheduler's own. `chosen` goes to its `set_timesteps`."""
+        way, trained = steps / denoise, scheduler.config.num_train_timesteps
+        if round(min(way, trained + 1)) > trained:
+            told = f"{steps} steps at denoise {denoise:g} are the end of {way:.0f}"
+            raise RenderError(f"{told}: at most {trained} can be")
+        self.total, self._scheduler = round(way), scheduler
+        self.first = self.total - steps
+        chosen |= {"sigmas": sigmas(self.total)} if sigmas else {}
+        scheduler.set_timesteps(self.total, device=device, **chosen)
+        if len(scheduler.timesteps) > self.total:  # diffusers' np.arange has one more at 61 steps, and other numbers
+            scheduler.timesteps = scheduler.timesteps[: self.total]
+            scheduler.sigmas = torch.cat([scheduler.sigmas[: self.total], scheduler.sigmas[-1:]])
+        assert len(scheduler.timesteps) == self.total
         scheduler.set_begin_index(self.first)
 
     def timestep(self, index: int) -> Tensor:
@@ -75,7 +89,7 @@ class Flow(Schedule):
     """Euler along a rectified flow: x = (1 - sigma)·x_0 + sigma·noise; the model predicts noise - x_0."""
 
     def __init__(self, config: Any, steps: int, denoise: float, device: torch.device, **chosen: Any) -> None:
-        """config: what FlowMatchEulerDiscreteScheduler takes; `chosen` goes to its `set_timesteps`."""
+        """config: what FlowMatchEulerDiscreteScheduler takes; `chosen` as in `Schedule`."""
         super().__init__(FlowMatchEulerDiscreteScheduler.from_config(config), steps, denoise, device, **chosen)
 
     def pure(self, noise: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from plans import plan_of
 from rich.console import Console
 from scripted import scripted
 from test_planner import BRIEF, GOOD
+from tiny_models import saved
 
 from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
 from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
@@ -87,6 +88,16 @@ def test_what_came_out_well_is_kept_to_the_pixel(tiny: Renderer, tmp_path: Path)
     assert before.crop(right).tobytes() == after.crop(right).tobytes()
     assert before.crop((0, 0, 48, 96)).tobytes() != after.crop((0, 0, 48, 96)).tobytes()
     assert read_request(second.path) == second.request
+
+
+def test_a_region_of_a_single_small_token_is_judged_too(tmp_path: Path) -> None:
+    """Tokens of Stable Diffusion have 8 pixels; this region holds none of 16."""
+    renderer = Renderer(str(saved("sd", tmp_path)), device="cpu")
+    dot = Box(left=0.04, top=0.04, right=0.05, bottom=0.05)
+    plan = plan_of(1).model_copy(update={"width": 256, "height": 256})
+    plan = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"box": dot})]})
+    painter = Agent(renderer=renderer, critic=Verdicts(0.3, 0.9), size=256, steps=1, rounds=2, out=tmp_path / "runs")
+    assert len(painter.paint(BRIEF, plan=plan).rounds) == 2
 
 
 class Blind:

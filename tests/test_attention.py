@@ -147,3 +147,10 @@ def test_region_smaller_than_a_token_is_refused_with_the_smallest_size() -> None
     tiny = regions([Box(left=0.01, top=0.01, right=0.05, bottom=0.05)])
     with pytest.raises(ValueError, match="'0' covers no latent token.*0.167 of the width"):
         owners(tiny, rows=6, columns=6)
+    for told in ("0.084", "0.083"):  # of 12 columns, 0.08333… is needed
+        box = Box(left=0.0417, top=0, right=0.0417 + float(told) - 1e-9, bottom=1)
+        if told == "0.084":
+            assert (owners(regions([box]), rows=12, columns=12) == 1).any()
+        else:
+            with pytest.raises(ValueError, match="at least 0.084 of the width"):
+                owners(regions([box]), rows=12, columns=12)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,11 @@ def of(path: Path, **fields: Any) -> Lora:
 def make(tmp_path: Path) -> Make:
     """Random LoRA weights that peft wrote for a renderer's network; returns their file."""
 
-    def write(renderer: Renderer, *, targets: Any = None, seed: int = 0, alpha: int = 8) -> Path:
+    def write(renderer: Renderer, *, targets: Any = None, seed: int = 0, alpha: int = 8, **more: Any) -> Path:
         torch.manual_seed(seed)
         network: Any = Renderer(renderer.model, device="cpu").family.model
-        wrapped = get_peft_model(network, LoraConfig(r=4, lora_alpha=alpha, target_modules=targets or ATTENTION))
+        config = LoraConfig(r=4, lora_alpha=alpha, target_modules=targets or ATTENTION, **more)
+        wrapped = get_peft_model(network, config)
         for name, parameter in wrapped.named_parameters():
             if "lora_" in name:
                 torch.nn.init.normal_(parameter, std=0.3)
@@ -77,6 +81,36 @@ def test_a_lora_for_the_whole_picture_is_what_peft_merges(tiny: Renderer, make: 
     ours = drawn(tiny, of(path, scale=0.5))
     torch.testing.assert_close(ours, drawn(merged(tiny, path, scale=0.5)), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(ours, drawn(tiny), atol=0.01)
+
+
+def test_the_scales_of_peft(tiny: Renderer, make: Make) -> None:
+    """Rank-stabilized, and layers with an alpha or a rank of their own."""
+    patterns = {"alpha_pattern": {"attn1.to_q": 16, r"blocks\.[12]\.attn2\.to_v": 2}, "rank_pattern": {"attn1.to_k": 2}}
+    each = [make(tiny, seed=seed, use_rslora=seed > 0, **patterns) for seed in (0, 1)]
+    each.append(make(tiny, seed=2, use_rslora=True, alpha=3))
+    for path in each:
+        ours = drawn(tiny, of(path, scale=0.3))
+        torch.testing.assert_close(ours, drawn(merged(tiny, path, scale=0.3)), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(ours, drawn(tiny), atol=0.01)
+
+
+def test_the_settings_that_diffusers_writes_are_those_of_the_image_model(tiny: Renderer, tmp_path: Path) -> None:
+    layer, told = "transformer.blocks.1.attn1.to_q", {"text_encoder.lora_alpha": 16, "text_encoder.use_dora": True}
+    tensors = {f"{layer}.lora_A.weight": torch.ones(2, 32), f"{layer}.lora_B.weight": torch.ones(32, 2)}
+    patterned = {"transformer.lora_alpha": 2, "transformer.alpha_pattern": {"blocks.1.attn1.to_q": 4}}
+    path, cpu = tmp_path / "x.safetensors", torch.device("cpu")
+
+    def scale(config: dict[str, Any]) -> float:
+        save_file(tensors, path, metadata={"lora_adapter_metadata": json.dumps(config, sort_keys=True)})
+        lora = load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
+        return float(lora.weights["blocks.1.attn1.to_q"][1][0, 0])
+
+    assert scale(told | {"transformer.lora_alpha": 2}) == 1 and scale(told | patterned) == 2 and scale(told) == 1
+    for key, value in {"use_dora": True, "lora_bias": True, "bias": "all", "modules_to_save": ["proj_out"]}.items():
+        with pytest.raises(RenderError, match=rf"trained with {key}={value!r}".replace("[", r"\[")):
+            scale({f"transformer.{key}": value})
+    with pytest.raises(RenderError, match="its settings cannot be read"):
+        scale([8])  # type: ignore[arg-type]
 
 
 def test_a_lora_leaves_nothing_behind(tiny: Renderer, make: Make) -> None:
@@ -303,6 +337,24 @@ def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> N
     with torch.compiler.set_stance("fail_on_recompile"):
         for one, loras in (("worn", [lora]), ("plain", []), ("worn", [lora])):
             torch.testing.assert_close(drawn(renderer, *loras, steps=2), exact[one], rtol=1e-4, atol=1e-4)
+
+
+def test_threads_that_wear_a_lora_for_the_first_time_at_once_hook_it_once(tmp_path: Path) -> None:
+    class Slow(torch.nn.Linear):
+        def register_forward_hook(self, *args: Any, **options: Any) -> Any:
+            time.sleep(0.1)
+            return super().register_forward_hook(*args, **options)
+
+    model, cpu = torch.nn.ModuleDict({"to_q": Slow(8, 8)}), torch.device("cpu")
+    tensors = {"to_q.lora_A.weight": torch.ones(2, 8), "to_q.lora_B.weight": torch.ones(8, 2)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    wear = partial(load_lora, model, tmp_path / "x.safetensors", scale=1, region=None, device=cpu)
+    threads = [threading.Thread(target=wear) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(model["to_q"]._forward_hooks) == 1
 
 
 def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import (
@@ -16,10 +17,10 @@ from diffusers import (
     HunyuanDiTControlNetPipeline,
     HunyuanDiTPipeline,
 )
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 from plans import plan_of
 from pydantic import ValidationError
-from tiny_models import loud, saved
+from tiny_models import loud, saved, vae
 from torch import nn
 from torch._dynamo.utils import counters
 
@@ -32,7 +33,7 @@ from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.loaded import Loaded
 from ditpipe.renderer.memory import Places, cheaper
 from ditpipe.renderer.models import load
-from ditpipe.renderer.picture import png_bytes, read_request
+from ditpipe.renderer.picture import open_image, png_bytes, read_request
 from ditpipe.renderer.request import Control
 from ditpipe.renderer.weights import NarrowLinear
 
@@ -70,6 +71,29 @@ def test_less_denoise_stays_nearer_to_the_start(tiny: Renderer, start: Path) -> 
     assert away[0] < away[1] < away[2] and away[0] < 0.3 * away[2]
 
 
+def test_a_picture_of_16_bits_keeps_its_greys(tmp_path: Path) -> None:
+    ramp = np.arange(0, 65536, 257).astype(np.uint16).reshape(16, 16)
+    grey = np.arange(256).astype(np.uint8).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray(ramp.astype(np.int32)).save(tmp_path / "deep.tiff")
+    for name in ("deep.png", "deep.tiff"):
+        assert np.array_equal(np.asarray(open_image(tmp_path / name)), np.stack([grey] * 3, -1))
+    for name, values in {"far": ramp.astype(np.int32) * 9, "near": ramp.astype(np.float32) / 65535}.items():
+        Image.fromarray(values).save(tmp_path / f"{name}.tiff")
+        with pytest.raises(RunError, match=f"{name}.tiff: grey of 32 bits a pixel, .* save it as grey of 8 or 16"):
+            open_image(tmp_path / f"{name}.tiff")
+
+
+def test_a_photo_is_upright(tmp_path: Path, start: Path) -> None:
+    with Image.open(start) as image:
+        exif = image.getexif()
+        exif[ExifTags.Base.Orientation] = 6  # a phone held upright: turn right by 90° to see it
+        image.save(tmp_path / "photo.png", exif=exif)
+        assert np.array_equal(np.asarray(open_image(tmp_path / "photo.png")), np.rot90(np.asarray(image), -1))
+        image.save(tmp_path / "broken.png", exif=b"Exif\0\0nothing")
+        assert open_image(tmp_path / "broken.png").size == image.size
+
+
 def test_denoise_counts_steps_as_the_papers_settings_do(tiny: Renderer) -> None:
     half, whole = (tiny.family.schedule(steps, denoise=share, tokens=36) for steps, share in ((5, 0.5), (10, 1.0)))
     assert (half.first, half.total) == (5, 10) and half.sigma(5) == whole.sigma(5)
@@ -78,6 +102,30 @@ def test_denoise_counts_steps_as_the_papers_settings_do(tiny: Renderer) -> None:
 def test_a_start_that_leaves_more_steps_than_there_are_is_refused(tiny: Renderer, start: Path) -> None:
     with pytest.raises(RenderError, match=ERRORS_OF_STEPS):
         drawn(tiny, image=start, denoise=0.005, steps=6)
+    with pytest.raises(RenderError, match="6 steps at denoise 9.99989e-321 are the end of inf: at most 1000"):
+        drawn(tiny, image=start, denoise=1e-320, steps=6)
+
+
+@pytest.mark.parametrize("name", ["flux", "sana", "sd3"])
+def test_too_many_steps_are_refused_before_their_sigmas_are_listed(name: str, tmp_path: Path) -> None:
+    family = Renderer(str(saved(name, tmp_path)), device="cpu").family
+    with pytest.raises(RenderError, match="28 steps at denoise 1e-12 are the end of 28000000000000: at most 1000"):
+        family.schedule(28, denoise=1e-12, tokens=36)
+
+
+def test_every_number_of_steps_ends_without_noise(tiny: Renderer) -> None:
+    config, off = tiny.pipe.scheduler.config, []
+    for steps in range(1, 251):
+        ours, theirs = tiny.family.schedule(steps, denoise=1.0, tokens=36), EulerDiscreteScheduler.from_config(config)
+        theirs.register_to_config(timestep_spacing="trailing")
+        theirs.set_timesteps(steps)
+        assert ours.sigma(steps) == 0 and ours.timestep(-1) == ours.timestep(steps - 1) >= 0
+        if len(theirs.timesteps) == steps:
+            assert all(ours.sigma(i) == theirs.sigmas[i] for i in range(steps + 1))
+            assert all(ours.timestep(i) == theirs.timesteps[i] for i in range(steps))
+        else:
+            off.append(steps)
+    assert off[:6] == [61, 103, 121, 122, 201, 206]
 
 
 @pytest.mark.parametrize("name", ["sana", "sd3", "flux", "sd"])
@@ -241,6 +289,26 @@ def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) 
     assert whole.image.tobytes() != tiled.image.tobytes()  # group norms see a tile instead of the picture
     small = [tiny.render(request(tiny, save=save)).image.tobytes() for save in ([], ["tiling"])]
     assert small[0] == small[1]
+
+
+@pytest.mark.parametrize(
+    "name, tiles", [("sd", {(64, 64), (64, 32), (32, 64), (32, 32)}), ("sana", {(16, 16), (16, 4), (4, 16), (4, 4)})]
+)
+def test_a_tile_has_512_pixels_a_side_whatever_the_decoder_is_made_for(
+    name: str, tiles: set[tuple[int, int]], tmp_path: Path
+) -> None:
+    family = Renderer(str(saved(name, tmp_path)), device="cpu").family
+    if name == "sd":
+        family.pipe.vae = vae(sample_size=1024)
+    own, seen = dict(vars(family.pipe.vae)), set()
+    family.pipe.vae.decoder.register_forward_pre_hook(lambda _, args: seen.add(tuple(args[0].shape[-2:])))
+    side = 1024 // family.cell
+    with torch.inference_mode():
+        assert family.decode(torch.zeros(1, 4, side, side), tiled=True).size == (1024, 1024)
+        assert seen == tiles
+        seen.clear()
+        family.decode(torch.zeros(1, 4, side, side))
+    assert seen == {(side, side)} and dict(vars(family.pipe.vae)) == own
 
 
 def test_parts_are_on_the_device_only_while_they_work() -> None:

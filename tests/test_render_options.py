@@ -36,6 +36,16 @@ def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
     assert [one.path for one in full.files] == 3 * [str(file)] and full.denoise == 0.6
 
 
+def test_a_file_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    each = [FileRef.of(Path(name)) for name in ("~/a.png", "a.png")]
+    monkeypatch.chdir("/")
+    assert {one.path for one in each} == {str(tmp_path / "a.png")}
+    assert [one.checked() for one in each] == 2 * [tmp_path / "a.png"]
+
+
 def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     for wrong, told in (
         (lambda: saving("ram"), "'ram' saves no memory: one of tiling, offload, int8, fp8"),
