@@ -60,6 +60,8 @@ class Family(ABC):
     def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
         self.pipe = pipe
         self.device = device or self.model.device
+        if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
+            pipe.vae.to(torch.float32)  # it overflows in float16, and pictures come out black
         self.take_over()
 
     @property

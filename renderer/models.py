@@ -126,11 +126,25 @@ def _family_in(folder: Path) -> str:
 
 
 def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
-    """Where and how to compute: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32."""
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if chosen.type != "cuda":
-        return chosen, torch.float32
-    return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    """Where and how to compute: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.
+
+    Raises ModelError for a device that is not there.
+    """
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(name)
+        if chosen.type != "cuda":
+            torch.empty(0, device=chosen)
+            return chosen, torch.float32
+        return chosen, half_precision(torch.cuda.get_device_properties(chosen).major)
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a number that it does not know
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:90]
+        raise ModelError(f"cannot compute on {name!r} (here: {', '.join(devices())}): {reason}") from error
+
+
+def half_precision(major: int) -> torch.dtype:
+    """For a CUDA device of this compute capability. Those before Ampere, 8, would only emulate bfloat16."""
+    return torch.bfloat16 if major >= 8 else torch.float16
 
 
 def devices() -> list[str]:

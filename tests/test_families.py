@@ -21,7 +21,8 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.family import Family
 from ditpipe.renderer.joint import JointText
-from ditpipe.renderer.models import CHECKPOINTS, FAMILIES
+from ditpipe.renderer.models import CHECKPOINTS, FAMILIES, half_precision
+from ditpipe.renderer.stable_diffusion import StableDiffusionXL
 
 SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
@@ -217,6 +218,29 @@ def test_a_long_prompt_is_said_to_be_cut(name: str, renderer: Renderer) -> None:
     long = plan_of(name, scene=LeveledPrompt(high_level="many things " * 80))
     (warning, *_) = renderer.render(request(renderer, long, steps=1)).warnings
     assert "only the beginning of 'many things" in warning
+
+
+def test_a_device_that_is_not_there_is_one_line() -> None:
+    for device in ("gpu", "cuda:99", "mps"):
+        with pytest.raises(ModelError, match=rf"cannot compute on '{device}' \(here: (cpu|cuda:0).*\): ") as caught:
+            Renderer(device=device).pipe  # noqa: B018
+        assert "\n" not in str(caught.value)
+
+
+def test_bfloat16_is_for_gpus_that_compute_in_it() -> None:
+    turing, ampere = half_precision(7), half_precision(8)
+    assert (turing, ampere) == (torch.float16, torch.bfloat16)
+
+
+@pytest.mark.parametrize("upcast, dtype", [(True, torch.float32), (False, torch.float16)])
+def test_a_decoder_that_overflows_in_float16_decodes_in_float32(upcast: bool, dtype: torch.dtype) -> None:
+    pipe = TINY["sdxl"]().to(dtype=torch.float16)
+    pipe.vae.register_to_config(force_upcast=upcast)
+    family, seen = StableDiffusionXL(pipe), []
+    family.pipe.vae.decoder.register_forward_pre_hook(lambda _, args: seen.append(args[0].dtype))
+    with torch.inference_mode():
+        family.decode(torch.zeros(1, 4, 8, 8))
+    assert seen == [dtype] and family.dtype == torch.float16
 
 
 def test_the_table_names_families_that_exist() -> None:
