@@ -35,7 +35,7 @@ PUBLISHED = Shape(
 PIPELINE, ONE, NINE, ALL = "diffusers, one prompt", "N=1", "N=9", "N=9, all blocks regional"
 EDIT, FOUR = "edit of one region of nine", "four candidates of nine regions in one batch"
 ORDER = (PIPELINE, ONE, "N=2", "N=4", NINE, ALL, EDIT, FOUR)  # in the table; `ways` has what there are aims for first
-WARM = 8  # steps: an edit's first eight are five whole ones and three partial ones, which are replayed then
+WARM = 8  # steps: of an edit's four are whole and four partial, of which the second is recorded and then replayed
 STEPS = 30
 
 # A number of steps → seconds of the first part, of each (further) step, of decoding.

@@ -117,8 +117,9 @@ class Neighbours:
 
     `drawn`: int64 indices of the others among `total`. Remembered are the keys and values of the last two whole
     forwards; they change steadily from step to step, so those of a step after them are extrapolated, by at most the
-    distance of the two. Lives as long as one edit. `number`: (total,), in which it is repeated to tell compiled code
-    how many tokens there are.
+    distance of the two. Lives as long as one edit, and takes memory: in the published Hunyuan-DiT at 1024 pixels in
+    bfloat16, 40 blocks × keys and values × two forwards × 2 rows × 4096 tokens × 1408 channels are 3.7 GB.
+    `number`: (total,), in which it is repeated to tell compiled code how many tokens there are.
     """
 
     drawn: Tensor

@@ -8,8 +8,9 @@ from ..prompts.scene import ScenePlan
 from .denoise import cells_of
 from .masks import shares
 
-# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels. The decoder's convolutions reach
-# further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what arrives there.
+# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels, and 64 in Sana. The decoder's
+# convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
+# arrives there.
 REACH = 2
 
 

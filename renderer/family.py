@@ -164,7 +164,7 @@ class CrossFamily(Family):
         """The cross-attention layer of a block."""
 
     def project(self, index: int, states: Any) -> tuple[Any, Any]:
-        """Keys and values of a block, of every prompt: (heads, text tokens, head dim) each."""
+        """Keys and values of a block, of every prompt: (text tokens, heads, head dim) each."""
         each = [project_text(self.layer(index), one[None]) for one in states]
         return [keys[0] for keys, _ in each], [values[0] for _, values in each]
 

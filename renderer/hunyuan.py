@@ -81,12 +81,12 @@ def predict(
     batch, _, height, width = latents.shape
     x = transformer.pos_embed(latents).contiguous()
     total = x.shape[1]
-    times = timestep.to(latents.dtype).expand(batch)
     embedder = transformer.time_extra_emb
-    condition = embedder.timestep_embedder(embedder.time_proj(times).to(latents.dtype)) + tone
+    waves = embedder.time_proj(timestep.float().expand(batch))  # not in bfloat16, in which 967 is 968
+    condition = embedder.timestep_embedder(waves.to(latents.dtype)) + tone
     skips: list[Tensor] = []
     half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
-    added = controls(latents, times) if controls else []
+    added = controls(latents, timestep.to(latents.dtype).expand(batch)) if controls else []
     if tokens is not None and partial:
         x, turns, added = x[:, tokens], turns[tokens], [one[:, tokens] for one in added]
 

@@ -78,7 +78,8 @@ def test_a_picture_of_16_bits_keeps_its_greys(tmp_path: Path) -> None:
     Image.fromarray(ramp.astype(np.int32)).save(tmp_path / "deep.tiff")
     for name in ("deep.png", "deep.tiff"):
         assert np.array_equal(np.asarray(open_image(tmp_path / name)), np.stack([grey] * 3, -1))
-    for name, values in {"far": ramp.astype(np.int32) * 9, "near": ramp.astype(np.float32) / 65535}.items():
+    unknown: dict[str, Any] = {"far": ramp.astype(np.int32) * 9, "near": ramp.astype(np.float32) / 65535}
+    for name, values in unknown.items():
         Image.fromarray(values).save(tmp_path / f"{name}.tiff")
         with pytest.raises(RunError, match=f"{name}.tiff: grey of 32 bits a pixel, .* save it as grey of 8 or 16"):
             open_image(tmp_path / f"{name}.tiff")

@@ -250,3 +250,11 @@ def test_a_revision_takes_the_scene_prompt_with_it() -> None:
         Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=plan.scene),
     ):
         assert followed(revision, plan).apply(plan) == revision.apply(plan)
+
+
+def test_a_model_in_bfloat16_is_told_each_timestep_as_it_is(tiny: Renderer) -> None:
+    renderer, seen = Renderer(tiny.model, device="cpu"), []
+    renderer.family.model.to(torch.bfloat16)
+    renderer.family.model.time_extra_emb.time_proj.register_forward_pre_hook(lambda _, args: seen.append(args[0][0]))
+    renderer.render(RenderRequest(plan=plan_of(2), model=tiny.model, steps=8))
+    assert [float(one) for one in seen] == [999, 874, 749, 624, 499, 374, 249, 124]  # 1000, 872, 748… in bfloat16
