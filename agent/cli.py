@@ -172,7 +172,7 @@ def render(
     change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
     image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
     denoise: Annotated[
-        float | None, typer.Option("--denoise", help="share of noise it is put under, 0 to 1; empty: 0.6")
+        float | None, typer.Option("--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
     ] = None,
     control: Annotated[
         list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")

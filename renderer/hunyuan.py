@@ -192,7 +192,7 @@ class Hunyuan(CrossFamily):
         def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act
             return whole_picture(transformer, tone.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
 
-        replayed: dict[Any, Replayed] = {}  # by what is heard, which may change in the course of the steps
+        replayed: tuple[Any, Replayed] | None = None  # of what is heard, which may change in the course of the steps
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             elapsed.at(step, partial=partial)
@@ -203,8 +203,11 @@ class Hunyuan(CrossFamily):
                     partial=partial, neighbours=neighbours, controls=controls, cache=asked.cache,
                 )  # fmt: skip
 
+            nonlocal replayed
             if partial and latents.is_cuda and not controls and not acts_on(""):
-                return replayed.setdefault(tuple(map(id, heard)), Replayed(computed))(latents, timestep)
+                if replayed is None or replayed[0] is not heard:
+                    replayed = heard, Replayed(computed)
+                return replayed[1](latents, timestep)
             return computed(latents, timestep)
 
         return forward

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..prompts.errors import ModelError
+from .memory import is_out_of_memory
 from .quiet import quietly
 from .weights import Format, narrowed
 
@@ -167,9 +168,9 @@ def load(
     try:
         with quietly():
             pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"cannot load model {name!r} from {known.source}: {reason}") from error
     module, adapter = row.adapter.split(":")
