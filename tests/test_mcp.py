@@ -155,6 +155,7 @@ async def over_stdio(folder: Path, tiny_folder: Path) -> Any:
     command = StdioServerParameters(
         command=str(Path(sys.executable).parent / "ditpipe"), cwd=folder,
         args=["mcp", "--model", str(tiny_folder), "--critic", "none", "--steps", "2"],
+        env={"XDG_DATA_HOME": str(folder / "data")},
     )  # fmt: skip
     async with Client(stdio_client(command)) as client:
         yield client
@@ -163,15 +164,16 @@ async def over_stdio(folder: Path, tiny_folder: Path) -> Any:
 async def test_stdio_draws_the_same_picture_and_names_its_file(
     tmp_path: Path, tiny_folder: Path, tiny: Renderer
 ) -> None:
+    runs = tmp_path / "data" / "ditpipe" / "runs"  # whatever folder the client started it in
     async with over_stdio(tmp_path, tiny_folder) as client:
         answer = await client.call_tool("render_picture", {"plan": PLAN, "steps": 2, "seed": 4})
         path = Path(answer.structured_content["path"])
-        assert path.is_relative_to(tmp_path / "runs") and path.read_bytes() == expected(tiny, plan_of(2), seed=4)
+        assert path.is_relative_to(runs) and path.read_bytes() == expected(tiny, plan_of(2), seed=4)
         handle = await client.call_tool("render_picture", {"plan": PLAN, "steps": 2, "wait": False})
         picture = handle.structured_content["id"]
         done = await client.call_tool("get_picture", {"id": picture, "wait": True})
         assert done.structured_content["status"] == "done"
-        jobs = Studio(tmp_path / "runs", {}).jobs
+        jobs = Studio(runs, {}).jobs
         await cancelled_after_some_steps(client, lambda: jobs.of("local")[0].status)
 
 

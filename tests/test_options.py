@@ -103,8 +103,6 @@ def test_denoise_counts_steps_as_the_papers_settings_do(tiny: Renderer) -> None:
 def test_a_start_that_leaves_more_steps_than_there_are_is_refused(tiny: Renderer, start: Path) -> None:
     with pytest.raises(RenderError, match=ERRORS_OF_STEPS):
         drawn(tiny, image=start, denoise=0.005, steps=6)
-    with pytest.raises(RenderError, match="6 steps at denoise 9.99989e-321 are the end of inf: at most 1000"):
-        drawn(tiny, image=start, denoise=1e-320, steps=6)
 
 
 @pytest.mark.parametrize("name", ["flux", "sana", "sd3"])
