@@ -3,7 +3,7 @@
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ from .options import (
     Size,
     Steps,
 )
-from .settings import Settings
+from .settings import settings_of
 
 if TYPE_CHECKING:
     from .conversation import Sessions
@@ -45,13 +45,10 @@ def chat(
     missing = [name for name in ("prompt_toolkit", "textual_image") if find_spec(name) is None]
     if missing:
         raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
-    chosen: dict[str, Any] = {
-        "model": model, "planner": planner, "critic": critic, "base_url": base_url, "rounds": rounds,
-        "candidates": candidates, "seed": seed, "size": size, "steps": steps, "sessions": sessions,
-        "approve": approve or None,
-    }  # fmt: skip
-    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
-    settings.check_endpoint()
+    settings = settings_of(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
+        size=size, steps=steps, sessions=sessions, approve=approve or None,
+    )  # fmt: skip
     from .conversation import Sessions
     from .painter import Agent
     from .terminal import TerminalChat
@@ -73,7 +70,7 @@ def list_sessions(context: typer.Context = None, sessions: SessionFolder = None,
     from .sessions import Store
     from .slash import sessions_table
 
-    records = Store(sessions or Settings().sessions).records()
+    records = Store(sessions or settings_of().sessions).records()
     if as_json:
         print(json.dumps([one.model_dump() for one in records]))
     elif records:
@@ -109,7 +106,7 @@ def _opened(folder: Path | None) -> "Sessions":
     from .conversation import Sessions
     from .painter import Agent
 
-    return Sessions(Agent(settings=Settings(sessions=folder) if folder else None))
+    return Sessions(Agent(settings=settings_of(sessions=folder)))
 
 
 def _id(opened: "Sessions", given: str) -> str:

@@ -4,22 +4,17 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import httpx
-import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError
+from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line
 from ..prompts.templates import words
 from .local_models import LOCAL_MODELS
 
-TRANSPORT_FAULTS = (
-    openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError,
-    httpx.TransportError, httpx2.TransportError,  # what other providers let through: langchain-ollama, for one
-)  # fmt: skip
+OPENAI_FAULTS = (openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError)
 Read = TypeVar("Read")
 REPAIRS = 2
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
@@ -49,11 +44,18 @@ def chat_model(
     try:
         model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
     except (ValueError, ImportError, openai.OpenAIError) as error:
-        reason = str(error).strip().splitlines()[0]
         local = ", ".join(repr(one) for one in LOCAL_MODELS)
         known = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
-        raise ModelError(f"cannot use chat model {name!r}: {reason} ({known})") from error
+        raise ModelError(f"cannot use chat model {name!r}: {first_line(error)} ({known})") from error
     return model
+
+
+def _may_pass(error: BaseException) -> bool:
+    import httpx  # not before there is an error: it takes some time
+    import httpx2
+
+    # langchain-ollama, for one, lets the transport's own errors through
+    return isinstance(error, (*OPENAI_FAULTS, httpx.TransportError, httpx2.TransportError))
 
 
 def structured_reply(
@@ -65,7 +67,7 @@ def structured_reply(
     then ModelError, as for any other error of a provider. Nothing here validates, see `valid_reply`.
     """
     retrying = Retrying(
-        retry=retry_if_exception_type(TRANSPORT_FAULTS), stop=stop_after_attempt(3), reraise=True,
+        retry=retry_if_exception(_may_pass), stop=stop_after_attempt(3), reraise=True,
         wait=wait_exponential_jitter(multiplier=wait, max=20),
     )  # fmt: skip
     try:

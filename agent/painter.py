@@ -52,8 +52,6 @@ class Agent:
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
-        if settings is None and not any(one and not isinstance(one, str) for one in (planner, critic)):
-            self.settings.check_endpoint()
         preset(self.settings.depth)
         self.renderer = renderer or Renderer(self.settings.model)
         self._planner = None if isinstance(planner, str) else planner

@@ -11,6 +11,7 @@ import typer
 from platformdirs import user_data_path
 
 from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, Steps
+from .settings import settings_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -110,7 +111,7 @@ def tools(
 def _agent(**options: Any) -> "Agent":
     from .painter import Agent
 
-    return Agent(**{name: value for name, value in options.items() if value is not None})
+    return Agent(settings=settings_of(**options))
 
 
 def _needs(extra: str, *modules: str) -> None:

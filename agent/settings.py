@@ -1,11 +1,11 @@
 """One set of names for arguments, options and environment variables (DITPIPE_…)."""
 
 import os
-from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .local_models import LOCAL_MODELS
@@ -50,19 +50,26 @@ class Settings(BaseSettings):
     out: Path = Field(default=Path("runs"), description="folder for the run folders")
     sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")
 
-    def check_endpoint(self) -> None:
-        """Raises ValueError where a base URL is given that neither planner nor critic would use."""
+    @model_validator(mode="after")
+    def _endpoint_is_used(self) -> Self:
         if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and self.critic in ("auto", "embedded", "none"):
             raise ValueError(
                 f"{self.base_url} would be used by neither planner nor critic: name a model that it serves as the "
                 "planner (--planner NAME), the critic (--critic NAME) or both"
             )
+        return self
 
 
-def unknown_variables(*others: str) -> Iterable[str]:
-    """A line about each DITPIPE_… variable of the environment that is no setting and none of `others`."""
+def settings_of(**options: Any) -> Settings:
+    """The settings with those options that are given, not None. Raises pydantic's ValidationError (a ValueError)."""
+    return Settings(**{name: value for name, value in options.items() if value is not None})
+
+
+def check_variables(*others: str) -> None:
+    """Raises ValueError for a DITPIPE_… variable of the environment that is no setting and none of `others`."""
     known = [*(f"DITPIPE_{name.upper()}" for name in Settings.model_fields), *others]
-    for name in sorted(os.environ):
+    for name in os.environ:
         if name.startswith("DITPIPE_") and name not in known:
             near = get_close_matches(name, known, 1)
-            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else f": one of {', '.join(known)}")
+            there = f"; did you mean {near[0]}?" if near else f": one of {', '.join(known)}"
+            raise ValueError(f"{name} is no setting{there}")

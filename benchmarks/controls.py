@@ -57,8 +57,8 @@ class Page:
         self.lines = ["# Controls, as pictures", "", "Drawn by `python -m benchmarks.controls` with the pocket "
                       f"checkpoint, seed {SEED}; from left to right as listed. Not shown: ControlNets, as "
                       "none is published for the pocket checkpoint, and what saves memory or time and leaves a small "
-                      "picture as it is: `--save tiling`, `--save offload`, `--compile`. `tests/test_options.py` tests "
-                      "them on tiny checkpoints."]  # fmt: skip
+                      "picture as it is: `--save tiling`, `--save offload`, `--compile`. "
+                      "`tests/test_options.py` and `tests/test_memory.py` test them on tiny checkpoints."]  # fmt: skip
 
     def show(self, name: str, title: str, how: str, captions: Sequence[str], pictures: Sequence[Image.Image]) -> None:
         row = Image.new("RGB", (132 * len(pictures) - 4, 128), "white")

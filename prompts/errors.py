@@ -57,9 +57,14 @@ class UnknownPicture(DitpipeError):
     """There is no picture of that id, or it is another caller's: the answer is the same."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's code says, shortened to its first line; its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def first_problem(error: ValidationError) -> str:
     """The first validation problem as one line that names the field."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{where + ': ' if where else ''}{first['msg']}{more}"
+    return f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}{more}"

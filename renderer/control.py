@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import ModelError, first_line
+from .memory import is_out_of_memory
 from .quiet import quietly
 from .text import TextStates
 
@@ -41,12 +42,11 @@ def load_control(name: str, *, dtype: torch.dtype) -> Any:
             model_info(source)  # fails at once where the loader would try again for half a minute
         with quietly():
             net = HunyuanDiT2DControlNetModel.from_pretrained(source, dtype=dtype, use_safetensors=True)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if is_out_of_memory(error):
+            raise
         raise ModelError(
-            f"cannot load ControlNet {name!r} from {source}: {reason} "
+            f"cannot load ControlNet {name!r} from {source}: {first_line(error)} "
             f"(published: {', '.join(PUBLISHED)}; or a folder in diffusers' format)"
         ) from error
     return net.eval()

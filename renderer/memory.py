@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..prompts.errors import RenderError
+from ..prompts.errors import RenderError, first_line
 from .request import RenderRequest, RenderResult, Saving
 
 NAMES: dict[Saving, str] = {
@@ -52,7 +52,7 @@ def sparing(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
     # Not in the handler: there the error would still hold every tensor of the render that failed.
     saving = next(iter(ladder(request)), None)
     told = f"out of memory ({reason}); draw a smaller picture or with another model"

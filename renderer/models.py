@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import ModelError, first_line
 from .memory import is_out_of_memory
 from .quiet import quietly
 from .weights import Format, narrowed
@@ -139,8 +139,8 @@ def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
             return chosen, torch.float32
         return chosen, half_precision(torch.cuda.get_device_properties(chosen).major)
     except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a number that it does not know
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:90]
-        raise ModelError(f"cannot compute on {name!r} (here: {', '.join(devices())}): {reason}") from error
+        there = ", ".join(devices())
+        raise ModelError(f"cannot compute on {name!r} (here: {there}): {first_line(error)[:90]}") from error
 
 
 def half_precision(major: int) -> torch.dtype:
@@ -171,8 +171,7 @@ def load(
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         if is_out_of_memory(error):
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot load model {name!r} from {known.source}: {reason}") from error
+        raise ModelError(f"cannot load model {name!r} from {known.source}: {first_line(error)}") from error
     module, adapter = row.adapter.split(":")
     kind: type[Family] = getattr(import_module(f".{module}", __package__), adapter)
     for part in (*kind.encoders, kind.denoiser):

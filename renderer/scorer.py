@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..prompts.errors import ModelError
+from ..prompts.errors import ModelError, first_line
 from ..prompts.scene import Box
 from .models import POCKET
 from .quiet import quietly
@@ -71,7 +71,7 @@ class Scorer:
                 model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
             return cls(model, BertTokenizer.from_pretrained(folder, local_files_only=True), vocabulary)
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"cannot load the embedded critic from {folder}: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"cannot load the embedded critic from {folder}: {first_line(error)}") from error
 
     def score(self, image: Image.Image, boxes: Sequence[Box], texts: Sequence[str]) -> list[RegionFit]:
         """One fit per box and its text, e.g. 'striped red cat'. Raises ValueError if their numbers differ."""

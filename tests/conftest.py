@@ -1,4 +1,4 @@
-"""A tiny Hunyuan-DiT with random weights and the published text lengths, in diffusers' folder format."""
+"""A tiny Hunyuan-DiT with random weights and the published text lengths, a tiny ControlNet, a picture to start from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from ditpipe import Renderer
@@ -59,3 +60,29 @@ def tiny(tiny_folder: Path) -> Renderer:
     from ditpipe import Renderer
 
     return Renderer(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    """A picture with an edge in it, of another size than a plan's."""
+    image = Image.new("RGB", (200, 120), "navy")
+    ImageDraw.Draw(image).ellipse((50, 20, 130, 100), fill="gold")
+    image.save(tmp_path / "start.png")
+    return tmp_path / "start.png"
+
+
+@pytest.fixture(scope="session")
+def controlnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from diffusers import HunyuanDiT2DControlNetModel
+    from tiny_models import loud
+
+    torch.manual_seed(1)
+    net: Any = HunyuanDiT2DControlNetModel(
+        conditioning_channels=4, num_attention_heads=2, attention_head_dim=16, hidden_size=32, in_channels=4,
+        patch_size=2, sample_size=16, transformer_num_layers=4, cross_attention_dim=16, cross_attention_dim_t5=24,
+        pooled_projection_dim=16,
+    )  # fmt: skip
+    loud(net)
+    folder = tmp_path_factory.mktemp("tiny-controlnet")
+    net.save_pretrained(folder)
+    return folder

@@ -249,27 +249,30 @@ def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
 
 
 @pytest.fixture
-def deaf() -> Iterator[str]:
-    """An address that takes connections and never answers."""
+def deaf() -> Iterator[socket.socket]:
+    """A server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        server.settimeout(120)
+        yield server
 
 
 @pytest.mark.parametrize("command", [["plan"], ["paint", "--critic", "none"]])
 def test_a_second_ctrl_c_ends_a_command_whose_model_never_answers(
-    tmp_path: Path, deaf: str, command: list[str]
+    tmp_path: Path, deaf: socket.socket, command: list[str]
 ) -> None:
+    url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
     process = subprocess.Popen(
-        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", deaf, "--out", str(tmp_path / "there")],
+        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", url, "--out", str(tmp_path / "there")],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OPENAI_API_KEY": "x"},
     )  # fmt: skip
-    time.sleep(12)
-    assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=5)
+    connection, _ = deaf.accept()  # now it waits for the answer
+    with connection:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=5)
     assert process.returncode == 130 and "stopped" in errors and "Traceback" not in errors
     if command[0] == "paint":
         folder = next((tmp_path / "there").iterdir())

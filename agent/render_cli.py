@@ -1,0 +1,199 @@
+"""The commands that draw without the agent: `ditpipe render`, `edit` and `repaint`."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..prompts.errors import RunError
+from ..prompts.scene import Box, LeveledPrompt, RegionChange, Revision
+from .options import (
+    BaseUrl,
+    Candidates,
+    Compile,
+    CriticName,
+    Depth,
+    Guidance,
+    Json,
+    Model,
+    Save,
+    Seed,
+    StepCache,
+    Steps,
+    people,
+    read_plan,
+    say,
+)
+from .settings import settings_of
+
+Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
+]
+
+
+def render(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
+    change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
+    image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
+    denoise: Annotated[
+        float | None, typer.Option("--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
+    ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
+    ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="LoRA: FILE, FILE,scale=0.8 or FILE,region=cat")
+    ] = None,
+    save: Save = None, step_cache: StepCache = None, compiled: Compile = None,
+    out: Picture = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
+    from .overrides import overridden
+
+    scene = overridden(read_plan(plan_file), change or [])
+    settings = settings_of(
+        model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
+        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled,
+    )  # fmt: skip
+    from .painter import Agent
+    from .render_options import with_files
+
+    agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    request = with_files(agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [])
+    if settings.candidates == 1:
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json)
+        return
+    from ..renderer.picture import png_bytes, write
+
+    _check_file(path)
+    drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
+    pictures = []
+    for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
+        file = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        write(file, png_bytes(result))
+        score = verdict.score if verdict else None
+        pictures.append({
+            "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
+        })  # fmt: skip
+    _warn(drawn[0].warnings)  # they are of the batch
+    lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
+    say(as_json, {"pictures": pictures}, "\n".join(lines))
+
+
+def edit(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
+    region: Annotated[str, typer.Option("--region", help="name of the region to draw again")],
+    prompt: Annotated[str | None, typer.Option("--prompt", help="what is to be there")] = None,
+    low: Annotated[str | None, typer.Option("--low", help="colour, texture, material, light and detail")] = None,
+    scene: Annotated[str | None, typer.Option("--scene", help="new scene prompt, if the old names it")] = None,
+    negative: Annotated[str | None, typer.Option("--negative", help="what must not appear in the region")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="new noise seed of the region")] = None,
+    box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
+    feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
+    strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
+    z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
+    out: Picture = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
+
+    The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
+    """
+    from ..prompts.wording import followed
+    from ..renderer.picture import read_result, write_result
+    from ..renderer.pipeline import Renderer, RenderRequest
+
+    before = read_result(picture)
+    request = before if isinstance(before, RenderRequest) else before.request
+    plan = request.edited_plan
+    old = plan.region(region).prompt
+    said = None
+    if prompt is not None or low is not None:
+        said = LeveledPrompt(
+            high_level=old.high_level if prompt is None else prompt,
+            low_level=("" if prompt else old.low_level) if low is None else low,
+        )
+    change = RegionChange(
+        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
+        start=start, end=end, z_order=z_order,
+    )  # fmt: skip
+    if change == RegionChange(name=region):
+        raise ValueError(
+            "nothing to change: give --prompt, --low, --negative, --seed, --box, --feather, --strength, --start, --end "
+            "or --z-order"
+        )
+    told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
+    revision = followed(Revision(changes=[change], scene=told), plan)
+    path = out or picture.with_name(f"{picture.stem}-edited.png")
+    told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    _draw(
+        lambda on_step: Renderer(request.model).edit(before, revision, on_step), path, as_json,
+        keep=write_result, told_first=told_first,
+    )  # fmt: skip
+
+
+def _box(text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"--box needs four numbers left,top,right,bottom, got {text!r}") from error
+    return Box(left=left, top=top, right=right, bottom=bottom)
+
+
+def repaint(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], out: Picture = None, as_json: Json = False
+) -> None:
+    """Draw a picture again from what its PNG carries: the same bytes on the same machine."""
+    from ..renderer.picture import read_request
+    from ..renderer.pipeline import Renderer
+
+    request = read_request(picture)
+    path = out or picture.with_name(f"{picture.stem}-again.png")
+    _draw(lambda on_step: Renderer(request.model).render(request, on_step), path, as_json)
+
+
+def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
+    """Runs `draw(on_step)` under a progress bar."""
+    from rich.progress import Progress
+
+    with Progress(console=people, disable=as_json, transient=True) as progress:
+        bar = progress.add_task("drawing", total=None)
+        return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
+
+
+def _draw(
+    draw: Callable[[Any], Any],
+    path: Path,
+    as_json: bool,
+    keep: Callable[[Path, Any], None] | None = None,
+    told_first: Sequence[str] = (),
+) -> None:
+    from ..renderer.picture import png_bytes, write
+
+    _check_file(path)
+    result = _followed(draw, as_json)
+    warnings = [*told_first, *result.warnings]
+    _warn(warnings)
+    keep(path, result) if keep else write(path, png_bytes(result))
+    answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
+    say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise RunError(f"cannot write {path}: {there} is no folder that can be written to")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        people.print(f"note: {warning}", style="yellow", markup=False)

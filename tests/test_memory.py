@@ -1,0 +1,260 @@
+"""What saves memory: 8-bit weights, tiles, parts off the GPU, and drawing once more where it was too little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import (
+    HunyuanDiT2DControlNetModel,
+)
+from plans import plan_of
+from pydantic import ValidationError
+from test_options import drawn, request
+from tiny_models import saved, vae
+from torch import nn
+
+from ditpipe import Renderer, RenderRequest, Revision
+from ditpipe.prompts.errors import RenderError
+from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.loaded import Loaded
+from ditpipe.renderer.memory import Places, cheaper
+from ditpipe.renderer.request import Control
+from ditpipe.renderer.weights import NarrowLinear
+
+
+@pytest.mark.parametrize("saving, at_most", [("int8", 0.05), ("fp8", 0.2)])
+def test_weights_in_8_bits_draw_nearly_the_same(tiny_folder: Path, saving: str, at_most: float) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    full = drawn(renderer)
+    narrow = drawn(renderer, save=[saving])
+    layers = [m for m in renderer.family.model.modules() if isinstance(m, NarrowLinear)]
+    assert layers and all(layer.narrow.element_size() == 1 for layer in layers)
+    assert 0 < (full - narrow).abs().mean() / full.abs().mean() < at_most
+    assert torch.equal(drawn(renderer), full)  # and back again
+
+
+@pytest.mark.parametrize("dtype, off", [(torch.int8, 0.01), (torch.float8_e4m3fn, 0.05)])
+def test_a_narrow_layer_is_near_its_layer(dtype: torch.dtype, off: float) -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(64, 96), torch.randn(5, 64)
+    assert (NarrowLinear(layer, dtype)(x) - layer(x)).norm() < off * layer(x).norm()
+
+
+@pytest.mark.parametrize("dtype, off", [(torch.int8, 0.0003), (torch.float8_e4m3fn, 0.001)])
+def test_the_rows_of_a_narrow_layer_in_half_precision_are_not_too_large_or_too_small(
+    dtype: torch.dtype, off: float
+) -> None:
+    torch.manual_seed(0)
+    for half in (torch.bfloat16, torch.float16):
+        layer = nn.Linear(4096, 64, dtype=half)
+        layer.weight.data *= torch.linspace(1, 2, 64)[:, None]
+        nn.init.zeros_(layer.weight[63])
+        weight, narrow = layer.weight.double(), NarrowLinear(layer, dtype)
+        used = narrow.narrow.double() * narrow.scale.double()
+        assert ((used * weight).sum(1) / (weight * weight).sum(1) - 1)[:63].abs().mean() < off
+        assert used[63].eq(0).all()
+
+
+def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) -> None:
+    plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
+    whole, tiled = (tiny.render(request(tiny, plan=plan, steps=1, save=save)) for save in ([], ["tiling"]))
+    assert torch.equal(whole.latents, tiled.latents) and whole.image.size == tiled.image.size == (640, 64)
+    assert whole.image.tobytes() != tiled.image.tobytes()  # group norms see a tile instead of the picture
+    small = [tiny.render(request(tiny, save=save)).image.tobytes() for save in ([], ["tiling"])]
+    assert small[0] == small[1]
+
+
+@pytest.mark.parametrize(
+    "name, tiles", [("sd", {(64, 64), (64, 32), (32, 64), (32, 32)}), ("sana", {(16, 16), (16, 4), (4, 16), (4, 4)})]
+)
+def test_a_tile_has_512_pixels_a_side_whatever_the_decoder_is_made_for(
+    name: str, tiles: set[tuple[int, int]], tmp_path: Path
+) -> None:
+    family = Renderer(str(saved(name, tmp_path)), device="cpu").family
+    if name == "sd":
+        family.pipe.vae = vae(sample_size=1024)
+    own, seen = dict(vars(family.pipe.vae)), set()
+    family.pipe.vae.decoder.register_forward_pre_hook(lambda _, args: seen.add(tuple(args[0].shape[-2:])))
+    side = 1024 // family.cell
+    with torch.inference_mode():
+        assert family.decode(torch.zeros(1, 4, side, side), tiled=True).size == (1024, 1024)
+        assert seen == tiles
+        seen.clear()
+        family.decode(torch.zeros(1, 4, side, side))
+    assert seen == {(side, side)} and dict(vars(family.pipe.vae)) == own
+
+
+def test_parts_are_on_the_device_only_while_they_work() -> None:
+    class Part(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.places: list[str] = []
+
+        def to(self, device: Any) -> Part:  # type: ignore[override]
+            self.places.append(str(device))
+            return self
+
+    part, places = Part(), Places(torch.device("meta"))
+    with pytest.raises(KeyboardInterrupt), places.at_work([part], offload=True):
+        raise KeyboardInterrupt
+    with places.at_work([part], offload=False):
+        pass
+    assert part.places == ["meta", "cpu", "meta"]
+
+
+class Watched(Places):
+    """Notes what is at work, and stops whatever computes where it is not."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.at: list[nn.Module] = []
+        self.noted: list[list[nn.Module]] = []
+
+    @contextmanager
+    def at_work(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
+        before, self.at = self.at, [*self.at, *parts]
+        self.noted.append(list(parts))
+        yield
+        self.at = before
+
+    def watch(self, part: nn.Module) -> None:
+        def check(*_: Any) -> None:
+            assert part in self.at
+
+        for module in part.modules():
+            module.register_forward_pre_hook(check)
+
+
+@pytest.mark.parametrize("name", ["hunyuan", "pixart-sigma", "sana", "sd", "sdxl", "sd3", "flux"])
+def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: Renderer, tmp_path: Path) -> None:
+    renderer = Renderer(tiny.model if name == "hunyuan" else str(saved(name, tmp_path)), device="cpu")
+    family, places = renderer.family, Watched()
+    loaded = Loaded(family, renderer.checkpoint, places=places)
+    encoders = [getattr(family.pipe, part) for part in family.encoders]
+    for part in (*encoders, family.model, family.pipe.vae):
+        places.watch(part)
+    side = 256 if name in ("sana", "sd", "sdxl") else 96
+    plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
+    for number in range(2):
+        asked = request(renderer, plan=plan, steps=1, save=["offload"])
+        latents, _ = loaded.denoised(asked, plan, [0], None)
+        loaded.decode(asked, latents)
+        assert places.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
+        places.noted.clear()
+
+
+def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
+    tiny: Renderer, controlnet: Path, start: Path
+) -> None:
+    places = Watched()
+    loaded = Loaded(tiny.family, tiny.checkpoint, places=places)
+    asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
+    for _ in range(2):
+        loaded.denoised(asked, asked.plan, [0], None)
+    (_, net), (_, again) = (parts for parts in places.noted if tiny.family.model in parts)
+    assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
+    assert loaded._control.cache_info().maxsize == 2
+
+
+TOO_SMALL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def failing(renderer: Renderer, times: int, error: Exception = TOO_SMALL) -> Iterator[None]:
+    """The decoder runs out of memory so many times."""
+    left = [times]
+
+    def fail(*_: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise error
+
+    hook = renderer.pipe.vae.decoder.register_forward_pre_hook(fail)
+    yield
+    hook.remove()
+
+
+def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_so(tiny_folder: Path) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
+    once = failing(renderer, 1)
+    next(once)
+    result = renderer.render(request(renderer, plan=plan, steps=1))
+    assert result.request.save == ["tiling"]
+    assert result.warnings == (
+        "out of memory: drawn once more with the picture decoded in tiles (save 'tiling')",
+    )  # fmt: skip
+    assert renderer.render(result.request).image.tobytes() == result.image.tobytes()
+    twice = failing(renderer, 2)
+    next(twice)
+    with pytest.raises(RenderError, match="out of memory .CUDA out of memory.*'tiling', which was tried") as caught:
+        renderer.render(request(renderer, plan=plan, steps=1))
+    assert "\n" not in str(caught.value)
+    narrow = {"plan": plan, "steps": 1, "save": ["tiling", "fp8"]}
+    renderer.render(request(renderer, **narrow))
+    last = failing(renderer, 1)
+    next(last)
+    with pytest.raises(RenderError, match="draw a smaller picture or with another model"):
+        renderer.render(request(renderer, **narrow))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`", 2),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
+)
+def test_whoever_says_that_memory_was_too_small_is_understood(error: Exception, tiny_folder: Path) -> None:
+    renderer = Renderer(str(tiny_folder), device="cpu")
+    next(failing(renderer, 1, error))
+    assert renderer.render(request(renderer, steps=1)).request.save == ["int8"]
+    next(failing(renderer, 1, RuntimeError("CUDA error: an illegal memory access was encountered")))
+    with pytest.raises(RuntimeError, match="illegal"):
+        renderer.render(request(renderer, steps=1, save=["int8"]))
+
+
+def test_what_is_cheaper_is_known_while_another_format_loads(tiny: Renderer) -> None:
+    class Reloading(Renderer):
+        looks: list[Any] = [(("full", False), tiny.loaded), None]
+
+        def __getattribute__(self, name: str) -> Any:
+            return self.looks.pop(0) if name == "_loaded" else super().__getattribute__(name)
+
+    renderer = Reloading(tiny.model, device="cpu")
+    assert renderer._cheaper(request(tiny)) == ["int8"] and renderer.looks == [None]
+
+
+def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
+    next(failing(renderer, 1))
+    edits = [Revision(changes=[RegionChange(name=f"thing {number}", seed=4)]) for number in (0, 1)]
+    asked = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
+    result = renderer.render(asked)
+    assert result.request.save == ["tiling"]
+    assert [one.split(":")[0] for one in result.warnings] == ["step cache", "out of memory"]
+    base = replace(renderer.render(asked.model_copy(update={"edits": []})), seconds=100.0)
+    assert 100 < renderer.edit(base, edits[0]).seconds < 200
+    flux = Renderer(str(saved("flux", tmp_path)), device="cpu")
+    unheard = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])
+    assert flux.edit(request(flux, steps=1), unheard).warnings == (
+        "this model takes no negative prompt: it was not heard",
+    )
+
+
+def test_the_ladder() -> None:
+    assert cheaper([], cuda=True, large=True) == ["tiling", "offload", "int8"]
+    assert cheaper([], cuda=True, large=False) == ["offload", "int8"]
+    assert cheaper(["offload"], cuda=True, large=False) == ["int8"]
+    assert cheaper([], cuda=False, large=False) == ["int8"]
+    assert cheaper(["fp8"], cuda=False, large=False) == cheaper(["int8"], cuda=False, large=False) == []
+    with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
+        RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
