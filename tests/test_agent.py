@@ -210,11 +210,18 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
 
 
 def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
-    painter = agent(tiny, None, tmp_path, rounds=1).under(steps=1000)
-    painting = painter.apaint(BRIEF, plan=plan(), folder=tmp_path / "run")
-    with pytest.raises(TimeoutError):
-        asyncio.run(asyncio.wait_for(painting, 1))
-    assert (tmp_path / "run" / "plan.json").exists() and not (tmp_path / "run" / "round-1").exists()
+    painter, folder = agent(tiny, None, tmp_path, rounds=1).under(steps=1000), tmp_path / "run"
+
+    async def cancelled() -> None:
+        painting = asyncio.create_task(painter.apaint(BRIEF, plan=plan(), folder=folder))
+        while not (folder / "plan.json").exists():
+            await asyncio.sleep(0.01)
+        painting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await painting
+
+    asyncio.run(cancelled())
+    assert not (folder / "round-1").exists()
 
 
 def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:
