@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ditpipe.prompts.layout import boxes_for, columns, grid, rows
     from ditpipe.prompts.scene import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
     from ditpipe.renderer.depth import DepthSchedule
-    from ditpipe.renderer.pipeline import Renderer, RenderRequest, RenderResult
+    from ditpipe.renderer.pipeline import Renderer
+    from ditpipe.renderer.request import RenderRequest, RenderResult
 
 _HOMES = {
     "Agent": "agent.painter", "Planner": "agent.planner", "Painting": "agent.rounds", "Round": "agent.rounds",
@@ -27,7 +28,7 @@ _HOMES = {
     "Box": "prompts.scene", "Critique": "prompts.scene", "LeveledPrompt": "prompts.scene", "Region": "prompts.scene",
     "Revision": "prompts.scene", "ScenePlan": "prompts.scene",
     "DepthSchedule": "renderer.depth",
-    "Renderer": "renderer.pipeline", "RenderRequest": "renderer.pipeline", "RenderResult": "renderer.pipeline",
+    "Renderer": "renderer.pipeline", "RenderRequest": "renderer.request", "RenderResult": "renderer.request",
 }  # fmt: skip
 
 __version__ = "0.1.0"

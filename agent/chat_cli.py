@@ -68,7 +68,7 @@ def list_sessions(context: typer.Context = None, sessions: SessionFolder = None,
     if context and context.invoked_subcommand:
         return
     from .sessions import Store
-    from .slash import sessions_table
+    from .show import sessions_table
 
     records = Store(sessions or settings_of().sessions).records()
     if as_json:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
@@ -14,7 +13,6 @@ from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningEr
 from ..prompts.templates import words
 from .local_models import LOCAL_MODELS
 
-OPENAI_FAULTS = (openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError)
 Read = TypeVar("Read")
 REPAIRS = 2
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
@@ -28,7 +26,7 @@ def chat_model(
     `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
     package is missing.
     """
-    from langchain_openai import ChatOpenAI
+    from langchain_openai import ChatOpenAI  # seconds of work on a small machine, as is openai
 
     if name in LOCAL_MODELS:
         from .embedded_llm import address
@@ -40,10 +38,11 @@ def chat_model(
             temperature=0, timeout=timeout, max_retries=0,
         )  # fmt: skip
     from langchain.chat_models import init_chat_model
+    from openai import OpenAIError
 
     try:
         model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
-    except (ValueError, ImportError, openai.OpenAIError) as error:
+    except (ValueError, ImportError, OpenAIError) as error:
         local = ", ".join(repr(one) for one in LOCAL_MODELS)
         known = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
         raise ModelError(f"cannot use chat model {name!r}: {first_line(error)} ({known})") from error
@@ -53,9 +52,11 @@ def chat_model(
 def _may_pass(error: BaseException) -> bool:
     import httpx  # not before there is an error: it takes some time
     import httpx2
+    import openai
 
+    faults = openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError
     # langchain-ollama, for one, lets the transport's own errors through
-    return isinstance(error, (*OPENAI_FAULTS, httpx.TransportError, httpx2.TransportError))
+    return isinstance(error, (*faults, httpx.TransportError, httpx2.TransportError))
 
 
 def structured_reply(

@@ -194,7 +194,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
         return
     from dataclasses import asdict
 
-    from ..renderer.models import CHECKPOINTS
+    from ..renderer.registry import CHECKPOINTS
     from .local_models import LOCAL_MODELS, best_planner, is_here
 
     images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -16,10 +16,12 @@ from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
 from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, Revision, ScenePlan
 from ..prompts.templates import words
-from ..renderer.pipeline import RenderResult
-from ..renderer.scorer import Scorer
+from ..renderer.request import RenderResult
 from .chat_models import valid_reply
 from .rounds import standing
+
+if TYPE_CHECKING:
+    from ..renderer.scorer import Scorer
 
 
 class Critic(Protocol):
@@ -35,7 +37,9 @@ class EmbeddedCritic:
         self.folder = folder
 
     @cached_property
-    def scorer(self) -> Scorer:
+    def scorer(self) -> "Scorer":
+        from ..renderer.scorer import Scorer
+
         return Scorer.load(self.folder)
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:

@@ -80,7 +80,8 @@ def _sample() -> ScenePlan:
 
 
 def _draw() -> None:
-    from ..renderer.pipeline import Renderer, RenderRequest
+    from ..renderer.pipeline import Renderer
+    from ..renderer.request import RenderRequest
 
     Renderer().render(RenderRequest(plan=_sample()))
 

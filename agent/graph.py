@@ -12,7 +12,7 @@ from langgraph.types import interrupt
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import write
-from ..renderer.pipeline import RenderRequest, Step
+from ..renderer.request import RenderRequest, Step
 from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, standing
 from .settings import Settings
 

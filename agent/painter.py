@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -17,9 +17,9 @@ from PIL import Image
 from ..prompts.errors import CritiqueError, PlanningError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
-from ..renderer.masks import seen_regions
 from ..renderer.picture import copy_result, read_request, write
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult, Step
+from ..renderer.registry import Checkpoint, checkpoint
+from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
 from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
@@ -30,6 +30,9 @@ from .render_options import saving
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
 from .run_folder import RunRecord, new_folder, note, run_record, write_record
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..renderer.pipeline import Renderer
 
 
 class Agent:
@@ -44,7 +47,7 @@ class Agent:
         settings: Settings | None = None,
         planner: Planner | str | None = None,
         critic: Critic | str | None = None,
-        renderer: Renderer | None = None,
+        renderer: "Renderer | None" = None,
         **options: Any,
     ) -> None:
         """Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option."""
@@ -53,7 +56,10 @@ class Agent:
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
         preset(self.settings.depth)
-        self.renderer = renderer or Renderer(self.settings.model)
+        # What the pictures are drawn with, known before anything is loaded.
+        self.model = renderer.model if renderer else self.settings.model
+        self.checkpoint: Checkpoint = renderer.checkpoint if renderer else checkpoint(self.model)
+        self._renderer, self._lock = renderer, threading.Lock()
         self._planner = None if isinstance(planner, str) else planner
         self._critic = None if isinstance(critic, str) else critic
         self._models: Agent = self  # whose planner and critic are used
@@ -62,13 +68,24 @@ class Agent:
 
     @property
     def size(self) -> int:
-        return self.settings.size or self.renderer.checkpoint.size
+        return self.settings.size or self.checkpoint.size
 
     def under(self, **options: Any) -> "Agent":
         """An agent with the same models, loaded once for both, under other settings, and with a `stop` of its own."""
-        other = Agent(settings=self.settings, renderer=self.renderer, **options)
-        other._models = self._models
+        other = Agent(settings=self.settings, renderer=self._renderer, **options)
+        other._models, other.model, other.checkpoint = self._models, self.model, self.checkpoint
         return other
+
+    @property
+    def renderer(self) -> "Renderer":
+        """What draws; torch is loaded here, on first use, and the model's weights with the first picture."""
+        if self._models is not self:
+            return self._models.renderer
+        from ..renderer.pipeline import Renderer
+
+        with self._lock:
+            self._renderer = self._renderer or Renderer(self.model)
+            return self._renderer
 
     @cached_property
     def planner(self) -> Planner:
@@ -89,7 +106,7 @@ class Agent:
             return self._models.critic
         name = self.settings.critic
         if name == "auto":  # the embedded critic learnt the pocket model's world, and can judge no other
-            name = "embedded" if self.renderer.model == "pocket" else "none"
+            name = "embedded" if self.model == "pocket" else "none"
         if self._critic or name == "none":
             return self._critic
         return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat(name))
@@ -100,7 +117,7 @@ class Agent:
         if self.settings.critic != "auto" or self.critic:
             return ""
         return (
-            f"pictures of {self.renderer.model} are not judged, and nothing is drawn again: the embedded critic knows "
+            f"pictures of {self.model} are not judged, and nothing is drawn again: the embedded critic knows "
             "the pocket model's world only; name a vision model as the critic"
         )
 
@@ -113,7 +130,7 @@ class Agent:
         """The render request for a plan under this agent's settings."""
         chosen = self.settings
         return RenderRequest(
-            plan=plan, model=self.renderer.model, seed=chosen.seed,
+            plan=plan, model=self.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, depth=preset(chosen.depth),
             save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
@@ -271,6 +288,8 @@ class Agent:
             return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
 
         def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
+            from ..renderer.masks import seen_regions  # needs torch, which has drawn by now
+
             family = self.renderer.family
             drawn = seen_regions(plan, token=family.cell * family.patch)
             if before is not None:  # what nobody asked to change stays as it is, however weak

@@ -106,7 +106,8 @@ def edit(
     """
     from ..prompts.wording import followed
     from ..renderer.picture import read_result, write_result
-    from ..renderer.pipeline import Renderer, RenderRequest
+    from ..renderer.pipeline import Renderer
+    from ..renderer.request import RenderRequest
 
     before = read_result(picture)
     request = before if isinstance(before, RenderRequest) else before.request

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image
-from ..renderer.pipeline import RenderRequest, Step
+from ..renderer.request import RenderRequest, Step
 
 
 def standing(critique: Critique | None) -> float:

@@ -44,7 +44,7 @@ def serve(
     from .toolbox import critique_of, planned, studio_of
 
     app = http_service(
-        studio_of(agent), checkpoint=agent.renderer.checkpoint, critique=critique_of(agent), keys=locks,
+        studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
         request_for=agent.request,
     )  # fmt: skip

@@ -1,15 +1,18 @@
 """What a person sees in the terminal: the layout as a drawing, progress bars, and what the critic says."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 from ..prompts.scene import ScenePlan
 from .answering import figure
 from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
+from .sessions import SessionRecord
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -40,6 +43,15 @@ def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
             out.append(letter, style)
         out.append("\n")
     return out
+
+
+def sessions_table(records: list[SessionRecord]) -> Table:
+    """Sessions as a person looks for them: when, what, how long."""
+    table = Table("session", "last used", "messages", "title", box=None)
+    for one in records:
+        used = datetime.fromtimestamp(one.updated).strftime("%Y-%m-%d %H:%M")
+        table.add_row(one.id, used, str(one.turns), one.title or "(nothing said yet)")
+    return table
 
 
 def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str) -> Painting | Waiting:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from ..prompts.errors import RunError
 from .embedded_listener import HELP
-from .sessions import SessionRecord
+from .show import sessions_table
 
 if TYPE_CHECKING:
     from .terminal import TerminalChat
@@ -28,15 +27,6 @@ def obey(chat: TerminalChat, line: str) -> None:
     if name not in COMMANDS:
         raise ValueError(f"unknown command {name}: one of {', '.join(COMMANDS)}")
     COMMANDS[name](chat, arguments)
-
-
-def sessions_table(records: list[SessionRecord]) -> Table:
-    """Sessions as a person looks for them: when, what, how long."""
-    table = Table("session", "last used", "messages", "title", box=None)
-    for one in records:
-        used = datetime.fromtimestamp(one.updated).strftime("%Y-%m-%d %H:%M")
-        table.add_row(one.id, used, str(one.turns), one.title or "(nothing said yet)")
-    return table
 
 
 def _help(chat: TerminalChat, arguments: list[str]) -> None:

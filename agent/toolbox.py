@@ -12,7 +12,8 @@ from PIL import Image
 
 from ..prompts.scene import Critique, ScenePlan
 from ..renderer.models import devices
-from ..renderer.pipeline import OnStep, Renderer
+from ..renderer.pipeline import Renderer
+from ..renderer.request import OnStep
 from ..tools.contract import PaintOrder
 from ..tools.studio import Studio, Work
 from ..tools.studio_tools import (
@@ -39,9 +40,9 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
     """A studio under the agent's settings, one worker per device. `limits` are those of `Studio`."""
     crew: dict[str, dict[str, Work]] = {}
     for device in devices():
-        renderer = agent.renderer if not crew else Renderer(agent.renderer.model, device=device)
+        renderer = agent.renderer if not crew else Renderer(agent.model, device=device)
         crew[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
-    limits = {"largest": 2 * agent.renderer.checkpoint.size} | limits
+    limits = {"largest": 2 * agent.checkpoint.size} | limits
     return Studio(agent.settings.out, crew, **limits)
 
 

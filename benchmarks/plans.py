@@ -6,7 +6,7 @@ from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, S
 from ditpipe import Box, ScenePlan
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.layout import PLACES, Place
-from ditpipe.renderer.models import CHECKPOINTS
+from ditpipe.renderer.registry import CHECKPOINTS
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     1: ("center",),

@@ -23,8 +23,8 @@ from .listening import all_texts
 from .lora import LoadedLora, load_lora, worn
 from .masks import acting, owners, shares, with_scene
 from .memory import Places
-from .models import Checkpoint
 from .picture import open_image
+from .registry import Checkpoint
 from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
 from .text import Prompts

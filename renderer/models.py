@@ -1,11 +1,8 @@
-"""The checkpoints that can be asked for by name, and loading one from a folder in diffusers' pipeline format."""
+"""Loading a checkpoint of the table, or one from a folder in diffusers' pipeline format, onto a device."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,118 +10,11 @@ import torch
 from ..prompts.errors import ModelError, first_line
 from .memory import is_out_of_memory
 from .quiet import quietly
+from .registry import FAMILIES, checkpoint
 from .weights import Format, narrowed
 
 if TYPE_CHECKING:
     from .family import Family
-
-POCKET = Path(__file__).parent / "pocket"
-
-
-@dataclass(frozen=True)
-class FamilyRow:
-    """A family of models: which pipelines of diffusers are its own, and the class (module:name) that adapts them.
-
-    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them.
-    """
-
-    name: str
-    adapter: str
-    pipelines: tuple[str, ...]
-    size: int
-    steps: int
-    guidance_scale: float
-    regions: str
-
-
-FAMILIES = {
-    row.name: row
-    for row in (
-        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, "cross-attention"),
-        FamilyRow(
-            "pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, "cross-attention"
-        ),
-        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention"),
-        FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
-                  "cross-attention at every resolution"),
-        FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0,
-                  "cross-attention at every resolution"),
-        FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
-                  "a mask on the joint sequence"),
-        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence"),
-    )
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision."""
-
-    name: str
-    source: str
-    size: int
-    steps: int
-    guidance_scale: float
-    memory_gib: float
-    licence: str
-    note: str
-    family: str = "hunyuan"
-
-
-_HUB = "downloaded from the hub on first use; GPU"
-_GATED = "gated: accept its licence on the hub first; GPU"
-CHECKPOINTS = {
-    row.name: row
-    for row in (
-        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
-        Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
-                   "Tencent Hunyuan Community", _HUB),
-        Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
-                   "pixart"),
-        Checkpoint("pixart-sigma", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
-                   "pixart"),
-        Checkpoint("sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers", 1024, 20, 4.5, 8.5,
-                   "NVIDIA NSCL v2-custom; Gemma terms", _HUB, "sana"),
-        Checkpoint("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 30, 7.5, 2.0, "CreativeML OpenRAIL-M",
-                   _HUB, "sd"),
-        Checkpoint("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", 1024, 30, 5.0, 6.5, "CreativeML OpenRAIL++-M",
-                   _HUB, "sdxl"),
-        Checkpoint("sd-3.5-medium", "stabilityai/stable-diffusion-3.5-medium", 1024, 28, 4.5, 14.7,
-                   "Stability AI Community", _GATED, "sd3"),
-        Checkpoint("flux-schnell", "black-forest-labs/FLUX.1-schnell", 1024, 4, 1.0, 31.4, "Apache-2.0", _GATED,
-                   "flux"),
-        Checkpoint("flux-dev", "black-forest-labs/FLUX.1-dev", 1024, 28, 3.5, 31.4, "FLUX.1 non-commercial", _GATED,
-                   "flux"),
-    )
-}  # fmt: skip
-
-
-def checkpoint(name: str) -> Checkpoint:
-    """The named checkpoint, or any folder that holds a diffusers pipeline. Raises ModelError that lists the names."""
-    if name in CHECKPOINTS:
-        return CHECKPOINTS[name]
-    folder = Path(name).expanduser()
-    if (folder / "model_index.json").exists():
-        row = FAMILIES[_family_in(folder)]
-        return Checkpoint(
-            name, str(folder), row.size, row.steps, row.guidance_scale, 0.0, "", "local folder", row.name
-        )
-    if folder.is_dir():
-        raise ModelError(f"{name}: no model_index.json in this folder; it must hold a pipeline in diffusers' format")
-    raise ModelError(f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, or a folder in diffusers' format")
-
-
-def _family_in(folder: Path) -> str:
-    """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
-    try:
-        pipeline = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
-    known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
-    if pipeline not in known:
-        raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")
-    return known[pipeline]
-
 
 def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
     """Where and how to compute: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.

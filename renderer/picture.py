@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from ..prompts.errors import RunError
 from .request import RenderRequest, RenderResult
@@ -51,6 +50,8 @@ def write(path: Path, content: bytes) -> None:
 
 def write_result(path: Path, result: RenderResult) -> None:
     """The picture as `path`, a PNG, and its latents beside it, from which an edit goes on without drawing it again."""
+    from safetensors.torch import save  # it loads torch, which whoever has latents has loaded
+
     write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
     write(path, png_bytes(result))
 

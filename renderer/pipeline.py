@@ -13,17 +13,25 @@ from .edit import changed_tokens, keep_pixels
 from .family import Family
 from .loaded import Loaded
 from .memory import cheaper, sparing
-from .models import checkpoint, load
-from .request import MAX_TOGETHER, Control, Lora, OnStep, RenderRequest, RenderResult, Saving, Step
+from .models import load
+from .registry import checkpoint
+from .request import (
+    CANDIDATE_STRIDE,
+    MAX_TOGETHER,
+    Control,
+    Lora,
+    OnStep,
+    RenderRequest,
+    RenderResult,
+    Saving,
+    Step,
+)
 from .text import Prompts
 from .weights import Format
 
 __all__ = [
     "CANDIDATE_STRIDE", "Control", "Lora", "OnStep", "RenderRequest", "RenderResult", "Renderer", "Step",
 ]  # fmt: skip
-
-# Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
-CANDIDATE_STRIDE = 0x9E3779B9
 
 
 class Renderer:

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor
 
 from ..prompts.scene import Revision, ScenePlan, optional
 from .depth import DepthSchedule
 from .files import File, FileRef
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MAX_TOGETHER = 16  # pictures of one batch
+# Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
+CANDIDATE_STRIDE = 0x9E3779B9
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
@@ -109,7 +113,7 @@ class RenderResult:
 
     request: RenderRequest
     image: Image.Image
-    latents: Tensor = field(repr=False)
+    latents: "Tensor" = field(repr=False)
     seconds: float
     warnings: tuple[str, ...] = ()
 

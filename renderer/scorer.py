@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..prompts.errors import ModelError, first_line
 from ..prompts.scene import Box
-from .models import POCKET
 from .quiet import quietly
+from .registry import POCKET
 
 NOTHING = "nothing"
 # Words that vocabulary.json lists are looked up; other wording is taken for the nearest label only above this cosine of

@@ -8,7 +8,7 @@ from plans import plan_of
 from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
 from ditpipe.prompts.scene import RegionScore
 from ditpipe.renderer.picture import png_bytes
-from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.studio import Studio
 
 

@@ -16,9 +16,9 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from studios import Pleased, TwoThings
 
 from ditpipe import RenderRequest, RenderResult
-from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.renderer.picture import png_bytes
-from ditpipe.renderer.pipeline import OnStep
+from ditpipe.renderer.registry import CHECKPOINTS
+from ditpipe.renderer.request import OnStep
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.studio import Studio

@@ -28,7 +28,7 @@ from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.messages import Heard
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.picture import read_request, read_result
-from ditpipe.renderer.pipeline import RenderResult
+from ditpipe.renderer.request import RenderResult
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 

@@ -15,7 +15,7 @@ from plans import plan_of
 from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns
 from ditpipe.agent.chat_models import chat_model
 from ditpipe.agent.local_models import ADAPTERS
-from ditpipe.renderer.models import POCKET
+from ditpipe.renderer.registry import POCKET
 
 
 def test_the_embedded_llm_plans_two_subjects() -> None:

@@ -16,7 +16,7 @@ from studios import Pleased, TwoThings, tiny_agent
 
 from ditpipe import Renderer
 from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
-from ditpipe.renderer.models import CHECKPOINTS
+from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server

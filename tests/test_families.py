@@ -21,7 +21,8 @@ from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.family import Family
 from ditpipe.renderer.joint import JointText
-from ditpipe.renderer.models import CHECKPOINTS, FAMILIES, half_precision
+from ditpipe.renderer.models import half_precision
+from ditpipe.renderer.registry import CHECKPOINTS, FAMILIES
 from ditpipe.renderer.stable_diffusion import StableDiffusionXL
 
 SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}

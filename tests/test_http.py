@@ -23,8 +23,8 @@ from studios import expected, tiny_agent
 from ditpipe import Renderer, RenderRequest, RenderResult, ScenePlan
 from ditpipe.agent.toolbox import critique_of, planned, studio_of
 from ditpipe.renderer.depth import preset
-from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.renderer.picture import png_bytes, request_in
+from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
 

@@ -21,7 +21,7 @@ from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.picture import read_request
-from ditpipe.renderer.pipeline import OnStep, RenderRequest, Step
+from ditpipe.renderer.request import OnStep, RenderRequest, Step
 from ditpipe.tools.contract import EditOrder, RenderOrder
 from ditpipe.tools.jobs import MAX_ATTEMPTS, Job, Jobs
 from ditpipe.tools.studio import Studio, Work

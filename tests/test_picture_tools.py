@@ -23,7 +23,7 @@ from test_agent import Verdicts
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.toolbox import studio_of, tools_of
 from ditpipe.renderer.picture import read_note, read_request
-from ditpipe.renderer.pipeline import Step
+from ditpipe.renderer.request import Step
 from ditpipe.tools.contract import Picture
 from ditpipe.tools.studio import Studio
 

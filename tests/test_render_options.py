@@ -18,7 +18,7 @@ from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.picture import read_request
-from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.contract import edit_of_upload
 
 

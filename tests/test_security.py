@@ -25,8 +25,8 @@ from ditpipe import Planner, Renderer
 from ditpipe.agent.chat_models import chat_model
 from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
 from ditpipe.prompts.errors import RunError
-from ditpipe.renderer.models import CHECKPOINTS
 from ditpipe.renderer.picture import read_request, request_in
+from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Gate, Keys, Signer, check_address, read_keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server

@@ -26,7 +26,7 @@ from ditpipe import Renderer
 from ditpipe.agent.conversation import Sessions
 from ditpipe.agent.sessions import Store
 from ditpipe.agent.web.app import web_app
-from ditpipe.renderer.models import CHECKPOINTS
+from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys
 
 DITPIPE = str(Path(sys.executable).with_name("ditpipe"))

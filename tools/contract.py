@@ -7,7 +7,7 @@ from pydantic import Field
 from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
 from ..prompts.wording import followed
 from ..renderer.picture import read_note, read_request
-from ..renderer.pipeline import RenderRequest
+from ..renderer.request import RenderRequest
 from .jobs import Job, Status
 from .studio import Studio
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
 from ..prompts.scene import Critique, ScenePlan
-from ..renderer.models import Checkpoint
-from ..renderer.pipeline import RenderRequest
+from ..renderer.registry import Checkpoint
+from ..renderer.request import RenderRequest
 from .gate import Gate, Keys, Signer, refusal
 from .images_api import images_router
 from .pictures_api import pictures_router

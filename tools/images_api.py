@@ -15,9 +15,9 @@ from PIL import Image
 
 from ..prompts.errors import RenderError
 from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision, ScenePlan
-from ..renderer.models import Checkpoint
 from ..renderer.picture import request_in
-from ..renderer.pipeline import RenderRequest
+from ..renderer.registry import Checkpoint
+from ..renderer.request import RenderRequest
 from .contract import EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
 from .gate import Signer, caller_of
 from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings

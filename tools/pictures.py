@@ -6,7 +6,7 @@ What other agents are given is in `studio_tools.py`: there pictures have ids, an
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, StructuredTool
 from PIL import Image
@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_result, write_result
-from ..renderer.pipeline import CANDIDATE_STRIDE, OnStep, Renderer, RenderRequest, RenderResult, Step
+from ..renderer.request import CANDIDATE_STRIDE, OnStep, RenderRequest, RenderResult, Step
+
+if TYPE_CHECKING:
+    from ..renderer.pipeline import Renderer
 
 
 class CandidatesArguments(RenderRequest):
@@ -35,7 +38,7 @@ class ReviseArguments(BaseModel):
     revision: Revision = Field(description="the regions that change")
 
 
-def render_candidates(renderer: Renderer, on_step: OnStep | None = None) -> BaseTool:
+def render_candidates(renderer: "Renderer", on_step: OnStep | None = None) -> BaseTool:
     """The tool `render_candidates`: one batch of pictures of one plan; the artifact is a list of RenderResult."""
 
     def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
@@ -55,7 +58,7 @@ def render_candidates(renderer: Renderer, on_step: OnStep | None = None) -> Base
     )
 
 
-def edit_candidates(renderer: Renderer, base: Path, on_step: OnStep | None = None) -> BaseTool:
+def edit_candidates(renderer: "Renderer", base: Path, on_step: OnStep | None = None) -> BaseTool:
     """The tool `edit_candidates`: a request's last edit, drawn into the finished picture `base`, once per path.
 
     From the second on, the regions of that edit get seeds of their own. The artifact is a list of RenderResult.

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..prompts.errors import DitpipeError
 from ..renderer.picture import write
-from ..renderer.pipeline import OnStep, Step
+from ..renderer.request import OnStep, Step
 from .jobs import Job, Jobs
 
 Work = Callable[[dict[str, Any], Path, OnStep], bytes]

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..prompts.scene import ScenePlan
 from ..renderer.picture import read_result, write_result
-from ..renderer.pipeline import OnStep, Renderer, RenderRequest, RenderResult
+from ..renderer.request import OnStep, RenderRequest, RenderResult
 from .contract import EditOrder, RenderOrder
 from .studio import Work
+
+if TYPE_CHECKING:
+    from ..renderer.pipeline import Renderer
 
 KEPT = "picture.png"  # in the folder of a work, which a run of the agent is, too
 
 
-def renderer_works(renderer: Renderer, request: Callable[[ScenePlan], RenderRequest]) -> dict[str, Work]:
+def renderer_works(renderer: "Renderer", request: Callable[[ScenePlan], RenderRequest]) -> dict[str, Work]:
     """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again.
 
     `request` of a plan has the server's settings; an order says what differs from them. Each picture stays in the

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 
 from ...prompts.errors import DitpipeError
-from ...renderer.pipeline import Step
+from ...renderer.request import Step
 from ..conversation import ChatEvent, Replied, Session, Sessions, Understood
 from ..rounds import Critiqued, Planned, Rendered, Revised, Stepped
 
