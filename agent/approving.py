@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ..prompts.errors import first_problem
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import ScenePlan
 from .stopping import not_ours
 
@@ -45,8 +46,8 @@ def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
     try:
         with not_ours():
             subprocess.run([*editor, str(file)], check=False)
-        plan = ScenePlan.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
+        plan = ScenePlan.model_validate(parse_json(file.read_bytes()))
+    except (OSError, ValueError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
         console.print(f"not a plan: {reason}", style="red", markup=False)
         return plan

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ..prompts.errors import RunError, first_problem
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import ScenePlan
 from .settings import Settings
 
@@ -44,11 +45,11 @@ people = Console(stderr=True)
 def read_plan(path: Path) -> ScenePlan:
     """The plan of a JSON file. Raises RunError."""
     try:
-        return ScenePlan.model_validate_json(path.read_bytes())
+        return ScenePlan.model_validate(parse_json(path.read_bytes()))
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise RunError(f"{path}: {first_problem(error)}") from error
+    except ValueError as error:
+        raise RunError(f"{path}: {first_problem(error) if isinstance(error, ValidationError) else error}") from error
 
 
 def say(as_json: bool, answer: dict[str, Any], line: str) -> None:

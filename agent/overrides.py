@@ -1,9 +1,9 @@
 """Plan fields set from the command line: 'cat.feather=2', '*.strength=0.7', 'negative=blurred'."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import Region, ScenePlan
 
 PLAN_FIELDS = ("width", "height", "negative")
@@ -37,6 +37,6 @@ def overridden(plan: ScenePlan, assignments: Sequence[str]) -> ScenePlan:
 def _value(text: str) -> Any:
     """JSON where it is JSON, else the text itself."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text

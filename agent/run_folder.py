@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..prompts.errors import RunError
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import ScenePlan
 from ..renderer.picture import write
 from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
@@ -37,7 +38,7 @@ def write_record(
 def run_record(folder: Path) -> RunRecord:
     """What a run folder's run began with. Raises RunError if it is none."""
     try:
-        return RunRecord.model_validate_json((folder / "run.json").read_bytes())
+        return RunRecord.model_validate(parse_json((folder / "run.json").read_bytes()))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
 

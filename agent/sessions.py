@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..prompts.errors import RunError
 from ..prompts.messages import Kind
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import Critique, Revision, ScenePlan
 
 Status = Literal["pending", "waiting", "done", "stopped", "failed"]
@@ -165,10 +166,10 @@ class Store:
             db.execute("UPDATE sessions SET title = ? WHERE id = ?", (title, session))
 
     def turns(self, session: str) -> list[Turn]:
-        """The transcript, in the order of the messages."""
+        """The transcript, in the order of the messages. Raises RunError."""
         with self._connection() as db:
-            rows = db.execute("SELECT body FROM turns WHERE session = ? ORDER BY number", (session,)).fetchall()
-        return [Turn.model_validate_json(body) for (body,) in rows]
+            rows = db.execute("SELECT number, body FROM turns WHERE session = ? ORDER BY number", (session,)).fetchall()
+        return [_turn(session, number, body) for number, body in rows]
 
     def add(self, session: str, message: str, **known: Any) -> Turn:
         """Records a message as the next turn, pending unless `known` says otherwise."""
@@ -204,3 +205,10 @@ class Store:
             head = turns[-1].head if turns else None
             db.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
         return self.record(session)
+
+
+def _turn(session: str, number: int, body: str) -> Turn:
+    try:
+        return Turn.model_validate(parse_json(body))
+    except ValueError as error:
+        raise RunError(f"turn {number} of session {session} cannot be read by this version of ditpipe") from error

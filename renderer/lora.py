@@ -7,7 +7,6 @@ other's. Compiled code has no hooks in it: while a LoRA acts, what is compiled c
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
+from ..prompts.outside_json import parse_json
 
 # The share of a region in every token, (tokens,), of sequences of the lengths that occur; text layers have their own.
 Masks = Mapping[tuple[bool, int], Tensor]
@@ -203,7 +203,7 @@ def _config(path: Path, told: str | None, part: str) -> dict[str, Any]:
     """
     beside = path.with_name("adapter_config.json")
     try:
-        read = json.loads(told or "{}") or json.loads(beside.read_text("utf-8") if beside.is_file() else "{}")
+        read = parse_json(told or "{}") or parse_json(beside.read_bytes() if beside.is_file() else "{}")
         # diffusers writes one set for each part, 'transformer.lora_alpha' beside 'text_encoder.lora_alpha'; peft none
         own = [key for key in read if key.startswith(f"{part}.") or "." not in key]
         config = {key.removeprefix(f"{part}."): read[key] for key in own}

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from ..prompts.errors import RunError
+from ..prompts.outside_json import parse_json
 from .request import RenderRequest, RenderResult
 
 KEY = "ditpipe"
@@ -146,7 +147,7 @@ def _note_in(image: Image.Image, *, name: str) -> tuple[RenderRequest, tuple[str
     if not text:
         raise RunError(f"{name}: this picture carries no plan; only PNG files that ditpipe wrote can be drawn again")
     try:
-        note = json.loads(text)
+        note = parse_json(text)
         return RenderRequest.model_validate(note["request"]), tuple(map(str, note.get("warnings", ())))
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{name}: the plan inside this picture is not readable by this version of ditpipe") from error

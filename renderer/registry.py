@@ -1,10 +1,10 @@
 """The table of models: the checkpoints that can be asked for by name, and the families. Loads no torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..prompts.errors import ModelError
+from ..prompts.outside_json import parse_json
 
 POCKET = Path(__file__).parent / "pocket"
 
@@ -105,7 +105,7 @@ def checkpoint(name: str) -> Checkpoint:
 def _family_in(folder: Path) -> str:
     """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
     try:
-        pipeline = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"])
+        pipeline = str(parse_json((folder / "model_index.json").read_bytes())["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
     known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}

@@ -1,6 +1,5 @@
 """Looks at regions of a picture: the embedded critic's eyes, a small CLIP of the pocket world. Knows no plans."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..prompts.errors import ModelError, first_line
+from ..prompts.outside_json import parse_json
 from ..prompts.scene import Box
 from .quiet import quietly
 from .registry import POCKET
@@ -66,9 +66,11 @@ class Scorer:
 
         folder = folder or POCKET / "critic"
         try:
-            vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+            vocabulary = parse_json((folder / "vocabulary.json").read_bytes())
             with quietly():
-                model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+                model = CLIPModel.from_pretrained(
+                    folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+                ).eval()
             return cls(model, BertTokenizer.from_pretrained(folder, local_files_only=True), vocabulary)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"cannot load the embedded critic from {folder}: {first_line(error)}") from error

@@ -241,8 +241,45 @@ def test_bodies_counts_and_sizes_are_bounded(address: str, tmp_path: Path) -> No
         assert curl(generate, key=ANN, body={"prompt": "a cat"} | wrong)[0] == 400
     for wrong in ({"steps": 10**9}, {"guidance_scale": 1e9}, {"model": "/etc"}, {"path": "/tmp/x.png"}):
         assert curl(f"{address}/v1/pictures", key=ANN, body=ORDER | wrong)[0] == 400
-    deep = "[" * 100_000
-    assert curl(generate, "-H", "Content-Type: application/json", "-d", deep, key=ANN)[0] == 400
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "[" * 300 + "]" * 300])
+def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(address: str, tmp_path: Path, deep: str) -> None:
+    for path in ("images/generations", "pictures", "plans"):
+        for body in (deep, f'{{"prompt": {deep}}}'):
+            (tmp_path / "body").write_text(body)
+            sent = ["-H", "Content-Type: application/json", "--data-binary", f"@{tmp_path / 'body'}"]
+            status, text = curl(f"{address}/v1/{path}", *sent, key=ANN)
+            assert status == 400 and "nested too deeply" in text, text
+    notes = PngImagePlugin.PngInfo()
+    notes.add_itxt("ditpipe", deep)
+    Image.new("RGB", (96, 96)).save(tmp_path / "image.png", pnginfo=notes)
+    Image.new("RGBA", (96, 96)).save(tmp_path / "mask.png")
+    files = ["-F", f"image=@{tmp_path / 'image.png'}", "-F", f"mask=@{tmp_path / 'mask.png'}", "-F", "prompt=a dog"]
+    status, text = curl(f"{address}/v1/images/edits", *files, key=ANN)
+    assert status == 400 and "not readable by this version" in text, text
+
+
+async def test_the_gate_hands_a_body_on_as_it_came() -> None:
+    order = json.dumps({"prompt": "a café"}).encode("utf-16")
+    coming: list[Any] = [
+        {"type": "http.request", "body": order[:5], "more_body": True},
+        {"type": "http.request", "body": order[5:]},
+        {"type": "http.disconnect"},
+    ]
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend([await receive(), await receive()])
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"40")]
+    await Gate(app, keys=Keys())({"type": "http", "path": "/", "headers": headers}, receive, send)
+    assert seen == [{"type": "http.request", "body": order, "more_body": False}, {"type": "http.disconnect"}]
 
 
 def bomb(width: int, height: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Who may come in: an ASGI layer in front of every server, for keys, hosts, origins and body lengths.
+"""Who may come in: an ASGI layer in front of every server, for keys, hosts, origins and bodies: their length and depth.
 
 Without keys only this machine is served, and no web page of another origin may use the visitor's browser to get in.
 """
@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..prompts.errors import RunError
+from ..prompts.outside_json import parse_json
 from .jobs import LOCAL
 
 MAX_BODY = 24 * 2**20  # bytes
@@ -149,6 +150,15 @@ class Gate:
             await problem(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
+        if _is_json(headers):
+            if (body := await _read(receive)) is None:
+                return
+            try:
+                parse_json(body, limit=self.max_body)  # what reads it behind this gate may recurse
+            except ValueError as error:
+                await refusal(400, f"body: {error}")(scope, receive, send)
+                return
+            receive = _once(body, receive)
         await self.app(scope, receive, send)
 
     def _caller(self, path: str, headers: Mapping[str, str]) -> str | None:
@@ -189,6 +199,33 @@ def _basic(presented: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         return "", ""
     return name, key
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    """Whether there is a body that may be read as JSON."""
+    return headers.get("content-length", "0") != "0" and "json" in headers.get("content-type", "json").lower()
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None if the client goes before it has sent it."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that has been read, and then what comes after it."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
 
 
 def _hostname(host: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..prompts.errors import QueueFull, RunError, UnknownPicture
+from ..prompts.outside_json import parse_json
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 LOCAL = "local"  # the caller where there is only one
@@ -217,4 +218,4 @@ def _queue_again(table: sqlite3.Connection, device: str) -> None:
 
 def _job(row: sqlite3.Row) -> Job:
     names = ("id", "caller", "work", "previews", "status", "step", "steps", "error")
-    return Job(asked=json.loads(row["asked"]), **{name: row[name] for name in names})
+    return Job(asked=parse_json(row["asked"]), **{name: row[name] for name in names})
