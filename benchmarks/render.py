@@ -195,7 +195,7 @@ class Reduced:
         masks = [(torch.arange(length, device=device) < 20).long().repeat(n, 1) for length in (77, 256)]
         bert, t5 = self.noise(n, 77, text), self.noise(n, 256, self.shape.text_t5)
         spoken = self.noise(n, 333, text)
-        return TextStates(bert, masks[0], t5, masks[1], said=lambda: spoken, truncated=())
+        return TextStates(bert, masks[0], t5, masks[1], said=lambda: spoken)
 
     def plain(self, steps: int, *, decode: bool = False) -> list[float]:
         """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, its preparation in the first one; with

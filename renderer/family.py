@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .attention import project_text
+from .reading import Reading, encoder_name, read
 from .schedules import Diffusion, Schedule
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Encoded:
 
     states: Tensor
     pooled: Tensor | None = None
-    truncated: tuple[str, ...] = ()  # the prompt, if it was longer than every encoder reads
+    reading: Reading = Reading("")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,18 @@ class Family(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> Any:
-        """One prompt, as the network is fed it. It has `truncated`, see `Encoded`."""
+        """One prompt, as the network is fed it. It has a `reading`, see `Encoded`."""
+
+    def reading(self, text: str, **limits: int) -> Reading:
+        """How the pipeline's encoders, each by its name there with its limit in tokens, read a prompt."""
+        return read(
+            text,
+            [
+                (encoder_name(encoder), getattr(self.pipe, name.replace("text_encoder", "tokenizer")), limit)
+                for name, limit in limits.items()
+                if (encoder := getattr(self.pipe, name)) is not None
+            ],
+        )
 
     def joined(self, each: Sequence[Any]) -> Any:
         """Encoded prompts as one batch."""
@@ -107,7 +119,7 @@ class Family(ABC):
 
     @abstractmethod
     def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
-        """Who hears what in a plan's render: `plan`, `tone`, `truncated`, `at(shares, pictures=)`, `worn(shares)`."""
+        """Who hears what in a plan's render: `plan`, `tone`, `readings`, `at(shares, pictures=)`, `worn(shares)`."""
 
     @abstractmethod
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
@@ -119,13 +131,20 @@ class Family(ABC):
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. `tiled`: in overlapping tiles, where they are larger than one."""
+        return self.picture(self.pixels(latents, tiled=tiled))
+
+    def picture(self, pixels: Tensor) -> Image.Image:
+        """What the decoder made, (1, 3, height, width) → RGB picture."""
+        return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+
+    def pixels(self, latents: Tensor, *, tiled: bool = False) -> Tensor:
+        """What the decoder makes of latents, as in `decode`: (1, 3, height, width)."""
         vae = self.pipe.vae
         latents = latents.to(vae.dtype) / vae.config.scaling_factor
         if shift := getattr(vae.config, "shift_factor", None):
             latents = latents + shift
         large = tiled and max(latents.shape[-2:]) > self.tile
-        pixels = (self._tiling().tiled_decode if large else vae.decode)(latents).sample
-        return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+        return (self._tiling().tiled_decode if large else vae.decode)(latents).sample  # type: ignore[no-any-return]
 
     def _tiling(self) -> Any:
         """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
@@ -171,9 +190,3 @@ class CrossFamily(Family):
     def scale(self, index: int) -> int:
         """How many of the grid's tokens along a side one token of this block stands for."""
         return 1
-
-
-def too_long(text: str, limits: Sequence[tuple[Any, int]]) -> tuple[str, ...]:
-    """The text, if every tokenizer makes more tokens of it than its limit."""
-    over = [len(tokenizer(text, truncation=False)["input_ids"]) > limit for tokenizer, limit in limits]
-    return (text,) if all(over) else ()

@@ -8,7 +8,7 @@ from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from .family import Asked, Encoded, Family, Predict, too_long
+from .family import Asked, Encoded, Family, Predict
 from .joint import JointListening, own_bias
 from .schedules import Flow, Schedule
 
@@ -50,8 +50,9 @@ class Flux(Family):
     def encode(self, text: str) -> Encoded:
         longest = LONGEST if self.model.config.guidance_embeds else LONGEST // 2
         states, pooled, _ = self.pipe.encode_prompt(text, device=self.device, max_sequence_length=longest)
-        cut = too_long(text, [(self.pipe.tokenizer_2, longest)])
-        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), cut)
+        clip = self.pipe.tokenizer.model_max_length
+        reading = self.reading(text, text_encoder=clip, text_encoder_2=longest)
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading)
 
     def listening(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..prompts.scene import ScenePlan
 from .depth import Level, scene_text
 from .family import Family
-from .listening import said, truncated, unwanted, voices
+from .listening import readings, said, unwanted, voices
 from .lora import LoadedLora, Worn
 
 
@@ -45,8 +45,9 @@ class JointListening:
         whole = prompts([plan.negative, scene_text(plan, "scene")])
         positive = prompts([text for text, _, _ in self.texts])
         self.tone = torch.stack([one.pooled for one in (whole if family.guided else whole[1:])])
-        self.truncated = truncated([*whole, *positive])
         rows = [prompts([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
+        everywhere = whole if family.guided else whole[1:]  # of a negative that nothing hears nothing is read
+        self.readings = readings([*everywhere, *(prompt for row in rows for prompt in row)])
         self._states = torch.stack([torch.cat([one.states for one in row]) for row in rows])
         self._length = len(positive[0].states)
 

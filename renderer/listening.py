@@ -12,6 +12,7 @@ from .depth import Level, region_text, scene_text
 from .family import CrossFamily
 from .lora import LoadedLora, Worn, worn
 from .masks import coarser
+from .reading import Reading
 
 # A prompt, and the LoRAs that speak in it.
 Spoken = tuple[str, tuple[LoadedLora, ...]]
@@ -56,14 +57,14 @@ class Listening:
         }
         whole = prompts([plan.negative, scene_text(plan, "scene")])
         self.tone = family.tone(whole)
-        self.truncated = truncated(whole)
+        self.readings = readings(whole)
         spoken = {}
         for level, texts in self.texts.items():
             for voice in dict.fromkeys(voice for _, voice in texts):
                 encoded = prompts([text for text, own in texts if own == voice])
                 with worn([Worn(one) for one in voice]):
                     spoken[level, voice] = family.text_states(encoded)
-                self.truncated = tuple(dict.fromkeys(self.truncated + truncated(encoded)))
+                self.readings += readings(encoded)
         self._projected = [self._project(family, index, spoken) for index in range(len(levels))]
         self._heard = [(level, family.scale(index)) for index, level in enumerate(levels)]
         self._device = family.device
@@ -131,7 +132,6 @@ def voices(regions: int, loras: Sequence[LoadedLora]) -> list[tuple[LoadedLora, 
     return [tuple(one for one in loras if one.region in (None, index)) for index in (None, *range(regions))]
 
 
-def truncated(encoded: Any) -> tuple[str, ...]:
-    """Prompts that were longer than their encoders read, of a batch or of a list of encoded ones."""
-    each = encoded if isinstance(encoded, list) else [encoded]
-    return tuple(dict.fromkeys(text for one in each for text in one.truncated))
+def readings(encoded: Any) -> tuple[Reading, ...]:
+    """How the encoders read prompts: those of a batch, or of a list of encoded ones."""
+    return encoded.readings if hasattr(encoded, "readings") else tuple(prompt.reading for prompt in encoded)

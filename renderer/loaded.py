@@ -24,6 +24,7 @@ from .lora import LoadedLora, load_lora, worn
 from .masks import acting, owners, shares, with_scene
 from .memory import Places
 from .picture import open_image
+from .reading import warnings_of
 from .registry import Checkpoint
 from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
@@ -88,19 +89,42 @@ class Loaded:
                 ):  # fmt: skip
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
+        self._finite(request, at.latents, "what the denoising made")
         return at.latents, tuple(self._said(request, plan, listening, loras, cached, at.total))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
-        """Latents (1, channels, h, w) → RGB picture."""
+        """Latents (1, channels, h, w) → RGB picture. Raises RenderError if what comes out are no numbers."""
         with torch.inference_mode(), self._working(request, "vae"):
-            return self.family.decode(latents, tiled="tiling" in request.save)
+            pixels = self.family.pixels(latents, tiled="tiling" in request.save)
+            self._finite(request, pixels, "what the decoder (VAE) made of the latents", self.family.pipe.vae.dtype)
+            return self.family.picture(pixels)
+
+    def _finite(self, request: RenderRequest, values: Tensor, what: str, dtype: torch.dtype | None = None) -> None:
+        """Raises RenderError if there are values which are NaN or infinite: no picture can be made of them."""
+        if torch.isfinite(values).all():
+            return
+        decoding, causes = dtype is not None, []
+        if (dtype or self.family.dtype) == torch.float16:
+            causes.append("float16, in which large numbers overflow: try --device cpu, or a GPU that has bfloat16")
+        if request.loras and not decoding:
+            files = ", ".join(lora.file.path for lora in request.loras)
+            causes.append(f"a LoRA: try it weaker, or the picture without {files}")
+        if request.controls and not decoding:
+            causes.append("a ControlNet: try it weaker")
+        if {"int8", "fp8"} & set(request.save) and not decoding:
+            causes.append("weights held in 8 bits: leave that out of --save")
+        causes.append("damaged weights: get the model again")
+        raise RenderError(
+            f"no picture: {what} are not finite numbers (NaN or infinite). Likely causes: {'; '.join(causes)}"
+        )
 
     def _preview(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """A small picture: at most 32×32 latents are decoded."""
         side = max(latents.shape[-2:])
         if side > 32:
             latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
-        return self.decode(request, latents)
+        with torch.inference_mode(), self._working(request, "vae"):
+            return self.family.decode(latents, tiled="tiling" in request.save)
 
     def _working(
         self, request: RenderRequest, *parts: str, controls: Sequence[nn.Module] = ()
@@ -140,7 +164,7 @@ class Loaded:
         cached: StepCache | None, steps: int,
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
-        said = [f"the text encoders read only the beginning of {text[:60]!r}…" for text in listening.truncated]
+        said = warnings_of(listening.readings)
         negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict
 from .stepcache import through
 
 
@@ -35,7 +35,7 @@ class PixArt(CrossFamily):
             text, do_classifier_free_guidance=False, device=self.device, max_sequence_length=self.longest
         )
         heard = states[0, mask[0].bool()].to(self.dtype)
-        return Encoded(heard, truncated=too_long(text, [(self.pipe.tokenizer, self.longest)]))
+        return Encoded(heard, reading=self.reading(text, text_encoder=self.longest))
 
     def text_states(self, encoded: Any) -> list[Tensor]:
         return [self.model.caption_projection(one.states) for one in encoded]

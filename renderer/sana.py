@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict
 from .pixart import unpatched
 from .schedules import Flow, Schedule
 from .stepcache import through
@@ -40,7 +40,7 @@ class Sana(CrossFamily):
             complex_human_instruction=None,
         )  # fmt: skip
         heard = states[0, mask[0].bool()].to(self.dtype)
-        return Encoded(heard, truncated=too_long(text, [(self.pipe.tokenizer, LONGEST)]))
+        return Encoded(heard, reading=self.reading(text, text_encoder=LONGEST))
 
     def text_states(self, encoded: Any) -> list[Tensor]:
         return [self.model.caption_norm(self.model.caption_projection(one.states)) for one in encoded]

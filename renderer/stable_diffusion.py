@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict, too_long
+from .family import Asked, CrossFamily, Encoded, Predict
+from .reading import Reading
 
 
 class LayerAttention(RegionAttention):
@@ -52,10 +53,11 @@ class StableDiffusion(CrossFamily):
 
     def encode(self, text: str) -> Encoded:
         states, _ = self.pipe.encode_prompt(text, self.device, 1, False)
-        return Encoded(states[0].to(self.dtype), truncated=self._too_long(text))
+        return Encoded(states[0].to(self.dtype), reading=self._reading(text))
 
-    def _too_long(self, text: str) -> tuple[str, ...]:
-        return too_long(text, [(self.pipe.tokenizer, self.pipe.tokenizer.model_max_length)])
+    def _reading(self, text: str) -> Reading:
+        limit = self.pipe.tokenizer.model_max_length
+        return self.reading(text, **dict.fromkeys(self.encoders, limit))
 
     def layer(self, index: int) -> Any:
         return self.layers[index]
@@ -85,7 +87,7 @@ class StableDiffusionXL(StableDiffusion):
         states, _, pooled, _ = self.pipe.encode_prompt(text, device=self.device, do_classifier_free_guidance=False)
         if not text and self.pipe.config.force_zeros_for_empty_prompt:
             states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
-        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), truncated=self._too_long(text))
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), self._reading(text))
 
     def tone(self, whole: Any) -> Tensor:
         """Pooled embeddings (2, channels): the negative's and the scene's."""

@@ -6,7 +6,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from .family import Asked, Encoded, Family, Predict, too_long
+from .family import Asked, Encoded, Family, Predict
 from .joint import JointAttention, JointListening
 from .schedules import Flow, Schedule
 
@@ -34,9 +34,9 @@ class StableDiffusion3(Family):
         states, _, pooled, _ = self.pipe.encode_prompt(
             text, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=LONGEST
         )
-        limits = [(self.pipe.tokenizer, self.pipe.tokenizer.model_max_length)]
-        limits += [(self.pipe.tokenizer_3, LONGEST)] if self.pipe.tokenizer_3 is not None else []
-        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), too_long(text, limits))
+        clip = self.pipe.tokenizer.model_max_length
+        reading = self.reading(text, text_encoder=clip, text_encoder_2=clip, text_encoder_3=LONGEST)
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading)
 
     def listening(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()

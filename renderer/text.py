@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .family import Family
+from .reading import Reading, encoder_name, read
 
 # Encoded prompts kept per loaded model. One takes 0.16 MB in the pocket checkpoint, 1.2 MB in Hunyuan-DiT and at most
 # 4.2 MB in FLUX (512 T5 tokens of 4096 channels, half precision): 270 MB of the GPU's memory in all.
@@ -29,7 +30,7 @@ class TextStates:
     t5: Tensor
     t5_mask: Tensor
     said: Callable[[], Tensor]
-    truncated: tuple[str, ...]  # prompts that were longer than both encoders read
+    readings: tuple[Reading, ...] = ()
 
     @property
     def heard(self) -> Tensor:
@@ -43,7 +44,7 @@ def joined(each: Sequence[TextStates]) -> TextStates:
     states = {name: torch.cat([getattr(one, name) for one in each]) for name in names}
     return TextStates(
         **states, said=lambda: torch.cat([one.heard for one in each]),
-        truncated=tuple(dict.fromkeys(text for one in each for text in one.truncated)),
+        readings=tuple(reading for one in each for reading in one.readings),
     )  # fmt: skip
 
 
@@ -92,13 +93,13 @@ class Prompts:
 def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
     """Encodes a text with both encoders of a HunyuanDiTPipeline, each padded to the transformer's text length."""
     config = pipe.transformer.config
-    states, masks, overlong = [], [], []
+    states, masks, encoders = [], [], []
     for tokenizer, encoder, length in (
         (pipe.tokenizer, pipe.text_encoder, config.text_len),
         (pipe.tokenizer_2, pipe.text_encoder_2, config.text_len_t5),
     ):
         tokens = tokenizer([text], padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-        overlong.append(len(tokenizer(text, truncation=False)["input_ids"]) > length)
+        encoders.append((encoder_name(encoder), tokenizer, length))
         mask = tokens.attention_mask.to(encoder.device)
         with torch.inference_mode():
             hidden = encoder(tokens.input_ids.to(encoder.device), attention_mask=mask)[0]
@@ -111,7 +112,7 @@ def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
         with torch.inference_mode():
             return heard(pipe.transformer, **own)
 
-    return TextStates(**own, said=said, truncated=(text,) if all(overlong) else ())
+    return TextStates(**own, said=said, readings=(read(text, encoders),))
 
 
 def heard(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:

@@ -1,0 +1,135 @@
+"""What text encoders do not read of a prompt: what lies beyond their limits, and words that their tokenizers lack."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# What encoders are called, by the model type of their configuration.
+NAMES = {
+    "bert": "BERT", "clip_text_model": "CLIP", "gemma": "Gemma", "gemma2": "Gemma 2", "mt5": "mT5", "t5": "T5",
+    "umt5": "UMT5",
+}  # fmt: skip
+QUOTED = 60  # characters of a prompt, or of what was cut from it, that a warning quotes
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An encoder that reads `limit` tokens, and the end of the prompt, which it does not read."""
+
+    encoder: str
+    limit: int
+    rest: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One prompt as its encoders, the readers, read it. unknown: pairs of an encoder and a word that it lacks."""
+
+    text: str
+    readers: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+
+
+def encoder_name(encoder: Any) -> str:
+    """What a text encoder of transformers is called."""
+    kind = str(encoder.config.model_type)
+    return NAMES.get(kind, kind)
+
+
+def read(text: str, encoders: Sequence[tuple[str, Any, int]]) -> Reading:
+    """How each encoder, (name, tokenizer, limit in tokens with the special ones), reads a prompt."""
+    cuts, unknown = [], []
+    for name, tokenizer, limit in encoders:
+        rest, words = _unread(text, tokenizer, limit)
+        if rest:
+            cuts.append(Cut(name, limit, rest))
+        unknown += [(name, word) for word in words]
+    readers = dict.fromkeys(name for name, _, _ in encoders)
+    return Reading(text, tuple(readers), tuple(dict.fromkeys(cuts)), tuple(dict.fromkeys(unknown)))
+
+
+def _unread(text: str, tokenizer: Any, limit: int) -> tuple[str, list[str]]:
+    """The end of a text that no token is left for, and the words before it that the vocabulary lacks."""
+    if not tokenizer.is_fast:  # these do not tell which characters a token stands for
+        return _unread_by_words(text, tokenizer, limit)
+    tokens = tokenizer(
+        text, truncation=False, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
+    )
+    ids, spans, special = tokens["input_ids"], tokens["offset_mapping"], tokens["special_tokens_mask"]
+    content = [span for span, added in zip(spans, special, strict=True) if not added]
+    end = len(text)
+    if len(ids) > limit:
+        end = content[max(0, limit - sum(special))][0]
+        while 0 < end and text[end - 1 : end + 1].isalnum() and text[end - 1 : end + 1].isascii():
+            end -= 1  # a word of which the beginning was read is quoted whole
+    own = [
+        (token, *span)
+        for token, piece, span, added in zip(ids, tokenizer.convert_ids_to_tokens(ids), spans, special, strict=True)
+        if not added and piece != "▁"  # SentencePiece's space, which is given the span of the letter after it
+    ]
+    times = Counter((start, stop) for _, start, stop in own)
+    lacking = [True] * len(text)
+    for token, start, stop in own:
+        in_bytes = stop - start == 1 and times[start, stop] > 1  # one character, spelled out byte by byte
+        if token != tokenizer.unk_token_id and not in_bytes:
+            lacking[start:stop] = [False] * (stop - start)
+    return text[end:].strip(), _words(text[:end], lacking)
+
+
+def _words(text: str, lacking: Sequence[bool]) -> list[str]:
+    """The runs of characters that are lacking and say something; lone punctuation does not."""
+    marked = "".join(char if lacks and not char.isspace() else "\0" for char, lacks in zip(text, lacking))
+    return [
+        run for run in marked.split("\0") if any(char.isalnum() or unicodedata.category(char) == "So" for char in run)
+    ]
+
+
+def _unread_by_words(text: str, tokenizer: Any, limit: int) -> tuple[str, list[str]]:
+    """As `_unread`, word by word."""
+    words, read_until = text.split(), len(text.split())
+    while read_until and len(tokenizer(" ".join(words[:read_until]), truncation=False)["input_ids"]) > limit:
+        read_until -= 1
+    unknown = [word for word in words[:read_until] if tokenizer.unk_token_id in tokenizer(word)["input_ids"]]
+    return " ".join(words[read_until:]), unknown
+
+
+def warnings_of(readings: Iterable[Reading]) -> list[str]:
+    """What a render says of the prompts that it was given: a line for each that was cut, and one for unknown words."""
+    readings = list(dict.fromkeys(readings))
+    out = [_cut(reading) for reading in readings if reading.cuts]
+    lacking: dict[str, dict[str, None]] = {}
+    for reading in readings:
+        for name, word in reading.unknown:
+            lacking.setdefault(word, {})[name] = None
+    by_encoders: dict[tuple[str, ...], list[str]] = {}
+    for word, names in lacking.items():
+        by_encoders.setdefault(tuple(names), []).append(word)
+    for names, words in by_encoders.items():
+        know = "does" if len(names) == 1 else "do"
+        quoted = ", ".join(repr(word[:QUOTED]) for word in words[:12]) + (", …" if len(words) > 12 else "")
+        out.append(
+            f"{_listed(names)} {know} not know {quoted}: the picture is drawn as if that were not there; "
+            "say it in words that this model knows"
+        )
+    return out
+
+
+def _cut(reading: Reading) -> str:
+    by_rest: dict[tuple[int, str], list[str]] = {}
+    for cut in reading.cuts:
+        by_rest.setdefault((cut.limit, cut.rest), []).append(cut.encoder)
+    parts = []
+    for (limit, rest), names in by_rest.items():
+        last = rest if len(rest) <= QUOTED else f"{rest[:QUOTED]}…"
+        parts.append(f"{_listed(names)}, with {limit} tokens, not {last!r}")
+    others = [name for name in reading.readers if name not in {cut.encoder for cut in reading.cuts}]
+    whole = f" ({_listed(others)} {'reads' if len(others) == 1 else 'read'} all of it)" if others else ""
+    text = reading.text if len(reading.text) <= QUOTED else f"{reading.text[:QUOTED]}…"
+    return f"only the beginning of {text!r} is read: {'; '.join(parts)}{whole}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
