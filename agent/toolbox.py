@@ -10,19 +10,25 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from PIL import Image
 
+from ..prompts.messages import Heard
 from ..prompts.scene import Critique, ScenePlan
 from ..renderer.models import devices
+from ..renderer.picture import write
 from ..renderer.pipeline import Renderer
 from ..renderer.request import OnStep
-from ..tools.contract import PaintOrder
+from ..tools.contract import REPORT, PaintOrder, Report, limited
+from ..tools.requested_change import Reader
 from ..tools.studio import Studio, Work
 from ..tools.studio_tools import (
+    add_region,
     cancel_picture,
+    change_picture,
     critique_picture,
     edit_region,
     get_picture,
     paint_picture,
     plan_picture,
+    remove_region,
     render_picture,
 )
 from ..tools.works import renderer_works
@@ -48,12 +54,30 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
 
 def tools_of(studio: Studio, agent: Agent) -> list[BaseTool]:
     """Every tool of a studio; the agent's planner and critic answer what a renderer cannot."""
-
-    return [
+    tools = [
         plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
-        render_picture(studio), edit_region(studio), critique_picture(studio, critique_of(agent)), get_picture(studio),
+        render_picture(studio), edit_region(studio), add_region(studio), remove_region(studio),
+        change_picture(studio, reader_of(agent)), critique_picture(studio, critique_of(agent)), get_picture(studio),
         cancel_picture(studio), paint_picture(studio),
     ]  # fmt: skip
+    return [_of_this_server(tool, studio, agent) for tool in tools]
+
+
+def _of_this_server(tool: BaseTool, studio: Studio, agent: Agent) -> BaseTool:
+    """The tool, whose schema says what is drawn here."""
+    schema: Any = limited(tool.args_schema, largest=studio.largest, usual=agent.size)  # type: ignore[arg-type]
+    return tool.model_copy(update={"args_schema": schema})
+
+
+def reader_of(agent: Agent) -> Reader:
+    """What understands a change of a picture that is asked for in words, as the chat does; loaded on first use."""
+
+    def read(message: str, plan: ScenePlan) -> Heard:
+        from .listener import Shown, listener_for
+
+        return listener_for(agent).hear(message, Shown(plan=plan))
+
+    return read
 
 
 def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
@@ -105,6 +129,8 @@ def paint_work(agent: Agent, renderer: Renderer) -> Work:
                         pass
                 raise
             if isinstance(event, Finished):
+                best = event.painting.best
+                write(folder / REPORT, Report(critique=best.critique).model_dump_json().encode())
                 return event.painting.path.read_bytes()
         raise AssertionError("a run ends with Finished")
 

@@ -65,6 +65,12 @@ class LeveledPrompt(Contract):
         default="", description="colour, texture, material, light and detail, e.g. 'red, striped'"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_plain_text(cls, value: Any) -> Any:
+        """A prompt given as one text is its high level."""
+        return {"high_level": value} if isinstance(value, str) else value
+
     @property
     def text(self) -> str:
         """A thing's two levels as one prompt: 'red cat'. What follows a comma stands behind: 'red cat with spots'."""
@@ -79,21 +85,24 @@ class Region(Contract):
     box: Box = Field(description="where it is")
     prompt: LeveledPrompt = Field(description="what is there and what it looks like; nothing of the other regions")
     negative: Prompt = Field(default="", description="what must not appear in this region")
-    z_order: int = Field(default=0, ge=-100, le=100, description="where boxes overlap the higher one is seen")
+    z_order: int = Field(
+        default=0, ge=-100, le=100, description="normally 0; where boxes overlap the higher one is seen"
+    )
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's"
     )
     feather: Feather = optional(
-        0.0, description="soft edge: latent cells over which the region fades out beyond its box; 0: a sharp edge"
+        0.0, description="normally 0, a sharp edge; else latent cells over which the region fades out beyond its box"
     )
     strength: Share = optional(
-        1.0, description="share of the region's own prompt in what its place hears; the rest is the scene prompt's"
-    )
+        1.0, description="normally 1: its place hears the region's own prompt alone; less mixes in the scene prompt, "
+        "and at 0.5 the object may be missing"
+    )  # fmt: skip
     start: Share = optional(
-        0.0, description="share of the denoising steps before which its place hears the scene prompt"
+        0.0, description="normally 0; share of the denoising steps before which its place hears the scene prompt"
     )
     end: Share = optional(
-        1.0, description="share of the denoising steps from which on its place hears the scene prompt again"
+        1.0, description="normally 1; share of the denoising steps from which on its place hears the scene prompt again"
     )
 
     @model_validator(mode="after")

@@ -56,6 +56,9 @@ def arguments(finished: str) -> dict[str, dict[str, Any]]:
         "plan_picture": {"brief": "a red cat"},
         "render_picture": {"plan": PLAN, "steps": 2},
         "edit_region": {"id": finished, "region": "thing 1", "seed": 5},
+        "add_region": {"id": finished, "region": "moon", "prompt": "white moon", "box": PLAN["regions"][0]["box"]},
+        "remove_region": {"id": finished, "region": "thing 1"},
+        "change_picture": {"id": finished, "message": "swap the two"},
         "critique_picture": {"id": finished},
         "get_picture": {"id": finished},
         "cancel_picture": {"id": finished},
@@ -68,6 +71,8 @@ async def test_every_tool_answers_by_its_output_schema(address: str, finished: s
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         calls = arguments(finished)
         assert set(tools) == set(calls)
+        assert all(tool.annotations for tool in tools.values())
+        assert tools["get_picture"].annotations.read_only_hint and tools["cancel_picture"].annotations.destructive_hint
         for name, call in calls.items():
             answer = await client.call_tool(name, call)
             assert not answer.is_error and tools[name].output_schema, answer
@@ -94,7 +99,8 @@ async def test_a_picture_is_a_small_preview_and_a_link_to_the_whole(address: str
     assert Image.open(BytesIO(base64.b64decode(preview.data))).size == (48, 48)
     assert whole.blob not in answer.model_dump_json() and len(text.text) < 500
     assert link.uri in listed and template.uri_template == "picture://{id}"
-    assert answer.structured_content["path"] is None and "/" not in text.text  # no file of the server is named
+    assert answer.structured_content["path"] is None
+    assert "/" not in text.text and "None" not in text.text  # no file of the server is named
 
 
 async def test_progress_comes_with_every_step(address: str) -> None:

@@ -1,6 +1,7 @@
 """The tools in a LangChain agent: LangChain's own standard suites for tools, then what only these tools promise."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,10 +52,14 @@ def call(tool: BaseTool, **arguments: Any) -> ToolMessage:
     return message
 
 
+BOX = {"left": 0.25, "top": 0.25, "right": 0.75, "bottom": 0.75}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "plan_picture": {"brief": "a red cat"},
     "render_picture": {"plan": plan_of(2).model_dump(), "steps": 2},
     "edit_region": {"id": ..., "region": "thing 1", "prompt": {"high_level": "b", "low_level": "blue"}},
+    "add_region": {"id": ..., "region": "moon", "prompt": "white moon", "box": BOX},
+    "remove_region": {"id": ..., "region": "thing 1"},
+    "change_picture": {"id": ..., "message": "swap the two"},
     "critique_picture": {"id": ...},
     "get_picture": {"id": ...},
     "cancel_picture": {"id": ...},
@@ -115,6 +120,37 @@ def test_an_edit_changes_one_region_only(tools: dict[str, BaseTool], finished: s
     assert edited.id != finished and first == second
 
 
+def test_a_region_is_added_and_one_is_removed(tools: dict[str, BaseTool], finished: str) -> None:
+    more = call(tools["add_region"], id=finished, region="moon", prompt="white moon", box=BOX).artifact.plan
+    assert more.regions[:2] == plan_of(2).regions and more.regions[2].prompt.high_level == "white moon"
+    assert more.regions[2].z_order > max(region.z_order for region in more.regions[:2])
+    less = call(tools["remove_region"], id=finished, region="thing 0").artifact.plan
+    assert less.regions == plan_of(2).regions[1:]
+
+
+def test_words_change_a_picture_as_in_the_chat(tools: dict[str, BaseTool], finished: str) -> None:
+    swapped = call(tools["change_picture"], id=finished, message="swap the two").artifact.plan
+    assert [region.box for region in swapped.regions] == [region.box for region in reversed(plan_of(2).regions)]
+    left = call(tools["change_picture"], id=finished, message="remove thing 0").artifact.plan
+    assert [region.name for region in left.regions] == ["thing 1"]
+    again = call(tools["change_picture"], id=finished, message="try again").artifact
+    assert again.plan == plan_of(2) and again.seed != 0
+    for message, said in (("what is on the left?", "message:"), ("start over: a cat", "describes a new picture")):
+        refused = call(tools["change_picture"], id=finished, message=message)
+        assert refused.status == "error" and said in refused.content
+
+
+def test_objects_that_a_host_sends_as_text_are_understood(tools: dict[str, BaseTool], finished: str) -> None:
+    plan = plan_of(2).model_dump_json()
+    assert call(tools["render_picture"], plan=plan, steps="2", seed="null").artifact.plan == plan_of(2)
+    edited = call(tools["edit_region"], id=finished, region="thing 1", prompt="a blue dog", box=json.dumps(BOX))
+    assert edited.artifact.plan.region("thing 1").prompt.text == "a blue dog"
+    packed = json.dumps({"high_level": "dog", "low_level": "blue"})
+    edited = call(tools["edit_region"], id=finished, region="thing 1", prompt=packed)
+    assert edited.artifact.plan.region("thing 1").prompt.text == "blue dog"
+    assert call(tools["render_picture"], plan="a red cat").status == "error"
+
+
 def test_an_edit_tells_the_scene_what_is_there_now(tools: dict[str, BaseTool]) -> None:
     plan = listed_plan().model_copy(update={"width": 96, "height": 96}).model_dump()
     drawn_plan = call(tools["render_picture"], plan=plan, steps=1).artifact
@@ -140,7 +176,7 @@ def test_what_the_model_got_wrong_it_is_told_in_one_line(tools: dict[str, BaseTo
         "no picture '" + "0" * 32: ("get_picture", {"id": "0" * 32}),
         "id: String should match pattern": ("get_picture", {"id": "../../etc/passwd"}),
         "plan.regions: Field required": ("render_picture", {"plan": {"scene": {"high_level": "x"}}}),
-        "2048×2048 pixels are too many": ("render_picture", {"plan": large_plan()}),
+        "plan.width: Input should be less than or equal to 256": ("render_picture", {"plan": large_plan()}),
         "width: Input should be a multiple of 16": ("plan_picture", {"brief": "a cat", "width": 100}),
     }
     for said, (name, arguments) in wrong.items():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,67 @@ def assert_strict(schema: Any) -> None:
             assert_strict(value)
 
 
-def test_openai_and_anthropic_schemas_hold_under_strict_mode(schemas: dict[str, list[dict[str, Any]]]) -> None:
+def test_openai_schemas_hold_under_strict_mode(schemas: dict[str, list[dict[str, Any]]]) -> None:
     for tool in schemas["openai"]:
         assert tool["type"] == "function" and tool["function"]["strict"] is True
         assert_strict(tool["function"]["parameters"])
-    for tool in schemas["anthropic"]:
-        assert tool["strict"] is True
-        assert_strict(tool["input_schema"])
+
+
+def objects_in(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema within a schema; names of properties and definitions are no keywords."""
+    yield schema
+    for part in [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]:
+        yield from objects_in(part)
+    for part in [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]:
+        yield from objects_in(part)
+
+
+def test_anthropic_schemas_keep_its_published_rules(schemas: dict[str, list[dict[str, Any]]]) -> None:
+    """Of one request: at most 20 strict tools, 24 parameters that may be left out, 16 of several types; no limits on
+    numbers, lengths and lists but a least length of 0 or 1; closed objects; references within the schema alone."""
+    taken = {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "$ref", "$defs",
+             "description", "pattern", "minItems"}  # fmt: skip
+    tools = schemas["anthropic"]
+    parts = [part for tool in tools for part in objects_in(tool["input_schema"])]
+    assert len(tools) <= 20 and all(tool["strict"] is True for tool in tools)
+    assert set().union(*parts) <= taken and all(part.get("minItems", 0) <= 1 for part in parts)
+    assert not any("anyOf" in part or isinstance(part.get("type"), list) for part in parts)
+    closed = [part for part in parts if part.get("type") == "object"]
+    assert all(part["additionalProperties"] is False for part in closed)
+    assert sum(len(part["properties"]) - len(part["required"]) for part in closed) <= 24
+    assert all(set(part) == {"$ref"} for part in parts if "$ref" in part)
+
+
+def test_what_is_normal_is_said_where_a_strict_form_wants_a_value(schemas: dict[str, list[dict[str, Any]]]) -> None:
+    for form in ("openai", "anthropic"):
+        render = next(tool for tool in schemas[form] if tool.get("name", "") == "render_picture" or "function" in tool
+                      and tool["function"]["name"] == "render_picture")  # fmt: skip
+        parameters = render["input_schema"] if form == "anthropic" else render["function"]["parameters"]
+        region = parameters["$defs"]["Region"]["properties"]
+        for name, normal in {"strength": 1, "feather": 0, "start": 0, "end": 1, "z_order": 0}.items():
+            assert f"normally {normal}" in region[name]["description"], (form, name)
+
+
+def test_the_schema_says_how_large_a_picture_may_be_here(schemas: dict[str, list[dict[str, Any]]]) -> None:
+    tools = {tool["name"]: tool["inputSchema"] for tool in schemas["mcp"]}
+    sides = [tools["render_picture"]["$defs"]["ScenePlan"]["properties"]["width"]]
+    sides += [tools[name]["properties"]["height"]["anyOf"][0] for name in ("plan_picture", "paint_picture")]
+    assert [side["maximum"] for side in sides] == [256] * 3 and sides[0]["default"] == 128
+    said = json.dumps(schemas["anthropic"])
+    assert "at most 256" in said and "at most 2048" not in said
+
+
+def test_a_prompt_may_be_a_text(schemas: dict[str, list[dict[str, Any]]]) -> None:
+    tools = {tool["name"]: tool["inputSchema"] for tool in schemas["mcp"]}
+    for name in ("edit_region", "add_region"):
+        validate("a small moon", {"$defs": tools[name]["$defs"]} | tools[name]["properties"]["prompt"])
+
+
+def test_hints_say_what_a_call_does(schemas: dict[str, list[dict[str, Any]]]) -> None:
+    hints = {tool["name"]: tool["annotations"] for tool in schemas["mcp"]}
+    reads = {name for name, one in hints.items() if one["readOnlyHint"]}
+    assert reads == {"plan_picture", "critique_picture", "get_picture"}
+    assert [name for name, one in hints.items() if one.get("destructiveHint")] == ["cancel_picture"]
 
 
 def test_what_a_strict_model_sends_is_understood(schemas: dict[str, list[dict[str, Any]]]) -> None:

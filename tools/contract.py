@@ -1,10 +1,11 @@
 """What callers ask for and what they get: the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from ..prompts.scene import MAX_BRIEF, Box, Contract, LeveledPrompt, Prompt, Revision, ScenePlan
+from ..prompts.outside_json import parse_json
+from ..prompts.scene import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan
 from ..prompts.wording import followed
 from ..renderer.picture import read_note, read_request
 from ..renderer.request import RenderRequest
@@ -23,9 +24,39 @@ PictureId = Annotated[
 Wait = Annotated[
     bool, Field(description="true: come back with the picture if it is soon done; false: at once, with its id")
 ]
+LeveledWords = Annotated[
+    LeveledPrompt, BeforeValidator(lambda value: value, json_schema_input_type=LeveledPrompt | Prompt)
+]  # the contract itself reads a plain text as the high level; here the schema says so
 
 
-class RenderOrder(Contract):
+class Arguments(Contract):
+    """What a call may carry. Some hosts send an object, a list or a null as its JSON text; it is read as what it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpacked(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        packed = {name for name, field in cls.model_fields.items() if not _is_text(field.annotation)}
+        return {name: _from_json(value) if name in packed else value for name, value in values.items()}
+
+
+def _is_text(annotation: Any) -> bool:
+    """Whether a field's type takes free text."""
+    return annotation is str or any(_is_text(part) for part in get_args(annotation))
+
+
+def _from_json(value: Any) -> Any:
+    """What a text says in JSON if that is an object, a list or null; else the value itself."""
+    if not isinstance(value, str) or not value.strip().startswith(("{", "[", "null")):
+        return value
+    try:
+        return parse_json(value)
+    except ValueError:
+        return value
+
+
+class RenderOrder(Arguments):
     """A plan to draw."""
 
     plan: ScenePlan = Field(description="what is where: the scene and its regions")
@@ -34,7 +65,7 @@ class RenderOrder(Contract):
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the server's")
 
 
-class PaintOrder(Contract):
+class PaintOrder(Arguments):
     """A brief to paint: planned, drawn, criticised and mended."""
 
     brief: Brief
@@ -54,7 +85,7 @@ class EditOrder(Contract):
     base: PictureId | None = None
 
 
-class PlanArguments(Contract):
+class PlanArguments(Arguments):
     brief: Brief
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
@@ -68,10 +99,12 @@ class PaintArguments(PaintOrder):
     wait: Wait = True
 
 
-class EditArguments(Contract):
+class EditArguments(Arguments):
     id: PictureId
     region: str = Field(min_length=1, max_length=60, description="name of the region to change, as in the plan")
-    prompt: LeveledPrompt | None = Field(default=None, description="what is to be there; null: as it was")
+    prompt: LeveledWords | None = Field(
+        default=None, description="what is to be there, as a text or in two levels; null: as it was"
+    )
     box: Box | None = Field(default=None, description="new place of the region; null: where it was")
     negative: Prompt | None = Field(default=None, description="what must not appear in the region; null: as it was")
     seed: Seed | None = Field(default=None, description="new noise for the region; null: as it was")
@@ -79,7 +112,32 @@ class EditArguments(Contract):
     wait: Wait = True
 
 
-class PictureArguments(Contract):
+class AddArguments(Arguments):
+    id: PictureId
+    region: str = Field(min_length=1, max_length=60, description="short unique name of the new region, e.g. 'moon'")
+    prompt: LeveledWords = Field(
+        description="what is there and what it looks like, as a text or in two levels, e.g. 'a small white moon'"
+    )
+    box: Box = Field(description="where it is; it is drawn over what is there")
+    wait: Wait = True
+
+
+class RemoveArguments(Arguments):
+    id: PictureId
+    region: str = Field(min_length=1, max_length=60, description="name of the region to take away, as in the plan")
+    wait: Wait = True
+
+
+class ChangeArguments(Arguments):
+    id: PictureId
+    message: Brief = Field(
+        description="what is to change, in a person's words: 'make the cat orange', 'add a moon at the top', 'same but "
+        "at night', 'remove the dog'"
+    )
+    wait: Wait = True
+
+
+class PictureArguments(Arguments):
     id: PictureId
 
 
@@ -100,7 +158,28 @@ class Picture(Contract):
     preview: str | None = Field(default=None, description="where a small PNG of it is")
     seed: int | None = Field(default=None, description="seed of the noise")
     plan: ScenePlan | None = Field(default=None, description="what was drawn where")
+    critique: Critique | None = Field(
+        default=None, description="what the critic saw in each region of a painted picture; null: nobody judged it"
+    )
     warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
+
+
+class Report(Contract):
+    """What is known of a finished picture besides the PNG: beside it in the folder of its work."""
+
+    critique: Critique | None = None
+    warnings: tuple[str, ...] = ()
+
+
+REPORT = "report.json"  # in the folder of a work
+
+
+def read_report(studio: Studio, job: Job) -> Report:
+    """What a work left beside its picture; an empty report if it left none, or one that cannot be read."""
+    try:
+        return Report.model_validate_json((studio.folder / "runs" / job.id / REPORT).read_bytes())
+    except (OSError, ValueError):
+        return Report()
 
 
 def picture(studio: Studio, job: Job) -> Picture:
@@ -108,20 +187,27 @@ def picture(studio: Studio, job: Job) -> Picture:
     known = {"id": job.id, "status": job.status, "step": job.step, "steps": job.steps, "error": job.error}
     known["uri"] = f"picture://{job.id}"
     if job.status == "done":
-        path = studio.file(job)
+        path, report = studio.file(job), read_report(studio, job)
         request, warnings = read_note(path)
-        known |= {"path": str(path), "preview": str(studio.file(job, "small")), "warnings": warnings}
-        known |= {"seed": request.seed, "plan": request.edited_plan}
+        known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
+        known |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
+        known["warnings"] = tuple(dict.fromkeys([*report.warnings, *warnings]))
     return Picture.model_validate(known)
 
 
 def told(one: Picture) -> str:
     """A picture in a sentence, for a model that reads text."""
     if one.status == "done" and one.plan:
-        regions = ", ".join(f"{region.name} ({region.prompt.text})" for region in one.plan.regions)
+        scores = {region.name: region for region in one.critique.regions} if one.critique else {}
+        regions = []
+        for region in one.plan.regions:
+            judged = scores.get(region.name)
+            score = "" if judged is None else ", not judged" if judged.score is None else f", score {judged.score:.2f}"
+            regions.append(f"{region.name} ({region.prompt.text}{score})")
         size = f"{one.plan.width}×{one.plan.height}"
-        said = f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {regions}. File: {one.path}"
-        return " ".join([said, *(f"Note: {warning}." for warning in one.warnings)])
+        said = [f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {', '.join(regions)}."]
+        said += [f"File: {one.path}"] if one.path else []  # whoever is elsewhere gets a link
+        return " ".join([*said, *(f"Note: {warning}." for warning in one.warnings)])
     if one.status in ("queued", "running"):
         where = f"step {one.step} of {one.steps}" if one.steps else one.status
         return f"Picture {one.id} is not done yet: {where}. Ask get_picture for it."
@@ -172,3 +258,22 @@ def check_size(studio: Studio, width: int | None, height: int | None) -> None:
     """Raises ValueError if a picture is larger than this studio draws."""
     if max(width or 0, height or 0) > studio.largest:
         raise ValueError(f"{width}×{height} pixels are too many: at most {studio.largest} a side are drawn here")
+
+
+def limited(schema: type[Arguments], *, largest: int, usual: int) -> type[Arguments]:
+    """Arguments whose schema says how large a picture may be here, and how large it normally is, in pixels a side."""
+
+    def side(name: str) -> dict[str, Any]:
+        about = f"picture {name} in pixels; normally {usual}"
+        return {"ge": 64, "le": largest, "multiple_of": 16, "description": about}
+
+    sides = ("width", "height")
+    fields: dict[str, Any] = {
+        name: (int | None, Field(default=None, **side(name))) for name in sides if name in schema.model_fields
+    }
+    if "plan" in schema.model_fields:
+        base = max(64, min(usual, largest) // 16 * 16)
+        sized: dict[str, Any] = {name: (int, Field(default=base, **side(name))) for name in sides}
+        plan = create_model("ScenePlan", __base__=ScenePlan, __doc__=ScenePlan.__doc__, **sized)
+        fields["plan"] = (plan, schema.model_fields["plan"])
+    return create_model(schema.__name__, __base__=schema, __doc__=schema.__doc__, **fields) if fields else schema

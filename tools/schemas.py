@@ -8,6 +8,12 @@ from openai import pydantic_function_tool
 
 # What OpenAI's strict mode does not take; pydantic checks these when the call arrives.
 LOOSE = ("default", "minLength", "maxLength", "title")
+# What Anthropic's strict mode refuses. A limit is said in the description instead.
+LIMITS = {
+    "minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of", "minLength": "characters at least", "maxLength": "characters at most",
+    "maxItems": "entries at most",
+}  # fmt: skip
 
 
 def openai_schema(tool: BaseTool) -> dict[str, Any]:
@@ -18,17 +24,22 @@ def openai_schema(tool: BaseTool) -> dict[str, Any]:
 
 
 def anthropic_schema(tool: BaseTool) -> dict[str, Any]:
-    """A tool of Anthropic's messages API, strict as well."""
-    parameters = openai_schema(tool)["function"]["parameters"]
+    """A tool of Anthropic's messages API, strict as well.
+
+    Its rules differ: no limits on numbers, lengths and lists, and in one request at most 16 parameters of several types
+    and 24 that may be left out. So what may be null is left out instead, and a prompt has its two levels.
+    """
+    schema = _model(tool).model_json_schema()
+    parameters = _limits_as_words(schema, schema.get("$defs", {}))
     return {"name": tool.name, "description": tool.description, "strict": True, "input_schema": parameters}
 
 
 def mcp_schema(tool: BaseTool) -> dict[str, Any]:
-    """A tool of the Model Context Protocol, with the schema of what it answers."""
+    """A tool of the Model Context Protocol, with the schema of what it answers and hints at what a call does."""
     metadata: Mapping[str, Any] = tool.metadata or {}
     return {
         "name": tool.name, "description": tool.description, "inputSchema": _model(tool).model_json_schema(),
-        "outputSchema": metadata["output_schema"],
+        "outputSchema": metadata["output_schema"], "annotations": metadata["hints"],
     }  # fmt: skip
 
 
@@ -50,3 +61,35 @@ def _strict(schema: Any, *, names: bool = False) -> Any:
             if names or key not in LOOSE
         }
     return [_strict(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def _limits_as_words(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A schema of pydantic's as Anthropic's strict mode takes it: of several types the first, limits in words, closed
+    objects of which only what may be null can be left out. A reference with a description of its own is written out."""
+    if "anyOf" in schema:
+        first = next(branch for branch in schema["anyOf"] if branch.get("type") != "null")
+        return _limits_as_words(first | {key: schema[key] for key in schema if key != "anyOf"}, definitions)
+    if "$ref" in schema and "description" in schema:
+        named = definitions[schema["$ref"].removeprefix("#/$defs/")]
+        return _limits_as_words(named | {"description": schema["description"]}, definitions)
+    limits = [f"{words} {schema[keyword]}" for keyword, words in LIMITS.items() if keyword in schema]
+    clean = {key: value for key, value in schema.items() if key not in (*LIMITS, "minItems", "default", "title")}
+    if "description" in clean:
+        text = clean["description"].replace("null:", "left out:")
+        clean["description"] = f"{text} ({', '.join(limits)})" if limits else text
+    if schema.get("minItems") == 1:  # no other least number is taken
+        clean["minItems"] = 1
+    for key in ("properties", "$defs"):
+        if key in clean:
+            clean[key] = {name: _limits_as_words(value, definitions) for name, value in clean[key].items()}
+    if "items" in clean:
+        clean["items"] = _limits_as_words(clean["items"], definitions)
+    if clean.get("type") == "object":
+        properties: dict[str, Any] = schema.get("properties", {})
+        clean["required"] = [name for name, value in properties.items() if not _may_be_null(value)]
+        clean["additionalProperties"] = False
+    return clean
+
+
+def _may_be_null(schema: dict[str, Any]) -> bool:
+    return any(branch.get("type") == "null" for branch in schema.get("anyOf", []))

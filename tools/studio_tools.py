@@ -7,7 +7,7 @@ is a LangChain custom event "progress". A drawing call that is cancelled ends it
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import RunnableConfig
@@ -16,15 +16,19 @@ from PIL import Image
 from pydantic import BaseModel
 
 from ..prompts.errors import DitpipeError, first_problem
-from ..prompts.scene import Critique, RegionChange, Revision, ScenePlan
+from ..prompts.scene import Critique, Region, RegionChange, Revision, ScenePlan
 from ..renderer.picture import open_image, read_request
 from .contract import (
+    AddArguments,
+    Arguments,
+    ChangeArguments,
     EditArguments,
     GetArguments,
     PaintArguments,
     Picture,
     PictureArguments,
     PlanArguments,
+    RemoveArguments,
     RenderArguments,
     check_size,
     order_edit,
@@ -32,9 +36,15 @@ from .contract import (
     told,
 )
 from .jobs import LOCAL, Job
+from .requested_change import Reader, order_change, understood_change
 from .studio import Studio
 
-Arguments = TypeVar("Arguments", bound=BaseModel)
+# What a host may tell its user before a call (hints of the Model Context Protocol).
+READS: dict[str, bool] = {"readOnlyHint": True, "openWorldHint": False}
+ADDS: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
+ENDS: dict[str, bool] = {
+    "readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": False,
+}  # fmt: skip
 
 
 def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], ScenePlan]) -> BaseTool:
@@ -70,7 +80,8 @@ def cancel_picture(studio: Studio) -> BaseTool:
         answer = picture(studio, studio.jobs.cancel(arguments.id, caller=caller))
         return told(answer), answer
 
-    return _tool("cancel_picture", "Stop drawing a picture that is not done yet.", PictureArguments, run, Picture)
+    says = "Stop drawing a picture that is not done yet."
+    return _tool("cancel_picture", says, PictureArguments, run, Picture, hints=ENDS)
 
 
 def render_picture(studio: Studio) -> BaseTool:
@@ -89,11 +100,66 @@ def edit_region(studio: Studio) -> BaseTool:
     def start(arguments: EditArguments, caller: str) -> Job:
         given = arguments.model_dump(include={"prompt", "box", "negative", "seed"})
         revision = Revision(changes=[RegionChange(name=arguments.region, **given)], scene=arguments.scene)
-        order = order_edit(studio, arguments.id, revision, caller=caller)
-        return studio.order("edit", order.model_dump(mode="json"), caller=caller)
+        return _order_edit(studio, arguments.id, revision, caller)
 
     says = "Change one region of a picture that is done and keep the rest as it is: a new picture."
     return _drawing(studio, "edit_region", says, EditArguments, start)
+
+
+def add_region(studio: Studio) -> BaseTool:
+    """Draws one more region into a picture; the result is a new picture."""
+
+    def start(arguments: AddArguments, caller: str) -> Job:
+        plan = _plan_of(studio, arguments.id, caller)
+        top = min(100, 1 + max(region.z_order for region in plan.regions))
+        new = Region(name=arguments.region, box=arguments.box, prompt=arguments.prompt, z_order=top)
+        return _order_edit(studio, arguments.id, Revision(added=[new]), caller)
+
+    says = "Add one region to a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(studio, "add_region", says, AddArguments, start)
+
+
+def remove_region(studio: Studio) -> BaseTool:
+    """Takes one region out of a picture; the result is a new picture."""
+
+    def start(arguments: RemoveArguments, caller: str) -> Job:
+        return _order_edit(studio, arguments.id, Revision(removed=[arguments.region]), caller)
+
+    says = "Take one region out of a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(studio, "remove_region", says, RemoveArguments, start)
+
+
+def change_picture(studio: Studio, read: Reader) -> BaseTool:
+    """Changes a picture as words say, read as the chat reads them; the result is a new picture."""
+
+    def start(arguments: ChangeArguments, caller: str) -> Job:
+        path = studio.file(_done(studio, arguments.id, caller))
+        request = read_request(path)
+        heard = understood_change(read, arguments.message, request.edited_plan, field="message")
+        work, order = order_change(
+            heard, request, lambda revision: order_edit(studio, arguments.id, revision, caller=caller)
+        )
+        return studio.order(work, order, caller=caller)
+
+    says = "Change a picture that is done as a sentence says, and keep the rest as it is: a new picture."
+    return _drawing(studio, "change_picture", says, ChangeArguments, start)
+
+
+def _done(studio: Studio, picture_id: str, caller: str) -> Job:
+    """A caller's finished picture. Raises UnknownPicture; ValueError if it is not done."""
+    job = studio.jobs.get(picture_id, caller=caller)
+    if job.status != "done":
+        raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be changed")
+    return job
+
+
+def _plan_of(studio: Studio, picture_id: str, caller: str) -> ScenePlan:
+    return read_request(studio.file(_done(studio, picture_id, caller))).edited_plan
+
+
+def _order_edit(studio: Studio, picture_id: str, revision: Revision, caller: str) -> Job:
+    order = order_edit(studio, picture_id, revision, caller=caller)
+    return studio.order("edit", order.model_dump(mode="json"), caller=caller)
 
 
 def paint_picture(studio: Studio) -> BaseTool:
@@ -114,7 +180,7 @@ def get_picture(studio: Studio) -> BaseTool:
         return studio.jobs.get(arguments.id, caller=caller)
 
     says = "Look at a picture by its id: how far it is, or where its file and preview are, and its plan."
-    return _drawing(studio, "get_picture", says, GetArguments, start, owns=False)
+    return _drawing(studio, "get_picture", says, GetArguments, start, owns=False, hints=READS)
 
 
 def _drawing(
@@ -125,6 +191,7 @@ def _drawing(
     start: Callable[[Any, str], Job],
     *,
     owns: bool = True,
+    hints: dict[str, bool] = ADDS,
 ) -> BaseTool:
     """A tool that waits for the job that `start` gives. `owns`: a call that is cancelled takes the job with it."""
 
@@ -164,7 +231,7 @@ def _drawing(
                 raise
             return answer(job)
 
-    return _structured(name, says, schema, run, arun, Picture)
+    return _structured(name, says, schema, run, arun, Picture, hints)
 
 
 def _tool(
@@ -173,6 +240,8 @@ def _tool(
     schema: type[Arguments],
     act: Callable[[Any, str], tuple[str, Any]],
     output: type[BaseModel],
+    *,
+    hints: dict[str, bool] = READS,
 ) -> BaseTool:
     """A tool that computes its answer at once."""
 
@@ -184,11 +253,11 @@ def _tool(
         with _plainly():
             return await asyncio.to_thread(act, schema(**arguments), _caller(config))
 
-    return _structured(name, says, schema, run, arun, output)
+    return _structured(name, says, schema, run, arun, output, hints)
 
 
 def _structured(
-    name: str, says: str, schema: type[BaseModel], run: Any, arun: Any, output: type[BaseModel]
+    name: str, says: str, schema: type[BaseModel], run: Any, arun: Any, output: type[BaseModel], hints: dict[str, bool]
 ) -> BaseTool:
     return StructuredTool.from_function(
         run,
@@ -199,7 +268,7 @@ def _structured(
         response_format="content_and_artifact",
         handle_tool_error=True,  # the model reads what is wrong and can mend it
         handle_validation_error=first_problem,
-        metadata={"output_schema": output.model_json_schema()},
+        metadata={"output_schema": output.model_json_schema(), "hints": hints},
     )
 
 
