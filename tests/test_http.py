@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from plans import plan_of
 from studios import expected, tiny_agent
 
-from ditpipe import Renderer, RenderRequest, RenderResult, Revision, ScenePlan
+from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.toolbox import critique_of, planned, studio_of
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
@@ -134,6 +134,7 @@ SHAPES = {
     "a corner": [(48, 0, 96, 48)],
     "a region of the plan": [(50, 0, 96, 96)],
     "a thin line": [(0, 50, 96, 53)],
+    "a pinhole": [(50, 50, 51, 51)],
 }
 
 
@@ -378,8 +379,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
-    mask, pinhole = Image.new("RGBA", (96, 96), "black"), BytesIO()
-    mask.putpixel((50, 50), (0, 0, 0, 0))
-    mask.save(pinhole, "PNG")
-    with pytest.raises(UnprocessableEntityError, match="the picture is failed: region 'edit 1' covers no latent token"):
-        client.images.edit(image=expected(tiny, plan_of(2)), mask=pinhole.getvalue(), prompt="a dog")
+    request = RenderRequest(plan=plan_of(2), model=tiny.model, depth=DepthSchedule(blocks=["scene"]))
+    picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
+    with pytest.raises(UnprocessableEntityError, match="the picture is failed: the depth schedule lists 1 blocks"):
+        client.images.edit(image=picture, mask=png(holes((50, 50, 51, 51))), prompt="a dog")
