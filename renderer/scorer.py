@@ -27,8 +27,8 @@ FOREIGN_COLOURS = frozenset(
 # an 'apple pie' is no apple. Participles may follow, too.
 FOLLOWERS = frozenset(
     "a about above across along alone among and are around as at behind below beneath beside between by during for "
-    "from has high in inside into is near next of off on or out outside over that the through to together towards under "
-    "underneath up upon which while who whose with within without".split()
+    "from has high in inside into is near next of off on or out outside over that the through to together towards "
+    "under underneath up upon which while who whose with within without".split()
 )
 
 TAKEN = "#"  # stands for a phrase that was read
