@@ -5,16 +5,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
 from PIL import Image
 
 from ..prompts.messages import Heard
 from ..prompts.scene import Critique, ScenePlan
-from ..renderer.models import devices
 from ..renderer.picture import write
-from ..renderer.pipeline import Renderer
 from ..renderer.request import OnStep
 from ..tools.contract import REPORT, PaintOrder, Report, limited
 from ..tools.requested_change import Reader
@@ -35,6 +33,9 @@ from ..tools.works import renderer_works
 from .painter import Agent
 from .rounds import Finished, Stepped
 
+if TYPE_CHECKING:
+    from ..renderer.pipeline import Renderer
+
 
 def picture_tools(**options: Any) -> list[BaseTool]:
     """The tools over a studio in the folder `out`, where pictures survive the process. Options are `Agent`'s."""
@@ -43,11 +44,19 @@ def picture_tools(**options: Any) -> list[BaseTool]:
 
 
 def studio_of(agent: Agent, **limits: Any) -> Studio:
-    """A studio under the agent's settings, one worker per device. `limits` are those of `Studio`."""
-    crew: dict[str, dict[str, Work]] = {}
-    for device in devices():
-        renderer = agent.renderer if not crew else Renderer(agent.model, device=device)
-        crew[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
+    """A studio under the agent's settings, one worker per device; torch is loaded when it opens. `limits` are those of
+    `Studio`."""
+
+    def crew() -> dict[str, dict[str, Work]]:
+        from ..renderer.models import devices
+        from ..renderer.pipeline import Renderer
+
+        works: dict[str, dict[str, Work]] = {}
+        for device in devices():
+            renderer = Renderer(agent.model, device=device) if works else agent.renderer
+            works[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
+        return works
+
     limits = {"largest": 2 * agent.checkpoint.size} | limits
     return Studio(agent.settings.out, crew, **limits)
 
@@ -98,7 +107,7 @@ def planned(agent: Agent, brief: str, width: int | None, height: int | None) -> 
     return agent.planner.plan(brief).model_copy(update=size)
 
 
-def paint_work(agent: Agent, renderer: Renderer) -> Work:
+def paint_work(agent: Agent, renderer: "Renderer") -> Work:
     """The agent itself as a work of a studio. A painting that was cut short goes on from its last finished node."""
 
     def paint(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:

@@ -15,8 +15,8 @@ from ditpipe.agent.run_folder import run_record
 from ditpipe.agent.sessions import Store
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json
-from ditpipe.renderer.registry import checkpoint
 from ditpipe.renderer.picture import read_note
+from ditpipe.renderer.registry import checkpoint
 
 DEEP = ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 900 + "1" + "}" * 900]
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from ..prompts.errors import DitpipeError
+from ..prompts.errors import DitpipeError, first_line
 from ..renderer.picture import write
 from ..renderer.request import OnStep, Step
 from .jobs import Job, Jobs
 
 Work = Callable[[dict[str, Any], Path, OnStep], bytes]
 """(order as JSON, a folder of its own, callback per step) → a PNG file's bytes. The same order gives the same bytes."""
+Crew = Mapping[str, Mapping[str, Work]]  # the works of each device
 
 POLL = 0.04  # seconds between two looks at the table
 SMALL = 128  # pixels: the longer side of a preview, at most
@@ -38,7 +40,8 @@ class Stopped(BaseException):
 class Studio:
     """A folder with a queue, its pictures and its workers.
 
-    `crew` names the works of each device. Any number of studios, in any number of processes, may share a folder: a
+    `crew` names the works of each device, or is a function that does so: whatever has to be loaded for that is loaded
+    in a thread, while the studio takes orders. Any number of studios, in any number of processes, may share a folder: a
     device's lock file lets one of them draw on it at a time. Nothing is drawn before the first order or `open()`.
     `patience`: seconds that a caller waits for a picture before it gets the handle. `largest`: pixels a side.
     """
@@ -46,7 +49,7 @@ class Studio:
     def __init__(
         self,
         folder: Path,
-        crew: Mapping[str, Mapping[str, Work]],
+        crew: Crew | Callable[[], Crew],
         *,
         patience: float = 45,
         largest: int = 2048,
@@ -54,22 +57,39 @@ class Studio:
         share: int = 64,
     ) -> None:
         """Raises RunError if the folder cannot be used."""
-        self.folder, self.crew, self.patience, self.largest = folder.absolute(), crew, patience, largest
+        self.folder, self._crew, self.patience, self.largest = folder.absolute(), crew, patience, largest
         self.jobs = Jobs(self.folder / "jobs.sqlite", capacity=capacity, share=share)
-        self._workers: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
+        self._fault = ""  # why there are no workers
         self._lock, self._ordered, self._closing = threading.Lock(), threading.Event(), threading.Event()
 
+    @cached_property
+    def crew(self) -> Crew:
+        """The works of each device, found out on first use."""
+        return self._crew() if callable(self._crew) else self._crew
+
     def open(self) -> None:
-        """Starts the workers, which first finish what an ended process left."""
+        """Has the workers started, which first finish what an ended process left; comes back at once."""
         with self._lock:
-            if not self._workers:
-                self._take_over()
-                self._workers = [
-                    threading.Thread(target=self._serve, args=[device], name=f"studio-{device}", daemon=True)
-                    for device in self.crew
-                ]
-                for worker in self._workers:
-                    worker.start()
+            if not self._threads:
+                self._start("studio", self._open)
+
+    def _start(self, name: str, work: Callable[..., None], *arguments: str) -> None:
+        thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _open(self) -> None:
+        """Starts one worker per device."""
+        try:
+            crew = self.crew
+            self._take_over()
+        except Exception as error:  # torch cannot be loaded, or the folder has become unreadable
+            log.exception("no worker could be started")
+            self._fault = f"nothing can be drawn here: {first_line(error)}"
+            return
+        for device in crew:
+            self._start(f"studio-{device}", self._serve, device)
 
     def _take_over(self) -> None:
         """Queues again what ended processes were drawing on devices that this studio does not have."""
@@ -84,11 +104,13 @@ class Studio:
     def close(self) -> None:
         """Stops within one step; the jobs that were running wait in the queue for whoever opens the folder next."""
         self._closing.set()
-        for worker in self._workers:
-            worker.join()
+        for thread in self._threads:  # the first one adds the others
+            thread.join()
 
     def order(self, work: str, asked: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
-        """Queues a picture; `previews` pictures are kept on the way. Raises QueueFull."""
+        """Queues a picture; `previews` pictures are kept on the way. Raises QueueFull; DitpipeError without workers."""
+        if self._fault:
+            raise DitpipeError(self._fault)
         job = self.jobs.add(work, asked, caller=caller, previews=previews)
         self.open()
         self._ordered.set()
