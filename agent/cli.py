@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..prompts.errors import DitpipeError, first_problem
@@ -46,6 +47,22 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Brief in, picture out, every region under control.",
 )  # fmt: skip
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"ditpipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None: ...
 
 
 @app.command()
@@ -252,19 +269,20 @@ def schema(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what is missing or slow on this machine; draws one picture and makes one plan to find out."""
+    """Say which parts are installed, how to get the others, and what is slow on this machine."""
     from .doctor import examine
 
-    with _busy("planning, drawing and judging, each twice", as_json):
+    with _busy("planning, drawing and judging", as_json):
         findings = examine()
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
         table = Table("", "", "", box=None, show_header=False)
         for one in findings:
-            table.add_row(one.name, {True: "[green]ok", False: "[red]missing"}[one.ok], one.detail)
+            state = "[green]ok" if one.ok else "[red]missing" if one.needed else "[yellow]not here"
+            table.add_row(one.name, state, escape(one.detail))
         Console().print(table)
-    if not all(one.ok for one in findings):
+    if not all(one.ok for one in findings if one.needed):
         raise typer.Exit(1)
 
 

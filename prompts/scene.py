@@ -13,6 +13,8 @@ MAX_PROMPT = 1000
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
+MAX_MASK = 48_000  # characters: sixteen of them still fit into one text of a PNG
+Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
 
 
 def optional(default: Any, **about: Any) -> Any:
@@ -104,6 +106,10 @@ class Region(Contract):
     end: Share = optional(
         1.0, description="normally 1; share of the denoising steps from which on its place hears the scene prompt again"
     )
+    mask: Mask = optional(
+        "", description="a free shape inside the box: base64 of a PNG as large as the picture, white where the region "
+        "is; normally empty: the whole box"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _acts_for_a_while(self) -> Self:
@@ -170,7 +176,7 @@ class RegionChange(Contract):
 
     name: str = Field(description="name of the region to change")
     prompt: LeveledPrompt | None = Field(default=None, description="new prompt of the region")
-    box: Box | None = Field(default=None, description="new place of the region")
+    box: Box | None = Field(default=None, description="new place of the region; it takes a free shape away")
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="new noise seed of the region")
     negative: Prompt | None = Field(default=None, description="new negative prompt of the region")
     z_order: int | None = optional(None, ge=-100, le=100, description="new order where boxes overlap")
@@ -178,6 +184,11 @@ class RegionChange(Contract):
     strength: Share | None = optional(None, description="new share of the region's own prompt")
     start: Share | None = optional(None, description="new share of the steps from which it acts")
     end: Share | None = optional(None, description="new share of the steps until which it acts")
+
+
+def _can_change(was: Region, becomes: Region) -> bool:
+    """Whether a change can say what becomes of a region: it knows no mask, and its null means 'as it was'."""
+    return becomes.mask == was.mask and (becomes.seed is not None or was.seed is None)
 
 
 class Revision(Contract):
@@ -211,7 +222,7 @@ class Revision(Contract):
         regions = {region.name: region for region in plan.regions}
         for change in self.changes:
             plan.region(change.name)
-            given = {k: v for k, v in change if k != "name" and v is not None}
+            given = {k: v for k, v in change if k != "name" and v is not None} | ({"mask": ""} if change.box else {})
             regions[change.name] = regions[change.name].model_copy(update=given)
         for name in self.removed:
             plan.region(name)
@@ -233,7 +244,7 @@ class Revision(Contract):
         changes, added, removed = [], [one for one in after.regions if one.name not in old], []
         for name, was in old.items():
             becomes = new.get(name)
-            if becomes is None or (becomes.seed is None and was.seed is not None):  # null means 'as it was'
+            if becomes is None or not _can_change(was, becomes):
                 removed.append(name)
                 added += [becomes] if becomes else []
             elif becomes != was:

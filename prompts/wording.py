@@ -67,7 +67,9 @@ def phrase(region: Region, *, sizes: bool = True) -> str:
 
 
 def placed(region: Region) -> Region:
-    """The region with the place of its box in its high level."""
+    """The region with the place of its box in its high level. A free shape all over the picture has no place."""
+    if region.mask and not _where(region.box):
+        return region
     text = f"{subject_of(region)} {PLACE_PHRASES[place_of(region.box)]}"
     prompt = LeveledPrompt(high_level=text, low_level=region.prompt.low_level)
     return region.model_copy(update={"prompt": prompt})

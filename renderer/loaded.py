@@ -21,7 +21,7 @@ from .family import Family
 from .files import FileRef
 from .listening import all_texts
 from .lora import LoadedLora, load_lora, worn
-from .masks import acting, owners, shares, with_scene
+from .masks import acting, check_masks, owners, shares, with_scene
 from .memory import Places
 from .picture import open_image
 from .reading import warnings_of
@@ -58,6 +58,7 @@ class Loaded:
         family, (rows, columns) = self.family, self.grid(plan)
         self._check(request)
         try:
+            check_masks(plan)
             owner = owners(plan.regions, rows=rows, columns=columns)
             share = shares(plan.regions, rows=rows, columns=columns, patch=family.patch)
             levels = request.depth.levels(family.depth)

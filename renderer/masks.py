@@ -4,27 +4,105 @@ The grid is the transformer's: rows×columns tokens of patch×patch latent cells
 regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
 """
 
+import base64
 from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
 from math import ceil
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
-from ..prompts.scene import Region, ScenePlan
+from ..prompts.scene import MAX_MASK, Region, ScenePlan
 
 SCENE = 0
+LARGEST = 2048  # pixels a side of a picture, and so of a mask
+
+
+def mask_text(mask: Image.Image) -> str:
+    """A picture of a shape, white where it is, as `Region.mask`. Raises ValueError if it has too much detail."""
+    buffer = BytesIO()
+    mask.convert("1", dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    text = base64.b64encode(buffer.getvalue()).decode()
+    if len(text) > MAX_MASK:
+        raise ValueError(
+            f"the mask has too much detail: as a PNG it may take {MAX_MASK * 3 // 4:,} bytes, and it takes "
+            f"{len(buffer.getvalue()):,}; smooth its edges, or leave single pixels out"
+        )
+    return text
+
+
+def shape_of(region: Region) -> Tensor | None:
+    """The pixels of a region's free shape, bool (height, width), within its box; None if the box is all of it.
+
+    Raises ValueError if the mask is no PNG, is larger than a picture may be, or leaves nothing in the box.
+    """
+    if not region.mask:
+        return None
+    mask, box = _opened(region.mask), region.box
+    height, width = mask.shape
+    down = slice(round(box.top * height), round(box.bottom * height))
+    across = slice(round(box.left * width), round(box.right * width))
+    shape = torch.zeros_like(mask)
+    shape[down, across] = mask[down, across]
+    if not shape.any():
+        raise ValueError(f"region {region.name!r}: its mask leaves nothing of its box")
+    return shape
+
+
+@lru_cache(maxsize=8)
+def _opened(text: str) -> Tensor:
+    try:
+        with Image.open(BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
+            if max(image.size) > LARGEST:  # said by the header, before anything is unpacked
+                raise ValueError(f"a mask of {image.width}×{image.height} pixels is too large")
+            return torch.from_numpy(np.asarray(image.convert("L")) >= 128)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"the mask of a region is not a PNG in base64 that can be read: {error}") from error
+
+
+def check_masks(plan: ScenePlan) -> None:
+    """Raises ValueError for a mask that is not as large as the picture."""
+    for region in plan.regions:
+        shape = shape_of(region)
+        if shape is not None and shape.shape != (plan.height, plan.width):
+            size, wanted = f"{shape.shape[1]}×{shape.shape[0]}", f"{plan.width}×{plan.height}"
+            raise ValueError(f"region {region.name!r}: its mask has {size} pixels and the picture {wanted}")
+
+
+def blend(shape: Tensor, reach: int) -> Tensor:
+    """How much of a new picture each pixel of a shape takes, 0 to 1, nothing outside it: float32 (height, width).
+
+    A rim along the shape's edge leads over: `reach` / 2 pixels wide, and at most half the way to the middle of a
+    narrow part. The picture's own border is no edge.
+    """
+    outside = (~shape).float()[None, None]
+    depth = torch.zeros_like(outside)  # pixels to the edge, at most `reach`
+    for _ in range(reach):
+        depth += 1 - outside
+        outside = F.max_pool2d(outside, 3, stride=1, padding=1)
+    deepest = F.max_pool2d(depth, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    deepest = F.max_pool2d(deepest, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    return (2 * depth / deepest.clamp(min=1)).clamp(max=1)[0, 0]
 
 
 def owners(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
     """Prompt index per token, feathers aside: int64 (rows*columns,), row by row.
 
-    A token belongs to the box that holds its centre; where boxes overlap the highest `z_order` wins, among equals the
-    later region. What no region covers is the scene's. Raises ValueError for a box that holds no token's centre.
+    A token belongs to the box that holds its centre, or to the free shape that has a pixel in it; where regions overlap
+    the highest `z_order` wins, among equals the later region. What no region covers is the scene's. Raises ValueError
+    for a box that holds no token's centre, and for a mask that cannot be read.
     """
     out = torch.full((rows, columns), SCENE, dtype=torch.long)
     for index, region in _from_below(regions):
-        down, across = _inside(region, rows, columns)
-        out[down[:, None] & across[None, :]] = index + 1
+        shape = _tokens(region, rows, columns)
+        if shape is None:
+            down, across = _inside(region, rows, columns)
+            shape = down[:, None] & across[None, :]
+        out[shape] = index + 1
     return out.flatten()
 
 
@@ -32,14 +110,18 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
     """Share of each prompt in every token: float64 (regions + 1, rows*columns); every token's shares sum to one.
 
     Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
-    linearly over `feather` latent cells beyond it. Without feathers every share is 0 or 1, as `owners` says.
-    Raises ValueError for a box that holds no token's centre.
+    linearly over `feather` latent cells beyond it; so does a free shape. Without feathers every share is 0 or 1, as
+    `owners` says. Raises ValueError as `owners`.
     """
     out = torch.zeros(len(regions) + 1, rows, columns, dtype=torch.float64)
     out[SCENE] = 1
     for index, region in _from_below(regions):
-        down, across = (_fade(inside, patch, region.feather) for inside in _inside(region, rows, columns))
-        opacity = down[:, None] * across[None, :]
+        shape = _tokens(region, rows, columns)
+        if shape is None:
+            down, across = (_fade(inside, patch, region.feather) for inside in _inside(region, rows, columns))
+            opacity = down[:, None] * across[None, :]
+        else:
+            opacity = _faded(shape, patch, region.feather)
         out *= 1 - opacity
         out[index + 1] += opacity
     return out.flatten(1)
@@ -97,3 +179,22 @@ def _fade(inside: Tensor, patch: int, feather: float) -> Tensor:
     cell = torch.arange(len(inside) * patch, dtype=torch.float64) + 0.5
     beyond = torch.maximum(first * patch - cell, cell - last * patch).clamp(min=0)
     return (1 - beyond / feather).clamp(min=0).view(-1, patch).mean(1)
+
+
+def _tokens(region: Region, rows: int, columns: int) -> Tensor | None:
+    """The tokens in which a free shape has a pixel, bool (rows, columns); None without one."""
+    shape = shape_of(region)
+    if shape is None:
+        return None
+    return F.adaptive_max_pool2d(shape.float()[None, None], (rows, columns))[0, 0] > 0
+
+
+def _faded(shape: Tensor, patch: int, feather: float) -> Tensor:
+    """`_fade` of a free shape of tokens, in all directions: float64 (rows, columns)."""
+    reached = shape.double()[None, None]
+    reached = reached.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    opacity = reached.clone()
+    for beyond in range(ceil(feather)):
+        reached = F.max_pool2d(reached, 3, stride=1, padding=1)
+        opacity = torch.maximum(opacity, reached * max(0.0, 1 - (beyond + 0.5) / feather))
+    return F.avg_pool2d(opacity, patch)[0, 0]

@@ -97,7 +97,8 @@ class Renderer:
         """Draws the regions that a revision changes into a finished picture, and keeps everything else.
 
         Latents of tokens that hear no changed region stay bit for bit, and so do pixels more than `edit.REACH` beyond
-        them. A new scene prompt is heard by the drawn tokens only. A request is rendered first. Raises as `render`;
+        them; of a region with a free shape, all pixels outside the shape. A new scene prompt is heard by the drawn
+        tokens only. A request is rendered first. Raises as `render`;
         ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
@@ -111,7 +112,7 @@ class Renderer:
             kept = Kept(result.latents.to(family.device), drawn.to(family.device))
             latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
             whole = loaded.decode(request, latents)
-            image = keep_pixels(result.image, whole, drawn, patch=family.patch, cell=family.cell)
+            image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
             seconds = result.seconds + time.perf_counter() - started
             warnings = tuple(dict.fromkeys([*result.warnings, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]

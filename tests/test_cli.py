@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def test_import_is_light() -> None:
     heavy = "('torch', 'langchain', 'langchain_core', 'diffusers')"
     code = f"import ditpipe, sys; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_version(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).stdout == f"ditpipe {version('ditpipe')}\n"
 
 
 def test_an_empty_brief(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from plans import plan_of
 from pydantic import ValidationError
 from test_attention import attention, regions
@@ -19,9 +20,10 @@ from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
 from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import unwanted
-from ditpipe.renderer.masks import acting, owners, shares, with_scene
+from ditpipe.renderer.masks import acting, blend, mask_text, owners, shares, with_scene
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
+WHOLE = Box(left=0, top=0, right=1, bottom=1)
 MIDDLE = Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
 
 
@@ -246,6 +248,49 @@ def test_pixels_beyond_the_decoders_reach_stay(tiny: Renderer) -> None:
     for box in ((edge, 0, 96, 96), (0, edge, 96, 96)):
         assert before.image.crop(box).tobytes() == after.image.crop(box).tobytes()
     assert before.image.crop((0, 0, 32, 32)).tobytes() != after.image.crop((0, 0, 32, 32)).tobytes()
+
+
+def test_a_free_shape_fades_into_the_old_picture_along_its_edge() -> None:
+    shape = torch.zeros(60, 60, dtype=torch.bool)
+    shape[30:, 20:50], shape[:10, 30:34] = True, True  # a wide part that touches the border, and a narrow one
+    weight = blend(shape, 16)
+    assert not weight[~shape].any() and weight[shape].min() > 0
+    assert (weight[40:, 28:42] == 1).all() and weight[50, 20] < weight[50, 24] < 1 and weight[0, 31] == 1
+    assert torch.equal(weight[59], weight[55])  # the picture's border is no edge
+
+
+def test_a_shape_belongs_to_the_tokens_it_has_a_pixel_in_and_fades_beyond_them() -> None:
+    drawing = Image.new("L", (96, 96))
+    drawing.paste(255, (0, 0, 17, 16))
+    drawing.paste(255, (80, 90, 81, 91))
+    corners = Region(name="a", box=WHOLE, prompt=LeveledPrompt(high_level="a"), mask=mask_text(drawing))
+    tokens = owners([corners], rows=6, columns=6).view(6, 6)
+    assert [tuple(where) for where in tokens.nonzero().tolist()] == [(0, 0), (0, 1), (5, 5)]
+    soft = shares([corners.model_copy(update={"feather": 4.0})], rows=6, columns=6, patch=2)[1].view(6, 6)
+    assert soft[0, 0] == soft[5, 5] == 1 and 0 < soft[0, 3] < soft[1, 2] < soft[0, 2] == 0.75 and soft[0, 4] == 0
+    half = corners.model_copy(update={"box": Box(left=0, top=0, right=0.5, bottom=0.5)})
+    assert owners([half], rows=6, columns=6).sum() == 2
+
+
+def test_masks_that_cannot_be_used_say_why(tiny: Renderer) -> None:
+    def drawn(mask: str, box: Box = WHOLE) -> None:
+        region = Region(name="a", box=box, prompt=LeveledPrompt(high_level="a"), mask=mask)
+        plan = plan_of(1)
+        tiny.render(request(tiny, plan.model_copy(update={"regions": [region]})))
+
+    corner, noise = Image.new("1", (96, 96)), Image.effect_noise((1024, 1024), 200)
+    corner.paste(1, (0, 0, 9, 9))
+    with pytest.raises(RenderError, match="its mask leaves nothing of its box"):
+        drawn(mask_text(corner), Box(left=0.5, top=0.5, right=1, bottom=1))
+    with pytest.raises(RenderError, match="mask has 64×64 pixels and the picture 96×96"):
+        drawn(mask_text(Image.new("1", (64, 64), 1)))
+    for wrong in ("iVBORw0KGgoAAAA", mask_text(corner)[:40], mask_text(Image.new("1", (4096, 4096), 1))):
+        with pytest.raises(RenderError, match="not a PNG in base64 that can be read"):
+            drawn(wrong)
+    with pytest.raises(ValidationError, match="mask"):
+        drawn("white")
+    with pytest.raises(ValueError, match="too much detail"):
+        mask_text(noise)
 
 
 def test_edits_are_part_of_the_request_and_can_be_made_again(tiny: Renderer) -> None:

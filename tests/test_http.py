@@ -11,18 +11,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from http_servers import listening
 from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from plans import plan_of
 from studios import expected, tiny_agent
 
-from ditpipe import Renderer, RenderRequest, RenderResult, ScenePlan
+from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.toolbox import critique_of, planned, studio_of
+from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
+from ditpipe.renderer.masks import shape_of
 from ditpipe.renderer.picture import png_bytes, request_in
 from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys
@@ -72,7 +76,18 @@ def test_openai_generates_n_pictures_of_a_size(client: OpenAI) -> None:
     requests = [request_in(picture, name="picture") for picture in pictures]
     assert [picture.size for picture in pictures] == [(128, 96)] * 2 and answer.size == "128x96"
     assert [(one.seed, one.plan.scene.high_level, one.steps) for one in requests] == [
-        (3, "a red cat", 20), (4, "a red cat", 20),
+        (3, "a red cat", 2), (4, "a red cat", 2),
+    ]  # fmt: skip
+    high = client.images.generate(prompt="a red cat", quality="high")  # of the server's two steps, not the model's 20
+    assert request_in(first_of(high), name="picture").steps == 3
+
+
+def test_openai_is_told_what_was_not_done_as_asked(client: OpenAI) -> None:
+    usual = client.images.generate(prompt="a red cat", quality="low")
+    assert usual.model_extra == {"warnings": []}
+    answer = client.images.generate(prompt="a red cat", partial_images=2, output_compression=50)
+    assert answer.model_extra and [one.split(" ")[0] for one in answer.model_extra["warnings"]] == [
+        "partial_images", "output_compression",
     ]  # fmt: skip
 
 
@@ -94,21 +109,92 @@ def test_openai_streams_partial_images_and_then_the_picture(client: OpenAI) -> N
     assert events[2].usage.output_tokens == 36  # type: ignore[union-attr]
 
 
-def test_openai_edits_what_the_mask_lets_through(client: OpenAI, tiny: Renderer, tmp_path: Path) -> None:
-    (tmp_path / "picture.png").write_bytes(expected(tiny, plan_of(2)))
-    mask = Image.new("RGBA", (96, 96), "black")
-    mask.paste((0, 0, 0, 0), (48, 0, 96, 48))
-    mask.save(tmp_path / "mask.png")
-    answer = client.images.edit(
-        image=tmp_path / "picture.png", mask=tmp_path / "mask.png", prompt="a blue dog", output_format="png"
+def holes(*places: tuple[int, int, int, int], picture: Image.Image | None = None) -> Image.Image:
+    """A mask with these holes; of a picture, the picture itself with them."""
+    mask = (picture or Image.new("RGB", (96, 96))).convert("RGBA")
+    alpha = Image.new("L", (96, 96), 255)
+    for place in places:
+        alpha.paste(0, place)
+    mask.putalpha(alpha)
+    return mask
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    notes = PngInfo()
+    for key, text in getattr(picture, "text", {}).items():
+        notes.add_itxt(key, text)
+    picture.save(buffer, "PNG", pnginfo=notes)
+    return buffer.getvalue()
+
+
+SHAPES = {
+    "two opposite corners": [(0, 0, 30, 30), (70, 66, 96, 96)],
+    "an L": [(5, 5, 25, 90), (5, 70, 90, 90)],
+    "a corner": [(48, 0, 96, 48)],
+    "a region of the plan": [(50, 0, 96, 96)],
+    "a thin line": [(0, 50, 96, 53)],
+    "a pinhole": [(50, 50, 51, 51)],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: str) -> None:
+    before = Image.open(BytesIO(expected(tiny, plan_of(2))))
+    mask = holes(*SHAPES[shape])
+    answer = client.images.edit(image=png(before), mask=png(mask), prompt="a blue dog")
+    after, hole = np.asarray(first_of(answer)), np.asarray(mask)[..., 3] == 0
+    assert np.array_equal(after[~hole], np.asarray(before)[~hole])
+    changed = (after != np.asarray(before)).any(-1)
+    assert changed[hole].mean() > 0.7 and answer.model_extra == {"warnings": []}
+    request = request_in(first_of(answer), name="picture")
+    plan = request.edited_plan
+    dog = next(region for region in plan.regions if region.prompt.text.startswith("a blue dog"))
+    assert dog.name == ("thing 1" if shape == "a region of the plan" else "edit 1")
+    assert shape_of(dog) is not None and np.array_equal(shape_of(dog), hole)
+    again = tiny.render(RenderRequest.model_validate_json(request.model_dump_json()))
+    assert again.image.tobytes() == first_of(answer).tobytes()
+
+
+def test_a_picture_is_its_own_mask(client: OpenAI, tiny: Renderer) -> None:
+    before = Image.open(BytesIO(expected(tiny, plan_of(2))))
+    mask = holes(*SHAPES["an L"], picture=before)
+    mask.text = before.text  # type: ignore[attr-defined]
+    by_itself, by_mask = (
+        client.images.edit(image=png(picture), prompt="a blue dog", **options)
+        for picture, options in ((mask, {}), (before, {"mask": png(mask)}))
     )
-    after = first_of(answer)
-    plan = request_in(after, name="picture").edited_plan
-    assert plan.regions[:2] == plan_of(2).regions and plan.scene.high_level == "many things in rows, a blue dog"
-    assert plan.regions[2].prompt.text == "a blue dog"
-    assert tuple(plan.regions[2].box.model_dump().values()) == (0.5, 0, 1, 0.5)
-    left = (0, 0, 16, 96)
-    assert after.crop(left).tobytes() == Image.open(tmp_path / "picture.png").crop(left).tobytes()
+    assert first_of(by_itself).tobytes() == first_of(by_mask).tobytes()
+
+
+def test_without_a_mask_the_whole_picture_is_drawn_anew(client: OpenAI, tiny: Renderer) -> None:
+    answer = client.images.edit(image=expected(tiny, plan_of(2)), prompt="a blue dog", quality="high", size="256x256")
+    plan = request_in(first_of(answer), name="picture").edited_plan
+    assert [region.prompt.text for region in plan.regions] == ["a blue dog"] == [plan.scene.text]
+    assert answer.model_extra and [one.split(" ")[0] for one in answer.model_extra["warnings"]] == [
+        "quality", "size", "no",
+    ]  # fmt: skip
+
+
+def test_a_picture_that_was_changed_by_hand_is_not_what_its_plan_draws(client: OpenAI, tiny: Renderer) -> None:
+    retouched = Image.open(BytesIO(expected(tiny, plan_of(2))))
+    retouched.putpixel((90, 90), (1, 2, 3))
+    answer = client.images.edit(image=png(retouched), mask=png(holes(*SHAPES["an L"])), prompt="a blue dog")
+    assert answer.model_extra and "not, pixel for pixel" in answer.model_extra["warnings"][0]
+    assert json.loads(first_of(answer).text["ditpipe"])["warnings"] == answer.model_extra["warnings"]  # type: ignore[attr-defined]
+
+
+def test_a_later_edit_sees_around_a_free_shape(client: OpenAI, tiny: Renderer) -> None:
+    before = Image.open(BytesIO(expected(tiny, plan_of(2))))
+    mask = holes(*SHAPES["two opposite corners"])
+    once = first_of(client.images.edit(image=png(before), mask=png(mask), prompt="a blue dog"))
+    request = request_in(once, name="picture")
+    twice = tiny.edit(request, Revision(changes=[RegionChange(name="thing 0", seed=7)]))
+    redrawn = (np.asarray(twice.image) != np.asarray(once)).any(-1)
+    assert redrawn[40:90, 2:40].mean() > 0.9 and not redrawn[66:, 70:].any()
+    moved = tiny.edit(request, Revision(changes=[RegionChange(name="edit 1", box=plan_of(2).regions[1].box)]))
+    assert not moved.request.edited_plan.region("edit 1").mask
+    assert Revision.between(request.edited_plan, moved.request.edited_plan)
 
 
 @pytest.mark.parametrize("hole", [(50, 0, 96, 96), (48, 0, 96, 48)])  # a region of the plan, and none
@@ -293,8 +379,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
-    mask, pinhole = Image.new("RGBA", (96, 96), "black"), BytesIO()
-    mask.putpixel((50, 50), (0, 0, 0, 0))
-    mask.save(pinhole, "PNG")
-    with pytest.raises(UnprocessableEntityError, match="the picture is failed: region 'edit 1' covers no latent token"):
-        client.images.edit(image=expected(tiny, plan_of(2)), mask=pinhole.getvalue(), prompt="a dog")
+    request = RenderRequest(plan=plan_of(2), model=tiny.model, depth=DepthSchedule(blocks=["scene"]))
+    picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
+    with pytest.raises(UnprocessableEntityError, match="the picture is failed: the depth schedule lists 1 blocks"):
+        client.images.edit(image=picture, mask=png(holes((50, 50, 51, 51))), prompt="a dog")

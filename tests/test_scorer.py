@@ -50,7 +50,11 @@ def test_a_missing_object_is_seen_as_nothing(scorer: Scorer) -> None:
     assert (fits[3].score or 0) < 0.1 and fits[3].problem == "asked for 'green car', sees 'nothing'"
 
 
-@pytest.mark.parametrize("text", ["a crimson kitten", "striped red cat on the beach", "Red, cats", "cat"])
+@pytest.mark.parametrize(
+    "text",
+    ["a crimson kitten", "striped red cat on the beach", "Red, cats", "cat", "red kitties", "red cat, furry",
+     "red cat sitting on a fence"],
+)  # fmt: skip
 def test_other_words_for_a_label_are_the_label(scorer: Scorer, pair: Image.Image, text: str) -> None:
     (fit,) = scorer.score(pair, columns(2)[:1], [text])
     assert (fit.score or 0) > 0.6 and not fit.problem
@@ -62,11 +66,37 @@ def test_one_wrong_word_is_enough_to_fail(scorer: Scorer, pair: Image.Image, tex
     assert fit.score is not None and fit.score < 0.2 and fit.problem == f"asked for {text!r}, sees 'red cat'"
 
 
-@pytest.mark.parametrize("text", ["red dragon", "a philosopher", "cat and dog"])
+@pytest.mark.parametrize(
+    "text",
+    ["red dragon", "a philosopher", "cat and dog", "red catfish", "red cat toy", "a red cat's tail", "catlike", "red"],
+)
 def test_what_is_outside_its_world_is_not_judged(scorer: Scorer, pair: Image.Image, text: str) -> None:
     (fit,) = scorer.score(pair, columns(2)[:1], [text])
     assert fit.problem == f"cannot judge {text!r}, which is outside this critic's world"
     assert fit.score is None and fit.seen == "red cat"
+
+
+@pytest.mark.parametrize("text", ["red caterpillar", "red cat market", "red cattail", "red cat-flap", "red catman"])
+def test_only_whole_words_name_a_thing(scorer: Scorer, pair: Image.Image, text: str) -> None:
+    (fit,) = scorer.score(pair, columns(2)[:1], [text])
+    assert fit.score is None and fit.problem == f"cannot judge {text!r}, which is outside this critic's world"
+
+
+@pytest.mark.parametrize(
+    "text", ["red fisherman", "white cauliflower", "blue starfish", "sunhat", "teacup", "apple pie"]
+)
+def test_no_piece_of_a_word_names_a_thing(scorer: Scorer, text: str) -> None:
+    (fit,) = scorer.score(Image.new("RGB", (64, 64), "navy"), grid(1, 1), [text])
+    assert fit.score is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [("red foxes", "fox"), ("red leaves", "leaf"), ("red cacti", "cactus"), ("red carrot cake", "cupcake")],
+)
+def test_plurals_and_the_last_of_several_nouns_name_the_thing(scorer: Scorer, text: str, seen: str) -> None:
+    fit, label = scorer.score(Image.new("RGB", (64, 64), "navy"), 2 * grid(1, 1), [text, f"red {seen}"])
+    assert fit.score is not None and fit.score == label.score
 
 
 def test_a_colour_it_does_not_know_is_not_passed_over(scorer: Scorer, pair: Image.Image) -> None:

@@ -78,11 +78,17 @@ class PaintOrder(Arguments):
 
 
 class EditOrder(Contract):
-    """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here."""
+    """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here.
+
+    `protected`: a hash of the pixels, as they were sent, outside the free shape that the revision draws in; `notes`:
+    what of the order cannot be done, for the picture's warnings.
+    """
 
     request: RenderRequest
     revision: Revision
     base: PictureId | None = None
+    protected: str | None = None
+    notes: list[str] = []
 
 
 class PlanArguments(Arguments):

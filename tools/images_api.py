@@ -5,7 +5,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from io import BytesIO
 from typing import Annotated, Any
 
@@ -14,22 +14,24 @@ from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
 from ..prompts.errors import RenderError
-from ..prompts.scene import Box, LeveledPrompt, Region, RegionChange, Revision, ScenePlan
-from ..renderer.picture import request_in
+from ..prompts.scene import Box, LeveledPrompt, Region, Revision, ScenePlan
+from ..renderer.masks import mask_text
+from ..renderer.picture import read_note, request_in
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest
-from .contract import EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
+from .contract import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
 from .gate import Signer, caller_of
 from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
 from .jobs import Job
 from .studio import Studio
-from .uploads import masked_box, open_upload
+from .uploads import box_of, digest_outside, hole_in, open_upload, shared_area
 
 PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFE = 3600  # seconds
 SAME_PLACE = 0.6  # intersection over union from which on a mask means a region of the plan
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
-SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the model's own steps
+ANYTHING, EVERYWHERE = LeveledPrompt(high_level=""), Box(left=0, top=0, right=1, bottom=1)
+SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the server's steps
 
 
 def images_router(
@@ -39,8 +41,10 @@ def images_router(
     the service's handlers turn into answers."""
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
+    here = request_for(ScenePlan(scene=ANYTHING, regions=[Region(name="picture", box=EVERYWHERE, prompt=ANYTHING)]))
+
     def steps(asked: ImageSettings) -> int:
-        return max(1, round(SHARES[asked.quality] * checkpoint.steps))
+        return min(MAX_STEPS, max(1, round(SHARES[asked.quality] * (here.steps or checkpoint.steps))))
 
     def link(request: Request, job: Job) -> str:
         expires = int(time.time()) + LINK_LIFE
@@ -56,7 +60,7 @@ def images_router(
             rows.append(row if row.url else ImageRow(b64_json=_encoded(studio, job, asked)))
         return ImagesAnswer(
             created=int(time.time()), data=rows, output_format=asked.output_format, quality=_quality(asked),
-            size=_size(studio, finished[0]),
+            size=_size(studio, finished[0]), warnings=_warnings(studio, finished, asked),
         )  # fmt: skip
 
     async def respond(kind: str, request: Request, orders: list[tuple[str, Any]], asked: ImageSettings) -> Any:
@@ -101,13 +105,18 @@ def images_router(
 
     @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
     async def edit(asked: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
-        """Draw the prompt into the transparent part of the mask; the picture must carry its plan."""
+        """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
+        is; without either the whole picture is drawn anew. The picture must carry its plan."""
         given = [one for one in (asked.image, *asked.images) if one]
         if len(given) != 1:
             raise ValueError(f"image: send exactly one picture, not {len(given)}")
         picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
-        hole = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
-        orders = [("edit", order) for order in _edits(studio, picture, hole, asked, request_for, checkpoint.steps)]
+        mask = None
+        if asked.mask:
+            mask = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
+        elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 128:  # type: ignore[index]
+            mask = picture
+        orders = [("edit", order) for order in _edits(studio, picture, mask, asked, request_for, checkpoint.steps)]
         return await respond("image_edit", request, orders, asked)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
@@ -125,34 +134,50 @@ def images_router(
 def _edits(
     studio: Studio,
     picture: Image.Image,
-    mask: Image.Image,
+    mask: Image.Image | None,
     asked: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
 ) -> list[EditOrder]:
-    """`n` orders. A region of the picture's plan that fills the mask is drawn anew; for any other mask the plan gets
-    one region more, on top. All else is kept."""
+    """`n` orders. Into the transparent part of the mask the plan gets a region of just that shape, on top: in the place
+    of the region that has it to itself, else one more. Without a mask the prompt takes the place of all regions."""
     request = request_in(picture, name="image")
-    plan, box, prompt = request.edited_plan, masked_box(mask, size=picture.size), LeveledPrompt(high_level=asked.prompt)
+    plan, prompt = request.edited_plan, LeveledPrompt(high_level=asked.prompt)
     seeds = [(request.seed if asked.seed is None else asked.seed) + i for i in range(asked.n)]
-    meant = max(plan.regions, key=lambda region: _alike(region.box, box))
-    if _alike(meant.box, box) >= SAME_PLACE:
-        changes = [RegionChange(name=meant.name, prompt=prompt, box=box, seed=seed) for seed in seeds]
-        revisions = [Revision(changes=[change]) for change in changes]
+    names = {region.name for region in plan.regions}
+    name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
+    notes = _unused(asked, picture)
+    if mask is None:
+        hole, shape, removed, scene = Image.new("L", picture.size, 255), "", sorted(names), prompt
+        notes += ["no mask: the whole picture was drawn anew; make transparent in a mask what alone is to change"]
     else:
-        names = {region.name for region in plan.regions}
-        name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
-        top = min(100, 1 + max(region.z_order for region in plan.regions))
-        more = [Region(name=name, box=box, prompt=prompt, z_order=top, seed=seed) for seed in seeds]
-        revisions = [Revision(added=[region]) for region in more]
-    here = request_for(plan)
-    return [edit_of_upload(studio, request, revision, here=here, steps=steps) for revision in revisions]
+        hole, scene = hole_in(mask, size=picture.size, name="mask" if asked.mask else "image"), None  # type: ignore[attr-defined]
+        shape = mask_text(hole)
+        same = max(plan.regions, key=lambda region: shared_area(hole, region.box))
+        removed = [same.name] if shared_area(hole, same.box) >= SAME_PLACE else []
+        name = removed[0] if removed else name
+    top = min(100, 1 + max(region.z_order for region in plan.regions))
+    added = Region(name=name, box=box_of(hole), prompt=prompt, z_order=top, mask=shape)
+    revisions = [
+        Revision(removed=removed, added=[added.model_copy(update={"seed": seed})], scene=scene) for seed in seeds
+    ]
+    here, protected = request_for(plan), digest_outside(hole, picture)
+    return [
+        edit_of_upload(studio, request, revision, here=here, steps=steps).model_copy(
+            update={"notes": notes, "protected": protected if shape else None}
+        )
+        for revision in revisions
+    ]
 
 
-def _alike(one: Box, other: Box) -> float:
-    """Shared area as a share of the area of both, 0 to 1."""
-    shared = one.overlap(other)
-    return shared / (one.area + other.area - shared)
+def _unused(asked: ImageSettings, picture: Image.Image) -> list[str]:
+    """What an edit was asked for and does not do."""
+    notes = []
+    if asked.quality not in ("auto", "medium", "standard"):
+        notes.append(f"quality {asked.quality!r} is not used: an edit takes the picture's own steps")
+    if asked.size not in ("auto", f"{picture.width}x{picture.height}"):
+        notes.append(f"size {asked.size} is not used: an edit keeps the picture's, {picture.width}x{picture.height}")
+    return notes
 
 
 async def _finished(studio: Studio, job: Job, request: Request) -> Job:
@@ -188,6 +213,7 @@ async def _events(studio: Studio, kind: str, job: Job, asked: ImageSettings) -> 
                 "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
             }  # fmt: skip
             final = {"b64_json": _encoded(studio, job, asked), "size": size, "usage": usage}
+            final |= {"warnings": _warnings(studio, [job], asked)}
             yield _event(f"{kind}.completed", about | final)
         else:
             problem = job.error or f"the picture is {job.status}"
@@ -211,6 +237,16 @@ def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> 
             image.save(buffer, asked.output_format, quality=asked.output_compression)
         content = buffer.getvalue()
     return base64.b64encode(content).decode()
+
+
+def _warnings(studio: Studio, jobs: Sequence[Job], asked: ImageSettings) -> list[str]:
+    """What was not drawn as asked, of all pictures, and what of the answer is not as asked."""
+    notes = [warning for job in jobs for warning in read_note(studio.file(job))[1]]
+    if asked.partial_images and not asked.stream:
+        notes.append("partial_images are sent while streaming only: ask with stream=true")
+    if asked.output_compression != 100 and asked.output_format == "png":
+        notes.append("output_compression is for jpeg and webp; a PNG loses nothing")
+    return list(dict.fromkeys(notes))
 
 
 def _size(studio: Studio, job: Job, kind: str = "") -> str:

@@ -19,7 +19,7 @@ class ImageSettings(BaseModel):
     size: str = Field(default="auto", pattern=r"^(auto|\d{2,4}x\d{2,4})$", description="'auto' or WIDTHxHEIGHT")
     quality: Literal["auto", "low", "medium", "standard", "high", "hd"] = Field(
         default="auto",
-        description="low: half the model's steps; high: half as many again; an edit takes the picture's own steps",
+        description="low: half the server's steps; high: half as many again; an edit takes the picture's own steps",
     )
     response_format: Literal["url", "b64_json"] = Field(default="b64_json", description="the picture, or a link to it")
     output_format: Literal["png", "jpeg", "webp"] = Field(default="png", description="PNG carries its plan inside")
@@ -48,7 +48,10 @@ class EditSettings(ImageSettings):
         default=None, description="a PNG that ditpipe wrote; drawn anew from the request in it, then edited"
     )
     images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
-    mask: UploadFile = Field(description="PNG, transparent where the picture is to change")
+    mask: UploadFile | None = Field(
+        default=None, description="PNG, transparent where the picture is to change; without one the picture's own "
+        "transparency is the mask, and one that has none is drawn anew as a whole"
+    )  # fmt: skip
 
 
 class ImageRow(BaseModel):
@@ -63,3 +66,4 @@ class ImagesAnswer(BaseModel):
     output_format: str
     quality: str
     size: str
+    warnings: list[str] = Field(default=[], description="beyond OpenAI's API: what was not drawn as asked")

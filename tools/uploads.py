@@ -1,5 +1,6 @@
 """Pictures that callers send, decoded within limits: what they claim to be is checked before a pixel is unpacked."""
 
+from hashlib import sha256
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
@@ -26,12 +27,31 @@ def open_upload(content: bytes, *, name: str) -> Image.Image:
         raise ValueError(f"{name}: this picture cannot be read: {error}") from error
 
 
-def masked_box(mask: Image.Image, *, size: tuple[int, int]) -> Box:
-    """The box around a mask's transparent pixels. Raises ValueError for another size, or if nothing is transparent."""
+def hole_in(mask: Image.Image, *, size: tuple[int, int], name: str = "mask") -> Image.Image:
+    """White where a mask is transparent, more than half. Raises ValueError for another size, or if nothing is."""
     if mask.size != size:
-        raise ValueError(f"mask: it is {mask.width}×{mask.height} pixels and the picture {size[0]}×{size[1]}")
-    found = mask.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha < 128)).getbbox()
-    if found is None:
-        raise ValueError("mask: no pixel is transparent, so nothing is to be changed")
-    left, top, right, bottom = found
-    return Box(left=left / size[0], top=top / size[1], right=right / size[0], bottom=bottom / size[1])
+        raise ValueError(f"{name}: it is {mask.width}×{mask.height} pixels and the picture {size[0]}×{size[1]}")
+    hole = mask.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha < 128))
+    if hole.getbbox() is None:
+        raise ValueError(f"{name}: no pixel is transparent, so nothing is to be changed")
+    return hole
+
+
+def box_of(hole: Image.Image) -> Box:
+    """The box around a hole."""
+    (left, top, right, bottom), (width, height) = hole.getbbox() or (0, 0, *hole.size), hole.size
+    return Box(left=left / width, top=top / height, right=right / width, bottom=bottom / height)
+
+
+def shared_area(hole: Image.Image, box: Box) -> float:
+    """The area that a hole and a box share, as a share of the area of both, 0 to 1."""
+    width, height = hole.size
+    inside = tuple(map(round, (box.left * width, box.top * height, box.right * width, box.bottom * height)))
+    shared, whole = (sum(one.histogram()[128:]) for one in (hole.crop(inside), hole))
+    return shared / max(1, whole + (inside[2] - inside[0]) * (inside[3] - inside[1]) - shared)
+
+
+def digest_outside(hole: Image.Image, picture: Image.Image) -> str:
+    """A hash of the picture's pixels outside a hole: what an edit must leave as it is."""
+    kept = Image.composite(Image.new("RGB", picture.size), picture.convert("RGB"), hole)
+    return sha256(kept.tobytes()).hexdigest()

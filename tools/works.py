@@ -1,14 +1,19 @@
 """What a renderer can do for a studio: draw a plan, and draw changed regions into a picture and keep the rest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..prompts.scene import ScenePlan
+from PIL import Image
+
+from ..prompts.scene import Revision, ScenePlan
+from ..renderer.masks import shape_of
 from ..renderer.picture import read_result, write_result
 from ..renderer.request import OnStep, RenderRequest, RenderResult
 from .contract import EditOrder, RenderOrder
 from .studio import Work
+from .uploads import digest_outside
 
 if TYPE_CHECKING:
     from ..renderer.pipeline import Renderer
@@ -36,6 +41,18 @@ def renderer_works(renderer: "Renderer", request: Callable[[ScenePlan], RenderRe
         order = EditOrder.model_validate(asked)
         base = folder.parent / (order.base or "") / KEPT
         before = read_result(base) if order.base and base.exists() else order.request
-        return kept(renderer.edit(before, order.revision, on_step), folder)
+        result, notes = renderer.edit(before, order.revision, on_step), list(order.notes)
+        if order.protected and order.protected != _digest(result, order.revision):
+            notes.append(
+                "the picture that was sent is not, pixel for pixel, the one that its plan draws here: outside the mask "
+                "the answer has what was drawn here"
+            )
+        return kept(replace(result, warnings=tuple(dict.fromkeys([*result.warnings, *notes]))), folder)
 
     return {"render": render, "edit": edit}
+
+
+def _digest(result: RenderResult, revision: Revision) -> str:
+    """The hash of a picture's pixels outside the free shape that a revision drew in."""
+    shape = next(shape for region in revision.added if (shape := shape_of(region)) is not None)
+    return digest_outside(Image.fromarray(shape.numpy()).convert("L"), result.image)
