@@ -57,6 +57,7 @@ class Family(ABC):
     guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
     denoiser: ClassVar[str] = "transformer"
+    notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
 
     def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
         self.pipe = pipe

@@ -165,7 +165,7 @@ class Loaded:
         cached: StepCache | None, steps: int,
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
-        said = warnings_of(listening.readings)
+        said = [*self.family.notes, *warnings_of(listening.readings)]
         negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..prompts.errors import ModelError, first_line
+from .components import load_pipeline
 from .memory import is_out_of_memory
 from .quiet import quietly
 from .registry import FAMILIES, checkpoint
+from .source import locate
 from .weights import Format, narrowed
 
 if TYPE_CHECKING:
     from .family import Family
+    from .hub import Hub
+
 
 def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
     """Where and how to compute: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.
@@ -44,20 +48,25 @@ def devices() -> list[str]:
 
 
 def load(
-    name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False
-) -> Family:
-    """A model of the table or of a folder, ready on its device, or with `offload` in main memory until it works.
+    name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False,
+    hub: Hub | None = None,
+) -> Family:  # fmt: skip
+    """A model by whatever name `registry.checkpoint` takes, ready on its device, or with `offload` in main memory until
+    it works. What it needs from the hub is downloaded.
 
     Raises ModelError, one line, if anything is missing.
     """
-    import diffusers
-
-    known = checkpoint(name)
+    known = checkpoint(name, hub)
     where, dtype = placement(device)
     row = FAMILIES[known.family]
+    source = locate(known.source)
+    assert source
+    folder = source.files(hub)
     try:
         with quietly():
-            pipe = diffusers.DiffusionPipeline.from_pretrained(known.source, dtype=dtype, use_safetensors=True)
+            pipe, notes = load_pipeline(folder, dtype, file=source.file)
+    except ModelError:
+        raise
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         if is_out_of_memory(error):
             raise
@@ -68,6 +77,7 @@ def load(
         if (model := getattr(pipe, part)) is not None:
             narrowed(model, weights)
     family = kind(pipe if offload else pipe.to(where), where)
+    family.notes = notes
     if compiled:
         family.compile()
     return family

@@ -11,10 +11,11 @@ from ..prompts.scene import Revision
 from .denoise import Kept
 from .edit import changed_tokens, keep_pixels
 from .family import Family
+from .hub import Hub
 from .loaded import Loaded
 from .memory import cheaper, sparing
 from .models import load
-from .registry import checkpoint
+from .registry import checkpoint, full_name
 from .request import (
     CANDIDATE_STRIDE,
     MAX_TOGETHER,
@@ -38,11 +39,13 @@ class Renderer:
     """A checkpoint, loaded when it is first needed. It keeps the latest encoded prompts and ControlNets, and nothing
     else of one render for the next, so it may serve any number of plans at once."""
 
-    def __init__(self, model: str | None = None, *, device: str | None = None) -> None:
-        """model: a name or a folder; None: the pocket checkpoint."""
-        self.model = model or "pocket"
-        self.checkpoint = checkpoint(self.model)
-        self._device = device
+    def __init__(self, model: str | None = None, *, device: str | None = None, hub: Hub | None = None) -> None:
+        """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
+        checkpoint. hub: another one than huggingface_hub's own. Raises ModelError."""
+        self._given = model or "pocket"
+        self.model = full_name(self._given)  # the same from any folder: it is what a picture stores
+        self.checkpoint = checkpoint(self._given, hub)
+        self._device, self._hub = device, hub
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
 
@@ -121,7 +124,7 @@ class Renderer:
 
     def _own(self, request: RenderRequest) -> RenderRequest:
         """The request with this model's name, so that a picture tells what drew it."""
-        if request.model not in (None, self.model):
+        if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         return request.model_copy(update={"model": self.model})
 
@@ -149,7 +152,10 @@ class Renderer:
         with self._lock:
             if self._loaded is None or self._loaded[0] != (weights, compiled):
                 self._loaded = None  # before the next one takes memory
-                family = load(self.model, device=self._device, weights=weights, compiled=compiled, offload=offload)
+                family = load(
+                    self._given, device=self._device, weights=weights, compiled=compiled, offload=offload,
+                    hub=self._hub,
+                )  # fmt: skip
                 self._loaded = (weights, compiled), Loaded(family, self.checkpoint)
             return self._loaded[1]
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..prompts.errors import ModelError
-from ..prompts.outside_json import parse_json
+from .hub import Hub
+from .pipeline_folder import read_index
+from .source import Source, locate
 
 POCKET = Path(__file__).parent / "pocket"
 
@@ -87,27 +89,32 @@ CHECKPOINTS = {
 }  # fmt: skip
 
 
-def checkpoint(name: str) -> Checkpoint:
-    """The named checkpoint, or any folder that holds a diffusers pipeline. Raises ModelError that lists the names."""
+def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
+    """The named checkpoint, or whatever else a name can mean, see `source`. Raises ModelError that lists the names."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
-    folder = Path(name).expanduser()
-    if (folder / "model_index.json").exists():
-        row = FAMILIES[_family_in(folder)]
-        return Checkpoint(
-            name, str(folder), row.size, row.steps, row.guidance_scale, 0.0, "", "local folder", row.name
-        )
-    if folder.is_dir():
-        raise ModelError(f"{name}: no model_index.json in this folder; it must hold a pipeline in diffusers' format")
-    raise ModelError(f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, or a folder in diffusers' format")
+    source = _source(name)
+    row = FAMILIES[_family_in(source.configuration(hub))]
+    return Checkpoint(name, source.name, row.size, row.steps, row.guidance_scale, 0.0, "", source.note, row.name)
+
+
+def full_name(name: str) -> str:
+    """The name as it means the same from any folder. Raises ModelError for what is no model."""
+    return name if name in CHECKPOINTS else _source(name).name
+
+
+def _source(name: str) -> Source:
+    if source := locate(name):
+        return source
+    raise ModelError(
+        f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, a folder in diffusers' format, a name on the "
+        "hub (owner/name[@revision]) or a .safetensors file"
+    )
 
 
 def _family_in(folder: Path) -> str:
     """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
-    try:
-        pipeline = str(parse_json((folder / "model_index.json").read_bytes())["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
+    pipeline = read_index(folder)["_class_name"]
     known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
     if pipeline not in known:
         raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")

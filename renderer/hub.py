@@ -1,0 +1,124 @@
+"""Checkpoints on the hub, by `owner/name` or `owner/name@revision`: only the files that ditpipe reads are fetched.
+
+Of each component's weights the smallest variant is. What is in the hub's cache is used where the hub is out of reach.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..prompts.errors import ModelError, first_line
+from .pipeline_folder import listed_components, read_index, stored_variants, weight_file
+
+_NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?")
+_READ = (".json", ".txt", ".model")  # configurations and tokenizers
+_CONFIGURATIONS = ("config.json", "scheduler_config.json")
+TIMEOUT = 20.0  # seconds until the hub counts as out of reach
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A repository on the hub, as of a revision (a branch, a tag or a commit; None: the main branch)."""
+
+    repository: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> HubName | None:
+        match = _NAME.fullmatch(name)
+        return cls(match["repository"], match["revision"]) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.revision}" if self.revision else self.repository
+
+
+class Hub:
+    """endpoint, cache: another hub and another folder than huggingface_hub's own."""
+
+    def __init__(self, *, endpoint: str | None = None, cache: Path | None = None) -> None:
+        self._options: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache}
+
+    def fetch(self, name: HubName, *, weights: bool = True, tokenizers: bool = True) -> Path:
+        """A folder with a repository's pipeline, downloaded where it is not in the cache; without weights only what
+        configures it. Raises ModelError, one line that says what to do."""
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import errors as hub_errors
+
+        try:
+            api = HfApi(endpoint=self._options["endpoint"])
+            info = api.model_info(name.repository, revision=name.revision, files_metadata=True, timeout=TIMEOUT)
+            sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+            if "model_index.json" not in sizes:
+                raise ModelError(f"{name} on the hub is no pipeline in diffusers' format: no model_index.json")
+            # Twice, as the index says which of the other files are read.
+            folder = Path(self._download(snapshot_download, name, ["model_index.json"]))
+            wanted = needed_files(sizes, read_index(folder), weights=weights, tokenizers=tokenizers)
+            return Path(self._download(snapshot_download, name, wanted))
+        except ModelError:
+            raise
+        except hub_errors.GatedRepoError as error:
+            raise ModelError(
+                f"{name.repository} is gated: accept its licence at https://huggingface.co/{name.repository}, "
+                "then log in with `hf auth login`"
+            ) from error
+        except hub_errors.RevisionNotFoundError as error:
+            raise ModelError(f"{name.repository} has no revision {name.revision!r} on the hub") from error
+        except hub_errors.RepositoryNotFoundError as error:
+            raise ModelError(f"the hub has no {name.repository}, or it is private: then `hf auth login`") from error
+        except Exception as error:  # huggingface_hub lets through whatever its HTTP client raises
+            return self._cached(name, error, weights=weights)
+
+    def _download(self, download: Any, name: HubName, files: list[str]) -> str:
+        return download(  # type: ignore[no-any-return]
+            name.repository, revision=name.revision, allow_patterns=files, etag_timeout=TIMEOUT, **self._options
+        )
+
+    def _cached(self, name: HubName, error: Exception, *, weights: bool) -> Path:
+        """The folder in the cache, if it is complete. Raises ModelError from `error`."""
+        from huggingface_hub import snapshot_download
+
+        try:
+            index = {"allow_patterns": ["model_index.json"], "local_files_only": True, **self._options}
+            folder = Path(snapshot_download(name.repository, revision=name.revision, **index))
+            if not weights or not _without_weights(folder):
+                return folder
+        except (OSError, ModelError):  # not there; the error that led here says more
+            pass
+        revision = f" --revision {name.revision}" if name.revision else ""
+        command = f"`hf download {name.repository}{revision} --local-dir FOLDER`"
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError) and error.errno:  # a full disk
+            raise ModelError(f"cannot fetch {name} from the hub: {first_line(error)}") from error
+        raise ModelError(
+            f"the hub cannot be reached for {name}: get it elsewhere with {command} and give the folder"
+        ) from error
+
+
+def needed_files(
+    sizes: Mapping[str, int], index: Mapping[str, Any], *, weights: bool = True, tokenizers: bool = True
+) -> list[str]:
+    """Which of a repository's files (bytes by path) are read: of each listed component its configuration and, of its
+    variants, the smallest. Neither pickled weights, nor those of other frameworks, nor what is never run."""
+    chosen = ["model_index.json"]
+    for component in listed_components(index):
+        inside = {path: path.removeprefix(f"{component}/") for path in sizes if path.startswith(f"{component}/")}
+        plain = [path for path, name in inside.items() if name.endswith(_READ)]
+        chosen += plain if tokenizers else [path for path in plain if inside[path] in _CONFIGURATIONS]
+        if variants := stored_variants(inside.values()) if weights else []:
+            files = {variant: _files_of(variant, inside) for variant in variants}
+            chosen += files[min(variants, key=lambda variant: sum(sizes[path] for path in files[variant]))]
+    return chosen
+
+
+def _files_of(variant: str | None, inside: Mapping[str, str]) -> list[str]:
+    return [path for path, name in inside.items() if (file := weight_file(name)) and file.variant == variant]
+
+
+def _without_weights(folder: Path) -> list[str]:
+    """The components of a pipeline's folder that have a model's configuration and no complete weights."""
+    parts = [folder / name for name in listed_components(read_index(folder))]
+    models = [part for part in parts if (part / "config.json").exists()]
+    return [part.name for part in models if not stored_variants(path.name for path in part.iterdir())]

@@ -1,0 +1,161 @@
+"""Checkpoints by their name on the hub, from a hub on this machine: what is fetched, revisions, and what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from http_servers import listening
+from published import published
+from safetensors.torch import load_file
+
+from ditpipe import Renderer
+from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.hub import Hub, HubName, needed_files
+from ditpipe.renderer.models import load
+from ditpipe.renderer.pipeline_folder import read_index
+
+COMMITS = {"main": "1" * 40, "v1": "2" * 40, "1" * 40: "1" * 40, "2" * 40: "2" * 40}
+
+
+def sizes_in(folder: Path) -> dict[str, int]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+class LocalHub:
+    """The part of the hub's protocol that downloads use; `repositories`: folders by name, and what was fetched."""
+
+    def __init__(self, repositories: dict[str, Path]) -> None:
+        self.repositories = repositories
+        self.fetched: list[str] = []
+        self.app = FastAPI()
+        self.app.add_api_route("/api/models/{owner}/{name}", self.info)
+        self.app.add_api_route("/api/models/{owner}/{name}/revision/{revision}", self.info)
+        self.app.add_api_route("/api/models/{owner}/{name}/tree/{revision}", self.tree)
+        self.app.add_api_route("/{owner}/{name}/resolve/{revision}/{path:path}", self.file, methods=["GET", "HEAD"])
+
+    def info(self, owner: str, name: str, revision: str = "main") -> Response:
+        if name == "gated":
+            return self._refuse(403, "GatedRepo")
+        if f"{owner}/{name}" not in self.repositories:
+            return self._refuse(404, "RepoNotFound")
+        if revision not in COMMITS:
+            return self._refuse(404, "RevisionNotFound")
+        folder = self.repositories[f"{owner}/{name}"]
+        siblings = [{"rfilename": path, "size": size} for path, size in sizes_in(folder).items()]
+        answer: dict[str, Any] = {"id": f"{owner}/{name}", "sha": COMMITS[revision], "siblings": siblings}
+        return JSONResponse(answer)
+
+    def tree(self, owner: str, name: str, revision: str) -> Response:
+        sizes = sizes_in(self.repositories[f"{owner}/{name}"])
+        return JSONResponse([{"type": "file", "path": path, "size": size, "oid": ""} for path, size in sizes.items()])
+
+    def file(self, owner: str, name: str, revision: str, path: str) -> Response:
+        content = (self.repositories[f"{owner}/{name}"] / path).read_bytes()
+        self.fetched.append(path)
+        digest = hashlib.sha256(content).hexdigest()
+        headers = {"ETag": f'"{digest}"', "X-Repo-Commit": COMMITS[revision], "Content-Length": str(len(content))}
+        return Response(content, headers=headers)
+
+    def _refuse(self, status: int, code: str) -> Response:
+        return JSONResponse({"error": "no"}, status, headers={"X-Error-Code": code, "X-Error-Message": "no"})
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("published")
+
+
+@pytest.fixture(scope="module")
+def server(zoo: Path) -> Iterator[tuple[LocalHub, str]]:
+    repositories = {"owner/both": published("sd-1.5", zoo), "owner/half": published("sdxl", zoo), "owner/none": zoo}
+    hub = LocalHub(repositories)
+    with listening(hub.app) as address:
+        yield hub, address
+
+
+def test_the_smaller_variant_is_fetched_and_nothing_that_is_never_run(
+    server: tuple[LocalHub, str], zoo: Path, tmp_path: Path
+) -> None:
+    local, address = server
+    (zoo / "sd-1.5" / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
+    (zoo / "sd-1.5" / "v1-5-pruned.safetensors").write_bytes(b"the same once more")
+    local.fetched.clear()
+    folder = Hub(endpoint=address, cache=tmp_path).fetch(HubName("owner/both"))
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {
+        "model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+        "text_encoder/model.fp16.safetensors", "tokenizer/merges.txt", "tokenizer/special_tokens_map.json",
+        "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    }  # fmt: skip
+    assert set(local.fetched) == files
+    stored = load_file(folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    family = load("owner/both", device="cpu", hub=Hub(endpoint=address, cache=tmp_path))
+    assert family.model.conv_in.weight.equal(stored["conv_in.weight"].float())
+
+
+def test_a_name_alone_fetches_what_configures_it(server: tuple[LocalHub, str], tmp_path: Path) -> None:
+    local, address = server
+    local.fetched.clear()
+    renderer = Renderer("owner/half@v1", hub=Hub(endpoint=address, cache=tmp_path))
+    assert renderer.checkpoint.family == "sdxl" and renderer.model == "owner/half@v1"
+    assert not [path for path in local.fetched if not path.endswith(("config.json", "model_index.json"))]
+    assert renderer.pipe.unet.config.cross_attention_dim == 40
+    assert (tmp_path / "models--owner--half" / "refs" / "v1").read_text() == "2" * 40
+
+
+def test_what_was_fetched_is_used_where_the_hub_is_out_of_reach(server: tuple[LocalHub, str], tmp_path: Path) -> None:
+    away = Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    with pytest.raises(ModelError, match="cannot be reached for owner/half: get it elsewhere with `hf download"):
+        away.fetch(HubName("owner/half"))
+    near = Hub(endpoint=server[1], cache=tmp_path)
+    near.fetch(HubName("owner/half"), weights=False)
+    away.fetch(HubName("owner/half"), weights=False)
+    with pytest.raises(ModelError, match="cannot be reached"):  # only its configuration is here
+        away.fetch(HubName("owner/half"))
+    assert near.fetch(HubName("owner/half")) == away.fetch(HubName("owner/half"))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("owner/gated", "gated: accept its licence at https://huggingface.co/owner/gated, then log in"),
+        ("owner/nobody", "the hub has no owner/nobody, or it is private"),
+        ("owner/both@v9", "owner/both has no revision 'v9'"),
+        ("owner/none", "is no pipeline in diffusers' format"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_line(
+    name: str, says: str, server: tuple[LocalHub, str], tmp_path: Path
+) -> None:  # fmt: skip
+    with pytest.raises(ModelError, match=says) as error:
+        Renderer(name, hub=Hub(endpoint=server[1], cache=tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_of_shards_and_variants_the_smallest_complete_set_is_needed(zoo: Path) -> None:
+    folder = published("sd3", zoo)
+    sizes = sizes_in(folder)
+    index = read_index(folder)
+    weights = [path for path in needed_files(sizes, index) if path.endswith(".safetensors")]
+    assert [path for path in weights if path.startswith("text_encoder_3/")] == [
+        "text_encoder_3/model.fp16-00001-of-00002.safetensors", "text_encoder_3/model.fp16-00002-of-00002.safetensors"
+    ]  # fmt: skip
+    assert "transformer/diffusion_pytorch_model.safetensors" in weights  # it has no other variant
+    del sizes["text_encoder_3/model.fp16-00002-of-00002.safetensors"]
+    assert "text_encoder_3/model-00001-of-00002.safetensors" in needed_files(sizes, index)
+
+
+def test_names_on_the_hub() -> None:
+    assert HubName.parse("owner/name@refs/pr/1") == HubName("owner/name", "refs/pr/1")
+    assert HubName.parse("SG161222/RealVisXL_V5.0") == HubName("SG161222/RealVisXL_V5.0")
+    for other in ("name", "../up/name", "/absolute/path", "a/b/c", "~/name", "owner/", "owner/name@"):
+        assert HubName.parse(other) is None

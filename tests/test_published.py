@@ -1,0 +1,223 @@
+"""Checkpoints in their published structure load as they are, equal diffusers' own pipeline, and lack nothing unsaid."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from published import PUBLISHED, published
+from safetensors.torch import load_file, save_file
+
+from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
+from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.models import load
+from ditpipe.renderer.pipeline_folder import stored_variants
+
+PROMPT = "a red cat, blurred"
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("published")
+
+
+def plan_of(name: str) -> ScenePlan:
+    """One region over the whole canvas."""
+    side = 128 if name.startswith(("sana", "sd-", "sdxl")) else 96
+    prompt = LeveledPrompt(high_level=PROMPT)
+    region = Region(name="all", box=grid(1, 1)[0], prompt=prompt)
+    return ScenePlan(scene=prompt, regions=[region], negative="blurred", width=side, height=side)
+
+
+def draw(model: str, name: str, **more: Any) -> Any:
+    request = RenderRequest(plan=plan_of(name), model=model, steps=3, guidance_scale=4, seed=7, depth=preset("regions"))
+    return Renderer(model, device="cpu").render(request.model_copy(update=more))
+
+
+def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
+    """diffusers' own pipeline, loaded by itself, with the scheduler that ours draws with."""
+    variant = next((v for v in ("fp16", "bf16") if list(folder.glob(f"*/*{v}*")) and name not in BOTH), None)
+    absent = {"safety_checker": None, "feature_extractor": None} if name.startswith("sd-") else {}
+    absent |= {"text_encoder_3": None, "tokenizer_3": None} if name in WITHOUT_T5 else {}
+    pipe = diffusers.DiffusionPipeline.from_pretrained(
+        folder, variant=variant, use_safetensors=True, dtype=torch.float32, **absent
+    )
+    pipe.set_progress_bar_config(disable=True)
+    plan, extra = plan_of(name), {}
+    if name.startswith(("hunyuan", "pixart", "sd-", "sdxl")):
+        euler = diffusers.EulerDiscreteScheduler
+        pipe.scheduler = euler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    if name.startswith(("hunyuan", "pixart", "sana")):
+        extra = {"use_resolution_binning": False}
+    if name.startswith("pixart"):
+        extra |= {"clean_caption": False}
+    if name.startswith("sana"):
+        pipe.scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+        extra |= {"complex_human_instruction": None, "sigmas": [1 - (1 - 1e-3) * step / 3 for step in range(3)],
+                  "clean_caption": False}  # fmt: skip
+    if name == "flux-schnell":
+        extra = {"max_sequence_length": 256}
+    if name.startswith("flux"):
+        noise = pipe._pack_latents(noise, 1, *noise.shape[1:])
+    else:
+        extra |= {"negative_prompt": "blurred"}
+    latents = pipe(
+        PROMPT, height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
+        latents=noise, **extra,
+    ).images  # fmt: skip
+    return pipe._unpack_latents(latents, plan.height, plan.width, 8) if name.startswith("flux") else latents
+
+
+BOTH = ("sana", "sana-512", "sd-1.5", "sd-2.1-768", "sd3", "sd3-without-t5", "sd3.5-medium", "sd3.5-large-turbo")
+WITHOUT_T5 = ("sd3-without-t5", "sd3.5-large-turbo")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_it_loads_as_it_is_and_one_prompt_equals_diffusers(name: str, zoo: Path) -> None:
+    folder = published(name, zoo)
+    result = draw(str(folder), name)
+    noise = torch.randn(result.latents.shape, generator=torch.Generator().manual_seed(7))
+    theirs = by_diffusers(name, folder, noise)
+    assert (result.latents - theirs).abs().max() < 3e-5 * theirs.std()  # 0 in most; 1e-5 where padding is left out
+
+
+# Weights of each component by their published names, of which some would be forgotten if files were written by the
+# classes that read them.
+NAMES = {
+    "sd-1.5/text_encoder": ("text_model.embeddings.position_ids", "text_model.final_layer_norm.weight"),
+    "sd-1.5/vae": ("encoder.mid_block.attentions.0.query.weight", "decoder.mid_block.attentions.0.proj_attn.bias"),
+    "sd-1.5/unet": ("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight", "conv_norm_out.weight"),
+    "sdxl/text_encoder_2": ("text_model.encoder.layers.0.self_attn.q_proj.weight", "text_projection.weight"),
+    "sdxl/unet": ("add_embedding.linear_1.weight", "mid_block.attentions.0.proj_in.weight"),
+    "hunyuan-1.2/text_encoder": ("embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight"),
+    "hunyuan-1.2/text_encoder_2": ("shared.weight", "encoder.block.0.layer.1.DenseReluDense.wi_0.weight"),
+    "hunyuan-1.2/transformer": ("text_embedding_padding", "blocks.3.skip_linear.weight", "blocks.0.attn1.norm_q.bias",
+                                "time_extra_emb.pooler.positional_embedding"),
+    "hunyuan-1.1/transformer": ("time_extra_emb.style_embedder.weight", "time_extra_emb.extra_embedder.linear_1.bias"),
+    "pixart-alpha/transformer": ("pos_embed.proj.weight", "adaln_single.emb.resolution_embedder.linear_1.weight",
+                                 "caption_projection.linear_2.bias", "transformer_blocks.0.scale_shift_table"),
+    "sana/text_encoder": ("embed_tokens.weight", "layers.1.pre_feedforward_layernorm.weight"),
+    "sana/transformer": ("caption_norm.weight", "transformer_blocks.0.ff.conv_depth.weight", "time_embed.linear.bias"),
+    "sana/vae": ("encoder.conv_in.weight", "decoder.conv_out.bias"),
+    "sd3/transformer": ("pos_embed.pos_embed", "transformer_blocks.0.attn.add_q_proj.weight", "context_embedder.bias"),
+    "sd3.5-medium/transformer": ("transformer_blocks.0.attn2.to_q.weight", "transformer_blocks.0.attn.norm_q.weight"),
+    "flux-dev/transformer": ("time_text_embed.guidance_embedder.linear_1.weight", "x_embedder.weight",
+                             "single_transformer_blocks.0.proj_mlp.weight",
+                             "transformer_blocks.0.ff_context.net.2.bias"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("component", NAMES)
+def test_the_zoo_has_the_published_names(component: str, zoo: Path) -> None:
+    name, part = component.split("/")
+    stored = {key for file in (published(name, zoo) / part).glob("*.safetensors") for key in load_file(file)}
+    assert stored >= set(NAMES[component])
+
+
+def damaged(folder: Path, target: Path, component: str, change: Any) -> Path:
+    """A copy of a checkpoint in which `change` was made to the weights of each file of a component."""
+    shutil.copytree(folder, target)
+    for file in (target / component).glob("*.safetensors"):
+        weights = load_file(file)
+        change(weights)
+        save_file(weights, file, metadata={"format": "pt"})
+    return target
+
+
+COMPONENTS = [
+    ("hunyuan-1.2", "transformer", "blocks.1.attn2.to_k.weight"),
+    ("hunyuan-1.2", "text_encoder", "encoder.layer.0.output.dense.bias"),
+    ("hunyuan-1.2", "text_encoder_2", "encoder.block.1.layer.0.SelfAttention.q.weight"),
+    ("hunyuan-1.2", "vae", "decoder.conv_in.weight"),
+    ("sd-1.5", "text_encoder", "text_model.encoder.layers.1.mlp.fc1.weight"),
+    ("sd-1.5", "unet", "conv_out.bias"),
+    ("sd-1.5", "vae", "encoder.mid_block.attentions.0.query.weight"),
+    ("sana", "text_encoder", "layers.0.mlp.up_proj.weight"),
+    ("sana", "vae", "decoder.conv_in.weight"),
+    ("sd3", "transformer", "transformer_blocks.0.attn.add_q_proj.weight"),
+    ("flux-dev", "transformer", "x_embedder.weight"),
+]
+
+
+@pytest.mark.parametrize(("name", "component", "weight"), COMPONENTS)
+def test_weights_that_a_file_lacks_or_that_do_not_fit_are_named(
+    name: str, component: str, weight: str, zoo: Path, tmp_path: Path
+) -> None:
+    def lose(weights: dict[str, torch.Tensor]) -> None:
+        weights.pop(weight, None)
+
+    def grow(weights: dict[str, torch.Tensor]) -> None:
+        if weight in weights:
+            weights[weight] = torch.cat([weights[weight]] * 2)
+
+    what = weight.removeprefix("text_model.").rsplit(".", 2)[-2]  # the libraries call some otherwise than the files
+    what = {"query": "to_q"}.get(what, what)
+    for change, says in ((lose, f"the {component} lacks .*{what}"), (grow, f"of the {component} do not fit .*{what}")):
+        with pytest.raises(ModelError, match=says) as error:
+            load(str(damaged(published(name, zoo), tmp_path / change.__name__, component, change)), device="cpu")
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_changes_no_picture_may_be_missing(zoo: Path, tmp_path: Path) -> None:
+    def lose(weights: dict[str, torch.Tensor]) -> None:
+        for idle in [key for key in weights if "pooler" in key]:
+            del weights[idle]
+
+    folder = damaged(published("hunyuan-1.2", zoo), tmp_path / "copy", "text_encoder", lose)
+    assert draw(str(folder), "hunyuan-1.2").latents.equal(draw(str(zoo / "hunyuan-1.2"), "hunyuan-1.2").latents)
+
+
+def test_code_that_is_not_the_libraries_own_is_not_run(zoo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(published("sd-1.5", zoo), tmp_path / "copy")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "own.py").write_text("raise SystemExit")
+    (folder / "model_index.json").write_text(json.dumps(index | {"vae": ["own", "AutoencoderKL"]}))
+    with pytest.raises(ModelError, match="own.AutoencoderKL, which neither library has"):
+        load(str(folder), device="cpu")
+
+
+def test_pickled_weights_are_not_read(zoo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(published("sd-1.5", zoo), tmp_path / "copy")
+    for file in (folder / "vae").glob("*.safetensors"):
+        file.rename(file.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="its .safetensors are needed"):
+        load(str(folder), device="cpu")
+
+
+def test_a_safety_checker_is_not_loaded_and_the_picture_says_so(zoo: Path) -> None:
+    renderer = Renderer(str(published("sd-1.5", zoo)), device="cpu")
+    assert renderer.pipe.safety_checker is None and renderer.pipe.feature_extractor is None
+    result = renderer.render(RenderRequest(plan=plan_of("sd-1.5"), steps=1))
+    assert "this checkpoint's safety checker is not run" in result.warnings
+
+
+def test_variants_are_told_by_whole_sets_of_files() -> None:
+    assert stored_variants(["model.safetensors", "model.fp16.safetensors", "config.json"]) == [None, "fp16"]
+    for pattern in ("model.fp16-0000{}-of-00002.safetensors", "model-0000{}-of-00002.fp16.safetensors"):
+        assert stored_variants([pattern.format(1), pattern.format(2)]) == ["fp16"]
+        assert stored_variants([pattern.format(1)]) == []
+    assert stored_variants(["model-00001-of-00002.safetensors", "model.bf16.safetensors"]) == ["bf16"]
+    assert stored_variants(["diffusion_pytorch_model.non_ema.safetensors", "model.bin", "flux1.safetensors"]) == []
+
+
+def test_what_the_published_tokenizers_need_is_declared() -> None:
+    declared = {line.split(">")[0] for line in requires("ditpipe") or [] if "extra ==" not in line}
+    assert declared >= {"sentencepiece", "protobuf", "accelerate"}
+
+
+def test_a_picture_stores_its_model_by_an_absolute_path(zoo: Path, tmp_path: Path) -> None:
+    folder = published("sd-1.5-fp16", zoo)
+    with contextlib.chdir(zoo):
+        result = draw("sd-1.5-fp16", "sd-1.5-fp16", steps=1)
+    assert result.request.model == str(folder)
+    with contextlib.chdir(tmp_path):
+        again = Renderer(result.request.model, device="cpu").render(result.request)
+    assert again.latents.equal(result.latents)
