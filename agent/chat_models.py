@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import BaseModel, ValidationError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line
 from ..prompts.templates import words
 from .local_models import LOCAL_MODELS
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 Read = TypeVar("Read")
 REPAIRS = 2
@@ -20,7 +22,7 @@ LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no f
 
 def chat_model(
     name: str, *, base_url: str | None = None, api_key: str | None = None, timeout: float = 60.0
-) -> BaseChatModel:
+) -> "BaseChatModel":
     """A local model by name, any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
 
     `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
@@ -60,7 +62,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def structured_reply(
-    model: BaseChatModel, schema: type[BaseModel], messages: Sequence[BaseMessage], *, wait: float = 0.5
+    model: "BaseChatModel", schema: type[BaseModel], messages: Sequence["BaseMessage"], *, wait: float = 0.5
 ) -> tuple[str, Any]:
     """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON).
 
@@ -87,9 +89,9 @@ def structured_reply(
 
 
 def valid_reply(
-    model: BaseChatModel,
+    model: "BaseChatModel",
     schema: type[BaseModel],
-    messages: Sequence[BaseMessage],
+    messages: Sequence["BaseMessage"],
     read: Callable[[Any], Read],
     *,
     failed: type[PlanningError] | type[CritiqueError],
@@ -99,6 +101,8 @@ def valid_reply(
 
     Then `failed`, which names `who` gave the answer and holds the raw reply.
     """
+    from langchain_core.messages import AIMessage, HumanMessage
+
     told = list(messages)
     for attempt in range(REPAIRS + 1):
         raw, parsed = structured_reply(model, schema, told)

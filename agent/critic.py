@@ -8,8 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from PIL import Image
 
 from ..prompts.errors import CritiqueError
@@ -21,6 +19,9 @@ from .chat_models import valid_reply
 from .rounds import standing
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
     from ..renderer.scorer import Scorer
 
 
@@ -67,7 +68,7 @@ def _asked_for(prompt: LeveledPrompt) -> str:
 class VisionCritic:
     """A chat model that sees pictures. Invalid answers are re-asked with the validation message, at most twice."""
 
-    def __init__(self, chat_model: BaseChatModel) -> None:
+    def __init__(self, chat_model: "BaseChatModel") -> None:
         self.chat_model = chat_model
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
@@ -75,6 +76,8 @@ class VisionCritic:
 
         Raises CritiqueError (with the raw reply) if the answer stays invalid, ModelError if the model is unreachable.
         """
+        from langchain_core.messages import HumanMessage, SystemMessage
+
         buffer = BytesIO()
         image.save(buffer, "PNG")
         picture = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

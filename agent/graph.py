@@ -13,7 +13,7 @@ from langgraph.types import interrupt
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import write
 from ..renderer.request import RenderRequest, Step
-from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, standing
+from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, shown_in, standing
 from .settings import Settings
 
 
@@ -130,8 +130,3 @@ def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _standing(one: dict[str, Any]) -> float:
     return standing(Critique.model_validate(one["critique"]) if one["critique"] else None)
-
-
-def shown_in(drawn: dict[str, Any]) -> ScenePlan:
-    """The plan that a finished picture shows, its edits included."""
-    return RenderRequest.model_validate(drawn["request"]).edited_plan

@@ -7,9 +7,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
-
 from ..prompts.errors import PlanningError
 from ..prompts.messages import Heard
 from ..prompts.scene import Critique, ScenePlan
@@ -18,6 +15,9 @@ from .chat_models import valid_reply
 from .local_models import LOCAL_MODELS
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
     from .painter import Agent
 
 
@@ -45,11 +45,13 @@ class Listener(Protocol):
 class ModelListener:
     """A chat model that understands messages by one structured call; invalid answers are re-asked, at most twice."""
 
-    def __init__(self, chat_model: BaseChatModel) -> None:
+    def __init__(self, chat_model: "BaseChatModel") -> None:
         self.chat_model = chat_model
 
     def hear(self, message: str, shown: Shown) -> Heard:
         """Raises PlanningError (with the raw reply) if the answer stays invalid, ModelError without a model."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
         sight = asdict(shown) | {
             "plan": shown.plan.model_dump() if shown.plan else None,
             "critique": shown.critique.model_dump() if shown.critique else None,

@@ -9,9 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import BaseTool
-from langgraph.checkpoint.sqlite import SqliteSaver
-from langgraph.types import Command
 from PIL import Image
 
 from ..prompts.errors import CritiqueError, PlanningError, RunError
@@ -20,18 +17,18 @@ from ..renderer.depth import preset
 from ..renderer.picture import copy_result, read_request, write
 from ..renderer.registry import Checkpoint, checkpoint
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
-from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
-from .graph import build_graph, shown_in
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
-from .rounds import Candidate, Event, Finished, Painting, Round, Waiting
+from .rounds import Candidate, Event, Finished, Painting, Round, Waiting, shown_in
 from .run_folder import RunRecord, new_folder, note, run_record, write_record
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
     from ..renderer.pipeline import Renderer
 
 
@@ -216,6 +213,9 @@ class Agent:
             if stopped():
                 raise KeyboardInterrupt
 
+        from langgraph.checkpoint.sqlite import SqliteSaver
+        from langgraph.types import Command
+
         record = run_record(folder)
         start: dict[str, Any] = {"brief": record.brief}
         start |= {"plan": record.plan.model_dump()} if record.plan else {}
@@ -262,6 +262,9 @@ class Agent:
 
     def _graph(self, record: RunRecord, folder: Path, go_on: Callable[[], None]) -> Any:
         """The loop over a brief, or over the change of a finished picture if the record of the run names one."""
+        from ..tools.pictures import critique_file, edit_candidates, render_candidates, revise_plan
+        from .graph import build_graph
+
         base = record.base
         before = read_request(base) if base else None
 
@@ -279,7 +282,7 @@ class Agent:
                 return _edit(RenderRequest.model_validate(best["request"]), plan), folder / best["path"]
             return (self.request(plan) if before is None else _edit(before, plan)), base
 
-        def render(on_step: OnStep, into: Path | None) -> BaseTool:
+        def render(on_step: OnStep, into: Path | None) -> "BaseTool":
             def step(progress: Step) -> None:
                 go_on()
                 on_step(progress)

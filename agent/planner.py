@@ -1,10 +1,7 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
 import asyncio
-from typing import Any
-
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from typing import TYPE_CHECKING, Any
 
 from ..prompts.answers import PlannerAnswer, ShortAnswer, compose
 from ..prompts.errors import PlanningError
@@ -15,6 +12,10 @@ from .chat_models import valid_reply
 from .checks import check_answer
 from .local_models import LOCAL_MODELS
 
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
 
 class Planner:
     """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels.
@@ -22,7 +23,7 @@ class Planner:
     The local models were tuned to plan: they are told only what they were tuned with, and give a `ShortAnswer`.
     """
 
-    def __init__(self, chat_model: BaseChatModel, *, width: int = 128, height: int = 128) -> None:
+    def __init__(self, chat_model: "BaseChatModel", *, width: int = 128, height: int = 128) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
         self.instructions = words("planner-embedded" if self.tuned else "planner")
@@ -41,6 +42,8 @@ class Planner:
 
     def answer(self, brief: str) -> PlannerAnswer:
         """The plan in words: what the model says, after one second thought if the checks find something in it."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
         messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
         answer = self._ask(brief, messages)
         findings = check_answer(brief, answer)
@@ -51,9 +54,11 @@ class Planner:
         return await asyncio.to_thread(self.plan, brief)
 
     def _second_thought(
-        self, brief: str, messages: list[BaseMessage], answer: PlannerAnswer, findings: list[str]
+        self, brief: str, messages: "list[BaseMessage]", answer: PlannerAnswer, findings: list[str]
     ) -> PlannerAnswer:
         """Hands the findings back once and keeps the answer with fewer of them."""
+        from langchain_core.messages import AIMessage, HumanMessage
+
         said = ShortAnswer.of(answer) if self.tuned else answer
         recheck = HumanMessage(words("recheck", findings=" ".join(findings)))
         told = [*messages, AIMessage(said.model_dump_json()), recheck]
@@ -63,7 +68,7 @@ class Planner:
             return answer  # the first answer is valid; what was found in it is about the wording only
         return other if len(check_answer(brief, other)) < len(findings) else answer
 
-    def _ask(self, brief: str, messages: list[BaseMessage]) -> PlannerAnswer:
+    def _ask(self, brief: str, messages: "list[BaseMessage]") -> PlannerAnswer:
         """An answer that a plan can be made of."""
         schema: type[ShortAnswer] | type[PlannerAnswer] = ShortAnswer if self.tuned else PlannerAnswer
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -13,6 +14,11 @@ from ..renderer.request import RenderRequest, Step
 def standing(critique: Critique | None) -> float:
     """The score as a key to choose the best by: what nobody judged comes last."""
     return -1.0 if critique is None or critique.score is None else critique.score
+
+
+def shown_in(drawn: dict[str, Any]) -> ScenePlan:
+    """The plan that a finished picture shows, its edits included; `drawn`: the picture as a run keeps it."""
+    return RenderRequest.model_validate(drawn["request"]).edited_plan
 
 
 @dataclass(frozen=True)

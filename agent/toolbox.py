@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import BaseTool
 from PIL import Image
 
 from ..prompts.messages import Heard
@@ -15,6 +14,7 @@ from ..prompts.scene import Critique, ScenePlan
 from ..renderer.picture import write
 from ..renderer.request import OnStep
 from ..tools.contract import REPORT, PaintOrder, Report, limited
+from ..tools.picture_tool import PictureTool
 from ..tools.requested_change import Reader
 from ..tools.studio import Studio, Work
 from ..tools.studio_tools import (
@@ -34,13 +34,16 @@ from .painter import Agent
 from .rounds import Finished, Stepped
 
 if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
     from ..renderer.pipeline import Renderer
 
 
-def picture_tools(**options: Any) -> list[BaseTool]:
-    """The tools over a studio in the folder `out`, where pictures survive the process. Options are `Agent`'s."""
+def picture_tools(**options: Any) -> list["BaseTool"]:
+    """The tools for a LangChain agent, over a studio in the folder `out`, where pictures survive the process. Options
+    are `Agent`'s."""
     agent = Agent(**options)
-    return tools_of(studio_of(agent), agent)
+    return [tool.langchain() for tool in tools_of(studio_of(agent), agent)]
 
 
 def studio_of(agent: Agent, **limits: Any) -> Studio:
@@ -61,7 +64,7 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
     return Studio(agent.settings.out, crew, **limits)
 
 
-def tools_of(studio: Studio, agent: Agent) -> list[BaseTool]:
+def tools_of(studio: Studio, agent: Agent) -> list[PictureTool]:
     """Every tool of a studio; the agent's planner and critic answer what a renderer cannot."""
     tools = [
         plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
@@ -72,10 +75,9 @@ def tools_of(studio: Studio, agent: Agent) -> list[BaseTool]:
     return [_of_this_server(tool, studio, agent) for tool in tools]
 
 
-def _of_this_server(tool: BaseTool, studio: Studio, agent: Agent) -> BaseTool:
+def _of_this_server(tool: PictureTool, studio: Studio, agent: Agent) -> PictureTool:
     """The tool, whose schema says what is drawn here."""
-    schema: Any = limited(tool.args_schema, largest=studio.largest, usual=agent.size)  # type: ignore[arg-type]
-    return tool.model_copy(update={"args_schema": schema})
+    return replace(tool, args_schema=limited(tool.args_schema, largest=studio.largest, usual=agent.size))
 
 
 def reader_of(agent: Agent) -> Reader:

@@ -38,7 +38,7 @@ def studio(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def tools(studio: Studio, tiny: Renderer) -> dict[str, BaseTool]:
-    return {tool.name: tool for tool in tools_of(studio, tiny_agent(tiny, studio.folder))}
+    return {tool.name: tool.langchain() for tool in tools_of(studio, tiny_agent(tiny, studio.folder))}
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) 
 def test_a_picture_that_takes_too_long_comes_back_as_a_handle(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
     studio = studio_of(agent, patience=0.3)
-    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
     handle = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=200).artifact
     assert handle.status == "running"
     assert call(tools["cancel_picture"], id=handle.id).artifact.status == "cancelled"
@@ -283,7 +283,7 @@ def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: 
         step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
     )  # fmt: skip
     studio = studio_of(agent)
-    tools = {tool.name: tool for tool in tools_of(studio, agent)}
+    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
     drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
     edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact
     for picture in (drawn_plan, edited):

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, validate  # type: ignore[import-untyped]
+from openai import pydantic_function_tool
 from plans import plan_of
 
+from ditpipe import Agent
+from ditpipe.agent.toolbox import studio_of, tools_of
 from ditpipe.tools.contract import RenderArguments
+from ditpipe.tools.schemas import LOOSE, openai_schema
 
 # The keywords that OpenAI documents for strict mode.
 STRICT = {
@@ -59,6 +63,22 @@ def test_openai_schemas_hold_under_strict_mode(schemas: dict[str, list[dict[str,
     for tool in schemas["openai"]:
         assert tool["type"] == "function" and tool["function"]["strict"] is True
         assert_strict(tool["function"]["parameters"])
+
+
+def test_openai_schemas_are_as_its_own_library_makes_them(tmp_path: Path) -> None:
+    def without(schema: Any, *, names: bool = False) -> Any:
+        if isinstance(schema, list):
+            return [without(one) for one in schema]
+        return schema if not isinstance(schema, dict) else {
+            key: without(value, names=key in ("properties", "$defs") and not names)
+            for key, value in schema.items()
+            if names or key not in LOOSE
+        }  # fmt: skip
+
+    agent = Agent(out=tmp_path)
+    for tool in tools_of(studio_of(agent), agent):
+        theirs: Any = pydantic_function_tool(tool.args_schema, name=tool.name, description=tool.description)
+        assert openai_schema(tool)["function"]["parameters"] == without(theirs["function"]["parameters"])
 
 
 def objects_in(schema: Any) -> Iterator[dict[str, Any]]:

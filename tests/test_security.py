@@ -350,7 +350,7 @@ def test_a_hostile_brief_changes_no_file_and_no_setting(brief: str, tiny: Render
     agent = tiny_agent(tiny, tmp_path / "runs")
     agent.planner = Planner(chat_model("embedded"))
     studio = studio_of(agent)
-    paint = {tool.name: tool for tool in tools_of(studio, agent)}["paint_picture"]
+    paint = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}["paint_picture"]
     call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": brief, "seed": 5, "rounds": 1}}
     answer = paint.invoke(call)
     studio.close()

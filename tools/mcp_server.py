@@ -1,4 +1,4 @@
-"""An MCP server for a list of LangChain tools over a studio, on the official SDK: stdio or streamable HTTP.
+"""An MCP server for a list of tools over a studio, on the official SDK: stdio or streamable HTTP.
 
 The SDK's low-level `Server` is enough: the tools bring their schemas, so fastmcp would add a dependency and no feature.
 The tools' progress events become progress notifications, a cancelled request cancels its tool call, and pictures are
@@ -6,6 +6,8 @@ resources. A picture goes out as a small preview and a link, never whole in a to
 """
 
 import base64
+import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,46 +15,65 @@ from typing import Any
 
 import anyio
 import mcp_types as types
-from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import ToolMessage
-from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from ..prompts.errors import UnknownPicture
+from ..prompts.errors import DitpipeError, UnknownPicture
 from ..prompts.templates import words
 from .contract import Picture, told
 from .gate import Gate, Keys, caller_of
 from .jobs import LOCAL
+from .picture_tool import PictureTool, Progress, one_line
 from .schemas import mcp_schema
 from .studio import Studio
 
 SCHEME = "picture://"
+# Hosts give up on a server that is slow to say what it can do, so what draws is loaded after that: seconds to wait for
+# the question, and for the answer to be on its way. A call does not wait for either.
+PATIENCE, SENT = 5.0, 0.5
 Context = ServerRequestContext[Any, Any]
 
 
-def mcp_server(tools: Sequence[BaseTool], studio: Studio, *, version: str, local: bool) -> Server[Any]:
+def mcp_server(tools: Sequence[PictureTool], studio: Studio, *, version: str, local: bool) -> Server[Any]:
     """The server. `local`: the client is on this machine and files are named to it; else only `picture://` links."""
     by_name = {tool.name: tool for tool in tools}
 
     @asynccontextmanager
-    async def lifespan(server: Server[Any]) -> AsyncIterator[None]:
-        studio.open()
-        yield
+    async def lifespan(server: Server[Any]) -> AsyncIterator[threading.Event]:
+        listed = threading.Event()
+
+        def open_behind() -> None:
+            listed.wait(PATIENCE)
+            time.sleep(SENT)
+            studio.open()
+
+        threading.Thread(target=open_behind, name="mcp-opens-studio", daemon=True).start()
+        yield listed
         await anyio.to_thread.run_sync(studio.close)
 
     async def list_tools(context: Context, params: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[types.Tool.model_validate(mcp_schema(tool)) for tool in tools])
+        listing = types.ListToolsResult(tools=[types.Tool.model_validate(mcp_schema(tool)) for tool in tools])
+        context.lifespan_context.set()
+        return listing
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         if params.name not in by_name:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool {params.name!r}: one of {', '.join(by_name)}")
-        call = {"type": "tool_call", "id": str(context.request_id), "name": params.name, "args": params.arguments or {}}
-        config: RunnableConfig = {"configurable": {"caller": _caller(context)}, "callbacks": [Progress(context)]}
-        return _result(await by_name[params.name].ainvoke(call, config), local=local)
+        tool = by_name[params.name]
+
+        async def report(step: Progress) -> None:
+            said = f"picture {step['picture']}: step {step['step']} of {step['steps']}"
+            await context.session.report_progress(step["step"], step["steps"], said)
+
+        try:
+            arguments = tool.args_schema.model_validate(params.arguments or {})
+            text, answer = await tool.acall(arguments, _caller(context), report)
+        except (DitpipeError, ValueError) as error:  # the model reads what is wrong and can mend it
+            return types.CallToolResult(content=[types.TextContent(text=one_line(error))], is_error=True)
+        return _result(text, answer, local=local)
 
     async def list_resources(context: Context, params: Any) -> types.ListResourcesResult:
         resources = []
@@ -100,18 +121,6 @@ def mcp_server(tools: Sequence[BaseTool], studio: Studio, *, version: str, local
     )  # fmt: skip
 
 
-class Progress(AsyncCallbackHandler):
-    """Hands a tool's progress events on to the client that called it."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    async def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
-        if name == "progress":
-            said = f"picture {data['picture']}: step {data['step']} of {data['steps']}"
-            await self.context.session.report_progress(data["step"], data["steps"], said)
-
-
 def run_stdio(server: Server[Any]) -> None:
     """Serves one client over standard input and output until it hangs up."""
 
@@ -131,11 +140,8 @@ def _caller(context: Context) -> str:
     return LOCAL if context.request is None else caller_of(context.request)
 
 
-def _result(message: ToolMessage, *, local: bool) -> types.CallToolResult:
-    if message.status == "error":
-        return types.CallToolResult(content=[types.TextContent(text=str(message.content))], is_error=True)
-    answer = message.artifact
-    content: list[types.ContentBlock] = [types.TextContent(text=str(message.content))]
+def _result(text: str, answer: BaseModel, *, local: bool) -> types.CallToolResult:
+    content: list[types.ContentBlock] = [types.TextContent(text=text)]
     if isinstance(answer, Picture):
         shown = answer if local else answer.model_copy(update={"path": None, "preview": None})
         content = [types.TextContent(text=told(shown)), *_preview(answer)]

@@ -1,10 +1,7 @@
 """The tools as the function schemas of model APIs, for whoever calls a model without a framework."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from langchain_core.tools import BaseTool
-from openai import pydantic_function_tool
+from typing import Any, Protocol
 
 # What OpenAI's strict mode does not take; pydantic checks these when the call arrives.
 LOOSE = ("default", "minLength", "maxLength", "title")
@@ -16,51 +13,70 @@ LIMITS = {
 }  # fmt: skip
 
 
-def openai_schema(tool: BaseTool) -> dict[str, Any]:
+class Described(Protocol):
+    """What a schema is made from: a `PictureTool`, or one of LangChain's tools that was made of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def args_schema(self) -> Any: ...
+    @property
+    def metadata(self) -> Any: ...
+
+
+def openai_schema(tool: Described) -> dict[str, Any]:
     """A function tool of OpenAI's chat completions, strict: closed objects, every property required."""
-    schema = pydantic_function_tool(_model(tool), name=tool.name, description=tool.description)
-    parameters = _strict(schema["function"]["parameters"])
-    return {"type": "function", "function": {**schema["function"], "parameters": parameters}}
+    schema = tool.args_schema.model_json_schema()
+    parameters = _strict(schema, schema.get("$defs", {}))
+    function = {"name": tool.name, "description": tool.description, "strict": True, "parameters": parameters}
+    return {"type": "function", "function": function}
 
 
-def anthropic_schema(tool: BaseTool) -> dict[str, Any]:
+def anthropic_schema(tool: Described) -> dict[str, Any]:
     """A tool of Anthropic's messages API, strict as well.
 
     Its rules differ: no limits on numbers, lengths and lists, and in one request at most 16 parameters of several types
     and 24 that may be left out. So what may be null is left out instead, and a prompt has its two levels.
     """
-    schema = _model(tool).model_json_schema()
+    schema = tool.args_schema.model_json_schema()
     parameters = _limits_as_words(schema, schema.get("$defs", {}))
     return {"name": tool.name, "description": tool.description, "strict": True, "input_schema": parameters}
 
 
-def mcp_schema(tool: BaseTool) -> dict[str, Any]:
+def mcp_schema(tool: Described) -> dict[str, Any]:
     """A tool of the Model Context Protocol, with the schema of what it answers and hints at what a call does."""
     metadata: Mapping[str, Any] = tool.metadata or {}
     return {
-        "name": tool.name, "description": tool.description, "inputSchema": _model(tool).model_json_schema(),
+        "name": tool.name, "description": tool.description, "inputSchema": tool.args_schema.model_json_schema(),
         "outputSchema": metadata["output_schema"], "annotations": metadata["hints"],
     }  # fmt: skip
 
 
-FORMATS: dict[str, Callable[[BaseTool], dict[str, Any]]] = {
+FORMATS: dict[str, Callable[[Described], dict[str, Any]]] = {
     "openai": openai_schema, "anthropic": anthropic_schema, "mcp": mcp_schema,
 }  # fmt: skip
 
 
-def _model(tool: BaseTool) -> Any:
-    return tool.args_schema
-
-
-def _strict(schema: Any, *, names: bool = False) -> Any:
-    """The schema without the keywords that strict mode refuses; `names`: its keys are names, not keywords."""
-    if isinstance(schema, dict):
-        return {
-            key: _strict(value, names=key in ("properties", "$defs") and not names)
-            for key, value in schema.items()
-            if names or key not in LOOSE
-        }
-    return [_strict(one) for one in schema] if isinstance(schema, list) else schema
+def _strict(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A schema of pydantic's as OpenAI's strict mode takes it: closed objects of which every property is required, no
+    keyword of `LOOSE`. A reference with anything beside it is written out."""
+    if "$ref" in schema and len(schema) > 1:
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        return _strict(definitions[schema["$ref"].removeprefix("#/$defs/")] | own, definitions)
+    clean = {key: value for key, value in schema.items() if key not in LOOSE}
+    for key in ("properties", "$defs"):
+        if key in clean:
+            clean[key] = {name: _strict(value, definitions) for name, value in clean[key].items()}
+    if "items" in clean:
+        clean["items"] = _strict(clean["items"], definitions)
+    if "anyOf" in clean:
+        clean["anyOf"] = [_strict(branch, definitions) for branch in clean["anyOf"]]
+    if clean.get("type") == "object":
+        clean["required"] = list(clean.get("properties", {}))
+        clean["additionalProperties"] = False
+    return clean
 
 
 def _limits_as_words(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Studio:
     def open(self) -> None:
         """Has the workers started, which first finish what an ended process left; comes back at once."""
         with self._lock:
-            if not self._threads:
+            if not self._threads and not self._closing.is_set():
                 self._start("studio", self._open)
 
     def _start(self, name: str, work: Callable[..., None], *arguments: str) -> None:

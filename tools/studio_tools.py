@@ -1,21 +1,17 @@
 """The tools that other agents pick up, over one studio. Each takes what does the work as an argument.
 
-`config["configurable"]["caller"]` says whose pictures a call may see; a model cannot set it. Each step of a drawing
-is a LangChain custom event "progress". A drawing call that is cancelled ends its render.
+The caller of a call says whose pictures it may see; a model cannot set it. A drawing call that is cancelled ends its
+render.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from PIL import Image
 from pydantic import BaseModel
 
-from ..prompts.errors import DitpipeError, first_problem
+from ..prompts.errors import DitpipeError
 from ..prompts.scene import Critique, Region, RegionChange, Revision, ScenePlan
 from ..renderer.picture import open_image, read_request
 from .contract import (
@@ -35,7 +31,8 @@ from .contract import (
     picture,
     told,
 )
-from .jobs import LOCAL, Job
+from .jobs import Job
+from .picture_tool import PictureTool, Progress
 from .requested_change import Reader, order_change, understood_change
 from .studio import Studio
 
@@ -47,7 +44,7 @@ ENDS: dict[str, bool] = {
 }  # fmt: skip
 
 
-def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], ScenePlan]) -> BaseTool:
+def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], ScenePlan]) -> PictureTool:
     """Brief → ScenePlan, without drawing. `plan`: (brief, width, height) → plan."""
 
     def run(arguments: PlanArguments, caller: str) -> tuple[str, ScenePlan]:
@@ -59,7 +56,7 @@ def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], S
     return _tool("plan_picture", says, PlanArguments, run, ScenePlan)
 
 
-def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan], Critique]) -> BaseTool:
+def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan], Critique]) -> PictureTool:
     """Judges a picture of the caller's against the plan that it was drawn from."""
 
     def run(arguments: PictureArguments, caller: str) -> tuple[str, Critique]:
@@ -73,7 +70,7 @@ def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan]
     return _tool("critique_picture", says, PictureArguments, run, Critique)
 
 
-def cancel_picture(studio: Studio) -> BaseTool:
+def cancel_picture(studio: Studio) -> PictureTool:
     """Ends a picture that is waiting or being drawn."""
 
     def run(arguments: PictureArguments, caller: str) -> tuple[str, Picture]:
@@ -84,7 +81,7 @@ def cancel_picture(studio: Studio) -> BaseTool:
     return _tool("cancel_picture", says, PictureArguments, run, Picture, hints=ENDS)
 
 
-def render_picture(studio: Studio) -> BaseTool:
+def render_picture(studio: Studio) -> PictureTool:
     """ScenePlan → picture."""
 
     def start(arguments: RenderArguments, caller: str) -> Job:
@@ -94,7 +91,7 @@ def render_picture(studio: Studio) -> BaseTool:
     return _drawing(studio, "render_picture", "Draw a plan, every region in its place.", RenderArguments, start)
 
 
-def edit_region(studio: Studio) -> BaseTool:
+def edit_region(studio: Studio) -> PictureTool:
     """Changes one region of a picture; the result is a new picture."""
 
     def start(arguments: EditArguments, caller: str) -> Job:
@@ -106,7 +103,7 @@ def edit_region(studio: Studio) -> BaseTool:
     return _drawing(studio, "edit_region", says, EditArguments, start)
 
 
-def add_region(studio: Studio) -> BaseTool:
+def add_region(studio: Studio) -> PictureTool:
     """Draws one more region into a picture; the result is a new picture."""
 
     def start(arguments: AddArguments, caller: str) -> Job:
@@ -119,7 +116,7 @@ def add_region(studio: Studio) -> BaseTool:
     return _drawing(studio, "add_region", says, AddArguments, start)
 
 
-def remove_region(studio: Studio) -> BaseTool:
+def remove_region(studio: Studio) -> PictureTool:
     """Takes one region out of a picture; the result is a new picture."""
 
     def start(arguments: RemoveArguments, caller: str) -> Job:
@@ -129,7 +126,7 @@ def remove_region(studio: Studio) -> BaseTool:
     return _drawing(studio, "remove_region", says, RemoveArguments, start)
 
 
-def change_picture(studio: Studio, read: Reader) -> BaseTool:
+def change_picture(studio: Studio, read: Reader) -> PictureTool:
     """Changes a picture as words say, read as the chat reads them; the result is a new picture."""
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
@@ -162,7 +159,7 @@ def _order_edit(studio: Studio, picture_id: str, revision: Revision, caller: str
     return studio.order("edit", order.model_dump(mode="json"), caller=caller)
 
 
-def paint_picture(studio: Studio) -> BaseTool:
+def paint_picture(studio: Studio) -> PictureTool:
     """Brief → picture, planned, criticised and mended; for studios whose crew can paint."""
 
     def start(arguments: PaintArguments, caller: str) -> Job:
@@ -173,7 +170,7 @@ def paint_picture(studio: Studio) -> BaseTool:
     return _drawing(studio, "paint_picture", says, PaintArguments, start)
 
 
-def get_picture(studio: Studio) -> BaseTool:
+def get_picture(studio: Studio) -> PictureTool:
     """The state of a picture, and the picture when it is done."""
 
     def start(arguments: GetArguments, caller: str) -> Job:
@@ -192,7 +189,7 @@ def _drawing(
     *,
     owns: bool = True,
     hints: dict[str, bool] = ADDS,
-) -> BaseTool:
+) -> PictureTool:
     """A tool that waits for the job that `start` gives. `owns`: a call that is cancelled takes the job with it."""
 
     def answer(job: Job) -> tuple[str, Picture]:
@@ -201,37 +198,35 @@ def _drawing(
             raise DitpipeError(told(found))
         return told(found), found
 
-    def run(config: RunnableConfig, **arguments: Any) -> tuple[str, Picture]:
-        with _plainly():
-            asked = schema(**arguments)
-            job, seen = start(asked, _caller(config)), 0
-            try:
-                for job in studio.follow(job, patience=None if asked.wait else 0):  # type: ignore[attr-defined]
-                    for event in _events(job, seen):
-                        dispatch_custom_event("progress", event)
-                    seen = max(seen, job.step)
-            except BaseException:
-                if owns:
-                    studio.jobs.cancel(job.id, caller=job.caller)
-                raise
-            return answer(job)
+    def call(arguments: Any, caller: str, report: Callable[[Progress], None]) -> tuple[str, Picture]:
+        job, seen = start(arguments, caller), 0
+        try:
+            for job in studio.follow(job, patience=None if arguments.wait else 0):
+                for step in _steps(job, seen):
+                    report(step)
+                seen = max(seen, job.step)
+        except BaseException:
+            if owns:
+                studio.jobs.cancel(job.id, caller=job.caller)
+            raise
+        return answer(job)
 
-    async def arun(config: RunnableConfig, **arguments: Any) -> tuple[str, Picture]:
-        with _plainly():
-            asked = schema(**arguments)
-            job, seen = start(asked, _caller(config)), 0
-            try:
-                async for job in studio.afollow(job, patience=None if asked.wait else 0):  # type: ignore[attr-defined]
-                    for event in _events(job, seen):
-                        await adispatch_custom_event("progress", event)
-                    seen = max(seen, job.step)
-            except BaseException:
-                if owns:
-                    studio.jobs.cancel(job.id, caller=job.caller)
-                raise
-            return answer(job)
+    async def acall(
+        arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]
+    ) -> tuple[str, Picture]:
+        job, seen = start(arguments, caller), 0
+        try:
+            async for job in studio.afollow(job, patience=None if arguments.wait else 0):
+                for step in _steps(job, seen):
+                    await report(step)
+                seen = max(seen, job.step)
+        except BaseException:
+            if owns:
+                studio.jobs.cancel(job.id, caller=job.caller)
+            raise
+        return answer(job)
 
-    return _structured(name, says, schema, run, arun, Picture, hints)
+    return PictureTool(name, says, schema, Picture, hints, call, acall)
 
 
 def _tool(
@@ -242,50 +237,21 @@ def _tool(
     output: type[BaseModel],
     *,
     hints: dict[str, bool] = READS,
-) -> BaseTool:
+) -> PictureTool:
     """A tool that computes its answer at once."""
 
-    def run(config: RunnableConfig, **arguments: Any) -> tuple[str, Any]:
-        with _plainly():
-            return act(schema(**arguments), _caller(config))
+    def call(arguments: Any, caller: str, report: Callable[[Progress], None]) -> tuple[str, Any]:
+        return act(arguments, caller)
 
-    async def arun(config: RunnableConfig, **arguments: Any) -> tuple[str, Any]:
-        with _plainly():
-            return await asyncio.to_thread(act, schema(**arguments), _caller(config))
+    async def acall(
+        arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]
+    ) -> tuple[str, Any]:
+        return await asyncio.to_thread(act, arguments, caller)
 
-    return _structured(name, says, schema, run, arun, output, hints)
-
-
-def _structured(
-    name: str, says: str, schema: type[BaseModel], run: Any, arun: Any, output: type[BaseModel], hints: dict[str, bool]
-) -> BaseTool:
-    return StructuredTool.from_function(
-        run,
-        coroutine=arun,
-        name=name,
-        description=says,
-        args_schema=schema,
-        response_format="content_and_artifact",
-        handle_tool_error=True,  # the model reads what is wrong and can mend it
-        handle_validation_error=first_problem,
-        metadata={"output_schema": output.model_json_schema(), "hints": hints},
-    )
+    return PictureTool(name, says, schema, output, hints, call, acall)
 
 
-def _caller(config: RunnableConfig) -> str:
-    return str(config.get("configurable", {}).get("caller", LOCAL))
-
-
-def _events(job: Job, seen: int) -> Iterator[dict[str, Any]]:
-    """One event per step since the last look."""
+def _steps(job: Job, seen: int) -> Iterator[Progress]:
+    """One report per step since the last look."""
     for step in range(seen + 1, job.step + 1):
         yield {"picture": job.id, "step": step, "steps": job.steps}
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Turns what a caller can act on into a ToolException of one line."""
-    try:
-        yield
-    except (DitpipeError, ValueError) as error:
-        raise ToolException(" ".join(str(error).split())) from error
