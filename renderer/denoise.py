@@ -1,4 +1,4 @@
-"""Noise → latents: Euler steps with classifier-free guidance, over a whole picture or over the part an edit changes."""
+"""Noise → latents: a solver's steps with classifier-free guidance, over a whole picture or over the part an edit changes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +11,7 @@ from torch import Tensor
 from ..prompts.scene import ScenePlan
 from .control import Followed
 from .family import Asked, Family
+from .request import Solver
 from .stepcache import StepCache
 
 Hear = Callable[[float, bool], Any]
@@ -74,6 +75,7 @@ def denoise(
     kept: Kept | None = None,
     start: tuple[Tensor, float] | None = None,
     cache: StepCache | None = None,
+    solver: Solver | None = None,
     followed: Sequence[Followed] = (),
     wearing: Callable[[float, bool], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> Iterator[Denoised]:
@@ -81,14 +83,15 @@ def denoise(
 
     tone: what the negative and the scene prompt set for the whole picture. `hear(progress, partial)` gives each block's
     text, for all tokens or for the drawn ones. `start`: latents (1, channels, h, w) of a picture, and the share of the
-    noise that they are drawn from; `wearing`: which LoRAs act. Raises RenderError if that makes too many steps.
+    noise that they are drawn from; `solver`: None for the model's own; `wearing`: which LoRAs act. Raises RenderError if
+    that makes too many steps.
 
     With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
     is known in closed form, and come out bit for bit.
     """
     height, width = noise.shape[-2:]
     clean, share = start or (None, 1.0)
-    schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2)
+    schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2, solver=solver)
     forward = family.forward(noise.shape, tone, Asked(guidance, kept, cache, followed))
     latents = schedule.pure(noise) if clean is None else schedule.noised(clean, noise, schedule.first)
     if kept:

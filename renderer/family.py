@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..prompts.errors import ModelError
 from .attention import project_text
 from .reading import Reading, encoder_name, read
-from .schedules import Diffusion, Schedule
+from .request import Solver
+from .schedules import Diffusion, Multistep, Schedule, check_scheduler, published_solver
 
 if TYPE_CHECKING:
     from .control import Followed
@@ -55,11 +57,17 @@ class Family(ABC):
     cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
     controlled: ClassVar[bool] = False  # ControlNets can be followed
     guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
+    flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
+    preferred: ClassVar[Solver] = "euler"  # where the published scheduler is no solver of this package
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
     denoiser: ClassVar[str] = "transformer"
     notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
 
     def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
+        """Raises ModelError if no solver can stand in for its scheduler."""
+        check_scheduler(pipe.scheduler, flow=self.flow)
+        if pipe.vae.config.get("latents_mean") is not None:
+            raise ModelError("the folder's VAE has latents of another mean (`latents_mean`), which are not drawn here")
         self.pipe = pipe
         self.device = device or self.model.device
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
@@ -126,9 +134,35 @@ class Family(ABC):
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         """The network's forward for one render of latents (pictures, channels, h, w)."""
 
-    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
+    @property
+    def solver(self) -> Solver:
+        """How it draws where a request names no solver: with the one that its scheduler was published as."""
+        return published_solver(self.pipe.scheduler, otherwise=self.preferred)
+
+    def schedule(self, steps: int, *, denoise: float, tokens: int, solver: Solver | None = None) -> Schedule:
         """The denoising steps over so many tokens. Raises RenderError if they are too many."""
-        return Diffusion(self.pipe.scheduler.config, steps, denoise, self.device)
+        config, solver = self.pipe.scheduler.config, solver or self.solver
+        return self.schedule_of(config, steps, denoise=denoise, tokens=tokens, solver=solver, device=self.device)
+
+    @classmethod
+    def schedule_of(
+        cls, config: Any, steps: int, *, denoise: float, tokens: int, solver: Solver, device: torch.device
+    ) -> Schedule:
+        """`schedule`, for the configuration of a published scheduler."""
+        if solver == "dpm++":
+            shift = cls.shift(config, tokens) if cls.flow else None
+            return Multistep(config, steps, denoise, device, flow_shift=shift)
+        return cls.euler(config, steps, denoise, tokens, device)
+
+    @classmethod
+    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
+        """Euler's steps."""
+        return Diffusion(config, steps, denoise, device)
+
+    @classmethod
+    def shift(cls, config: Any, tokens: int) -> float:
+        """How far a flow's noise levels are moved towards noise for so many tokens: 1 not at all."""
+        return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. `tiled`: in overlapping tiles, where they are larger than one."""
@@ -149,9 +183,8 @@ class Family(ABC):
 
     def _tiling(self) -> Any:
         """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
-        vae = copy(self.pipe.vae)
-        vae.tile_latent_min_size, vae.tile_sample_min_size = self.tile, self.tile * self.cell
-        return vae
+        side = self.tile * self.cell
+        return with_tiles(self.pipe.vae, tile_latent_min_size=self.tile, tile_sample_min_size=side)
 
     def encode_image(self, image: Image.Image) -> Tensor:
         """RGB picture → latents (1, channels, h, w), float32: the mode of what the encoder sees in it."""
@@ -191,3 +224,13 @@ class CrossFamily(Family):
     def scale(self, index: int) -> int:
         """How many of the grid's tokens along a side one token of this block stands for."""
         return 1
+
+
+def with_tiles(vae: Any, **sizes: int) -> Any:
+    """A shallow copy of a decoder with other tiles. `sizes`: its attributes, all of which it must have already."""
+    unknown = [name for name in sizes if not hasattr(vae, name)]
+    assert not unknown, f"{type(vae).__name__} has no {', '.join(unknown)}: this version of diffusers sets tiles otherwise"
+    tiled = copy(vae)
+    for name, size in sizes.items():
+        setattr(tiled, name, size)
+    return tiled

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .family import Asked, Encoded, Family, Predict
 from .joint import JointListening, own_bias
-from .schedules import Flow, Schedule
+from .schedules import Flow, Schedule, shift_of
 
 LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
 
@@ -32,6 +32,7 @@ class DepthAttention(FluxAttnProcessor):
 class Flux(Family):
     """The guidance scale is told to the model instead of computed from two forwards; negatives are not heard."""
 
+    flow = True
     guided = False
     encoders = ("text_encoder", "text_encoder_2")
 
@@ -59,15 +60,18 @@ class Flux(Family):
     ) -> JointListening:
         return JointListening(self, prompts, plan, levels, loras)
 
-    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
-        config = self.pipe.scheduler.config
-        known = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-        mu = calculate_shift(tokens, *(config[name] for name in known)) if config.use_dynamic_shifting else None
+    @classmethod
+    def shift(cls, config: Any, tokens: int) -> float:
+        dynamic = config.get("use_dynamic_shifting")
+        return shift_of(config, _mu(config, tokens)) if dynamic else super().shift(config, tokens)
 
+    @classmethod
+    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         def sigmas(total: int) -> list[float]:
             return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
 
-        return Flow(config, steps, denoise, self.device, sigmas=sigmas, mu=mu)
+        mu = _mu(config, tokens) if config.use_dynamic_shifting else None
+        return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
     def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
@@ -89,3 +93,9 @@ class Flux(Family):
             return x.flatten(4, 5).flatten(2, 3)  # type: ignore[no-any-return]
 
         return forward
+
+
+def _mu(config: Any, tokens: int) -> float:
+    """The logarithm of the shift for so many tokens."""
+    known = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+    return float(calculate_shift(tokens, *(config[name] for name in known)))

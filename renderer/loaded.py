@@ -86,7 +86,7 @@ class Loaded:
                 for at in denoise(
                     family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
                     guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
-                    cache=cached, followed=followed, wearing=wearing,
+                    cache=cached, followed=followed, wearing=wearing, solver=request.solver,
                 ):  # fmt: skip
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]

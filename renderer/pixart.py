@@ -12,6 +12,7 @@ from .stepcache import through
 
 class PixArt(CrossFamily):
     cached = True
+    preferred = "dpm++"
 
     @property
     def patch(self) -> int:  # type: ignore[override]

@@ -18,6 +18,7 @@ MAX_TOGETHER = 16  # pictures of one batch
 # Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
 CANDIDATE_STRIDE = 0x9E3779B9
 Saving = Literal["tiling", "offload", "int8", "fp8"]
+Solver = Literal["euler", "dpm++"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
 
@@ -53,6 +54,9 @@ class RenderRequest(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise; only its lower 32 bits count")
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
+    solver: Solver | None = optional(
+        None, description="how the steps are computed: 'euler' or 'dpm++'; null: as the model was published"
+    )
     depth: DepthSchedule = DepthSchedule()
     together: list[int] = optional(
         [], max_length=MAX_TOGETHER,

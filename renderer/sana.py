@@ -1,13 +1,12 @@
 """Sana: linear self-attention, cross-attention to one Gemma, latents of 32×32 pixels a cell. A flow."""
 
-from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict
+from .family import Asked, CrossFamily, Encoded, Predict, with_tiles
 from .pixart import unpatched
 from .schedules import Flow, Schedule
 from .stepcache import through
@@ -19,6 +18,8 @@ class Sana(CrossFamily):
     """Prompts are encoded as they stand, without the instruction to embellish them that SanaPipeline puts before."""
 
     cached = True
+    flow = True
+    preferred = "dpm++"
     cell = 32
     tile = 16
 
@@ -49,19 +50,23 @@ class Sana(CrossFamily):
         return self.model.transformer_blocks[index].attn2
 
     def _tiling(self) -> Any:
-        vae, side = copy(self.pipe.vae), self.tile * self.cell
-        vae.tile_sample_min_height = vae.tile_sample_min_width = side
-        vae.tile_sample_stride_height = vae.tile_sample_stride_width = side - 2 * self.cell
-        return vae
+        side = self.tile * self.cell
+        stride = side - 2 * self.cell
+        return with_tiles(
+            self.pipe.vae, tile_sample_min_height=side, tile_sample_min_width=side,
+            tile_sample_stride_height=stride, tile_sample_stride_width=stride,
+        )  # fmt: skip
 
-    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
-        config = self.pipe.scheduler.config
-        flow = {"shift": config.get("flow_shift") or config.get("shift") or 3.0}
+    @classmethod
+    def shift(cls, config: Any, tokens: int) -> float:
+        return float(config.get("flow_shift") or config.get("shift") or 3.0)
 
+    @classmethod
+    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         def sigmas(total: int) -> list[float]:
             return [1 - (1 - 1e-3) * step / total for step in range(total)]
 
-        return Flow(flow, steps, denoise, self.device, sigmas=sigmas)
+        return Flow({"shift": cls.shift(config, tokens)}, steps, denoise, device, sigmas=sigmas)
 
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         model, (rows, columns) = self.model, [side // self.patch for side in shape[-2:]]

@@ -2,13 +2,66 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from inspect import signature
+from math import exp
 from typing import Any
 
 import torch
-from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
-from ..prompts.errors import RenderError
+from ..prompts.errors import ModelError, RenderError
+from .request import Solver
+
+# Published schedulers of which only the noise levels and what the model predicts matter here: each is one of many ways
+# to solve the same equation, and the chosen solver is another.
+_DIFFUSIONS = frozenset(
+    f"{name}Scheduler"
+    for name in (
+        "DDPM", "DDIM", "PNDM", "LMSDiscrete", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete",
+        "KDPM2Discrete", "KDPM2AncestralDiscrete", "DPMSolverMultistep", "DPMSolverSinglestep", "DPMSolverSDE",
+        "DEISMultistep", "UniPCMultistep", "SASolver",
+    )
+)  # fmt: skip
+_FLOWS = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"})
+_NAMED: dict[str, Solver] = {
+    "EulerDiscreteScheduler": "euler", "FlowMatchEulerDiscreteScheduler": "euler",
+    "DPMSolverMultistepScheduler": "dpm++",
+}  # fmt: skip
+# What a configuration may ask for beside them, and no solver here does.
+_UNHEEDED = ("thresholding", "stochastic_sampling", "invert_sigmas")
+
+
+def check_scheduler(scheduler: Any, *, flow: bool) -> None:
+    """Raises ModelError for a published scheduler that no solver can stand in for.
+
+    Those of consistency models (LCM, TCD) and of EDM mean other steps and other predictions; and a model that was
+    trained as a diffusion cannot be drawn as a flow, nor the other way round.
+    """
+    name, config = type(scheduler).__name__, scheduler.config
+    flows = name in _FLOWS or bool(config.get("use_flow_sigmas")) or config.get("prediction_type") == "flow_prediction"
+    if name not in _FLOWS and name not in _DIFFUSIONS:
+        why = "which no solver here can stand in for"
+    elif flows is not flow:
+        why = f"that of a {'flow' if flows else 'diffusion'}, and this model is a {'flow' if flow else 'diffusion'}"
+    elif unheeded := [option for option in _UNHEEDED if config.get(option)]:
+        why = f"with {unheeded[0]}, which no solver here heeds"
+    else:
+        return
+    raise ModelError(
+        f"the folder's scheduler is {name}, {why}: put the scheduler_config.json there that its base model has"
+    )
+
+
+def shift_of(config: Any, mu: float) -> float:
+    """The shift of a flow's noise levels that a scheduler with `use_dynamic_shifting` makes of mu."""
+    return mu if config.get("time_shift_type") == "linear" else exp(mu)
+
+
+def published_solver(scheduler: Any, *, otherwise: Solver) -> Solver:
+    """The solver that a published scheduler is; `otherwise` for one that is none of those here."""
+    return _NAMED.get(type(scheduler).__name__, otherwise)
+
 
 Sigmas = Callable[[int], list[float]]  # how many steps the whole way has → the noise's share before each of them
 
@@ -37,6 +90,8 @@ class Schedule(ABC):
             scheduler.timesteps = scheduler.timesteps[: self.total]
             scheduler.sigmas = torch.cat([scheduler.sigmas[: self.total], scheduler.sigmas[-1:]])
         assert len(scheduler.timesteps) == self.total
+        if not (scheduler.sigmas.diff() < 0).all():
+            raise RenderError(f"{self.total} steps are too many for this solver: some of them would remove no noise")
         scheduler.set_begin_index(self.first)
 
     def timestep(self, index: int) -> Tensor:
@@ -68,7 +123,9 @@ class Diffusion(Schedule):
     """Euler over a variance-preserving diffusion, predicting noise or v: x = x_0 + sigma·noise."""
 
     def __init__(self, config: Any, steps: int, denoise: float, device: torch.device) -> None:
-        scheduler = EulerDiscreteScheduler.from_config(config, timestep_spacing="trailing")
+        scheduler = EulerDiscreteScheduler.from_config(
+            config, timestep_spacing="trailing", final_sigmas_type="zero"
+        )
         super().__init__(scheduler, steps, denoise, device)
 
     def pure(self, noise: Tensor) -> Tensor:
@@ -105,3 +162,44 @@ class Flow(Schedule):
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
         now, then = self.sigma(index), self.sigma(index + 1)
         return latents + (then - now) * predicted, latents - now * predicted
+
+
+class Multistep(Schedule):
+    """DPM-Solver++ of second order (arXiv 2211.01095), over a diffusion or a flow: x = alpha·x_0 + sigma·noise.
+
+    A step also looks at the clean latents that the step before it foresaw. They are the schedule's, and so of one render.
+    """
+
+    def __init__(
+        self, config: Any, steps: int, denoise: float, device: torch.device, *, flow_shift: float | None = None
+    ) -> None:
+        """flow_shift: how far a flow's noise levels are moved towards noise; None: a diffusion."""
+        chosen: dict[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
+        self._flow = flow_shift is not None
+        if self._flow:
+            levels = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "shift_terminal")
+            if unheeded := [option for option in levels if config.get(option)]:
+                raise RenderError(f"this model's scheduler has {unheeded[0]}: draw with the solver 'euler'")
+            chosen |= {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": flow_shift}
+            chosen |= {"use_dynamic_shifting": False}  # it is in the shift already
+        elif config.get("timestep_spacing") != "linspace":  # 'leading' never begins at pure noise
+            chosen["timestep_spacing"] = "trailing"
+        known = signature(DPMSolverMultistepScheduler).parameters  # diffusers prints what it does not know
+        given = {name: value for name, value in config.items() if name in known or name.startswith("_")}
+        super().__init__(DPMSolverMultistepScheduler.from_config(given, **chosen), steps, denoise, device)
+
+    def pure(self, noise: Tensor) -> Tensor:
+        return noise
+
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        sigma = self.sigma(index)
+        if self._flow:
+            return (1 - sigma) * clean + sigma * noise
+        return (clean + sigma * noise) / (1 + sigma**2) ** 0.5
+
+    def seen(self, latents: Tensor, index: int) -> Tensor:
+        return latents
+
+    def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        out = self._scheduler.step(predicted, self.timestep(index), latents).prev_sample
+        return out, self._scheduler.model_outputs[-1]

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from .family import Asked, Encoded, Family, Predict
 from .joint import JointAttention, JointListening
-from .schedules import Flow, Schedule
+from .schedules import Flow, Schedule, shift_of
 
 LONGEST = 256  # T5 tokens of a prompt that are read, beside CLIP's 77
 
 
 class StableDiffusion3(Family):
+    flow = True
     encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
     @property
@@ -43,10 +44,15 @@ class StableDiffusion3(Family):
     ) -> JointListening:
         return JointListening(self, prompts, plan, levels, loras)
 
-    def schedule(self, steps: int, *, denoise: float, tokens: int) -> Schedule:
-        config = self.pipe.scheduler.config
+    @classmethod
+    def shift(cls, config: Any, tokens: int) -> float:
+        dynamic = config.get("use_dynamic_shifting")
+        return shift_of(config, calculate_shift(tokens)) if dynamic else super().shift(config, tokens)
+
+    @classmethod
+    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
-        return Flow(config, steps, denoise, self.device, mu=mu)
+        return Flow(config, steps, denoise, device, mu=mu)
 
     def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
         pooled = tone.repeat_interleave(shape[0], 0)
