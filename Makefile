@@ -53,6 +53,7 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.autoencoder
 	.venv/bin/python -m benchmarks.planner
 	.venv/bin/python -m benchmarks.controls
+	.venv/bin/python -m benchmarks.solvers
 	.venv/bin/python -m benchmarks.contact_sheet
 	.venv/bin/python -m benchmarks.chat
 	.venv/bin/python -m benchmarks.screenshots

@@ -20,6 +20,7 @@ from .options import (
     Seed,
     SessionFolder,
     Size,
+    SolverName,
     Steps,
 )
 from .settings import settings_of
@@ -36,7 +37,7 @@ def chat(
     list_them: Annotated[bool, typer.Option("--list", help="list the conversations and leave")] = False,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None,
-    steps: Steps = None, approve: Approve = False, sessions: SessionFolder = None,
+    steps: Steps = None, solver: SolverName = None, approve: Approve = False, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
     """Talk a picture into shape: describe it, then say what to change. Everything is kept; Ctrl-D leaves."""
     if list_them:
@@ -47,7 +48,7 @@ def chat(
         raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
     settings = settings_of(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, sessions=sessions, approve=approve or None,
+        size=size, steps=steps, solver=solver, sessions=sessions, approve=approve or None,
     )  # fmt: skip
     from .conversation import Sessions
     from .painter import Agent

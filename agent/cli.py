@@ -34,6 +34,7 @@ from .options import (
     Save,
     Seed,
     Size,
+    SolverName,
     StepCache,
     Steps,
     people,
@@ -70,15 +71,15 @@ def paint(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, candidates: Candidates = None, accept: Accept = None, seed: Seed = None, size: Size = None,
-    steps: Steps = None, guidance: Guidance = None, depth: Depth = None, save: Save = None,
+    steps: Steps = None, guidance: Guidance = None, solver: SolverName = None, depth: Depth = None, save: Save = None,
     step_cache: StepCache = None, compiled: Compile = None, out: Out = None, approve: Approve = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = settings_of(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates,
-        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, depth=depth, save=save,
-        step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
+        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, solver=solver, depth=depth,
+        save=save, step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
     )  # fmt: skip
     from .painter import Agent
 

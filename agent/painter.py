@@ -128,8 +128,8 @@ class Agent:
         chosen = self.settings
         return RenderRequest(
             plan=plan, model=self.model, seed=chosen.seed,
-            steps=chosen.steps, guidance_scale=chosen.guidance_scale, depth=preset(chosen.depth),
-            save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
+            steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
+            depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
 
     def ranked(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:

@@ -20,6 +20,7 @@ from .options import (
     Model,
     Save,
     Seed,
+    SolverName,
     StepCache,
     Steps,
     people,
@@ -37,6 +38,7 @@ Set = Annotated[
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
+    solver: SolverName = None,
     change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
     image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
     denoise: Annotated[
@@ -57,7 +59,7 @@ def render(
     scene = overridden(read_plan(plan_file), change or [])
     settings = settings_of(
         model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
-        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled,
+        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled, solver=solver,
     )  # fmt: skip
     from .painter import Agent
     from .render_options import with_files

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from platformdirs import user_data_path
 
-from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, Steps
+from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, SolverName, Steps
 from .settings import settings_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,15 @@ KeyFile = Annotated[
 def serve(
     host: Host = "127.0.0.1", port: Port = 8000, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, out: Out = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
     locks = _locks(host, keys)
-    agent = _agent(model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        out=out,
+    )  # fmt: skip
     from .. import __version__
     from ..tools.http_service import http_service
     from .toolbox import critique_of, planned, studio_of
@@ -54,14 +57,15 @@ def serve(
 def web(
     host: Host = "127.0.0.1", port: Port = 7860, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, sessions: SessionFolder = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
     _needs("web", "gradio", "uvicorn")
     locks = _locks(host, keys)
     agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, sessions=sessions
-    )
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        sessions=sessions,
+    )  # fmt: skip
     from .web.app import missing, web_app
 
     app = web_app(agent, keys=locks, notice=missing(agent))
@@ -72,7 +76,7 @@ def mcp(
     http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
     host: Host = "127.0.0.1", port: Port = 8001, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, out: McpOut = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: McpOut = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
@@ -81,7 +85,10 @@ def mcp(
     locks = _locks(host, keys) if http else None
     # A client may start it in any folder, of which it need not know.
     out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")
-    agent = _agent(model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, out=out)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        out=out,
+    )  # fmt: skip
     from .. import __version__
     from ..tools.mcp_server import http_app, mcp_server, run_stdio
     from .toolbox import studio_of, tools_of

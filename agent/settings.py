@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..renderer.request import Solver
 from .local_models import LOCAL_MODELS
 
 
@@ -38,6 +39,9 @@ class Settings(BaseSettings):
     )
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
+    solver: Solver | None = Field(
+        default=None, description="how the steps are computed: euler or dpm++; empty: as the model was published"
+    )
     depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")
     save: str = Field(
         default="", description="what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"

@@ -114,7 +114,7 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
 
     def paint(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = PaintOrder.model_validate(asked)
-        options = order.model_dump(include={"seed", "steps", "rounds", "candidates"}, exclude_none=True)
+        options = order.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
         painter = Agent(
             settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic,
             approve=False, **options,

@@ -1,17 +1,14 @@
-"""How far each solver's picture is from the exact one, on a mixture of Gaussians whose score is known in closed form.
+"""How far each solver's picture is from the exact one, for a mixture of Gaussians, whose score has a closed form.
 
-`python -m benchmarks.solvers` prints for every published scheduler configuration and a few numbers of steps the root mean
-square distance from the exact solution of the probability-flow equation, which begins at the same noise. Data have a
-standard deviation of 1, as latents have. No model is loaded, so nothing but the solver and its noise levels is measured.
-The column 'diffusers' is the published scheduler in diffusers' default call; one that adds noise of its own has no such
-figure, for its pictures are others.
+`python -m benchmarks.solvers` writes docs/solvers.md. No model is loaded: what is measured is the solver with the noise
+levels of each published scheduler's configuration.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from typing import Any, get_args
 
@@ -19,6 +16,7 @@ import diffusers
 import torch
 from torch import Tensor
 
+from benchmarks.pages import DOCS, markdown
 from ditpipe.renderer.family import Family
 from ditpipe.renderer.flux import Flux
 from ditpipe.renderer.hunyuan import Hunyuan
@@ -29,6 +27,7 @@ from ditpipe.renderer.schedules import published_solver
 from ditpipe.renderer.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.stable_diffusion_3 import StableDiffusion3
 
+MIXTURES, COUNT, SIZE, SPREAD, NOISES = 4, 8, 16, 0.3, 256
 TOKENS = 4096  # of a picture of 1024×1024 pixels
 CPU = torch.device("cpu")
 
@@ -95,7 +94,8 @@ def published() -> dict[str, Published]:
         "pixart-sigma": Published(PixArt, diffusers.DPMSolverMultistepScheduler(), 20),
         "sana": Published(Sana, diffusers.DPMSolverMultistepScheduler(
             use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0), 20),
-        "sd-1.5": Published(StableDiffusion, diffusers.PNDMScheduler(**latent, skip_prk_steps=True, steps_offset=1), 30),
+        "sd-1.5": Published(StableDiffusion, diffusers.PNDMScheduler(
+            **latent, skip_prk_steps=True, steps_offset=1), 30),
         "sdxl": Published(StableDiffusionXL, diffusers.EulerDiscreteScheduler(
             **latent, steps_offset=1, timestep_spacing="leading"), 30),
         "sd-3.5-medium": Published(StableDiffusion3, diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0), 28),
@@ -155,18 +155,41 @@ def by_default(model: Model, noise: Tensor, published: Published, steps: int) ->
     return x.double()
 
 
+PAGE = """# How a picture is computed: solvers
+
+Printed by `python -m benchmarks.solvers`: how far a solver's picture is from the exact one, as a root mean square. Data
+are mixtures of {count} Gaussians in {size} dimensions with a standard deviation of 1 in all and {spread} each, so that
+what a perfect model says is known in closed form; {mixtures} mixtures, {noises} pictures of each. The exact picture
+begins at the same noise. 'diffusers' is the published scheduler in diffusers' default call ('-': it adds noise of its
+own, and its pictures are others). Bold is what draws where a request names no solver.
+
+{table}
+
+`--solver euler` or `--solver dpm++` (`DITPIPE_SOLVER`, the field `solver` of a request) chooses one. Without it a model
+is drawn as its `scheduler_config.json` says: Euler's schedulers as `euler`, DPMSolverMultistepScheduler as `dpm++`. One
+that is neither (DDPM, DDIM, PNDM, Heun, UniPC …) solves the same equation, and the family chooses: Stable Diffusion,
+PixArt and Sana `dpm++`, Hunyuan-DiT `euler`, with which its paper's figures were made. Schedulers that mean something
+else (LCM, TCD, EDM; a flow in a folder of a diffusion model) are refused when the model loads.
+
+## Why the same seed is another picture in diffusers
+
+- Noise is drawn on the CPU in float32, whatever the device, so that a seed means the same picture everywhere.
+- `euler` begins at pure noise (timestep spacing "trailing", the paper's "sgm_uniform"); the published configurations of
+  Hunyuan-DiT, Stable Diffusion 1.5 and XL say "leading", which begins a step later.
+- Hunyuan-DiT's published DDPM adds noise in every step; Stable Diffusion's PNDM and DDIM are drawn as `dpm++`, and end
+  without noise where the published scheduler keeps a rest of it (`set_alpha_to_one`, `final_sigmas_type`).
+- Sana's pipeline puts an instruction to embellish before each prompt; here a prompt is encoded as it stands.
+- Pictures keep the size that was asked for; PixArt's, Sana's and Hunyuan-DiT's pipelines draw the nearest trained one.
+
+With these set alike pictures are equal (`tests/test_families.py`, `tests/test_solvers.py`).
+"""
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4, help="mixtures")
-    parser.add_argument("--count", type=int, default=8, help="Gaussians of each")
-    parser.add_argument("--size", type=int, default=16, help="dimensions")
-    parser.add_argument("--spread", type=float, default=0.3, help="standard deviation of each Gaussian")
-    parser.add_argument("--noises", type=int, default=256, help="pictures of each mixture")
-    args = parser.parse_args()
-    mixtures = [Mixture.random(s, count=args.count, size=args.size, spread=args.spread) for s in range(args.seeds)]
+    mixtures = [Mixture.random(seed, count=COUNT, size=SIZE, spread=SPREAD) for seed in range(MIXTURES)]
     noises = [
-        torch.randn(args.noises, args.size, generator=torch.Generator().manual_seed(100 + s), dtype=torch.float64)
-        for s in range(args.seeds)
+        torch.randn(NOISES, SIZE, generator=torch.Generator().manual_seed(100 + seed), dtype=torch.float64)
+        for seed in range(MIXTURES)
     ]
     exact = [mixture.exact(noise) for mixture, noise in zip(mixtures, noises, strict=True)]
     solvers = get_args(Solver)
@@ -176,16 +199,20 @@ def main() -> None:
         squares = [(end - goal).square().mean() for end, goal in zip(ends, exact, strict=True) if end is not None]
         return f"{torch.stack(squares).mean().sqrt():.3f}" if squares else "-"
 
-    print("".join(f"{word:>14}" for word in ("model", "steps", *solvers, "diffusers", "its own")))
+    lines = [["model", "steps", *solvers, "diffusers"]]
     for name, known in published().items():
         for steps in sorted({known.steps, 10, 20, 30, 50} if known.steps > 4 else {2, 4, 8}):
-            far = [
-                distance(known, lambda model, noise, s=solver: drawn(model, noise, known, solver=s, steps=steps))  # type: ignore[misc]
-                for solver in solvers
-            ]
-            far.append(distance(known, lambda model, noise: by_default(model, noise, known, steps)))
-            own = known.solver if steps == known.steps else ""
-            print("".join(f"{word:>14}" for word in (name, str(steps), *far, own)))
+            ways = {solver: partial(drawn, published=known, solver=solver, steps=steps) for solver in solvers}
+            far = {solver: distance(known, way) for solver, way in ways.items()}
+            if steps == known.steps:
+                far[known.solver] = f"**{far[known.solver]}**"
+            default = distance(known, partial(by_default, published=known, steps=steps))
+            lines.append([name, str(steps), *far.values(), default])
+            print("".join(f"{word:>14}" for word in lines[-1]))
+    page = PAGE.format(
+        count=COUNT, size=SIZE, spread=SPREAD, mixtures=MIXTURES, noises=NOISES, table=markdown(lines)
+    )  # fmt: skip
+    (DOCS / "solvers.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

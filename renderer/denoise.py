@@ -1,4 +1,4 @@
-"""Noise → latents: a solver's steps with classifier-free guidance, over a whole picture or over the part an edit changes."""
+"""Noise → latents: a solver's steps with classifier-free guidance, over a whole picture or what an edit changes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -83,8 +83,9 @@ def denoise(
 
     tone: what the negative and the scene prompt set for the whole picture. `hear(progress, partial)` gives each block's
     text, for all tokens or for the drawn ones. `start`: latents (1, channels, h, w) of a picture, and the share of the
-    noise that they are drawn from; `solver`: None for the model's own; `wearing`: which LoRAs act. Raises RenderError if
-    that makes too many steps.
+    noise that they are drawn from; `solver`: None for the model's own; `wearing`: which LoRAs act.
+
+    Raises RenderError if that makes too many steps.
 
     With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
     is known in closed form, and come out bit for bit.

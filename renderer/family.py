@@ -229,7 +229,7 @@ class CrossFamily(Family):
 def with_tiles(vae: Any, **sizes: int) -> Any:
     """A shallow copy of a decoder with other tiles. `sizes`: its attributes, all of which it must have already."""
     unknown = [name for name in sizes if not hasattr(vae, name)]
-    assert not unknown, f"{type(vae).__name__} has no {', '.join(unknown)}: this version of diffusers sets tiles otherwise"
+    assert not unknown, f"this diffusers sets a decoder's tiles otherwise: {type(vae).__name__} has no {unknown}"
     tiled = copy(vae)
     for name, size in sizes.items():
         setattr(tiled, name, size)

@@ -167,7 +167,7 @@ class Flow(Schedule):
 class Multistep(Schedule):
     """DPM-Solver++ of second order (arXiv 2211.01095), over a diffusion or a flow: x = alpha·x_0 + sigma·noise.
 
-    A step also looks at the clean latents that the step before it foresaw. They are the schedule's, and so of one render.
+    A step also looks at the clean latents that the step before it foresaw. They are this schedule's, so of one render.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from ..prompts.outside_json import parse_json
 from ..prompts.scene import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan
 from ..prompts.wording import followed
 from ..renderer.picture import read_note, read_request
-from ..renderer.request import RenderRequest
+from ..renderer.request import RenderRequest, Solver
 from .jobs import Job, Status
 from .studio import Studio
 
@@ -63,6 +63,7 @@ class RenderOrder(Arguments):
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
     steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the server's")
+    solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
 
 
 class PaintOrder(Arguments):
@@ -73,6 +74,7 @@ class PaintOrder(Arguments):
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
     steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
+    solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
     rounds: int | None = Field(default=None, ge=1, le=5, description="most rounds of draw and mend; null: default")
     candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
 

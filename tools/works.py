@@ -34,7 +34,7 @@ def renderer_works(renderer: "Renderer", request: Callable[[ScenePlan], RenderRe
 
     def render(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
         order = RenderOrder.model_validate(asked)
-        said = order.model_dump(include={"seed", "steps", "guidance_scale"}, exclude_none=True)
+        said = order.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
         return kept(renderer.render(request(order.plan).model_copy(update=said), on_step), folder)
 
     def edit(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
