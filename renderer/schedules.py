@@ -25,8 +25,8 @@ _DIFFUSIONS = frozenset(
 )  # fmt: skip
 _FLOWS = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"})
 _NAMED: dict[str, Solver] = {
-    "EulerDiscreteScheduler": "euler", "FlowMatchEulerDiscreteScheduler": "euler",
-    "DPMSolverMultistepScheduler": "dpm++",
+    "EulerDiscreteScheduler": "euler", "EulerAncestralDiscreteScheduler": "euler",
+    "FlowMatchEulerDiscreteScheduler": "euler", "DPMSolverMultistepScheduler": "dpm++",
 }  # fmt: skip
 # What a configuration may ask for beside them, and no solver here does.
 _UNHEEDED = ("thresholding", "stochastic_sampling", "invert_sigmas")

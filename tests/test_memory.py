@@ -22,6 +22,7 @@ from torch import nn
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.scene import RegionChange
+from ditpipe.renderer.family import with_tiles
 from ditpipe.renderer.files import FileRef
 from ditpipe.renderer.loaded import Loaded
 from ditpipe.renderer.memory import Places, cheaper
@@ -258,3 +259,10 @@ def test_the_ladder() -> None:
     assert cheaper(["fp8"], cuda=False, large=False) == cheaper(["int8"], cuda=False, large=False) == []
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
         RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
+
+
+def test_a_decoder_whose_tiles_are_set_otherwise_is_not_left_as_it_is() -> None:
+    decoder = vae()
+    assert with_tiles(decoder, tile_latent_min_size=3).tile_latent_min_size == 3 != decoder.tile_latent_min_size
+    with pytest.raises(AssertionError, match="AutoencoderKL has no .*tile_latent_size"):
+        with_tiles(decoder, tile_latent_size=3)

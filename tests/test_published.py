@@ -43,7 +43,7 @@ def draw(model: str, name: str, **more: Any) -> Any:
 
 
 def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
-    """diffusers' own pipeline, loaded by itself, with the scheduler that ours draws with."""
+    """diffusers' own pipeline, loaded by itself, with the scheduler that ours draws with: PixArt's and Sana's as published."""
     variant = next((v for v in ("fp16", "bf16") if list(folder.glob(f"*/*{v}*")) and name not in BOTH), None)
     absent = {"safety_checker": None, "feature_extractor": None} if name.startswith("sd-") else {}
     absent |= {"text_encoder_3": None, "tokenizer_3": None} if name in WITHOUT_T5 else {}
@@ -52,7 +52,10 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
     )
     pipe.set_progress_bar_config(disable=True)
     plan, extra = plan_of(name), {}
-    if name.startswith(("hunyuan", "pixart", "sd-", "sdxl")):
+    if name.startswith("sd-"):
+        dpm = diffusers.DPMSolverMultistepScheduler
+        pipe.scheduler = dpm.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    if name.startswith(("hunyuan", "sdxl")):
         euler = diffusers.EulerDiscreteScheduler
         pipe.scheduler = euler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
     if name.startswith(("hunyuan", "pixart", "sana")):
@@ -60,9 +63,7 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
     if name.startswith("pixart"):
         extra |= {"clean_caption": False}
     if name.startswith("sana"):
-        pipe.scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
-        extra |= {"complex_human_instruction": None, "sigmas": [1 - (1 - 1e-3) * step / 3 for step in range(3)],
-                  "clean_caption": False}  # fmt: skip
+        extra |= {"complex_human_instruction": None, "clean_caption": False}
     if name == "flux-schnell":
         extra = {"max_sequence_length": 256}
     if name.startswith("flux"):
