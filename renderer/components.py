@@ -6,7 +6,7 @@ lacks by random numbers, and only warn of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -67,12 +67,7 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     if "requires_safety_checker" in expected:
         components["requires_safety_checker"] = False
     if file:
-        pipe = pipeline.from_single_file(
-            str(file), config=str(folder), dtype=dtype, local_files_only=True, **components
-        )  # fmt: skip
-        for name, part in pipe.components.items():
-            if isinstance(part, nn.Module):
-                _check(name, file, missing=_unfilled(part))
+        pipe = _from_single_file(pipeline, file, folder, dtype, components)
     else:
         pipe = pipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **components)
     return pipe, tuple(notes)
@@ -101,6 +96,48 @@ def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | Non
     # diffusers believes the index of sharded files: what its files lack is known by what stays empty.
     _check(folder.name, folder, missing={*report["missing_keys"], *_unfilled(model)}, misfits=report["mismatched_keys"])
     return model
+
+
+def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtype, components: dict[str, Any]) -> Any:
+    """diffusers' reader of single files, and what it does not say: which weights are missing, and of which part."""
+    try:
+        pipe = pipeline.from_single_file(
+            str(file), config=str(folder), dtype=dtype, local_files_only=True, **components
+        )  # fmt: skip
+    except Exception as error:
+        if not is_out_of_memory(error):
+            _find_fault(file, folder, components)
+        if isinstance(error, KeyError):  # of a converter
+            raise ModelError(f"{file}: it lacks {error.args[0]}; get the checkpoint again") from error
+        raise
+    for name, part in pipe.components.items():
+        if isinstance(part, nn.Module):
+            part.eval()  # T5 comes out with its dropout on,
+            if hasattr(part, "tie_weights"):
+                part.tie_weights()  # and has its token embeddings under two names, of which one is filled
+            _check(name, file, missing=_unfilled(part))
+    return pipe
+
+
+def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None:
+    """Raises ModelError if one of diffusers' models has other weights in a file than its configuration says."""
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES as READERS
+    from safetensors.torch import load_file
+
+    for name, (library, kind) in listed_components(read_index(folder)).items():
+        if name in components or kind not in READERS:
+            continue
+        cls = _class(library, kind, where=folder)
+        config = cls.load_config(str(folder), subfolder=name)
+        with torch.device("meta"):
+            wanted = {weight: value.shape for weight, value in cls.from_config(config).state_dict().items()}
+        try:
+            found = READERS[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
+        except KeyError:
+            continue  # the caller names it
+        misfits = [(weight, found[weight].shape, shape) for weight, shape in wanted.items()
+                   if weight in found and found[weight].shape != shape]  # fmt: skip
+        _check(name, file, missing=wanted.keys() - found.keys(), misfits=misfits)
 
 
 def _unfilled(model: nn.Module) -> list[str]:

@@ -106,4 +106,9 @@ def _derived_from(file: Path) -> str:
             }
     except Exception as error:  # safetensors has no exported class of its own
         raise ModelError(f"cannot read {file}: {first_line(error)}") from error
-    return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])
+    try:
+        return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])
+    except KeyError as error:
+        raise ModelError(
+            f"{file}: no known model has these weights; give {file.name}@FOLDER that configures it"
+        ) from error

@@ -551,7 +551,7 @@ SDXL_UNET: Config = {
 def sd3_config(**more: Any) -> Config:
     return {
         "_class_name": "SD3Transformer2DModel", "_diffusers_version": "0.29.0.dev0", "attention_head_dim": 16,
-        "caption_projection_dim": 32, "in_channels": 16, "joint_attention_dim": 32, "num_attention_heads": 2,
+        "caption_projection_dim": 32, "in_channels": 16, "joint_attention_dim": 48, "num_attention_heads": 2,
         "num_layers": 3, "out_channels": 16, "patch_size": 2, "pooled_projection_dim": 40, "pos_embed_max_size": 24,
         "sample_size": 128, **more,
     }  # fmt: skip
@@ -744,13 +744,14 @@ def sd3(folder: Path, *, transformer: Config | None = None, t5: bool = True) -> 
     """stabilityai/stable-diffusion-3-medium-diffusers and 3.5: T5 sharded in full and in fp16, or none at all."""
     for name, pad in (("tokenizer", "<|endoftext|>"), ("tokenizer_2", "!")):
         write_clip_tokenizer(folder / name, pad=pad)
-    first, second = clip_config(16, projection=16), clip_config(16, projection=24, act="gelu")
-    write_model(folder / "text_encoder", first, clip_weights(first, position_ids=False), variants=(None, "fp16"))
+    first, second = clip_config(16, projection=16), clip_config(24, projection=24, act="gelu")
+    weights = clip_weights(first, position_ids=False) | {"text_projection.weight": torch.eye(16)}  # SD 3 has none
+    write_model(folder / "text_encoder", first, weights, variants=(None, "fp16"))
     write_model(folder / "text_encoder_2", second, clip_weights(second, position_ids=False), variants=(None, "fp16"))
     if t5:
         write_t5_tokenizer(folder / "tokenizer_3")
         write_model(
-            folder / "text_encoder_3", t5_config(32), t5_weights(t5_config(32)), variants=(None, "fp16"), shards=2
+            folder / "text_encoder_3", t5_config(48), t5_weights(t5_config(48)), variants=(None, "fp16"), shards=2
         )
     transformer, vae = transformer or sd3_config(), vae_config(16, scaling=1.5305, **SD3_VAE)
     write_model(folder / "transformer", transformer, denoiser_weights(transformer))
