@@ -92,19 +92,28 @@ def paint(
 def resume(
     folder: Annotated[Path, typer.Argument(help="run folder")],
     yes: Annotated[bool, typer.Option("--yes", help="draw the plan.json in it, as it is now")] = False,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     as_json: Json = False,
-) -> None:
-    """Go on with a run that was stopped, from its last finished step, or that waits for a yes to its plan."""
+) -> None:  # fmt: skip
+    """Go on with a run that was stopped, from its last finished step, or that waits for a yes to its plan.
+
+    Where its words, pictures and keys go is never read from the folder: a run that was begun with other than your own
+    settings says which options agree to them.
+    """
     from .painter import Agent
+    from .resuming import resume_settings
     from .run_folder import run_record
 
-    settings = settings_of(**run_record(folder).settings)
+    settings = resume_settings(
+        folder, run_record(folder), model=model, planner=planner, critic=critic, base_url=base_url
+    )
     agent = Agent(settings=settings)
     approved = read_plan(folder / "plan.json") if yes else False
     _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
 
 
 def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
+    from .resuming import resume_command
     from .rounds import Waiting
     from .show import show
 
@@ -112,7 +121,8 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
         agent.stop.set()
 
-    stopped = f"stopped; go on with: ditpipe resume {folder}"
+    command = resume_command(folder, agent.settings)
+    stopped = f"stopped; go on with: {command}"
 
     def shown(events: Any) -> Any:
         with ctrl_c(stop, stopped):
@@ -127,7 +137,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
             plan = None if as_json else approved_plan(painting, people)
             if plan is None:
                 waits = {"waiting": str(folder), "plan": painting.plan.model_dump()}
-                say(as_json, waits, f"nothing is drawn yet; go on with: ditpipe resume {folder} --yes")
+                say(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
                 return
             painting = shown(agent.resume(folder, approved=plan))
     except KeyboardInterrupt:
@@ -297,7 +307,10 @@ def main() -> None:
             app(standalone_mode=True)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
-    except (DitpipeError, ValueError) as error:
+    except DitpipeError as error:
+        kept = f"; what is done is kept, go on with: {error.resume}" if error.resume else ""
+        sys.exit(_fail(f"{error}{kept}"))
+    except ValueError as error:
         sys.exit(_fail(str(error)))
 
 

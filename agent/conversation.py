@@ -23,6 +23,7 @@ from PIL import Image
 from ..prompts.errors import RunError
 from ..prompts.messages import Heard, Kind
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
+from ..renderer.files import inside
 from ..renderer.picture import open_image
 from .listener import Listener, Shown
 from .painter import Agent
@@ -87,7 +88,7 @@ class Session:
 
     def __init__(self, sessions: Sessions, record: SessionRecord) -> None:
         self.sessions, self.id, self.agent = sessions, record.id, sessions.agent
-        self.store, self.folder = sessions.store, sessions.store.folder / record.id
+        self.store, self.folder = sessions.store, inside(sessions.store.folder, record.id)
         self._lock = self.folder / "session.lock"
 
     @property
@@ -151,8 +152,8 @@ class Session:
         return open_image(path) if path else None
 
     def path(self, file: str) -> Path:
-        """A turn's or candidate's file as an absolute path."""
-        return self.folder / file
+        """A turn's or candidate's file as an absolute path. Raises RunError if it is not in the session's folder."""
+        return inside(self.folder, file)
 
     def say(self, message: str) -> Iterator[ChatEvent]:
         """Understands a message and does what it says. Raises ValueError for an empty or endless one."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..prompts.errors import RunError
+from ..renderer.files import inside
 from .sessions import SessionRecord, Turn
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def branched(session: "Session", number: int | None, title: str) -> SessionRecor
     record = session.store.create(title or f"{session.title} (branch)")
     try:
         for folder in {turn.folder for turn in kept if turn.folder}:
-            if (session.folder / folder).exists():
-                shutil.copytree(session.folder / folder, session.store.folder / record.id / folder)
+            if (source := session.path(folder)).exists():  # links stay links: they may lead out of it
+                shutil.copytree(source, inside(session.store.folder / record.id, folder), symlinks=True)
     except OSError as error:
         raise RunError(f"cannot copy the pictures of {session.id}: {error}") from error
     return session.store.fill(record.id, kept)

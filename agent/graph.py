@@ -11,6 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
 from ..prompts.scene import Critique, Revision, ScenePlan
+from ..renderer.files import inside
 from ..renderer.picture import write
 from ..renderer.request import RenderRequest, Step
 from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, shown_in, standing
@@ -81,13 +82,13 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                shown = shown_in(one).model_dump()
-                verdict = critique.invoke(call | {"args": {"plan": shown, "path": str(folder / one["path"])}}).artifact
+                shown, file = shown_in(one).model_dump(), str(inside(folder, one["path"]))
+                verdict = critique.invoke(call | {"args": {"plan": shown, "path": file}}).artifact
             verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
         best = max(verdicts, key=_standing)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
-        write((folder / best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
+        write(inside(folder, best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
 

@@ -4,16 +4,16 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..prompts.errors import CritiqueError, PlanningError, RunError
+from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
+from ..renderer.files import inside
 from ..renderer.picture import copy_result, read_request, write
 from ..renderer.registry import Checkpoint, checkpoint
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
@@ -22,8 +22,9 @@ from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
+from .resuming import resume_command
 from .rounds import Candidate, Event, Finished, Painting, Round, Waiting, shown_in
-from .run_folder import RunRecord, new_folder, note, run_record, write_record
+from .run_folder import RunRecord, check_links, new_folder, note, record_of, run_record, write_record
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Agent:
         preset(self.settings.depth)
         # What the pictures are drawn with, known before anything is loaded.
         self.model = renderer.model if renderer else self.settings.model
+        self.settings = self.settings.model_copy(update={"model": self.model})  # as the records of runs have it
         self.checkpoint: Checkpoint = renderer.checkpoint if renderer else checkpoint(self.model)
         self._renderer, self._lock = renderer, threading.Lock()
         self._planner = None if isinstance(planner, str) else planner
@@ -138,7 +140,7 @@ class Agent:
 
     def paint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """Plans, draws, criticises and mends a brief. Raises ValueError for an unusable brief, else DitpipeError."""
-        return _last(self.stream(brief, plan=plan, folder=folder))
+        return _last(self.stream(brief, plan=plan, folder=folder), self.settings)
 
     def stream(
         self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
@@ -147,7 +149,8 @@ class Agent:
 
         With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn.
         """
-        return self.resume(self.begin(brief, plan=plan, base=base, folder=folder))
+        self.stop.clear()  # now, and not when the first event is read: a stop may come before that
+        return self._run(self.begin(brief, plan=plan, base=base, folder=folder), lambda: self.stop.is_set())
 
     def begin(
         self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
@@ -159,23 +162,27 @@ class Agent:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        run = folder or new_folder(self.settings.out)
-        write_record(run, brief, self.settings, plan=plan, base=base)
-        return run
+        record = record_of(brief, self.settings, plan=plan, base=base)
+        if folder is None:
+            return new_folder(self.settings.out, record)
+        write_record(folder, record)
+        return folder
 
     def resume(self, folder: Path, *, approved: bool | ScenePlan = False) -> Iterator[Event]:
         """Goes on with a killed run from its last finished node, or with one whose plan waits for a yes.
 
         `approved`: True, or the changed plan to draw; without it a waiting run only says again what it waits for.
-        Raises RunError if there is nothing to go on from.
+        Its brief, plan and base are the folder's; all settings are this agent's. Raises RunError if there is nothing to
+        go on from. What a planner, a critic or the disk could not do is a DitpipeError whose `resume` names the folder.
         """
-        self.stop.clear()  # now, and not when the first event is read: a stop may come before that
+        self.stop.clear()  # as in `stream`
+        check_links(folder)
         return self._run(folder, lambda: self.stop.is_set(), approved)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """`paint`, without blocking the event loop; cancelling it stops the run at its next step."""
         events = self.astream(brief, plan=plan, folder=folder)
-        return _last([event async for event in events if isinstance(event, Finished | Waiting)])
+        return _last([event async for event in events if isinstance(event, Finished | Waiting)], self.settings)
 
     async def astream(
         self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None
@@ -213,17 +220,19 @@ class Agent:
             if stopped():
                 raise KeyboardInterrupt
 
-        from langgraph.checkpoint.sqlite import SqliteSaver
         from langgraph.types import Command
+
+        from .checkpoints import UnreadableState, checkpoints, read_state
 
         record = run_record(folder)
         start: dict[str, Any] = {"brief": record.brief}
         start |= {"plan": record.plan.model_dump()} if record.plan else {}
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
+        begun = False
         try:
-            with closing(sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)) as connection:
-                app = self._graph(record, folder, go_on).compile(checkpointer=SqliteSaver(connection))
-                state = app.get_state(config)
+            with checkpoints(folder) as saver:
+                app = self._graph(record, folder, go_on).compile(checkpointer=saver)
+                state = read_state(app, config)
                 begin: Any = None if state.values else start
                 if state.next == ("approve",):
                     if not approved:
@@ -235,17 +244,29 @@ class Agent:
                         f"the plan of {folder} had its yes already, and this one differs; go on without --yes, or draw "
                         f"this one: ditpipe render {folder / 'plan.json'}"
                     )
+                begun = True
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
                     note(folder, event)
                     yield event
                 state = app.get_state(config)
-        except (PlanningError, CritiqueError) as error:
-            reply = folder / "reply.txt"
-            write(reply, error.reply.encode())
-            raise type(error)(f"{error} (the last reply is in {reply})", reply=error.reply) from error
+        except DitpipeError as error:
+            if isinstance(error, PlanningError | CritiqueError):
+                reply = folder / "reply.txt"
+                write(reply, error.reply.encode(errors="backslashreplace"))
+                error.args = (f"{error} (the last reply is in {reply})",)
+            if begun and not isinstance(error, RenderError):  # it may pass, and each finished node is kept
+                error.resume = resume_command(folder, self.settings)
+                error.add_note(f"go on with: {error.resume}")
+            raise
+        except UnreadableState as error:
+            raise RunError(
+                f"the checkpoints of {folder} cannot be read ({error}): an older version of ditpipe wrote them, or "
+                f"somebody else; remove {folder / 'checkpoints.sqlite'}, and the run begins anew"
+            ) from error
         except sqlite3.Error as error:
             raise RunError(
-                f"cannot go on in {folder}: {error}; if the disk was full, then later: ditpipe resume {folder}"
+                f"cannot go on in {folder}: {error}; if the disk was full, then later: "
+                f"{resume_command(folder, self.settings)}"
             ) from error
         if state.next == ("approve",):
             go_on()
@@ -279,7 +300,7 @@ class Agent:
 
         def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
             if best:  # only what is weak is drawn anew
-                return _edit(RenderRequest.model_validate(best["request"]), plan), folder / best["path"]
+                return _edit(RenderRequest.model_validate(best["request"]), plan), inside(folder, best["path"])
             return (self.request(plan) if before is None else _edit(before, plan)), base
 
         def render(on_step: OnStep, into: Path | None) -> "BaseTool":
@@ -320,12 +341,13 @@ def _edit(before: RenderRequest, plan: ScenePlan) -> RenderRequest:
     return before.model_copy(update={"edits": [*before.edits, revision]})
 
 
-def _last(events: Iterable[Event]) -> Painting:
+def _last(events: Iterable[Event], settings: Settings) -> Painting:
     painting = None
     for event in events:
         painting = event.painting if isinstance(event, Finished) else painting
         if isinstance(event, Waiting):
-            raise RunError(f"the plan waits for a yes: ditpipe resume {event.folder} --yes, or Agent.resume(…)")
+            command = resume_command(event.folder, settings)
+            raise RunError(f"the plan waits for a yes: {command} --yes, or Agent.resume(…)")
     assert painting is not None
     return painting
 
@@ -341,6 +363,6 @@ def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:
     def verdict(critique: Any) -> Critique | None:
         return Critique.model_validate(critique) if critique else None
 
-    candidates = tuple(Candidate(folder / c["path"], verdict(c["critique"])) for c in one.get("candidates", []))
+    candidates = tuple(Candidate(inside(folder, c["path"]), verdict(c["critique"])) for c in one.get("candidates", []))
     request = RenderRequest.model_validate(one["request"])
-    return Round(number, request, folder / one["path"], verdict(one["critique"]), candidates)
+    return Round(number, request, inside(folder, one["path"]), verdict(one["critique"]), candidates)

@@ -2,7 +2,10 @@
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,12 @@ from ..renderer.picture import write
 from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
 from .settings import Settings
 
+RECORD = "run.json"
+
 
 class RunRecord(BaseModel):
-    """What a run begins with. `base`: the picture that it changes; `settings`: those of `Settings`, keys left out."""
+    """What a run begins with. `base`: the picture that it changes; `settings`: those of `Settings`, without the key and
+    the folders of the person who began it."""
 
     brief: str
     settings: dict[str, Any]
@@ -26,38 +32,55 @@ class RunRecord(BaseModel):
     base: Path | None = None
 
 
-def write_record(
-    folder: Path, brief: str, settings: Settings, *, plan: ScenePlan | None = None, base: Path | None = None
-) -> None:
-    """Keeps what a run begins with in run.json, keys left out. Raises RunError."""
-    kept = settings.model_dump(mode="json", exclude={"api_key"})
-    record = RunRecord(brief=brief, settings=kept, plan=plan, base=base and base.resolve())
-    write(folder / "run.json", record.model_dump_json(indent=2, exclude_none=True).encode())
+def record_of(
+    brief: str, settings: Settings, *, plan: ScenePlan | None = None, base: Path | None = None
+) -> RunRecord:
+    """The record of a run that begins now."""
+    kept = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
+    return RunRecord(brief=brief, settings=kept, plan=plan, base=base and base.resolve())
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Keeps what a run begins with in run.json. Raises RunError."""
+    write(folder / RECORD, record.model_dump_json(indent=2, exclude_none=True).encode())
 
 
 def run_record(folder: Path) -> RunRecord:
     """What a run folder's run began with. Raises RunError if it is none."""
-    try:
-        return RunRecord.model_validate(parse_json((folder / "run.json").read_bytes()))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder}: not a run folder (no readable run.json in it)") from error
+    for name in (RECORD, f"{RECORD}.part"):  # a process that was killed may have written all of it under this name
+        with suppress(OSError, ValueError):
+            return RunRecord.model_validate(parse_json((folder / name).read_bytes()))
+    raise RunError(f"{folder}: not a run folder (no readable {RECORD} in it)")
 
 
-def new_folder(out: Path) -> Path:
-    """A fresh folder named by the time. Raises RunError if it cannot be made."""
+def new_folder(out: Path, record: RunRecord) -> Path:
+    """A fresh folder named by the time, with its record in it from the first moment. Raises RunError."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1000):
-        folder = out / (stamp if not attempt else f"{stamp}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError as error:
-            if not out.is_dir():
-                raise RunError(f"cannot write to {out}: it is not a folder") from error
-            continue
-        except OSError as error:
-            raise RunError(f"cannot write to {out}: {error.strerror}") from error
-        return folder
-    raise RunError(f"{out}: too many runs in one second")
+    draft = out / f".{stamp}-{secrets.token_hex(4)}"
+    try:
+        draft.mkdir(parents=True)
+        write_record(draft, record)
+        for attempt in range(1000):
+            folder = out / (stamp if not attempt else f"{stamp}-{attempt}")
+            try:
+                return draft.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another run has that name
+                    raise
+        raise RunError(f"{out}: too many runs in one second")
+    except OSError as error:
+        why = error.strerror if out.is_dir() or not out.exists() else "it is not a folder"
+        raise RunError(f"cannot write to {out}: {why}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_links(folder: Path) -> None:
+    """Raises RunError for a link in a folder, which a run never makes: what is written there could land elsewhere."""
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent) / name for name in (*folders, *files)):
+            if path.is_symlink():
+                raise RunError(f"{path} is a link, which may lead out of its folder; no run makes any: remove it")
 
 
 _NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {

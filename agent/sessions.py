@@ -111,6 +111,7 @@ class Store:
         """For one statement that reads. Raises RunError."""
         try:
             with closing(sqlite3.connect(self.folder / "sessions.sqlite", timeout=30, isolation_level=None)) as db:
+                db.execute("PRAGMA trusted_schema=OFF")  # the file may be a stranger's
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA foreign_keys=ON")
                 yield db

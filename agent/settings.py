@@ -4,6 +4,7 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,6 +63,24 @@ class Settings(BaseSettings):
                 "planner (--planner NAME), the critic (--critic NAME) or both"
             )
         return self
+
+    @model_validator(mode="after")
+    def _key_is_for_this_endpoint(self) -> Self:
+        """A key of the environment goes to the endpoint of the environment, if it names one, and to no other."""
+        key, given_for = os.environ.get("DITPIPE_API_KEY"), os.environ.get("DITPIPE_BASE_URL")
+        if not (self.base_url and self.api_key and given_for) or self.api_key.get_secret_value() != key:
+            return self
+        if _origin(self.base_url) != _origin(given_for):
+            raise ValueError(
+                f"DITPIPE_API_KEY was given for {given_for} (DITPIPE_BASE_URL) and is not sent to {self.base_url}: set "
+                "both for the endpoint you want, or neither"
+            )
+        return self
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme.lower(), parts.netloc.lower()
 
 
 def settings_of(**options: Any) -> Settings:

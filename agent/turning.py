@@ -19,6 +19,7 @@ from ..prompts.scene import Revision, ScenePlan
 from ..prompts.wording import retold
 from ..renderer.picture import read_note, read_request
 from .answering import ask_for_a_yes, told
+from .resuming import picture_settings
 from .rounds import Event, Finished, Painting, Planned, Waiting
 from .run_folder import run_record
 from .sessions import Shot, Turn
@@ -199,10 +200,11 @@ class Turning:
         assert turn.folder is not None
         folder, stop = session.path(turn.folder), session.sessions.stop_of(session.id)
         if (folder / "run.json").exists():
-            painter = session.agent.under(**run_record(folder).settings)
-            model = painter.settings.model
+            record = run_record(folder)
+            model = record.settings.get("model", session.agent.settings.model)
             if model != session.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")
+            painter = session.agent.under(**picture_settings(record))
             events = painter.resume(folder, approved=turn.plan or True if turn.approved else False)
         else:
             approve = session.agent.settings.approve and turn.kind == "new brief"

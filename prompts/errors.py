@@ -14,7 +14,12 @@ from pydantic import ValidationError
 
 
 class DitpipeError(Exception):
-    """Something the user or operator can act on; str() is one clear line."""
+    """Something the user or operator can act on; str() is one clear line.
+
+    `resume`: the command that goes on with the run which it ended; empty if there is none.
+    """
+
+    resume: str = ""
 
 
 class PlanningError(DitpipeError):

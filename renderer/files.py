@@ -1,4 +1,7 @@
-"""Files that a request names: by path, and by the hash of what was in them, so that a picture can be made again."""
+"""Files that a request names: by path, and by the hash of what was in them, so that a picture can be made again.
+
+And files that the records of a folder name, which lie in it.
+"""
 
 import hashlib
 from pathlib import Path
@@ -30,6 +33,15 @@ class FileRef(BaseModel):
         if _hash(path) != self.sha256:
             raise RunError(f"{path} is not the file that this picture was made from: its content has changed")
         return path
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of a folder that a record in it names. Raises RunError if that leads out of it: the record may be a
+    stranger's."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise RunError(f"{folder}: a record in it names the file {name[:200]!r}, which is not in it")
+    return path
 
 
 def _hash(path: Path) -> str:

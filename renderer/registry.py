@@ -1,5 +1,6 @@
 """The table of models: the checkpoints that can be asked for by name, and the families. Loads no torch."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +115,13 @@ def _source(name: str) -> Source:
 
 def _family_in(folder: Path) -> str:
     """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
-    pipeline = read_index(folder)["_class_name"]
+    index = read_index(folder)
+    pipeline = index["_class_name"]
     known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
     if pipeline not in known:
         raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")
+    for part, origin in index.items():
+        # At a terminal transformers offers to run the code that the folder of such a class names.
+        if isinstance(origin, list) and re.match("Auto(?!encoder)", str(origin[-1:] and origin[-1])):
+            raise ModelError(f"{folder}: its {part} is an {origin[-1]}, which may run code; name the class that it is")
     return known[pipeline]

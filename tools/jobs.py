@@ -44,9 +44,10 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, caller);
 CREATE INDEX IF NOT EXISTS jobs_by_caller ON jobs (caller, turn);
 """
 
+# Ids are names of folders, and the table may be a stranger's: others than this module's own are never drawn.
 # The caller whose last picture was started longest ago is next; of one caller's jobs the oldest.
 NEXT = """
-SELECT id FROM jobs AS waiting WHERE status = 'queued'
+SELECT id FROM jobs AS waiting WHERE status = 'queued' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'
 ORDER BY (SELECT max(turn) FROM jobs WHERE caller = waiting.caller), number LIMIT 1
 """
 
@@ -88,6 +89,7 @@ class Jobs:
     def _table(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.file, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA trusted_schema = OFF")  # the file may be a stranger's
             connection.execute("PRAGMA synchronous = NORMAL")
             yield connection
 

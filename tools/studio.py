@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from ..prompts.errors import DitpipeError, first_line
+from ..renderer.files import inside
 from ..renderer.picture import write
 from ..renderer.request import OnStep, Step
 from .jobs import Job, Jobs
@@ -99,7 +100,7 @@ class Studio:
 
     def _lock_of(self, device: str) -> FileLock:
         """Held from claim to finish by whoever draws on the device."""
-        return FileLock(self.folder / f"{device.replace(':', '-')}.lock")
+        return FileLock(inside(self.folder, f"{device.replace(':', '-')}.lock"))
 
     def close(self) -> None:
         """Stops within one step; the jobs that were running wait in the queue for whoever opens the folder next."""

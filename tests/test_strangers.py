@@ -1,0 +1,419 @@
+"""What people pass on: run folders, sessions, queues, model folders. None of it runs code, leaves its folder, or says
+where keys go."""
+
+import json
+import os
+import pickle
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import ormsgpack
+import pytest
+import torch
+from PIL import Image
+from plans import plan_of
+from pydantic import ValidationError
+from studios import Pleased, drawn, tiny_agent
+
+from ditpipe import Agent, Critique, Renderer, ScenePlan
+from ditpipe.agent.checkpoints import JsonSerializer
+from ditpipe.agent.conversation import Sessions
+from ditpipe.agent.resuming import resume_command, resume_settings
+from ditpipe.agent.rounds import Finished, Waiting
+from ditpipe.agent.run_folder import new_folder, record_of, run_record
+from ditpipe.agent.settings import Settings
+from ditpipe.agent.toolbox import studio_of
+from ditpipe.prompts.errors import ModelError, RenderError, RunError
+from ditpipe.renderer.lora import load_lora
+from ditpipe.renderer.picture import read_result, write_result
+from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.renderer.scorer import Scorer
+
+BRIEF = "two things"
+
+
+class Bait:
+    """Pickled, it makes a file when somebody unpickles it."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.mkdir, (str(self.trace),)
+
+
+class Failing:
+    """A critic that cannot be reached from the second picture on."""
+
+    def __init__(self, good: int = 0) -> None:
+        self.good, self.seen = good, 0
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        self.seen += 1
+        if self.seen > self.good:
+            raise ModelError("the chat model did not answer: Connection error")
+        return Pleased().critique(image, plan)
+
+
+@pytest.fixture
+def run(tiny: Renderer, tmp_path: Path) -> Path:
+    """The folder of a run whose critic could not be reached: a round is drawn, and nothing has judged it."""
+    folder = tmp_path / "run"
+    agent = Agent(renderer=tiny, critic=Failing(), steps=2)
+    with pytest.raises(ModelError, match="did not answer"):
+        agent.paint(BRIEF, plan=plan_of(2), folder=folder)
+    return folder
+
+
+def resumed(tiny: Renderer, folder: Path, tmp_path: Path) -> Finished:
+    *_, last = tiny_agent(tiny, tmp_path).resume(folder)
+    assert isinstance(last, Finished)
+    return last
+
+
+def changed(file: Path, statement: str, *values: Any) -> None:
+    with closing(sqlite3.connect(file)) as table, table:
+        table.execute(statement, values)
+
+
+# --- run folders -----------------------------------------------------------------------------------------------------
+
+
+def calls(trace: Path) -> dict[str, bytes]:
+    """Values that LangGraph's own serializer would read by calling what they name, by their type."""
+    call = ormsgpack.packb(["os", "mkdir", str(trace)])
+    as_json = {"lc": 2, "type": "constructor", "id": ["os", "mkdir"], "args": [str(trace)]}
+    return {
+        "msgpack": ormsgpack.packb(ormsgpack.Ext(0, call)),
+        "pickle": pickle.dumps(Bait(trace)),
+        "json": json.dumps(as_json).encode(),
+        "json interrupts": json.dumps([as_json]).encode(),
+        "bytes": b"x",
+        "": b"",
+    }
+
+
+@pytest.mark.parametrize("kind", calls(Path()))
+@pytest.mark.parametrize("column", ["checkpoints SET type = ?, checkpoint = ?", "writes SET type = ?, value = ?"])
+def test_a_run_folder_runs_nothing(tiny: Renderer, run: Path, tmp_path: Path, kind: str, column: str) -> None:
+    trace = tmp_path / "trace"
+    changed(run / "checkpoints.sqlite", f"UPDATE {column}", kind, calls(trace)[kind])
+    try:
+        resumed(tiny, run, tmp_path)
+    except RunError as error:
+        assert "begins anew" in str(error) and "\n" not in str(error)
+    else:  # pending values of steps that are done again do no harm as JSON
+        assert kind == "json" and column.startswith("writes")
+    assert not trace.exists()
+    (run / "checkpoints.sqlite").unlink()
+    assert resumed(tiny, run, tmp_path).painting.path.exists()  # as the error says
+
+
+@pytest.mark.parametrize("metadata", ["[" * 100_000, "hm"])
+def test_a_run_folder_that_langgraph_cannot_read_is_one_line(
+    tiny: Renderer, run: Path, tmp_path: Path, metadata: str
+) -> None:
+    changed(run / "checkpoints.sqlite", "UPDATE checkpoints SET metadata = ?", metadata)
+    with pytest.raises(RunError, match="cannot be read .*begins anew"):
+        resumed(tiny, run, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER a AFTER INSERT ON writes BEGIN DELETE FROM checkpoints; END",
+        "CREATE VIEW a AS SELECT 1",
+    ],
+)
+def test_what_would_run_inside_of_a_database_is_refused(
+    tiny: Renderer, run: Path, tmp_path: Path, statement: str
+) -> None:
+    changed(run / "checkpoints.sqlite", statement)
+    with pytest.raises(RunError, match="which no run has"):
+        resumed(tiny, run, tmp_path)
+
+
+def test_the_state_of_a_run_is_json(run: Path) -> None:
+    with closing(sqlite3.connect(run / "checkpoints.sqlite")) as table:
+        rows = list(table.execute("SELECT type, checkpoint FROM checkpoints UNION ALL SELECT type, value FROM writes"))
+    assert rows and all(kind == "json" and json.loads(value) is not Ellipsis for kind, value in rows)
+    with pytest.raises(TypeError, match="a Bait is no JSON"):
+        JsonSerializer().dumps_typed({"state": Bait(run)})
+
+
+def test_a_plan_that_waits_for_a_yes_is_kept_as_json_too(tiny: Renderer, tmp_path: Path) -> None:
+    agent, folder = tiny_agent(tiny, tmp_path), tmp_path / "run"
+    *_, waiting = agent.under(approve=True).stream(BRIEF, plan=plan_of(2), folder=folder)
+    assert isinstance(waiting, Waiting)
+    *_, still = agent.under(approve=True).resume(folder)
+    assert still == waiting
+    *_, last = agent.under(approve=True).resume(folder, approved=True)
+    assert isinstance(last, Finished) and last.painting.best.plan == waiting.plan
+
+
+@pytest.mark.parametrize("name", ["../outside.png", "/etc/hostname", "round-1/../../outside.png"])
+def test_a_run_folder_names_no_file_outside_of_it(tiny: Renderer, run: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(run / "round-1" / "candidate-1.png", tmp_path / "outside.png")
+    before = sorted(tmp_path.iterdir())
+    with closing(sqlite3.connect(run / "checkpoints.sqlite")) as table, table:
+        for number, value in list(table.execute("SELECT rowid, checkpoint FROM checkpoints")):
+            state = value.replace(b'"round-1/candidate-1.png"', json.dumps(name).encode())
+            table.execute("UPDATE checkpoints SET checkpoint = ? WHERE rowid = ?", [state, number])
+    with pytest.raises(RunError, match="which is not in it"):
+        resumed(tiny, run, tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_links_in_a_run_folder_lead_nowhere(tiny: Renderer, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (run / "events.jsonl").unlink()
+    (run / "events.jsonl").symlink_to(tmp_path / "mine")
+    with pytest.raises(RunError, match="is a link"):
+        resumed(tiny, run, tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+# --- settings and keys -----------------------------------------------------------------------------------------------
+
+THEIRS = {
+    "model": "models/theirs", "planner": "openai:theirs", "critic": "openai:theirs", "base_url": "http://theirs/v1",
+}  # fmt: skip
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """The folder of a run that was begun with the person's own settings."""
+    return new_folder(tmp_path, record_of(BRIEF, Settings()))
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_where_words_and_keys_go_is_agreed_to(begun: Path, name: str) -> None:
+    record = run_record(begun)
+    theirs = record.model_copy(update={"settings": record.settings | {name: THEIRS[name], "planner": "openai:theirs"}})
+    agreed = f"--{name.replace('_', '-')} {THEIRS[name]}"
+    with pytest.raises(RunError, match=f"was begun with .*{name} '{THEIRS[name]}' .yours: .*To agree: .*{agreed}"):
+        resume_settings(begun, theirs)
+    own = {name: None if name == "base_url" else "none"} | {"planner": "openai:mine"}
+    settings = resume_settings(begun, theirs, **{key: value or "" for key, value in own.items()})
+    assert (settings.planner, getattr(settings, name) or None) == ("openai:mine", own[name])
+    settings = resume_settings(begun, theirs, **{"planner": "openai:theirs", name: THEIRS[name]})
+    assert (settings.planner, getattr(settings, name)) == ("openai:theirs", THEIRS[name])
+
+
+def test_the_picture_is_made_as_it_was_begun(begun: Path) -> None:
+    record = run_record(begun)
+    others = {"steps": 7, "seed": 5, "out": "/theirs", "sessions": "/theirs", "api_key": "theirs"}
+    settings = resume_settings(begun, record.model_copy(update={"settings": record.settings | others}))
+    assert (settings.steps, settings.seed, settings.api_key) == (7, 5, None)
+    assert (settings.out, settings.sessions) == (Path("runs"), None)
+    assert not {"out", "sessions", "api_key"} & set(record.settings)
+    with pytest.raises(ValidationError, match="rounds"):
+        resume_settings(begun, record.model_copy(update={"settings": record.settings | {"rounds": 10**9}}))
+
+
+def test_the_command_that_goes_on_agrees_to_what_was_begun(begun: Path) -> None:
+    record = run_record(begun)
+    for settings in (Settings(), Settings(planner="a b", base_url="http://x/v1"), Settings(model="a'b")):
+        record.settings.update(settings.model_dump(mode="json", include={"model", "planner", "critic", "base_url"}))
+        command = resume_command(begun, settings)
+        try:
+            resume_settings(begun, record)
+        except RunError as error:
+            assert f"To agree: {command};" in str(error)
+        else:
+            assert command == f"ditpipe resume {begun}"
+
+
+def test_what_cannot_be_shown_cannot_be_agreed_to(begun: Path) -> None:
+    record = run_record(begun)
+    with pytest.raises(RunError, match="characters that cannot be shown"):
+        resume_settings(begun, record.model_copy(update={"settings": {"base_url": "http://theirs\x1b[8m.mine/v1"}}))
+
+
+def test_a_key_goes_to_the_endpoint_that_it_was_given_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DITPIPE_API_KEY", "mine")
+    assert Settings(planner="any", base_url="http://theirs/v1").api_key  # a key for whatever endpoint is named
+    monkeypatch.setenv("DITPIPE_BASE_URL", "https://mine/v1")
+    for same in ("https://mine/v1", "https://MINE/v2"):
+        assert Settings(planner="any", base_url=same).api_key
+    for other in ("http://mine/v1", "https://theirs/v1", "https://mine:8000/v1", "https://mine@theirs/v1"):
+        with pytest.raises(ValidationError, match="DITPIPE_API_KEY was given for https://mine/v1"):
+            Settings(planner="any", base_url=other)
+    assert Settings(planner="any", base_url="https://theirs/v1", api_key="theirs").api_key
+
+
+def test_a_session_folder_does_not_say_where_words_go(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    sessions = Sessions(agent)
+    session = sessions.new()
+    turn = session.store.add(session.id, "a cat", kind="new brief", folder="turn-0001", brief="a cat")
+    folder = agent.begin("a cat", plan=plan_of(2), folder=session.path("turn-0001"))
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"] |= {"base_url": "http://theirs/v1", "planner": "openai:theirs", "out": "/theirs", "steps": 1}
+    (folder / "run.json").write_text(json.dumps(record))
+    *_, last = session.resume()
+    done = session.turns[turn.number - 1]
+    assert done.status == "done", last
+    again = run_record(folder)
+    assert again.settings["base_url"] == "http://theirs/v1" and not (Path("/theirs")).exists()
+
+
+# --- sessions and queues ---------------------------------------------------------------------------------------------
+
+
+def test_a_session_names_no_file_outside_of_its_folder(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    session = Sessions(agent).new()
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    turn = session.store.add(session.id, "a cat", kind="new brief", picture="../../mine.png", status="done")
+    session.store.update(session.id, turn.model_copy(update={"head": turn.number}))
+    for act in (lambda: session.picture_path, lambda: session.export(tmp_path / "session.zip")):
+        with pytest.raises(RunError, match="which is not in it"):
+            act()
+    assert not (tmp_path / "session.zip").exists()
+    session.store.update(session.id, turn.model_copy(update={"picture": None, "folder": "../..", "status": "pending"}))
+    with pytest.raises(RunError, match="which is not in it"):
+        session.branch()
+    *_, _ = session.resume()
+    assert session.turns[-1].status == "failed" and "which is not in it" in session.turns[-1].reply
+    changed(tmp_path / "sessions" / "sessions.sqlite", "INSERT INTO sessions VALUES ('../x', '', 0, 0, NULL)")
+    with pytest.raises(RunError, match="which is not in it"):
+        Sessions(agent).open("../x")
+
+
+def test_a_branch_does_not_follow_links(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    session = Sessions(agent).new()
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    (session.folder / "turn-0001").mkdir()
+    (session.folder / "turn-0001" / "picture.png").symlink_to(tmp_path / "mine.png")
+    turn = session.store.add(session.id, "a cat", folder="turn-0001", picture="turn-0001/picture.png", status="done")
+    session.store.update(session.id, turn.model_copy(update={"head": turn.number}))
+    with pytest.raises(RunError, match="which is not in it"):
+        session.branch().export(tmp_path / "session.zip")
+
+
+def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("mine")
+    studio = studio_of(tiny_agent(tiny, tmp_path / "out"))
+    for work, order in {"paint": {"brief": "a cat"}, "render": {"plan": plan_of(2).model_dump()}}.items():
+        theirs = [f"../../mine{'/' * (work == 'render')}", work, json.dumps(order)]
+        changed(studio.jobs.file, "INSERT INTO jobs (id, caller, work, asked) VALUES (?, 'x', ?, ?)", *theirs)
+    drawn(studio, tiny)
+    studio.close()
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
+    changed(studio.jobs.file, "UPDATE jobs SET status = 'running', device = '../../mine/cpu' WHERE caller = 'x'")
+    with pytest.raises(RunError, match="which is not in it"):
+        studio_of(tiny_agent(tiny, tmp_path / "out")).open()
+
+
+# --- weights and models ----------------------------------------------------------------------------------------------
+
+
+def test_latents_loras_and_critics_unpickle_nothing(tiny: Renderer, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    result = tiny.render(RenderRequest(plan=plan_of(2), steps=1))
+    write_result(tmp_path / "picture.png", result)
+    for name in ("picture.latents", "lora.safetensors"):
+        torch.save({"latents": Bait(trace)}, tmp_path / name)
+    with pytest.raises(RunError, match="cannot be read"):
+        read_result(tmp_path / "picture.png")
+    with pytest.raises(RenderError, match="not a safetensors file"):
+        load_lora(tiny.family.model, tmp_path / "lora.safetensors", scale=1, region=None, device=tiny.family.device)
+    shutil.copytree(Path(Scorer.load.__globals__["POCKET"]) / "critic", tmp_path / "critic")
+    (tmp_path / "critic" / "model.safetensors").unlink()
+    torch.save({"a": Bait(trace)}, tmp_path / "critic" / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot load the embedded critic"):
+        Scorer.load(tmp_path / "critic")
+    assert not trace.exists()
+
+
+def weights_in_pickle(folder: Path, trace: Path) -> None:
+    (folder / "text_encoder" / "model.safetensors").unlink()
+    torch.save({"a": Bait(trace)}, folder / "text_encoder" / "pytorch_model.bin")
+
+
+def a_class_of_its_own(folder: Path, trace: Path) -> None:
+    (folder / "transformer" / "theirs.py").write_text(f"import os\nos.mkdir({str(trace)!r})\nclass Theirs: ...\n")
+    _component(folder, "transformer", ["theirs", "Theirs"])
+
+
+def a_library_of_its_own(folder: Path, trace: Path) -> None:
+    (folder / "transformer" / "diffusers.py").write_text(f"import os\nos.mkdir({str(trace)!r})\n")
+
+
+def a_library_of_others(folder: Path, trace: Path) -> None:
+    _component(folder, "transformer", ["subprocess", "Popen"])
+
+
+def a_pipeline_of_its_own(folder: Path, trace: Path) -> None:
+    (folder / "theirs.py").write_text(f"import os\nos.mkdir({str(trace)!r})\nclass HunyuanDiTPipeline: ...\n")
+    _component(folder, "_class_name", ["theirs", "HunyuanDiTPipeline"])
+
+
+def an_automatic_class(folder: Path, trace: Path) -> None:
+    (folder / "text_encoder" / "theirs.py").write_text(f"import os\nos.mkdir({str(trace)!r})\n")
+    config = json.loads((folder / "text_encoder" / "config.json").read_text())
+    (folder / "text_encoder" / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "theirs.A"}}))
+    _component(folder, "text_encoder", ["transformers", "AutoModel"])
+
+
+def an_automatic_class_on_the_hub(folder: Path, trace: Path) -> None:
+    config = json.loads((folder / "text_encoder" / "config.json").read_text())
+    theirs = {"auto_map": {"AutoModel": "someone/theirs--theirs.A"}, "model_type": "theirs"}
+    (folder / "text_encoder" / "config.json").write_text(json.dumps(config | theirs))
+    _component(folder, "text_encoder", ["transformers", "AutoModel"])
+
+
+def _component(folder: Path, name: str, value: list[str]) -> None:
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {name: value}))
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        weights_in_pickle, a_class_of_its_own, a_library_of_its_own, a_library_of_others, a_pipeline_of_its_own,
+        an_automatic_class, an_automatic_class_on_the_hub,
+    ],
+)  # fmt: skip
+def test_a_model_folder_runs_nothing(
+    tiny_folder: Path, tmp_path: Path, prepare: Callable[[Path, Path], None]
+) -> None:
+    folder, trace = tmp_path / "model", tmp_path / "trace"
+    shutil.copytree(tiny_folder, folder)
+    prepare(folder, trace)
+    with pytest.raises(ModelError) as caught:
+        Renderer(str(folder)).pipe  # noqa: B018
+    assert "\n" not in str(caught.value) and not trace.exists(), caught.value
+
+
+def test_a_controlnet_folder_unpickles_nothing(controlnet: Path, tmp_path: Path) -> None:
+    from ditpipe.renderer.control import load_control
+
+    folder, trace = tmp_path / "control", tmp_path / "trace"
+    shutil.copytree(controlnet, folder)
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save({"a": Bait(trace)}, folder / "diffusion_pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot load ControlNet"):
+        load_control(str(folder), dtype=torch.float32)
+    assert not trace.exists()
+
+
+# --- errors that end a run -------------------------------------------------------------------------------------------
+
+
+def test_a_critic_that_fails_after_drawing_leaves_the_round(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(ModelError) as caught:
+        Agent(renderer=tiny, critic=Failing(), steps=2).paint(BRIEF, plan=plan_of(2), folder=folder)
+    assert caught.value.resume == f"ditpipe resume {folder} --model {tiny.model}"
+    picture = folder / "round-1" / "candidate-1.png"
+    before = picture.stat().st_mtime_ns
+    last = resumed(tiny, folder, tmp_path)
+    assert last.painting.best.path == picture and picture.stat().st_mtime_ns == before
