@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 REPAIRS = 2
+MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
 
 
@@ -64,7 +65,7 @@ def _may_pass(error: BaseException) -> bool:
 def structured_reply(
     model: "BaseChatModel", schema: type[BaseModel], messages: Sequence["BaseMessage"], *, wait: float = 0.5
 ) -> tuple[str, Any]:
-    """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON).
+    """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON, or endless).
 
     Connection faults, time-outs, rate limits and server errors are tried three times, `wait` seconds apart and longer;
     then ModelError, as for any other error of a provider. Nothing here validates, see `valid_reply`.
@@ -76,16 +77,16 @@ def structured_reply(
     try:
         runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
         answer: Any = retrying(runnable.invoke, list(messages))
+        raw = answer["raw"]
+        text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)
+        if not text and raw.tool_calls:
+            text = json.dumps(raw.tool_calls[0]["args"])
     except DitpipeError:
         raise
     except Exception as error:  # each provider's package has errors of its own
         reason = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
         raise ModelError(f"the chat model did not answer: {reason}") from error
-    raw = answer["raw"]
-    text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)
-    if not text and raw.tool_calls:
-        text = json.dumps(raw.tool_calls[0]["args"])
-    return text, answer["parsed"]
+    return text[:MAX_REPLY], answer["parsed"] if len(text) <= MAX_REPLY else None
 
 
 def valid_reply(

@@ -34,7 +34,7 @@ class Scripted(BaseChatModel):
                 raise reply
             try:
                 parsed = json.loads(reply)
-            except ValueError:
+            except (ValueError, RecursionError):
                 parsed = None
             return {"raw": AIMessage(reply), "parsed": parsed, "parsing_error": None}
 

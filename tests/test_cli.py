@@ -222,6 +222,20 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
 
 
+def test_a_critic_that_cannot_be_reached_leaves_the_round_and_says_how_to_go_on(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9/v1"
+    said = ("--steps", "4", "--rounds", "1", "--critic", "any", "--base-url", nobody, "--json")
+    done = run("paint", "a red cat on the left and a blue rocket on the right", *said, cwd=tmp_path)
+    folder = next((tmp_path / "runs").iterdir()).relative_to(tmp_path)
+    go_on = f"ditpipe resume {folder} --critic any --base-url {nobody}"
+    refused(done, "did not answer", f"what is done is kept, go on with: {go_on}")
+    drawn = (tmp_path / folder / "round-1" / "candidate-1.png").stat().st_mtime_ns
+    refused(run("resume", str(folder), cwd=tmp_path), "critic 'any' (yours: 'auto')", f"To agree: {go_on};")
+    done = run("resume", str(folder), "--critic", "embedded", "--base-url", "", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["score"] is not None, done.stderr
+    assert (tmp_path / folder / "round-1" / "candidate-1.png").stat().st_mtime_ns == drawn
+
+
 def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, plan_file: Path) -> None:
     refused(run("paint", "a cat", "--base-url", "http://127.0.0.1:9/v1", cwd=tmp_path), "neither planner nor critic")
     refused(run("schema", cwd=tmp_path, DITPIPE_ROUND="5"), "DITPIPE_ROUND is no setting", "DITPIPE_ROUNDS")

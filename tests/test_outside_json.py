@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 from plans import plan_of
+from scripted import scripted
 
+from ditpipe import Planner
+from ditpipe.agent.chat_models import MAX_REPLY
 from ditpipe.agent.options import read_plan
 from ditpipe.agent.overrides import overridden
 from ditpipe.agent.run_folder import run_record
 from ditpipe.agent.sessions import Store
-from ditpipe.prompts.errors import ModelError, RenderError, RunError
+from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json
 from ditpipe.renderer.picture import read_note
 from ditpipe.renderer.registry import checkpoint
@@ -97,3 +100,10 @@ def test_a_session_that_is_nested_too_deeply_is_one_line(tmp_path: Path, text: s
         table.execute("UPDATE turns SET body = ?", [text])
     with pytest.raises(RunError, match=f"turn 1 of session {session} cannot be read"):
         store.turns(session)
+
+
+@pytest.mark.parametrize("reply", [*DEEP, '"' + "x" * 10_000_000 + '"'])
+def test_an_endless_or_deep_reply_of_a_model_ends_in_a_planning_error(reply: str) -> None:
+    with scripted(reply, reply, reply) as model, pytest.raises(PlanningError, match="stayed invalid") as caught:
+        Planner(model).plan("a red cat")
+    assert len(caught.value.reply) <= MAX_REPLY and max(len(m.content) for m in model.asked[-1]) <= MAX_REPLY
