@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from ..prompts.errors import DitpipeError, first_line
+from ..prompts.errors import DitpipeError, RunError, first_line
 from ..renderer.files import inside
 from ..renderer.picture import write
 from ..renderer.request import OnStep, Step
@@ -95,7 +95,7 @@ class Studio:
     def _take_over(self) -> None:
         """Queues again what ended processes were drawing on devices that this studio does not have."""
         for device in set(self.jobs.devices()) - set(self.crew):
-            with suppress(Timeout), self._lock_of(device).acquire(timeout=0):
+            with suppress(Timeout, RunError), self._lock_of(device).acquire(timeout=0):  # RunError: it is no device
                 self.jobs.deserted(device)
 
     def _lock_of(self, device: str) -> FileLock:
