@@ -1,9 +1,10 @@
 """The commands that draw without the agent: `ditpipe render`, `edit` and `repaint`."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +30,11 @@ from .options import (
 )
 from .settings import settings_of
 
-Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write")]
+if TYPE_CHECKING:
+    from ..renderer.request import RenderRequest
+
+Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write: .png, .webp or .jpg")]
+Large = Annotated[bool, typer.Option("--large", help="draw it even if it is more than a server would draw")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
 ]
@@ -43,6 +48,13 @@ def render(
     image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
     denoise: Annotated[
         float | None, typer.Option("--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option("--fit", help="of a picture of another shape: cover (cut off), contain, stretch")
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option("--background", help="colour where it is transparent, and of frames", show_default="white"),
     ] = None,
     control: Annotated[
         list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
@@ -65,23 +77,26 @@ def render(
     from .render_options import with_files
 
     agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
-    request = with_files(agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [])
+    request = with_files(
+        agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [], fit=fit,
+        background=background,
+    )  # fmt: skip
     if settings.candidates == 1:
         _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json)
         return
-    from ..renderer.picture import png_bytes, write
+    from ..renderer.picture import as_written, write_picture
 
     _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
-    for number, (result, verdict) in enumerate(agent.ranked(drawn), start=1):
+    for number, (result, verdict) in enumerate(agent.ranked([as_written(path, one) for one in drawn]), start=1):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        write(file, png_bytes(result))
+        write_picture(file, result)
         score = verdict.score if verdict else None
         pictures.append({
             "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
         })  # fmt: skip
-    _warn(drawn[0].warnings)  # they are of the batch
+    _warn(result.warnings)  # they are of the batch
     lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
     say(as_json, {"pictures": pictures}, "\n".join(lines))
 
@@ -100,7 +115,7 @@ def edit(
     start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
     end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
     z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
-    out: Picture = None, as_json: Json = False,
+    out: Picture = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
 
@@ -134,10 +149,11 @@ def edit(
     revision = followed(Revision(changes=[change], scene=told), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
     told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
-    _draw(
-        lambda on_step: Renderer(request.model).edit(before, revision, on_step), path, as_json,
-        keep=write_result, told_first=told_first,
-    )  # fmt: skip
+    draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
+    if before is request:
+        asked = request.model_copy(update={"edits": [*request.edits, revision]})
+        draw = _announced(asked, draw, large=large)
+    _draw(draw, path, as_json, keep=write_result, told_first=told_first)
 
 
 def _box(text: str | None) -> Box | None:
@@ -151,15 +167,60 @@ def _box(text: str | None) -> Box | None:
 
 
 def repaint(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], out: Picture = None, as_json: Json = False
-) -> None:
-    """Draw a picture again from what its PNG carries: the same bytes on the same machine."""
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], out: Picture = None, large: Large = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw a picture again from what its file carries: the same pixels on the same machine."""
     from ..renderer.picture import read_request
     from ..renderer.pipeline import Renderer
 
     request = read_request(picture)
     path = out or picture.with_name(f"{picture.stem}-again.png")
-    _draw(lambda on_step: Renderer(request.model).render(request, on_step), path, as_json)
+    draw = _announced(request, lambda on_step: Renderer(request.model).render(request, on_step), large=large)
+    _draw(draw, path, as_json)
+
+
+def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: bool) -> Callable[[Any], Any]:
+    """`draw(on_step)`, which says before it begins what a picture's own request asks for, and after two steps about how
+    long it takes. Raises ValueError if that is more than a server would draw, unless it is `large`."""
+    from ..renderer.registry import checkpoint
+    from ..tools.contract import check_work
+
+    steps = request.steps or checkpoint(request.model or "pocket").steps
+    pictures, edits = len(request.together or [request.seed]), len(request.edits)
+    parts = [f"{steps} steps"] + [f"of {pictures} pictures together"] * (pictures > 1)
+    parts += [f"and {edits} edit{'s' * (edits > 1)} of as many"] * (edits > 0)
+    size = f"{request.plan.width}×{request.plan.height} pixels"
+    files = f", with {', '.join(file.path for file in request.files)}" if request.files else ""
+    message = f"{' '.join(parts)}, {size}, with the model {request.model or 'pocket'}{files}"
+    try:
+        check_work(request, steps=steps, edits=edits)
+    except ValueError as error:
+        if not large:
+            raise ValueError(f"this picture asks for {message}: {error}; --large draws it all the same") from error
+
+    def announced(on_step: Callable[[Any], None]) -> Any:
+        seen: list[float] = []  # when each step was done
+
+        def step(progress: Any) -> None:
+            seen.append(time.monotonic())
+            if len(seen) == 2:
+                left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
+                people.print(f"about {_duration(left)} from here", style="dim")
+            on_step(progress)
+
+        people.print(f"drawing {message}", style="dim", markup=False)
+        return draw(step)
+
+    return announced
+
+
+def _duration(seconds: float) -> str:
+    """'40 seconds', '3 minutes', '2 hours': as much as an estimate can say."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{max(1, round(seconds))} second{'s' * (round(seconds) > 1)}"
 
 
 def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
@@ -178,20 +239,23 @@ def _draw(
     keep: Callable[[Path, Any], None] | None = None,
     told_first: Sequence[str] = (),
 ) -> None:
-    from ..renderer.picture import png_bytes, write
+    from ..renderer.picture import as_written, write_picture
 
     _check_file(path)
-    result = _followed(draw, as_json)
+    result = as_written(path, _followed(draw, as_json))
     warnings = [*told_first, *result.warnings]
     _warn(warnings)
-    keep(path, result) if keep else write(path, png_bytes(result))
+    (keep or write_picture)(path, result)
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
     say(as_json, answer | {"warnings": warnings}, str(path))
 
 
 def _check_file(path: Path) -> None:
+    from ..renderer.picture import format_of
+
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+    format_of(path)
     there = next(folder for folder in path.absolute().parents if folder.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         raise RunError(f"cannot write {path}: {there} is no folder that can be written to")

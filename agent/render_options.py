@@ -34,8 +34,9 @@ def control(text: str) -> Control:
 
 
 def with_files(
-    request: RenderRequest, *, image: Path | None, denoise: float | None, controls: Sequence[str], loras: Sequence[str]
-) -> RenderRequest:
+    request: RenderRequest, *, image: Path | None, denoise: float | None, controls: Sequence[str], loras: Sequence[str],
+    fit: str | None = None, background: str | None = None,
+) -> RenderRequest:  # fmt: skip
     """The request with what it is to start from, follow and wear. Raises ValueError or RunError.
 
     A start picture without `denoise` is put under `DENOISE` of the noise: all of it would leave nothing of the picture.
@@ -45,6 +46,8 @@ def with_files(
         given |= {"image": FileRef.of(_absolute(image)), "denoise": DENOISE}
     if denoise is not None:
         given["denoise"] = denoise
+    given |= {"fit": fit} if fit else {}
+    given |= {"background": background} if background else {}
     if controls:
         given["controls"] = [control(one) for one in controls]
     if loras:

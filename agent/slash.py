@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from ..prompts.errors import RunError
+from ..renderer.picture import copy_as
 from .embedded_listener import HELP
 from .show import sessions_table
 
@@ -77,15 +77,12 @@ def _picture(chat: TerminalChat, arguments: list[str]) -> None:
 
 
 def _save(chat: TerminalChat, arguments: list[str]) -> None:
-    """FILE.png copy the picture to a file"""
+    """FILE copy the picture to a file: .png, .webp or .jpg"""
     source = chat.session.picture_path
     if source is None:
         raise ValueError("there is no picture yet; say what it should show")
     target = _path(arguments, "/save picture.png")
-    try:
-        target.write_bytes(source.read_bytes())
-    except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror}") from error
+    copy_as(source, target)
     chat.console.print(str(target), markup=False, highlight=False)
 
 

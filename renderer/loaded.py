@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
@@ -19,11 +19,11 @@ from .control import Followed, load_control
 from .denoise import Hear, Kept, denoise, initial_noise
 from .family import Family
 from .files import FileRef
+from .fitting import fitted
 from .listening import all_texts
 from .lora import LoadedLora, load_lora, worn
 from .masks import acting, check_masks, owners, shares, with_scene
 from .memory import Places
-from .picture import open_image
 from .reading import warnings_of
 from .registry import Checkpoint
 from .request import Lora, OnStep, RenderRequest, Step
@@ -72,9 +72,12 @@ class Loaded:
             encoded = self.prompts.encoded(
                 all_texts(plan, levels, guided=family.guided), lambda: self._working(request, *family.encoders)
             )
-            start = (self._seen(request, request.image, plan), request.denoise) if request.image and not kept else None
+            notes: list[str] = []
+            start = None
+            if request.image and not kept:
+                start = self._seen(request, request.image, plan, notes), request.denoise
             followed = [
-                Followed(self._control(one.model), self._seen(request, one.image, plan), one.scale)
+                Followed(self._control(one.model), self._seen(request, one.image, plan, notes), one.scale)
                 for one in request.controls
             ]
             noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
@@ -91,7 +94,8 @@ class Loaded:
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
         self._finite(request, at.latents, "what the denoising made")
-        return at.latents, tuple(self._said(request, plan, listening, loras, cached, at.total))
+        notes += self._said(request, plan, listening, loras, cached, at.total)
+        return at.latents, tuple(dict.fromkeys(notes))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. Raises RenderError if what comes out are no numbers."""
@@ -133,9 +137,11 @@ class Loaded:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
         return self._places.at_work([*modules, *controls], offload="offload" in request.save)
 
-    def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> Tensor:
-        """A picture of a file, fitted to the plan's size, as latents."""
-        picture = ImageOps.fit(open_image(file.checked()), (plan.width, plan.height), Image.Resampling.LANCZOS)
+    def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan, notes: list[str]) -> Tensor:
+        """A picture of a file, fitted to the plan's size, as latents; what is to be said of it joins the notes."""
+        size = plan.width, plan.height
+        picture, said = fitted(file.checked(), size, fit=request.fit, background=request.background)
+        notes += said
         with self._working(request, "vae"):
             return self.family.encode_image(picture)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from PIL import Image
+from PIL import Image, ImageColor
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..prompts.scene import Revision, ScenePlan, optional
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_TOGETHER = 16  # pictures of one batch
 # Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
 CANDIDATE_STRIDE = 0x9E3779B9
+Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Solver = Literal["euler", "dpm++"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
@@ -69,6 +70,14 @@ class RenderRequest(BaseModel):
     denoise: float = optional(
         1.0, ge=0.001, le=1, description="share of the noise that `image` is put under: 1 leaves next to nothing of it"
     )
+    fit: Fit = optional(
+        "cover", description="how pictures of another shape than the plan's are made to fit: 'cover' cuts off their "
+        "edges, 'contain' frames them, 'stretch' distorts them"
+    )  # fmt: skip
+    background: str = optional(
+        "white", max_length=40, description="colour that is seen where a given picture is transparent, and of frames: "
+        "a name, or #rrggbb"
+    )  # fmt: skip
     controls: list[Control] = optional([], max_length=4, description="ControlNets; they hear the scene prompt")
     loras: list[Lora] = optional([], max_length=16, description="LoRA weights")
     save: list[Saving] = optional(
@@ -88,6 +97,9 @@ class RenderRequest(BaseModel):
             raise ValueError("together must list the seed of the picture itself")
         if self.denoise < 1 and not self.image:
             raise ValueError("denoise below 1 needs an image to start from")
+        ImageColor.getrgb(self.background)
+        if (self.fit != "cover" or self.background != "white") and not (self.image or self.controls):
+            raise ValueError("fit and background are for an image to start from, or for one that a control follows")
         if {"int8", "fp8"} <= set(self.save):
             raise ValueError("weights are held in int8 or in fp8, not in both")
         for lora in self.loras:

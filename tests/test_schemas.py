@@ -143,7 +143,8 @@ def test_what_a_strict_model_sends_is_understood(schemas: dict[str, list[dict[st
     render = next(tool["function"] for tool in schemas["openai"] if tool["function"]["name"] == "render_picture")
     full = RenderArguments(plan=plan_of(2)).model_dump(mode="json")
     for region in full["plan"]["regions"]:
-        region |= {"feather": 0, "strength": 1, "start": 0, "end": 1, "mask": ""}  # left out of files where they say nothing
+        # These are left out of files where they say nothing.
+        region |= {"feather": 0, "strength": 1, "start": 0, "end": 1, "mask": ""}
     validate(full, render["parameters"])
     assert RenderArguments.model_validate(full).plan == plan_of(2)
     wrong = json.loads(json.dumps(full))

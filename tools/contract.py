@@ -252,14 +252,20 @@ def edit_of_upload(
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
     if request.save != here.save:  # the weights would be loaded anew for it, and again for the next picture
         raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
-    steps, pictures, edits = request.steps or steps, len(request.together or [request.seed]), len(request.edits) + 1
+    check_work(request, steps=request.steps or steps, edits=len(request.edits) + 1)
+    return edit_of(studio, request, revision)
+
+
+def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
+    """Raises ValueError if a stranger's request takes more than is drawn for one: so many steps, and so many edits of
+    as many steps."""
+    pictures = len(request.together or [request.seed])
     if steps > MAX_STEPS or pictures > MAX_TOGETHER or edits > MAX_EDITS:
         limits = f"{MAX_STEPS} steps, {MAX_TOGETHER} pictures together and {MAX_EDITS} edits"
         raise ValueError(f"at most {limits} of an uploaded picture are drawn here")
     if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
         said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
         raise ValueError(f"{said}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
-    return edit_of(studio, request, revision)
 
 
 def check_size(studio: Studio, width: int | None, height: int | None) -> None:

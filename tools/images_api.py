@@ -16,7 +16,7 @@ from PIL import Image
 from ..prompts.errors import RenderError
 from ..prompts.scene import Box, LeveledPrompt, Region, Revision, ScenePlan
 from ..renderer.masks import mask_text
-from ..renderer.picture import read_note, request_in
+from ..renderer.picture import encoded, note_text, read_note, request_in
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest
 from .contract import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
@@ -232,10 +232,9 @@ def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> 
     """Base64 of a picture in the format that was asked for."""
     content = studio.file(job, kind).read_bytes()
     if asked.output_format != "png":
-        buffer = BytesIO()
         with Image.open(BytesIO(content)) as image:
-            image.save(buffer, asked.output_format, quality=asked.output_compression)
-        content = buffer.getvalue()
+            form, note = asked.output_format.upper(), note_text(image)
+            content = encoded(image.convert("RGB"), note, form, quality=asked.output_compression)
     return base64.b64encode(content).decode()
 
 
