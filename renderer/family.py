@@ -30,11 +30,16 @@ Predict = Callable[[Tensor, Tensor, Any, int, bool], Tensor]
 
 @dataclass(frozen=True)
 class Encoded:
-    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one."""
+    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
+
+    sections: of each stretch of states that an encoder padded, how many tokens it has and how many of them, the first,
+    are the prompt's own; empty where there is no padding.
+    """
 
     states: Tensor
     pooled: Tensor | None = None
     reading: Reading = Reading("")
+    sections: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class Flux(Family):
         states, pooled, _ = self.pipe.encode_prompt(text, device=self.device, max_sequence_length=longest)
         clip = self.pipe.tokenizer.model_max_length
         reading = self.reading(text, text_encoder=clip, text_encoder_2=longest)
-        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading)
+        sections = ((longest, reading.tokens[-1]),)
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     def listening(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()

@@ -25,12 +25,16 @@ class Cut:
 
 @dataclass(frozen=True)
 class Reading:
-    """One prompt as its encoders, the readers, read it. unknown: pairs of an encoder and a word that it lacks."""
+    """One prompt as its encoders, the readers, read it. unknown: pairs of an encoder and a word that it lacks.
+
+    tokens: how many each encoder reads, the special ones among them.
+    """
 
     text: str
     readers: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
+    tokens: tuple[int, ...] = ()
 
 
 def encoder_name(encoder: Any) -> str:
@@ -41,14 +45,15 @@ def encoder_name(encoder: Any) -> str:
 
 def read(text: str, encoders: Sequence[tuple[str, Any, int]]) -> Reading:
     """How each encoder, (name, tokenizer, limit in tokens with the special ones), reads a prompt."""
-    cuts, unknown = [], []
+    cuts, unknown, tokens = [], [], []
     for name, tokenizer, limit in encoders:
         rest, words = _unread(text, tokenizer, limit)
+        tokens.append(min(limit, len(tokenizer(text, truncation=False, verbose=False)["input_ids"])))
         if rest:
             cuts.append(Cut(name, limit, rest))
         unknown += [(name, word) for word in words]
     readers = dict.fromkeys(name for name, _, _ in encoders)
-    return Reading(text, tuple(readers), tuple(dict.fromkeys(cuts)), tuple(dict.fromkeys(unknown)))
+    return Reading(text, tuple(readers), tuple(dict.fromkeys(cuts)), tuple(dict.fromkeys(unknown)), tuple(tokens))
 
 
 def _unread(text: str, tokenizer: Any, limit: int) -> tuple[str, list[str]]:

@@ -37,7 +37,9 @@ class StableDiffusion3(Family):
         )
         clip = self.pipe.tokenizer.model_max_length
         reading = self.reading(text, text_encoder=clip, text_encoder_2=clip, text_encoder_3=LONGEST)
-        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading)
+        t5 = 0 if self.pipe.text_encoder_3 is None else reading.tokens[2]
+        sections = ((clip, max(reading.tokens[:2])), (LONGEST, t5))
+        return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     def listening(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()

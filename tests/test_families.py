@@ -127,7 +127,7 @@ def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> 
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-OTHER = LeveledPrompt(high_level="zzz qqq")
+OTHER = LeveledPrompt(high_level="zz qq")  # about as long: sequences of another length are rounded otherwise
 
 
 def change(renderer: Renderer, name: str, **asked: Any) -> tuple[torch.Tensor, torch.Tensor]:

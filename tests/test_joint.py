@@ -1,0 +1,121 @@
+"""Regions where text and image share one attention: what the paddings of their prompts cost, and what they still do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from plans import plan_of
+from tiny_models import saved
+from torch import Tensor
+
+from ditpipe import LeveledPrompt, Renderer, ScenePlan
+from ditpipe.renderer.denoise import denoise, initial_noise
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.family import Encoded
+from ditpipe.renderer.joint import PADDINGS, JointListening, condensed
+from ditpipe.renderer.masks import owners, shares
+
+Prompts = Callable[[Sequence[str]], list[Encoded]]
+TOKENS = {"sd3": 77 + 256, "sd3.5": 77 + 256, "flux": 512}
+
+
+@pytest.fixture(params=TOKENS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def renderer(name: str, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+    folder: Path = tmp_path_factory.getbasetemp() / "joint"
+    folder.mkdir(exist_ok=True)
+    return Renderer(str(saved(name, folder)), device="cpu")
+
+
+def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
+    """What encodes prompts. alike: each encoder's paddings are all the same state, its last."""
+
+    def encode(text: str) -> Encoded:
+        encoded: Encoded = renderer.family.encode(text)
+        states, start = encoded.states.clone(), 0
+        for length, own in encoded.sections:
+            if alike:
+                states[start + own : start + length] = states[start + length - 1]
+            start += length
+        return replace(encoded, states=states)
+
+    return lambda texts: [encode(text) for text in texts]
+
+
+def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointListening:
+    levels = preset("scene-then-regions").levels(renderer.family.depth)
+    return JointListening(renderer.family, prompts, plan, levels, paddings=paddings)
+
+
+def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:
+    family, rows, columns = renderer.family, plan.height // 16, plan.width // 16
+    with torch.inference_mode():
+        hears = listening(renderer, plan, prompts, paddings)
+        text = hears.at(shares(plan.regions, rows=rows, columns=columns, patch=2))
+        noise = initial_noise(family, plan, owners(plan.regions, rows=rows, columns=columns), 0)
+        for at in denoise(family, noise, steps=2, guidance=3, tone=hears.tone, hear=lambda *_: text):
+            pass
+    return at.latents
+
+
+def heard(renderer: Renderer, plan: ScenePlan, paddings: int | None = PADDINGS, share: Tensor | None = None) -> Any:
+    hears = listening(renderer, plan, prompts_of(renderer, alike=False), paddings)
+    share = shares(plan.regions, rows=6, columns=6, patch=2) if share is None else share
+    with torch.inference_mode():
+        return hears.at(share)
+
+
+def test_few_paddings_stand_for_all_and_where_they_are_alike_nothing_changes(renderer: Renderer) -> None:
+    plan = plan_of(4).model_copy(update={"negative": "a blurred picture of many things in rows"})
+    whole, few = (drawn(renderer, plan, prompts_of(renderer, alike=True), paddings) for paddings in (None, PADDINGS))
+    torch.testing.assert_close(few, whole, rtol=1e-4, atol=1e-4)
+    # without the weights of those that they stand for it would be another picture
+    dropped = drawn(renderer, plan, prompts_of(renderer, alike=True), 0)
+    assert (dropped - whole).abs().max() > 30 * (few - whole).abs().max()
+
+
+def test_nine_regions_add_few_tokens_and_texts_that_nothing_hears_add_none(name: str, renderer: Renderer) -> None:
+    plan, tokens = plan_of(9), TOKENS[name]
+    every = heard(renderer, plan, None)
+    assert every.states.shape[1] == 10 * tokens  # the scene's and nine
+    few = heard(renderer, plan)
+    assert tokens < few.states.shape[1] <= tokens + 9 * 2 * 3 * PADDINGS < every.states.shape[1] / 2
+    assert all(bias.shape == 2 * (few.states.shape[1] + 36,) for bias in few.bias)
+    # what the scene says at the regions' level is not heard where regions are everywhere
+    other = plan.model_copy(update={"scene": LeveledPrompt(high_level="rows", low_level="small")})
+    levels = ["scene-high", *["region"] * (renderer.family.depth - 1)]
+    hears = JointListening(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
+    share = shares(other.regions, rows=6, columns=6, patch=2)
+    with torch.inference_mode():
+        assert hears.at(share).states.shape[1] == few.states.shape[1]
+        share[0], share[1] = share[1].clone(), 0  # the first region is not heard, the scene in its place
+        assert hears.at(share).states.shape[1] > few.states.shape[1] + tokens / 2
+
+
+def test_the_scenes_and_a_single_regions_prompt_are_as_the_model_was_trained(name: str, renderer: Renderer) -> None:
+    for plan in (plan_of(1), plan_of(9)):
+        text = heard(renderer, plan)
+        (scene,) = prompts_of(renderer, alike=False)([plan.scene.text])
+        assert torch.equal(text.states[-1, : TOKENS[name]], scene.states)
+        assert (text.bias[0][: TOKENS[name], : TOKENS[name]] == 0).all()
+    assert heard(renderer, plan_of(1)).states.shape[1] == 2 * TOKENS[name]
+
+
+def test_what_is_computed_of_a_prompt() -> None:
+    tokens, weights = condensed([(77, 5), (256, 20)])
+    assert tokens[:8].tolist() == list(range(8)) and tokens[16:40].tolist() == [77 + i for i in range(24)]
+    assert (tokens.diff() > 0).all() and len(tokens) == 8 + 8 + 24 + 8 and weights.sum() == 77 + 256
+    assert weights[:8].tolist() == 8 * [1] and weights[8] == (77 - 8) / 8
+    for own in (250, 256, 0):
+        tokens, weights = condensed([(256, own)])
+        assert weights.sum() == 256 and tokens.max() < 256 and len(set(tokens.tolist())) == len(tokens)
+    assert torch.equal(condensed([(77, 77)])[0], torch.arange(77))
