@@ -21,6 +21,7 @@ from .schedules import Diffusion, Multistep, Schedule, check_scheduler, publishe
 if TYPE_CHECKING:
     from .control import Followed
     from .denoise import Kept
+    from .lora import LoadedLora
     from .stepcache import StepCache
 
 # (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
@@ -138,6 +139,10 @@ class Family(ABC):
     @abstractmethod
     def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
         """The network's forward for one render of latents (pictures, channels, h, w)."""
+
+    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
+        """What is to be said of LoRAs and ControlNets that fit, and were trained for another version of the model."""
+        return []
 
     @property
     def solver(self) -> Solver:

@@ -10,10 +10,19 @@ from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from torch import Tensor
 
-from .attention import Elapsed, Neighbours, Positions, RegionAttention, SelfAttention, TextContext, project_text
+from .attention import (
+    Elapsed,
+    Neighbours,
+    Positions,
+    RegionAttention,
+    SelfAttention,
+    TextContext,
+    attend,
+    project_text,
+)  # fmt: skip
 from .control import residuals
 from .family import Asked, CrossFamily, Predict
-from .lora import acts_on
+from .lora import LoadedLora, acts_on
 from .replay import Replayed
 from .stepcache import StepCache, through
 from .text import PaddedText, TextStates, encode, heard, joined, padded
@@ -49,11 +58,20 @@ def whole_picture(transformer: Any, t5: Tensor, height: int, width: int) -> Tens
     """What T5 states (rows, text_len_t5, channels), size and style set for a picture of so many latent cells: (rows,
     channels), added to the timestep's embedding and the same in every step."""
     embedder = transformer.time_extra_emb
-    told = [embedder.pooler(t5)]
+    told = [pooled(embedder.pooler, t5) if acts_on("time_extra_emb.pooler") else embedder.pooler(t5)]
     if embedder.use_style_cond_and_image_meta_size:
         size, style = picture_conditions(len(t5), height, width, like=t5)
         told += [embedder.size_proj(size.flatten()).to(t5.dtype).view(len(t5), -1), embedder.style_embedder(style)]
     return embedder.extra_embedder(torch.cat(told, 1))  # type: ignore[no-any-return]
+
+
+def pooled(pooler: Any, t5: Tensor) -> Tensor:
+    """HunyuanDiTAttentionPool's forward, (rows, tokens, channels) → (rows, channels), with its layers called: it takes
+    their matrices, which know nothing of a LoRA."""
+    x = torch.cat([t5.mean(1, keepdim=True), t5], 1) + pooler.positional_embedding.to(t5.dtype)
+    layers = ((pooler.q_proj, x[:, :1]), (pooler.k_proj, x), (pooler.v_proj, x))
+    query, keys, values = (layer(states).unflatten(-1, (pooler.num_heads, -1)) for layer, states in layers)
+    return pooler.c_proj(attend(query, keys, values).flatten(2))[:, 0]  # type: ignore[no-any-return]
 
 
 def predict(
@@ -127,6 +145,14 @@ def block_at(block: Any, x: Tensor, skip: Tensor | None, condition: Tensor, text
     return x + block.ff(block.norm3(x))  # type: ignore[no-any-return]
 
 
+def trained_for(base: str) -> str | None:
+    """The version that a LoRA's file names, as 'Tencent-Hunyuan/HunyuanDiT-v1.1' or 'hunyuan-dit-g2-v1_1/lora'."""
+    name = base.lower().replace("_", ".")
+    if "hunyuan" not in name and "hydit" not in name:
+        return None
+    return next((version for version in ("1.0", "1.1", "1.2") if f"v{version}" in name), None)
+
+
 class Hunyuan(CrossFamily):
     """Hunyuan-DiT, and the pocket checkpoint. An edit computes the tokens that it draws, and few steps whole."""
 
@@ -157,10 +183,10 @@ class Hunyuan(CrossFamily):
         return joined(each)
 
     def text_states(self, encoded: TextStates) -> PaddedText:
-        said = encoded.heard
-        if acts_on("text_embedder"):
-            said = heard(self.model, encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
-        return padded(self.model, said, encoded.bert_mask, encoded.t5_mask)
+        own = (encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
+        # What the prompts hold is kept for other renders, and must not be computed while a LoRA acts.
+        states = heard(self.model, *own) if acts_on("text_embedder") else encoded.heard
+        return padded(self.model, states, encoded.bert_mask, encoded.t5_mask)
 
     def tone(self, whole: TextStates) -> TextStates:
         """The negative and the scene prompt, of which the T5 states set the tone."""
@@ -173,6 +199,24 @@ class Hunyuan(CrossFamily):
         each = project_text(self.layer(index), states.distinct[None])
         keys, values = (one[0].index_select(0, states.where.flatten()).unflatten(0, states.where.shape) for one in each)
         return keys, values
+
+    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
+        """Those up to 1.1 are told a picture's size and style, and 1.2 is not: that tells models and ControlNets apart.
+        Of LoRAs only what their trainers wrote about them does, for their layers are the same."""
+        older = bool(self.model.config.use_style_cond_and_image_meta_size)
+        this = "1.1 or earlier" if older else "1.2"
+        out = []
+        for lora in loras:
+            version = trained_for(lora.base)
+            if version and (version < "1.2") is not older:
+                out.append(
+                    f"a LoRA is made for Hunyuan-DiT {version}, this model is {this}: it may not act as it should"
+                )
+        for net in nets:
+            if bool(net.config.use_style_cond_and_image_meta_size) is not older:
+                other = "1.2" if older else "1.1 or earlier"
+                out.append(f"a ControlNet is made for Hunyuan-DiT {other}, this model is {this}: it may act weakly")
+        return out
 
     def forward(self, shape: torch.Size, tone: TextStates, asked: Asked) -> Predict:
         """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the

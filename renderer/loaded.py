@@ -94,7 +94,7 @@ class Loaded:
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
         self._finite(request, at.latents, "what the denoising made")
-        notes += self._said(request, plan, listening, loras, cached, at.total)
+        notes += self._said(request, plan, listening, loras, followed, cached, at.total)
         return at.latents, tuple(dict.fromkeys(notes))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
@@ -168,7 +168,7 @@ class Loaded:
 
     def _said(
         self, request: RenderRequest, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora],
-        cached: StepCache | None, steps: int,
+        followed: Sequence[Followed], cached: StepCache | None, steps: int,
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
         said = [*self.family.notes, *warnings_of(listening.readings)]
@@ -180,6 +180,7 @@ class Loaded:
             for one in request.loras
             if not _acts_in(plan, one)
         ]
+        said += dict.fromkeys(self.family.misfits(loras, [control.net for control in followed]))
         if any(one.skipped for one in loras):
             said.append("the LoRA's weights for text encoders are not used, only those for the image model")
         if cached:

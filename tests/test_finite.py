@@ -66,3 +66,15 @@ def test_float16_and_loras_are_named_where_they_are_used(tiny: Renderer, tmp_pat
     half.pipe.to(dtype=torch.float16)
     with pytest.raises(RenderError, match="Likely causes: float16, in which large numbers overflow"):
         half.render(asked(tiny))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("end", ["lora_A.weight", "lora_B.weight", "alpha"])
+def test_a_lora_of_numbers_that_are_not_finite_is_refused_at_reading(
+    value: float, end: str, tiny: Renderer, tmp_path: Path
+) -> None:
+    tensors = {"lora_A.weight": torch.ones(2, 32), "lora_B.weight": torch.ones(32, 2), "alpha": torch.tensor(1.0)}
+    tensors[end].view(-1)[0] = value
+    save_file({f"{LAYER}.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "bad.safetensors")
+    with pytest.raises(RenderError, match=rf"bad\.safetensors: '{LAYER}\.{end}' holds numbers that are not finite"):
+        tiny.render(asked(tiny, loras=[Lora(file=FileRef.of(tmp_path / "bad.safetensors"))]))

@@ -136,6 +136,12 @@ def test_a_lora_leaves_nothing_behind(tiny: Renderer, make: Make) -> None:
     assert all(torch.equal(results[i], alone[i]) for i in range(3)) and torch.equal(alone[1], worn)
 
 
+def test_a_lora_of_the_text_embedder_is_not_kept_with_the_prompts(tiny: Renderer, make: Make) -> None:
+    path, fresh = make(tiny, targets=["text_embedder.linear_1"]), Renderer(tiny.model, device="cpu")
+    worn = drawn(fresh, of(path))  # the first to encode these prompts
+    assert torch.equal(drawn(fresh), drawn(tiny)) and not torch.equal(worn, drawn(tiny))
+
+
 def test_a_regions_lora_acts_in_its_own_place_most(tiny: Renderer, make: Make) -> None:
     own = of(make(tiny), region="thing 0", scale=0.05)
     for depth in ("regions", "scene-then-regions"):
@@ -368,7 +374,7 @@ def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) ->
     refused({f"{layer}.lora_A.weight": torch.ones(2, 8), f"{layer}.lora_B.weight": pair[1]}, "another shape")
     refused({f"{layer}.lora_A.weight": pair[0]}, "made for another one")
     refused({"something": pair[0]}, "'something' is no part of a LoRA")
-    refused({"lora_unet_blocks_1_attn1_to_q.dora_scale": pair[0]}, "dora_scale' is no part of a LoRA")
+    refused({"lora_unet_blocks_1_attn1_to_q.dora_scale": pair[0]}, "this is a DoRA ")
     patches = "pos_embed.proj"
     refused({f"{patches}.lora_A.weight": pair[0], f"{patches}.lora_B.weight": pair[1]}, "only linear layers take a")
     refused({"text_encoder.lora_A.weight": pair[0]}, "there is no LoRA of a HunyuanDiT2DModel in it")
@@ -378,7 +384,7 @@ def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) ->
     renderer = Renderer(str(saved("flux", tmp_path)), device="cpu")
     for key in ("lora_unet_double_blocks_0_img_attn_qkv.dora_scale", "lora_unet_something.lora_down.weight"):
         save_file({key: pair[0]}, tmp_path / "x.safetensors")
-        with pytest.raises(RenderError, match="dora_scale' is no part of|no LoRA of a FluxTransformer2DModel can be"):
+        with pytest.raises(RenderError, match="this is a DoRA|no LoRA of a FluxTransformer2DModel can be"):
             drawn(renderer, of(tmp_path / "x.safetensors"))
     with pytest.raises(ValidationError, match="no region 'cat': the plan has thing 0, thing 1"):
         request(tiny, of(tmp_path / "y.safetensors", region="cat"))

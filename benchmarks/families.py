@@ -1,0 +1,216 @@
+"""What nine regions cost in each family: python -m benchmarks.families
+
+Writes docs/families.md. A step with nine regions over one with one prompt, processor time of one run, the ways taking
+turns. Text lengths and tokens of the picture are the published ones, prompts have 20 tokens; widths and depths are
+small, and weights random, which leaves what grows with the number of tokens and not with their width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import diffusers
+import torch
+from rich.console import Console
+
+from ditpipe import ScenePlan
+from ditpipe.renderer.depth import preset
+from ditpipe.renderer.family import Asked, Encoded, Family
+from ditpipe.renderer.flux import Flux
+from ditpipe.renderer.hunyuan import Hunyuan
+from ditpipe.renderer.joint import PADDINGS, JointListening
+from ditpipe.renderer.masks import shares
+from ditpipe.renderer.pixart import PixArt
+from ditpipe.renderer.sana import Sana
+from ditpipe.renderer.stable_diffusion import StableDiffusion, StableDiffusionXL
+from ditpipe.renderer.stable_diffusion_3 import StableDiffusion3
+from ditpipe.renderer.text import TextStates
+
+from .render import plan_of, timed
+
+TARGET = Path(__file__).parent.parent / "docs" / "families.md"
+OWN = 20  # tokens of a prompt
+REPEATS = 3
+TEXT = 64  # channels of a text encoder
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A family at a size in pixels. sections: tokens of each padded stretch of a prompt; () where padding is masked."""
+
+    name: str
+    sides: tuple[int, ...]
+    make: Callable[[int], Family]
+    sections: tuple[int, ...] = ()
+
+
+def _pipe(**parts: Any) -> Any:
+    for part in parts.values():
+        part.requires_grad_(False).eval()
+    return SimpleNamespace(vae=SimpleNamespace(dtype=torch.float32, config={}), config=SimpleNamespace(), **parts)
+
+
+def hunyuan(cells: int) -> Family:
+    return Hunyuan(_pipe(transformer=diffusers.HunyuanDiT2DModel(
+        num_attention_heads=4, attention_head_dim=88, in_channels=4, patch_size=2, hidden_size=352, num_layers=4,
+        sample_size=cells, mlp_ratio=4.3637, cross_attention_dim=TEXT, cross_attention_dim_t5=TEXT,
+        pooled_projection_dim=1024, use_style_cond_and_image_meta_size=False,
+    )))  # fmt: skip
+
+
+def pixart(cells: int) -> Family:
+    return PixArt(_pipe(transformer=diffusers.PixArtTransformer2DModel(
+        num_attention_heads=4, attention_head_dim=72, in_channels=4, out_channels=8, num_layers=4,
+        cross_attention_dim=288, sample_size=cells, patch_size=2, caption_channels=TEXT,
+        use_additional_conditions=False,
+    )))  # fmt: skip
+
+
+def sana(cells: int) -> Family:
+    return Sana(_pipe(transformer=diffusers.SanaTransformer2DModel(
+        in_channels=32, out_channels=32, num_layers=4, num_attention_heads=14, attention_head_dim=32,
+        num_cross_attention_heads=4, cross_attention_head_dim=112, cross_attention_dim=448, caption_channels=TEXT,
+        sample_size=cells, patch_size=1,
+    )))  # fmt: skip
+
+
+def _unet(cells: int, depths: tuple[int, ...], **config: Any) -> Any:
+    down = tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths)
+    up = tuple("CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths))
+    return diffusers.UNet2DConditionModel(
+        sample_size=cells, block_out_channels=(64, 128, 256, 256)[: len(depths)], down_block_types=down,
+        up_block_types=up, transformer_layers_per_block=tuple(max(1, depth) for depth in depths), layers_per_block=1,
+        cross_attention_dim=TEXT, **config,
+    )  # fmt: skip
+
+
+def stable_diffusion(cells: int) -> Family:
+    return StableDiffusion(_pipe(unet=_unet(cells, (1, 1, 1, 0), attention_head_dim=4)))
+
+
+def stable_diffusion_xl(cells: int) -> Family:
+    unet = _unet(
+        cells, (0, 2, 4), attention_head_dim=(1, 2, 4), addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=TEXT + 48, use_linear_projection=True,
+    )  # fmt: skip
+    return StableDiffusionXL(_pipe(unet=unet))
+
+
+def stable_diffusion_3(cells: int) -> Family:
+    return StableDiffusion3(_pipe(transformer=diffusers.SD3Transformer2DModel(
+        sample_size=cells, patch_size=2, in_channels=16, num_layers=3, attention_head_dim=64, num_attention_heads=6,
+        joint_attention_dim=TEXT, caption_projection_dim=384, pooled_projection_dim=TEXT, out_channels=16,
+        pos_embed_max_size=192, dual_attention_layers=(0,), qk_norm="rms_norm",
+    )))  # fmt: skip
+
+
+def flux(cells: int) -> Family:
+    return Flux(_pipe(transformer=diffusers.FluxTransformer2DModel(
+        in_channels=64, num_layers=1, num_single_layers=2, attention_head_dim=128, num_attention_heads=4,
+        joint_attention_dim=TEXT, pooled_projection_dim=TEXT, guidance_embeds=True,
+    )))  # fmt: skip
+
+
+FAMILIES = (
+    Measured("Hunyuan-DiT", (1024,), hunyuan, (77, 256)),
+    Measured("PixArt-Σ", (1024,), pixart),
+    Measured("Sana", (1024,), sana),
+    Measured("Stable Diffusion 1.5", (512,), stable_diffusion, (77,)),
+    Measured("Stable Diffusion XL", (1024,), stable_diffusion_xl, (77,)),
+    Measured("Stable Diffusion 3.5", (512, 1024), stable_diffusion_3, (77, 256)),
+    Measured("FLUX.1", (512, 1024), flux, (512,)),
+)
+
+
+def encoded(measured: Measured, texts: Sequence[str]) -> Any:
+    """Random states of prompts of `OWN` tokens in the family's length; encoding is not what is measured here."""
+    if measured.make is hunyuan:
+        masks = [(torch.arange(length) < OWN).long().repeat(len(texts), 1) for length in measured.sections]
+        bert, t5 = (torch.randn(len(texts), length, TEXT) for length in measured.sections)
+        return TextStates(bert, masks[0], t5, masks[1], said=lambda: torch.cat([bert, t5], 1))
+    length = sum(measured.sections) or OWN
+    sections = tuple((section, OWN) for section in measured.sections)
+    return [Encoded(torch.randn(length, TEXT), torch.randn(TEXT), sections=sections) for _ in texts]
+
+
+def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | None) -> Callable[[], Any]:
+    """A step of a plan, its texts prepared. paddings: see `JointListening`; the other families have no use for it."""
+    rows, columns = (side // family.cell // family.patch for side in (plan.height, plan.width))
+
+    def prompts(texts: Sequence[str]) -> Any:
+        return encoded(measured, texts)
+
+    schedule = "scene-then-regions" if len(plan.regions) > 1 else "scene"  # one prompt in all blocks
+    levels: Any = preset(schedule).levels(family.depth)
+    if isinstance(family, (Flux, StableDiffusion3)):
+        listening: Any = JointListening(family, prompts, plan, levels, paddings=paddings)
+    else:
+        listening = family.listening(prompts, plan, levels, (rows, columns))
+    heard = listening.at(shares(plan.regions, rows=rows, columns=columns, patch=family.patch))
+    latents = torch.randn(1, family.channels, plan.height // family.cell, plan.width // family.cell)
+    forward = family.forward(latents.shape, listening.tone, Asked(3.0))
+    seen, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
+
+    def run() -> Any:
+        with torch.inference_mode():
+            return forward(seen, torch.tensor(500.0), heard, next(steps), False)
+
+    return run
+
+
+def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, float]:
+    """Nine regions over one prompt, and in joint attention the same with every padding computed."""
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        cell = 32 if measured.make is sana else 8
+        family = measured.make(side // cell)
+        size = {"width": side, "height": side}
+        joint = isinstance(family, (Flux, StableDiffusion3))
+        cases: dict[str, tuple[int, int | None]] = {"one": (1, PADDINGS), "nine": (9, PADDINGS)}
+        cases |= {"padded": (9, None)} if joint else {}
+        ways = {
+            name: step(measured, family, plan_of(regions).model_copy(update=size), paddings)
+            for name, (regions, paddings) in cases.items()
+        }
+    for way in ways.values():
+        way()
+    taken = timed(ways, repeats)
+    return {name: taken[name] / taken["one"] for name in ways if name != "one"}
+
+
+def main() -> None:
+    console = Console()
+    lines = [
+        "# What nine regions cost, family by family", "",
+        "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, "
+        f"processor time of one run, medians of {REPEATS}, {torch.get_num_threads()} thread(s). The default depth "
+        f"schedule; the published numbers of text tokens and of the picture's, prompts of {OWN} tokens; three or four "
+        "blocks of random weights and a fraction of the published widths, so that what regions add weighs more than "
+        "in a published model.", "",
+        "| family | pixels | nine regions over one prompt | with every padding computed |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for measured in FAMILIES:
+        for side in measured.sides:
+            ratios = measure(measured, side)
+            console.print(measured.name, side, ratios)
+            padded = f"{ratios['padded']:.2f}" if "padded" in ratios else "–"
+            lines.append(f"| {measured.name} | {side} | {ratios['nine']:.2f} | {padded} |")
+    lines += [
+        "", "Where the picture cross-attends to its text (the first five), a region's tokens attend to its prompt "
+        "alone, whatever the number of regions. Where text and picture share one attention (the last two), every "
+        "prompt is part of the sequence, and published models pad it to 333 or 512 tokens, attend to the paddings and "
+        f"compute them like any other token. So the scene's prompt and that of a single region keep all paddings; of "
+        f"other regions' prompts {PADDINGS} of each encoder are computed, spread evenly, each with the weight of those "
+        "that it stands for (`renderer/joint.py`). Text has no position there: paddings that are alike give the same "
+        "picture either way, and those of published encoders differ little. A text that no part of the picture hears, "
+        "such as the scene's under regions that cover everything, is left out, which changes nothing.",
+    ]  # fmt: skip
+    TARGET.write_text("\n".join(lines) + "\n")
+    console.print("\n".join(lines), markup=False)
+
+
+if __name__ == "__main__":
+    main()
