@@ -47,34 +47,36 @@ class Measured:
     sections: tuple[int, ...] = ()
 
 
-def _pipe(**parts: Any) -> Any:
-    for part in parts.values():
-        part.requires_grad_(False).eval()
-    return SimpleNamespace(vae=SimpleNamespace(dtype=torch.float32, config={}), config=SimpleNamespace(), **parts)
+def _adapted(kind: type[Family], model: Any) -> Family:
+    """A family around its denoiser alone, with a scheduler of the kind that it has."""
+    make = diffusers.FlowMatchEulerDiscreteScheduler if kind.flow else diffusers.EulerDiscreteScheduler
+    vae, config = SimpleNamespace(dtype=torch.float32, config={}), SimpleNamespace()
+    parts: dict[str, Any] = {kind.denoiser: model.requires_grad_(False).eval()}
+    return kind(SimpleNamespace(vae=vae, scheduler=make(), config=config, **parts), torch.device("cpu"))
 
 
 def hunyuan(cells: int) -> Family:
-    return Hunyuan(_pipe(transformer=diffusers.HunyuanDiT2DModel(
+    return _adapted(Hunyuan, diffusers.HunyuanDiT2DModel(
         num_attention_heads=4, attention_head_dim=88, in_channels=4, patch_size=2, hidden_size=352, num_layers=4,
         sample_size=cells, mlp_ratio=4.3637, cross_attention_dim=TEXT, cross_attention_dim_t5=TEXT,
         pooled_projection_dim=1024, use_style_cond_and_image_meta_size=False,
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def pixart(cells: int) -> Family:
-    return PixArt(_pipe(transformer=diffusers.PixArtTransformer2DModel(
+    return _adapted(PixArt, diffusers.PixArtTransformer2DModel(
         num_attention_heads=4, attention_head_dim=72, in_channels=4, out_channels=8, num_layers=4,
         cross_attention_dim=288, sample_size=cells, patch_size=2, caption_channels=TEXT,
         use_additional_conditions=False,
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def sana(cells: int) -> Family:
-    return Sana(_pipe(transformer=diffusers.SanaTransformer2DModel(
+    return _adapted(Sana, diffusers.SanaTransformer2DModel(
         in_channels=32, out_channels=32, num_layers=4, num_attention_heads=14, attention_head_dim=32,
         num_cross_attention_heads=4, cross_attention_head_dim=112, cross_attention_dim=448, caption_channels=TEXT,
         sample_size=cells, patch_size=1,
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def _unet(cells: int, depths: tuple[int, ...], **config: Any) -> Any:
@@ -88,7 +90,7 @@ def _unet(cells: int, depths: tuple[int, ...], **config: Any) -> Any:
 
 
 def stable_diffusion(cells: int) -> Family:
-    return StableDiffusion(_pipe(unet=_unet(cells, (1, 1, 1, 0), attention_head_dim=4)))
+    return _adapted(StableDiffusion, _unet(cells, (1, 1, 1, 0), attention_head_dim=4))
 
 
 def stable_diffusion_xl(cells: int) -> Family:
@@ -96,22 +98,22 @@ def stable_diffusion_xl(cells: int) -> Family:
         cells, (0, 2, 4), attention_head_dim=(1, 2, 4), addition_embed_type="text_time", addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=TEXT + 48, use_linear_projection=True,
     )  # fmt: skip
-    return StableDiffusionXL(_pipe(unet=unet))
+    return _adapted(StableDiffusionXL, unet)
 
 
 def stable_diffusion_3(cells: int) -> Family:
-    return StableDiffusion3(_pipe(transformer=diffusers.SD3Transformer2DModel(
+    return _adapted(StableDiffusion3, diffusers.SD3Transformer2DModel(
         sample_size=cells, patch_size=2, in_channels=16, num_layers=3, attention_head_dim=64, num_attention_heads=6,
         joint_attention_dim=TEXT, caption_projection_dim=384, pooled_projection_dim=TEXT, out_channels=16,
         pos_embed_max_size=192, dual_attention_layers=(0,), qk_norm="rms_norm",
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 def flux(cells: int) -> Family:
-    return Flux(_pipe(transformer=diffusers.FluxTransformer2DModel(
+    return _adapted(Flux, diffusers.FluxTransformer2DModel(
         in_channels=64, num_layers=1, num_single_layers=2, attention_head_dim=128, num_attention_heads=4,
         joint_attention_dim=TEXT, pooled_projection_dim=TEXT, guidance_embeds=True,
-    )))  # fmt: skip
+    ))  # fmt: skip
 
 
 FAMILIES = (

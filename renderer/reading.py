@@ -12,6 +12,7 @@ NAMES = {
     "umt5": "UMT5",
 }  # fmt: skip
 QUOTED = 60  # characters of a prompt, or of what was cut from it, that a warning quotes
+LISTED = 12  # unknown words that a warning lists
 
 
 @dataclass(frozen=True)
@@ -106,19 +107,22 @@ def warnings_of(readings: Iterable[Reading]) -> list[str]:
     readings = list(dict.fromkeys(readings))
     out = [_cut(reading) for reading in readings if reading.cuts]
     lacking: dict[str, dict[str, None]] = {}
+    knowing: dict[str, list[str]] = {}
     for reading in readings:
         for name, word in reading.unknown:
             lacking.setdefault(word, {})[name] = None
-    by_encoders: dict[tuple[str, ...], list[str]] = {}
+            knowing[word] = [reader for reader in reading.readers if (reader, word) not in reading.unknown]
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for word, names in lacking.items():
-        by_encoders.setdefault(tuple(names), []).append(word)
-    for names, words in by_encoders.items():
-        know = "does" if len(names) == 1 else "do"
-        quoted = ", ".join(repr(word[:QUOTED]) for word in words[:12]) + (", …" if len(words) > 12 else "")
-        out.append(
-            f"{_listed(names)} {know} not know {quoted}: the picture is drawn as if that were not there; "
-            "say it in words that this model knows"
+        groups.setdefault((tuple(names), tuple(knowing[word])), []).append(word)
+    for (names, others), words in groups.items():
+        quoted = ", ".join(repr(word[:QUOTED]) for word in words[:LISTED]) + (", …" if len(words) > LISTED else "")
+        effect = (
+            f"only {_listed(others)} {'reads' if len(others) == 1 else 'read'} that"
+            if others
+            else "the picture is drawn as if that were not there; say it in words that this model knows"
         )
+        out.append(f"{_listed(names)} {'does' if len(names) == 1 else 'do'} not know {quoted}: {effect}")
     return out
 
 

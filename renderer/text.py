@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .family import Family
+from .quiet import quietly
 from .reading import Reading, encoder_name, read
 
 # Encoded prompts kept per loaded model. One takes 0.16 MB in the pocket checkpoint, 1.2 MB in Hunyuan-DiT and at most
@@ -83,7 +84,7 @@ class Prompts:
         with self._lock:
             known = {text: self._kept[text] for text in texts if text in self._kept}
             if new := [text for text in dict.fromkeys(texts) if text not in known]:
-                with at_work(), torch.inference_mode():
+                with at_work(), torch.inference_mode(), quietly():  # what is cut of a prompt, its reading says
                     known |= {text: self._family.encode(text) for text in new}
             rest = {text: states for text, states in self._kept.items() if text not in known}
             self._kept = dict(list((rest | known).items())[-KEPT:])

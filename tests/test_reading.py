@@ -48,14 +48,13 @@ def test_the_end_that_is_cut_is_named(make: Any) -> None:
 
 
 def test_a_long_text_without_spaces_is_cut_where_the_tokens_end() -> None:
-    (cut,) = read(
-        "红猫" * 5, [("it", clip_tokenizer(), 2 + 3 * 4)]
-    ).cuts
+    (cut,) = read("红猫" * 5, [("it", clip_tokenizer(), 2 + 3 * 4)]).cuts
     assert cut.rest == "红猫" * 3
 
 
 def test_each_prompt_is_told_of_once_with_who_reads_how_much() -> None:
     clip, t5, long = clip_tokenizer(), t5_tokenizer(), "many things " * 9
+    knowing = GemmaTokenizer(vocab={piece: index for index, piece in enumerate([*"<▁", *LETTERS, "7"])}, merges=[])
     encoders = [("CLIP", clip, 77), ("CLIP", clip, 77), ("T5", t5, 512)]
     (line,) = warnings_of([read(long, encoders)] * 2)
     assert line == (
@@ -64,6 +63,8 @@ def test_each_prompt_is_told_of_once_with_who_reads_how_much() -> None:
     )
     (line,) = warnings_of([read(long, [("CLIP", clip, 77), ("T5", t5, 100)])])
     assert "CLIP, with 77 tokens, not '" in line and "; T5, with 100 tokens, not '" in line and "reads all" not in line
+    (line,) = warnings_of([read("cat 7", [("A", clip, 77), ("B", t5, 77), ("C", knowing, 77)])])
+    assert line == "A and B do not know '7': only C reads that"
     (line,) = warnings_of([read(f"{word} cat", encoders) for word in ("红", "猫", "红")])
     assert line.startswith("CLIP and T5 do not know '红', '猫': ")
 
@@ -88,10 +89,13 @@ def test_every_family_tells_of_words_that_it_does_not_know(name: str, tiny: Rend
 
 
 @pytest.mark.parametrize("name, encoder", [("flux", "CLIP"), ("sd3", "CLIP"), ("hunyuan", "BERT")])
-def test_a_prompt_that_is_cut_by_one_of_two_encoders(name: str, encoder: str, tiny: Renderer, tmp_path: Path) -> None:
+def test_a_prompt_that_is_cut_by_one_of_two_encoders(
+    name: str, encoder: str, tiny: Renderer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     renderer = tiny if name == "hunyuan" else Renderer(str(saved(name, tmp_path)), device="cpu")
     (warning,) = warned(renderer, name, "many things " * 8)
     assert "(T5 reads all of it)" in warning and f"{encoder}, with 77 tokens, not '" in warning
+    assert "truncated" not in capfd.readouterr().err  # what diffusers has to say of it is said already
 
 
 def test_it_is_told_on_the_command_line_and_in_the_png(tmp_path: Path) -> None:
