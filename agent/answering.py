@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..prompts.answers import PLACE_PHRASES
-from ..prompts.scene import Box, Critique, Region, Revision, ScenePlan
+from ..prompts.scene import Box, Critique, Region, RegionScore, Revision, ScenePlan
 from ..prompts.wording import background_of, named, place_of, subject_of
 
 if TYPE_CHECKING:
+    from ..renderer.vocabulary import Vocabulary
     from .listener import Shown
     from .sessions import Turn
 
@@ -42,25 +44,63 @@ def figure(score: float | None) -> str:
     return "–" if score is None else f"{score:.2f}"
 
 
-def ask_for_a_yes(plan: ScenePlan) -> str:
-    return f"This is the plan: {contents(plan)}. Shall I draw it? Say yes, or what to change."
+def ask_for_a_yes(plan: ScenePlan, vocabulary: Vocabulary | None = None) -> str:
+    from .drawable import told_shapes
+
+    shapes = told_shapes(plan, vocabulary, drawn=False)
+    shapes = f" {shapes}" if shapes else ""
+    return f"This is the plan: {contents(plan)}.{shapes} Shall I draw it? Say yes, or what to change."
 
 
-def told(turn: Turn, before: ScenePlan | None) -> str:
-    """What came of a turn that drew: what is there now, what was there `before`, and what is not as it should be."""
+def told(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = None) -> str:
+    """What came of a turn that drew: what is there now, what was there `before`, and what is not as it should be. What
+    is beyond the `vocabulary` of the image model is said to be a coloured shape."""
     assert turn.plan is not None
+    if (beyond := _told_beyond(turn, before, vocabulary)) is not None:
+        return beyond
     if turn.base and turn.revision:
         said = enumerated(_deeds(before, turn.plan, turn.revision))
         said = f"{said[0].upper()}{said[1:]}. Nothing else was drawn."
     else:
         said = f"Here is {turn.plan.scene.high_level}."
-    noted = [one for one in turn.critique.regions if one.problem] if turn.critique else []
+    return said + _notes(turn.plan, turn.critique.regions if turn.critique else [])
+
+
+def _notes(plan: ScenePlan, regions: Sequence[RegionScore]) -> str:
+    """What the critic found wrong, or could not judge."""
+    said, noted = "", [one for one in regions if one.problem]
     for title, judged in (("Not as it should be", True), ("Not judged", False)):
         notes = [one for one in noted if (one.score is not None) == judged]
         if notes:
-            lines = "; ".join(f"{subject_of(turn.plan.region(one.name))}: {one.problem}" for one in notes)
+            lines = "; ".join(f"{subject_of(plan.region(one.name))}: {one.problem}" for one in notes)
             said += f" {title}: {lines}."
     return said
+
+
+def _told_beyond(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None) -> str | None:
+    """What came of a turn that drew what the image model cannot draw; None if it drew nothing of the kind."""
+    from .drawable import told_shapes
+
+    assert turn.plan is not None
+    shapes = {region.name for region in vocabulary.shapes(turn.plan)} if vocabulary else set()
+    revision = turn.revision if turn.base else None
+    drawn = shapes & set(revision.names) if revision else shapes
+    if not drawn:
+        return None
+    shaped = turn.plan.model_copy(update={"regions": [r for r in turn.plan.regions if r.name in drawn]})
+    said = told_shapes(shaped, vocabulary)
+    rest = [region for region in turn.plan.regions if region.name not in drawn]
+    noted = [one for one in turn.critique.regions if one.name not in drawn] if turn.critique else []
+    if revision is None:
+        return said + _notes(turn.plan, noted) if not rest else (
+            f"{said} The rest is {enumerated([located(region) for region in rest])}.{_notes(turn.plan, noted)}"
+        )
+    others = {
+        "changes": [one for one in revision.changes if one.name not in drawn],
+        "added": [one for one in revision.added if one.name not in drawn],
+    }
+    deeds = _deeds(before, turn.plan, revision.model_copy(update=others))
+    return said + (f" {_capital(enumerated(deeds))}." if deeds else "") + _notes(turn.plan, noted)
 
 
 def _deeds(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> list[str]:

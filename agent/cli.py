@@ -145,11 +145,15 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         raise typer.Exit(STOPPED) from None
     from ..renderer.picture import read_note
 
-    best = painting.best
+    best, left_out = painting.best, agent.left_out(painting.brief, painting.best.plan)
+    if not as_json:
+        for note in left_out:
+            people.print(f"note: {note}", style="yellow", markup=False)
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
-        "plan": best.plan.model_dump(), "seed": best.request.seed, "warnings": read_note(painting.path)[1],
+        "plan": best.plan.model_dump(), "seed": best.request.seed,
+        "warnings": [*left_out, *read_note(painting.path)[1]],
     }  # fmt: skip
     say(as_json, answer, str(painting.path))
 
@@ -172,6 +176,8 @@ def plan(
     if not as_json:
         people.print(f"planned by {agent.planner_name}", style="dim")
         people.print(layout_drawing(answer))
+        for note in [*agent.left_out(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
+            people.print(f"note: {note}", style="yellow", markup=False)
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
     say(as_json or not out, answer.model_dump(), str(out))
@@ -223,6 +229,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from ..renderer.registry import CHECKPOINTS
+    from ..renderer.vocabulary import vocabulary_of
     from .local_models import LOCAL_MODELS, best_planner, is_here
 
     images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)
@@ -234,11 +241,14 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
         here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
         size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
         planners.add_row(planner.name, here, size, planner.licence, planner.note)
+    vocabularies = {name: vocabulary_of(one) for name, one in CHECKPOINTS.items()}
     if as_json:
-        answer = {name: asdict(one) for name, one in CHECKPOINTS.items()}
+        draws = {name: {"draws": known and known.summary} for name, known in vocabularies.items()}  # null: anything
+        answer = {name: asdict(one) | draws[name] for name, one in CHECKPOINTS.items()}
         print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
     else:
-        Console().print(images, "", planners)
+        limits = [f"{name} draws {known.summary}" for name, known in vocabularies.items() if known]
+        Console().print(images, "", *limits, "", planners)
 
 
 @models.command()

@@ -14,6 +14,7 @@ from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from .answering import answer_to, contents
 from .backgrounds import Change, Unclear
+from .drawable import asks_what_can_be_drawn, what_can_be_drawn
 from .listener import Shown
 from .mentions import Mentions
 from .requests import change_of, is_verb
@@ -58,7 +59,11 @@ class EmbeddedListener:
         if brief is not None:
             return Heard(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
         if re.fullmatch(r"help|\?|what can (?:i|you) (?:say|do)(?: here)?\??|how does this work\??|commands", text):
-            return Heard(kind="question", reply=HELP if shown.plan else "Tell me what the picture should show. " + HELP)
+            first = "" if shown.plan else "Tell me what the picture should show. "
+            draws = f" {what_can_be_drawn(shown.draws)}" if shown.draws else ""
+            return Heard(kind="question", reply=f"{first}{HELP}{draws}")
+        if asks_what_can_be_drawn(text):
+            return Heard(kind="question", reply=what_can_be_drawn(shown.draws))
         if shown.plan is None:
             return _first(message, text)
         kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")

@@ -32,6 +32,7 @@ class Shown:
     said: tuple[str, ...] = ()  # the messages so far, oldest first
     asked: str = ""  # the message that was last answered with a question back, else empty
     touched: tuple[str, ...] = ()  # regions that the last change named: what 'it' means
+    draws: str = ""  # what the image model can draw; empty: it has no such list
 
 
 class Listener(Protocol):

@@ -17,6 +17,7 @@ from ..renderer.files import inside
 from ..renderer.picture import copy_result, read_request, write
 from ..renderer.registry import Checkpoint, checkpoint
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
+from ..renderer.vocabulary import Vocabulary, vocabulary_of
 from .chat_models import chat_model
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
 from .local_models import LOCAL_MODELS, best_planner
@@ -74,6 +75,20 @@ class Agent:
         other = Agent(settings=self.settings, renderer=self._renderer, **options)
         other._models, other.model, other.checkpoint = self._models, self.model, self.checkpoint
         return other
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the image model was trained to draw, None if it does not say: then it is not limited here."""
+        return vocabulary_of(self.checkpoint)
+
+    @property
+    def draws(self) -> str:
+        """The same in words for people and models; empty without a vocabulary."""
+        return self.vocabulary.summary if self.vocabulary else ""
+
+    def left_out(self, brief: str, plan: ScenePlan) -> list[str]:
+        """What a plan left out of its brief, as far as the image model's vocabulary tells; one line or none."""
+        return self.vocabulary.left_out_note(brief, plan) if self.vocabulary else []
 
     @property
     def renderer(self) -> "Renderer":

@@ -28,12 +28,21 @@ McpOut = Annotated[
 KeyFile = Annotated[
     Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
 ]
+Compatible = Annotated[
+    bool,
+    typer.Option(
+        "--openai-compatible",
+        help="Images API: take any model name and size, draw with this model at the nearest size, and say so in the "
+        "answer; without it they are refused",
+    ),
+]
 
 
 def serve(
     host: Host = "127.0.0.1", port: Port = 8000, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: Out = None,
+    compatible: Compatible = False,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
@@ -44,12 +53,12 @@ def serve(
     )  # fmt: skip
     from .. import __version__
     from ..tools.http_service import http_service
-    from .toolbox import critique_of, planned, studio_of
+    from .toolbox import critique_of, planned, reader_of, studio_of
 
     app = http_service(
         studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=locks,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
-        request_for=agent.request,
+        request_for=agent.request, read=reader_of(agent), compatible=compatible,
     )  # fmt: skip
     _listen(app, host, port)
 
@@ -94,7 +103,7 @@ def mcp(
     from .toolbox import studio_of, tools_of
 
     studio = studio_of(agent)
-    server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http)
+    server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.draws)
     if locks is None:
         run_stdio(server)
     else:

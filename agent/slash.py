@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ..renderer.picture import copy_as
+from .drawable import what_can_be_drawn
 from .embedded_listener import HELP
 from .show import sessions_table
 
@@ -31,6 +32,7 @@ def obey(chat: TerminalChat, line: str) -> None:
 
 def _help(chat: TerminalChat, arguments: list[str]) -> None:
     chat.console.print(HELP, markup=False, highlight=False)
+    chat.console.print(what_can_be_drawn(chat.sessions.agent.draws), markup=False, highlight=False)
     table = Table(box=None, show_header=False)
     for name, command in COMMANDS.items():
         table.add_row(name, command.__doc__ or "")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..prompts.errors import DitpipeError
 from .conversation import ChatEvent, Replied, Session, Sessions, Understood
+from .drawable import what_can_be_drawn
 from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, Waiting
 from .sessions import Turn
 from .show import layout_drawing
@@ -61,6 +62,8 @@ class TerminalChat:
         session = self.session
         if not session.turns:
             self.console.print(WELCOME)
+            if draws := self.sessions.agent.draws:
+                self.console.print(what_can_be_drawn(draws), style="dim", markup=False, highlight=False)
         else:
             self.console.print(
                 f"{session.title}  ({session.id}, {len(session.turns)} messages)", style="bold", highlight=False

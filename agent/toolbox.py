@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from ..renderer.pipeline import Renderer
 
+PLANNED_OR_DRAWN = ("plan_picture", "render_picture", "paint_picture")
+
 
 def picture_tools(**options: Any) -> list["BaseTool"]:
     """The tools for a LangChain agent, over a studio in the folder `out`, where pictures survive the process. Options
@@ -76,8 +78,10 @@ def tools_of(studio: Studio, agent: Agent) -> list[PictureTool]:
 
 
 def _of_this_server(tool: PictureTool, studio: Studio, agent: Agent) -> PictureTool:
-    """The tool, whose schema says what is drawn here."""
-    return replace(tool, args_schema=limited(tool.args_schema, largest=studio.largest, usual=agent.size))
+    """The tool, whose description and schema say what is drawn here."""
+    draws = f" The image model draws {agent.draws}" if agent.draws and tool.name in PLANNED_OR_DRAWN else ""
+    schema = limited(tool.args_schema, largest=studio.largest, usual=agent.size)
+    return replace(tool, args_schema=schema, description=tool.description + draws)
 
 
 def reader_of(agent: Agent) -> Reader:
@@ -86,7 +90,7 @@ def reader_of(agent: Agent) -> Reader:
     def read(message: str, plan: ScenePlan) -> Heard:
         from .listener import Shown, listener_for
 
-        return listener_for(agent).hear(message, Shown(plan=plan))
+        return listener_for(agent).hear(message, Shown(plan=plan, draws=agent.draws))
 
     return read
 
@@ -141,7 +145,8 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
                 raise
             if isinstance(event, Finished):
                 best = event.painting.best
-                write(folder / REPORT, Report(critique=best.critique).model_dump_json().encode())
+                report = Report(critique=best.critique, warnings=tuple(agent.left_out(order.brief, best.plan)))
+                write(folder / REPORT, report.model_dump_json().encode())
                 return event.painting.path.read_bytes()
         raise AssertionError("a run ends with Finished")
 

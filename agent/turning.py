@@ -26,6 +26,7 @@ from .sessions import Shot, Turn
 from .walking import steps_back, steps_forward
 
 if TYPE_CHECKING:
+    from ..renderer.vocabulary import Vocabulary
     from .conversation import Session
 
 
@@ -134,7 +135,8 @@ class Turning:
             yield Waiting(changed, self.session.path(waiting.folder or ""))
             self._write(waiting, status="done", head=turn.head)
             kept = {name: getattr(waiting, name) for name in ("brief", "seed", "folder", "approved")}
-            return self._write(turn, **kept, plan=changed, status="waiting", reply=ask_for_a_yes(changed))
+            reply = ask_for_a_yes(changed, self._vocabulary)
+            return self._write(turn, **kept, plan=changed, status="waiting", reply=reply)
         assert head is not None
         if changed == plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
@@ -218,7 +220,8 @@ class Turning:
             yield event
             if isinstance(event, Waiting):
                 self._drop_waiting(turn)
-                return self._write(turn, status="waiting", plan=event.plan, reply=ask_for_a_yes(event.plan))
+                reply = ask_for_a_yes(event.plan, self._vocabulary)
+                return self._write(turn, status="waiting", plan=event.plan, reply=reply)
             if isinstance(event, Finished):
                 self._drop_waiting(turn)
                 return self._painted(turn, event.painting)
@@ -235,8 +238,15 @@ class Turning:
             }
         )  # fmt: skip
         parent = next((one for one in self.session.turns if one.number == turn.parent), None)
-        notes = [f" Note: {warning}." for warning in read_note(painting.path)[1]]
-        return self._done(done, told(done, parent.plan if parent else None) + "".join(notes))
+        vocabulary, agent = self._vocabulary, self.session.agent
+        warnings = [*(agent.left_out(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
+        warnings += [one for one in read_note(painting.path)[1] if not (vocabulary and vocabulary.tells_shapes(one))]
+        notes = [f" Note: {warning}." for warning in warnings]
+        return self._done(done, told(done, parent.plan if parent else None, vocabulary) + "".join(notes))
+
+    @property
+    def _vocabulary(self) -> Vocabulary | None:
+        return self.session.agent.vocabulary
 
     def _drop_waiting(self, turn: Turn) -> None:
         waiting = self.session.waiting

@@ -1,5 +1,6 @@
-"""The words sent to models: Markdown files beside this one, with $names that must all be given."""
+"""The words sent to models: Markdown files beside this one, with $names that must all be given. And lists of words."""
 
+from functools import cache
 from importlib.resources import files
 from string import Template
 
@@ -11,3 +12,9 @@ def words(name: str, **values: str) -> str:
     if wanted != values.keys():
         raise ValueError(f"{name}.md needs {sorted(wanted) or 'no values'}, got {sorted(values) or 'none'}")
     return template.substitute(values)
+
+
+@cache
+def word_list(name: str) -> frozenset[str]:
+    """The words of NAME.txt, in small letters."""
+    return frozenset(files(__package__).joinpath(f"{name}.txt").read_text(encoding="utf-8").split())

@@ -29,6 +29,7 @@ from .registry import Checkpoint
 from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
 from .text import Prompts
+from .vocabulary import vocabulary_of
 
 
 class Loaded:
@@ -166,12 +167,17 @@ class Loaded:
         if request.compile and not (shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
             raise RenderError("compile needs a C++ compiler (install g++), or leave it off")
 
+    def beyond(self, plan: ScenePlan) -> list[str]:
+        """What of a plan the checkpoint was not trained to draw, as warnings; nothing if it does not say."""
+        vocabulary = vocabulary_of(self.checkpoint)
+        return vocabulary.warnings(plan) if vocabulary else []
+
     def _said(
         self, request: RenderRequest, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora],
         followed: Sequence[Followed], cached: StepCache | None, steps: int,
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
-        said = [*self.family.notes, *warnings_of(listening.readings)]
+        said = [*self.beyond(request.edited_plan), *self.family.notes, *warnings_of(listening.readings)]
         negatives = plan.negative or any(one.negative for one in plan.regions)
         if negatives and not self.family.guided:
             said.append("this model takes no negative prompt: it was not heard")

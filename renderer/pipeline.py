@@ -117,7 +117,8 @@ class Renderer:
             whole = loaded.decode(request, latents)
             image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
             seconds = result.seconds + time.perf_counter() - started
-            warnings = tuple(dict.fromkeys([*result.warnings, *said]))
+            over = set(loaded.beyond(before)) - set(said)  # of what is no longer there
+            warnings = tuple(dict.fromkeys([*(one for one in result.warnings if one not in over), *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
         return sparing(asked, draw, self._cheaper)[0]

@@ -1,6 +1,7 @@
 """The HTTP service with OpenAI's own client, with curl, and with whatever schemathesis thinks of."""
 
 import base64
+import inspect
 import json
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from http_servers import listening
-from openai import BadRequestError, OpenAI, RateLimitError, UnprocessableEntityError
+from openai import BadRequestError, NotFoundError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -23,7 +24,7 @@ from plans import plan_of
 from studios import expected, tiny_agent
 
 from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
-from ditpipe.agent.toolbox import critique_of, planned, studio_of
+from ditpipe.agent.toolbox import critique_of, planned, reader_of, studio_of
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.masks import shape_of
@@ -31,6 +32,7 @@ from ditpipe.renderer.picture import png_bytes, request_in
 from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys
 from ditpipe.tools.http_service import http_service
+from ditpipe.tools.images_contract import nearest_size
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
     app = http_service(
         studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), read=reader_of(agent), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -238,7 +240,7 @@ def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> Non
         ("1024×1024 pixels are too many: at most 192", {"size": "1024x1024"}),
         ("n: Input should be less than or equal to 10", {"n": 11}),
         ("background: Input should be", {"background": "transparent"}),
-        ("style: Extra inputs are not permitted", {"style": "vivid"}),
+        ("style: Input should be 'vivid' or 'natural'", {"style": "cubist"}),
         ("prompt: String should have at least 1 character", {"prompt": ""}),
     ]
     for said, arguments in wrong:
@@ -250,8 +252,82 @@ def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> Non
         client.images.edit(image=tmp_path / "photo.png", mask=tmp_path / "photo.png", prompt="a dog")
 
 
-def test_openai_lists_the_model(client: OpenAI) -> None:
+def test_openai_lists_the_model_and_finds_it(client: OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["pocket"]
+    assert client.models.retrieve("pocket").id == "pocket"
+    with pytest.raises(NotFoundError) as caught:
+        client.models.retrieve("gpt-image-2")
+    assert caught.value.code == "model_not_found" and "'pocket' is" in caught.value.message
+
+
+def test_null_means_not_given(client: OpenAI, tiny: Renderer) -> None:
+    """Some programs fill in every argument of the official client, most of them with None."""
+
+    def nothing(function: Any) -> dict[str, Any]:
+        names = [name for name in inspect.signature(function).parameters if not name.startswith("extra_")]
+        return dict.fromkeys(set(names) - {"prompt", "image", "mask", "markup", "timeout"})
+
+    generated = client.images.generate(prompt="a red cat", **nothing(client.images.generate))
+    assert first_of(generated).size == (96, 96) and len(generated.data or []) == 1
+    given = {"image": expected(tiny, plan_of(2)), "mask": png(holes(*SHAPES["a corner"]))}
+    edited = client.images.edit(prompt="a blue dog", **given, **nothing(client.images.edit))
+    assert first_of(edited).size == (96, 96)
+
+
+def test_the_style_is_taken_and_said_not_to_be_used(client: OpenAI) -> None:
+    answer = client.images.generate(prompt="a red cat", style="vivid", safety_identifier="somebody")
+    said = "style 'vivid' is not used: say in the prompt what style it should have"
+    assert answer.model_extra == {"warnings": [said]}
+
+
+def test_the_answer_says_what_was_drawn_and_how_well(client: OpenAI) -> None:
+    row = (client.images.generate(prompt="a red cat").data or [])[0]
+    assert row.revised_prompt == "a red cat" and row.model_extra == {"score": 1.0}
+    *_, last = client.images.generate(prompt="a red cat", stream=True)
+    extra = last.model_extra or {}
+    assert (extra["revised_prompt"], extra["score"], extra["warnings"]) == ("a red cat", 1.0, [])
+
+
+def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: Renderer, tmp_path: Path) -> None:
+    agent = tiny_agent(tiny, tmp_path)
+    app = http_service(
+        studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), compatible=True, version="0",
+    )  # fmt: skip
+    with listening(app) as address:
+        client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+        answer = client.images.generate(prompt="a red cat", model="gpt-image-1", size="1536x1024")
+        fitting = client.images.generate(prompt="a red cat", size="192x96")
+        assert client.models.retrieve("gpt-image-1").id == "pocket"
+    assert first_of(answer).size == (160, 112) and answer.size == "160x112" and first_of(fitting).size == (192, 96)
+    assert answer.model_extra == {
+        "warnings": [
+            "model 'gpt-image-1' is not served here: 'pocket' drew this",
+            "size 1536x1024 is not drawn here: this is 160x112",
+        ]
+    }
+    assert fitting.model_extra == {"warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn"), [("auto", "auto"), ("1024x1024", "128x128"), ("100x100", "128x128"), ("2048x64", "256x64")]
+)
+def test_the_nearest_size_keeps_the_shape_as_far_as_it_can(asked: str, drawn: str) -> None:
+    assert nearest_size(asked, usual=128, largest=256) == drawn
+
+
+def test_an_edit_without_a_mask_is_read_as_in_the_chat(client: OpenAI, tiny: Renderer) -> None:
+    before = expected(tiny, plan_of(2))
+    answer = client.images.edit(image=before, prompt="swap the two", n=2)
+    requests = [request_in(picture_of(row.b64_json), name="picture") for row in answer.data or []]
+    boxes = [region.box for region in reversed(plan_of(2).regions)]
+    assert all([region.box for region in one.edited_plan.regions] == boxes for one in requests)
+    assert [one.edited_plan.regions[0].seed for one in requests] == [0, 1]
+    assert answer.model_extra == {"warnings": ["no mask: 'swap the two' was read as a change"]}
+    less = request_in(first_of(client.images.edit(image=before, prompt="remove thing 0")), name="picture")
+    assert [region.name for region in less.edited_plan.regions] == ["thing 1"]
+    again = request_in(first_of(client.images.edit(image=before, prompt="try again")), name="picture")
+    assert again.plan == plan_of(2) and again.seed != 0
 
 
 def test_twenty_clients_at_once_each_get_their_own_picture(client: OpenAI) -> None:

@@ -240,12 +240,10 @@ def edit_of(
     return EditOrder(request=request, revision=followed(revision, plan), base=base)
 
 
-def edit_of_upload(
-    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
-) -> EditOrder:
-    """`edit_of` a picture that a caller sent, whose request is a stranger's word. Raises ValueError also if it asks for
-    what is not `here`, a request with this server's settings, or if it takes too much to draw. `steps`: the model's
-    own."""
+def check_upload(studio: Studio, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:
+    """Raises ValueError if the request of a picture that a caller sent, a stranger's word, asks for what is not `here`,
+    a request with this server's settings, or if it takes too much to draw. `steps`: the model's own."""
+    check_size(studio, request.plan.width, request.plan.height)
     if request.model not in (None, here.model):
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
@@ -253,7 +251,6 @@ def edit_of_upload(
     if request.save != here.save:  # the weights would be loaded anew for it, and again for the next picture
         raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
     check_work(request, steps=request.steps or steps, edits=len(request.edits) + 1)
-    return edit_of(studio, request, revision)
 
 
 def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
@@ -266,6 +263,14 @@ def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
     if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
         said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
         raise ValueError(f"{said}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
+
+
+def edit_of_upload(
+    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
+) -> EditOrder:
+    """`edit_of` a picture that a caller sent. Raises ValueError also as `check_upload` does."""
+    check_upload(studio, request, here=here, steps=steps)
+    return edit_of(studio, request, revision)
 
 
 def check_size(studio: Studio, width: int | None, height: int | None) -> None:

@@ -19,6 +19,7 @@ from ..renderer.request import RenderRequest
 from .gate import Gate, Keys, Signer, refusal
 from .images_api import images_router
 from .pictures_api import pictures_router
+from .requested_change import Reader
 from .studio import Studio
 
 
@@ -51,9 +52,14 @@ def http_service(
     critique: Callable[[Image.Image, ScenePlan], Critique],
     keys: Keys,
     version: str,
+    read: Reader | None = None,
+    compatible: bool = False,
 ) -> ASGIApp:
-    """The whole service as an ASGI application; its workers start and stop with it. `request_for` a plan has the
-    server's settings."""
+    """The whole service as an ASGI application; its workers start and stop with it.
+
+    `request_for` a plan has the server's settings; `read` understands a change in words, None: nobody does.
+    `compatible`: the Images API answers for every model and every size with what is here, and says so.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,7 +70,11 @@ def http_service(
     app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False)
     app.include_router(pictures_router(studio, plan=plan, critique=critique))
     signer = Signer(studio.folder / "links.secret")
-    app.include_router(images_router(studio, checkpoint=checkpoint, signer=signer, request_for=request_for))
+    app.include_router(
+        images_router(
+            studio, checkpoint=checkpoint, signer=signer, request_for=request_for, read=read, compatible=compatible
+        )
+    )
     _answer_errors(app)
     return Gate(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
 

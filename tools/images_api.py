@@ -9,20 +9,23 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from io import BytesIO
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
 from ..prompts.errors import RenderError
+from ..prompts.messages import Heard
 from ..prompts.scene import Box, LeveledPrompt, Region, Revision, ScenePlan
 from ..renderer.masks import mask_text
-from ..renderer.picture import encoded, note_text, read_note, request_in
+from ..renderer.picture import encoded, note_text, request_in
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest
-from .contract import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, edit_of_upload
-from .gate import Signer, caller_of
-from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings
+from .contract import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, check_upload, edit_of_upload
+from .contract import picture as picture_of
+from .gate import Signer, caller_of, refusal
+from .images_contract import EditSettings, ImageRow, ImagesAnswer, ImageSettings, nearest_size
 from .jobs import Job
+from .requested_change import Reader, order_change
 from .studio import Studio
 from .uploads import box_of, digest_outside, hole_in, open_upload, shared_area
 
@@ -35,10 +38,18 @@ SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, 
 
 
 def images_router(
-    studio: Studio, *, checkpoint: Checkpoint, signer: Signer, request_for: Callable[[ScenePlan], RenderRequest]
+    studio: Studio,
+    *,
+    checkpoint: Checkpoint,
+    signer: Signer,
+    request_for: Callable[[ScenePlan], RenderRequest],
+    read: Reader | None = None,
+    compatible: bool = False,
 ) -> APIRouter:
-    """`checkpoint` is the model that is served by its name, `request_for` a plan has the server's settings. Raises what
-    the service's handlers turn into answers."""
+    """`checkpoint` is the model that is served by its name, `request_for` a plan has the server's settings, `read`
+    understands a change that is asked for without a mask, if anybody does. `compatible`: other names of models and
+    other sizes are answered by what is here, and the answer says so. Raises what the service's handlers turn into
+    answers."""
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
     here = request_for(ScenePlan(scene=ANYTHING, regions=[Region(name="picture", box=EVERYWHERE, prompt=ANYTHING)]))
@@ -52,20 +63,21 @@ def images_router(
         url = request.url_for("get_file", picture_id=job.id)
         return str(url.include_query_params(caller=job.caller, expires=expires, signature=signature))
 
-    async def pictures(request: Request, jobs: list[Job], asked: ImageSettings) -> ImagesAnswer:
+    async def pictures(request: Request, jobs: list[Job], asked: ImageSettings, notes: list[str]) -> ImagesAnswer:
         rows = []
         finished = [await _finished(studio, job, request) for job in jobs]
         for job in finished:
-            row = ImageRow(url=link(request, job)) if asked.response_format == "url" else ImageRow()
-            rows.append(row if row.url else ImageRow(b64_json=_encoded(studio, job, asked)))
+            place = {"url": link(request, job)} if asked.response_format == "url" else {}
+            place = place or {"b64_json": _encoded(studio, job, asked)}
+            rows.append(ImageRow(**place, **_drawn(studio, job)))
         return ImagesAnswer(
             created=int(time.time()), data=rows, output_format=asked.output_format, quality=_quality(asked),
-            size=_size(studio, finished[0]), warnings=_warnings(studio, finished, asked),
+            size=_size(studio, finished[0]), warnings=_warnings(studio, finished, asked, notes),
         )  # fmt: skip
 
-    async def respond(kind: str, request: Request, orders: list[tuple[str, Any]], asked: ImageSettings) -> Any:
-        if asked.model not in (None, checkpoint.name):
-            raise ValueError(f"model {asked.model!r} is not served here: use {checkpoint.name!r}, or leave it out")
+    async def respond(
+        kind: str, request: Request, orders: list[tuple[str, Any]], asked: ImageSettings, notes: list[str]
+    ) -> Any:
         if asked.stream and len(orders) > 1:
             raise ValueError("n: one picture at a time is streamed")
         if asked.response_format == "url" and asked.output_format != "png":
@@ -77,36 +89,66 @@ def images_router(
                 asked_for = order.model_dump(mode="json")
                 jobs.append(studio.order(work, asked_for, caller=caller_of(request), previews=previews))
             if asked.stream:
-                return StreamingResponse(_events(studio, kind, jobs[0], asked), media_type="text/event-stream")
-            return await pictures(request, jobs, asked)
+                events = _events(studio, kind, jobs[0], asked, notes)
+                return StreamingResponse(events, media_type="text/event-stream")
+            return await pictures(request, jobs, asked, notes)
         except BaseException:
             for job in jobs:
                 studio.jobs.cancel(job.id, caller=job.caller)
             raise
 
+    def replaced(asked: ImageSettings) -> list[str]:
+        """What of the request is answered by something else. Raises ValueError where that is not wanted here."""
+        notes = []
+        if asked.model not in (None, checkpoint.name):
+            if not compatible:
+                raise ValueError(
+                    f"model {asked.model!r} is not served here: use {checkpoint.name!r}, or leave it out; "
+                    "`ditpipe serve --openai-compatible` takes any name"
+                )
+            notes.append(f"model {asked.model!r} is not served here: {checkpoint.name!r} drew this")
+        if asked.style:
+            notes.append(f"style {asked.style!r} is not used: say in the prompt what style it should have")
+        if isinstance(asked, EditSettings) and asked.input_fidelity:
+            notes.append("input_fidelity is not used: what is not to change stays as it is")
+        return notes
+
+    row = {"id": checkpoint.name, "object": "model", "created": 0, "owned_by": "ditpipe"}
+
     @router.get("/models")
     def list_models() -> dict[str, Any]:
         """The model that is served."""
-        return {"object": "list", "data": [
-            {"id": checkpoint.name, "object": "model", "created": 0, "owned_by": "ditpipe"},
-        ]}  # fmt: skip
+        return {"object": "list", "data": [row]}
+
+    @router.get("/models/{model:path}", response_model=None)
+    def get_model(model: str) -> dict[str, Any] | Response:
+        """The model of that name; with --openai-compatible, the model that answers for it."""
+        if model == checkpoint.name or compatible:
+            return row
+        return refusal(404, f"model {model!r} is not served here: {checkpoint.name!r} is", code="model_not_found")
 
     @router.post("/images/generations", response_model=ImagesAnswer, responses=STREAM)
     async def generate(asked: ImageSettings, request: Request) -> Any:
         """Paint a prompt: plan, draw, criticise and mend."""
-        width, height = asked.pixels()
+        notes, size = replaced(asked), asked.size
+        if compatible:
+            size = nearest_size(size, usual=checkpoint.size, largest=studio.largest)
+            notes += [f"size {asked.size} is not drawn here: this is {size}"] if size != asked.size else []
+        width, height = asked.model_copy(update={"size": size}).pixels()
         check_size(studio, width, height)
         first = secrets.randbelow(2**31) if asked.seed is None else asked.seed
         orders = [
             ("paint", PaintOrder(brief=asked.prompt, width=width, height=height, seed=first + i, steps=steps(asked)))
             for i in range(asked.n)
         ]
-        return await respond("image_generation", request, orders, asked)
+        return await respond("image_generation", request, orders, asked, notes)
 
     @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
     async def edit(asked: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
-        is; without either the whole picture is drawn anew. The picture must carry its plan."""
+        is. Without either, a prompt that says what is to change is read as in the chat ("make the cat orange"), and any
+        other takes the place of the whole picture. The picture must carry its plan."""
+        notes = replaced(asked)
         given = [one for one in (asked.image, *asked.images) if one]
         if len(given) != 1:
             raise ValueError(f"image: send exactly one picture, not {len(given)}")
@@ -116,8 +158,15 @@ def images_router(
             mask = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
         elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 128:  # type: ignore[index]
             mask = picture
-        orders = [("edit", order) for order in _edits(studio, picture, mask, asked, request_for, checkpoint.steps)]
-        return await respond("image_edit", request, orders, asked)
+        elif read:
+            plan = request_in(picture, name="image").edited_plan
+            heard = await asyncio.to_thread(read, asked.prompt, plan)
+            if heard.kind == "change":
+                orders = _changes(studio, picture, heard, asked, request_for, checkpoint.steps)
+                notes += [*_unused(asked, picture), f"no mask: {asked.prompt[:60]!r} was read as a change"]
+                return await respond("image_edit", request, orders, asked, notes)
+        edits = _edits(studio, picture, mask, asked, request_for, checkpoint.steps)
+        return await respond("image_edit", request, [("edit", order) for order in edits], asked, notes)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
     def get_file(
@@ -170,6 +219,34 @@ def _edits(
     ]
 
 
+def _changes(
+    studio: Studio,
+    picture: Image.Image,
+    heard: Heard,
+    asked: ImageSettings,
+    request_for: Callable[[ScenePlan], RenderRequest],
+    steps: int,
+) -> list[tuple[str, Any]]:
+    """`n` orders, each with its kind of job, for a change that was asked for in words."""
+    request = request_in(picture, name="image")
+    here = request_for(request.edited_plan)
+    check_upload(studio, request, here=here, steps=steps)
+    first = request.seed % 2**62 if asked.seed is None and asked.n > 1 else asked.seed
+
+    def edit(revision: Revision) -> EditOrder:
+        return edit_of_upload(studio, request, revision, here=here, steps=steps)
+
+    return [order_change(heard, request, edit, seed=None if first is None else first + i) for i in range(asked.n)]
+
+
+def _drawn(studio: Studio, job: Job) -> dict[str, Any]:
+    """What a finished picture shows, and what of its prompt it does not."""
+    one = picture_of(studio, job)
+    text = ", ".join(part for part in (one.plan.scene.high_level, one.plan.scene.low_level) if part) if one.plan else ""
+    text += f" (not as asked: {'; '.join(one.warnings)})" if one.warnings else ""
+    return {"revised_prompt": text, "score": one.critique.score if one.critique else None}
+
+
 def _unused(asked: ImageSettings, picture: Image.Image) -> list[str]:
     """What an edit was asked for and does not do."""
     notes = []
@@ -192,7 +269,9 @@ async def _finished(studio: Studio, job: Job, request: Request) -> Job:
     return job
 
 
-async def _events(studio: Studio, kind: str, job: Job, asked: ImageSettings) -> AsyncIterator[str]:
+async def _events(
+    studio: Studio, kind: str, job: Job, asked: ImageSettings, notes: list[str]
+) -> AsyncIterator[str]:
     """The picture's server-sent events in OpenAI's names: partial images, then the completed one or an error."""
     about = {"background": "opaque", "output_format": asked.output_format, "quality": _quality(asked)}
     sent = 0
@@ -213,7 +292,7 @@ async def _events(studio: Studio, kind: str, job: Job, asked: ImageSettings) -> 
                 "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
             }  # fmt: skip
             final = {"b64_json": _encoded(studio, job, asked), "size": size, "usage": usage}
-            final |= {"warnings": _warnings(studio, [job], asked)}
+            final |= {"warnings": _warnings(studio, [job], asked, notes)} | _drawn(studio, job)
             yield _event(f"{kind}.completed", about | final)
         else:
             problem = job.error or f"the picture is {job.status}"
@@ -238,9 +317,9 @@ def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> 
     return base64.b64encode(content).decode()
 
 
-def _warnings(studio: Studio, jobs: Sequence[Job], asked: ImageSettings) -> list[str]:
-    """What was not drawn as asked, of all pictures, and what of the answer is not as asked."""
-    notes = [warning for job in jobs for warning in read_note(studio.file(job))[1]]
+def _warnings(studio: Studio, jobs: Sequence[Job], asked: ImageSettings, notes: list[str]) -> list[str]:
+    """What was not drawn as asked, of all pictures, and what of the answer is not as asked, beside `notes`."""
+    notes = [*notes, *(warning for job in jobs for warning in picture_of(studio, job).warnings)]
     if asked.partial_images and not asked.stream:
         notes.append("partial_images are sent while streaming only: ask with stream=true")
     if asked.output_compression != 100 and asked.output_format == "png":

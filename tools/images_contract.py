@@ -1,9 +1,10 @@
 """What OpenAI's Images API asks and answers, as far as it can be honoured here: the rest is refused, not ignored."""
 
-from typing import Literal
+from math import sqrt
+from typing import Any, Literal
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .contract import Seed
 
@@ -26,10 +27,18 @@ class ImageSettings(BaseModel):
     output_compression: int = Field(default=100, ge=0, le=100, description="quality of JPEG and WebP")
     background: Literal["auto", "opaque"] = "auto"
     moderation: Literal["auto", "low"] = Field(default="auto", description="there is none here")
+    style: Literal["vivid", "natural"] | None = Field(default=None, description="not used; the prompt says the style")
     stream: bool = Field(default=False, description="server-sent events; for one picture")
     partial_images: int = Field(default=0, ge=0, le=3, description="pictures on the way, while streaming")
     user: str | None = Field(default=None, max_length=512, description="not used")
+    safety_identifier: str | None = Field(default=None, max_length=512, description="not used")
     seed: Seed | None = Field(default=None, description="beyond OpenAI's API: the same seed gives the same picture")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, values: Any) -> Any:
+        """Official clients send null for what was not given."""
+        return {name: v for name, v in values.items() if v is not None} if isinstance(values, dict) else values
 
     def pixels(self) -> tuple[int | None, int | None]:
         """(width, height), or (None, None) for the model's own. Raises ValueError."""
@@ -39,6 +48,19 @@ class ImageSettings(BaseModel):
         if any(side < 64 or side % 16 for side in (width, height)):
             raise ValueError(f"size {self.size}: width and height must be multiples of 16 from 64 on")
         return width, height
+
+
+def nearest_size(size: str, *, usual: int, largest: int) -> str:
+    """A size that a server with the option --openai-compatible draws for the one that was asked for: the same if it
+    can, else the model's usual number of pixels in the same shape; sides are multiples of 16 from 64 to `largest`."""
+    if size == "auto":
+        return size
+    width, height = map(int, size.split("x"))
+    if all(64 <= side <= largest and side % 16 == 0 for side in (width, height)):
+        return size
+    scale = usual / sqrt(max(1, width * height))
+    sides = (min(largest // 16, max(4, round(side * scale / 16))) * 16 for side in (width, height))
+    return "x".join(map(str, sides))
 
 
 class EditSettings(ImageSettings):
@@ -52,11 +74,18 @@ class EditSettings(ImageSettings):
         default=None, description="PNG, transparent where the picture is to change; without one the picture's own "
         "transparency is the mask, and one that has none is drawn anew as a whole"
     )  # fmt: skip
+    input_fidelity: Literal["high", "low"] | None = Field(
+        default=None, description="not used: what is not to change stays as it is"
+    )
 
 
 class ImageRow(BaseModel):
     b64_json: str | None = None
     url: str | None = None
+    revised_prompt: str | None = Field(default=None, description="what was drawn, and what of the prompt was not")
+    score: float | None = Field(
+        default=None, description="beyond OpenAI's API: how well the critic finds the prompt drawn, 0 to 1"
+    )
 
 
 class ImagesAnswer(BaseModel):

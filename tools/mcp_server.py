@@ -37,8 +37,14 @@ PATIENCE, SENT = 5.0, 0.5
 Context = ServerRequestContext[Any, Any]
 
 
-def mcp_server(tools: Sequence[PictureTool], studio: Studio, *, version: str, local: bool) -> Server[Any]:
-    """The server. `local`: the client is on this machine and files are named to it; else only `picture://` links."""
+def mcp_server(
+    tools: Sequence[PictureTool], studio: Studio, *, version: str, local: bool, draws: str = ""
+) -> Server[Any]:
+    """The server. `local`: the client is on this machine and files are named to it; else only `picture://` links.
+
+    `draws`: what the image model can draw, for the instructions; empty if it has no list.
+    """
+    limits = f" The image model draws {draws}" if draws else ""
     by_name = {tool.name: tool for tool in tools}
 
     @asynccontextmanager
@@ -108,13 +114,14 @@ def mcp_server(tools: Sequence[PictureTool], studio: Studio, *, version: str, lo
     async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         if params.name != "plan" or "brief" not in (params.arguments or {}):
             raise MCPError(types.INVALID_PARAMS, "the only prompt is 'plan', and it needs the argument 'brief'")
-        text = words("host", brief=(params.arguments or {})["brief"])
+        text = words("host", brief=(params.arguments or {})["brief"], draws=limits)
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))
         return types.GetPromptResult(messages=[message])
 
     return Server(
         "ditpipe", version=version, lifespan=lifespan,
-        instructions="Draws pictures whose regions each have their own place and prompt. Long drawings: wait=false.",
+        instructions="Draws pictures whose regions each have their own place and prompt. Long drawings: wait=false."
+        + limits,
         on_list_tools=list_tools, on_call_tool=call_tool, on_list_resources=list_resources,
         on_list_resource_templates=list_templates, on_read_resource=read_resource, on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,

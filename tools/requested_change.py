@@ -2,13 +2,12 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from ..prompts.wording import retold
 from ..renderer.request import RenderRequest
-from .contract import RenderOrder
+from .contract import EditOrder, RenderOrder
 
 Reader = Callable[[str, ScenePlan], Heard]
 """(message, plan of the picture) → what the message means. Raises DitpipeError if the model behind it fails."""
@@ -26,19 +25,19 @@ def understood_change(read: Reader, message: str, plan: ScenePlan, *, field: str
 
 
 def order_change(
-    heard: Heard, request: RenderRequest, edit: Callable[[Revision], Any], *, seed: int | None = None
-) -> tuple[str, dict[str, Any]]:
-    """A job's kind and its order as JSON: the named regions drawn into the picture by the order that `edit` makes, or
+    heard: Heard, request: RenderRequest, edit: Callable[[Revision], EditOrder], *, seed: int | None = None
+) -> tuple[str, EditOrder | RenderOrder]:
+    """A job's kind and its order: the named regions drawn into the picture by the order that `edit` makes, or
     the whole picture again, from the same noise unless another try was asked for. `seed`: noise for what is drawn."""
     plan = request.edited_plan
     if heard.revision and heard.revision.names and not (heard.whole or heard.fresh):
-        return "edit", edit(_seeded(heard.revision, seed)).model_dump(mode="json")
+        return "edit", edit(_seeded(heard.revision, seed))
     changed = retold(plan, heard.revision.apply(plan)) if heard.revision else plan
     noise = secrets.randbelow(2**31) if heard.fresh else request.seed % 2**62
     order = RenderOrder(
         plan=changed, seed=noise if seed is None else seed, steps=request.steps, guidance_scale=request.guidance_scale
     )
-    return "render", order.model_dump(mode="json")
+    return "render", order
 
 
 def _seeded(revision: Revision, seed: int | None) -> Revision:

@@ -136,7 +136,7 @@ def change_picture(studio: Studio, read: Reader) -> PictureTool:
         work, order = order_change(
             heard, request, lambda revision: order_edit(studio, arguments.id, revision, caller=caller)
         )
-        return studio.order(work, order, caller=caller)
+        return studio.order(work, order.model_dump(mode="json"), caller=caller)
 
     says = "Change a picture that is done as a sentence says, and keep the rest as it is: a new picture."
     return _drawing(studio, "change_picture", says, ChangeArguments, start)

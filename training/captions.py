@@ -187,3 +187,20 @@ def all_words() -> set[str]:
     text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
     text += " illustration drawing cartoon corner mood , : ; . at in on blurred"
     return set(text.lower().replace(",", " , ").replace("-", " - ").split())
+
+
+def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
+    """What pictures are trained on, for a checkpoint's vocabulary.json: by name the words that mean it, the plainest
+    first, and the other words of captions."""
+    subjects, colours = (
+        {name: [word.replace("+", " ") for word in words.split()] for name, words in table.items()}
+        for table in (SUBJECT_WORDS, COLOUR_WORDS)
+    )
+    styles = {name: [*STYLE_WORDS[name], *WHOLE_STYLES[name]] for name in STYLE_WORDS}
+    kinds = {
+        "subjects": subjects, "colours": colours, "backgrounds": {n: list(t) for n, t in BACKGROUND_WORDS.items()},
+        "patterns": {name: list(dict.fromkeys(texts)) for name, texts in PATTERN_WORDS.items()}, "styles": styles,
+        "lights": {name: list(texts) for name, texts in LIGHT_WORDS.items()},
+    }  # fmt: skip
+    things = {word for several in subjects.values() for text in several for word in text.split()}
+    return kinds | {"words": sorted(word for word in all_words() - things if word.isalpha())}

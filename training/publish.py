@@ -13,6 +13,7 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from training import autoencoder, text
 from training.artwork import SHIPPED, WORK
+from training.captions import vocabulary
 from training.loop import keep_figures
 from training.transformer import build, scheduler
 
@@ -43,6 +44,7 @@ def main() -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
+    (folder / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1) + "\n")
     keep_figures("vae", "transformer", "regional", folder=folder)
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6
     print(json.dumps({"step": state["step"], "seconds": state["seconds"], "megabytes": round(size, 2)}))

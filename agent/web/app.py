@@ -72,8 +72,9 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
             raise fastapi.HTTPException(500, str(error)) from error
         return FileResponse(path, filename=f"{_name(one)}.zip", background=BackgroundTask(folder.cleanup))
 
+    page = build_page(room_of, notice=notice, draws=agent.draws)
     gr.mount_gradio_app(
-        app, build_page(room_of, notice=notice), path="/", theme=theme(), footer_links=[], run_history=False,
+        app, page, path="/", theme=theme(), footer_links=[], run_history=False,
         head='<link rel="stylesheet" href="ditpipe/static/page.css">', max_file_size="1mb", ssr_mode=False, pwa=False,
     )  # fmt: skip
     return Gate(app, keys=keys, browser=True)

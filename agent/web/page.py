@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ...prompts.errors import DitpipeError, first_problem
 from ...prompts.scene import ScenePlan
 from ..conversation import Session
+from ..drawable import what_can_be_drawn
 from .rooms import Room
 from .view import bar_value, chat_messages, studio_value
 
@@ -30,8 +31,9 @@ WITH_PENDING = """(text, session, seen, approve) => [
 ]"""
 
 
-def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr.Blocks:
-    """`room_of`: whose sessions a request may see. `notice`: what is missing on this machine, in plain words."""
+def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws: str = "") -> gr.Blocks:
+    """`room_of`: whose sessions a request may see. `notice`: what is missing on this machine, in plain words. `draws`:
+    what the image model can draw, empty if it has no list."""
     with gr.Blocks(title="ditpipe", analytics_enabled=False, fill_width=True) as page:
         session_id = gr.Textbox(visible="hidden", elem_id="session")
         # What the browser shows, as digests. It is kept there: answers may overtake each other on their way.
@@ -45,7 +47,8 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "") -> gr
             with gr.Column(elem_id="talk", scale=2, min_width=300):
                 chat = gr.Chatbot(
                     elem_id="chat", show_label=False, container=False, render_markdown=False, buttons=[], height=None,
-                    feedback_options=None, placeholder="Say what you want to see.",
+                    feedback_options=None, 
+                    placeholder="Say what you want to see." + (f"\n\n{what_can_be_drawn(draws)}" if draws else ""),
                 )  # fmt: skip
                 with gr.Row(elem_id="say"):
                     message = gr.Textbox(

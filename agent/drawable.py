@@ -1,0 +1,39 @@
+"""What people are told about the things that an image model can draw, where its checkpoint says which. Pure."""
+
+from ..prompts.scene import ScenePlan
+from ..prompts.wording import named
+from ..renderer.vocabulary import Vocabulary
+from .answering import enumerated
+
+# A question for what can be drawn is one word of each of these, and no other words than these and OTHERS.
+_QUESTION = frozenset("what which".split())
+_WHO = frozenset("you i we it be this".split())
+_DEEDS = frozenset("draw paint make create show know render generate drawn painted ask".split())
+_OTHERS = frozenset(
+    "can could do does are is able to all else kind kinds sort sorts of for the a things thing subjects subject object "
+    "objects animals colours colors colour color backgrounds pictures picture images image me here there please "
+    "and".split()
+)
+
+
+def asks_what_can_be_drawn(text: str) -> bool:
+    """Whether a message asks what can be drawn: 'what can you draw?', 'which animals do you know?'."""
+    words = set(text.lower().replace("?", " ").replace(",", " ").split())
+    return bool(words & _QUESTION and words & _WHO and words & _DEEDS) and words <= (
+        _QUESTION | _WHO | _DEEDS | _OTHERS
+    )
+
+
+def what_can_be_drawn(draws: str) -> str:
+    """The answer to it. `draws`: the model's own words, empty where it is not limited."""
+    return f"I can draw {draws}" if draws else "Whatever you can say: this image model has no list of what it draws."
+
+
+def told_shapes(plan: ScenePlan, vocabulary: Vocabulary | None, *, drawn: bool = True) -> str:
+    """'I cannot draw an astronaut; a coloured shape stands there.', or empty where everything can be drawn."""
+    shapes = list(dict.fromkeys(named(region) for region in vocabulary.shapes(plan))) if vocabulary else []
+    if not shapes:
+        return ""
+    one = "a coloured shape" if len(shapes) == 1 else "coloured shapes"
+    verb = ("stands" if len(shapes) == 1 else "stand") if drawn else "would stand"
+    return f"I cannot draw {enumerated(shapes, 'or')}; {one} {verb} there."

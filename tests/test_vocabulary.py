@@ -1,0 +1,155 @@
+"""What a checkpoint was trained to draw: read from beside its weights, asked in one place, said everywhere."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from plans import plan_of
+
+from ditpipe import Agent
+from ditpipe.agent.answering import ask_for_a_yes, told
+from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
+from ditpipe.agent.sessions import Turn
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
+from ditpipe.prompts.errors import ModelError
+from ditpipe.prompts.layout import Place
+from ditpipe.prompts.scene import Critique, LeveledPrompt, RegionScore, Revision, ScenePlan
+from ditpipe.renderer.registry import CHECKPOINTS, POCKET
+from ditpipe.renderer.vocabulary import Vocabulary, vocabulary_of
+
+
+def thing(subject: str, colour: str, position: Place) -> PlannedObject:
+    return PlannedObject(subject=subject, colour=colour, detail="", position=position)
+
+
+def plan_with(*things: PlannedObject) -> ScenePlan:
+    return compose(PlannerAnswer(objects=list(things), background="at night", mood=""), width=128, height=128)
+
+
+ASTRONAUT = plan_with(thing("astronaut", "white", "left"), thing("cat", "red", "right"))
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Vocabulary:
+    found = vocabulary_of(CHECKPOINTS["pocket"])
+    assert found
+    return found
+
+
+def test_the_pocket_checkpoint_names_what_it_was_trained_on(pocket: Vocabulary) -> None:
+    captions = pytest.importorskip("training.captions", reason="the training extra is not installed")
+    assert json.loads((POCKET / "vocabulary.json").read_text()) == captions.vocabulary()
+    critic = json.loads((POCKET / "critic" / "vocabulary.json").read_text())
+    for kind, own in (("subjects", pocket.subjects), ("colours", pocket.colours)):
+        assert {name: list(texts) for name, texts in own.items()} == critic[kind]
+    assert pocket.summary.startswith("64 things: cat, dog,") and "8 colours: red," in pocket.summary
+
+
+def test_published_models_and_folders_without_a_vocabulary_are_not_limited(tmp_path: Path) -> None:
+    rows = [row for name, row in CHECKPOINTS.items() if name != "pocket"]
+    assert [vocabulary_of(row) for row in [*rows, replace(rows[0], source=str(tmp_path))]] == [None] * (len(rows) + 1)
+    assert Agent(model="sdxl").draws == "" and Agent(model="sdxl").left_out("an astronaut", plan_of(1)) == []
+
+
+def test_a_folder_may_have_one_of_its_own_and_a_broken_one_is_said(tmp_path: Path) -> None:
+    row = replace(CHECKPOINTS["pocket"], source=str(tmp_path))
+    (tmp_path / "vocabulary.json").write_text('{"subjects": {"ox": ["ox"]}}')
+    own = vocabulary_of(row)
+    assert own and own.read("two oxes").of("subjects") == {"ox"}
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "vocabulary.json").write_text("[]")
+    with pytest.raises(ModelError, match="vocabulary.json"):
+        vocabulary_of(replace(row, source=str(broken)))
+
+
+@pytest.mark.parametrize(
+    ("text", "subjects", "unknown"),
+    [
+        ("a red cat and two kittens", {"cat"}, ()),
+        ("three butterflies over leaves", {"butterfly", "leaf"}, ()),
+        ("a palm tree, striped", {"palm"}, ()),
+        ("a fisherman and cauliflower", set(), ("fisherman", "cauliflower")),
+        ("an apple pie", set(), ("apple pie",)),
+        ("a cat wearing a black hat", {"cat"}, ("wearing", "black hat")),
+        ("Please paint me a picture of a cat on Mars!", {"cat"}, ("Mars",)),
+        ("宇航员", set(), ("宇航员",)),
+        ("", set(), ()),
+    ],
+)
+def test_a_text_is_read_in_whole_words(
+    pocket: Vocabulary, text: str, subjects: set[str], unknown: tuple[str, ...]
+) -> None:
+    reading = pocket.read(text)
+    assert (reading.of("subjects"), reading.unknown) == (subjects, unknown)
+
+
+def test_every_word_for_a_subject_is_read_as_that_subject(pocket: Vocabulary) -> None:
+    for name, texts in pocket.subjects.items():
+        assert all(pocket.read(f"a red {text}").of("subjects") == {name} for text in texts), name
+
+
+def test_what_is_beyond_the_model_is_a_warning(pocket: Vocabulary) -> None:
+    assert pocket.warnings(plan_with(thing("cat", "red", "left"), thing("moon", "blue", "right"))) == []
+    assert pocket.warnings(ASTRONAUT) == ["the model cannot draw an astronaut: a coloured shape stands there"]
+    hat = plan_with(thing("cat", "black", "left"))
+    (warning,) = pocket.warnings(hat)
+    assert warning == "the model was not trained on 'black': drawn as if it were not said"
+
+
+def test_a_warning_tells_what_of_the_brief_the_plan_left_out(pocket: Vocabulary) -> None:
+    brief = "a white astronaut and a red cat with a guitar on Mars, please"
+    assert pocket.left_out_note(brief, ASTRONAUT) == ["left out of the plan: 'Mars', 'guitar'"]
+    assert pocket.left_out_note("a white astronaut and a red kitten", ASTRONAUT) == []
+
+
+def painted(plan: ScenePlan, **known: object) -> Turn:
+    scores = [
+        RegionScore(name=region.name, score=None, seen="nothing", problem="cannot judge it")
+        if "astronaut" in region.name else RegionScore(name=region.name, score=1, seen=region.prompt.text)
+        for region in plan.regions
+    ]  # fmt: skip
+    turn = Turn(number=1, created=0, message="paint", plan=plan, critique=Critique(score=1, regions=scores))
+    return turn.model_copy(update=known)
+
+
+def test_a_picture_beyond_the_model_is_not_said_to_show_it(pocket: Vocabulary) -> None:
+    said = told(painted(ASTRONAUT), None, pocket)
+    assert said == (
+        "I cannot draw a white astronaut; a coloured shape stands there. The rest is a red cat (right)."
+    )
+    assert told(painted(ASTRONAUT), None, None).startswith("Here is ")
+    assert "a coloured shape would stand there. Shall I draw it?" in ask_for_a_yes(ASTRONAUT, pocket)
+    assert "shape" not in ask_for_a_yes(plan_with(thing("cat", "red", "left")), pocket)
+
+
+def test_a_change_beyond_the_model_is_not_said_to_be_done(pocket: Vocabulary) -> None:
+    before = plan_with(thing("dog", "white", "left"), thing("cat", "red", "right"))
+    added = Revision(added=[ASTRONAUT.regions[0]], removed=["dog"])
+    said = told(painted(ASTRONAUT, base="turn-1.png", revision=added), before, pocket)
+    assert said == "I cannot draw a white astronaut; a coloured shape stands there. The dog is gone."
+    other = Revision.between(before, added.apply(before))
+    assert other
+    blue = ASTRONAUT.regions[1].model_copy(update={"prompt": LeveledPrompt(high_level="cat", low_level="blue")})
+    plan = ASTRONAUT.model_copy(update={"regions": [ASTRONAUT.regions[0], blue]})
+    change = Revision.between(ASTRONAUT, plan)
+    said = told(painted(plan, base="turn-1.png", revision=change), ASTRONAUT, pocket)
+    assert said.startswith("Drew a blue cat.") and "I cannot draw" not in said
+
+
+@pytest.mark.parametrize(
+    ("message", "asks"),
+    [
+        ("what can you draw?", True), ("What things can you paint", True), ("which animals do you know?", True),
+        ("what is in the corner?", False), ("can you draw a cat?", False), ("what can you draw in the corner", False),
+        ("draw a cat", False),
+    ],
+)  # fmt: skip
+def test_a_question_for_what_can_be_drawn_is_understood(message: str, asks: bool) -> None:
+    assert asks_what_can_be_drawn(message) is asks
+
+
+def test_the_answer_is_the_models_own_list(pocket: Vocabulary) -> None:
+    assert what_can_be_drawn(pocket.summary) == f"I can draw {pocket.summary}"
+    assert "no list" in what_can_be_drawn("")
