@@ -13,6 +13,7 @@ from ..prompts.wording import background_of, named, place_of, subject_of
 if TYPE_CHECKING:
     from ..renderer.vocabulary import Vocabulary
     from .listener import Shown
+    from .rounds import Painting
     from .sessions import Turn
 
 
@@ -60,7 +61,8 @@ def told(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = N
         return beyond
     if turn.base and turn.revision:
         said = enumerated(_deeds(before, turn.plan, turn.revision))
-        said = f"{said[0].upper()}{said[1:]}. Nothing else was drawn."
+        unchanged = turn.comparison is None or not turn.comparison.beside
+        said = f"{said[0].upper()}{said[1:]}.{' Nothing else was drawn.' if unchanged else ''}"
     else:
         said = f"Here is {turn.plan.scene.high_level}."
     return said + _notes(turn.plan, turn.critique.regions if turn.critique else [])
@@ -101,6 +103,22 @@ def _told_beyond(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | 
     }
     deeds = _deeds(before, turn.plan, revision.model_copy(update=others))
     return said + (f" {_capital(enumerated(deeds))}." if deeds else "") + _notes(turn.plan, noted)
+
+
+def told_unchanged(painting: Painting) -> str:
+    """Why a turn leaves the picture as it was, and how to have its best try nevertheless."""
+    best = painting.best_try
+    assert painting.before and best.comparison
+    plans = {fall.name: best.plan.region(fall.name) for fall in best.comparison.lost}
+    lines = [
+        f"{_the(plans[fall.name])} came out at {fall.after:.2f}, where it was {fall.before:.2f} before"
+        for fall in best.comparison.lost
+    ]
+    tries = "the only try" if len(painting.rounds) == 1 else f"the best of {len(painting.rounds)} tries"
+    return (
+        f"I left the picture as it was: in {tries} {enumerated(lines)}. To have that one all the same, say "
+        f"'number {best.number + 1}'; or say it in another way, or once more for other tries."
+    )
 
 
 def _deeds(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ..prompts.answers import BEHIND_THE_NOUN, PlannedObject, free_name
-from ..prompts.layout import Place, at_place, beside, box_within, freest, made_room, moved_to, scaled
+from ..prompts.layout import Place, at_place, beside, box_within, freest, made_room, moved_aside, moved_to, scaled
 from ..prompts.scene import Box, LeveledPrompt, Region, ScenePlan
 from ..prompts.wording import COLOURS, SHADES, SIZES, placed, subject_of
 from .answering import enumerated, located
@@ -159,18 +159,27 @@ def reseeded(plan: ScenePlan, who: Sequence[int], seed: int) -> ScenePlan:
 
 
 def _with_room(plan: ScenePlan, who: Sequence[int]) -> ScenePlan:
-    """Other regions give way to `who`; what still overlaps lies below."""
+    """Other regions give way to `who`: they become smaller, or else stand elsewhere. Where they cannot, `who` becomes
+    smaller; what overlaps even then lies below."""
     regions = list(plan.regions)
     for index in who:
         for i, other in enumerate(regions):
             if i in who or not regions[index].box.overlap(other.box):
                 continue
-            room = made_room(regions[index].box, other.box)
+            room, own = made_room(regions[index].box, other.box), made_room(other.box, regions[index].box)
             if room != other.box:
                 regions[i] = other.model_copy(update={"box": room})
+            elif (aside := moved_aside(regions[index].box, other.box, _boxes(regions, but=(i,)))) != other.box:
+                regions[i] = other.model_copy(update={"box": aside})
+            elif own != regions[index].box:
+                regions[index] = regions[index].model_copy(update={"box": own})
             elif other.z_order >= regions[index].z_order:
                 regions[index] = regions[index].model_copy(update={"z_order": min(100, other.z_order + 1)})
     return plan.model_copy(update={"regions": regions})
+
+
+def _boxes(regions: Sequence[Region], *, but: Sequence[int]) -> list[Box]:
+    return [region.box for index, region in enumerate(regions) if index not in but]
 
 
 def _each(plan: ScenePlan, who: Sequence[int], change: Any) -> ScenePlan:

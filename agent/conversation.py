@@ -8,8 +8,8 @@
     session.undo()
     session.picture, session.plan
 
-Events are those of `Agent.stream` (Planned, Waiting, Stepped, Rendered, Critiqued, Revised, Finished); the first event
-of a message is `Understood` and the last one always `Replied`.
+Events are those of `Agent.stream` (Planned, Waiting, Stepped, Rendered, Critiqued, Compared, Revised, Finished);
+the first event of a message is `Understood` and the last one always `Replied`.
 """
 
 import threading

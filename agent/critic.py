@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,16 @@ from PIL import Image
 
 from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
-from ..prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore, Revision, ScenePlan
+from ..prompts.scene import (
+    MAX_PROMPT,
+    Critique,
+    LeveledPrompt,
+    Region,
+    RegionChange,
+    RegionScore,
+    Revision,
+    ScenePlan,
+)
 from ..prompts.templates import words
 from ..renderer.request import RenderResult
 from .chat_models import valid_reply
@@ -111,22 +121,64 @@ def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple
     return [(results[i], verdicts[i]) for i in best_first]
 
 
-def revise(plan: ScenePlan, critique: Critique, *, round_number: int, threshold: float = 0.5) -> Revision | None:
+def revise(
+    plan: ScenePlan,
+    critique: Critique,
+    *,
+    round_number: int,
+    threshold: float = 0.5,
+    origin: str = "",
+    tried: Sequence[ScenePlan] = (),
+    spoiling: Sequence[str] = (),
+) -> Revision | None:
     """What to change after a round, in each judged region below `threshold`: a new seed; from the second round on also
     its low-level prompt, said more strongly; from the third on also its box, moved outwards where no other region is.
-    None if every judged region is good enough."""
-    weak = [one for one in critique.regions if one.score is not None and one.score < threshold]
-    if not weak:
-        return None
+    None if every judged region is good enough.
+
+    No seed is given twice to a region: none that it has in `plan` or in a plan that was `tried`, and `origin`, which
+    says what the rounds began with, tells the seeds of one turn from those of another. `spoiling`: regions that get a
+    new seed for what they did to others.
+    """
+    weak = {one.name: one.problem or "weak" for one in critique.regions if _is_weak(one, threshold)}
     changes = []
-    for one in weak:
-        digest = hashlib.sha256(f"{one.name}/{round_number}".encode()).digest()
-        region = plan.region(one.name)
+    for name in [*weak, *(name for name in spoiling if name not in weak)]:
+        region = plan.region(name)
         prompt, stronger, box = region.prompt, None, None
-        if round_number > 1 and prompt.low_level and "bright" not in prompt.low_level.split():
-            stronger = LeveledPrompt(high_level=prompt.high_level, low_level=f"bright {prompt.low_level}")
-        if round_number > 2:
-            wider = roomier(region.box, [other.box for other in plan.regions if other.name != one.name])
+        if name in weak and round_number > 1 and prompt.low_level and "bright" not in prompt.low_level.split():
+            low = f"bright {prompt.low_level}"
+            stronger = prompt.model_copy(update={"low_level": low}) if len(low) <= MAX_PROMPT else None
+        if name in weak and round_number > 2:
+            wider = roomier(region.box, [other.box for other in plan.regions if other.name != name])
             box = wider if wider != region.box else None
-        changes.append(RegionChange(name=one.name, seed=int.from_bytes(digest[:4]), prompt=stronger, box=box))
-    return Revision(reason="; ".join(f"{one.name}: {one.problem or 'weak'}" for one in weak)[:500], changes=changes)
+        used = {one.seed for before in [plan, *tried] for one in before.regions if one.name == name}
+        seed = unused_seed(f"{origin}/{name}", used, first=round_number)
+        changes.append(RegionChange(name=name, seed=seed, prompt=stronger, box=box))
+    if not changes:
+        return None
+    reasons = [f"{name}: {weak.get(name, 'it spoilt another region')}" for name in (one.name for one in changes)]
+    return Revision(reason="; ".join(reasons)[:500], changes=changes)
+
+
+def _is_weak(score: RegionScore, threshold: float) -> bool:
+    return score.score is not None and score.score < threshold
+
+
+def unused_seed(origin: str, used: Collection[int | None], *, first: int = 1) -> int:
+    """The first seed of a row that no other `origin` has, from its number `first` on, which is not `used`."""
+    row = (
+        int.from_bytes(hashlib.sha256(f"{origin}/{number}".encode()).digest()[:4]) for number in itertools.count(first)
+    )
+    return next(seed for seed in row if seed not in used)
+
+
+def untried(plan: ScenePlan, names: Collection[str], tried: Sequence[ScenePlan]) -> ScenePlan:
+    """The plan, with new seeds for the regions `names` if it is one of those that were `tried`."""
+    if plan not in tried:
+        return plan
+
+    def fresh(region: Region) -> Region:
+        used = {one.seed for before in tried for one in before.regions if one.name == region.name}
+        return region.model_copy(update={"seed": unused_seed(region.name, used, first=len(tried))})
+
+    regions = [fresh(region) if region.name in names else region for region in plan.regions]
+    return plan.model_copy(update={"regions": regions})

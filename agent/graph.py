@@ -14,12 +14,14 @@ from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.files import inside
 from ..renderer.picture import write
 from ..renderer.request import RenderRequest, Step
-from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, shown_in, standing
+from .comparing import Comparison
+from .rounds import Compared, Critiqued, Planned, Rendered, Revised, Stepped, comparison_of, rank, shown_in
 from .settings import Settings
 
 
 class State(TypedDict, total=False):
-    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique} per finished round.
+    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique, comparison} per finished
+    round, `before` the same of the picture that the run changes.
 
     Paths are relative to the folder of the run, which may be moved.
     """
@@ -28,6 +30,7 @@ class State(TypedDict, total=False):
     plan: dict[str, Any]
     drawn: list[dict[str, Any]]
     tried: list[dict[str, Any]]
+    before: dict[str, Any] | None
     done: bool
 
 
@@ -38,14 +41,17 @@ def build_graph(
     plan: Callable[[str], ScenePlan],
     render: Callable[[Callable[[Step], None], Path | None], BaseTool],
     critique: BaseTool | None,
-    revise: Callable[[ScenePlan, Critique, int], Revision | None],
+    revise: Callable[[ScenePlan, Critique, Comparison | None, list[ScenePlan]], Revision | None],
     apply: BaseTool,
     request_for: Callable[[ScenePlan, dict[str, Any] | None], tuple[RenderRequest, Path | None]],
+    before: Callable[[], dict[str, Any]] | None = None,
+    compare: Callable[[dict[str, Any], dict[str, Any]], Comparison] | None = None,
 ) -> StateGraph[State]:
     """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in.
 
     `folder` is the run's. `request_for` a plan and the best round so far, if any, says what to draw and into which
-    finished picture.
+    finished picture. `revise` is given the plans of all rounds so far. A run that changes a picture has `before`, which
+    gives that picture as an entry of the state, and `compare`, which holds an entry against it.
     """
 
     def plan_node(state: State) -> State:
@@ -78,26 +84,30 @@ def build_graph(
 
     def critique_node(state: State) -> State:
         number, verdicts = len(state["tried"]) + 1, []
+        first = state.get("before") or (before() if before else None)
         for one in state["drawn"]:
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
                 shown, file = shown_in(one).model_dump(), str(inside(folder, one["path"]))
                 verdict = critique.invoke(call | {"args": {"plan": shown, "path": file}}).artifact
-            verdicts.append(one | {"critique": verdict.model_dump() if verdict else None})
-        best = max(verdicts, key=_standing)
+            judged = one | {"critique": verdict.model_dump() if verdict else None}
+            verdicts.append(judged | ({"comparison": compare(first, judged).model_dump()} if first and compare else {}))
+        best = max(verdicts, key=_rank)
         if best["critique"]:
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
+        if comparison := comparison_of(best):
+            get_stream_writer()(Compared(number, comparison))
         write(inside(folder, best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
-        return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})]}
+        return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})], "before": first}
 
     def revise_node(state: State) -> State:
         number, best = len(state["tried"]), _best(state["tried"])
         assert best
-        scene = shown_in(best)
-        revision = revise(scene, Critique.model_validate(best["critique"]), number)
-        if revision is None:
+        scene, plans = shown_in(best), [shown_in(one) for one in state["tried"]]
+        revision = revise(scene, Critique.model_validate(best["critique"]), comparison_of(best), plans)
+        if revision is None or revision.apply(scene) in plans:  # what was tried is not drawn again
             return {"done": True}
         get_stream_writer()(Revised(number, revision))
         call = {"type": "tool_call", "id": str(number), "name": apply.name}
@@ -126,8 +136,9 @@ def build_graph(
 
 def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The best round so far, from which the loop goes on: a revision that made things worse is not built upon."""
-    return max(tried, key=_standing, default=None)
+    return max(tried, key=_rank, default=None)
 
 
-def _standing(one: dict[str, Any]) -> float:
-    return standing(Critique.model_validate(one["critique"]) if one["critique"] else None)
+def _rank(one: dict[str, Any]) -> tuple[int, float]:
+    return rank(Critique.model_validate(one["critique"]) if one["critique"] else None, comparison_of(one))
+

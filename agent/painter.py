@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,18 @@ from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderE
 from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.files import inside
-from ..renderer.picture import copy_result, read_request, write
+from ..renderer.picture import add_warnings, copy_result, open_image, read_request, write
 from ..renderer.registry import Checkpoint, checkpoint
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
 from ..renderer.vocabulary import Vocabulary, vocabulary_of
 from .chat_models import chat_model
-from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise
+from .comparing import Comparison, compared, gone
+from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise, untried
 from .local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
 from .resuming import resume_command
-from .rounds import Candidate, Event, Finished, Painting, Round, Waiting, shown_in
+from .rounds import Candidate, Event, Finished, Painting, Round, Waiting, comparison_of, shown_in
 from .run_folder import RunRecord, check_links, new_folder, note, record_of, run_record, write_record
 from .settings import Settings
 
@@ -158,17 +159,35 @@ class Agent:
         return _last(self.stream(brief, plan=plan, folder=folder), self.settings)
 
     def stream(
-        self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
+        self,
+        brief: str,
+        *,
+        plan: ScenePlan | None = None,
+        base: Path | None = None,
+        folder: Path | None = None,
+        judged: Critique | None = None,
+        tried: Sequence[ScenePlan] = (),
     ) -> Iterator[Event]:
         """As `paint`, yielding typed events; the last one is `Finished`, or `Waiting` under the setting `approve`.
 
-        With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn.
+        With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn, and
+        if every round is worse than it, the painting's best is `base` itself (see `comparing`). `judged`: what this
+        agent's critic said of `base`, which else is asked. `tried`: plans that were drawn into it and not taken; if
+        `plan` is one of them, what changes is drawn from other noise.
         """
         self.stop.clear()  # now, and not when the first event is read: a stop may come before that
-        return self._run(self.begin(brief, plan=plan, base=base, folder=folder), lambda: self.stop.is_set())
+        run = self.begin(brief, plan=plan, base=base, folder=folder, judged=judged, tried=tried)
+        return self._run(run, lambda: self.stop.is_set())
 
     def begin(
-        self, brief: str, *, plan: ScenePlan | None = None, base: Path | None = None, folder: Path | None = None
+        self,
+        brief: str,
+        *,
+        plan: ScenePlan | None = None,
+        base: Path | None = None,
+        folder: Path | None = None,
+        judged: Critique | None = None,
+        tried: Sequence[ScenePlan] = (),
     ) -> Path:
         """The folder of a new run, for `resume` to draw; arguments and errors are those of `stream`."""
         if base and not plan:
@@ -177,7 +196,9 @@ class Agent:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        record = record_of(brief, self.settings, plan=plan, base=base)
+        if base and plan and plan in tried:
+            plan = untried(plan, _edit(read_request(base), plan).edits[-1].names, tried)
+        record = record_of(brief, self.settings, plan=plan, base=base, judged=judged, tried=tried)
         if folder is None:
             return new_folder(self.settings.out, record)
         write_record(folder, record)
@@ -290,8 +311,11 @@ class Agent:
             yield waiting
             return
         rounds = tuple(_round(folder, number + 1, one) for number, one in enumerate(state.values["tried"]))
-        painting = Painting(record.brief, folder, rounds)
+        first = state.values.get("before")
+        painting = Painting(record.brief, folder, rounds, _round(folder, 0, first) if first else None)
         copy_result(painting.best.path, painting.path)
+        if notes := painting.notes:
+            add_warnings(painting.path, notes)
         finished = Finished(painting)
         note(folder, finished)
         yield finished
@@ -314,9 +338,11 @@ class Agent:
             return self.critic.critique(image, plan)
 
         def request_for(plan: ScenePlan, best: dict[str, Any] | None) -> tuple[RenderRequest, Path | None]:
+            if before is not None:  # each round changes that picture, so that none inherits what another one spoilt
+                return _edit(before, plan), base
             if best:  # only what is weak is drawn anew
                 return _edit(RenderRequest.model_validate(best["request"]), plan), inside(folder, best["path"])
-            return (self.request(plan) if before is None else _edit(before, plan)), base
+            return self.request(plan), None
 
         def render(on_step: OnStep, into: Path | None) -> "BaseTool":
             def step(progress: Step) -> None:
@@ -326,15 +352,47 @@ class Agent:
             go_on()
             return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
 
-        def mend(plan: ScenePlan, critique: Critique, number: int) -> Revision | None:
-            from ..renderer.masks import seen_regions  # needs torch, which has drawn by now
+        def mend(
+            plan: ScenePlan, critique: Critique, comparison: Comparison | None, plans: list[ScenePlan]
+        ) -> Revision | None:
+            from ..renderer.masks import seen_regions
 
             family = self.renderer.family
-            drawn = seen_regions(plan, token=family.cell * family.patch)
+            drawn, spoiling = seen_regions(plan, token=family.cell * family.patch), set[str]()
             if before is not None:  # what nobody asked to change stays as it is, however weak
                 drawn &= set(_edit(before, plan).edits[-1].names)
+                spoilt = {fall.name for fall in comparison.lost} if comparison else set()
+                spoiling = drawn if spoilt - drawn else spoiling
+                plans = [before.edited_plan, *plans]
             critique = critique.model_copy(update={"regions": [r for r in critique.regions if r.name in drawn]})
-            return revise(plan, critique, round_number=number, threshold=self.settings.accept)
+            return revise(
+                plan, critique, round_number=len(plans) - bool(before), threshold=self.settings.accept,
+                origin=before.model_dump_json() if before else str(self.settings.seed),
+                tried=[*plans, *record.tried], spoiling=[r.name for r in plan.regions if r.name in spoiling],
+            )  # fmt: skip
+
+        def pictured() -> dict[str, Any]:
+            assert base and before
+            verdict = record.judged
+            if verdict is None and self.critic:
+                verdict = judged(open_image(base), before.edited_plan)
+            path = "round-0/candidate-1.png"
+            copy_result(base, folder / path)
+            return _entry(before, path, verdict)
+
+        def compare(first: dict[str, Any], drawn: dict[str, Any]) -> Comparison:
+            from ..renderer.edit import changed_beside
+
+            go_on()
+            old, new = shown_in(first), shown_in(drawn)
+            image = open_image(inside(folder, drawn["path"]))
+            absent = gone(old, new)
+            picture = open_image(inside(folder, first["path"]))
+            return compared(
+                old, new, then=_verdict(first), now=_verdict(drawn),
+                remains=judged(image, absent) if absent and self.critic else None,
+                beside=changed_beside(picture, image, old, new), threshold=self.settings.accept,
+            )  # fmt: skip
 
         return build_graph(
             self.settings,
@@ -345,6 +403,8 @@ class Agent:
             revise=mend,
             apply=revise_plan(),
             request_for=request_for,
+            before=pictured if base else None,
+            compare=compare if base else None,
         )
 
 
@@ -375,9 +435,15 @@ def _first_drawn(state: dict[str, Any]) -> ScenePlan | None:
 
 
 def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:
-    def verdict(critique: Any) -> Critique | None:
-        return Critique.model_validate(critique) if critique else None
-
-    candidates = tuple(Candidate(inside(folder, c["path"]), verdict(c["critique"])) for c in one.get("candidates", []))
+    candidates = tuple(Candidate(inside(folder, c["path"]), _verdict(c)) for c in one.get("candidates", []))
     request = RenderRequest.model_validate(one["request"])
-    return Round(number, request, inside(folder, one["path"]), verdict(one["critique"]), candidates)
+    return Round(number, request, inside(folder, one["path"]), _verdict(one), candidates, comparison_of(one))
+
+
+def _entry(request: RenderRequest, path: str, verdict: Critique | None) -> dict[str, Any]:
+    """A picture as the state of a run has it."""
+    return {"request": request.model_dump(), "path": path, "critique": verdict.model_dump() if verdict else None}
+
+
+def _verdict(one: dict[str, Any]) -> Critique | None:
+    return Critique.model_validate(one["critique"]) if one["critique"] else None

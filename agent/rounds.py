@@ -9,6 +9,7 @@ from PIL import Image
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image
 from ..renderer.request import RenderRequest, Step
+from .comparing import Comparison
 
 
 def standing(critique: Critique | None) -> float:
@@ -19,6 +20,16 @@ def standing(critique: Critique | None) -> float:
 def shown_in(drawn: dict[str, Any]) -> ScenePlan:
     """The plan that a finished picture shows, its edits included; `drawn`: the picture as a run keeps it."""
     return RenderRequest.model_validate(drawn["request"]).edited_plan
+
+
+def comparison_of(drawn: dict[str, Any]) -> Comparison | None:
+    """What a picture, as a run keeps it, is beside the one that the run changes."""
+    return Comparison.model_validate(drawn["comparison"]) if drawn.get("comparison") else None
+
+
+def rank(critique: Critique | None, comparison: Comparison | None) -> tuple[int, float]:
+    """A round as a key to choose the best by: what it gained less what it lost, then its score."""
+    return comparison.balance if comparison else 0, standing(critique)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Round:
     """One plan, its picture file and what the critic said of it (None without a critic).
 
     `candidates`: all pictures of the round in the order of drawing, the best one included, if there were several.
+    `comparison`: the round beside the picture that the run changes, if it changes one. Number 0 is that picture itself.
     """
 
     number: int
@@ -41,6 +53,7 @@ class Round:
     path: Path
     critique: Critique | None
     candidates: tuple[Candidate, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def plan(self) -> ScenePlan:
@@ -58,15 +71,37 @@ class Round:
 
 @dataclass(frozen=True)
 class Painting:
-    """All rounds of one brief. `path` is the picture to show: the best round's, which need not be the last."""
+    """All rounds of one brief. `path` is the picture to show: the best round's, which need not be the last.
+
+    `before`: the picture that the run changes, as round 0, if it changes one. It is the best round if every other one
+    came out worse than it (see `comparing`).
+    """
 
     brief: str
     folder: Path
     rounds: tuple[Round, ...]
+    before: Round | None = None
 
     @property
     def best(self) -> Round:
-        return max(self.rounds, key=lambda one: standing(one.critique))
+        best = self.best_try
+        return self.before if self.before and best.comparison and best.comparison.is_worse else best
+
+    @property
+    def best_try(self) -> Round:
+        """The best of `rounds`, were it worse than the picture before."""
+        return max(self.rounds, key=lambda one: rank(one.critique, one.comparison))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worse than in the picture that the run changes, or why that one stays: clauses, as warnings are."""
+        best = self.best_try
+        if best.comparison is None:
+            return []
+        if not self.best.number:
+            tries = "one try" if len(self.rounds) == 1 else f"{len(self.rounds)} tries"
+            return [f"the picture is as it was: in the best of {tries} {' and '.join(best.comparison.notes)}"]
+        return best.comparison.notes
 
     @property
     def path(self) -> Path:
@@ -109,6 +144,14 @@ class Critiqued:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A round beside the picture that the run changes."""
+
+    round: int
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
 class Revised:
     round: int
     revision: Revision
@@ -119,4 +162,4 @@ class Finished:
     painting: Painting
 
 
-Event = Planned | Waiting | Stepped | Rendered | Critiqued | Revised | Finished
+Event = Planned | Waiting | Stepped | Rendered | Critiqued | Compared | Revised | Finished

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,30 +14,44 @@ from pydantic import BaseModel
 
 from ..prompts.errors import RunError
 from ..prompts.outside_json import parse_json
-from ..prompts.scene import ScenePlan
+from ..prompts.scene import Critique, ScenePlan
 from ..renderer.picture import write
-from .rounds import Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
+from .rounds import Compared, Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
 from .settings import Settings
 
 RECORD = "run.json"
 
 
 class RunRecord(BaseModel):
-    """What a run begins with. `base`: the picture that it changes; `settings`: those of `Settings`, without the key and
-    the folders of the person who began it."""
+    """What a run begins with; `settings`: those of `Settings`, without the key and the folders of the person who began
+    it.
+
+    `base`: the picture that it changes; `judged`: what a critic said of that one; `tried`: plans that were drawn into
+    it before and not taken.
+    """
 
     brief: str
     settings: dict[str, Any]
     plan: ScenePlan | None = None
     base: Path | None = None
+    judged: Critique | None = None
+    tried: list[ScenePlan] = []
 
 
 def record_of(
-    brief: str, settings: Settings, *, plan: ScenePlan | None = None, base: Path | None = None
+    brief: str,
+    settings: Settings,
+    *,
+    plan: ScenePlan | None = None,
+    base: Path | None = None,
+    judged: Critique | None = None,
+    tried: Sequence[ScenePlan] = (),
 ) -> RunRecord:
     """The record of a run that begins now."""
     kept = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
-    return RunRecord(brief=brief, settings=kept, plan=plan, base=base and base.resolve())
+    return RunRecord(
+        brief=brief, settings=kept, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
+    )
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
@@ -88,6 +102,7 @@ _NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {
     Waiting: lambda e: {"plan": e.plan.model_dump()},
     Rendered: lambda e: {"round": e.round, "path": str(e.path), "seconds": round(e.seconds, 3), "warnings": e.warnings},
     Critiqued: lambda e: {"round": e.round, "critique": e.critique.model_dump()},
+    Compared: lambda e: {"round": e.round, "comparison": e.comparison.model_dump()},
     Revised: lambda e: {"round": e.round, "revision": e.revision.model_dump(exclude_none=True)},
     Finished: lambda e: {"best": e.painting.best.number, "path": str(e.painting.path)},
 }

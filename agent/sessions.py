@@ -19,6 +19,7 @@ from ..prompts.errors import RunError
 from ..prompts.messages import Kind
 from ..prompts.outside_json import parse_json
 from ..prompts.scene import Critique, Revision, ScenePlan
+from .comparing import Comparison
 
 Status = Literal["pending", "waiting", "done", "stopped", "failed"]
 
@@ -52,7 +53,10 @@ class Turn(BaseModel):
     `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is shown after
     it, which is the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
     folder, `base` the picture that was edited (None if all of it was drawn). `plan` is what `picture` shows, or what
-    waits for a yes; `approved` says that it came. `candidates` are the best round's, if there were several.
+    waits for a yes; `approved` says that it came. `candidates` are the best round's, if there were several. `round`:
+    number of the round whose picture it is. 0: the picture is that of before, since all `rounds` came out worse; then
+    `candidates` are that picture and the rounds, `revision` is what was asked for, and `parent` is what the picture
+    before was made from. `comparison`: the best round beside the picture before.
     `status`: pending (recorded, not finished: its process works on it, or died), waiting (the plan waits for a yes),
     done, stopped (by the person) or failed (`reply` says why).
     """
@@ -78,6 +82,8 @@ class Turn(BaseModel):
     approved: bool = False
     rounds: tuple[Shot, ...] = ()
     candidates: tuple[Shot, ...] = ()
+    round: int | None = None
+    comparison: Comparison | None = None
 
 
 class SessionRecord(BaseModel):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..prompts.scene import ScenePlan
 from .answering import figure
-from .rounds import Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
+from .rounds import Compared, Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
 from .sessions import SessionRecord
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -78,6 +78,9 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                         live.console.print(f"    {figure(region.score)} {region.name}: {said}", markup=False)
                     if critique.score is None:
                         live.console.print("  nothing is drawn again: no region could be judged", style="yellow")
+                case Compared(_, comparison):
+                    for clause in comparison.notes:
+                        live.console.print(f"    {clause}", style="yellow", markup=False)
                 case Revised(_, revision):
                     names = ", ".join(change.name for change in revision.changes)
                     live.console.print(f"  drawing again: {names}", style="yellow", markup=False)

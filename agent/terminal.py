@@ -18,7 +18,7 @@ from rich.text import Text
 from ..prompts.errors import DitpipeError
 from .conversation import ChatEvent, Replied, Session, Sessions, Understood
 from .drawable import what_can_be_drawn
-from .rounds import Critiqued, Planned, Rendered, Revised, Stepped, Waiting
+from .rounds import Compared, Critiqued, Planned, Rendered, Revised, Stepped, Waiting
 from .sessions import Turn
 from .show import layout_drawing
 from .slash import COMMANDS, Leave, obey
@@ -117,7 +117,7 @@ class TerminalChat:
                                 view.picture = _half_blocks(step.preview(), 24)
                         case Rendered():  # the reply tells its warnings
                             progress.update(bar, description="looking at it", total=None)
-                        case Critiqued() | Understood() | Waiting():
+                        case Critiqued() | Compared() | Understood() | Waiting():
                             pass
                         case Revised(_, revision):
                             progress.update(bar, description="once more", total=None)

@@ -18,7 +18,7 @@ from ..prompts.messages import Heard
 from ..prompts.scene import Revision, ScenePlan
 from ..prompts.wording import retold
 from ..renderer.picture import read_note, read_request
-from .answering import ask_for_a_yes, told
+from .answering import ask_for_a_yes, told, told_unchanged
 from .resuming import picture_settings
 from .rounds import Event, Finished, Painting, Planned, Waiting
 from .run_folder import run_record
@@ -212,7 +212,10 @@ class Turning:
             approve = session.agent.settings.approve and turn.kind == "new brief"
             painter = session.agent.under(approve=approve, seed=turn.seed or 0)
             base = session.path(turn.base) if turn.base else None
-            events = painter.stream(turn.brief, plan=turn.plan, base=base, folder=folder)
+            judged, tried = (self._head_of(turn).critique, self._tried_before(turn)) if base else (None, [])
+            events = painter.stream(
+                turn.brief, plan=turn.plan, base=base, folder=folder, judged=judged, tried=tried
+            )
         painter.stop = stop
         for event in _drained(events, painter):
             if isinstance(event, Planned) and turn.plan != event.plan:
@@ -229,15 +232,21 @@ class Turning:
 
     def _painted(self, turn: Turn, painting: Painting) -> Turn:
         best, folder = painting.best, self.session.folder
+        picture = str(painting.path.relative_to(folder))
         rounds = tuple(Shot(picture=str(r.path.relative_to(folder)), critique=r.critique) for r in painting.rounds)
         shots = tuple(Shot(picture=str(c.path.relative_to(folder)), critique=c.critique) for c in best.candidates)
+        parent = next((one for one in self.session.turns if one.number == turn.parent), None)
         done = turn.model_copy(
             update={
-                "picture": str(painting.path.relative_to(folder)), "plan": best.plan, "critique": best.critique,
-                "seed": best.request.seed, "rounds": rounds, "candidates": shots, "head": turn.number,
+                "picture": picture, "plan": best.plan, "critique": best.critique, "seed": best.request.seed,
+                "rounds": rounds, "candidates": shots, "head": turn.number, "round": best.number,
+                "comparison": painting.best_try.comparison,
             }
         )  # fmt: skip
-        parent = next((one for one in self.session.turns if one.number == turn.parent), None)
+        if not best.number and parent:
+            shots = (Shot(picture=picture, critique=best.critique), *rounds)
+            done = done.model_copy(update={"candidates": shots, "parent": parent.parent})
+            return self._done(done, told_unchanged(painting))
         vocabulary, agent = self._vocabulary, self.session.agent
         warnings = [*(agent.left_out(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
         warnings += [one for one in read_note(painting.path)[1] if not (vocabulary and vocabulary.tells_shapes(one))]
@@ -247,6 +256,18 @@ class Turning:
     @property
     def _vocabulary(self) -> Vocabulary | None:
         return self.session.agent.vocabulary
+
+    def _head_of(self, turn: Turn) -> Turn:
+        """The turn whose picture a turn changes."""
+        return next(one for one in self.session.turns if one.number == turn.parent)
+
+    def _tried_before(self, turn: Turn) -> list[ScenePlan]:
+        """The plans that earlier turns drew into the picture that a turn changes, and that were not taken."""
+        head = self._head_of(turn)
+        if head.round != 0 or head.folder is None:
+            return []
+        earlier = run_record(self.session.path(head.folder)).tried
+        return [*earlier, *(read_request(self.session.path(shot.picture)).edited_plan for shot in head.rounds)]
 
     def _drop_waiting(self, turn: Turn) -> None:
         waiting = self.session.waiting

@@ -155,6 +155,24 @@ def made_room(box: Box, other: Box) -> Box:
     return best if best and best.area >= 0.3 * other.area else other
 
 
+def moved_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
+    """`other`, as large as it was, moved beside `box` on the nearest side where the canvas has room for it and it meets
+    none of `rest`; where it was if there is no such side."""
+    width, height = other.right - other.left, other.bottom - other.top
+    moves = [
+        (box.right - other.left, 0.0), (box.left - other.right, 0.0),
+        (0.0, box.bottom - other.top), (0.0, box.top - other.bottom),
+    ]  # fmt: skip
+    for across, down in sorted(moves, key=lambda move: round(abs(move[0] + move[1]), 4)):
+        left, top = other.left + across, other.top + down
+        if min(left, top) < -1e-6 or left + width > 1 + 1e-6 or top + height > 1 + 1e-6:
+            continue
+        moved = box_within(left, top, width, height)
+        if all(moved.overlap(one) < 1e-3 for one in rest):
+            return moved
+    return other
+
+
 def freest(others: Sequence[Box], side: float = 0.5) -> Place:
     """The place where a square of that side covers least of what stands in the middle of the other boxes."""
     middles = []

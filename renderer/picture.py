@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -30,13 +30,13 @@ PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 def png_bytes(result: RenderResult) -> bytes:
     """The picture as PNG with its request inside, and what was not drawn as asked; the same request gives the same
     bytes on the same machine, but for the warning of a render for which memory was too small at first."""
-    return encoded(result.image, _note_of(result), "PNG")
+    return encoded(result.image, _note_of(result.request, result.warnings), "PNG")
 
 
-def _note_of(result: RenderResult) -> str:
+def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
     made_with = {name: version(name) for name in PACKAGES}
-    note: dict[str, Any] = {"request": result.request.model_dump(), "versions": made_with}
-    note |= {"warnings": result.warnings} if result.warnings else {}
+    note: dict[str, Any] = {"request": request.model_dump(), "versions": made_with}
+    note |= {"warnings": warnings} if warnings else {}
     return json.dumps(note, sort_keys=True)
 
 
@@ -73,7 +73,7 @@ def as_written(path: Path, result: RenderResult) -> RenderResult:
     if format_of(path) != "JPEG":
         return result
     lost = "a JPEG loses fine detail: not every pixel is as it was drawn; .png and .webp keep them all"
-    if len(_note_of(result)) > JPEG_ROOM - 1000:
+    if len(_note_of(result.request, result.warnings)) > JPEG_ROOM - 1000:
         lost += "; nor has it room for this request, so it cannot be drawn again from the file"
     return replace(result, warnings=(*result.warnings, lost))
 
@@ -106,7 +106,7 @@ def write(path: Path, content: bytes) -> None:
 
 def write_picture(path: Path, result: RenderResult) -> None:
     """The picture as `path`, in the format that its name asks for. Raises ValueError as `format_of`, RunError."""
-    write(path, encoded(result.image, _note_of(result), format_of(path)))
+    write(path, encoded(result.image, _note_of(result.request, result.warnings), format_of(path)))
 
 
 def write_result(path: Path, result: RenderResult) -> None:
@@ -127,6 +127,13 @@ def copy_result(source: Path, target: Path) -> None:
         write(target, source.read_bytes())
     except OSError as error:
         raise RunError(f"cannot read {source}: {error.strerror}") from error
+
+
+def add_warnings(path: Path, warnings: Sequence[str]) -> None:
+    """Notes more of what was not drawn as asked in a PNG that ditpipe wrote. Raises RunError."""
+    request, before = read_note(path)
+    note = _note_of(request, list(dict.fromkeys([*before, *warnings])))
+    write(path, encoded(open_image(path), note, "PNG"))
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:

@@ -9,7 +9,7 @@ import torch
 
 from ..prompts.scene import Revision
 from .denoise import Kept
-from .edit import changed_tokens, keep_pixels
+from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, told_beside
 from .family import Family
 from .hub import Hub
 from .loaded import Loaded
@@ -101,7 +101,8 @@ class Renderer:
 
         Latents of tokens that hear no changed region stay bit for bit, and so do pixels more than `edit.REACH` beyond
         them; of a region with a free shape, all pixels outside the shape. A new scene prompt is heard by the drawn
-        tokens only. A request is rendered first. Raises as `render`;
+        tokens only. A request is rendered first. The warnings say what looks different though the revision does not
+        name it. Raises as `render`;
         ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
@@ -117,8 +118,10 @@ class Renderer:
             whole = loaded.decode(request, latents)
             image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
             seconds = result.seconds + time.perf_counter() - started
+            said = *said, *told_beside(changed_beside(result.image, image, before, plan))
             over = set(loaded.beyond(before)) - set(said)  # of what is no longer there
-            warnings = tuple(dict.fromkeys([*(one for one in result.warnings if one not in over), *said]))
+            earlier = [one for one in result.warnings if one not in over and not one.startswith(BESIDE)]
+            warnings = tuple(dict.fromkeys([*earlier, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
         return sparing(asked, draw, self._cheaper)[0]

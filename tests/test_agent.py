@@ -4,9 +4,11 @@ import asyncio
 import json
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.tools import StructuredTool
 from PIL import Image
 from plans import plan_of
 from rich.console import Console
@@ -14,13 +16,17 @@ from scripted import scripted
 from test_planner import BRIEF, GOOD
 from tiny_models import saved
 
-from ditpipe import Agent, Box, Planner, Renderer, ScenePlan
+from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
-from ditpipe.agent.rounds import Critiqued, Finished, Planned, Rendered, Revised, Stepped
+from ditpipe.agent.graph import build_graph
+from ditpipe.agent.rounds import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
+from ditpipe.agent.settings import Settings
 from ditpipe.agent.show import show
 from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
-from ditpipe.prompts.scene import Critique, RegionScore
-from ditpipe.renderer.picture import png_bytes, read_request
+from ditpipe.prompts.scene import Critique, RegionChange, RegionScore
+from ditpipe.renderer.picture import open_image, png_bytes, read_note, read_request, read_result, write_result
+from ditpipe.renderer.pipeline import RenderResult
+from ditpipe.tools.pictures import revise_plan
 
 
 class Verdicts:
@@ -98,6 +104,113 @@ def test_a_region_of_a_single_small_token_is_judged_too(tmp_path: Path) -> None:
     plan = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"box": dot})]})
     painter = Agent(renderer=renderer, critic=Verdicts(0.3, 0.9), size=256, steps=1, rounds=2, out=tmp_path / "runs")
     assert len(painter.paint(BRIEF, plan=plan).rounds) == 2
+
+
+class ByRegion:
+    """A critic that gives each region the next score of its list, and the last one from then on."""
+
+    def __init__(self, **scores: list[float]) -> None:
+        self.scores = {name.replace("_", " "): scores for name, scores in scores.items()}
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        regions = []
+        for region in plan.regions:
+            row = self.scores[region.name]
+            regions.append(RegionScore(name=region.name, score=row.pop(0) if len(row) > 1 else row[0], seen="?"))
+        return Critique(score=sum(one.score or 0 for one in regions) / len(regions), regions=regions)
+
+
+def changed(painter: Agent, tmp_path: Path, **more: Any) -> tuple[list[Any], Painting]:
+    """Events and painting of a run that makes the left thing of a finished picture green."""
+    base = tmp_path / "base.png"
+    write_result(base, painter.renderer.render(painter.request(plan_of(2))))
+    green = LeveledPrompt(high_level="a", low_level="green")
+    revision = Revision(changes=[RegionChange(name="thing 0", prompt=green)])
+    events = list(painter.stream("green", plan=revision.apply(plan_of(2)), base=base, **more))
+    assert isinstance(events[-1], Finished)
+    return events, events[-1].painting
+
+
+def test_a_change_that_spoils_what_was_there_leaves_the_picture_as_it_was(tiny: Renderer, tmp_path: Path) -> None:
+    critic = ByRegion(thing_0=[0.92, 0.0, 0.1, 0.0], thing_1=[0.9])
+    events, painting = changed(agent(tiny, critic, tmp_path, rounds=3), tmp_path)
+    assert len(painting.rounds) == 3 and painting.best.number == 0 and painting.best_try.number == 2
+    assert (
+        painting.best.plan == plan_of(2) and painting.best.critique and painting.best.critique.regions[0].score == 0.92
+    )
+    assert open_image(painting.path).tobytes() == open_image(tmp_path / "base.png").tobytes()
+    note = "the picture is as it was: in the best of 3 tries 'thing 0' came out worse (0.10, before 0.92)"
+    assert read_note(painting.path) == (read_request(tmp_path / "base.png"), (note,))
+    assert isinstance(read_result(painting.path), RenderResult)  # its latents came with it
+    compared = [event.comparison.lost[0].after for event in events if isinstance(event, Compared)]
+    assert compared == [0.0, 0.1, 0.0]
+    log = [json.loads(line) for line in (painting.folder / "events.jsonl").read_text().splitlines()]
+    assert [row["comparison"]["lost"][0]["name"] for row in log if row["event"] == "compared"] == 3 * ["thing 0"]
+    assert log[-1]["best"] == 0
+
+
+def test_each_round_of_a_change_begins_with_the_picture_before(tiny: Renderer, tmp_path: Path) -> None:
+    critic = ByRegion(thing_0=[0.9, 0.1, 0.2, 0.9], thing_1=[0.9])
+    _, painting = changed(agent(tiny, critic, tmp_path, rounds=3), tmp_path)
+    assert painting.best.number == 3 and not painting.notes
+    assert [len(one.request.edits) for one in painting.rounds] == [1, 1, 1]
+    assert len({one.plan.region("thing 0").seed for one in painting.rounds}) == 3
+
+
+def test_a_change_that_spoils_a_neighbour_is_tried_from_other_noise(tiny: Renderer, tmp_path: Path) -> None:
+    critic = ByRegion(thing_0=[0.9], thing_1=[0.9, 0.08, 0.9])
+    _, painting = changed(agent(tiny, critic, tmp_path, rounds=3), tmp_path)
+    first, second = painting.rounds
+    assert first.comparison and first.comparison.is_worse and painting.best == second
+    assert second.plan.region("thing 1") == first.plan.region("thing 1")
+    assert second.plan.region("thing 0").seed != first.plan.region("thing 0").seed
+
+
+def test_what_was_tried_before_is_not_tried_again(tiny: Renderer, tmp_path: Path) -> None:
+    def plans(tried: list[ScenePlan]) -> list[ScenePlan]:
+        critic = ByRegion(thing_0=[0.9, 0.1], thing_1=[0.9])
+        _, painting = changed(agent(tiny, critic, tmp_path, rounds=2), tmp_path, tried=tried)
+        return [one.plan for one in painting.rounds]
+
+    first = plans([])
+    second = plans(first)
+    third = plans([*first, *second])
+    seeds = [plan.region("thing 0").seed for plan in [*first, *second, *third]]
+    assert len(seeds) == 6 == len(set(seeds))
+
+
+def test_the_critique_of_the_picture_before_is_not_asked_for_twice(tiny: Renderer, tmp_path: Path) -> None:
+    before = Critique(score=0.9, regions=[RegionScore(name=f"thing {i}", score=0.9, seen="?") for i in (0, 1)])
+    critic = Verdicts(0.9)
+    _, painting = changed(agent(tiny, critic, tmp_path), tmp_path, judged=before)
+    assert critic.calls == 1 and painting.before and painting.before.critique == before
+
+
+def test_a_revision_that_changes_nothing_ends_the_loop(tmp_path: Path) -> None:
+    """Handed to the graph itself: the reviser always finds other seeds."""
+    request = RenderRequest(plan=plan_of(1))
+    drawn: list[Path] = []
+
+    def render(on_step: Any, base: Path | None) -> StructuredTool:
+        def run(paths: list[str]) -> tuple[str, list[Any]]:
+            drawn.extend(map(Path, paths))
+            return "", [SimpleNamespace(request=request, seconds=0, warnings=())]
+
+        return StructuredTool.from_function(
+            run, name="draw", description="draw", response_format="content_and_artifact"
+        )
+
+    weak = Critique(score=0.1, regions=[RegionScore(name="thing 0", score=0.1, seen="?")])
+    graph = build_graph(
+        Settings(rounds=3), folder=tmp_path, plan=lambda brief: plan_of(1), render=render,
+        critique=StructuredTool.from_function(
+            lambda path: ("", weak), name="judge", description="judge", response_format="content_and_artifact"
+        ),
+        revise=lambda *_: Revision(changes=[RegionChange(name="thing 0")]), apply=revise_plan(),
+        request_for=lambda plan, best: (request.model_copy(update={"plan": plan}), None),
+    )  # fmt: skip
+    state = graph.compile().invoke({"brief": "a"})
+    assert state["done"] and len(state["tried"]) == len(drawn) == 1
 
 
 class Blind:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from chat_program import FixedPlanner, sessions
 from PIL import Image
-from test_agent import Blind, Verdicts
+from test_agent import Blind, ByRegion, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
@@ -27,7 +28,7 @@ from ditpipe.agent.web.view import studio_value
 from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.messages import Heard
 from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.picture import read_request, read_result
+from ditpipe.renderer.picture import read_note, read_request, read_result, write_result
 from ditpipe.renderer.request import RenderResult
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
@@ -136,7 +137,7 @@ def test_adding_and_removing_draw_only_what_changed(session: Session) -> None:
     said(session, BRIEF)
     before = pixels(session)
     turn = said(session, "remove the rocket")
-    assert turn.reply == "The rocket is gone. Nothing else was drawn."
+    assert turn.reply.startswith("The rocket is gone.")
     assert (before[:, :32] == pixels(session)[:, :32]).all() and (before != pixels(session)).any()
     without = pixels(session)
     turn = said(session, "add a moon at the top right")
@@ -233,14 +234,58 @@ def test_a_candidate_is_chosen_and_changed(tiny: Renderer, tmp_path: Path) -> No
 
 
 def test_a_change_is_mended_only_where_it_was_made(tiny: Renderer, tmp_path: Path) -> None:
-    session = sessions(tmp_path, agent_of(tiny, critic=Verdicts(0.9, 0.1, 0.3), rounds=2)).new()
+    critic = ByRegion(cat=[0.9, 0.1, 0.8], rocket=[0.6])
+    session = sessions(tmp_path, agent_of(tiny, critic=critic, rounds=2)).new()
     said(session, BRIEF)
     before = pixels(session)
     turn = said(session, "make the cat orange")
-    assert [one.score for one in turn.rounds] == [0.1, 0.3] and session.plan
+    assert [one.score for one in turn.rounds] == [0.35, 0.7] and turn.round == 2 and session.plan
     assert session.plan.region("cat").seed is not None and session.plan.region("rocket").seed is None
     edge = before.shape[1] // 2 + 16
     assert (before[:, edge:] == pixels(session)[:, edge:]).all()
+
+
+def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(tiny: Renderer, tmp_path: Path) -> None:
+    critic = ByRegion(cat=[0.9, 0.0, 0.1, 0.2, 0.0, 0.9], rocket=[0.6])
+    session = sessions(tmp_path, agent_of(tiny, critic=critic, rounds=2)).new()
+    first = said(session, BRIEF)
+    before, plan = pixels(session), session.plan
+    turn = said(session, "make the cat orange")
+    assert turn.status == "done" and turn.round == 0 and session.plan == plan and (pixels(session) == before).all()
+    assert turn.critique == first.critique and turn.comparison and turn.comparison.lost[0].after == 0.1
+    assert turn.reply == (
+        "I left the picture as it was: in the best of 2 tries the orange cat came out at 0.10, where it was 0.90 "
+        "before. To have that one all the same, say 'number 3'; or say it in another way, or once more for other tries."
+    )
+    shown = studio_value(session, None)
+    assert [frame["caption"] for frame in shown["film"]] == [BRIEF, "try 1", "try 2", "make the cat orange"]
+    assert [one["current"] for one in shown["candidates"]] == [True, False, False]
+    again = said(session, "make the cat orange")
+    assert again.round == 0 and session.states == [again]  # and not three pictures that are one
+    tries = [read_request(session.path(shot.picture)).edited_plan for one in (turn, again) for shot in one.rounds]
+    assert len({one.region("cat").seed for one in tries}) == 4
+    chosen = said(session, "number 2")
+    assert session.plan == tries[2] and chosen.parent == again.number and (pixels(session) != before).any()
+    assert said(session, "undo").head == again.number and (pixels(session) == before).all()
+    last_try = said(session, "make the cat orange")
+    assert last_try.round == 1 and last_try.reply.startswith("Drew an orange cat.")
+    assert session.states == [again, last_try] and said(session, "undo").head == again.number
+
+
+def test_a_change_that_alters_a_neighbour_says_so(tiny: Renderer, tmp_path: Path) -> None:
+    """The picture before is made up, so that what the edit draws beside its box differs from it."""
+    session = sessions(tmp_path, agent_of(tiny)).new()
+    said(session, BRIEF)
+    assert session.picture_path
+    odd = Image.open(session.picture_path)
+    odd.paste("white", (64, 0, 96, 96))
+    result = read_result(session.picture_path)
+    assert isinstance(result, RenderResult)
+    write_result(session.picture_path, replace(result, image=odd.convert("RGB")))
+    turn = said(session, "make the cat orange")
+    assert turn.comparison and turn.comparison.beside.keys() == {"rocket"}
+    assert turn.reply.startswith("Drew an orange cat. Note: the edit also changed ") and "of 'rocket'" in turn.reply
+    assert session.picture_path and "the edit also changed" in read_note(session.picture_path)[1][0]
 
 
 def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path) -> None:

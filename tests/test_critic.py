@@ -7,9 +7,9 @@ from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe.agent.critic import VisionCritic, revise
+from ditpipe.agent.critic import VisionCritic, revise, untried
 from ditpipe.prompts.errors import CritiqueError
-from ditpipe.prompts.scene import Critique, LeveledPrompt, RegionScore
+from ditpipe.prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore
 
 PICTURE = Image.new("RGB", (96, 96), "green")
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1', both red
@@ -110,6 +110,36 @@ def test_every_round_and_region_gets_noise_of_its_own() -> None:
     revisions = [revise(PLAN, critique(0.1, 0.1), round_number=number) for number in (1, 2, 3)]
     seeds = [change.seed for revision in revisions if revision for change in revision.changes]
     assert len(seeds) == 6 == len(set(seeds))
+
+
+def test_no_seed_is_given_twice_to_a_region() -> None:
+    first = revise(PLAN, critique(0.1, 0.9), round_number=1)
+    assert first is not None
+    again = revise(first.apply(PLAN), critique(0.1, 0.9), round_number=1)
+    other = revise(PLAN, critique(0.1, 0.9), round_number=1, tried=[first.apply(PLAN)])
+    turn = revise(PLAN, critique(0.1, 0.9), round_number=1, origin="another picture")
+    seeds = [revision.changes[0].seed for revision in (first, again, other, turn) if revision]
+    assert len(seeds) == 4 and seeds[1] == seeds[2] and len(set(seeds)) == 3
+
+
+def test_what_spoilt_another_region_is_drawn_from_other_noise_alone() -> None:
+    revision = revise(PLAN, critique(0.9, 0.9), round_number=3, spoiling=["thing 0"])
+    assert revision is not None and revision.reason == "thing 0: it spoilt another region"
+    assert revision.changes == [RegionChange(name="thing 0", seed=revision.changes[0].seed)]
+
+
+def test_a_prompt_that_is_full_is_not_said_more_strongly() -> None:
+    full = PLAN.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="a", low_level="red " * 249)})
+    long = PLAN.model_copy(update={"regions": [full, PLAN.regions[1]]})
+    revision = revise(long, critique(0.1, 0.9), round_number=2)
+    assert revision is not None and revision.changes[0].prompt is None
+
+
+def test_a_plan_that_was_tried_gets_other_seeds_where_it_changes() -> None:
+    assert untried(PLAN, ["thing 0"], []) == PLAN
+    once = untried(PLAN, ["thing 0"], [PLAN])
+    twice = untried(PLAN, ["thing 0"], [PLAN, once])
+    assert once.regions[1] == PLAN.regions[1] and len({p.regions[0].seed for p in (PLAN, once, twice)}) == 3
 
 
 def test_from_the_second_round_on_the_prompt_is_stronger_but_only_once() -> None:

@@ -116,7 +116,7 @@ def test_keys_commands_and_a_stop(tmp_path: Path, tiny_folder: Path, opened: lis
     terminal.child.send("remove the roc\t")
     terminal.sees("rocket")
     terminal.child.send("\r")
-    terminal.sees("The rocket is gone. Nothing else was drawn.")
+    terminal.sees("The rocket is gone.")
     terminal.say("/layout")
     terminal.sees("cat: red cat on the left")
     terminal.say("/save out.png")

@@ -105,14 +105,16 @@ def _scores(critique: Critique | None) -> list[dict[str, Any]]:
 def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, Any]]:
     """A turn in the film: its earlier tries, which can only be looked at, and the picture it came to."""
     current = head is not None and turn.number == head.number
-    kept = max(turn.rounds, key=lambda shot: standing(shot.critique), default=None)
+    best = max(turn.rounds, key=lambda shot: standing(shot.critique), default=None)
+    if turn.round is not None:
+        best = turn.rounds[turn.round - 1] if turn.round else None
     frames = [
         {
             "picture": _address(session, shot.picture), "caption": f"try {number}", "round": number,
             "scores": _scores(shot.critique), "label": f"Look at try {number} of: {turn.message}",
         }
         for number, shot in enumerate(turn.rounds, start=1)
-        if shot is not kept
+        if shot is not best
     ]  # fmt: skip
     said = turn.brief if turn.kind == "accept" else turn.message  # not only 'yes'
     last = {
@@ -126,7 +128,8 @@ def _candidates(session: Session, turn: Turn) -> list[dict[str, Any]]:
     if len(turn.candidates) < 2:
         return []
     best = max(turn.candidates, key=lambda shot: standing(shot.critique))
-    shown = turn.picture if turn.kind == "choose" else best.picture  # a drawn turn's own picture is a copy of its best
+    copied = turn.kind != "choose" and turn.round != 0  # a drawn turn's own picture is a copy of its best
+    shown = best.picture if copied else turn.picture
     return [
         {
             "number": number, "picture": _address(session, one.picture), "caption": f"version {number}",
