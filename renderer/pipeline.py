@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from .hub import Hub
 from .loaded import Loaded
 from .memory import cheaper, sparing
 from .models import load
+from .quiet import quietly
 from .registry import checkpoint, full_name
 from .request import (
     CANDIDATE_STRIDE,
@@ -124,7 +125,7 @@ class Renderer:
             warnings = tuple(dict.fromkeys([*earlier, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
-        return sparing(asked, draw, self._cheaper)[0]
+        return self._sparing(asked, draw)[0]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
         """The request with this model's name, so that a picture tells what drew it."""
@@ -145,7 +146,15 @@ class Renderer:
                 for seed, image, one in zip(seeds, images, latents, strict=True)
             ]
 
-        return sparing(asked, draw, self._cheaper)
+        return self._sparing(asked, draw)
+
+    def _sparing(
+        self, asked: RenderRequest, draw: Callable[[RenderRequest], list[RenderResult]]
+    ) -> list[RenderResult]:  # fmt: skip
+        # Quietly: what the libraries print of long prompts is among the warnings, and what of their own old names, none
+        # of the user's business.
+        with quietly():
+            return sparing(asked, draw, self._cheaper)
 
     def _ready(self, request: RenderRequest) -> Loaded:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""

@@ -1,6 +1,8 @@
-"""Loading without the libraries' own talk: missing packages that nothing here needs, bars of a second's work."""
+"""Loading and drawing without the libraries' own talk: missing packages that nothing here needs, bars of a second's
+work, prompts that are cut, names that are to change."""
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,7 +13,8 @@ _before = ExitStack()  # brings back what was before the first of them
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """While it lasts, diffusers and transformers report only what is critical and show no bars. Errors are raised.
+    """While it lasts, diffusers and transformers report only what is critical, show no bars and warn of nothing that is
+    to change in them. Errors are raised.
 
     Several may last at once: the last one to end brings the talk back as it was before the first.
     """
@@ -40,3 +43,5 @@ def _mute() -> None:
             _before.callback(library.enable_progress_bar)
         library.set_verbosity(50)
         library.disable_progress_bar()
+    _before.enter_context(warnings.catch_warnings())
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers|transformers")

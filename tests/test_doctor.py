@@ -2,7 +2,7 @@
 
 from importlib.metadata import requires
 
-from ditpipe.agent.doctor import ADVICE, EXTRAS, Finding, extras, timed
+from ditpipe.agent.doctor import ADVICE, EXTRAS, READERS, Finding, extras, readers, timed
 from ditpipe.prompts.errors import ModelError
 
 
@@ -23,6 +23,12 @@ def test_an_extra_that_is_there_is_ok_and_an_old_package_is_not() -> None:
     assert found(versions)["extra serve"].ok
     old = found(versions | {"fastapi": "0.1"})["extra serve"]
     assert not old.ok and "needs fastapi:" in old.detail
+
+
+def test_what_reads_published_checkpoints_is_named_with_the_line_that_installs_it() -> None:
+    lacking = readers(requires("ditpipe") or [], {"protobuf": "6.1", "sentencepiece": "0.1"}.get)
+    assert {one.name: one.ok for one in lacking} == dict.fromkeys(READERS, False) | {"protobuf": True}
+    assert lacking[2].detail.endswith('pip install "sentencepiece>=0.2"')
 
 
 def test_what_is_slow_comes_with_what_helps_and_is_not_run_twice() -> None:
