@@ -115,12 +115,13 @@ def tools(
 ) -> None:
     """Print the tools as function schemas, for whoever calls a model without a framework."""
     from ..tools.schemas import FORMATS
-    from .toolbox import picture_tools
+    from .toolbox import studio_of, tools_of
 
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
     with TemporaryDirectory() as nowhere:
-        schemas = [FORMATS[form](tool) for tool in picture_tools(out=Path(nowhere))]
+        agent = _agent(out=Path(nowhere))
+        schemas = [FORMATS[form](tool) for tool in tools_of(studio_of(agent), agent)]
     print(json.dumps(schemas, indent=2))
 
 

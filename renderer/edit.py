@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..prompts.scene import ScenePlan
 from .denoise import cells_of
-from .masks import blend, shape_of, shares
+from .free_shape import shape_of
+from .masks import blend, shares
 
 # Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels, and 64 in Sana. The decoder's
 # convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
@@ -46,7 +47,7 @@ def keep_pixels(
     """
     rows, columns = old.height // cell, old.width // cell
     changed = [plan.regions[i] for plan, which in _changed(before, after) for i in which]
-    shapes = [shape for region in changed if (shape := shape_of(region)) is not None]
+    shapes = [torch.from_numpy(shape) for region in changed if (shape := shape_of(region)) is not None]
     if not shapes:
         return Image.composite(new, old, _faded(drawn, old.size, patch=patch, cell=cell))
     weight = blend(torch.stack(shapes).any(0), REACH * cell)

@@ -4,64 +4,17 @@ The grid is the transformer's: rows×columns tokens of patch×patch latent cells
 regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
 """
 
-import base64
 from collections.abc import Sequence
-from functools import lru_cache
-from io import BytesIO
 from math import ceil
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from ..prompts.scene import MAX_MASK, Region, ScenePlan
+from ..prompts.scene import Region, ScenePlan
+from .free_shape import shape_of
 
 SCENE = 0
-LARGEST = 2048  # pixels a side of a picture, and so of a mask
-
-
-def mask_text(mask: Image.Image) -> str:
-    """A picture of a shape, white where it is, as `Region.mask`. Raises ValueError if it has too much detail."""
-    buffer = BytesIO()
-    mask.convert("1", dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    text = base64.b64encode(buffer.getvalue()).decode()
-    if len(text) > MAX_MASK:
-        raise ValueError(
-            f"the mask has too much detail: as a PNG it may take {MAX_MASK * 3 // 4:,} bytes, and it takes "
-            f"{len(buffer.getvalue()):,}; smooth its edges, or leave single pixels out"
-        )
-    return text
-
-
-def shape_of(region: Region) -> Tensor | None:
-    """The pixels of a region's free shape, bool (height, width), within its box; None if the box is all of it.
-
-    Raises ValueError if the mask is no PNG, is larger than a picture may be, or leaves nothing in the box.
-    """
-    if not region.mask:
-        return None
-    mask, box = _opened(region.mask), region.box
-    height, width = mask.shape
-    down = slice(round(box.top * height), round(box.bottom * height))
-    across = slice(round(box.left * width), round(box.right * width))
-    shape = torch.zeros_like(mask)
-    shape[down, across] = mask[down, across]
-    if not shape.any():
-        raise ValueError(f"region {region.name!r}: its mask leaves nothing of its box")
-    return shape
-
-
-@lru_cache(maxsize=8)
-def _opened(text: str) -> Tensor:
-    try:
-        with Image.open(BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
-            if max(image.size) > LARGEST:  # said by the header, before anything is unpacked
-                raise ValueError(f"a mask of {image.width}×{image.height} pixels is too large")
-            return torch.from_numpy(np.asarray(image.convert("L")) >= 128)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"the mask of a region is not a PNG in base64 that can be read: {error}") from error
 
 
 def check_masks(plan: ScenePlan) -> None:
@@ -186,7 +139,7 @@ def _tokens(region: Region, rows: int, columns: int) -> Tensor | None:
     shape = shape_of(region)
     if shape is None:
         return None
-    return F.adaptive_max_pool2d(shape.float()[None, None], (rows, columns))[0, 0] > 0
+    return F.adaptive_max_pool2d(torch.from_numpy(shape).float()[None, None], (rows, columns))[0, 0] > 0
 
 
 def _faded(shape: Tensor, patch: int, feather: float) -> Tensor:

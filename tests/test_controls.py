@@ -18,9 +18,10 @@ from ditpipe.renderer.attention import Elapsed, Neighbours, RegionAttention, Tex
 from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.edit import REACH, changed_tokens
+from ditpipe.renderer.free_shape import mask_text
 from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
 from ditpipe.renderer.listening import unwanted
-from ditpipe.renderer.masks import acting, blend, mask_text, owners, shares, with_scene
+from ditpipe.renderer.masks import acting, blend, owners, shares, with_scene
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
 WHOLE = Box(left=0, top=0, right=1, bottom=1)

@@ -27,7 +27,7 @@ from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revisi
 from ditpipe.agent.toolbox import critique_of, planned, reader_of, studio_of
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.renderer.depth import preset
-from ditpipe.renderer.masks import shape_of
+from ditpipe.renderer.free_shape import shape_of
 from ditpipe.renderer.picture import png_bytes, request_in
 from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.tools.gate import Keys

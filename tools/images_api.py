@@ -16,7 +16,7 @@ from PIL import Image
 from ..prompts.errors import RenderError
 from ..prompts.messages import Heard
 from ..prompts.scene import Box, LeveledPrompt, Region, Revision, ScenePlan
-from ..renderer.masks import mask_text
+from ..renderer.free_shape import mask_text
 from ..renderer.picture import encoded, note_text, request_in
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest

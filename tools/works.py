@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..prompts.scene import Revision, ScenePlan
-from ..renderer.masks import shape_of
+from ..renderer.free_shape import shape_of
 from ..renderer.picture import read_result, write_result
 from ..renderer.request import OnStep, RenderRequest, RenderResult
 from .contract import EditOrder, RenderOrder
@@ -55,4 +55,4 @@ def renderer_works(renderer: "Renderer", request: Callable[[ScenePlan], RenderRe
 def _digest(result: RenderResult, revision: Revision) -> str:
     """The hash of a picture's pixels outside the free shape that a revision drew in."""
     shape = next(shape for region in revision.added if (shape := shape_of(region)) is not None)
-    return digest_outside(Image.fromarray(shape.numpy()).convert("L"), result.image)
+    return digest_outside(Image.fromarray(shape).convert("L"), result.image)

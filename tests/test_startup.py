@@ -1,0 +1,96 @@
+"""What a command does not load, and what a server answers before it loads anything: by order, never by time."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_servers import listening
+
+from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+
+# Each takes from a third of a second to some seconds to import.
+DRAWS = ("torch", "diffusers", "transformers", "peft")
+TALKS = ("openai", "langchain_core", "langgraph", "langsmith")
+FACES = ("fastapi", "gradio", "mcp", "uvicorn")
+COMMAND = "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli import main\ntry:\n    main()\nfinally:\n    "
+LOADED = f"print(*[name for name in {DRAWS + TALKS + FACES} if name in sys.modules], file=open({{file!r}}, 'w'))"
+
+
+def loaded(folder: Path, code: str, *arguments: str) -> set[str]:
+    """Which of the slow packages a process has loaded by its end."""
+    note, environment = folder / "loaded", os.environ | {"DITPIPE_SESSIONS": str(folder / "sessions")}
+    command = [sys.executable, "-c", code + LOADED.format(file=str(note)), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(note.read_text().split())
+
+
+def test_importing_the_package_its_agent_and_its_contract_loads_nothing_slow(tmp_path: Path) -> None:
+    names = "Agent, Box, DepthSchedule, LeveledPrompt, Planner, RenderRequest, RenderResult, ScenePlan"
+    assert not loaded(tmp_path, f"import sys; from ditpipe import {names}; Agent(); ")
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "models", "sessions", "tools", "schema"])
+def test_a_command_that_only_tells_loads_nothing_slow(tmp_path: Path, command: str) -> None:
+    assert not loaded(tmp_path, COMMAND, command)
+
+
+async def plans(scope: Any, receive: Any, send: Any) -> None:
+    """A server of chat completions that answers everything with one plan."""
+    if scope["type"] != "http":
+        return
+    cat = PlannedObject(subject="cat", colour="red", detail="", position="left")
+    answer = PlannerAnswer(objects=[cat], background="in a meadow", mood="soft light")
+    message = {"role": "assistant", "content": answer.model_dump_json()}
+    body = {
+        "id": "1", "object": "chat.completion", "created": 0, "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    }  # fmt: skip
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+def test_a_plan_loads_no_torch(tmp_path: Path) -> None:
+    with listening(plans) as address:
+        heavy = loaded(tmp_path, COMMAND, "plan", "a red cat", "--planner", "m", "--base-url", f"{address}/v1")
+    assert not heavy & {*DRAWS, *FACES}
+
+
+# Writes a line between the server's answers when torch begins to load, and then lets nothing be drawn.
+NOTES_TORCH = """
+import os, sys
+
+def note(event, arguments):
+    if event == "import" and arguments[0] == "torch":
+        os.write(WIRE, b"torch\\n")
+        os._exit(0)
+
+WIRE = os.dup(1)
+sys.addaudithook(note)
+from ditpipe.agent.cli import main
+main()
+"""
+
+
+def test_an_mcp_server_says_what_it_can_do_before_it_loads_what_draws(tmp_path: Path) -> None:
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+    calls = [
+        {"id": 1, "method": "initialize", "params": client},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/list", "params": {}},
+    ]  # fmt: skip
+    command = [sys.executable, "-c", NOTES_TORCH, "mcp", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin and server.stdout
+        for call in calls:
+            server.stdin.write(json.dumps({"jsonrpc": "2.0"} | call) + "\n")
+        server.stdin.flush()
+        lines = [line.strip() for line in server.stdout]
+    assert lines[2:] == ["torch"]  # it is loaded without being asked
+    first, second = (json.loads(line) for line in lines[:2])
+    assert first["result"]["serverInfo"]["name"] == "ditpipe"
+    assert {"plan_picture", "render_picture"} < {tool["name"] for tool in second["result"]["tools"]}
