@@ -23,9 +23,18 @@ def optional(default: Any, **about: Any) -> Any:
 
 
 class Contract(BaseModel):
-    """Immutable, and strict about fields it does not know."""
+    """Immutable, and strict about fields it does not know. Null is read as not given, for models have to name every
+    field where a schema is strict."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_given(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in values.items() if value is not None or name not in optional}
 
 
 class Box(Contract):

@@ -307,6 +307,17 @@ def test_a_model_is_asked_again_about_what_cannot_be() -> None:
         assert ModelListener(model).hear("a dog", Shown()).brief == "a dog"
 
 
+def test_what_can_be_drawn_is_answered_with_and_without_a_picture() -> None:
+    draws = "2 things: cat, rocket"
+    for plan in (None, PLAN):
+        answer = heard("What can you draw?", plan, draws=draws)
+        assert (answer.kind, answer.reply) == ("question", f"I can draw {draws}")
+        assert heard("help", plan, draws=draws).reply.endswith(f"I can draw {draws}")
+    with scripted('{"kind": "question", "reply": "Cats."}') as model:
+        ModelListener(model).hear("what can you draw?", Shown(draws=draws))
+    assert draws in str(model.asked[0][-1].content) and "`draws`" in str(model.asked[0][0].content)
+
+
 def test_boxes_stay_on_the_canvas() -> None:
     plan = plan_with(thing("cat", "red", "center"))
     for message in ("bigger", "smaller", "move it up", "move it to the top left", "move the cat a bit to the right"):

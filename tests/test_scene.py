@@ -5,7 +5,7 @@ from plans import plan_of
 from pydantic import ValidationError
 
 import ditpipe
-from ditpipe import Box, LeveledPrompt, Region, Revision, boxes_for, columns, grid, rows
+from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan, boxes_for, columns, grid, rows
 from ditpipe.prompts.layout import Place
 from ditpipe.prompts.scene import RegionChange
 from ditpipe.prompts.templates import words
@@ -38,6 +38,17 @@ def test_names_must_be_unique() -> None:
 def test_refused_plans(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ditpipe.ScenePlan.model_validate(plan_of(2).model_dump() | change)
+
+
+def test_null_is_read_as_not_given_and_a_text_as_a_prompt() -> None:
+    box = {"left": 0, "top": 0, "right": 1, "bottom": 1}
+    region = {"name": "cat", "box": box, "prompt": "red cat", "negative": None, "z_order": None, "strength": None}
+    plan = ScenePlan.model_validate({"scene": {"high_level": "a cat", "low_level": None}, "regions": [region]})
+    cat = LeveledPrompt(high_level="red cat")
+    assert plan.regions == [Region(name="cat", box=Box.model_validate(box), prompt=cat)]
+    assert plan.scene == LeveledPrompt(high_level="a cat")
+    with pytest.raises(ValidationError, match="name"):
+        Region.model_validate(region | {"name": None})
 
 
 def test_seventeen_regions_are_too_many() -> None:

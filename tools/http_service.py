@@ -16,6 +16,7 @@ from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, Unk
 from ..prompts.scene import Critique, ScenePlan
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest
+from ..renderer.vocabulary import vocabulary_of
 from .gate import Gate, Keys, Signer, refusal
 from .images_api import images_router
 from .pictures_api import pictures_router
@@ -67,7 +68,11 @@ def http_service(
         yield
         studio.close()
 
-    app = FastAPI(title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False)
+    vocabulary = vocabulary_of(checkpoint)
+    app = FastAPI(
+        title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False,
+        description=f"{checkpoint.name} draws {vocabulary.summary}" if vocabulary else "",
+    )  # fmt: skip
     app.include_router(pictures_router(studio, plan=plan, critique=critique))
     signer = Signer(studio.folder / "links.secret")
     app.include_router(

@@ -20,6 +20,7 @@ from ..renderer.free_shape import mask_text
 from ..renderer.picture import encoded, note_text, request_in
 from ..renderer.registry import Checkpoint
 from ..renderer.request import RenderRequest
+from ..renderer.vocabulary import vocabulary_of
 from .contract import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, check_upload, edit_of_upload
 from .contract import picture as picture_of
 from .gate import Signer, caller_of, refusal
@@ -114,6 +115,8 @@ def images_router(
         return notes
 
     row = {"id": checkpoint.name, "object": "model", "created": 0, "owned_by": "ditpipe"}
+    if vocabulary := vocabulary_of(checkpoint):
+        row["draws"] = vocabulary.summary  # beyond OpenAI's API
 
     @router.get("/models")
     def list_models() -> dict[str, Any]:

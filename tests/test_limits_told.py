@@ -1,0 +1,87 @@
+"""A model that says what it draws: every way in tells it, and what of a picture is beyond it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_servers import listening
+from mcp import Client
+from openai import OpenAI
+from plans import plan_of
+from studios import Pleased, TwoThings
+
+from ditpipe import Agent, Renderer, ScenePlan
+from ditpipe.agent.toolbox import critique_of, planned, reader_of, studio_of, tools_of
+from ditpipe.renderer.picture import read_note
+from ditpipe.tools.gate import Keys
+from ditpipe.tools.http_service import http_service
+from ditpipe.tools.mcp_server import http_app, mcp_server
+from ditpipe.tools.studio import Studio
+
+BRIEF = "a red cat with an umbrella"
+SHAPES = "the model cannot draw a or a b: a coloured shape stands there"
+LEFT_OUT = "left out of the plan: 'umbrella', 'cat'"
+
+
+class Forgetful(TwoThings):
+    """A planner that answers every brief with the things 'a' and 'b'."""
+
+    def plan(self, brief: str) -> ScenePlan:
+        return plan_of(2)
+
+
+@pytest.fixture(scope="module")
+def agent(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    folder = tmp_path_factory.mktemp("limited") / "model"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "vocabulary.json").write_text(json.dumps({"subjects": {"cat": ["cat"]}, "colours": {"red": ["red"]}}))
+    renderer = Renderer(str(folder))
+    return Agent(renderer=renderer, planner=Forgetful(), critic=Pleased(), steps=2, out=folder.parent / "runs")
+
+
+@pytest.fixture(scope="module")
+def studio(agent: Agent) -> Iterator[Studio]:
+    studio = studio_of(agent)
+    yield studio
+    studio.close()
+
+
+def test_tools_say_what_can_be_drawn_and_what_was_not(studio: Studio, agent: Agent) -> None:
+    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
+    for name in ("plan_picture", "render_picture", "paint_picture"):
+        assert "draws 1 things: cat; 1 colours: red" in tools[name].description
+    call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": BRIEF, "rounds": 1}}
+    message = tools["paint_picture"].invoke(call)
+    picture = message.artifact
+    assert LEFT_OUT in picture.warnings and SHAPES in picture.warnings
+    assert picture.critique and [region.score for region in picture.critique.regions] == [1, 1]
+    assert "score 1.00" in message.content and f"Note: {SHAPES}." in message.content
+    assert SHAPES in read_note(Path(picture.path))[1]
+
+
+def test_http_and_the_images_api_tell_it(studio: Studio, agent: Agent) -> None:
+    app = http_service(
+        studio, checkpoint=agent.checkpoint, critique=critique_of(agent), keys=Keys(), read=reader_of(agent),
+        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
+    )  # fmt: skip
+    with listening(app) as address:
+        client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+        (model,) = client.models.list()
+        answer = client.images.generate(prompt=BRIEF)
+        streamed = list(client.images.generate(prompt=BRIEF, stream=True))[-1].model_extra or {}
+    row: Any = (answer.data or [])[0]
+    assert "cat" in (model.model_extra or {})["draws"]
+    assert (answer.model_extra or {})["warnings"] == streamed["warnings"] == [LEFT_OUT, SHAPES]
+    assert SHAPES in row.revised_prompt and LEFT_OUT in streamed["revised_prompt"] and row.score == 1
+
+
+async def test_mcp_tells_it_before_anything_is_drawn(studio: Studio, agent: Agent) -> None:
+    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False, draws=agent.draws)
+    with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
+        async with Client(f"{address}/mcp") as client:
+            assert "1 things: cat" in (client.instructions or "")
+            prompt: Any = await client.get_prompt("plan", {"brief": "a cat"})
+            assert "1 things: cat" in prompt.messages[0].content.text
