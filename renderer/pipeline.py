@@ -120,8 +120,8 @@ class Renderer:
             image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
             seconds = result.seconds + time.perf_counter() - started
             said = *said, *told_beside(changed_beside(result.image, image, before, plan))
-            over = set(loaded.beyond(before)) - set(said)  # of what is no longer there
-            earlier = [one for one in result.warnings if one not in over and not one.startswith(BESIDE)]
+            outdated = set(loaded.beyond(before)) - set(said)  # of what is no longer there
+            earlier = [one for one in result.warnings if one not in outdated and not one.startswith(BESIDE)]
             warnings = tuple(dict.fromkeys([*earlier, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 

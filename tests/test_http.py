@@ -270,7 +270,7 @@ def test_null_means_not_given(client: OpenAI, tiny: Renderer) -> None:
     generated = client.images.generate(prompt="a red cat", **nothing(client.images.generate))
     assert first_of(generated).size == (96, 96) and len(generated.data or []) == 1
     given = {"image": expected(tiny, plan_of(2)), "mask": png(holes(*SHAPES["a corner"]))}
-    edited = client.images.edit(prompt="a blue dog", **given, **nothing(client.images.edit))
+    edited = client.images.edit(**{"prompt": "a blue dog"} | given | nothing(client.images.edit))
     assert first_of(edited).size == (96, 96)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from ..prompts.outside_json import parse_json
 from ..prompts.scene import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan
@@ -279,7 +279,7 @@ def check_size(studio: Studio, width: int | None, height: int | None) -> None:
         raise ValueError(f"{width}×{height} pixels are too many: at most {studio.largest} a side are drawn here")
 
 
-def limited(schema: type[Arguments], *, largest: int, usual: int) -> type[Arguments]:
+def limited(schema: type[BaseModel], *, largest: int, usual: int) -> type[BaseModel]:
     """Arguments whose schema says how large a picture may be here, and how large it normally is, in pixels a side."""
 
     def side(name: str) -> dict[str, Any]:

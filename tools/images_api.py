@@ -68,7 +68,7 @@ def images_router(
         rows = []
         finished = [await _finished(studio, job, request) for job in jobs]
         for job in finished:
-            place = {"url": link(request, job)} if asked.response_format == "url" else {}
+            place: dict[str, Any] = {"url": link(request, job)} if asked.response_format == "url" else {}
             place = place or {"b64_json": _encoded(studio, job, asked)}
             rows.append(ImageRow(**place, **_drawn(studio, job)))
         return ImagesAnswer(
