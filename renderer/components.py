@@ -69,7 +69,9 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     if file:
         pipe = _from_single_file(pipeline, file, folder, dtype, components)
     else:
-        pipe = pipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **components)
+        pipe = pipeline.from_pretrained(
+            str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **components
+        )  # fmt: skip
     return pipe, tuple(notes)
 
 

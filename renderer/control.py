@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from ..prompts.errors import ModelError, first_line
+from .components import load_component
+from .hub import Hub, HubName
 from .memory import is_out_of_memory
 from .quiet import quietly
 from .text import TextStates
@@ -30,23 +32,23 @@ class Followed:
     scale: float
 
 
-def load_control(name: str, *, dtype: torch.dtype) -> Any:
-    """A published ControlNet, or one from a folder or hub name, in main memory. Raises ModelError, one line."""
+def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Any:
+    """A published ControlNet, or one of a folder or a hub name, in main memory. Raises ModelError, one line."""
     from diffusers import HunyuanDiT2DControlNetModel
-    from huggingface_hub import model_info, try_to_load_from_cache
 
-    folder = Path(name).expanduser()
-    source = PUBLISHED.get(name) or (str(folder) if folder.is_dir() else name)
+    folder, on_hub = Path(name).expanduser(), HubName.parse(PUBLISHED.get(name, name))
     try:
-        if not Path(source).is_dir() and not isinstance(try_to_load_from_cache(source, "config.json"), str):
-            model_info(source)  # fails at once where the loader would try again for half a minute
+        if not folder.is_dir():
+            if not on_hub:
+                raise ModelError("neither a folder nor a name on the hub")
+            folder = (hub or Hub()).fetch_model(on_hub)
         with quietly():
-            net = HunyuanDiT2DControlNetModel.from_pretrained(source, dtype=dtype, use_safetensors=True)
+            net = load_component(HunyuanDiT2DControlNetModel, folder, dtype)
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         if is_out_of_memory(error):
             raise
         raise ModelError(
-            f"cannot load ControlNet {name!r} from {source}: {first_line(error)} "
+            f"cannot load ControlNet {name!r}: {first_line(error)} "
             f"(published: {', '.join(PUBLISHED)}; or a folder in diffusers' format)"
         ) from error
     return net.eval()

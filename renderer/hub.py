@@ -6,7 +6,7 @@ Of each component's weights the smallest variant is. What is in the hub's cache 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,27 @@ class Hub:
     def fetch(self, name: HubName, *, weights: bool = True, tokenizers: bool = True) -> Path:
         """A folder with a repository's pipeline, downloaded where it is not in the cache; without weights only what
         configures it. Raises ModelError, one line that says what to do."""
+
+        def wanted(sizes: Mapping[str, int], folder: Path) -> list[str]:
+            return needed_files(sizes, read_index(folder), weights=weights, tokenizers=tokenizers)
+
+        return self._fetch(
+            name, "model_index.json", wanted, complete=lambda folder: not weights or not _without_weights(folder)
+        )
+
+    def fetch_model(self, name: HubName) -> Path:
+        """The same of a repository that holds a single model, as a ControlNet's does."""
+        return self._fetch(
+            name, "config.json", lambda sizes, _: ["config.json", *_smallest({path: path for path in sizes}, sizes)],
+            complete=lambda folder: bool(stored_variants(path.name for path in folder.iterdir())),
+        )  # fmt: skip
+
+    def _fetch(
+        self, name: HubName, first: str, wanted: Callable[[Mapping[str, int], Path], list[str]], *,
+        complete: Callable[[Path], bool],
+    ) -> Path:  # fmt: skip
+        """A folder with `first`, which says what it is, and the files that are `wanted` of their bytes by path and the
+        folder with the first. complete: whether a folder of the cache has them."""
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub import errors as hub_errors
 
@@ -52,12 +73,10 @@ class Hub:
             api = HfApi(endpoint=self._options["endpoint"])
             info = api.model_info(name.repository, revision=name.revision, files_metadata=True, timeout=TIMEOUT)
             sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-            if "model_index.json" not in sizes:
-                raise ModelError(f"{name} on the hub is no pipeline in diffusers' format: no model_index.json")
-            # Twice, as the index says which of the other files are read.
-            folder = Path(self._download(snapshot_download, name, ["model_index.json"]))
-            wanted = needed_files(sizes, read_index(folder), weights=weights, tokenizers=tokenizers)
-            return Path(self._download(snapshot_download, name, wanted))
+            if first not in sizes:
+                raise ModelError(f"{name} on the hub is nothing in diffusers' format: it has no {first}")
+            folder = Path(self._download(snapshot_download, name, [first]))
+            return Path(self._download(snapshot_download, name, wanted(sizes, folder)))
         except ModelError:
             raise
         except hub_errors.GatedRepoError as error:
@@ -70,21 +89,21 @@ class Hub:
         except hub_errors.RepositoryNotFoundError as error:
             raise ModelError(f"the hub has no {name.repository}, or it is private: then `hf auth login`") from error
         except Exception as error:  # huggingface_hub lets through whatever its HTTP client raises
-            return self._cached(name, error, weights=weights)
+            return self._cached(name, error, first, complete)
 
     def _download(self, download: Any, name: HubName, files: list[str]) -> str:
         return download(  # type: ignore[no-any-return]
             name.repository, revision=name.revision, allow_patterns=files, etag_timeout=TIMEOUT, **self._options
         )
 
-    def _cached(self, name: HubName, error: Exception, *, weights: bool) -> Path:
+    def _cached(self, name: HubName, error: Exception, first: str, complete: Callable[[Path], bool]) -> Path:
         """The folder in the cache, if it is complete. Raises ModelError from `error`."""
         from huggingface_hub import snapshot_download
 
         try:
-            index = {"allow_patterns": ["model_index.json"], "local_files_only": True, **self._options}
+            index = {"allow_patterns": [first], "local_files_only": True, **self._options}
             folder = Path(snapshot_download(name.repository, revision=name.revision, **index))
-            if not weights or not _without_weights(folder):
+            if complete(folder):
                 return folder
         except (OSError, ModelError):  # not there; the error that led here says more
             pass
@@ -107,14 +126,18 @@ def needed_files(
         inside = {path: path.removeprefix(f"{component}/") for path in sizes if path.startswith(f"{component}/")}
         plain = [path for path, name in inside.items() if name.endswith(_READ)]
         chosen += plain if tokenizers else [path for path in plain if inside[path] in _CONFIGURATIONS]
-        if variants := stored_variants(inside.values()) if weights else []:
-            files = {variant: _files_of(variant, inside) for variant in variants}
-            chosen += files[min(variants, key=lambda variant: sum(sizes[path] for path in files[variant]))]
+        chosen += _smallest(inside, sizes) if weights else []
     return chosen
 
 
-def _files_of(variant: str | None, inside: Mapping[str, str]) -> list[str]:
-    return [path for path, name in inside.items() if (file := weight_file(name)) and file.variant == variant]
+def _smallest(inside: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
+    """The paths of a component's weights in their smallest variant. inside: its files' names by path."""
+
+    def files(variant: str | None) -> list[str]:
+        return [path for path, name in inside.items() if (file := weight_file(name)) and file.variant == variant]
+
+    stored = [files(variant) for variant in stored_variants(inside.values())]
+    return min(stored, key=lambda paths: sum(sizes[path] for path in paths), default=[])
 
 
 def _without_weights(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from http_servers import listening
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.control import load_control
 from ditpipe.renderer.hub import Hub, HubName, needed_files
 from ditpipe.renderer.models import load
 from ditpipe.renderer.pipeline_folder import read_index
@@ -73,8 +75,11 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(zoo: Path) -> Iterator[tuple[LocalHub, str]]:
-    repositories = {"owner/both": published("sd-1.5", zoo), "owner/half": published("sdxl", zoo), "owner/none": zoo}
+def server(zoo: Path, controlnet: Path) -> Iterator[tuple[LocalHub, str]]:
+    repositories = {
+        "owner/both": published("sd-1.5", zoo), "owner/half": published("sdxl", zoo), "owner/none": zoo,
+        "owner/control": controlnet,
+    }  # fmt: skip
     hub = LocalHub(repositories)
     with listening(hub.app) as address:
         yield hub, address
@@ -130,7 +135,7 @@ def test_what_was_fetched_is_used_where_the_hub_is_out_of_reach(server: tuple[Lo
         ("owner/gated", "gated: accept its licence at https://huggingface.co/owner/gated, then log in"),
         ("owner/nobody", "the hub has no owner/nobody, or it is private"),
         ("owner/both@v9", "owner/both has no revision 'v9'"),
-        ("owner/none", "is no pipeline in diffusers' format"),
+        ("owner/none", "is nothing in diffusers' format: it has no model_index.json"),
     ],
 )
 def test_what_the_hub_refuses_is_one_line(
@@ -152,6 +157,19 @@ def test_of_shards_and_variants_the_smallest_complete_set_is_needed(zoo: Path) -
     assert "transformer/diffusion_pytorch_model.safetensors" in weights  # it has no other variant
     del sizes["text_encoder_3/model.fp16-00002-of-00002.safetensors"]
     assert "text_encoder_3/model-00001-of-00002.safetensors" in needed_files(sizes, index)
+
+
+def test_a_controlnet_of_the_hub_is_its_configuration_and_its_weights(
+    server: tuple[LocalHub, str], tmp_path: Path
+) -> None:
+    local, address = server
+    local.fetched.clear()
+    net = load_control("owner/control", dtype=torch.float32, hub=Hub(endpoint=address, cache=tmp_path))
+    assert set(local.fetched) == {"config.json", "diffusion_pytorch_model.safetensors"} and not net.training
+    away = Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    assert load_control("owner/control", dtype=torch.float32, hub=away).config == net.config
+    with pytest.raises(ModelError, match="'canny': the hub cannot be reached for Tencent-Hunyuan/.*published"):
+        load_control("canny", dtype=torch.float32, hub=away)
 
 
 def test_names_on_the_hub() -> None:

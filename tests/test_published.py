@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
 from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.control import load_control
 from ditpipe.renderer.depth import preset
 from ditpipe.renderer.models import load
 from ditpipe.renderer.pipeline_folder import stored_variants
@@ -244,3 +245,12 @@ def test_nothing_is_printed_of_a_prompt_that_is_cut_nor_of_old_names(
     assert any("only the beginning" in line for line in result.warnings)
     assert [str(warning.message)[:200] for warning in shown] == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_controlnets_weights_are_checked_too(controlnet: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(controlnet, tmp_path / "copy")
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    del weights["blocks.0.attn1.to_q.weight"]
+    save_file(weights, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="lacks blocks.0.attn1.to_q.weight"):
+        load_control(str(folder), dtype=torch.float32)
