@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
-from ..prompts.scene import MAX_BRIEF, Critique, Revision, ScenePlan
+from ..prompts.scene import MAX_BRIEF, MAX_SIDE, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.files import inside
 from ..renderer.picture import add_warnings, copy_result, open_image, read_request, write
@@ -69,7 +69,8 @@ class Agent:
 
     @property
     def size(self) -> int:
-        return self.settings.size or self.checkpoint.size
+        """Pixels a side of a picture whose plan names no size."""
+        return self.settings.size or min(self.checkpoint.size, MAX_SIDE)
 
     def under(self, **options: Any) -> "Agent":
         """An agent with the same models, loaded once for both, under other settings, and with a `stop` of its own."""
@@ -145,7 +146,7 @@ class Agent:
         """The render request for a plan under this agent's settings."""
         chosen = self.settings
         return RenderRequest(
-            plan=plan, model=self.model, seed=chosen.seed,
+            plan=plan.sized(self.size, self.size), model=self.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
             depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
@@ -262,7 +263,11 @@ class Agent:
 
         record = run_record(folder)
         start: dict[str, Any] = {"brief": record.brief}
-        start |= {"plan": record.plan.model_dump()} if record.plan else {}
+        size = (self.size, self.size)
+        if record.base:
+            size = read_request(record.base).edited_plan.sized(*size).size
+        start |= {"plan": record.plan.sized(*size).model_dump()} if record.plan else {}
+        approved = approved.sized(*size) if isinstance(approved, ScenePlan) else approved
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
         begun = False
         try:
@@ -330,7 +335,7 @@ class Agent:
 
         def planned(brief: str) -> ScenePlan:
             go_on()
-            return self.planner.plan(brief)
+            return self.planner.plan(brief).sized(self.size, self.size)
 
         def judged(image: Image.Image, plan: ScenePlan) -> Critique:
             go_on()

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels.
+    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels; None: left to the model.
 
     The local models were tuned to plan: they are told only what they were tuned with, and give a `ShortAnswer`.
     """
 
-    def __init__(self, chat_model: "BaseChatModel", *, width: int = 128, height: int = 128) -> None:
+    def __init__(self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
         self.instructions = words("planner-embedded" if self.tuned else "planner")

@@ -19,7 +19,8 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
     """The regions as boxes of characters, `width` columns wide; later and higher regions cover the ones below."""
-    height = max(6, round(width * plan.height / plan.width * 0.45))
+    across, down = plan.width or plan.height or 1, plan.height or plan.width or 1
+    height = max(6, round(width * down / across * 0.45))
     cells = [[(" ", "")] * (width + 1) for _ in range(height + 1)]
     order = sorted(enumerate(plan.regions), key=lambda pair: pair[1].z_order)
     for index, region in order:

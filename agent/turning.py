@@ -122,6 +122,7 @@ class Turning:
     def replan(self, turn: Turn, changed: ScenePlan) -> Doing:
         """The picture becomes this plan."""
         plan = self._plan()
+        changed = changed.sized(plan.width, plan.height)
         whole = (plan.scene, plan.width, plan.height, plan.negative) != (
             changed.scene, changed.width, changed.height, changed.negative,
         )  # fmt: skip
@@ -155,7 +156,9 @@ class Turning:
         waiting = self.session.waiting
         if waiting is None or waiting.plan is None:
             raise ValueError("no plan waits for a yes")
-        agreed = retold(waiting.plan, plan) if plan else waiting.plan
+        agreed = waiting.plan
+        if plan:
+            agreed = retold(agreed, plan.sized(agreed.width, agreed.height))
         # A run takes one yes. If that one was stopped and another plan agreed to, a new run draws it.
         folder = _folder(turn) if waiting.approved else waiting.folder
         self._write(waiting, approved=True, head=turn.head)

@@ -83,14 +83,15 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         before = renderer.render(request(nine(), seed=seed))
         ours = renderer.edit(before, CAR)
         plan = ours.request.edited_plan
-        tokens, cells = plan.height // 16, plan.height // 8  # a side
+        width, height = plan.size
+        tokens, cells = height // 16, height // 8  # a side
         drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
         every = Kept(before.latents, drawn, whole=lambda steps: set(range(steps)))
         exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
             change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
-        levels = torch.tensor(list(change.convert("L").tobytes())).view(plan.height, plan.width).float()
+        levels = torch.tensor(list(change.convert("L").tobytes())).view(height, width).float()
         inside = cells_of(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
         for pixels, (mean, most) in far.items():
             wide = torch.nn.functional.max_pool2d(inside.float()[None], 2 * pixels + 1, 1, pixels)[0] > 0

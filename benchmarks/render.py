@@ -31,6 +31,7 @@ from ditpipe.renderer.edit import changed_tokens
 from ditpipe.renderer.hunyuan import Hunyuan, turns_of
 from ditpipe.renderer.listening import Listening
 from ditpipe.renderer.masks import owners, shares
+from ditpipe.renderer.registry import CHECKPOINTS
 from ditpipe.renderer.text import TextStates
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
@@ -49,7 +50,8 @@ def plan_of(count: int) -> ScenePlan:
         )
         for said, box in zip(words, grid(*LAYOUTS[count]))
     ]
-    return ScenePlan(scene=LeveledPrompt(high_level=", ".join(words[:count]) + ", in a grid"), regions=regions)
+    scene, side = LeveledPrompt(high_level=", ".join(words[:count]) + ", in a grid"), CHECKPOINTS["pocket"].size
+    return ScenePlan(width=side, height=side, scene=scene, regions=regions)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -345,7 +347,7 @@ def main() -> None:
         console.print(count, step, whole)
         lines.append(f"| {count} | {step:.2f} | {whole:.2f} |")
     edit, small, (first, second) = edit_ratio(reduced), pocket(), encoder_calls()
-    tokens = (plan_of(9).width // 16) ** 2
+    tokens = (plan_of(9).size[0] // 16) ** 2
     lines += [
         "", "## Whole renders", "", "| measured | ratio |", "|---|---|",
         f"| edit of one region of 9 over the full render, {STEPS} steps, the reduced Hunyuan-DiT above | {edit:.2f} |",

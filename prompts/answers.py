@@ -128,7 +128,7 @@ def free_name(subject: str, taken: set[str]) -> str:
     return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
-def compose(answer: PlannerAnswer, *, width: int, height: int) -> ScenePlan:
+def compose(answer: PlannerAnswer, *, width: int | None, height: int | None) -> ScenePlan:
     """The plan that an answer means: unique names, boxes from positions, both prompt levels filled.
 
     A region's high level says its place too, as the high level is about content and layout: a model that learnt from

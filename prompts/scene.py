@@ -12,6 +12,8 @@ MAX_PROMPT = 1000
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+MAX_SIDE = 2048  # pixels
+Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=16)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
 MAX_MASK = 48_000  # characters: sixteen of them still fit into one text of a PNG
 Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
@@ -130,8 +132,8 @@ class Region(Contract):
 class ScenePlan(Contract):
     """A brief, answered: the whole picture's prompt and its regions. What no region covers is the scene prompt's."""
 
-    width: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture width in pixels")
-    height: int = Field(default=128, ge=64, le=2048, multiple_of=16, description="picture height in pixels")
+    width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
+    height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
     scene: LeveledPrompt = Field(
         description="the whole picture: high level says what is where (if it names no place, the boxes say it), "
         "low level its mood and light"
@@ -146,6 +148,18 @@ class ScenePlan(Contract):
         if twice:
             raise ValueError(f"region names must be unique, these are not: {', '.join(twice)}")
         return self
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels. Raises ValueError if the plan leaves one of them to the model, see `sized`."""
+        if self.width is None or self.height is None:
+            raise ValueError("the plan leaves the picture's size to the model")
+        return self.width, self.height
+
+    def sized(self, width: int | None, height: int | None) -> ScenePlan:
+        """The plan with these sides in pixels where it names none itself."""
+        given = {"width": self.width or width, "height": self.height or height}
+        return self if given == {"width": self.width, "height": self.height} else self.model_copy(update=given)
 
     def region(self, name: str) -> Region:
         """The region of that name. Raises ValueError that lists the names there are."""
@@ -244,9 +258,10 @@ class Revision(Contract):
     def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
         """The revision that makes one plan of another, but for the order of their regions.
 
-        None if they are the same. Raises ValueError if they differ in size or in the picture's negative, which no
-        revision can say.
+        None if they are the same; a size that `after` does not name is that of `before`. Raises ValueError if they
+        differ in size or in the picture's negative, which no revision can say.
         """
+        after = after.sized(before.width, before.height)
         if (before.width, before.height, before.negative) != (after.width, after.height, after.negative):
             raise ValueError("a revision cannot change a picture's size or its negative")
         old, new = ({region.name: region for region in plan.regions} for plan in (before, after))

@@ -47,7 +47,7 @@ class Denoised:
 
 def initial_noise(family: Family, plan: ScenePlan, owner: Tensor, seed: int) -> Tensor:
     """Standard normal latents (1, channels, h, w), float32; regions with a seed of their own get that seed's noise."""
-    height, width = plan.height // family.cell, plan.width // family.cell
+    width, height = (side // family.cell for side in plan.size)
     shape = (1, family.channels, height, width)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     cells = cells_of(owner, height, width, family.patch)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -108,6 +109,23 @@ class Family(ABC):
         """Has the blocks compiled when they are first computed; options are torch.compile's."""
         for block in self.blocks:
             block.compile(**options)
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        """Widths and heights that a checkpoint for pictures of `side` pixels a side was trained at."""
+        return [(side, side)]
+
+    def nearest_trained(self, side: int, size: tuple[int, int]) -> tuple[int, int] | None:
+        """Of `trained` the nearest in proportion and then in area, if all are far from a width and height: if one of
+        their sides is over 1.5 times the other's."""
+        width, height = size
+        trained = self.trained(side)
+        if any(max(w / width, width / w, h / height, height / h) <= 1.5 for w, h in trained):
+            return None
+
+        def apart(w: int, h: int) -> tuple[float, float]:
+            return abs(log(w / h * height / width)), abs(log(w * h / width / height))
+
+        return min(trained, key=lambda wh: apart(*wh))
 
     @abstractmethod
     def take_over(self) -> None:
@@ -234,6 +252,18 @@ class CrossFamily(Family):
     def scale(self, index: int) -> int:
         """How many of the grid's tokens along a side one token of this block stands for."""
         return 1
+
+
+def ratios(side: int) -> list[tuple[int, int]]:
+    """The widths and heights of many ratios and one area of which models for pictures of `side` a side are trained."""
+    from diffusers.pipelines.pixart_alpha import pipeline_pixart_alpha as alpha
+    from diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma import ASPECT_RATIO_2048_BIN
+
+    tables = {
+        256: alpha.ASPECT_RATIO_256_BIN, 512: alpha.ASPECT_RATIO_512_BIN, 1024: alpha.ASPECT_RATIO_1024_BIN,
+        2048: ASPECT_RATIO_2048_BIN,
+    }  # fmt: skip
+    return [(int(width), int(height)) for height, width in tables.get(side, {"1": (side, side)}).values()]
 
 
 def with_tiles(vae: Any, **sizes: int) -> Any:

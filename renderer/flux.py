@@ -8,7 +8,7 @@ from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from .family import Asked, Encoded, Family, Predict
+from .family import Asked, Encoded, Family, Predict, ratios
 from .joint import JointListening, own_bias
 from .schedules import Flow, Schedule, shift_of
 
@@ -43,6 +43,9 @@ class Flux(Family):
     @property
     def blocks(self) -> list[Any]:
         return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return [size for side in (256, 512, 1024) for size in ratios(side)]  # 0.1 to 2 million pixels
 
     def take_over(self) -> None:
         for index, block in enumerate(self.blocks):

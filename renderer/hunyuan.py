@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from diffusers.models.embeddings import get_2d_rotary_pos_embed
-from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
+from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE, get_resize_crop_region_for_grid
 from torch import Tensor
 
 from .attention import (
@@ -172,6 +172,9 @@ class Hunyuan(CrossFamily):
     @property
     def depth(self) -> int:
         return len(self.model.blocks)
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return SUPPORTED_SHAPE if side == 1024 else super().trained(side)
 
     def take_over(self) -> None:
         take_over(self.model)

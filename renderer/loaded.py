@@ -44,9 +44,10 @@ class Loaded:
     def grid(self, plan: ScenePlan) -> tuple[int, int]:
         """Rows and columns of the image's tokens. Raises RenderError if the size does not fit them."""
         side = self.family.cell * self.family.patch
-        if plan.width % side or plan.height % side:
-            raise RenderError(f"width and height must be multiples of {side}, got {plan.width}×{plan.height}")
-        return plan.height // side, plan.width // side
+        width, height = plan.size
+        if width % side or height % side:
+            raise RenderError(f"width and height must be multiples of {side}, got {width}×{height}")
+        return height // side, width // side
 
     def denoised(
         self, request: RenderRequest, plan: ScenePlan, seeds: Sequence[int], on_step: OnStep | None,
@@ -65,8 +66,8 @@ class Loaded:
             levels = request.depth.levels(family.depth)
         except ValueError as error:
             raise RenderError(str(error)) from error
-        if len({level.startswith("region") for level in levels}) == 2:  # those that hear the scene decide on the layout
-            plan = laid_out(plan)
+        if self.checkpoint.places and len({level.startswith("region") for level in levels}) == 2:
+            plan = laid_out(plan)  # the blocks that hear the scene decide on the layout
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None
         with torch.inference_mode():
@@ -140,8 +141,7 @@ class Loaded:
 
     def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan, notes: list[str]) -> Tensor:
         """A picture of a file, fitted to the plan's size, as latents; what is to be said of it joins the notes."""
-        size = plan.width, plan.height
-        picture, said = fitted(file.checked(), size, fit=request.fit, background=request.background)
+        picture, said = fitted(file.checked(), plan.size, fit=request.fit, background=request.background)
         notes += said
         with self._working(request, "vae"):
             return self.family.encode_image(picture)
@@ -189,10 +189,15 @@ class Loaded:
         said += dict.fromkeys(self.family.misfits(loras, [control.net for control in followed]))
         if any(one.skipped for one in loras):
             said.append("the LoRA's weights for text encoders are not used, only those for the image model")
+        if "offload" in request.save and self.family.device.type == "cpu":
+            said.append("save 'offload' does nothing on a CPU: the model is in main memory all the time")
         if cached:
             told = f"step cache: {cached.reused} of {steps} steps reused what their blocks had said"
             measured = f"; in the steps that computed it again it had changed by at most {cached.error:.1%}"
             said.append(told + measured if cached.reused else "step cache: no step reused what its blocks had said")
+        if nearest := self.family.nearest_trained(self.checkpoint.size, plan.size):
+            sizes = "{}×{} pixels are far from what this model was trained at: the nearest is {}×{}"
+            said.append(sizes.format(*plan.size, *nearest))
         return said
 
 

@@ -21,8 +21,8 @@ def check_masks(plan: ScenePlan) -> None:
     """Raises ValueError for a mask that is not as large as the picture."""
     for region in plan.regions:
         shape = shape_of(region)
-        if shape is not None and shape.shape != (plan.height, plan.width):
-            size, wanted = f"{shape.shape[1]}×{shape.shape[0]}", f"{plan.width}×{plan.height}"
+        if shape is not None and tuple(shape.shape[::-1]) != plan.size:
+            size, wanted = f"{shape.shape[1]}×{shape.shape[0]}", "{}×{}".format(*plan.size)
             raise ValueError(f"region {region.name!r}: its mask has {size} pixels and the picture {wanted}")
 
 
@@ -82,7 +82,8 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
 
 def seen_regions(plan: ScenePlan, *, token: int) -> set[str]:
     """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
-    owner = owners(plan.regions, rows=plan.height // token, columns=plan.width // token)
+    width, height = plan.size
+    owner = owners(plan.regions, rows=height // token, columns=width // token)
     return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
 
 

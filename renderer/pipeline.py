@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..prompts.scene import Revision
+from ..prompts.scene import MAX_SIDE, Revision
 from .denoise import Kept
 from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, told_beside
 from .family import Family
@@ -128,10 +128,11 @@ class Renderer:
         return self._sparing(asked, draw)[0]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
-        """The request with this model's name, so that a picture tells what drew it."""
+        """The request with this model's name and a size, so that a picture tells what drew it and how large."""
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
-        return request.model_copy(update={"model": self.model})
+        side = min(self.checkpoint.size, MAX_SIDE)
+        return request.model_copy(update={"model": self.model, "plan": request.plan.sized(side, side)})
 
     def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""
@@ -177,5 +178,5 @@ class Renderer:
         if now is None:  # it ran out while loading
             return cheaper(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
         family = now[1].family
-        side = max(request.plan.width, request.plan.height) / family.cell
+        side = max(request.plan.size) / family.cell
         return cheaper(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict
+from .family import Asked, CrossFamily, Encoded, Predict, ratios
 from .stepcache import through
 
 
@@ -26,6 +26,9 @@ class PixArt(CrossFamily):
     def longest(self) -> int:
         """Tokens of a prompt that are read: 120 in α, 300 in Σ."""
         return 120 if "Alpha" in type(self.pipe).__name__ else 300
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return ratios(side)
 
     def take_over(self) -> None:
         for block in self.model.transformer_blocks:

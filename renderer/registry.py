@@ -7,9 +7,11 @@ from pathlib import Path
 from ..prompts.errors import ModelError
 from .hub import Hub
 from .pipeline_folder import read_index
+from .published_defaults import Defaults, published_defaults
 from .source import Source, locate
 
 POCKET = Path(__file__).parent / "pocket"
+TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision."""
+    """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision.
+
+    size: pixels a side that it was trained at. places: whether a scene prompt that names no place is told those of the
+    regions in English (`wording.laid_out`), which is measured for models that this project trains, and for no other.
+    """
 
     name: str
     source: str
@@ -60,6 +66,7 @@ class Checkpoint:
     licence: str
     note: str
     family: str = "hunyuan"
+    places: bool = False
 
 
 _HUB = "downloaded from the hub on first use; GPU"
@@ -67,7 +74,7 @@ _GATED = "gated: accept its licence on the hub first; GPU"
 CHECKPOINTS = {
     row.name: row
     for row in (
-        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU"),
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU", places=True),
         Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
                    "Tencent Hunyuan Community", _HUB),
         Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
@@ -95,8 +102,14 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     source = _source(name)
-    row = FAMILIES[_family_in(source.configuration(hub))]
-    return Checkpoint(name, source.name, row.size, row.steps, row.guidance_scale, 0.0, "", source.note, row.name)
+    folder = source.configuration(hub)
+    row = FAMILIES[_family_in(folder)]
+    usual = Defaults(row.size, row.steps, row.guidance_scale)
+    given = published_defaults(folder, str(source.file or source.folder or source.hub), family=row.name, usual=usual)
+    return Checkpoint(
+        name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
+        places=(folder / TRAINED_HERE).exists(),
+    )  # fmt: skip
 
 
 def full_name(name: str) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict, with_tiles
+from .family import Asked, CrossFamily, Encoded, Predict, ratios, with_tiles
 from .pixart import unpatched
 from .schedules import Flow, Schedule
 from .stepcache import through
@@ -30,6 +30,9 @@ class Sana(CrossFamily):
     @property
     def blocks(self) -> list[Any]:
         return list(self.model.transformer_blocks)
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return ratios(side)
 
     def take_over(self) -> None:
         for block in self.model.transformer_blocks:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .attention import RegionAttention
-from .family import Asked, CrossFamily, Encoded, Predict
+from .family import Asked, CrossFamily, Encoded, Predict, ratios
 from .reading import Reading
 
 
@@ -89,6 +89,9 @@ class StableDiffusionXL(StableDiffusion):
         if not text and self.pipe.config.force_zeros_for_empty_prompt:
             states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), self._reading(text))
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return ratios(side)
 
     def tone(self, whole: Any) -> Tensor:
         """Pooled embeddings (2, channels): the negative's and the scene's."""

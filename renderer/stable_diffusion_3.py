@@ -6,7 +6,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from .family import Asked, Encoded, Family, Predict
+from .family import Asked, Encoded, Family, Predict, ratios
 from .joint import JointAttention, JointListening
 from .schedules import Flow, Schedule, shift_of
 
@@ -24,6 +24,9 @@ class StableDiffusion3(Family):
     @property
     def blocks(self) -> list[Any]:
         return list(self.model.transformer_blocks)
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return ratios(side)
 
     def take_over(self) -> None:
         for index, block in enumerate(self.model.transformer_blocks):

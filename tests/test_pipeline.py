@@ -1,6 +1,7 @@
 """The renderer as a whole: parity with diffusers, confinement, reproducibility."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ditpipe.renderer.depth import DepthSchedule, preset
 from ditpipe.renderer.listening import said
 from ditpipe.renderer.picture import read_request, write_result
 from ditpipe.renderer.quiet import quietly
+from ditpipe.renderer.registry import TRAINED_HERE
 
 SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
@@ -200,15 +202,20 @@ def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
     assert laid_out(plan.model_copy(update={"regions": mute})).scene.high_level == "a beach, a on the left"
 
 
-def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer) -> None:
+def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer, tmp_path: Path) -> None:
+    """In models that this project trains: others are told what the plan says, and no more."""
+    shutil.copytree(tiny.model, tmp_path / "trained")
+    (tmp_path / "trained" / TRAINED_HERE).write_text("{}")
+    trained = Renderer(str(tmp_path / "trained"), device="cpu")
     plan = plan_of(2)
     bare = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
     told = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach, a on the left, b on the right")})
 
-    def latents(one: ScenePlan, schedule: str) -> torch.Tensor:
-        return tiny.render(RenderRequest(plan=one, model=tiny.model, steps=2, depth=preset(schedule))).latents
+    def latents(one: ScenePlan, schedule: str, renderer: Renderer = trained) -> torch.Tensor:
+        return renderer.render(RenderRequest(plan=one, steps=2, depth=preset(schedule))).latents
 
     assert torch.equal(latents(bare, "scene-then-regions"), latents(told, "scene-then-regions"))
+    assert not torch.equal(latents(bare, "scene-then-regions", tiny), latents(told, "scene-then-regions", tiny))
     assert not torch.equal(latents(bare, "scene"), latents(told, "scene"))  # 'scene' hears what was said, and no more
 
 

@@ -5,14 +5,13 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from ..prompts.outside_json import parse_json
-from ..prompts.scene import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan
+from ..prompts.scene import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan, Side
 from ..prompts.wording import followed
 from ..renderer.picture import read_note, read_request
 from ..renderer.request import RenderRequest, Solver
 from .jobs import Job, Status
 from .studio import Studio
 
-Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 MAX_STEPS = 200
 MAX_EDITS, MAX_TOGETHER, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
