@@ -186,11 +186,12 @@ def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: b
     from ..renderer.registry import checkpoint
     from ..tools.contract import check_work
 
-    steps = request.steps or checkpoint(request.model or "pocket").steps
+    model = checkpoint(request.model or "pocket")
+    steps, (width, height) = request.steps or model.steps, request.plan.sized(model.size, model.size).size
     pictures, edits = len(request.together or [request.seed]), len(request.edits)
     parts = [f"{steps} steps"] + [f"of {pictures} pictures together"] * (pictures > 1)
     parts += [f"and {edits} edit{'s' * (edits > 1)} of as many"] * (edits > 0)
-    size = f"{request.plan.width}×{request.plan.height} pixels"
+    size = f"{width}×{height} pixels"
     files = f", with {', '.join(file.path for file in request.files)}" if request.files else ""
     message = f"{' '.join(parts)}, {size}, with the model {request.model or 'pocket'}{files}"
     try:

@@ -140,7 +140,7 @@ def encoded(measured: Measured, texts: Sequence[str]) -> Any:
 
 def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | None) -> Callable[[], Any]:
     """A step of a plan, its texts prepared. paddings: see `JointListening`; the other families have no use for it."""
-    rows, columns = (side // family.cell // family.patch for side in (plan.height, plan.width))
+    rows, columns = (side // family.cell // family.patch for side in plan.size[::-1])
 
     def prompts(texts: Sequence[str]) -> Any:
         return encoded(measured, texts)
@@ -152,7 +152,7 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
     else:
         listening = family.listening(prompts, plan, levels, (rows, columns))
     heard = listening.at(shares(plan.regions, rows=rows, columns=columns, patch=family.patch))
-    latents = torch.randn(1, family.channels, plan.height // family.cell, plan.width // family.cell)
+    latents = torch.randn(1, family.channels, *(side // family.cell for side in plan.size[::-1]))
     forward = family.forward(latents.shape, listening.tone, Asked(3.0))
     seen, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
 
