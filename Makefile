@@ -73,3 +73,4 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.chat
 	.venv/bin/python -m benchmarks.screenshots
 	.venv/bin/python -m benchmarks.render
+	.venv/bin/python -m benchmarks.families

@@ -35,7 +35,7 @@ class Encoded:
     """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
 
     sections: of each stretch of states that an encoder padded, how many tokens it has and how many of them, the first,
-    are the prompt's own; empty where there is no padding.
+    are the prompt's own, or are not alike; empty where there is no padding.
     """
 
     states: Tensor

@@ -7,7 +7,8 @@ a prompt's weight is scaled by it.
 
 These models attend to the paddings of a prompt, hundreds of tokens. The scene's keeps them all, and so does the prompt
 of a single region. Of the others few are computed, each with the weight of those that it stands for, added as the
-logarithm of their number: text tokens have no position here, so for paddings that are alike nothing changes.
+logarithm of their number: text tokens have no position here, so for paddings that are alike nothing changes. Those of
+T5 nearly are, which knows distances only.
 """
 
 from collections.abc import Mapping, Sequence

@@ -106,16 +106,13 @@ def warnings_of(readings: Iterable[Reading]) -> list[str]:
     """What a render says of the prompts that it was given: a line for each that was cut, and one for unknown words."""
     readings = list(dict.fromkeys(readings))
     out = [_cut(reading) for reading in readings if reading.cuts]
-    lacking: dict[str, dict[str, None]] = {}
-    knowing: dict[str, list[str]] = {}
+    lacking: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # word → who lacks it, and who reads it
     for reading in readings:
-        for name, word in reading.unknown:
-            lacking.setdefault(word, {})[name] = None
-            knowing[word] = [reader for reader in reading.readers if (reader, word) not in reading.unknown]
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    for word, names in lacking.items():
-        groups.setdefault((tuple(names), tuple(knowing[word])), []).append(word)
-    for (names, others), words in groups.items():
+        for word in dict.fromkeys(word for _, word in reading.unknown):
+            names = tuple(name for name, other in reading.unknown if other == word)
+            lacking.setdefault(word, (names, tuple(name for name in reading.readers if name not in names)))
+    for names, others in dict.fromkeys(lacking.values()):
+        words = [word for word, readers in lacking.items() if readers == (names, others)]
         quoted = ", ".join(repr(word[:QUOTED]) for word in words[:LISTED]) + (", …" if len(words) > LISTED else "")
         effect = (
             f"only {_listed(others)} {'reads' if len(others) == 1 else 'read'} that"

@@ -41,7 +41,8 @@ class StableDiffusion3(Family):
         clip = self.pipe.tokenizer.model_max_length
         reading = self.reading(text, text_encoder=clip, text_encoder_2=clip, text_encoder_3=LONGEST)
         t5 = 0 if self.pipe.text_encoder_3 is None else reading.tokens[2]
-        sections = ((clip, max(reading.tokens[:2])), (LONGEST, t5))
+        # CLIP's few paddings have positions of their own and are not alike: all of them count as the prompt's own.
+        sections = ((clip, clip), (LONGEST, t5))
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     def listening(

@@ -15,7 +15,7 @@ from PIL import Image
 from plans import plan_of
 from rich.console import Console
 
-from benchmarks import adherence, critic, geneval, gpu, jobs, planner
+from benchmarks import adherence, critic, families, geneval, gpu, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
 from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
@@ -356,6 +356,13 @@ def test_the_page_has_a_table_for_each_file_of_briefs() -> None:
     project, unseen = planner.report(measured).split("## Briefs that nobody tuned on")
     assert project.startswith("## Briefs of the project\n\n| planner |") and "- a cat → a dog\n" in project
     assert "| embedded |" in unseen and "wrong" not in unseen
+
+
+@pytest.mark.parametrize("measured", families.FAMILIES, ids=lambda measured: measured.name)
+def test_the_price_of_nine_regions_comes_out_of_every_family(measured: families.Measured) -> None:
+    ratios = families.measure(measured, 192 if measured.name != "Sana" else 384, repeats=1)
+    joint = measured.name in ("Stable Diffusion 3.5", "FLUX.1")
+    assert list(ratios) == (["nine", "padded"] if joint else ["nine"]) and min(ratios.values()) > 0
 
 
 def test_the_gpu_figures_come_out_of_a_tiny_model_on_the_cpu() -> None:
