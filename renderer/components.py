@@ -111,30 +111,33 @@ def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtyp
             _find_fault(file, folder, components)
         if isinstance(error, KeyError):  # of a converter
             raise ModelError(f"{file}: it lacks {error.args[0]}; get the checkpoint again") from error
+        if isinstance(error, ValueError):  # CLIP's shapes; what follows is advice to programmers
+            raise ModelError(f"{file}: {first_line(error).partition('. If you want')[0]}") from error
         raise
     for name, part in pipe.components.items():
         if isinstance(part, nn.Module):
             part.eval()  # T5 comes out with its dropout on,
-            if hasattr(part, "tie_weights"):
-                part.tie_weights()  # and has its token embeddings under two names, of which one is filled
+            if callable(tie := getattr(part, "tie_weights", None)):
+                tie()  # and has its token embeddings under two names, of which one is filled
             _check(name, file, missing=_unfilled(part))
     return pipe
 
 
 def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None:
     """Raises ModelError if one of diffusers' models has other weights in a file than its configuration says."""
-    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES as READERS
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
     from safetensors.torch import load_file
 
+    readers: Any = SINGLE_FILE_LOADABLE_CLASSES
     for name, (library, kind) in listed_components(read_index(folder)).items():
-        if name in components or kind not in READERS:
+        if name in components or kind not in readers:
             continue
         cls = _class(library, kind, where=folder)
         config = cls.load_config(str(folder), subfolder=name)
         with torch.device("meta"):
             wanted = {weight: value.shape for weight, value in cls.from_config(config).state_dict().items()}
         try:
-            found = READERS[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
+            found = readers[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
         except KeyError:
             continue  # the caller names it
         misfits = [(weight, found[weight].shape, shape) for weight, shape in wanted.items()

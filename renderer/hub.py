@@ -66,7 +66,7 @@ class Hub:
     ) -> Path:  # fmt: skip
         """A folder with `first`, which says what it is, and the files that are `wanted` of their bytes by path and the
         folder with the first. complete: whether a folder of the cache has them."""
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi
         from huggingface_hub import errors as hub_errors
 
         try:
@@ -75,8 +75,8 @@ class Hub:
             sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
             if first not in sizes:
                 raise ModelError(f"{name} on the hub is nothing in diffusers' format: it has no {first}")
-            folder = Path(self._download(snapshot_download, name, [first]))
-            return Path(self._download(snapshot_download, name, wanted(sizes, folder)))
+            folder = self._download(name, [first], commit=info.sha)
+            return self._download(name, wanted(sizes, folder), commit=info.sha)
         except ModelError:
             raise
         except hub_errors.GatedRepoError as error:
@@ -91,10 +91,25 @@ class Hub:
         except Exception as error:  # huggingface_hub lets through whatever its HTTP client raises
             return self._cached(name, error, first, complete)
 
-    def _download(self, download: Any, name: HubName, files: list[str]) -> str:
-        return download(  # type: ignore[no-any-return]
-            name.repository, revision=name.revision, allow_patterns=files, etag_timeout=TIMEOUT, **self._options
-        )
+    def _download(self, name: HubName, files: list[str], *, commit: str | None) -> Path:
+        """The folder with these files as of a commit. Weights come with progress bars, what is small without."""
+        from huggingface_hub import snapshot_download, try_to_load_from_cache
+        from huggingface_hub.utils import tqdm
+
+        class Silent(tqdm):  # type: ignore[type-arg]
+            def __init__(self, *args: Any, **options: Any) -> None:
+                super().__init__(*args, **options | {"disable": True})
+
+        cache = self._options["cache_dir"]
+        here = [try_to_load_from_cache(name.repository, file, cache_dir=cache, revision=commit) for file in files]
+        if all(isinstance(path, str) for path in here):
+            return Path(str(here[0])).parents[files[0].count("/")]
+        small = all(file.endswith(_READ) for file in files)
+        folder = snapshot_download(
+            name.repository, revision=name.revision, allow_patterns=files, etag_timeout=TIMEOUT,
+            tqdm_class=Silent if small else None, **self._options,
+        )  # fmt: skip
+        return Path(folder)
 
     def _cached(self, name: HubName, error: Exception, first: str, complete: Callable[[Path], bool]) -> Path:
         """The folder in the cache, if it is complete. Raises ModelError from `error`."""

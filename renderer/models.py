@@ -70,7 +70,7 @@ def load(
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         if is_out_of_memory(error):
             raise
-        raise ModelError(f"cannot load model {name!r} from {known.source}: {first_line(error)}") from error
+        raise ModelError(f"cannot load model {name!r} from {source.file or folder}: {first_line(error)}") from error
     module, adapter = row.adapter.split(":")
     kind: type[Family] = getattr(import_module(f".{module}", __package__), adapter)
     for part in (*kind.encoders, kind.denoiser):

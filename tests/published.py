@@ -344,7 +344,7 @@ def write_t5_tokenizer(folder: Path, *, extra_ids: int = 100) -> None:
     special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     extra = [f"<extra_id_{i}>" for i in range(extra_ids)]
     write_json(folder / "special_tokens_map.json", special | ({"additional_special_tokens": extra} if extra else {}))
-    config = special | {
+    config: Config = special | {
         "additional_special_tokens": extra or None, "clean_up_tokenization_spaces": True, "extra_ids": extra_ids,
         "legacy": True, "model_max_length": 512, "sp_model_kwargs": {}, "tokenizer_class": "T5Tokenizer",
     }  # fmt: skip

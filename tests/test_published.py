@@ -53,7 +53,8 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
         folder, variant=variant, use_safetensors=True, dtype=torch.float32, **absent
     )
     pipe.set_progress_bar_config(disable=True)
-    plan, extra = plan_of(name), {}
+    plan = plan_of(name)
+    extra: dict[str, Any] = {}
     if name.startswith("sd-"):
         dpm = diffusers.DPMSolverMultistepScheduler
         pipe.scheduler = dpm.from_config(pipe.scheduler.config, timestep_spacing="trailing")
@@ -76,7 +77,9 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
         PROMPT, height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
         latents=noise, **extra,
     ).images  # fmt: skip
-    return pipe._unpack_latents(latents, plan.height, plan.width, 8) if name.startswith("flux") else latents
+    if name.startswith("flux"):
+        latents = pipe._unpack_latents(latents, plan.height, plan.width, 8)
+    return latents  # type: ignore[no-any-return]
 
 
 BOTH = ("sana", "sana-512", "sd-1.5", "sd-2.1-768", "sd3", "sd3-without-t5", "sd3.5-medium", "sd3.5-large-turbo")
