@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from ..prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line
 from ..prompts.templates import words
+from ..renderer.loading import uncollected
+from .embedded_llm import address
 from .local_models import LOCAL_MODELS
 
 if TYPE_CHECKING:
@@ -29,12 +32,12 @@ def chat_model(
     `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
     package is missing.
     """
-    from langchain_openai import ChatOpenAI  # seconds of work on a small machine, as is openai
+    with uncollected(), ThreadPoolExecutor(1) as pool:
+        server = pool.submit(address, name) if name in LOCAL_MODELS else None
+        from langchain_openai import ChatOpenAI  # takes as long as the server, which starts meanwhile
 
-    if name in LOCAL_MODELS:
-        from .embedded_llm import address
-
-        base_url, api_key, timeout = f"{address(name)}/v1", "local", max(timeout, LOCAL_TIMEOUT)
+    if server:
+        base_url, api_key, timeout = f"{server.result()}/v1", "local", max(timeout, LOCAL_TIMEOUT)
     if base_url:
         return ChatOpenAI(
             model=name.removeprefix("openai:"), base_url=base_url, api_key=api_key or "none",  # type: ignore[arg-type]

@@ -85,6 +85,7 @@ def paint(
 
     agent = Agent(settings=settings)
     folder = agent.begin(brief)
+    agent.load_torch()
     _follow(agent, folder, agent.resume(folder), as_json)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderE
 from ..prompts.scene import MAX_BRIEF, MAX_SIDE, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.files import inside
+from ..renderer.loading import uncollected
 from ..renderer.picture import add_warnings, copy_result, open_image, read_request, write
 from ..renderer.registry import Checkpoint, checkpoint
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
@@ -97,11 +99,34 @@ class Agent:
         """What draws; torch is loaded here, on first use, and the model's weights with the first picture."""
         if self._models is not self:
             return self._models.renderer
-        from ..renderer.pipeline import Renderer
+        with uncollected():
+            from ..renderer.pipeline import Renderer
 
         with self._lock:
             self._renderer = self._renderer or Renderer(self.model)
             return self._renderer
+
+    def warm_up(self) -> None:
+        """Loads the planner and the image model, at the same time; what is wrong with one is said when it is needed."""
+
+        def plans() -> None:
+            with suppress(Exception):
+                _ = self.planner
+
+        thread = threading.Thread(target=plans, name="loads-planner", daemon=True)
+        thread.start()
+        with suppress(Exception):
+            _ = self.renderer.pipe
+        thread.join()
+
+    def load_torch(self) -> None:
+        """Begins to load what draws in a thread, without the weights: a planner answers meanwhile."""
+
+        def loads() -> None:
+            with suppress(Exception):  # raised again, and said, where something is to be drawn
+                _ = self.renderer
+
+        threading.Thread(target=loads, name="loads-torch").start()
 
     @cached_property
     def planner(self) -> Planner:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from platformdirs import user_data_path
 
-from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, SolverName, Steps
+from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, SolverName, Steps, people
 from .settings import settings_of
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def serve(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
         out=out,
     )  # fmt: skip
+    _loading("the service", host, port)
     from .. import __version__
     from ..tools.http_service import http_service
     from .toolbox import critique_of, planned, reader_of, studio_of
@@ -75,6 +76,7 @@ def web(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
         sessions=sessions,
     )  # fmt: skip
+    _loading("the page", host, port)
     from .web.app import missing, web_app
 
     app = web_app(agent, keys=locks, notice=missing(agent))
@@ -98,6 +100,8 @@ def mcp(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
         out=out,
     )  # fmt: skip
+    if http:
+        _loading("the tools", host, port)
     from .. import __version__
     from ..tools.mcp_server import http_app, mcp_server, run_stdio
     from .toolbox import studio_of, tools_of
@@ -123,6 +127,12 @@ def tools(
         agent = _agent(out=Path(nowhere))
         schemas = [FORMATS[form](tool) for tool in tools_of(studio_of(agent), agent)]
     print(json.dumps(schemas, indent=2))
+
+
+def _loading(what: str, host: str, port: int) -> None:
+    """Said before anything slow begins; the server itself says when it listens."""
+    where = f"then at http://{f'[{host}]' if ':' in host else host}:{port}" if port else "the address comes with it"
+    people.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _agent(**options: Any) -> "Agent":

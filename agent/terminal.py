@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from io import StringIO
 from typing import Any
 
@@ -49,7 +48,7 @@ class TerminalChat:
             self.console.print(f"note: {unjudged}", style="yellow", markup=False)
         if interactive:
             signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
-            threading.Thread(target=self._warm_up, daemon=True).start()
+            threading.Thread(target=self.sessions.agent.warm_up, daemon=True).start()
         for line in _prompted(self) if interactive else _piped(self.console):
             try:
                 self.take(line)
@@ -165,12 +164,6 @@ class TerminalChat:
         if layout != self._layout:
             self._layout = layout
             self.console.print(layout_drawing(plan, min(34, self.console.width - 2)))
-
-    def _warm_up(self) -> None:
-        """Loads the models while the person types; what is wrong with one is said when it is needed."""
-        with suppress(Exception):
-            _ = self.sessions.agent.planner
-            _ = self.sessions.agent.renderer.pipe
 
 
 class _View:

@@ -9,6 +9,7 @@ import torch
 
 from ..prompts.errors import ModelError, first_line
 from .components import load_pipeline
+from .loading import uncollected
 from .memory import is_out_of_memory
 from .quiet import quietly
 from .registry import FAMILIES, checkpoint
@@ -63,7 +64,7 @@ def load(
     assert source
     folder = source.files(hub)
     try:
-        with quietly():
+        with quietly(), uncollected():
             pipe, notes = load_pipeline(folder, dtype, file=source.file)
     except ModelError:
         raise

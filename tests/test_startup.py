@@ -1,5 +1,6 @@
 """What a command does not load, and what a server answers before it loads anything: by order, never by time."""
 
+import gc
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from http_servers import listening
 
 from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.renderer.loading import uncollected
 
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
@@ -94,3 +96,21 @@ def test_an_mcp_server_says_what_it_can_do_before_it_loads_what_draws(tmp_path: 
     first, second = (json.loads(line) for line in lines[:2])
     assert first["result"]["serverInfo"]["name"] == "ditpipe"
     assert {"plan_picture", "render_picture"} < {tool["name"] for tool in second["result"]["tools"]}
+
+
+def test_the_collector_is_as_before_once_the_last_has_loaded() -> None:
+    with uncollected():
+        with uncollected():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("command", "where"), [("serve", "http://127.0.0.1:8123"), ("web", "http://127.0.0.1:8123")])
+def test_a_server_says_at_once_where_it_will_be(tmp_path: Path, command: str, where: str) -> None:
+    """The line comes before anything slow is loaded: without what serves, it is all that is said."""
+    stopped = "import sys; sys.modules['starlette.applications'] = None; " + COMMAND + "pass"
+    folder = {"serve": "--out", "web": "--sessions"}[command]
+    arguments = [sys.executable, "-c", stopped, command, "--port", "8123", folder, str(tmp_path)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and done.stderr.startswith("loading the ") and where in done.stderr.splitlines()[0]

@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from ...prompts.errors import DitpipeError, RunError
+from ...prompts.errors import RunError
 from ...prompts.scene import ScenePlan
 from ...tools.jobs import LOCAL
 from ..conversation import ChatEvent, Session, Sessions
@@ -26,10 +25,7 @@ class Rooms:
 
     def warm_up(self) -> None:
         """Loads the models before anybody waits for them. What is missing is said when it is needed."""
-        with suppress(DitpipeError):
-            self._agent.planner  # noqa: B018
-        with suppress(DitpipeError):
-            self._agent.renderer.pipe  # noqa: B018
+        self._agent.warm_up()
         self.warm.set()
 
     def of(self, caller: str) -> "Room":
