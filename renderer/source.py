@@ -46,6 +46,8 @@ class Source:
         try:
             return (hub or Hub()).fetch(self.hub, **what)
         except ModelError as error:
+            if not self.file and Path(self.hub.repository).parent.is_dir():  # a path, more likely than a name
+                raise ModelError(f"there is no folder {self.hub}, and {error}") from error
             if not self.file:
                 raise
             raise ModelError(

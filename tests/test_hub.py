@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,6 +145,13 @@ def test_what_the_hub_refuses_is_one_line(
     with pytest.raises(ModelError, match=says) as error:
         Renderer(name, hub=Hub(endpoint=server[1], cache=tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_a_path_that_is_not_there_is_not_only_looked_for_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    away = Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    with contextlib.chdir(tmp_path), pytest.raises(ModelError, match="^there is no folder models/sdxl, and the hub"):
+        Renderer("models/sdxl", hub=away)
 
 
 def test_of_shards_and_variants_the_smallest_complete_set_is_needed(zoo: Path) -> None:
