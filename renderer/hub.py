@@ -94,9 +94,9 @@ class Hub:
     def _download(self, name: HubName, files: list[str], *, commit: str | None) -> Path:
         """The folder with these files as of a commit. Weights come with progress bars, what is small without."""
         from huggingface_hub import snapshot_download, try_to_load_from_cache
-        from huggingface_hub.utils import tqdm
+        from tqdm import tqdm
 
-        class Silent(tqdm):  # type: ignore[type-arg]
+        class Silent(tqdm):  # type: ignore[misc]
             def __init__(self, *args: Any, **options: Any) -> None:
                 super().__init__(*args, **options | {"disable": True})
 
