@@ -125,6 +125,12 @@ def opened(browser: Browser) -> Iterator[Open]:
     assert not elsewhere
 
 
+def test_an_empty_page_says_what_can_be_drawn(server: Server, opened: Open) -> None:
+    page = opened(server.address)
+    page.get_by_text("What can I ask for?").click()
+    expect(page.get_by_text("I can draw 64 things: cat, dog,")).to_be_visible()
+
+
 def say(page: Page, words: str) -> None:
     line = page.get_by_role("textbox").first
     line.fill(words)

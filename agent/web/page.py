@@ -34,6 +34,7 @@ WITH_PENDING = """(text, session, seen, approve) => [
 def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws: str = "") -> gr.Blocks:
     """`room_of`: whose sessions a request may see. `notice`: what is missing on this machine, in plain words. `draws`:
     what the image model can draw, empty if it has no list."""
+    limits = what_can_be_drawn(draws) if draws else ""
     with gr.Blocks(title="ditpipe", analytics_enabled=False, fill_width=True) as page:
         session_id = gr.Textbox(visible="hidden", elem_id="session")
         # What the browser shows, as digests. It is kept there: answers may overtake each other on their way.
@@ -47,8 +48,7 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws
             with gr.Column(elem_id="talk", scale=2, min_width=300):
                 chat = gr.Chatbot(
                     elem_id="chat", show_label=False, container=False, render_markdown=False, buttons=[], height=None,
-                    feedback_options=None, 
-                    placeholder="Say what you want to see." + (f"\n\n{what_can_be_drawn(draws)}" if draws else ""),
+                    feedback_options=None, placeholder="Say what you want to see.",
                 )  # fmt: skip
                 with gr.Row(elem_id="say"):
                     message = gr.Textbox(
@@ -59,7 +59,7 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws
                 approve = gr.Checkbox(label="Show me the layout before drawing", elem_id="approve")
             with gr.Column(elem_id="studio", scale=3, min_width=300):
                 studio = gr.HTML(
-                    studio_value(None, None), html_template="<div></div>", js_on_load=MOUNT % "studio",
+                    studio_value(None, None, limits), html_template="<div></div>", js_on_load=MOUNT % "studio",
                     apply_default_css=False,
                 )  # fmt: skip
         outputs = [session_id, seen, chat, studio, bar, timer]
@@ -76,7 +76,7 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws
             fresh: dict[str, Any] = {
                 "session": one.id if one else "",
                 "chat": chat_messages(one) + room.said_now(one),
-                "studio": studio_value(one, progress),
+                "studio": studio_value(one, progress, limits),
                 "bar": bar_value(room.sessions().list(), one),
                 "timer": QUICK if progress or (one and one.busy) else CALM,
             }

@@ -31,11 +31,12 @@ def _sketch(ground: str, boxes: tuple[tuple[str, int, int, int, int], ...]) -> s
     return f'<svg viewBox="0 0 100 100" preserveAspectRatio="xMidYMid slice" aria-hidden="true">{"".join(parts)}</svg>'
 
 
-def studio_value(session: Session | None, progress: Progress | None) -> dict[str, Any]:
-    """The value that studio.js paints; see its `take`."""
+def studio_value(session: Session | None, progress: Progress | None, draws: str = "") -> dict[str, Any]:
+    """The value that studio.js paints; see its `take`. `draws`: what can be drawn, for the empty page; empty if there
+    is no list."""
     if session is None:
         examples = [{"brief": brief, "sketch": _sketch(ground, boxes)} for brief, ground, boxes in EXAMPLES]
-        return {"session": "", "stamp": "", "examples": examples}
+        return {"session": "", "stamp": "", "examples": examples, "draws": draws}
     turns, head, waiting = session.turns, session.head, session.waiting
     busy = _busy(session, progress)
     now = next((turn for turn in reversed(turns) if turn.status == "pending" and turn.plan), None) if busy else None

@@ -207,7 +207,7 @@ export function mount({ element, props, watch, act }) {
     const wanted = value.session ? `?s=${value.session}` : value.unknown ? "" : location.search;
     if (location.search !== wanted) history.replaceState(null, "", wanted || location.pathname);
     document.title = value.title ? `${value.title} · ditpipe` : "ditpipe";
-    welcome(value.examples || []);
+    welcome(value.examples || [], value.draws);
     if ($(".lost")) $(".lost").hidden = !value.unknown;
     paint();
     if (moved) setTimeout(latest, 300);
@@ -220,12 +220,14 @@ export function mount({ element, props, watch, act }) {
     }
   }
 
-  function welcome(examples) {
+  function welcome(examples, draws) {
     const place = $(".welcome");
     if (!examples.length) return;
     place.innerHTML = `<p class="lost" hidden>The picture of that address is not here any more.</p><h2>What shall I paint?</h2>
       <p>Describe a picture in your own words. You see the layout first, then the picture; then say what to change.</p>
-      <div class="cards"></div>`;
+      <div class="cards"></div><details class="draws"><summary>What can I ask for?</summary><p></p></details>`;
+    $(".draws").hidden = !draws;
+    $(".draws p").textContent = draws || "";
     for (const { brief, sketch } of examples) {
       const card = document.createElement("button");
       card.type = "button";
