@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..prompts.messages import Heard
-from ..prompts.scene import Critique, ScenePlan
+from ..prompts.scene import MAX_SIDE, Critique, ScenePlan
 from ..renderer.picture import write
 from ..renderer.request import OnStep
 from ..tools.contract import REPORT, PaintOrder, Report, limited
@@ -62,7 +62,7 @@ def studio_of(agent: Agent, **limits: Any) -> Studio:
             works[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
         return works
 
-    limits = {"largest": 2 * agent.checkpoint.size} | limits
+    limits = {"largest": min(2 * agent.checkpoint.size, MAX_SIDE)} | limits
     return Studio(agent.settings.out, crew, **limits)
 
 
