@@ -61,7 +61,7 @@ def told(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = N
         return beyond
     if turn.base and turn.revision:
         said = enumerated(_deeds(before, turn.plan, turn.revision))
-        unchanged = turn.comparison is None or not turn.comparison.beside
+        unchanged = turn.comparison is not None and not turn.comparison.beside
         said = f"{said[0].upper()}{said[1:]}.{' Nothing else was drawn.' if unchanged else ''}"
     else:
         said = f"Here is {turn.plan.scene.high_level}."

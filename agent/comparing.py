@@ -91,14 +91,15 @@ def compared(
 
 
 def gone(before: ScenePlan, after: ScenePlan) -> ScenePlan | None:
-    """The plan `before` with only those of its regions that are taken away or stand elsewhere in `after`, and in whose
-    place nothing else stands there; None if there are none."""
+    """The plan `before` with only those of its regions that are taken away or stand elsewhere in `after`, and whose
+    place is empty now; None if there are none."""
     new = {region.name: region for region in after.regions}
 
-    def is_bare(region: Region) -> bool:
-        return all(region.box.overlap(other.box) < 0.5 * region.box.area for other in new.values())
+    def is_empty(region: Region) -> bool:
+        shares = {name: region.box.overlap(other.box) / region.box.area for name, other in new.items()}
+        return shares.get(region.name, 0) < 0.1 and all(share < 0.5 for share in shares.values())
 
-    regions = [region for region in before.regions if new.get(region.name) != region and is_bare(region)]
+    regions = [region for region in before.regions if new.get(region.name) != region and is_empty(region)]
     return before.model_copy(update={"regions": regions}) if regions else None
 
 

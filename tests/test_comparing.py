@@ -79,7 +79,9 @@ def test_a_removed_region_is_gained_unless_it_is_still_seen() -> None:
 def test_what_stands_in_the_place_of_another_is_not_looked_for_there() -> None:
     one, other = (region.box for region in BEFORE.regions[:2])
     swapped = Revision(changes=[{"name": "thing 0", "box": other}, {"name": "thing 1", "box": one}]).apply(BEFORE)  # type: ignore[list-item]
-    assert gone(BEFORE, swapped) is None and gone(BEFORE, GREEN) is None
+    half = one.model_copy(update={"right": 0.25})
+    narrower = Revision(changes=[{"name": "thing 0", "box": half}]).apply(BEFORE)  # type: ignore[list-item]
+    assert gone(BEFORE, swapped) is None and gone(BEFORE, GREEN) is None and gone(BEFORE, narrower) is None
 
 
 def test_rounds_are_ranked_by_what_they_gained_less_what_they_lost_and_then_by_score() -> None:
