@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 MAX_REGIONS = 16
 MAX_BRIEF = 4000
@@ -224,6 +225,10 @@ class Revision(Contract):
     scene: LeveledPrompt | None = Field(default=None, description="new scene prompt, null to keep it")
     added: list[Region] = optional([], max_length=MAX_REGIONS, description="new regions, drawn over what is there")
     removed: list[str] = optional([], max_length=MAX_REGIONS, description="names of the regions to take away")
+    # The renderer's to set, and no part of what an LLM is asked for.
+    margin: SkipJsonSchema[int] = optional(
+        0, ge=0, le=64, description="tokens around the changed regions that are drawn with them where no region is"
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

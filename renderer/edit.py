@@ -9,7 +9,7 @@ from torch import Tensor
 from ..prompts.scene import ScenePlan
 from .denoise import cells_of
 from .free_shape import shape_of
-from .masks import blend, shares
+from .masks import SCENE, blend, shares
 
 # Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels, and 64 in Sana. The decoder's
 # convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
@@ -21,20 +21,35 @@ NOTICED = 0.01
 BESIDE = "the edit also changed "
 
 
-def changed_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int) -> Tensor:
-    """Tokens that hear a changed region before or after, its feather included: bool (rows*columns,).
+def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -> int:
+    """How many tokens around what changed an edit draws where only the background is: a sixteenth of the shorter side.
+
+    A thing reaches beyond its box. Without a margin that part stays of the old one, and is cut off of the new one. None
+    around a free shape, beyond which nothing may change.
+    """
+    shaped = any(plan.regions[i].mask for plan, which in _changed(before, after) for i in which)
+    return 0 if shaped else max(1, min(rows, columns) // 16)
+
+
+def changed_tokens(
+    before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int, margin: int = 0
+) -> Tensor:
+    """Tokens that hear a changed region before or after, its feather included, and those at most `margin` tokens from
+    them that hear no region: bool (rows*columns,).
 
     Regions are told apart by their names; one that only one of the plans has is changed. One that has a free shape
     after the edit is drawn in that shape and nowhere else, wherever it was before.
     Raises ValueError if there are none: the revision changes nothing that is seen.
     """
-    tokens = torch.zeros(rows * columns, dtype=torch.bool)
+    tokens, background = torch.zeros(rows * columns, dtype=torch.bool), torch.ones(rows * columns, dtype=torch.bool)
     for plan, changed in _changed(before, after):
         heard = shares(plan.regions, rows=rows, columns=columns, patch=patch)
         tokens |= heard[[i + 1 for i in changed]].sum(0) > 0
+        background &= heard[SCENE] == 1
     if not tokens.any():
         raise ValueError("the revision changes nothing that is seen: name a visible region and give it something new")
-    return tokens
+    around = F.max_pool2d(tokens.view(1, 1, rows, columns).float(), 2 * margin + 1, stride=1, padding=margin).flatten()
+    return tokens | ((around > 0) & background)
 
 
 def keep_pixels(

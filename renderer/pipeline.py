@@ -9,7 +9,7 @@ import torch
 
 from ..prompts.scene import MAX_SIDE, Revision
 from .denoise import Kept
-from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, told_beside
+from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, margin_of, told_beside
 from .family import Family
 from .hub import Hub
 from .loaded import Loaded
@@ -78,7 +78,7 @@ class Renderer:
         seeds = request.together or [request.seed]
         result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
         for revision in request.edits:
-            result = self.edit(result, revision, on_step)
+            result = self._edit(result, revision, on_step)
         return result
 
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
@@ -100,20 +100,30 @@ class Renderer:
     ) -> RenderResult:
         """Draws the regions that a revision changes into a finished picture, and keeps everything else.
 
-        Latents of tokens that hear no changed region stay bit for bit, and so do pixels more than `edit.REACH` beyond
-        them; of a region with a free shape, all pixels outside the shape. A new scene prompt is heard by the drawn
-        tokens only. A request is rendered first. The warnings say what looks different though the revision does not
-        name it. Raises as `render`;
-        ValueError if the revision names a region that the plan does not have, or changes nothing that is seen.
+        Drawn are the tokens that hear a changed region, and the background next to them as far as `edit.margin_of`
+        says, which is noted in the result's request. Latents of all others stay bit for bit, and so do pixels more than
+        `edit.REACH` beyond the drawn ones; of a region with a free shape, all pixels outside the shape. A new scene
+        prompt is heard by the drawn tokens only. A request is rendered first. The warnings say what looks different
+        though the revision does not name it. Raises as `render`; ValueError if the revision names a region that the
+        plan does not have, or changes nothing that is seen.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
+        return self._edit(result, revision, on_step, anew=True)
+
+    def _edit(
+        self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, anew: bool = False
+    ) -> RenderResult:
+        """`anew`: with the margin that an edit has now, and not with the one that the revision notes."""
         drew = self._own(result.request)
         before, asked = drew.edited_plan, drew.model_copy(update={"edits": [*drew.edits, revision]})
 
         def draw(request: RenderRequest) -> list[RenderResult]:
             started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
             family, (rows, columns) = loaded.family, loaded.grid(request.plan)
-            drawn = changed_tokens(before, plan, rows=rows, columns=columns, patch=family.patch)
+            margin = margin_of(before, plan, rows=rows, columns=columns) if anew else revision.margin
+            noted = revision.model_copy(update={"margin": margin})
+            request = request.model_copy(update={"edits": [*drew.edits, noted]})
+            drawn = changed_tokens(before, plan, rows=rows, columns=columns, patch=family.patch, margin=margin)
             kept = Kept(result.latents.to(family.device), drawn.to(family.device))
             latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
             whole = loaded.decode(request, latents)
