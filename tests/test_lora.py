@@ -192,7 +192,7 @@ def test_the_lora_of_a_region_that_an_edit_removes_is_not_used_and_that_is_said(
     file = make(tiny)
     before = tiny.render(request(tiny, of(file, region="thing 0"), of(file, region="thing 1")))
     after = tiny.edit(before, Revision(removed=["thing 0"]))
-    assert after.warnings == ("the LoRA of 'thing 0' is not used: the edited picture has no such region",)
+    assert after.warnings[0] == "the LoRA of 'thing 0' is not used: the edited picture has no such region"
     other = tiny.edit(replace(before, request=request(tiny, of(file, region="thing 1"))), Revision(removed=["thing 0"]))
     assert torch.equal(after.latents, other.latents)
 
