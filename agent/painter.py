@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
+from ..prompts.notation import notation_warning
 from ..prompts.scene import MAX_BRIEF, MAX_SIDE, Critique, Revision, ScenePlan
 from ..renderer.depth import preset
 from ..renderer.files import inside
@@ -161,6 +162,14 @@ class Agent:
             f"pictures of {self.model} are not judged, and nothing is drawn again: the embedded critic knows "
             "the pocket model's world only; name a vision model as the critic"
         )
+
+    @property
+    def unused(self) -> list[str]:
+        """The settings that cannot act beside the others, in a line each."""
+        names = [name for name in ("rounds", "accept") if self.settings.is_chosen(name)]
+        if self.settings.rounds == 1:  # nothing is drawn again, whatever its score
+            return ["accept: not used, for there is one round"] if "accept" in names else []
+        return [f"{name}: not used, for nobody judges the pictures" for name in names if self.critic is None]
 
     def _chat(self, name: str) -> Any:
         key = self.settings.api_key
@@ -357,6 +366,7 @@ class Agent:
 
         base = record.base
         before = read_request(base) if base else None
+        notes = [note for note in (notation_warning([record.brief]), *self.unused) if note]
 
         def planned(brief: str) -> ScenePlan:
             go_on()
@@ -380,7 +390,9 @@ class Agent:
                 on_step(progress)
 
             go_on()
-            return edit_candidates(self.renderer, into, step) if into else render_candidates(self.renderer, step)
+            if into:
+                return edit_candidates(self.renderer, into, step, notes=notes)
+            return render_candidates(self.renderer, step, notes=notes)
 
         def mend(
             plan: ScenePlan, critique: Critique, comparison: Comparison | None, plans: list[ScenePlan]

@@ -82,7 +82,8 @@ def render(
         background=background,
     )  # fmt: skip
     if settings.candidates == 1:
-        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json)
+        idle = ["--critic is not used: one picture has no other to be ranked with (--candidates)"] if critic else []
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, told_first=idle)
         return
     from ..renderer.picture import as_written, write_picture
 

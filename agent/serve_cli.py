@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
 Port = Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)]
+McpHost = Annotated[
+    str | None, typer.Option("--host", help="address to listen on with --http", show_default="127.0.0.1")
+]
+McpPort = Annotated[
+    int | None, typer.Option("--port", help="0: any free one; with --http", min=0, max=65535, show_default="8001")
+]
 McpOut = Annotated[
     Path | None, typer.Option("--out", help="folder for the pictures", show_default="in the user's data folder")
 ]
@@ -85,7 +91,7 @@ def web(
 
 def mcp(
     http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
-    host: Host = "127.0.0.1", port: Port = 8001, keys: KeyFile = None,
+    host: McpHost = None, port: McpPort = None, keys: KeyFile = None,
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: McpOut = None,
 ) -> None:  # fmt: skip
@@ -93,6 +99,9 @@ def mcp(
     _needs("mcp", "mcp", "uvicorn")
     if keys and not http and "DITPIPE_KEYS" not in os.environ:
         raise ValueError("--keys are for --http: over stdio the client starts the server, and there is one caller")
+    if not http and (host, port) != (None, None):
+        raise ValueError("--host and --port are for --http: over stdio there is no address")
+    host, port = host or "127.0.0.1", 8001 if port is None else port
     locks = _locks(host, keys) if http else None
     # A client may start it in any folder, of which it need not know.
     out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")

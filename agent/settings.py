@@ -81,6 +81,10 @@ class Settings(BaseSettings):
             )
         return self
 
+    def is_chosen(self, name: str) -> bool:
+        """Whether a setting is not its default."""
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
 
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)

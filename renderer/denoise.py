@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,13 +50,20 @@ def initial_noise(family: Family, plan: ScenePlan, owner: Tensor, seed: int) -> 
     """Standard normal latents (1, channels, h, w), float32; regions with a seed of their own get that seed's noise."""
     width, height = (side // family.cell for side in plan.size)
     shape = (1, family.channels, height, width)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    noise = _standard_normal(shape, seed)
     cells = cells_of(owner, height, width, family.patch)
     for index, region in enumerate(plan.regions):
         if region.seed is not None:
-            own = torch.randn(shape, generator=torch.Generator().manual_seed(region.seed))
+            own = _standard_normal(shape, region.seed)
             noise = torch.where(cells == index + 1, own, noise)
     return noise.to(family.device)
+
+
+def _standard_normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Torch's noise, whose generator reads the lower 32 bits of a seed only; of a larger seed NumPy's, by all of it."""
+    if seed < 2**32:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
 
 
 def cells_of(tokens: Tensor, height: int, width: int, patch: int) -> Tensor:

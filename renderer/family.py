@@ -64,6 +64,7 @@ class Family(ABC):
     cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
     controlled: ClassVar[bool] = False  # ControlNets can be followed
     guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
+    guidable: bool = True  # a guidance scale acts
     flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
     preferred: ClassVar[Solver] = "euler"  # where the published scheduler is no solver of this package
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts

@@ -37,6 +37,10 @@ class Flux(Family):
     encoders = ("text_encoder", "text_encoder_2")
 
     @property
+    def guidable(self) -> bool:  # type: ignore[override]
+        return bool(self.model.config.guidance_embeds)
+
+    @property
     def channels(self) -> int:
         return int(self.model.config.in_channels) // 4
 

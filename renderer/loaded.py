@@ -29,6 +29,7 @@ from .registry import Checkpoint
 from .request import Lora, OnStep, RenderRequest, Step
 from .stepcache import StepCache
 from .text import Prompts
+from .unheard import unheard
 from .vocabulary import vocabulary_of
 
 
@@ -96,6 +97,10 @@ class Loaded:
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
         self._finite(request, at.latents, "what the denoising made")
+        notes += unheard(
+            request, plan, family, share=share, grid=(rows, columns), levels=levels, steps=at.total,
+            guidance=request.guidance_scale or self.checkpoint.guidance_scale, is_edit=kept is not None,
+        )  # fmt: skip
         notes += self._said(request, plan, listening, loras, followed, cached, at.total)
         return at.latents, tuple(dict.fromkeys(notes))
 
@@ -178,9 +183,6 @@ class Loaded:
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
         said = [*self.beyond(request.edited_plan), *self.family.notes, *warnings_of(listening.readings)]
-        negatives = plan.negative or any(one.negative for one in plan.regions)
-        if negatives and not self.family.guided:
-            said.append("this model takes no negative prompt: it was not heard")
         said += [
             f"the LoRA of {one.region!r} is not used: the edited picture has no such region"
             for one in request.loras

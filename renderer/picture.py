@@ -189,7 +189,7 @@ def open_image(path: Path, *, background: str = "white") -> Image.Image:
 def is_transparent(path: Path) -> bool:
     """Whether a picture lets anything through. Raises RunError if it is none."""
     with _opened(path) as image:
-        return image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255  # type: ignore[index]
+        return image.has_transparency_data and sum(image.convert("RGBA").getchannel("A").histogram()[:255]) > 0
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from .request import (
     RenderResult,
     Saving,
     Step,
+    candidate_seed,
 )
 from .text import Prompts
 from .weights import Format
@@ -92,7 +93,7 @@ class Renderer:
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
         request = self._own(request)
-        seeds = [(request.seed + i * CANDIDATE_STRIDE) % 2**63 for i in range(count)]
+        seeds = [candidate_seed(request.seed, i) for i in range(count)]
         return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
 
     def edit(

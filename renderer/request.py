@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_TOGETHER = 16  # pictures of one batch
-# Between the seeds of candidates: far from any that a person types, within the 32 bits of a seed that torch reads.
-CANDIDATE_STRIDE = 0x9E3779B9
+CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: far from any that a person types
 Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Solver = Literal["euler", "dpm++"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
+
+
+def candidate_seed(seed: int, number: int) -> int:
+    """The seed of candidate `number`, from 0, of a picture; of a seed within 32 bits it is within them too."""
+    return (seed + number * CANDIDATE_STRIDE) % (2**32 if seed < 2**32 else 2**63)
 
 
 class Lora(BaseModel):
@@ -52,7 +56,7 @@ class RenderRequest(BaseModel):
     model: str | None = Field(
         default=None, description="name or folder of the checkpoint; null: the one that draws it, which a picture names"
     )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise; only its lower 32 bits count")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
     solver: Solver | None = optional(

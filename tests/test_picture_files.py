@@ -229,7 +229,7 @@ def test_the_command_fits_a_start_picture_and_says_so_everywhere(tiny: Renderer,
 # --- a stranger's request ---------------------------------------------------------------------------------------------
 
 
-def test_repaint_says_what_it_is_about_to_do_and_does_no_more_than_a_server(tiny: Renderer, tmp_path: Path) -> None:
+def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer, tmp_path: Path) -> None:
     def carried(**options: Any) -> Path:
         request = RenderRequest.model_validate({"plan": plan_of(2), "model": tiny.model, "steps": 3} | options)
         return _file(tmp_path / "a.png", png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0)))  # type: ignore[arg-type]

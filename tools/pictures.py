@@ -3,7 +3,7 @@
 What other agents are given is in `studio_tools.py`: there pictures have ids, and no caller names a file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..prompts.scene import Critique, Revision, ScenePlan
 from ..renderer.picture import open_image, read_result, write_result
-from ..renderer.request import CANDIDATE_STRIDE, OnStep, RenderRequest, RenderResult, Step
+from ..renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
 
 if TYPE_CHECKING:
     from ..renderer.pipeline import Renderer
@@ -38,13 +38,18 @@ class ReviseArguments(BaseModel):
     revision: Revision = Field(description="the regions that change")
 
 
-def render_candidates(renderer: "Renderer", on_step: OnStep | None = None) -> BaseTool:
-    """The tool `render_candidates`: one batch of pictures of one plan; the artifact is a list of RenderResult."""
+def render_candidates(
+    renderer: "Renderer", on_step: OnStep | None = None, *, notes: Sequence[str] = ()
+) -> BaseTool:
+    """The tool `render_candidates`: one batch of pictures of one plan; the artifact is a list of RenderResult.
+
+    `notes`: what else is to be said of the pictures, among their warnings.
+    """
 
     def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
         paths = [Path(path) for path in arguments["paths"]]
         request = RenderRequest(**{name: value for name, value in arguments.items() if name != "paths"})
-        results = renderer.candidates(request, len(paths), on_step)
+        results = [_noted(one, notes) for one in renderer.candidates(request, len(paths), on_step)]
         for path, result in zip(paths, results, strict=True):
             write_result(path, result)
         return f"Drew {len(paths)} pictures of {len(request.plan.regions)} regions.", results
@@ -58,10 +63,13 @@ def render_candidates(renderer: "Renderer", on_step: OnStep | None = None) -> Ba
     )
 
 
-def edit_candidates(renderer: "Renderer", base: Path, on_step: OnStep | None = None) -> BaseTool:
+def edit_candidates(
+    renderer: "Renderer", base: Path, on_step: OnStep | None = None, *, notes: Sequence[str] = ()
+) -> BaseTool:
     """The tool `edit_candidates`: a request's last edit, drawn into the finished picture `base`, once per path.
 
     From the second on, the regions of that edit get seeds of their own. The artifact is a list of RenderResult.
+    `notes` as in `render_candidates`.
     """
 
     def run(**arguments: Any) -> tuple[str, list[RenderResult]]:
@@ -73,7 +81,7 @@ def edit_candidates(renderer: "Renderer", base: Path, on_step: OnStep | None = N
                 if on_step:
                     on_step(replace(one, index=first * one.total + one.index, total=len(paths) * one.total))
 
-            result = renderer.edit(before, _reseeded(request, number), step)
+            result = _noted(renderer.edit(before, _reseeded(request, number), step), notes)
             write_result(Path(path), result)
             results.append(result)
         return f"Drew {len(results)} pictures with {len(request.edits[-1].names)} regions changed.", results
@@ -87,6 +95,10 @@ def edit_candidates(renderer: "Renderer", base: Path, on_step: OnStep | None = N
     )
 
 
+def _noted(result: RenderResult, notes: Sequence[str]) -> RenderResult:
+    return replace(result, warnings=tuple(dict.fromkeys([*notes, *result.warnings])))
+
+
 def _reseeded(request: RenderRequest, number: int) -> Revision:
     """The request's last edit, as candidate `number` from 0 draws it."""
     edit = request.edits[-1]
@@ -96,7 +108,7 @@ def _reseeded(request: RenderRequest, number: int) -> Revision:
 
     def seed(name: str) -> int:
         own = plan.region(name).seed
-        return ((request.seed if own is None else own) + number * CANDIDATE_STRIDE) % 2**63
+        return candidate_seed(request.seed if own is None else own, number)
 
     return edit.model_copy(
         update={

@@ -46,9 +46,12 @@ def box_of(hole: Image.Image) -> Box:
 def shared_area(hole: Image.Image, box: Box) -> float:
     """The area that a hole and a box share, as a share of the area of both, 0 to 1."""
     width, height = hole.size
-    inside = tuple(map(round, (box.left * width, box.top * height, box.right * width, box.bottom * height)))
+    left, right, top, bottom = (
+        round(edge) for edge in (box.left * width, box.right * width, box.top * height, box.bottom * height)
+    )
+    inside = left, top, right, bottom
     shared, whole = (sum(one.histogram()[128:]) for one in (hole.crop(inside), hole))
-    return shared / max(1, whole + (inside[2] - inside[0]) * (inside[3] - inside[1]) - shared)
+    return shared / max(1, whole + (right - left) * (bottom - top) - shared)
 
 
 def digest_outside(hole: Image.Image, picture: Image.Image) -> str:
