@@ -57,7 +57,7 @@ def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: i
 
 
 def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:
-    family, rows, columns = renderer.family, plan.height // 16, plan.width // 16
+    family, rows, columns = renderer.family, 6, 6  # tokens of 96×96 pixels
     with torch.inference_mode():
         hears = listening(renderer, plan, prompts, paddings)
         text = hears.at(shares(plan.regions, rows=rows, columns=columns, patch=2))

@@ -114,7 +114,8 @@ def latents(renderer: Renderer, *loras: Path) -> Tensor:
 @pytest.mark.parametrize("name, naming", CASES)
 def test_layers_in_the_names_of_a_models_own_code(name: str, naming: str, tiny: Renderer, tmp_path: Path) -> None:
     renderer, merged = (renderer_of(name, tiny, tmp_path) for _ in range(2))
-    plain, tensors, scale = latents(renderer), {}, ALPHA / RANK if naming in ("peft", "kohya") else 1.0
+    plain, scale = latents(renderer), ALPHA / RANK if naming in ("peft", "kohya") else 1.0
+    tensors: dict[str, Tensor] = {}
     torch.manual_seed(0)
     for own, theirs in OWN[name].items():
         layers = [merged.family.model.get_submodule(layer) for layer in theirs.removeprefix("~").split()]
