@@ -70,12 +70,14 @@ def test_each_prompt_is_told_of_once_with_who_reads_how_much() -> None:
 
 
 def plan(name: str, high: str) -> ScenePlan:
-    side = 256 if name.startswith(("sd", "sana")) else 96
+    side = {"pocket": 128}.get(name, 256 if name.startswith(("sd", "sana")) else 96)
     return plan_of(1).model_copy(update={"width": side, "height": side, "scene": LeveledPrompt(high_level=high)})
 
 
 def warned(renderer: Renderer, name: str, high: str) -> tuple[str, ...]:
-    return renderer.render(RenderRequest(plan=plan(name, high), steps=1)).warnings
+    """What a render says about its prompts, beside other things, such as its size."""
+    warnings = renderer.render(RenderRequest(plan=plan(name, high), steps=1)).warnings
+    return tuple(warning for warning in warnings if " not know " in warning or "only the beginning" in warning)
 
 
 @pytest.mark.parametrize("name", ["hunyuan", *TINY])
