@@ -188,11 +188,11 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
     """docs/families.md. rows: what `measure` gives, of each family's name and size."""
     lines = [
         "# What nine regions cost, family by family", "",
-        "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, "
-        f"processor time of one run, medians of at least {REPEATS}, {torch.get_num_threads()} thread(s). The default "
-        f"depth schedule; the published numbers of text tokens and of the picture's, prompts of {OWN} tokens; three or "
-        "four blocks of random weights and a fraction of the published widths, so that what regions add weighs more "
-        "than in a published model.", "",
+        "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, in "
+        f"processor time, the two of a row taking turns, medians of at least {REPEATS}, {torch.get_num_threads()} "
+        "thread(s). The default depth schedule; the published numbers of text tokens and of the picture's, prompts of "
+        f"{OWN} tokens; three or four blocks of random weights and a fraction of the published widths, so that "
+        "attention and its mask, which regions add to, weigh more than in a published model.", "",
         "| family | pixels | nine regions over one prompt | with every padding computed |", "|---|---|---|---|",
     ]  # fmt: skip
     for (name, side), ratios in rows.items():

@@ -105,8 +105,8 @@ def test_it_is_told_on_the_command_line_and_in_the_png(tmp_path: Path) -> None:
     out = tmp_path / "a.png"
     arguments = ["render", str(tmp_path / "plan.json"), "--steps", "1", "--out", str(out), "--json"]
     done = CliRunner().invoke(app, arguments)
-    (warning,) = json.loads(done.stdout)["warnings"]
-    assert f"do not know '{CHINESE}'" in warning and warning.split() == done.stderr.split()[1:]
-    assert read_note(out)[1] == (warning,)
+    (warning,) = (line for line in json.loads(done.stdout)["warnings"] if "not know" in line)
+    assert f"do not know '{CHINESE}'" in warning and warning in " ".join(done.stderr.split())
+    assert warning in read_note(out)[1]
     (tmp_path / "plan.json").write_text(plan("pocket", "a red cat on the left").model_dump_json(), encoding="utf-8")
-    assert json.loads(CliRunner().invoke(app, arguments).stdout)["warnings"] == []
+    assert "not know" not in CliRunner().invoke(app, arguments).stdout
