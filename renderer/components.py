@@ -17,18 +17,10 @@ from torch import nn
 
 from ..prompts.errors import ModelError, first_line
 from .memory import is_out_of_memory
-from .pipeline_folder import NEVER_RUN, listed_components, read_index, stored_variants
+from .pipeline_folder import NEVER_RUN, OPTIONAL, in_file, listed_components, read_index, stored_variants, weight_names
 
-OPTIONAL = ("text_encoder_3", "tokenizer_3")  # SD 3's T5
 # What a file may lack without a difference: numbered positions, and what makes one vector of BERT's states.
 IDLE = ("position_ids", "pooler.")
-# Where a single file has the weights of a component, by its name; T5 has a place of its own.
-IN_FILE = {
-    "vae": ("first_stage_model.", "vae."),
-    "text_encoder": ("cond_stage_model.", "conditioner.embedders.0.", "text_encoders.clip_l."),
-    "text_encoder_2": ("conditioner.embedders.1.", "text_encoders.clip_g."),
-    "T5EncoderModel": ("text_encoders.t5xxl.",),
-}
 
 
 def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None) -> tuple[Any, tuple[str, ...]]:
@@ -39,21 +31,17 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     libraries raise.
     """
     import diffusers
-    from safetensors import safe_open
 
     index = read_index(folder)
     pipeline: Any = getattr(diffusers, index["_class_name"])
     parts, notes = listed_components(index), []
     if (index.get("safety_checker") or [None])[0]:
         notes.append("this checkpoint's safety checker is not run")
-    names: list[str] = []
-    if file:
-        with safe_open(file, framework="pt") as weights:
-            names = list(weights.keys())
+    names = weight_names(file) if file else []
     components: dict[str, Any] = {}
     for name, (library, kind) in parts.items():
         cls = _class(library, kind, where=folder)
-        if not isinstance(cls, type) or not issubclass(cls, nn.Module) or (file and _in_file(names, name, kind)):
+        if not isinstance(cls, type) or not issubclass(cls, nn.Module) or (file and in_file(names, name, kind)):
             continue
         if file and name in OPTIONAL and not _has_weights(folder / name):
             components |= dict.fromkeys(OPTIONAL)
@@ -171,12 +159,6 @@ def _class(library: str, kind: str, *, where: Path) -> Any:
     if found is None:
         raise ModelError(f"{where}: its model_index.json asks for {library}.{kind}, which neither library has")
     return found
-
-
-def _in_file(names: Sequence[str], component: str, kind: str) -> bool:
-    """Whether a single file with weights of these names has a component; it always has the denoiser."""
-    prefixes = IN_FILE.get(kind) or IN_FILE.get(component)
-    return prefixes is None or any(name.startswith(prefixes) for name in names)
 
 
 def _has_weights(folder: Path) -> bool:

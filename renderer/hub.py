@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ..prompts.errors import ModelError, first_line
-from .pipeline_folder import listed_components, read_index, stored_variants, weight_file
+from .pipeline_folder import (
+    OPTIONAL,
+    in_file,
+    listed_components,
+    read_index,
+    stored_variants,
+    weight_file,
+    weight_names,
+)
 
 _NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _READ = (".json", ".txt", ".model")  # configurations and tokenizers
@@ -42,16 +50,18 @@ class Hub:
     def __init__(self, *, endpoint: str | None = None, cache: Path | None = None) -> None:
         self._options: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache}
 
-    def fetch(self, name: HubName, *, weights: bool = True, tokenizers: bool = True) -> Path:
-        """A folder with a repository's pipeline, downloaded where it is not in the cache; without weights only what
-        configures it. Raises ModelError, one line that says what to do."""
+    def fetch(self, name: HubName, *, beside: Path | None = None, configuration: bool = False) -> Path:
+        """A folder with a repository's pipeline, downloaded where it is not in the cache; only what configures it, or
+        beside a single file what that lacks. Raises ModelError, one line that says what to do."""
+
+        def needs(component: str, kind: str) -> bool:
+            held = beside and (component in OPTIONAL or in_file(weight_names(beside), component, kind))
+            return not configuration and not held
 
         def wanted(sizes: Mapping[str, int], folder: Path) -> list[str]:
-            return needed_files(sizes, read_index(folder), weights=weights, tokenizers=tokenizers)
+            return needed_files(sizes, read_index(folder), needs=needs, tokenizers=not configuration)
 
-        return self._fetch(
-            name, "model_index.json", wanted, complete=lambda folder: not weights or not _without_weights(folder)
-        )
+        return self._fetch(name, "model_index.json", wanted, complete=lambda folder: not _lacking(folder, needs))
 
     def fetch_model(self, name: HubName) -> Path:
         """The same of a repository that holds a single model, as a ControlNet's does."""
@@ -132,16 +142,20 @@ class Hub:
 
 
 def needed_files(
-    sizes: Mapping[str, int], index: Mapping[str, Any], *, weights: bool = True, tokenizers: bool = True
-) -> list[str]:
+    sizes: Mapping[str, int], index: Mapping[str, Any], *, needs: Callable[[str, str], bool] = lambda *_: True,
+    tokenizers: bool = True,
+) -> list[str]:  # fmt: skip
     """Which of a repository's files (bytes by path) are read: of each listed component its configuration and, of its
-    variants, the smallest. Neither pickled weights, nor those of other frameworks, nor what is never run."""
+    variants, the smallest. Neither pickled weights, nor those of other frameworks, nor what is never run.
+
+    needs: whether the weights of a component (its name and class) are wanted.
+    """
     chosen = ["model_index.json"]
-    for component in listed_components(index):
+    for component, (_, kind) in listed_components(index).items():
         inside = {path: path.removeprefix(f"{component}/") for path in sizes if path.startswith(f"{component}/")}
         plain = [path for path, name in inside.items() if name.endswith(_READ)]
         chosen += plain if tokenizers else [path for path in plain if inside[path] in _CONFIGURATIONS]
-        chosen += _smallest(inside, sizes) if weights else []
+        chosen += _smallest(inside, sizes) if needs(component, kind) else []
     return chosen
 
 
@@ -155,8 +169,8 @@ def _smallest(inside: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
     return min(stored, key=lambda paths: sum(sizes[path] for path in paths), default=[])
 
 
-def _without_weights(folder: Path) -> list[str]:
-    """The components of a pipeline's folder that have a model's configuration and no complete weights."""
-    parts = [folder / name for name in listed_components(read_index(folder))]
+def _lacking(folder: Path, needs: Callable[[str, str], bool]) -> list[str]:
+    """The components of a pipeline's folder that have a model's configuration, and not the weights that it needs."""
+    parts = [folder / name for name, (_, kind) in listed_components(read_index(folder)).items() if needs(name, kind)]
     models = [part for part in parts if (part / "config.json").exists()]
     return [part.name for part in models if not stored_variants(path.name for path in part.iterdir())]

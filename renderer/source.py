@@ -35,13 +35,13 @@ class Source:
 
     def configuration(self, hub: Hub | None = None) -> Path:
         """A folder with at least its model_index.json and each component's configuration. Raises ModelError."""
-        return self.folder or self._fetch(hub, weights=False, tokenizers=False)
+        return self.folder or self._fetch(hub, configuration=True)
 
     def files(self, hub: Hub | None = None) -> Path:
         """A folder with all that is read; of a single file, all but what the file has. Raises ModelError."""
-        return self.folder or self._fetch(hub, weights=self.file is None)
+        return self.folder or self._fetch(hub, beside=self.file)
 
-    def _fetch(self, hub: Hub | None, **what: bool) -> Path:
+    def _fetch(self, hub: Hub | None, **what: Any) -> Path:
         assert self.hub
         try:
             return (hub or Hub()).fetch(self.hub, **what)

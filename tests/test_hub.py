@@ -14,7 +14,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from http_servers import listening
 from published import published
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from single_files import single_file
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
@@ -123,8 +124,8 @@ def test_what_was_fetched_is_used_where_the_hub_is_out_of_reach(server: tuple[Lo
     with pytest.raises(ModelError, match="cannot be reached for owner/half: get it elsewhere with `hf download"):
         away.fetch(HubName("owner/half"))
     near = Hub(endpoint=server[1], cache=tmp_path)
-    near.fetch(HubName("owner/half"), weights=False)
-    away.fetch(HubName("owner/half"), weights=False)
+    near.fetch(HubName("owner/half"), configuration=True)
+    away.fetch(HubName("owner/half"), configuration=True)
     with pytest.raises(ModelError, match="cannot be reached"):  # only its configuration is here
         away.fetch(HubName("owner/half"))
     assert near.fetch(HubName("owner/half")) == away.fetch(HubName("owner/half"))
@@ -145,6 +146,23 @@ def test_what_the_hub_refuses_is_one_line(
     with pytest.raises(ModelError, match=says) as error:
         Renderer(name, hub=Hub(endpoint=server[1], cache=tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_beside_a_single_file_only_what_it_lacks_is_fetched(
+    server: tuple[LocalHub, str], zoo: Path, tmp_path: Path
+) -> None:
+    local, address = server
+    whole = load_file(single_file("sd-1.5", zoo, tmp_path / "whole.safetensors"))
+    file = tmp_path / "without-vae.safetensors"
+    save_file({name: value for name, value in whole.items() if not name.startswith("first_stage")}, file)
+    local.fetched.clear()
+    family = load(f"{file}@owner/both", device="cpu", hub=Hub(endpoint=address, cache=tmp_path))
+    weights = {path for path in local.fetched if path.endswith(".safetensors")}
+    assert weights == {"vae/diffusion_pytorch_model.fp16.safetensors"} and "tokenizer/vocab.json" in local.fetched
+    expected = load(str(zoo / "sd-1.5"), device="cpu")
+    assert family.model.conv_in.weight.equal(expected.model.conv_in.weight)
+    away = Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    assert load(f"{file}@owner/both", device="cpu", hub=away).dtype == torch.float32
 
 
 def test_a_path_that_is_not_there_is_not_only_looked_for_on_the_hub(tmp_path: Path) -> None:
