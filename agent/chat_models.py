@@ -1,8 +1,10 @@
 """Chat models by name, and the one place where a model is called: faults retried, invalid answers re-asked."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,7 +43,7 @@ def chat_model(
     if base_url:
         return ChatOpenAI(
             model=name.removeprefix("openai:"), base_url=base_url, api_key=api_key or "none",  # type: ignore[arg-type]
-            temperature=0, timeout=timeout, max_retries=0,
+            temperature=0, timeout=timeout, max_retries=0, **_connections(os.getpid()),
         )  # fmt: skip
     from langchain.chat_models import init_chat_model
     from openai import OpenAIError
@@ -53,6 +55,17 @@ def chat_model(
         known = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
         raise ModelError(f"cannot use chat model {name!r}: {first_line(error)} ({known})") from error
     return model
+
+
+@lru_cache(maxsize=1)
+def _connections(process: int) -> dict[str, Any]:
+    """The connections of all chat models of a process, for endpoints that are named by their URL.
+
+    Without them LangChain keeps the clients of the last 128 endpoints and timeouts, 1.6 MB and a socket each.
+    """
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
+
+    return {"http_client": DefaultHttpxClient(), "http_async_client": DefaultAsyncHttpxClient()}
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from PIL import Image
+from blank import Blank
 from plans import plan_of
 from studios import Pleased
 
-from ditpipe import Agent, Renderer
+from ditpipe import Agent
 from ditpipe.agent.rounds import Finished
 from ditpipe.agent.run_folder import run_record
 from ditpipe.prompts.errors import RunError
-from ditpipe.renderer.pipeline import RenderRequest, RenderResult
 
 BRIEF = "two things"
 # Calls into C after which the disk holds something else than before.
@@ -26,18 +24,6 @@ WRITING = {"open", "write", "close", "mkdir", "rename", "replace", "unlink", "ex
 POINTS = 25  # of each kind, spread evenly
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-class Blank(Renderer):
-    """Draws nothing: a process that was forked must not compute with torch."""
-
-    def __init__(self) -> None:
-        super().__init__("pocket")
-
-    def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
-        asked = request.model_copy(update={"model": self.model})
-        image = Image.new("RGB", (request.plan.width, request.plan.height), "navy")
-        return [RenderResult(asked, image, torch.zeros(1, 4, 12, 12), 0.0)] * count
 
 
 def agent(out: Path) -> Agent:

@@ -8,11 +8,13 @@ import logging
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -62,7 +64,8 @@ class Studio:
         self.jobs = Jobs(self.folder / "jobs.sqlite", capacity=capacity, share=share)
         self._threads: list[threading.Thread] = []
         self._fault = ""  # why there are no workers
-        self._lock, self._ordered, self._closing = threading.Lock(), threading.Event(), threading.Event()
+        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._wakeups: list[Wakeups] = []  # one per worker
 
     @cached_property
     def crew(self) -> Crew:
@@ -75,7 +78,7 @@ class Studio:
             if not self._threads and not self._closing.is_set():
                 self._start("studio", self._open)
 
-    def _start(self, name: str, work: Callable[..., None], *arguments: str) -> None:
+    def _start(self, name: str, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -90,7 +93,10 @@ class Studio:
             self._fault = f"nothing can be drawn here: {first_line(error)}"
             return
         for device in crew:
-            self._start(f"studio-{device}", self._serve, device)
+            wakeups: Wakeups = SimpleQueue()
+            wakeups.put(self)
+            self._wakeups.append(wakeups)
+            self._start(f"studio-{device}", _serve, weakref.ref(self), device, wakeups, self._closing)
 
     def _take_over(self) -> None:
         """Queues again what ended processes were drawing on devices that this studio does not have."""
@@ -105,6 +111,7 @@ class Studio:
     def close(self) -> None:
         """Stops within one step; the jobs that were running wait in the queue for whoever opens the folder next."""
         self._closing.set()
+        self._wake()
         for thread in self._threads:  # the first one adds the others
             thread.join()
 
@@ -114,8 +121,12 @@ class Studio:
             raise DitpipeError(self._fault)
         job = self.jobs.add(work, asked, caller=caller, previews=previews)
         self.open()
-        self._ordered.set()
+        self._wake()
         return job
+
+    def _wake(self) -> None:
+        for wakeups in self._wakeups:
+            wakeups.put(self)
 
     def remove(self, job: Job) -> None:
         """Deletes a finished job: its picture, all else that was kept of it, and the job; no other."""
@@ -155,22 +166,18 @@ class Studio:
         """A job's picture; `kind` 'small' is its preview, a number the picture after so many previews."""
         return self.folder / "pictures" / f"{job.id}{'-' + kind if kind else ''}.png"
 
-    def _serve(self, device: str) -> None:
-        """A worker: claims and draws, for ever. The lock is held from claim to finish, see `Jobs.claim`."""
-        lock = self._lock_of(device)
-        while not self._closing.is_set():
-            try:
-                with lock:
-                    job = self.jobs.claim(device)
-                    if job:
-                        self._draw(job, self.crew[device])
-            except Exception:  # a full disk, say: the worker must outlive it
-                log.exception("the worker of %s stumbled and goes on", device)
-                job = None
-                time.sleep(1)
-            if not job:
-                self._ordered.wait(0.5)  # another process may have ordered
-                self._ordered.clear()
+    def _work(self, device: str) -> bool:
+        """Claims a job and draws it; False if none waits. The lock is held throughout, see `Jobs.claim`."""
+        try:
+            with self._lock_of(device):
+                job = self.jobs.claim(device)
+                if job:
+                    self._draw(job, self.crew[device])
+                return job is not None
+        except Exception:  # a full disk, say: the worker must outlive it
+            log.exception("the worker of %s stumbled and goes on", device)
+            time.sleep(1)
+            return False
 
     def _draw(self, job: Job, works: Mapping[str, Work]) -> None:
         """Draws one job, whatever happens; what it says of a fault is one line and never a stack."""
@@ -206,6 +213,24 @@ class Studio:
                 raise Stopped
 
         return on_step
+
+
+Wakeups = SimpleQueue[Studio]
+
+
+def _serve(
+    held: Callable[[], Studio | None], device: str, wakeups: "Wakeups", closing: threading.Event
+) -> None:
+    """A worker: draws whatever waits, until the studio is closed, or nobody holds it any more and nothing waits.
+
+    Between two jobs it holds the studio by a weak reference only; an order wakes it with the studio itself.
+    """
+    while not closing.is_set() and (studio := held()):
+        while studio._work(device) and not closing.is_set():
+            pass
+        del studio
+        with suppress(Empty):
+            studio = wakeups.get(timeout=0.5)  # another process may have ordered, too
 
 
 def small(picture: bytes) -> bytes:

@@ -1,0 +1,201 @@
+"""An hour's worth of turns on every face, drawn by nothing: threads, files, objects and memory stay what they were.
+
+What is measured is the growth after the first turns, in which caches fill and pools open.
+"""
+
+import asyncio
+import ctypes
+import gc
+import json
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blank import Blank
+from http_servers import listening
+from mcp.client import Client
+from plans import plan_of
+from studios import Pleased, TwoThings
+
+from ditpipe import Agent, Planner
+from ditpipe.agent.chat_models import chat_model
+from ditpipe.agent.conversation import Sessions
+from ditpipe.agent.toolbox import critique_of, picture_tools, planned, studio_of, tools_of
+from ditpipe.prompts.messages import Heard
+from ditpipe.renderer.registry import CHECKPOINTS
+from ditpipe.tools.gate import Keys
+from ditpipe.tools.http_service import http_service
+from ditpipe.tools.mcp_server import http_app, mcp_server
+
+WARM = 4  # turns before the first look
+FILES = Path("/proc/self/fd")
+
+pytestmark = pytest.mark.skipif(not FILES.exists(), reason="counts what Linux lists of a process")
+
+
+def look() -> dict[str, int]:
+    """Threads, open files, objects, and MiB of memory that cannot be given back."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "threads": threading.active_count(), "files": len(list(FILES.iterdir())), "objects": len(gc.get_objects()),
+        "memory": pages * os.sysconf("SC_PAGE_SIZE") // 2**20,
+    }  # fmt: skip
+
+
+@contextmanager
+def steady(turns: int) -> Iterator[Callable[[], bool]]:
+    """While its value says so, another turn. In the end no more than a few threads and files may be left, less than 20
+    objects a turn, and less than 64 MiB: what is kept of every turn is more than that."""
+    done, before = 0, dict[str, int]()
+
+    def another() -> bool:
+        nonlocal done, before
+        if done == WARM:
+            before = look()
+        done += 1
+        return done <= WARM + turns
+
+    yield another
+    for _ in range(40):  # threads that have ended their work may need a moment to end themselves
+        grown = {name: value - before[name] for name, value in look().items()}
+        bounds = {"threads": 4, "files": 8, "objects": 20 * turns, "memory": 64}
+        if all(grown[name] <= bounds[name] for name in bounds):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"grown by {grown} in {turns} turns, at most {bounds} are expected")
+
+
+def agent(folder: Path) -> Agent:
+    return Agent(renderer=Blank(), planner=TwoThings(), critic=Pleased(), steps=2, rounds=1, out=folder)
+
+
+def test_the_agent(tmp_path: Path) -> None:
+    painter = agent(tmp_path)
+    with steady(30) as another:
+        while another():
+            painter.paint("two things")
+            next(iter(painter.stream("two things")))  # left early
+            agent(tmp_path).paint("two things")
+
+
+def test_the_async_agent(tmp_path: Path) -> None:
+    painter = agent(tmp_path)
+    with steady(40) as another:
+        while another():
+            asyncio.run(painter.apaint("two things"))  # an event loop each
+
+
+class Briefs:
+    """Takes every message for a brief."""
+
+    def hear(self, message: str, shown: Any) -> Heard:
+        return Heard(kind="new brief", brief=message)
+
+
+def test_a_conversation(tmp_path: Path) -> None:
+    sessions = Sessions(agent(tmp_path).under(sessions=tmp_path / "sessions"), listener=Briefs())
+    with steady(15) as another:
+        while another():
+            session = sessions.new()
+            for _ in session.say("two red things"):
+                pass
+            for _ in session.again():
+                pass
+            session.undo()
+            sessions.open(session.id).branch(1)
+
+
+def posted(url: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_the_http_service(tmp_path: Path) -> None:
+    painter = agent(tmp_path)
+    app = http_service(
+        studio_of(painter), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
+        request_for=painter.request, plan=lambda *asked: planned(painter, *asked), version="0",
+    )  # fmt: skip
+    with listening(app) as address, steady(25) as another:
+        while another():
+            drawn = posted(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump()})
+            posted(f"{address}/v1/pictures/{drawn['id']}/edits", {"changes": [{"name": "thing 1", "seed": 5}]})
+            posted(f"{address}/v1/pictures/{drawn['id']}/critique", {})
+            posted(f"{address}/v1/images/generations", {"prompt": "two things"})
+            with urllib.request.urlopen(f"{address}/v1/pictures/{drawn['id']}/events", timeout=60) as events:
+                events.read(20)
+
+
+async def test_the_mcp_server(tmp_path: Path) -> None:
+    painter = agent(tmp_path)
+    studio = studio_of(painter)
+    server = mcp_server(tools_of(studio, painter), studio, version="0", local=False)
+    with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address, steady(15) as another:
+        while another():
+            async with Client(f"{address}/mcp") as client:
+                drawn: Any = await client.call_tool("render_picture", {"plan": plan_of(2).model_dump()})
+                await client.call_tool("paint_picture", {"brief": "two things"})
+                await client.read_resource(f"picture://{drawn.structured_content['id']}")
+
+
+def test_tools_that_nobody_holds_any_more(tmp_path: Path) -> None:
+    """What draws for them ends; what was ordered is drawn before."""
+    with steady(20) as another:
+        while another():
+            studio = studio_of(agent(tmp_path))
+            job = studio.order("render", {"plan": plan_of(2).model_dump()}, caller="local")
+            jobs = studio.jobs
+            del studio
+            while jobs.get(job.id, caller="local").status != "done":
+                time.sleep(0.01)
+            picture_tools(renderer=Blank(), planner=TwoThings(), critic=Pleased(), out=tmp_path)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """An OpenAI-compatible endpoint that keeps connections open and always plans a red cat."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        cat = {"subject": "cat", "colour": "red", "detail": "", "position": "left"}
+        text = json.dumps({"objects": [cat], "background": "", "mood": "soft"})
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "any", "choices": [choice]}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def test_chat_models_of_many_endpoints() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    endpoint, held = f"http://127.0.0.1:{server.server_address[1]}", []
+    try:
+        with steady(60) as another:
+            while another():
+                url = f"{endpoint}/{len(held)}/v1"
+                planner = Planner(chat_model("any", base_url=url, api_key=f"key {len(held)}", timeout=60 + len(held)))
+                planner.plan("a red cat")
+                held.append(url)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
