@@ -23,6 +23,8 @@ from .request import RenderRequest, RenderResult
 
 KEY = "ditpipe"
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+# What is read. Pillow knows more, and hands EPS to Ghostscript, which runs the program that such a picture is.
+READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
 JPEG_ROOM = 65_000  # bytes: one segment of a JPEG holds no more
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 
@@ -146,9 +148,11 @@ def read_result(path: Path) -> RenderResult | RenderRequest:
         with safe_open(_latents(path), "pt") as kept:
             drawn = (kept.metadata() or {}).get(KEY)
             latents = kept.get_tensor("latents")
+        if latents.ndim != 4 or not latents.is_floating_point() or not latents.isfinite().all():
+            raise ValueError("no latents of a picture")
     except FileNotFoundError:
         return request
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
     if drawn not in (None, _digest(request)):  # another picture has been written over the one that they are of
         return request
@@ -196,7 +200,7 @@ def is_transparent(path: Path) -> bool:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture file of which only the header has been read. Raises RunError if it is none, or turns out to be none."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=READ) as image:
             yield image
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error

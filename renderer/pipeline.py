@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..prompts.errors import RenderError
 from ..prompts.scene import MAX_SIDE, Revision
 from .denoise import Kept
 from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, margin_of, told_beside
@@ -121,6 +122,8 @@ class Renderer:
         def draw(request: RenderRequest) -> list[RenderResult]:
             started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
             family, (rows, columns) = loaded.family, loaded.grid(request.plan)
+            if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # a file's, and not its own
+                raise RenderError("the latents of this picture have another size: without their file it is drawn again")
             margin = margin_of(before, plan, rows=rows, columns=columns) if anew else revision.margin
             noted = revision.model_copy(update={"margin": margin})
             request = request.model_copy(update={"edits": [*drew.edits, noted]})

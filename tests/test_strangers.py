@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from ditpipe.agent.run_folder import new_folder, record_of, run_record
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.toolbox import studio_of
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
+from ditpipe.prompts.scene import RegionChange, Revision
 from ditpipe.renderer.components import load_pipeline
 from ditpipe.renderer.lora import load_lora
-from ditpipe.renderer.picture import read_result, write_result
+from ditpipe.renderer.picture import open_image, read_result, write_result
 from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.renderer.scorer import Scorer
 
@@ -327,7 +329,7 @@ def test_latents_loras_and_critics_unpickle_nothing(tiny: Renderer, tmp_path: Pa
         torch.save({"latents": Bait(trace)}, tmp_path / name)
     with pytest.raises(RunError, match="cannot be read"):
         read_result(tmp_path / "picture.png")
-    with pytest.raises(RenderError, match="not a safetensors file"):
+    with pytest.raises(RenderError, match="a pickle, which may run code"):
         load_lora(tiny.family.model, tmp_path / "lora.safetensors", scale=1, region=None, device=tiny.family.device)
     shutil.copytree(Path(Scorer.load.__globals__["POCKET"]) / "critic", tmp_path / "critic")
     (tmp_path / "critic" / "model.safetensors").unlink()
@@ -335,6 +337,29 @@ def test_latents_loras_and_critics_unpickle_nothing(tiny: Renderer, tmp_path: Pa
     with pytest.raises(ModelError, match="cannot load the embedded critic"):
         Scorer.load(tmp_path / "critic")
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "latents", [torch.zeros(3), torch.full((1, 4, 12, 12), torch.nan), torch.zeros(1, 4, 2, 2, dtype=torch.int64)]
+)
+def test_latents_that_are_none_are_one_line(tiny: Renderer, tmp_path: Path, latents: torch.Tensor) -> None:
+    result = tiny.render(RenderRequest(plan=plan_of(2), steps=1))
+    write_result(tmp_path / "picture.png", replace(result, latents=latents))
+    with pytest.raises(RunError, match="cannot be read; without this file the picture is drawn again"):
+        read_result(tmp_path / "picture.png")
+
+
+def test_latents_of_another_size_are_one_line(tiny: Renderer) -> None:
+    result = replace(tiny.render(RenderRequest(plan=plan_of(2), steps=1)), latents=torch.zeros(1, 4, 2, 2))
+    with pytest.raises(RenderError, match="have another size"):
+        tiny.edit(result, Revision(changes=[RegionChange(name="thing 1", seed=5)]))
+
+
+def test_a_picture_that_is_a_program_is_not_opened(tmp_path: Path) -> None:
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(trace) (w) file closefile\n%%EOF\n"
+    (tmp_path / "picture.png").write_bytes(program)
+    with pytest.raises(RunError, match="not a picture that can be read"):
+        open_image(tmp_path / "picture.png")
 
 
 def weights_in_pickle(folder: Path, trace: Path) -> None:
