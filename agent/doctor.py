@@ -62,8 +62,8 @@ def extras(requirements: Sequence[str], version_of: Callable[[str], str | None])
     where it is not installed. Without the extra "embedded" there is no planner without a key, so it is needed."""
     findings, parsed = [], [Requirement(text) for text in requirements]
     for extra, use in EXTRAS.items():
-        own = [one for one in parsed if one.marker and one.marker.evaluate({"extra": extra})]
-        own = [one for one in own if not one.marker or not one.marker.evaluate({"extra": ""})]
+        with_it = [one for one in parsed if one.marker and one.marker.evaluate({"extra": extra})]
+        own = [one for one in with_it if one.marker and not one.marker.evaluate({"extra": ""})]
         lacking = [one.name for one in own if not _fits(one, version_of(one.name))]
         detail = use if not lacking else f'{use} needs {", ".join(lacking)}: pip install "ditpipe[{extra}]"'
         findings.append(Finding(f"extra {extra}", not lacking, detail, needed=extra == "embedded"))
@@ -72,7 +72,9 @@ def extras(requirements: Sequence[str], version_of: Callable[[str], str | None])
 
 def readers(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
     """Whether published checkpoints can be read; arguments as in `extras`. The pocket model needs none of these."""
-    own = {one.name: one for one in map(Requirement, requirements) if one.name in READERS}
+    # An installation that is older than its files, as a clone may be, does not list them all.
+    own = {name: Requirement(name) for name in READERS}
+    own |= {one.name: one for one in map(Requirement, requirements) if one.name in READERS}
     findings = []
     for name, use in READERS.items():
         installed = version_of(name)

@@ -49,3 +49,7 @@ def test_what_cannot_run_is_said() -> None:
         raise ModelError("no weights")
 
     assert timed("embedded critic", broken, slow=5) == Finding("embedded critic", False, "no weights")
+
+
+def test_an_installation_older_than_its_files_is_examined_all_the_same() -> None:
+    assert {one.name: one.ok for one in readers([], {"accelerate": "1.9"}.get)}["accelerate"]
