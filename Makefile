@@ -73,4 +73,5 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.chat
 	.venv/bin/python -m benchmarks.screenshots
 	.venv/bin/python -m benchmarks.render
+	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.families

@@ -153,7 +153,8 @@ def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: 
     plan = request.edited_plan
     dog = next(region for region in plan.regions if region.prompt.text.startswith("a blue dog"))
     assert dog.name == ("thing 1" if shape == "a region of the plan" else "edit 1")
-    assert shape_of(dog) is not None and np.array_equal(shape_of(dog), hole)
+    drawn = shape_of(dog)
+    assert drawn is not None and np.array_equal(drawn, hole)
     again = tiny.render(RenderRequest.model_validate_json(request.model_dump_json()))
     assert again.image.tobytes() == first_of(answer).tobytes()
 

@@ -80,7 +80,7 @@ main()
 
 def test_an_mcp_server_says_what_it_can_do_before_it_loads_what_draws(tmp_path: Path) -> None:
     client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": client},
         {"method": "notifications/initialized"},
         {"id": 2, "method": "tools/list", "params": {}},
