@@ -45,7 +45,7 @@ def unheard(
         notes.append("the start picture is for the picture that is changed: what the edit draws starts from noise")
     if is_edit and request.step_cache:
         notes.append("step cache: not used while a part of a picture is drawn anew")
-    if "tiling" in request.save and max(plan.width, plan.height) <= family.tile * family.cell:
+    if "tiling" in request.save and max(grid) * family.patch <= family.tile:
         notes.append(f"save 'tiling' does nothing here: a tile has {family.tile * family.cell} pixels a side")
     return [note for note in notes if note]
 

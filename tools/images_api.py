@@ -159,7 +159,7 @@ def images_router(
         mask = None
         if asked.mask:
             mask = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
-        elif picture.has_transparency_data and picture.convert("RGBA").getextrema()[3][0] < 128:  # type: ignore[index]
+        elif picture.has_transparency_data and any(picture.convert("RGBA").getchannel("A").histogram()[:128]):
             mask = picture
         elif read:
             plan = request_in(picture, name="image").edited_plan
