@@ -11,23 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ditpipe.agent.painter import Agent
+    from ditpipe.agent.agent import Agent
+    from ditpipe.agent.events import Painting, Round
     from ditpipe.agent.planner import Planner
-    from ditpipe.agent.rounds import Painting, Round
     from ditpipe.prompts.errors import DitpipeError
     from ditpipe.prompts.layout import boxes_for, columns, grid, rows
-    from ditpipe.prompts.scene import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
-    from ditpipe.renderer.depth import DepthSchedule
+    from ditpipe.prompts.plan import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
     from ditpipe.renderer.pipeline import Renderer
+    from ditpipe.renderer.regions.prompt_schedule import DepthSchedule
     from ditpipe.renderer.request import RenderRequest, RenderResult
 
 _HOMES = {
-    "Agent": "agent.painter", "Planner": "agent.planner", "Painting": "agent.rounds", "Round": "agent.rounds",
+    "Agent": "agent.agent", "Planner": "agent.planner", "Painting": "agent.events", "Round": "agent.events",
     "DitpipeError": "prompts.errors",
     "boxes_for": "prompts.layout", "columns": "prompts.layout", "grid": "prompts.layout", "rows": "prompts.layout",
-    "Box": "prompts.scene", "Critique": "prompts.scene", "LeveledPrompt": "prompts.scene", "Region": "prompts.scene",
-    "Revision": "prompts.scene", "ScenePlan": "prompts.scene",
-    "DepthSchedule": "renderer.depth",
+    "Box": "prompts.plan", "Critique": "prompts.plan", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
+    "Revision": "prompts.plan", "ScenePlan": "prompts.plan",
+    "DepthSchedule": "renderer.regions.prompt_schedule",
     "Renderer": "renderer.pipeline", "RenderRequest": "renderer.request", "RenderResult": "renderer.request",
 }  # fmt: skip
 

@@ -13,20 +13,11 @@ from PIL import Image
 
 from ..prompts.errors import CritiqueError
 from ..prompts.layout import roomier
-from ..prompts.scene import (
-    MAX_PROMPT,
-    Critique,
-    LeveledPrompt,
-    Region,
-    RegionChange,
-    RegionScore,
-    Revision,
-    ScenePlan,
-)
+from ..prompts.plan import MAX_PROMPT, Critique, LeveledPrompt, Region, RegionChange, RegionScore, Revision, ScenePlan
 from ..prompts.templates import words
 from ..renderer.request import RenderResult
-from .chat_models import valid_reply
-from .rounds import standing
+from .events import standing
+from .llm.chat_models import valid_reply
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

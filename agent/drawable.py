@@ -1,9 +1,9 @@
 """What people are told about the things that an image model can draw, where its checkpoint says which. Pure."""
 
-from ..prompts.scene import ScenePlan
-from ..prompts.wording import named
-from ..renderer.vocabulary import Vocabulary
-from .answering import enumerated
+from ..prompts.plan import ScenePlan
+from ..prompts.prompt_style import named
+from ..renderer.checkpoints.vocabulary import Vocabulary
+from .chat.replies import enumerated
 
 # A question for what can be drawn is one word of each of these, and no other words than these and OTHERS.
 _QUESTION = frozenset("what which".split())

@@ -3,14 +3,14 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..prompts.answers import PlannerAnswer, ShortAnswer, compose
 from ..prompts.errors import PlanningError
-from ..prompts.scene import MAX_BRIEF, ScenePlan
+from ..prompts.plan import MAX_BRIEF, ScenePlan
+from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, compose
 from ..prompts.templates import words
-from .arrange import arranged
-from .chat_models import valid_reply
-from .checks import check_answer
-from .local_models import LOCAL_MODELS
+from .layout_repair import arranged
+from .llm.chat_models import valid_reply
+from .llm.local_models import LOCAL_MODELS
+from .plan_checks import check_answer
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

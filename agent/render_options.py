@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ..renderer.files import FileRef
+from ..renderer.pictures.file_ref import FileRef
 from ..renderer.request import Control, Lora, RenderRequest, Saving
 
 DENOISE = 0.6

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..renderer.request import Solver
-from .local_models import LOCAL_MODELS
+from .llm.local_models import LOCAL_MODELS
 
 
 class Settings(BaseSettings):

@@ -23,8 +23,8 @@ from benchmarks import jobs, pages
 from benchmarks.batch import COUPLE, Batch, Method
 from benchmarks.judging import Seen, cut
 from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, scene_of, seed_of
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.registry import checkpoint
+from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.regions.prompt_schedule import preset
 
 ROWS: dict[str, tuple[str, Method]] = {
     "merged": ("all prompts merged into one, with position words", preset("scene")),

@@ -14,11 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import DepthSchedule, Renderer, ScenePlan
-from ditpipe.renderer.attention import Positions, RegionAttention, Segment, TextContext, segments
-from ditpipe.renderer.denoise import initial_noise
-from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
-from ditpipe.renderer.listening import said
-from ditpipe.renderer.masks import owners
+from ditpipe.renderer.families.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
+from ditpipe.renderer.regions.attention import Positions, RegionAttention, Segment, TextContext, segments
+from ditpipe.renderer.regions.conditioning import said
+from ditpipe.renderer.regions.region_masks import owners
+from ditpipe.renderer.sampling.sampler import initial_noise
 
 COUPLE = "couple"
 Method = DepthSchedule | str  # a depth schedule of the shipped attention, or COUPLE

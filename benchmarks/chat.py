@@ -7,7 +7,7 @@ from PIL import Image
 
 from benchmarks.pages import DOCS
 from ditpipe import Agent
-from ditpipe.agent.conversation import Replied, Sessions
+from ditpipe.agent.chat.session import Replied, Sessions
 
 MESSAGES = (
     "a red cat on the left and a blue rocket on the right, at night", "make the cat on the left orange", "swap the two",

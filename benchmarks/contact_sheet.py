@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 
 from ditpipe import Agent
-from ditpipe.agent.answering import figure
+from ditpipe.agent.chat.replies import figure
 
 BRIEFS = (
     "a red cat at night",

@@ -14,14 +14,14 @@ from rich.console import Console
 
 from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
-from ditpipe.agent.answering import figure
+from ditpipe.agent.chat.replies import figure
 from ditpipe.agent.critic import EmbeddedCritic, ranked
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.denoise import Kept, cells_of
-from ditpipe.renderer.depth import PRESETS, preset
-from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.files import FileRef
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.file_ref import FileRef
+from ditpipe.renderer.regions.prompt_schedule import PRESETS, preset
 from ditpipe.renderer.request import Lora
+from ditpipe.renderer.sampling.edit import changed_tokens
+from ditpipe.renderer.sampling.sampler import Kept, cells_of
 
 SEED = 3
 WORDS = ("red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",

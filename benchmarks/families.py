@@ -17,23 +17,23 @@ import torch
 from rich.console import Console
 
 from ditpipe import ScenePlan
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.family import Asked, Encoded, Family
-from ditpipe.renderer.flux import Flux
-from ditpipe.renderer.hunyuan import Hunyuan
-from ditpipe.renderer.joint import PADDINGS, JointListening
-from ditpipe.renderer.masks import shares
-from ditpipe.renderer.pixart import PixArt
-from ditpipe.renderer.sana import Sana
-from ditpipe.renderer.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.stable_diffusion_3 import StableDiffusion3
-from ditpipe.renderer.text import TextStates
+from ditpipe.renderer.families.base import Asked, Encoded, Family
+from ditpipe.renderer.families.flux import Flux
+from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.pixart import PixArt
+from ditpipe.renderer.families.sana import Sana
+from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
+from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
+from ditpipe.renderer.prompt_cache import TextStates
+from ditpipe.renderer.regions.joint_attention import PADDINGS, JointListening
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.renderer.regions.region_masks import shares
 
 from .render import plan_of, timed
 
 TARGET = Path(__file__).parent.parent / "docs" / "families.md"
 OWN = 20  # tokens of a prompt
-CLIP = 77  # tokens of which CLIP pads every prompt; they are all computed, see renderer/stable_diffusion_3.py
+CLIP = 77  # tokens of which CLIP pads every prompt; they are all computed, see renderer/families/stable_diffusion_3.py
 REPEATS = 2
 TEXT = 64  # channels of a text encoder
 
@@ -204,8 +204,8 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         "prompt is part of the sequence, and published models pad it to 333 or 512 tokens, attend to the paddings and "
         "compute them like any other token. So the scene's prompt and that of a single region keep all paddings. Of "
         f"other regions' prompts {PADDINGS} of T5's paddings are computed, spread evenly, each with the weight of "
-        "those that it stands for (`renderer/joint.py`); CLIP's 77 tokens, whose paddings have positions of their "
-        "own, all are. Text has no position in these models: paddings that are alike give the same picture either "
+        "those that it stands for (`renderer/regions/joint_attention.py`); CLIP's 77 tokens, whose paddings have "
+        "positions of their own, all are. Text has no position in these models: paddings that are alike give the same picture either "
         "way. T5's nearly are: with random weights the picture moves by 0.03 to 0.6 of what rewording one region "
         "changes, and without any padding by 7 to 105 times that. A text that no part of the picture hears, such as "
         "the scene's under regions that cover everything, is left out, which changes nothing.",

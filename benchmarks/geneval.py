@@ -29,10 +29,10 @@ from rich.progress import track
 from benchmarks import jobs, pages
 from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, Judge, Seen
 from ditpipe import Planner, RenderRequest, ScenePlan, columns, grid, rows
-from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.local_models import ADAPTERS, LOCAL_MODELS, is_here
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.prompts.errors import PlanningError, RenderError
-from ditpipe.renderer.depth import preset
+from ditpipe.renderer.regions.prompt_schedule import preset
 
 TASKS = ("single object", "two objects", "counting", "colours", "position", "colour attribution")
 RELATIONS = {

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import pages
 from benchmarks.render import Reduced, Shape, plan_of
-from ditpipe.renderer.depth import PRESETS
+from ditpipe.renderer.regions.prompt_schedule import PRESETS
 
 TARGET = pages.DOCS / "gpu.md"
 PUBLISHED = Shape(

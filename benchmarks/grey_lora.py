@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from benchmarks.plans import fixed_plan
 from ditpipe import Renderer, RenderRequest
-from ditpipe.renderer.hunyuan import picture_conditions, rotary_embedding
+from ditpipe.renderer.families.hunyuan import picture_conditions, rotary_embedding
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
 

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import jobs
-from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.checks import singular
-from ditpipe.agent.local_models import ADAPTERS, LOCAL_MODELS, is_here
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
+from ditpipe.agent.plan_checks import singular
 from ditpipe.agent.planner import Planner
-from ditpipe.prompts.answers import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
+from ditpipe.prompts.planner_schema import PlannerAnswer
 
 BRIEFS = Path(__file__).resolve().parent / "briefs.jsonl"
 VARIED = BRIEFS.with_name("briefs-varied.jsonl")

@@ -4,9 +4,9 @@ import random
 
 from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
 from ditpipe import Box, ScenePlan
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.layout import PLACES, Place
-from ditpipe.renderer.registry import CHECKPOINTS
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     1: ("center",),

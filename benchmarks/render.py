@@ -23,16 +23,23 @@ from rich.console import Console
 from torch import Tensor
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Positions, RegionAttention, TextContext, normed_heads, project_text, segments
-from ditpipe.renderer.denoise import Kept, denoise
-from ditpipe.renderer.depth import Level
-from ditpipe.renderer.edit import changed_tokens
-from ditpipe.renderer.hunyuan import Hunyuan, turns_of
-from ditpipe.renderer.listening import Listening
-from ditpipe.renderer.masks import owners, shares
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.renderer.text import TextStates
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.families.hunyuan import Hunyuan, turns_of
+from ditpipe.renderer.prompt_cache import TextStates
+from ditpipe.renderer.regions.attention import (
+    Positions,
+    RegionAttention,
+    TextContext,
+    normed_heads,
+    project_text,
+    segments,
+)
+from ditpipe.renderer.regions.conditioning import Listening
+from ditpipe.renderer.regions.prompt_schedule import Level
+from ditpipe.renderer.regions.region_masks import owners, shares
+from ditpipe.renderer.sampling.edit import changed_tokens
+from ditpipe.renderer.sampling.sampler import Kept, denoise
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
 LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.pages import DOCS, markdown
-from ditpipe.renderer.family import Family
-from ditpipe.renderer.flux import Flux
-from ditpipe.renderer.hunyuan import Hunyuan
-from ditpipe.renderer.pixart import PixArt
+from ditpipe.renderer.families.base import Family
+from ditpipe.renderer.families.flux import Flux
+from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.pixart import PixArt
+from ditpipe.renderer.families.sana import Sana
+from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
+from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.request import Solver
-from ditpipe.renderer.sana import Sana
-from ditpipe.renderer.schedules import published_solver
-from ditpipe.renderer.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.stable_diffusion_3 import StableDiffusion3
+from ditpipe.renderer.sampling.schedules import published_solver
 
 MIXTURES, COUNT, SIZE, SPREAD, NOISES = 4, 8, 16, 0.3, 256
 TOKENS = 4096  # of a picture of 1024×1024 pixels

@@ -8,16 +8,14 @@ from typing import Any
 import torch
 
 from ..prompts.errors import RenderError
-from ..prompts.scene import MAX_SIDE, Revision
-from .denoise import Kept
-from .edit import BESIDE, changed_beside, changed_tokens, keep_pixels, margin_of, told_beside
-from .family import Family
-from .hub import Hub
-from .loaded import Loaded
-from .memory import cheaper, sparing
-from .models import load
-from .quiet import quietly
-from .registry import checkpoint, full_name
+from ..prompts.plan import MAX_SIDE, Revision
+from .checkpoints.hub import Hub
+from .checkpoints.load import load
+from .checkpoints.registry import checkpoint, full_name
+from .checkpoints.silence import quietly
+from .families.base import Family
+from .loaded_model import Loaded
+from .prompt_cache import Prompts
 from .request import (
     CANDIDATE_STRIDE,
     MAX_TOGETHER,
@@ -30,8 +28,10 @@ from .request import (
     Step,
     candidate_seed,
 )
-from .text import Prompts
-from .weights import Format
+from .sampling.edit import BESIDE, changed_beside, changed_tokens, keep_pixels, margin_of, told_beside
+from .sampling.sampler import Kept
+from .weights.offload import cheaper, sparing
+from .weights.quantize import Format
 
 __all__ = [
     "CANDIDATE_STRIDE", "Control", "Lora", "OnStep", "RenderRequest", "RenderResult", "Renderer", "Step",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from PIL import Image, ImageColor
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..prompts.scene import Revision, ScenePlan, optional
-from .depth import DepthSchedule
-from .files import File, FileRef
+from ..prompts.plan import Revision, ScenePlan, optional
+from .pictures.file_ref import File, FileRef
+from .regions.prompt_schedule import DepthSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor

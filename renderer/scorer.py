@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..prompts.errors import ModelError, first_line
 from ..prompts.outside_json import parse_json
-from ..prompts.scene import Box
-from .quiet import quietly
-from .registry import POCKET
+from ..prompts.plan import Box
+from .checkpoints.registry import POCKET
+from .checkpoints.silence import quietly
 
 NOTHING = "nothing"
 # Colours that a brief may well name and that this world does not have: never judged as if they had not been said.

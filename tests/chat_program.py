@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ditpipe import Agent, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
-from ditpipe.agent.conversation import Sessions
-from ditpipe.agent.embedded_listener import EmbeddedListener
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.agent.chat.grammar.embedded_listener import EmbeddedListener
+from ditpipe.agent.chat.session import Sessions
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 
 
 class FixedPlanner(Planner):
@@ -59,7 +59,7 @@ def sessions(folder: Path, agent: Agent) -> Sessions:
 
 
 def main(folder: str, model: str, steps: str, session: str = "") -> None:
-    from ditpipe.agent.terminal import TerminalChat
+    from ditpipe.agent.cli.terminal import TerminalChat
 
     agent = Agent(
         renderer=Leisurely(model, device="cpu"), planner=FixedPlanner(), model=model, critic="none", size=96,

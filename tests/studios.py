@@ -6,10 +6,10 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
-from ditpipe.prompts.scene import RegionScore
-from ditpipe.renderer.picture import png_bytes
+from ditpipe.prompts.plan import RegionScore
+from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.renderer.request import RenderRequest
-from ditpipe.tools.studio import Studio
+from ditpipe.tools.jobs.service import Studio
 
 
 class TwoThings(Planner):

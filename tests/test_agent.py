@@ -17,16 +17,23 @@ from test_planner import BRIEF, GOOD
 from tiny_models import saved
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
+from ditpipe.agent.cli.display import show
 from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
-from ditpipe.agent.graph import build_graph
-from ditpipe.agent.rounds import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
+from ditpipe.agent.events import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
+from ditpipe.agent.loop import build_graph
 from ditpipe.agent.settings import Settings
-from ditpipe.agent.show import show
 from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
-from ditpipe.prompts.scene import Critique, RegionChange, RegionScore
-from ditpipe.renderer.picture import open_image, png_bytes, read_note, read_request, read_result, write_result
+from ditpipe.prompts.plan import Critique, RegionChange, RegionScore
+from ditpipe.renderer.pictures.artifacts import (
+    open_image,
+    png_bytes,
+    read_note,
+    read_request,
+    read_result,
+    write_result,
+)
 from ditpipe.renderer.pipeline import RenderResult
-from ditpipe.tools.pictures import revise_plan
+from ditpipe.tools.loop_tools import revise_plan
 
 
 class Verdicts:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose, scene_text
 from ditpipe.prompts.layout import Place
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose, scene_text
 
 
 def thing(subject: str, colour: str = "", detail: str = "", position: Place = "center") -> PlannedObject:

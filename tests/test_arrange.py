@@ -2,8 +2,8 @@
 
 import pytest
 
-from ditpipe.agent.arrange import arranged
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.agent.layout_repair import arranged
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 
 
 def answer(*places: str) -> PlannerAnswer:

@@ -8,9 +8,16 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 
 from ditpipe import Box, LeveledPrompt, Region, grid
-from ditpipe.renderer.attention import Positions, RegionAttention, SelfAttention, TextContext, project_text, segments
-from ditpipe.renderer.hunyuan import turns_of
-from ditpipe.renderer.masks import owners
+from ditpipe.renderer.families.hunyuan import turns_of
+from ditpipe.renderer.regions.attention import (
+    Positions,
+    RegionAttention,
+    SelfAttention,
+    TextContext,
+    project_text,
+    segments,
+)
+from ditpipe.renderer.regions.region_masks import owners
 
 
 def attention() -> Attention:

@@ -21,12 +21,12 @@ from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
 from benchmarks.render import Reduced, Shape
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
-from ditpipe.agent.checks import singular
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.agent.plan_checks import singular
 from ditpipe.prompts.layout import PLACES, Place
-from ditpipe.prompts.scene import Box
-from ditpipe.renderer.attention import Segment, TextContext, project_text, segments
-from ditpipe.renderer.depth import preset
+from ditpipe.prompts.plan import Box
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.renderer.regions.attention import Segment, TextContext, project_text, segments
+from ditpipe.renderer.regions.prompt_schedule import preset
 
 
 @pytest.mark.parametrize("regions", ARRANGEMENTS)

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from ditpipe.agent.checks import COLOURS, check_answer, singular
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
+from ditpipe.agent.plan_checks import COLOURS, check_answer, singular
 from ditpipe.prompts.layout import Place
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 from training.briefs import brief_and_answer
 
 

@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     from ditpipe.prompts.errors import RunError
-    from ditpipe.renderer.picture import write
+    from ditpipe.renderer.pictures.artifacts import write
 
     (tmp_path / "picture.png.part").symlink_to("/dev/full")
     with pytest.raises(RunError, match="cannot write .*picture.png: No space left"):
@@ -133,7 +133,7 @@ def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: P
 
 
 def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
-    from ditpipe.renderer.picture import read_request
+    from ditpipe.renderer.pictures.artifacts import read_request
 
     options = ("--model", str(tiny_folder), "--steps", "2", "--json")
     softer = ("--set", "thing 1.feather=2", "--set", "*.strength=0.8", "--set", "negative=blurred")
@@ -181,7 +181,7 @@ def test_an_edit_goes_on_from_the_latents_beside_the_picture_and_keeps_the_files
 
 
 def test_an_edit_tells_the_scene_what_is_there_now(tmp_path: Path, tiny_folder: Path) -> None:
-    from ditpipe.renderer.picture import read_request
+    from ditpipe.renderer.pictures.artifacts import read_request
 
     plan = listed_plan().model_copy(update={"width": 96, "height": 96})
     (tmp_path / "plan.json").write_text(plan.model_dump_json())
@@ -255,7 +255,7 @@ def test_printing_tools_and_finding_weights_leaves_nothing_behind(tmp_path: Path
 def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
     tmp_path: Path, plan_file: Path, tiny_folder: Path
 ) -> None:
-    from ditpipe.renderer.picture import read_request
+    from ditpipe.renderer.pictures.artifacts import read_request
 
     run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--guidance", "3", "--out", "one.png",
         cwd=tmp_path)  # fmt: skip

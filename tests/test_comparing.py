@@ -6,10 +6,10 @@ from PIL import Image, ImageDraw
 from plans import plan_of
 
 from ditpipe import Box, Critique, LeveledPrompt, ScenePlan
-from ditpipe.agent.comparing import Comparison, Fall, compared, gone
-from ditpipe.agent.rounds import rank
-from ditpipe.prompts.scene import RegionScore, Revision
-from ditpipe.renderer.edit import changed_beside, told_beside
+from ditpipe.agent.edit_review import Comparison, Fall, compared, gone
+from ditpipe.agent.events import rank
+from ditpipe.prompts.plan import RegionScore, Revision
+from ditpipe.renderer.sampling.edit import changed_beside, told_beside
 
 BEFORE = plan_of(4)
 GREEN = Revision(changes=[{"name": "thing 0", "prompt": {"high_level": "a", "low_level": "green"}}]).apply(BEFORE)  # type: ignore[list-item]

@@ -16,12 +16,12 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from studios import Pleased, TwoThings
 
 from ditpipe import RenderRequest, RenderResult
-from ditpipe.renderer.picture import png_bytes
-from ditpipe.renderer.registry import CHECKPOINTS
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.renderer.request import OnStep
-from ditpipe.tools.gate import Keys
+from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
-from ditpipe.tools.studio import Studio
+from ditpipe.tools.jobs.service import Studio
 
 
 def stroke(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:

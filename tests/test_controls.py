@@ -13,15 +13,15 @@ from test_attention import attention, regions
 
 from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.attention import Elapsed, Neighbours, RegionAttention, TextContext, project_text, segments
-from ditpipe.renderer.denoise import cells_of, initial_noise, whole_steps
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.edit import REACH, changed_tokens
-from ditpipe.renderer.free_shape import mask_text
-from ditpipe.renderer.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
-from ditpipe.renderer.listening import unwanted
-from ditpipe.renderer.masks import acting, blend, owners, shares, with_scene
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.families.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
+from ditpipe.renderer.regions.attention import Elapsed, Neighbours, RegionAttention, TextContext, project_text, segments
+from ditpipe.renderer.regions.conditioning import unwanted
+from ditpipe.renderer.regions.mask_image import mask_text
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.renderer.regions.region_masks import acting, blend, owners, shares, with_scene
+from ditpipe.renderer.sampling.edit import REACH, changed_tokens
+from ditpipe.renderer.sampling.sampler import cells_of, initial_noise, whole_steps
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
 WHOLE = Box(left=0, top=0, right=1, bottom=1)

@@ -19,16 +19,16 @@ from PIL import Image
 from test_agent import Blind, ByRegion, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
-from ditpipe.agent.conversation import Replied, Session, Sessions, Understood
-from ditpipe.agent.listener import Shown
-from ditpipe.agent.rounds import Finished, Planned, Rendered, Stepped, Waiting
-from ditpipe.agent.sessions import Store, Turn
-from ditpipe.agent.web.desk import Desk
-from ditpipe.agent.web.view import studio_value
+from ditpipe.agent.chat.listener import Shown
+from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
+from ditpipe.agent.chat.store import Store, Turn
+from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
+from ditpipe.agent.web.session_view import studio_value
+from ditpipe.agent.web.turn_worker import Desk
+from ditpipe.prompts.chat_schema import Heard
 from ditpipe.prompts.errors import RunError
-from ditpipe.prompts.messages import Heard
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.picture import read_note, read_request, read_result, write_result
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_note, read_request, read_result, write_result
 from ditpipe.renderer.request import RenderResult
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"

@@ -9,7 +9,7 @@ from scripted import scripted
 
 from ditpipe.agent.critic import VisionCritic, revise, untried
 from ditpipe.prompts.errors import CritiqueError
-from ditpipe.prompts.scene import Critique, LeveledPrompt, RegionChange, RegionScore
+from ditpipe.prompts.plan import Critique, LeveledPrompt, RegionChange, RegionScore
 
 PICTURE = Image.new("RGB", (96, 96), "green")
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1', both red

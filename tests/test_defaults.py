@@ -13,17 +13,17 @@ from tiny_models import saved
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Renderer, RenderRequest, Revision, ScenePlan
-from ditpipe.agent.cli import app
-from ditpipe.agent.show import layout_drawing
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.flux import Flux
-from ditpipe.renderer.hunyuan import Hunyuan
-from ditpipe.renderer.picture import png_bytes, read_request, write
-from ditpipe.renderer.pixart import PixArt
-from ditpipe.renderer.registry import POCKET, checkpoint
-from ditpipe.renderer.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.tools.contract import RenderOrder
-from ditpipe.tools.works import renderer_works
+from ditpipe.agent.cli.display import layout_drawing
+from ditpipe.agent.cli.main import app
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.registry import POCKET, checkpoint
+from ditpipe.renderer.families.flux import Flux
+from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.pixart import PixArt
+from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
+from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
+from ditpipe.tools.api_schema import RenderOrder
+from ditpipe.tools.jobs.handlers import renderer_works
 
 UNSIZED = plan_of(2).model_copy(update={"width": None, "height": None})
 # name in the zoo of published structure → pixels a side, steps, guidance

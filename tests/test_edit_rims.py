@@ -6,9 +6,9 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Box, Renderer, RenderRequest, Revision
-from ditpipe.prompts.messages import Heard
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.edit import REACH, changed_tokens, keep_pixels, margin_of
+from ditpipe.prompts.chat_schema import Heard
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.sampling.edit import REACH, changed_tokens, keep_pixels, margin_of
 
 # One thing in the upper left ninth, one in the lower right ninth of 9×9 tokens, and background between them.
 BOXES = Box(left=0, top=0, right=1 / 3, bottom=1 / 3), Box(left=2 / 3, top=2 / 3, right=1, bottom=1)

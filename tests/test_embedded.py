@@ -13,9 +13,9 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns
-from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.local_models import ADAPTERS
-from ditpipe.renderer.registry import POCKET
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.local_models import ADAPTERS
+from ditpipe.renderer.checkpoints.registry import POCKET
 
 
 def test_the_embedded_llm_plans_two_subjects() -> None:
@@ -27,7 +27,7 @@ def test_the_embedded_llm_plans_two_subjects() -> None:
 
 
 def test_the_llm_server_ends_with_a_killed_parent() -> None:
-    code = "from ditpipe.agent.embedded_llm import address; print(address('embedded'), flush=True); input()"
+    code = "from ditpipe.agent.llm.local_server import address; print(address('embedded'), flush=True); input()"
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline().startswith("http://127.0.0.1:")

@@ -15,9 +15,9 @@ from PIL import Image
 from studios import Pleased, TwoThings, tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.tools.gate import Keys
+from ditpipe.agent.wiring import critique_of, planned, studio_of, tools_of
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 

@@ -17,13 +17,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import ModelError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.family import Family
-from ditpipe.renderer.joint import JointText
-from ditpipe.renderer.models import half_precision
-from ditpipe.renderer.registry import CHECKPOINTS, FAMILIES
-from ditpipe.renderer.stable_diffusion import StableDiffusionXL
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.load import half_precision
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
+from ditpipe.renderer.families.base import Family
+from ditpipe.renderer.families.stable_diffusion import StableDiffusionXL
+from ditpipe.renderer.regions.joint_attention import JointText
+from ditpipe.renderer.regions.prompt_schedule import preset
 
 SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.files import FileRef
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Lora
 
 LAYER = "blocks.1.attn1.to_q"

@@ -24,15 +24,15 @@ from plans import plan_of
 from studios import expected, tiny_agent
 
 from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
-from ditpipe.agent.toolbox import critique_of, planned, reader_of, studio_of
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.free_shape import shape_of
-from ditpipe.renderer.picture import png_bytes, request_in
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.tools.gate import Keys
+from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.pictures.artifacts import png_bytes, request_in
+from ditpipe.renderer.regions.mask_image import shape_of
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
-from ditpipe.tools.images_contract import nearest_size
+from ditpipe.tools.openai_images_schema import nearest_size
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from single_files import single_file
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
-from ditpipe.renderer.control import load_control
-from ditpipe.renderer.hub import Hub, HubName, needed_files
-from ditpipe.renderer.models import load
-from ditpipe.renderer.pipeline_folder import read_index
+from ditpipe.renderer.checkpoints.hub import Hub, HubName, needed_files
+from ditpipe.renderer.checkpoints.load import load
+from ditpipe.renderer.checkpoints.pipeline_folder import read_index
+from ditpipe.renderer.families.hunyuan_controlnet import load_control
 
 COMMITS = {"main": "1" * 40, "v1": "2" * 40, "1" * 40: "1" * 40, "2" * 40: "2" * 40}
 

@@ -19,13 +19,13 @@ from studios import expected
 
 from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.picture import read_request
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.request import OnStep, RenderRequest, Step
-from ditpipe.tools.contract import EditOrder, RenderOrder
-from ditpipe.tools.jobs import MAX_ATTEMPTS, Job, Jobs
-from ditpipe.tools.studio import Studio, Work
-from ditpipe.tools.works import renderer_works
+from ditpipe.tools.api_schema import EditOrder, RenderOrder
+from ditpipe.tools.jobs.handlers import renderer_works
+from ditpipe.tools.jobs.queue import MAX_ATTEMPTS, Job, Jobs
+from ditpipe.tools.jobs.service import Studio, Work
 
 
 class Brush:

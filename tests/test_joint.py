@@ -14,11 +14,11 @@ from tiny_models import saved
 from torch import Tensor
 
 from ditpipe import LeveledPrompt, Renderer, ScenePlan
-from ditpipe.renderer.denoise import denoise, initial_noise
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.family import Encoded
-from ditpipe.renderer.joint import PADDINGS, JointListening, condensed
-from ditpipe.renderer.masks import owners, shares
+from ditpipe.renderer.families.base import Encoded
+from ditpipe.renderer.regions.joint_attention import PADDINGS, JointListening, condensed
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.renderer.regions.region_masks import owners, shares
+from ditpipe.renderer.sampling.sampler import denoise, initial_noise
 
 Prompts = Callable[[Sequence[str]], list[Encoded]]
 TOKENS = {"sd3": 77 + 256, "sd3.5": 77 + 256, "flux": 512}

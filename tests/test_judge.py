@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.judging import COLOURS, NOTHING, SCENE_WEIGHTS, SUBJECTS, WEIGHTS, Judge, SceneJudge, SceneSeen, Seen
 from ditpipe import columns, grid
-from ditpipe.renderer.registry import POCKET
+from ditpipe.renderer.checkpoints.registry import POCKET
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -14,8 +14,8 @@ from plans import plan_of
 from studios import Pleased
 
 from ditpipe import Agent
-from ditpipe.agent.rounds import Finished
-from ditpipe.agent.run_folder import run_record
+from ditpipe.agent.events import Finished
+from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import RunError
 
 BRIEF = "two things"

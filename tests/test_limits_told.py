@@ -14,12 +14,12 @@ from plans import plan_of
 from studios import Pleased, TwoThings
 
 from ditpipe import Agent, Renderer, ScenePlan
-from ditpipe.agent.toolbox import critique_of, planned, reader_of, studio_of, tools_of
-from ditpipe.renderer.picture import read_note
-from ditpipe.tools.gate import Keys
+from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of, tools_of
+from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
+from ditpipe.tools.jobs.service import Studio
 from ditpipe.tools.mcp_server import http_app, mcp_server
-from ditpipe.tools.studio import Studio
 
 BRIEF = "a red cat with an umbrella"
 SHAPES = "the model cannot draw a or a b: a coloured shape stands there"

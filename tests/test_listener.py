@@ -4,13 +4,13 @@ import pytest
 from scripted import scripted
 
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
-from ditpipe.agent.embedded_listener import EmbeddedListener
-from ditpipe.agent.listener import ModelListener, Shown
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
+from ditpipe.agent.chat.grammar.embedded_listener import EmbeddedListener
+from ditpipe.agent.chat.listener import ModelListener, Shown
+from ditpipe.prompts.chat_schema import Heard
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.messages import Heard
-from ditpipe.prompts.scene import Critique, RegionChange, RegionScore
-from ditpipe.prompts.wording import background_of, retold
+from ditpipe.prompts.plan import Critique, RegionChange, RegionScore
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
+from ditpipe.prompts.prompt_style import background_of, retold
 
 
 def thing(subject: str, colour: str, position: str, detail: str = "") -> PlannedObject:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ditpipe.agent.local_models import EMBEDDED, LocalModel, OnProgress, best_planner, from_registry, is_here, pull
+from ditpipe.agent.llm.local_models import EMBEDDED, LocalModel, OnProgress, best_planner, from_registry, is_here, pull
 from ditpipe.prompts.errors import ModelError
 
 WEIGHTS = b"GGUF" + bytes(range(200))

@@ -23,11 +23,11 @@ from tiny_models import saved
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.lora import load_lora
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.file_ref import FileRef
+from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Lora
+from ditpipe.renderer.weights.lora import load_lora
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 Make = Callable[..., Path]

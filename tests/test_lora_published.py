@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ditpipe import Renderer, RenderRequest
 from ditpipe.prompts.errors import RenderError
-from ditpipe.renderer.files import FileRef
+from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control, Lora
 
 RANK, ALPHA = 4, 6.0

@@ -3,9 +3,9 @@
 import pytest
 
 from ditpipe import Box, LeveledPrompt, Region, ScenePlan, columns
-from ditpipe.agent.changes import added, moved
-from ditpipe.prompts.answers import PlannedObject
+from ditpipe.agent.chat.plan_edits import added, moved
 from ditpipe.prompts.layout import at_place, moved_aside
+from ditpipe.prompts.planner_schema import PlannedObject
 
 CAR = PlannedObject(subject="car", colour="yellow", detail="", position="right")
 

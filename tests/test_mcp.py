@@ -24,10 +24,10 @@ from plans import plan_of
 from studios import drawn, expected, tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.toolbox import studio_of, tools_of
-from ditpipe.tools.gate import Keys
+from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.tools.auth import Keys
+from ditpipe.tools.jobs.service import Studio
 from ditpipe.tools.mcp_server import http_app, mcp_server
-from ditpipe.tools.studio import Studio
 
 PLAN = plan_of(2).model_dump()
 

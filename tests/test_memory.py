@@ -21,14 +21,14 @@ from torch import nn
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.edit import BESIDE
-from ditpipe.renderer.family import with_tiles
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.loaded import Loaded
-from ditpipe.renderer.memory import Places, cheaper
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.families.base import with_tiles
+from ditpipe.renderer.loaded_model import Loaded
+from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control
-from ditpipe.renderer.weights import NarrowLinear
+from ditpipe.renderer.sampling.edit import BESIDE
+from ditpipe.renderer.weights.offload import Places, cheaper
+from ditpipe.renderer.weights.quantize import NarrowLinear
 
 
 @pytest.mark.parametrize("saving, at_most", [("int8", 0.05), ("fp8", 0.2)])

@@ -18,16 +18,16 @@ from studios import Pleased, TwoThings
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, ScenePlan
-from ditpipe.agent.cli import app
+from ditpipe.agent.cli.main import app
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.notation import notation_warning
-from ditpipe.prompts.scene import LeveledPrompt, RegionChange
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.free_shape import mask_text
-from ditpipe.renderer.picture import read_note
-from ditpipe.tools.contract import PaintOrder, RenderOrder
-from ditpipe.tools.images_contract import EditSettings, ImageSettings
+from ditpipe.prompts.plan import LeveledPrompt, RegionChange
+from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.renderer.pictures.file_ref import FileRef
+from ditpipe.renderer.regions.mask_image import mask_text
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.tools.api_schema import PaintOrder, RenderOrder
+from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings
 
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
 CHANGE = Revision(changes=[RegionChange(name="thing 0", seed=4)])
@@ -173,7 +173,7 @@ def test_of_what_acts_nothing_is_said(tiny: Renderer, files: Path) -> None:
 
 
 def test_seeds_within_32_bits_draw_as_ever_and_larger_ones_by_all_their_bits(tiny: Renderer) -> None:
-    from ditpipe.renderer.denoise import initial_noise
+    from ditpipe.renderer.sampling.sampler import initial_noise
 
     owner = torch.zeros(36, dtype=torch.long)
     seeds = (7, 2**32 - 1, 2**32 + 7, 2**62 + 7, 2**63 - 1)

@@ -22,12 +22,12 @@ from torch._dynamo.utils import counters
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.control import load_control
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.models import load
-from ditpipe.renderer.picture import open_image, png_bytes, read_request
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.load import load
+from ditpipe.renderer.families.hunyuan_controlnet import load_control
+from ditpipe.renderer.pictures.artifacts import open_image, png_bytes, read_request
+from ditpipe.renderer.pictures.file_ref import FileRef
+from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Control
 
 ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 can be"

@@ -11,15 +11,15 @@ from plans import plan_of
 from scripted import scripted
 
 from ditpipe import Planner
-from ditpipe.agent.chat_models import MAX_REPLY
-from ditpipe.agent.options import read_plan
-from ditpipe.agent.overrides import overridden
-from ditpipe.agent.run_folder import run_record
-from ditpipe.agent.sessions import Store
+from ditpipe.agent.chat.store import Store
+from ditpipe.agent.cli.options import read_plan
+from ditpipe.agent.cli.overrides import overridden
+from ditpipe.agent.llm.chat_models import MAX_REPLY
+from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json
-from ditpipe.renderer.picture import read_note
-from ditpipe.renderer.registry import checkpoint
+from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.pictures.artifacts import read_note
 
 DEEP = ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 900 + "1" + "}" * 900]
 
@@ -80,7 +80,7 @@ def test_a_lora_whose_settings_are_nested_too_deeply_is_one_line(tiny: Any, tmp_
     import torch
     from safetensors.torch import save_file
 
-    from ditpipe.renderer.lora import load_lora
+    from ditpipe.renderer.weights.lora import load_lora
 
     file = tmp_path / "lora.safetensors"
     save_file({"a.lora_A.weight": torch.zeros(1, 1)}, file, metadata={"lora_adapter_metadata": text})

@@ -15,12 +15,10 @@ from studios import expected
 from typer.testing import CliRunner
 
 from ditpipe import Renderer, RenderRequest
-from ditpipe.agent.cli import app
-from ditpipe.agent.render_cli import _announced
+from ditpipe.agent.cli.main import app
+from ditpipe.agent.cli.render import _announced
 from ditpipe.prompts.errors import RunError
-from ditpipe.renderer.fitting import fitted
-from ditpipe.renderer.foreign import program_of
-from ditpipe.renderer.picture import (
+from ditpipe.renderer.pictures.artifacts import (
     as_written,
     copy_as,
     encoded,
@@ -31,6 +29,8 @@ from ditpipe.renderer.picture import (
     read_result,
     write_result,
 )
+from ditpipe.renderer.pictures.fit import fitted
+from ditpipe.renderer.pictures.foreign import program_of
 from ditpipe.renderer.request import RenderResult
 
 

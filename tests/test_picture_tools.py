@@ -22,11 +22,11 @@ from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 from test_agent import Verdicts
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
-from ditpipe.agent.toolbox import studio_of, tools_of
-from ditpipe.renderer.picture import read_note, read_request
+from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.renderer.pictures.artifacts import read_note, read_request
 from ditpipe.renderer.request import Step
-from ditpipe.tools.contract import Picture
-from ditpipe.tools.studio import Studio
+from ditpipe.tools.api_schema import Picture
+from ditpipe.tools.jobs.service import Studio
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ from plans import listed_plan, plan_of
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.prompts.wording import followed, laid_out, placed, retold
-from ditpipe.renderer.depth import DepthSchedule, preset
-from ditpipe.renderer.listening import said
-from ditpipe.renderer.picture import read_request, write_result
-from ditpipe.renderer.quiet import quietly
-from ditpipe.renderer.registry import TRAINED_HERE
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.prompt_style import followed, laid_out, placed, retold
+from ditpipe.renderer.checkpoints.registry import TRAINED_HERE
+from ditpipe.renderer.checkpoints.silence import quietly
+from ditpipe.renderer.pictures.artifacts import read_request, write_result
+from ditpipe.renderer.regions.conditioning import said
+from ditpipe.renderer.regions.prompt_schedule import DepthSchedule, preset
 
 SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
@@ -109,8 +109,8 @@ def test_the_scene_schedule_does_not_hear_the_regions(tiny: Renderer) -> None:
 
 
 def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
-    from ditpipe.renderer.denoise import initial_noise
-    from ditpipe.renderer.masks import owners
+    from ditpipe.renderer.regions.region_masks import owners
+    from ditpipe.renderer.sampling.sampler import initial_noise
 
     plan = plan_of(2)
     seeded = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"seed": 9}), plan.regions[1]]})

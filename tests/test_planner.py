@@ -9,10 +9,10 @@ import pytest
 from scripted import scripted
 
 from ditpipe import Planner, ScenePlan
-from ditpipe.agent.chat_models import chat_model, structured_reply
-from ditpipe.agent.checks import check_answer
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, scene_text
+from ditpipe.agent.llm.chat_models import chat_model, structured_reply
+from ditpipe.agent.plan_checks import check_answer
 from ditpipe.prompts.errors import ModelError, PlanningError
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, scene_text
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 

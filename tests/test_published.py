@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
 from ditpipe.prompts.errors import ModelError
-from ditpipe.renderer.control import load_control
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.models import load
-from ditpipe.renderer.pipeline_folder import stored_variants
+from ditpipe.renderer.checkpoints.load import load
+from ditpipe.renderer.checkpoints.pipeline_folder import stored_variants
+from ditpipe.renderer.families.hunyuan_controlnet import load_control
+from ditpipe.renderer.regions.prompt_schedule import preset
 
 PROMPT = "a red cat, blurred"
 

@@ -13,9 +13,9 @@ from transformers import GemmaTokenizer
 from typer.testing import CliRunner
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, ScenePlan
-from ditpipe.agent.cli import app
-from ditpipe.renderer.picture import read_note
-from ditpipe.renderer.reading import Cut, read, warnings_of
+from ditpipe.agent.cli.main import app
+from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.renderer.prompt_reading import Cut, read, warnings_of
 
 CHINESE = "一只红色的猫"
 

@@ -12,14 +12,14 @@ from plans import plan_of
 from typer.testing import CliRunner
 
 from ditpipe import Renderer, Revision
-from ditpipe.agent.cli import app
+from ditpipe.agent.cli.main import app
 from ditpipe.agent.render_options import control, lora, saving, with_files
 from ditpipe.prompts.errors import RunError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.picture import read_request
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import RenderRequest
-from ditpipe.tools.contract import edit_of_upload
+from ditpipe.tools.api_schema import edit_of_upload
 
 
 def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 import ditpipe
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan, boxes_for, columns, grid, rows
 from ditpipe.prompts.layout import Place
-from ditpipe.prompts.scene import RegionChange
+from ditpipe.prompts.plan import RegionChange
 from ditpipe.prompts.templates import words
 
 

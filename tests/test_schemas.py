@@ -13,9 +13,9 @@ from openai import pydantic_function_tool
 from plans import plan_of
 
 from ditpipe import Agent
-from ditpipe.agent.toolbox import studio_of, tools_of
-from ditpipe.tools.contract import RenderArguments
-from ditpipe.tools.schemas import LOOSE, openai_schema
+from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.tools.api_schema import RenderArguments
+from ditpipe.tools.function_schemas import LOOSE, openai_schema
 
 # The keywords that OpenAI documents for strict mode.
 STRICT = {
@@ -28,7 +28,7 @@ STRICT = {
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     from ditpipe.tools import picture_tools
-    from ditpipe.tools.schemas import FORMATS
+    from ditpipe.tools.function_schemas import FORMATS
 
     tools = picture_tools(out=tmp_path_factory.mktemp("runs"))
     return {form: [write(tool) for tool in tools] for form, write in FORMATS.items()}
@@ -160,7 +160,7 @@ def test_mcp_schemas_say_what_comes_back(schemas: dict[str, list[dict[str, Any]]
 
 
 def test_an_unknown_format_lists_the_known() -> None:
-    from ditpipe.agent.serve_cli import tools
+    from ditpipe.agent.cli.serve import tools
 
     with pytest.raises(ValueError, match="unknown format 'soap': one of openai, anthropic, mcp"):
         tools("soap")

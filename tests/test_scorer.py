@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from ditpipe import Box, ScenePlan, columns, grid
 from ditpipe.agent.critic import EmbeddedCritic
 from ditpipe.prompts.errors import ModelError
-from ditpipe.prompts.scene import LeveledPrompt, Region
+from ditpipe.prompts.plan import LeveledPrompt, Region
 from ditpipe.renderer.scorer import Scorer
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -22,12 +22,12 @@ from pydantic import SecretStr
 from studios import expected, tiny_agent
 
 from ditpipe import Planner, Renderer
-from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.toolbox import critique_of, planned, studio_of, tools_of
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.wiring import critique_of, planned, studio_of, tools_of
 from ditpipe.prompts.errors import RunError
-from ditpipe.renderer.picture import read_request, request_in
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.tools.gate import Gate, Keys, Signer, check_address, read_keys
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.pictures.artifacts import read_request, request_in
+from ditpipe.tools.auth import Gate, Keys, Signer, check_address, read_keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 from ditpipe.tools.uploads import open_upload

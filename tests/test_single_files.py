@@ -17,8 +17,8 @@ from test_published import draw
 
 from ditpipe import Renderer, RenderResult
 from ditpipe.prompts.errors import ModelError
-from ditpipe.renderer.hub import Hub
-from ditpipe.renderer.models import load
+from ditpipe.renderer.checkpoints.hub import Hub
+from ditpipe.renderer.checkpoints.load import load
 
 
 @pytest.fixture(scope="module")

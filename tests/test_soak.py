@@ -25,12 +25,12 @@ from plans import plan_of
 from studios import Pleased, TwoThings
 
 from ditpipe import Agent, Planner
-from ditpipe.agent.chat_models import chat_model
-from ditpipe.agent.conversation import Sessions
-from ditpipe.agent.toolbox import critique_of, picture_tools, planned, studio_of, tools_of
-from ditpipe.prompts.messages import Heard
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.tools.gate import Keys
+from ditpipe.agent.chat.session import Sessions
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.wiring import critique_of, picture_tools, planned, studio_of, tools_of
+from ditpipe.prompts.chat_schema import Heard
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 

@@ -18,19 +18,19 @@ from typer.testing import CliRunner
 
 from benchmarks.solvers import Mixture, Model, by_default, drawn, published
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
-from ditpipe.agent.cli import app
+from ditpipe.agent.cli.main import app
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.scene import RegionChange
-from ditpipe.renderer.depth import preset
-from ditpipe.renderer.files import FileRef
-from ditpipe.renderer.hunyuan import Hunyuan
-from ditpipe.renderer.picture import png_bytes, read_request, write
-from ditpipe.renderer.pixart import PixArt
-from ditpipe.renderer.registry import POCKET
-from ditpipe.renderer.schedules import check_scheduler
-from ditpipe.renderer.stable_diffusion import StableDiffusion
-from ditpipe.tools.contract import PaintOrder, RenderOrder
-from ditpipe.tools.works import renderer_works
+from ditpipe.prompts.plan import RegionChange
+from ditpipe.renderer.checkpoints.registry import POCKET
+from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.pixart import PixArt
+from ditpipe.renderer.families.stable_diffusion import StableDiffusion
+from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
+from ditpipe.renderer.pictures.file_ref import FileRef
+from ditpipe.renderer.regions.prompt_schedule import preset
+from ditpipe.renderer.sampling.schedules import check_scheduler
+from ditpipe.tools.api_schema import PaintOrder, RenderOrder
+from ditpipe.tools.jobs.handlers import renderer_works
 
 CPU = torch.device("cpu")
 DPM: Any = diffusers.DPMSolverMultistepScheduler

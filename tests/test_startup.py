@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from http_servers import listening
 
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer
-from ditpipe.renderer.loading import uncollected
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.renderer.checkpoints.fast_import import uncollected
 
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
 TALKS = ("openai", "langchain_core", "langgraph", "langsmith")
 FACES = ("fastapi", "gradio", "mcp", "uvicorn")
-COMMAND = "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli import main\ntry:\n    main()\nfinally:\n    "
+COMMAND = "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli.main import main\ntry:\n    main()\n" \
+    "finally:\n    "
 LOADED = f"print(*[name for name in {DRAWS + TALKS + FACES} if name in sys.modules], file=open({{file!r}}, 'w'))"
 
 

@@ -22,20 +22,20 @@ from safetensors import SafetensorError
 from studios import Pleased, drawn, tiny_agent
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
-from ditpipe.agent.checkpoints import JsonSerializer
-from ditpipe.agent.conversation import Sessions
-from ditpipe.agent.resuming import resume_command, resume_settings
-from ditpipe.agent.rounds import Finished, Waiting
-from ditpipe.agent.run_folder import new_folder, record_of, run_record
+from ditpipe.agent.chat.session import Sessions
+from ditpipe.agent.events import Finished, Waiting
+from ditpipe.agent.runs.folder import new_folder, record_of, run_record
+from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
+from ditpipe.agent.runs.state import JsonSerializer
 from ditpipe.agent.settings import Settings
-from ditpipe.agent.toolbox import studio_of
+from ditpipe.agent.wiring import studio_of
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
-from ditpipe.prompts.scene import RegionChange, Revision
-from ditpipe.renderer.components import load_pipeline
-from ditpipe.renderer.lora import load_lora
-from ditpipe.renderer.picture import open_image, read_result, write_result
+from ditpipe.prompts.plan import RegionChange, Revision
+from ditpipe.renderer.checkpoints.components import load_pipeline
+from ditpipe.renderer.pictures.artifacts import open_image, read_result, write_result
 from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.renderer.scorer import Scorer
+from ditpipe.renderer.weights.lora import load_lora
 
 BRIEF = "two things"
 
@@ -436,7 +436,7 @@ def test_a_single_file_unpickles_nothing(tmp_path: Path, tiny_folder: Path) -> N
 
 
 def test_a_controlnet_folder_unpickles_nothing(controlnet: Path, tmp_path: Path) -> None:
-    from ditpipe.renderer.control import load_control
+    from ditpipe.renderer.families.hunyuan_controlnet import load_control
 
     folder, trace = tmp_path / "control", tmp_path / "trace"
     shutil.copytree(controlnet, folder)

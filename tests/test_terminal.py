@@ -13,8 +13,8 @@ import pexpect
 import pytest
 
 from ditpipe import Renderer
-from ditpipe.agent.sessions import Store
-from ditpipe.renderer.picture import read_request
+from ditpipe.agent.chat.store import Store
+from ditpipe.renderer.pictures.artifacts import read_request
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "chat_program.py")]
 DITPIPE = str(Path(sys.executable).parent / "ditpipe")
@@ -160,7 +160,7 @@ def test_a_chat_killed_while_it_draws_finishes_the_same_picture(
 
 
 def open_rgb(path: Path) -> bytes:
-    from ditpipe.renderer.picture import open_image
+    from ditpipe.renderer.pictures.artifacts import open_image
 
     return open_image(path).tobytes()
 

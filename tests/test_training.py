@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from transformers import BertTokenizer
 
-from ditpipe.renderer import hunyuan
-from ditpipe.renderer.attention import TextContext, project_text, segments
-from ditpipe.renderer.text import heard, padded
+from ditpipe.renderer.families import hunyuan
+from ditpipe.renderer.prompt_cache import heard, padded
+from ditpipe.renderer.regions.attention import TextContext, project_text, segments
 
 loop = pytest.importorskip("training.loop", reason="the training extra is not installed")
 

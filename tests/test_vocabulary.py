@@ -8,15 +8,15 @@ import pytest
 from plans import plan_of
 
 from ditpipe import Agent
-from ditpipe.agent.answering import ask_for_a_yes, told
+from ditpipe.agent.chat.replies import ask_for_a_yes, told
+from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
-from ditpipe.agent.sessions import Turn
-from ditpipe.prompts.answers import PlannedObject, PlannerAnswer, compose
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.layout import Place
-from ditpipe.prompts.scene import Critique, LeveledPrompt, RegionScore, Revision, ScenePlan
-from ditpipe.renderer.registry import CHECKPOINTS, POCKET
-from ditpipe.renderer.vocabulary import Vocabulary, vocabulary_of
+from ditpipe.prompts.plan import Critique, LeveledPrompt, RegionScore, Revision, ScenePlan
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, POCKET
+from ditpipe.renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 
 
 def thing(subject: str, colour: str, position: Place) -> PlannedObject:

@@ -23,11 +23,11 @@ from pydantic import SecretStr
 from studios import tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.conversation import Sessions
-from ditpipe.agent.sessions import Store
+from ditpipe.agent.chat.session import Sessions
+from ditpipe.agent.chat.store import Store
 from ditpipe.agent.web.app import web_app
-from ditpipe.renderer.registry import CHECKPOINTS
-from ditpipe.tools.gate import Keys
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.tools.auth import Keys
 
 DITPIPE = str(Path(sys.executable).with_name("ditpipe"))
 CHROMIUM = shutil.which("chromium")

@@ -13,15 +13,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
-from ..prompts.scene import Critique, ScenePlan
-from ..renderer.registry import Checkpoint
+from ..prompts.plan import Critique, ScenePlan
+from ..renderer.checkpoints.registry import Checkpoint
+from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.request import RenderRequest
-from ..renderer.vocabulary import vocabulary_of
-from .gate import Gate, Keys, Signer, refusal
-from .images_api import images_router
+from .auth import Gate, Keys, Signer, refusal
+from .jobs.service import Studio
+from .openai_images import images_router
 from .pictures_api import pictures_router
 from .requested_change import Reader
-from .studio import Studio
 
 
 class Problem(BaseModel):

@@ -23,12 +23,12 @@ from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, UnknownPicture
 from ..prompts.templates import words
-from .contract import Picture, told
-from .gate import Gate, Keys, caller_of
-from .jobs import LOCAL
-from .picture_tool import PictureTool, Progress, one_line
-from .schemas import mcp_schema
-from .studio import Studio
+from .api_schema import Picture, told
+from .auth import Gate, Keys, caller_of
+from .function_schemas import mcp_schema
+from .jobs.queue import LOCAL
+from .jobs.service import Studio
+from .tool_spec import PictureTool, Progress, one_line
 
 SCHEME = "picture://"
 # Hosts give up on a server that is slow to say what it can do, so what draws is loaded after that: seconds to wait for

@@ -12,9 +12,9 @@ from PIL import Image
 from pydantic import Discriminator, Tag
 
 from ..prompts.errors import QueueFull, RunError
-from ..prompts.scene import Critique, Revision, ScenePlan
-from ..renderer.picture import open_image, read_request
-from .contract import (
+from ..prompts.plan import Critique, Revision, ScenePlan
+from ..renderer.pictures.artifacts import open_image, read_request
+from .api_schema import (
     PaintArguments,
     Picture,
     PictureId,
@@ -24,9 +24,9 @@ from .contract import (
     order_edit,
     picture,
 )
-from .gate import caller_of
-from .jobs import Job
-from .studio import Studio
+from .auth import caller_of
+from .jobs.queue import Job
+from .jobs.service import Studio
 
 AT_ONCE = 4  # plans and critiques; all else that is asked shares the server's threads with them
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}

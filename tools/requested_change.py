@@ -3,11 +3,11 @@
 import secrets
 from collections.abc import Callable
 
-from ..prompts.messages import Heard
-from ..prompts.scene import Revision, ScenePlan
-from ..prompts.wording import retold
+from ..prompts.chat_schema import Heard
+from ..prompts.plan import Revision, ScenePlan
+from ..prompts.prompt_style import retold
 from ..renderer.request import RenderRequest
-from .contract import EditOrder, RenderOrder
+from .api_schema import EditOrder, RenderOrder
 
 Reader = Callable[[str, ScenePlan], Heard]
 """(message, plan of the picture) → what the message means. Raises DitpipeError if the model behind it fails."""

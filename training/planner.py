@@ -6,7 +6,7 @@
     python -m training.planner --publish                               # ships what training/work/ holds
     python -m training.planner --model qwen2.5-coder-1.5b --batch 4    # the better planner, once it was pulled
 
-The adapter is written to training/work/ at every checkpoint, and into agent/embedded/ by --publish.
+The adapter is written to training/work/ at every checkpoint, and into agent/llm/embedded/ by --publish.
 The shipped one of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes of
 one H200, which also trained the transformer), 728 steps of 8 of the short answers, and 1,434 steps of 64 with the forms
 of brief_turns.py (5 minutes of one H200, shared with the other adapter; the loss of an answer's token fell from 0.014
@@ -25,9 +25,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ditpipe.agent.embedded_llm import base_weights
-from ditpipe.agent.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWEN
-from ditpipe.prompts.answers import PlannerAnswer, ShortAnswer
+from ditpipe.agent.llm.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWEN
+from ditpipe.agent.llm.local_server import base_weights
+from ditpipe.prompts.planner_schema import PlannerAnswer, ShortAnswer
 from training.artwork import WORK
 from training.briefs import brief_and_answer
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train

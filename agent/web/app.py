@@ -12,14 +12,14 @@ from starlette.background import BackgroundTask
 from starlette.types import ASGIApp
 
 from ...prompts.errors import ModelError, RunError
-from ...tools.gate import Gate, Keys, caller_of
-from ...tools.jobs import LOCAL
-from ..conversation import Session
-from ..embedded_llm import weights
-from ..local_models import LOCAL_MODELS
-from ..painter import Agent
+from ...tools.auth import Gate, Keys, caller_of
+from ...tools.jobs.queue import LOCAL
+from ..agent import Agent
+from ..chat.session import Session
+from ..llm.local_models import LOCAL_MODELS
+from ..llm.local_server import weights
 from .page import STATIC, build_page
-from .rooms import Room, Rooms
+from .user_context import Room, Rooms
 
 
 def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:

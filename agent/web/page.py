@@ -13,11 +13,11 @@ import gradio as gr
 from pydantic import ValidationError
 
 from ...prompts.errors import DitpipeError, first_problem
-from ...prompts.scene import ScenePlan
-from ..conversation import Session
+from ...prompts.plan import ScenePlan
+from ..chat.session import Session
 from ..drawable import what_can_be_drawn
-from .rooms import Room
-from .view import bar_value, chat_messages, studio_value
+from .session_view import bar_value, chat_messages, studio_value
+from .user_context import Room
 
 STATIC = Path(__file__).parent / "static"
 QUICK, CALM = 0.4, 4.0  # seconds between two looks at the session: while something is drawn, and otherwise

@@ -1,0 +1,1 @@
+"""Conversations: sessions and their store, turns, history, plan edits and replies."""

@@ -1,0 +1,202 @@
+"""What a person can do to a plan, as functions from plan to plan. Whoever draws the difference keeps the rest.
+
+`who` are indices of regions. Scene prompts are not touched here: prompts/prompt_style.py brings them in step.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from ...prompts.layout import Place, at_place, beside, box_within, freest, made_room, moved_aside, moved_to, scaled
+from ...prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+from ...prompts.planner_schema import BEHIND_THE_NOUN, PlannedObject, free_name
+from ...prompts.prompt_style import COLOURS, SHADES, SIZES, placed, subject_of
+from .replies import enumerated, located
+
+Relation = Literal["left", "right", "top", "bottom"]
+
+
+def with_looks(plan: ScenePlan, who: Sequence[int], looks: str) -> ScenePlan:
+    """A new colour takes the place of the old one, another detail is added: 'orange', 'striped', 'made of glass'."""
+    return _each(plan, who, lambda region: _prompt(region, low=relooked(region.prompt.low_level, looks)))
+
+
+def relooked(low: str, looks: str) -> str:
+    """'striped red' with 'orange' is 'striped orange', with 'made of glass' 'striped red, made of glass'."""
+    before, _, behind = (part.strip() for part in low.partition(","))
+    if looks.split(" ")[0] in BEHIND_THE_NOUN:
+        return f"{before}, {looks}" if before else looks
+    words = looks.replace(" and ", " ").split()
+    if words == [word for word in words if word in SHADES]:  # 'darker' keeps the colour
+        kept = [word for word in before.split() if word not in SHADES]
+        colour = next((i for i, word in enumerate(kept) if word in COLOURS), 0)
+        before = " ".join([*kept[:colour], *words, *kept[colour:]])
+    elif any(word in COLOURS for word in words):
+        before = " ".join([*(w for w in before.split() if w not in COLOURS | SHADES and w not in words), *words])
+    else:
+        before = " ".join([*words, *(word for word in before.split() if word not in words)])
+    return f"{before}, {behind}" if behind else before
+
+
+def resized(plan: ScenePlan, who: Sequence[int], factor: float) -> ScenePlan:
+    """Larger or smaller boxes, and a word for it; others make room for what grows."""
+    word = "big" if factor > 1 else "small"
+
+    def grown(region: Region) -> Region:
+        sizes = [part for part in region.prompt.low_level.split(" ") if part in SIZES]
+        low = " ".join(part for part in region.prompt.low_level.split(" ") if part not in SIZES)
+        opposite = any((size in ("big", "large", "huge")) != (factor > 1) for size in sizes)
+        low = low if opposite else f"{word} {low}".strip()
+        return placed(_prompt(region.model_copy(update={"box": scaled(region.box, factor)}), low=low))
+
+    return _with_room(_each(plan, who, grown), who)
+
+
+def moved(plan: ScenePlan, who: Sequence[int], place: Place) -> ScenePlan:
+    """To another place. What stands there changes places with it, or makes room."""
+    for index in who:
+        old = plan.regions[index].box
+        new = moved_to(old, place)
+        hidden = [i for i, one in enumerate(plan.regions) if i not in who and new.overlap(one.box) > 0.7 * one.box.area]
+        plan = _each(plan, [index], lambda region, box=new: region.model_copy(update={"box": box}))
+        if len(hidden) == 1:
+            plan = _each(plan, hidden, lambda region, box=old: region.model_copy(update={"box": box}))
+    return _with_room(plan, who)
+
+
+def nudged(plan: ScenePlan, who: Sequence[int], way: Relation) -> ScenePlan:
+    """A sixth of the canvas further."""
+    dx, dy = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1)}[way]
+
+    def shifted(region: Region) -> Region:
+        box = region.box
+        width, height = box.right - box.left, box.bottom - box.top
+        # What spans the canvas in that direction has nowhere to go: it gives up a third of its length.
+        width, height = (
+            (width * 2 / 3 if dx and width > 0.8 else width),
+            (height * 2 / 3 if dy and height > 0.8 else height),
+        )
+        left = min(max(box.left + dx / 6, 0.0), 1 - width)
+        top = min(max(box.top + dy / 6, 0.0), 1 - height)
+        if dx > 0 and width != box.right - box.left:
+            left = 1 - width
+        if dy > 0 and height != box.bottom - box.top:
+            top = 1 - height
+        edges = (left, top, left + width, top + height)
+        left, top, right, bottom = (round(edge, 4) for edge in edges)
+        return region.model_copy(update={"box": Box(left=left, top=top, right=right, bottom=bottom)})
+
+    return _with_room(_each(plan, who, shifted), who)
+
+
+def moved_beside(plan: ScenePlan, who: Sequence[int], relation: Relation, other: int) -> ScenePlan:
+    """Next to another region, on that side of it; if it stands on the other side, the two change places."""
+    index = who[0]
+    here, there = plan.regions[index].box, plan.regions[other].box
+    axis = 0 if relation in ("left", "right") else 1
+    sign = 1 if relation in ("right", "bottom") else -1
+    apart = (here.centre[axis] - there.centre[axis]) * sign
+    if apart < -0.15:
+        return swapped(plan, index, other)
+    if apart > 0.3 and abs(here.centre[1 - axis] - there.centre[1 - axis]) < 0.2:
+        return plan  # it stands there
+    box = beside(there, relation)
+    return _with_room(_each(plan, who, lambda region: region.model_copy(update={"box": box})), who)
+
+
+def swapped(plan: ScenePlan, one: int, other: int) -> ScenePlan:
+    """Two regions change places."""
+    boxes = {one: plan.regions[other].box, other: plan.regions[one].box}
+    regions = [
+        region.model_copy(update={"box": boxes.get(index, region.box)}) for index, region in enumerate(plan.regions)
+    ]
+    return plan.model_copy(update={"regions": regions})
+
+
+def without(plan: ScenePlan, who: Sequence[int]) -> ScenePlan:
+    """Regions taken away. Raises ValueError if none would be left."""
+    left = [region for index, region in enumerate(plan.regions) if index not in who]
+    if not left:
+        raise ValueError("Then nothing would be left. Say 'start over: …' for another picture.")
+    return plan.model_copy(update={"regions": left})
+
+
+def replaced(plan: ScenePlan, who: Sequence[int], thing: PlannedObject) -> ScenePlan:
+    """Something else in the same place."""
+
+    def other(region: Region) -> Region:
+        place = region.prompt.high_level[len(subject_of(region)) :]
+        prompt = LeveledPrompt(high_level=f"{thing.subject}{place}", low_level=thing.looks)
+        return region.model_copy(update={"prompt": prompt})
+
+    plan = _each(plan, who, other)
+    return renamed(plan, who, thing.subject)
+
+
+def renamed(plan: ScenePlan, who: Sequence[int], subject: str) -> ScenePlan:
+    """The regions named after their new subject."""
+    regions = list(plan.regions)
+    for index in who:
+        others = {region.name for i, region in enumerate(regions) if i != index}
+        regions[index] = regions[index].model_copy(update={"name": free_name(subject, others)})
+    return plan.model_copy(update={"regions": regions})
+
+
+def added(plan: ScenePlan, things: Sequence[tuple[PlannedObject, Box | None]]) -> ScenePlan:
+    """New things, each in its box, or where there is most room; what stands there makes room if it can."""
+    for thing, box in things:
+        box = box or at_place(freest([region.box for region in plan.regions]))
+        low = thing.looks
+        name = free_name(thing.subject, {region.name for region in plan.regions})
+        prompt = LeveledPrompt(high_level=thing.subject, low_level=low)
+        new = placed(Region(name=name, box=box, prompt=prompt))
+        plan = _with_room(plan.model_copy(update={"regions": [*plan.regions, new]}), [len(plan.regions)])
+    return plan
+
+
+def reseeded(plan: ScenePlan, who: Sequence[int], seed: int) -> ScenePlan:
+    """The same things from other noise."""
+    return _each(plan, who, lambda region: region.model_copy(update={"seed": seed}))
+
+
+def _with_room(plan: ScenePlan, who: Sequence[int]) -> ScenePlan:
+    """Other regions give way to `who`: they become smaller, or else stand elsewhere. Where they cannot, `who` becomes
+    smaller; what overlaps even then lies below."""
+    regions = list(plan.regions)
+    for index in who:
+        for i, other in enumerate(regions):
+            if i in who or not regions[index].box.overlap(other.box):
+                continue
+            room, own = made_room(regions[index].box, other.box), made_room(other.box, regions[index].box)
+            if room != other.box:
+                regions[i] = other.model_copy(update={"box": room})
+            elif (aside := moved_aside(regions[index].box, other.box, _boxes(regions, but=(i,)))) != other.box:
+                regions[i] = other.model_copy(update={"box": aside})
+            elif own != regions[index].box:
+                regions[index] = regions[index].model_copy(update={"box": own})
+            elif other.z_order >= regions[index].z_order:
+                regions[index] = regions[index].model_copy(update={"z_order": min(100, other.z_order + 1)})
+    return plan.model_copy(update={"regions": regions})
+
+
+def _boxes(regions: Sequence[Region], *, but: Sequence[int]) -> list[Box]:
+    return [region.box for index, region in enumerate(regions) if index not in but]
+
+
+def _each(plan: ScenePlan, who: Sequence[int], change: Any) -> ScenePlan:
+    regions = [change(region) if index in who else region for index, region in enumerate(plan.regions)]
+    return plan.model_copy(update={"regions": regions})
+
+
+def _prompt(region: Region, *, low: str) -> Region:
+    prompt = LeveledPrompt(high_level=region.prompt.high_level, low_level=low)
+    return region.model_copy(update={"prompt": prompt})
+
+
+def around(x: float, y: float, side: float = 1 / 3) -> Box:
+    """A square about a point, inside the canvas."""
+    return box_within(x - side / 2, y - side / 2, side, side)
+
+
+def choices(plan: ScenePlan) -> str:
+    """'a red cat (left) or a blue rocket (right)'."""
+    return enumerated([located(region) for region in plan.regions], "or")

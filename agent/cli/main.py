@@ -1,0 +1,337 @@
+"""The command `ditpipe`. Heavy modules are loaded by the commands that need them."""
+
+import json
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ...prompts.errors import DitpipeError, first_problem
+from ...prompts.plan import Critique, Revision, ScenePlan
+from ..settings import check_variables, settings_of
+from . import chat as chat_cli
+from . import render as render_cli
+from . import serve as serve_cli
+from .approval import approved_plan
+from .options import (
+    Accept,
+    Approve,
+    BaseUrl,
+    Candidates,
+    Compile,
+    CriticName,
+    Depth,
+    Guidance,
+    Json,
+    Model,
+    Out,
+    PlannerName,
+    Rounds,
+    Save,
+    Seed,
+    Size,
+    SolverName,
+    StepCache,
+    Steps,
+    people,
+    read_plan,
+    say,
+)
+from .signals import STOPPED, ctrl_c
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Brief in, picture out, every region under control.",
+)  # fmt: skip
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from ... import __version__
+
+        print(f"ditpipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def paint(
+    brief: Annotated[str, typer.Argument(help="what the picture should show")],
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, candidates: Candidates = None, accept: Accept = None, seed: Seed = None, size: Size = None,
+    steps: Steps = None, guidance: Guidance = None, solver: SolverName = None, depth: Depth = None, save: Save = None,
+    step_cache: StepCache = None, compiled: Compile = None, out: Out = None, approve: Approve = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Plan, draw, criticise and mend a picture of BRIEF."""
+    settings = settings_of(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates,
+        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, solver=solver, depth=depth,
+        save=save, step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
+    )  # fmt: skip
+    from ..agent import Agent
+
+    agent = Agent(settings=settings)
+    folder = agent.begin(brief)
+    agent.load_torch()
+    _follow(agent, folder, agent.resume(folder), as_json)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(help="run folder")],
+    yes: Annotated[bool, typer.Option("--yes", help="draw the plan.json in it, as it is now")] = False,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Go on with a run that was stopped, from its last finished step, or that waits for a yes to its plan.
+
+    Where its words, pictures and keys go is never read from the folder: a run that was begun with other than your own
+    settings says which options agree to them.
+    """
+    from ..agent import Agent
+    from ..runs.folder import run_record
+    from ..runs.resume_policy import resume_settings
+
+    settings = resume_settings(
+        folder, run_record(folder), model=model, planner=planner, critic=critic, base_url=base_url
+    )
+    agent = Agent(settings=settings)
+    approved = read_plan(folder / "plan.json") if yes else False
+    _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
+
+
+def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
+    from ..events import Waiting
+    from ..runs.resume_policy import resume_command
+    from .display import show
+
+    def stop() -> None:
+        people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
+        agent.stop.set()
+
+    command = resume_command(folder, agent.settings)
+    stopped = f"stopped; go on with: {command}"
+
+    def shown(events: Any) -> Any:
+        with ctrl_c(stop, stopped):
+            return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+
+    if agent.unjudged and not as_json:
+        people.print(f"note: {agent.unjudged}", style="yellow", markup=False)
+    console = Console(quiet=True) if as_json else people
+    try:
+        painting = shown(events)
+        while isinstance(painting, Waiting):
+            plan = None if as_json else approved_plan(painting, people)
+            if plan is None:
+                waits = {"waiting": str(folder), "plan": painting.plan.model_dump()}
+                say(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
+                return
+            painting = shown(agent.resume(folder, approved=plan))
+    except KeyboardInterrupt:
+        print(f"ditpipe: {stopped}", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    from ...renderer.pictures.artifacts import read_note
+
+    best, left_out = painting.best, agent.left_out(painting.brief, painting.best.plan)
+    if not as_json:
+        for note in left_out:
+            people.print(f"note: {note}", style="yellow", markup=False)
+    answer = {
+        "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
+        "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
+        "plan": best.plan.model_dump(), "seed": best.request.seed,
+        "warnings": [*left_out, *read_note(painting.path)[1]],
+    }  # fmt: skip
+    say(as_json, answer, str(painting.path))
+
+
+@app.command()
+def plan(
+    brief: Annotated[str, typer.Argument(help="what the picture should show")],
+    model: Model = None, planner: PlannerName = None, base_url: BaseUrl = None, size: Size = None,
+    out: Annotated[Path | None, typer.Option("--out", help="plan file to write")] = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Turn BRIEF into a plan, without drawing; the plan goes to stdout as JSON, or to a file."""
+    settings = settings_of(model=model, planner=planner, base_url=base_url, size=size)
+    from ...renderer.pictures.artifacts import write
+    from ..agent import Agent
+    from .display import layout_drawing
+
+    agent = Agent(settings=settings)
+    with _busy("planning", as_json):
+        answer = agent.planner.plan(brief)
+    if not as_json:
+        people.print(f"planned by {agent.planner_name}", style="dim")
+        people.print(layout_drawing(answer))
+        for note in [*agent.left_out(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
+            people.print(f"note: {note}", style="yellow", markup=False)
+    if out:
+        write(out, answer.model_dump_json(indent=2).encode())
+    say(as_json or not out, answer.model_dump(), str(out))
+
+
+def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
+    """What goes on, said where a person looks."""
+    return people.status(f"{doing} …") if people.is_terminal and not as_json else nullcontext()
+
+
+for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
+    app.command()(draw)
+
+
+@app.command()
+def critique(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE")],
+    critic: CriticName = None, base_url: BaseUrl = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Judge a picture against a plan, region by region."""
+    scene, settings = read_plan(plan_file), settings_of(critic=critic, base_url=base_url)
+    from ...renderer.pictures.artifacts import open_image
+    from ..agent import Agent
+    from ..chat.replies import figure
+
+    agent = Agent(settings=settings)
+    if agent.critic is None:
+        raise ValueError(agent.unjudged or "--critic none judges nothing; give 'embedded' or a vision model")
+    with _busy("looking", as_json):
+        verdict = agent.critic.critique(open_image(picture), scene)
+    lines = [f"{figure(verdict.score)}  {verdict.summary}"]
+    lines += [f"{figure(one.score)}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
+    say(as_json, verdict.model_dump(), "\n".join(lines))
+
+
+for talk in (chat_cli.chat, serve_cli.web, serve_cli.serve, serve_cli.mcp, serve_cli.tools):
+    app.command()(talk)
+app.add_typer(chat_cli.conversations, name="sessions")
+models = typer.Typer(invoke_without_command=True, help="List the models that can be asked for by name; fetch one.")
+app.add_typer(models, name="models")
+
+
+@models.callback()
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """List the image models and the local planners that can be asked for by name."""
+    if context.invoked_subcommand:
+        return
+    from dataclasses import asdict
+
+    from ...renderer.checkpoints.registry import CHECKPOINTS
+    from ...renderer.checkpoints.vocabulary import vocabulary_of
+    from ..llm.local_models import LOCAL_MODELS, best_planner, is_here
+
+    images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)
+    for one in CHECKPOINTS.values():
+        weights = f"{one.memory_gib:g} GiB"
+        images.add_row(one.name, one.family, str(one.size), str(one.steps), weights, one.licence, one.note)
+    planners = Table("planner", "here", "download", "licence", "", box=None)
+    for planner in LOCAL_MODELS.values():
+        here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
+        size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
+        planners.add_row(planner.name, here, size, planner.licence, planner.note)
+    vocabularies = {name: vocabulary_of(one) for name, one in CHECKPOINTS.items()}
+    if as_json:
+        draws = {name: {"draws": known and known.summary} for name, known in vocabularies.items()}  # null: anything
+        answer = {name: asdict(one) | draws[name] for name, one in CHECKPOINTS.items()}
+        print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
+    else:
+        limits = [f"{name} draws {known.summary}" for name, known in vocabularies.items() if known]
+        Console().print(images, "", *limits, "", planners)
+
+
+@models.command()
+def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe models`")], as_json: Json = False) -> None:
+    """Fetch a local planner into the cache folder; an interrupted download goes on where it was."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from ..llm.local_models import LOCAL_MODELS
+    from ..llm.local_models import pull as fetch
+    from ..llm.local_server import base_weights
+
+    if name not in LOCAL_MODELS:
+        raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
+    if not LOCAL_MODELS[name].file:  # it comes as a package, or is missing
+        path = base_weights(LOCAL_MODELS[name])
+        say(as_json, {"planner": name, "file": str(path)}, str(path))
+        return
+    columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=people, disable=as_json) as progress:
+        bar = progress.add_task(name, total=LOCAL_MODELS[name].bytes or None)
+        path = fetch(
+            LOCAL_MODELS[name],
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+            on_note=lambda note: people.print(f"note: {note}", style="yellow", markup=False),
+        )
+    say(as_json, {"planner": name, "file": str(path)}, str(path))
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="scene-plan, critique or revision")] = "scene-plan", as_json: Json = False
+) -> None:
+    """Print the JSON Schema of the contract."""
+    contracts: dict[str, type[BaseModel]] = {"scene-plan": ScenePlan, "critique": Critique, "revision": Revision}
+    if name not in contracts:
+        raise ValueError(f"unknown schema {name!r}: one of {', '.join(contracts)}")
+    print(json.dumps(contracts[name].model_json_schema(), indent=None if as_json else 2))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say which parts are installed, how to get the others, and what is slow on this machine."""
+    from .doctor import examine
+
+    with _busy("planning, drawing and judging", as_json):
+        findings = examine()
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        table = Table("", "", "", box=None, show_header=False)
+        for one in findings:
+            state = "[green]ok" if one.ok else "[red]missing" if one.needed else "[yellow]not here"
+            table.add_row(one.name, state, escape(one.detail))
+        Console().print(table)
+    if not all(one.ok for one in findings if one.needed):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Runs the command; a user's mistake is one line on stderr and exit code 2."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
+    try:
+        check_variables("DITPIPE_KEYS")
+        with ctrl_c(_interrupted):
+            app(standalone_mode=True)
+    except ValidationError as error:
+        sys.exit(_fail(first_problem(error)))
+    except DitpipeError as error:
+        kept = f"; what is done is kept, go on with: {error.resume}" if error.resume else ""
+        sys.exit(_fail(f"{error}{kept}"))
+    except ValueError as error:
+        sys.exit(_fail(str(error)))
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"ditpipe: {line}", file=sys.stderr)
+    return 2
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,268 @@
+"""The commands that draw without the agent: `ditpipe render`, `edit` and `repaint`."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...prompts.errors import RunError
+from ...prompts.plan import Box, LeveledPrompt, RegionChange, Revision
+from ..settings import settings_of
+from .options import (
+    BaseUrl,
+    Candidates,
+    Compile,
+    CriticName,
+    Depth,
+    Guidance,
+    Json,
+    Model,
+    Save,
+    Seed,
+    SolverName,
+    StepCache,
+    Steps,
+    people,
+    read_plan,
+    say,
+)
+
+if TYPE_CHECKING:
+    from ...renderer.request import RenderRequest
+
+Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write: .png, .webp or .jpg")]
+Large = Annotated[bool, typer.Option("--large", help="draw it even if it is more than a server would draw")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
+]
+
+
+def render(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
+    solver: SolverName = None,
+    change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
+    image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
+    denoise: Annotated[
+        float | None, typer.Option("--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option("--fit", help="of a picture of another shape: cover (cut off), contain, stretch")
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option("--background", help="colour where it is transparent, and of frames", show_default="white"),
+    ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
+    ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="LoRA: FILE, FILE,scale=0.8 or FILE,region=cat")
+    ] = None,
+    save: Save = None, step_cache: StepCache = None, compiled: Compile = None,
+    out: Picture = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
+    from .overrides import overridden
+
+    scene = overridden(read_plan(plan_file), change or [])
+    settings = settings_of(
+        model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
+        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled, solver=solver,
+    )  # fmt: skip
+    from ..agent import Agent
+    from ..render_options import with_files
+
+    agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    request = with_files(
+        agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [], fit=fit,
+        background=background,
+    )  # fmt: skip
+    if settings.candidates == 1:
+        idle = ["--critic is not used: one picture has no other to be ranked with (--candidates)"] if critic else []
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, told_first=idle)
+        return
+    from ...renderer.pictures.artifacts import as_written, write_picture
+
+    _check_file(path)
+    drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
+    pictures = []
+    for number, (result, verdict) in enumerate(agent.ranked([as_written(path, one) for one in drawn]), start=1):
+        file = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        write_picture(file, result)
+        score = verdict.score if verdict else None
+        pictures.append({
+            "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
+        })  # fmt: skip
+    _warn(result.warnings)  # they are of the batch
+    lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
+    say(as_json, {"pictures": pictures}, "\n".join(lines))
+
+
+def edit(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
+    region: Annotated[str, typer.Option("--region", help="name of the region to draw again")],
+    prompt: Annotated[str | None, typer.Option("--prompt", help="what is to be there")] = None,
+    low: Annotated[str | None, typer.Option("--low", help="colour, texture, material, light and detail")] = None,
+    scene: Annotated[str | None, typer.Option("--scene", help="new scene prompt, if the old names it")] = None,
+    negative: Annotated[str | None, typer.Option("--negative", help="what must not appear in the region")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="new noise seed of the region")] = None,
+    box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
+    feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
+    strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
+    z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
+    out: Picture = None, large: Large = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
+
+    The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
+    """
+    from ...prompts.prompt_style import followed
+    from ...renderer.pictures.artifacts import read_result, write_result
+    from ...renderer.pipeline import Renderer
+    from ...renderer.request import RenderRequest
+
+    before = read_result(picture)
+    request = before if isinstance(before, RenderRequest) else before.request
+    plan = request.edited_plan
+    old = plan.region(region).prompt
+    said = None
+    if prompt is not None or low is not None:
+        said = LeveledPrompt(
+            high_level=old.high_level if prompt is None else prompt,
+            low_level=("" if prompt else old.low_level) if low is None else low,
+        )
+    change = RegionChange(
+        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
+        start=start, end=end, z_order=z_order,
+    )  # fmt: skip
+    if change == RegionChange(name=region):
+        raise ValueError(
+            "nothing to change: give --prompt, --low, --negative, --seed, --box, --feather, --strength, --start, --end "
+            "or --z-order"
+        )
+    told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
+    revision = followed(Revision(changes=[change], scene=told), plan)
+    path = out or picture.with_name(f"{picture.stem}-edited.png")
+    told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
+    if before is request:
+        asked = request.model_copy(update={"edits": [*request.edits, revision]})
+        draw = _announced(asked, draw, large=large)
+    _draw(draw, path, as_json, keep=write_result, told_first=told_first)
+
+
+def _box(text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"--box needs four numbers left,top,right,bottom, got {text!r}") from error
+    return Box(left=left, top=top, right=right, bottom=bottom)
+
+
+def repaint(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], out: Picture = None, large: Large = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Draw a picture again from what its file carries: the same pixels on the same machine."""
+    from ...renderer.pictures.artifacts import read_request
+    from ...renderer.pipeline import Renderer
+
+    request = read_request(picture)
+    path = out or picture.with_name(f"{picture.stem}-again.png")
+    draw = _announced(request, lambda on_step: Renderer(request.model).render(request, on_step), large=large)
+    _draw(draw, path, as_json)
+
+
+def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: bool) -> Callable[[Any], Any]:
+    """`draw(on_step)`, which says before it begins what a picture's own request asks for, and after two steps about how
+    long it takes. Raises ValueError if that is more than a server would draw, unless it is `large`."""
+    from ...renderer.checkpoints.registry import checkpoint
+    from ...tools.api_schema import check_work
+
+    model = checkpoint(request.model or "pocket")
+    steps, (width, height) = request.steps or model.steps, request.plan.sized(model.size, model.size).size
+    pictures, edits = len(request.together or [request.seed]), len(request.edits)
+    parts = [f"{steps} steps"] + [f"of {pictures} pictures together"] * (pictures > 1)
+    parts += [f"and {edits} edit{'s' * (edits > 1)} of as many"] * (edits > 0)
+    size = f"{width}×{height} pixels"
+    files = f", with {', '.join(file.path for file in request.files)}" if request.files else ""
+    message = f"{' '.join(parts)}, {size}, with the model {request.model or 'pocket'}{files}"
+    try:
+        check_work(request, steps=steps, edits=edits)
+    except ValueError as error:
+        if not large:
+            raise ValueError(f"this picture asks for {message}: {error}; --large draws it all the same") from error
+
+    def announced(on_step: Callable[[Any], None]) -> Any:
+        seen: list[float] = []  # when each step was done
+
+        def step(progress: Any) -> None:
+            seen.append(time.monotonic())
+            if len(seen) == 2:
+                left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
+                people.print(f"about {_duration(left)} from here", style="dim")
+            on_step(progress)
+
+        people.print(f"drawing {message}", style="dim", markup=False)
+        return draw(step)
+
+    return announced
+
+
+def _duration(seconds: float) -> str:
+    """'40 seconds', '3 minutes', '2 hours': as much as an estimate can say."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{max(1, round(seconds))} second{'s' * (round(seconds) > 1)}"
+
+
+def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
+    """Runs `draw(on_step)` under a progress bar."""
+    from rich.progress import Progress
+
+    with Progress(console=people, disable=as_json, transient=True) as progress:
+        bar = progress.add_task("drawing", total=None)
+        return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
+
+
+def _draw(
+    draw: Callable[[Any], Any],
+    path: Path,
+    as_json: bool,
+    keep: Callable[[Path, Any], None] | None = None,
+    told_first: Sequence[str] = (),
+) -> None:
+    from ...renderer.pictures.artifacts import as_written, write_picture
+
+    _check_file(path)
+    result = as_written(path, _followed(draw, as_json))
+    warnings = [*told_first, *result.warnings]
+    _warn(warnings)
+    (keep or write_picture)(path, result)
+    answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
+    say(as_json, answer | {"warnings": warnings}, str(path))
+
+
+def _check_file(path: Path) -> None:
+    from ...renderer.pictures.artifacts import format_of
+
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give --out the name of a picture file")
+    format_of(path)
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise RunError(f"cannot write {path}: {there} is no folder that can be written to")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        people.print(f"note: {warning}", style="yellow", markup=False)

@@ -1,0 +1,171 @@
+"""The commands that let others in: `ditpipe serve` (HTTP), `web` (a page), `mcp`, and `tools` (function schemas)."""
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from platformdirs import user_data_path
+
+from ..settings import settings_of
+from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, SolverName, Steps, people
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from ...tools.auth import Keys
+    from ..agent import Agent
+
+
+Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
+Port = Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)]
+McpHost = Annotated[
+    str | None, typer.Option("--host", help="address to listen on with --http", show_default="127.0.0.1")
+]
+McpPort = Annotated[
+    int | None, typer.Option("--port", help="0: any free one; with --http", min=0, max=65535, show_default="8001")
+]
+McpOut = Annotated[
+    Path | None, typer.Option("--out", help="folder for the pictures", show_default="in the user's data folder")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
+]
+Compatible = Annotated[
+    bool,
+    typer.Option(
+        "--openai-compatible",
+        help="Images API: take any model name and size, draw with this model at the nearest size, and say so in the "
+        "answer; without it they are refused",
+    ),
+]
+
+
+def serve(
+    host: Host = "127.0.0.1", port: Port = 8000, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: Out = None,
+    compatible: Compatible = False,
+) -> None:  # fmt: skip
+    """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
+    _needs("serve", "fastapi", "python_multipart", "uvicorn")
+    locks = _locks(host, keys)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        out=out,
+    )  # fmt: skip
+    _loading("the service", host, port)
+    from ... import __version__
+    from ...tools.http_service import http_service
+    from ..wiring import critique_of, planned, reader_of, studio_of
+
+    app = http_service(
+        studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=locks,
+        plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
+        request_for=agent.request, read=reader_of(agent), compatible=compatible,
+    )  # fmt: skip
+    _listen(app, host, port)
+
+
+def web(
+    host: Host = "127.0.0.1", port: Port = 7860, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, sessions: SessionFolder = None,
+) -> None:  # fmt: skip
+    """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
+    _needs("web", "gradio", "uvicorn")
+    locks = _locks(host, keys)
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        sessions=sessions,
+    )  # fmt: skip
+    _loading("the page", host, port)
+    from ..web.app import missing, web_app
+
+    app = web_app(agent, keys=locks, notice=missing(agent))
+    _listen(app, host, port)
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
+    host: McpHost = None, port: McpPort = None, keys: KeyFile = None,
+    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: McpOut = None,
+) -> None:  # fmt: skip
+    """Serve the picture tools over the Model Context Protocol."""
+    _needs("mcp", "mcp", "uvicorn")
+    if keys and not http and "DITPIPE_KEYS" not in os.environ:
+        raise ValueError("--keys are for --http: over stdio the client starts the server, and there is one caller")
+    if not http and (host, port) != (None, None):
+        raise ValueError("--host and --port are for --http: over stdio there is no address")
+    host, port = host or "127.0.0.1", 8001 if port is None else port
+    locks = _locks(host, keys) if http else None
+    # A client may start it in any folder, of which it need not know.
+    out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")
+    agent = _agent(
+        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
+        out=out,
+    )  # fmt: skip
+    if http:
+        _loading("the tools", host, port)
+    from ... import __version__
+    from ...tools.mcp_server import http_app, mcp_server, run_stdio
+    from ..wiring import studio_of, tools_of
+
+    studio = studio_of(agent)
+    server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.draws)
+    if locks is None:
+        run_stdio(server)
+    else:
+        _listen(http_app(server, host=host, keys=locks), host, port)
+
+
+def tools(
+    form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",
+) -> None:
+    """Print the tools as function schemas, for whoever calls a model without a framework."""
+    from ...tools.function_schemas import FORMATS
+    from ..wiring import studio_of, tools_of
+
+    if form not in FORMATS:
+        raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
+    with TemporaryDirectory() as nowhere:
+        agent = _agent(out=Path(nowhere))
+        schemas = [FORMATS[form](tool) for tool in tools_of(studio_of(agent), agent)]
+    print(json.dumps(schemas, indent=2))
+
+
+def _loading(what: str, host: str, port: int) -> None:
+    """Said before anything slow begins; the server itself says when it listens."""
+    where = f"then at http://{f'[{host}]' if ':' in host else host}:{port}" if port else "the address comes with it"
+    people.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _agent(**options: Any) -> "Agent":
+    from ..agent import Agent
+
+    return Agent(settings=settings_of(**options))
+
+
+def _needs(extra: str, *modules: str) -> None:
+    """Raises ValueError with the line that installs what is missing."""
+    if any(find_spec(module) is None for module in modules):
+        raise ValueError(f'`ditpipe {extra}` needs more packages: pip install "ditpipe[{extra}]"')
+
+
+def _locks(host: str, keys: Path | None) -> "Keys":
+    from ...tools.auth import Keys, check_address, read_keys
+
+    locks = read_keys(keys) if keys else Keys()
+    check_address(host, locks)
+    return locks
+
+
+def _listen(app: "ASGIApp", host: str, port: int) -> None:
+    import uvicorn
+
+    # No access log: the links of `response_format="url"` carry their signature in the address.
+    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=5)

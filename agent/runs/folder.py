@@ -1,0 +1,121 @@
+"""The folder of one run on disk: its record, from which it goes on after a kill, and its log of events."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...prompts.errors import RunError
+from ...prompts.outside_json import parse_json
+from ...prompts.plan import Critique, ScenePlan
+from ...renderer.pictures.artifacts import write
+from ..events import Compared, Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
+from ..settings import Settings
+
+RECORD = "run.json"
+
+
+class RunRecord(BaseModel):
+    """What a run begins with; `settings`: those of `Settings`, without the key and the folders of the person who began
+    it.
+
+    `base`: the picture that it changes; `judged`: what a critic said of that one; `tried`: plans that were drawn into
+    it before and not taken.
+    """
+
+    brief: str
+    settings: dict[str, Any]
+    plan: ScenePlan | None = None
+    base: Path | None = None
+    judged: Critique | None = None
+    tried: list[ScenePlan] = []
+
+
+def record_of(
+    brief: str,
+    settings: Settings,
+    *,
+    plan: ScenePlan | None = None,
+    base: Path | None = None,
+    judged: Critique | None = None,
+    tried: Sequence[ScenePlan] = (),
+) -> RunRecord:
+    """The record of a run that begins now."""
+    kept = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
+    return RunRecord(
+        brief=brief, settings=kept, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
+    )
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Keeps what a run begins with in run.json. Raises RunError."""
+    write(folder / RECORD, record.model_dump_json(indent=2, exclude_none=True).encode())
+
+
+def run_record(folder: Path) -> RunRecord:
+    """What a run folder's run began with. Raises RunError if it is none."""
+    for name in (RECORD, f"{RECORD}.part"):  # a process that was killed may have written all of it under this name
+        with suppress(OSError, ValueError):
+            return RunRecord.model_validate(parse_json((folder / name).read_bytes()))
+    raise RunError(f"{folder}: not a run folder (no readable {RECORD} in it)")
+
+
+def new_folder(out: Path, record: RunRecord) -> Path:
+    """A fresh folder named by the time, with its record in it from the first moment. Raises RunError."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    draft = out / f".{stamp}-{secrets.token_hex(4)}"
+    try:
+        draft.mkdir(parents=True)
+        write_record(draft, record)
+        for attempt in range(1000):
+            folder = out / (stamp if not attempt else f"{stamp}-{attempt}")
+            try:
+                return draft.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another run has that name
+                    raise
+        raise RunError(f"{out}: too many runs in one second")
+    except OSError as error:
+        why = error.strerror if out.is_dir() or not out.exists() else "it is not a folder"
+        raise RunError(f"cannot write to {out}: {why}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_links(folder: Path) -> None:
+    """Raises RunError for a link in a folder, which a run never makes: what is written there could land elsewhere."""
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent) / name for name in (*folders, *files)):
+            if path.is_symlink():
+                raise RunError(f"{path} is a link, which may lead out of its folder; no run makes any: remove it")
+
+
+_NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {
+    Planned: lambda e: {"plan": e.plan.model_dump()},
+    Waiting: lambda e: {"plan": e.plan.model_dump()},
+    Rendered: lambda e: {"round": e.round, "path": str(e.path), "seconds": round(e.seconds, 3), "warnings": e.warnings},
+    Critiqued: lambda e: {"round": e.round, "critique": e.critique.model_dump()},
+    Compared: lambda e: {"round": e.round, "comparison": e.comparison.model_dump()},
+    Revised: lambda e: {"round": e.round, "revision": e.revision.model_dump(exclude_none=True)},
+    Finished: lambda e: {"best": e.painting.best.number, "path": str(e.painting.path)},
+}
+
+
+def note(folder: Path, event: Event) -> None:
+    """Appends an event to events.jsonl (steps are progress, not history)."""
+    told = _NOTES.get(type(event))
+    if not told:
+        return
+    row = {"event": type(event).__name__.lower(), "time": datetime.now().isoformat(timespec="seconds")} | told(event)
+    try:
+        with (folder / "events.jsonl").open("a") as out:
+            out.write(json.dumps(row) + os.linesep)
+    except OSError as error:
+        raise RunError(f"cannot write {folder / 'events.jsonl'}: {error.strerror}") from error

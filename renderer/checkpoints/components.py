@@ -1,0 +1,165 @@
+"""A folder in diffusers' pipeline format → its pipeline, in which every weight is a published one.
+
+Each component is loaded by its own library's class, and what that library reports is checked: both replace what a file
+lacks by random numbers, and only warn of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...prompts.errors import ModelError, first_line
+from ..weights.offload import is_out_of_memory
+from .pipeline_folder import NEVER_RUN, OPTIONAL, in_file, listed_components, read_index, stored_variants, weight_names
+
+# What a file may lack without a difference: numbered positions, and what makes one vector of BERT's states.
+IDLE = ("position_ids", "pooler.")
+
+
+def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None) -> tuple[Any, tuple[str, ...]]:
+    """The pipeline of a folder, or of a single file of weights with the folder's configuration, and what is to be said
+    of it. Components that the file lacks are the folder's.
+
+    Raises ModelError if a component is missing, lacks weights, or has weights of other shapes; whatever else the
+    libraries raise.
+    """
+    import diffusers
+
+    index = read_index(folder)
+    pipeline: Any = getattr(diffusers, index["_class_name"])
+    parts, notes = listed_components(index), []
+    if (index.get("safety_checker") or [None])[0]:
+        notes.append("this checkpoint's safety checker is not run")
+    names = weight_names(file) if file else []
+    components: dict[str, Any] = {}
+    for name, (library, kind) in parts.items():
+        cls = _class(library, kind, where=folder)
+        if not isinstance(cls, type) or not issubclass(cls, nn.Module) or (file and in_file(names, name, kind)):
+            continue
+        if file and name in OPTIONAL and not _has_weights(folder / name):
+            components |= dict.fromkeys(OPTIONAL)
+            notes.append(f"{file.name} holds no T5: prompts are read by CLIP alone")
+        else:
+            components[name] = load_component(cls, folder / name, dtype, of=file)
+    # Those that it has, given as none: else diffusers loads them, or misses them.
+    expected = signature(pipeline.__init__).parameters
+    absent = [name for name in (*NEVER_RUN, *OPTIONAL) if name in expected and name not in parts]
+    components = dict.fromkeys(absent) | components
+    if "requires_safety_checker" in expected:
+        components["requires_safety_checker"] = False
+    if file:
+        pipe = _from_single_file(pipeline, file, folder, dtype, components)
+    else:
+        pipe = pipeline.from_pretrained(
+            str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **components
+        )  # fmt: skip
+    return pipe, tuple(notes)
+
+
+def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | None = None) -> Any:
+    """One component with its weights, of the variant that is there; the full one, if several are.
+
+    of: the single file that lacks this component, for the error. Raises ModelError as `load_pipeline`.
+    """
+    variants = stored_variants(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not variants:
+        lacks = f"{of} has no {folder.name}, and neither has" if of else "no weights in"
+        raise ModelError(f"{lacks} {folder}: its .safetensors are needed (pickled weights are not read)")
+    try:
+        model, report = cls.from_pretrained(
+            str(folder), dtype=dtype, variant=variants[0], use_safetensors=True, output_loading_info=True,
+            ignore_mismatched_sizes=True, local_files_only=True,
+        )  # fmt: skip
+    except ModelError:
+        raise
+    except Exception as error:  # a broken file; the libraries have no common class for it
+        if is_out_of_memory(error):
+            raise
+        raise ModelError(f"cannot read {folder}: {first_line(error)}") from error
+    # diffusers believes the index of sharded files: what its files lack is known by what stays empty.
+    _check(folder.name, folder, missing={*report["missing_keys"], *_unfilled(model)}, misfits=report["mismatched_keys"])
+    return model
+
+
+def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtype, components: dict[str, Any]) -> Any:
+    """diffusers' reader of single files, and what it does not say: which weights are missing, and of which part."""
+    try:
+        pipe = pipeline.from_single_file(
+            str(file), config=str(folder), dtype=dtype, local_files_only=True, **components
+        )  # fmt: skip
+    except Exception as error:
+        if not is_out_of_memory(error):
+            _find_fault(file, folder, components)
+        if isinstance(error, KeyError):  # of a converter
+            raise ModelError(f"{file}: it lacks {error.args[0]}; get the checkpoint again") from error
+        if isinstance(error, ValueError):  # CLIP's shapes; what follows is advice to programmers
+            raise ModelError(f"{file}: {first_line(error).partition('. If you want')[0]}") from error
+        raise
+    for name, part in pipe.components.items():
+        if isinstance(part, nn.Module):
+            part.eval()  # T5 comes out with its dropout on,
+            if callable(tie := getattr(part, "tie_weights", None)):
+                tie()  # and has its token embeddings under two names, of which one is filled
+            _check(name, file, missing=_unfilled(part))
+    return pipe
+
+
+def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None:
+    """Raises ModelError if one of diffusers' models has other weights in a file than its configuration says."""
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+    from safetensors.torch import load_file
+
+    readers: Any = SINGLE_FILE_LOADABLE_CLASSES
+    for name, (library, kind) in listed_components(read_index(folder)).items():
+        if name in components or kind not in readers:
+            continue
+        cls = _class(library, kind, where=folder)
+        config = cls.load_config(str(folder), subfolder=name)
+        with torch.device("meta"):
+            wanted = {weight: value.shape for weight, value in cls.from_config(config).state_dict().items()}
+        try:
+            found = readers[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
+        except KeyError:
+            continue  # the caller names it
+        misfits = [(weight, found[weight].shape, shape) for weight, shape in wanted.items()
+                   if weight in found and found[weight].shape != shape]  # fmt: skip
+        _check(name, file, missing=wanted.keys() - found.keys(), misfits=misfits)
+
+
+def _unfilled(model: nn.Module) -> list[str]:
+    """Weights that no file has filled: the libraries build models on the meta device."""
+    return [name for name, value in model.state_dict().items() if value.is_meta]
+
+
+def _check(component: str, source: Path, *, missing: Iterable[str] = (), misfits: Sequence[Any] = ()) -> None:
+    """Raises ModelError that names what is missing or has another shape than its configuration says."""
+    if misfits:
+        shapes = [f"{name} {tuple(found)} where {tuple(wanted)} is expected" for name, found, wanted in misfits]
+        raise ModelError(f"{source}: weights of the {component} do not fit its config.json: {_some(sorted(shapes))}")
+    missing = sorted(name for name in missing if not any(idle in name for idle in IDLE))
+    if missing:
+        raise ModelError(f"{source}: the {component} lacks {_some(missing)}; get the checkpoint again")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _class(library: str, kind: str, *, where: Path) -> Any:
+    """The class of a component. Raises ModelError if it is none of the two libraries': no other code is run."""
+    found = getattr(import_module(library), kind, None) if library in ("diffusers", "transformers") else None
+    if found is None:
+        raise ModelError(f"{where}: its model_index.json asks for {library}.{kind}, which neither library has")
+    return found
+
+
+def _has_weights(folder: Path) -> bool:
+    return folder.is_dir() and bool(stored_variants(path.name for path in folder.iterdir()))

@@ -1,0 +1,79 @@
+"""What a folder in diffusers' pipeline format says by its model_index.json and by its file names. Loads no torch."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...prompts.errors import ModelError
+from ...prompts.outside_json import parse_json
+
+# Components that ditpipe never runs: they are neither fetched nor loaded.
+NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder")
+OPTIONAL = ("text_encoder_3", "tokenizer_3")  # SD 3's T5
+# Where a single file has the weights of a component, by its name; T5 has a place of its own.
+IN_FILE = {
+    "vae": ("first_stage_model.", "vae."),
+    "text_encoder": ("cond_stage_model.", "conditioner.embedders.0.", "text_encoders.clip_l."),
+    "text_encoder_2": ("conditioner.embedders.1.", "text_encoders.clip_g."),
+    "T5EncoderModel": ("text_encoders.t5xxl.",),
+}
+HALF = ("fp16", "bf16")  # the same weights in half of the bytes; others, as non_ema, are other weights
+# model.fp16-00001-of-00002.safetensors, and as it was until 2024: model-00001-of-00002.fp16.safetensors
+_FILE = re.compile(
+    r"(?:model|diffusion_pytorch_model)(?:\.(?P<before>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?"
+    r"(?:\.(?P<after>\w+))?\.safetensors"
+)
+
+
+class WeightFile(NamedTuple):
+    """A file of weights: its variant, None for the full one, and of how many shards it is one."""
+
+    variant: str | None
+    shards: int
+
+
+def weight_file(name: str) -> WeightFile | None:
+    """What a file name says; None for a file that holds no weights, or weights of another kind."""
+    match = _FILE.fullmatch(name)
+    if not match:
+        return None
+    variant = match["before"] or match["after"]
+    return WeightFile(variant, int(match["shards"] or 1)) if variant in (None, *HALF) else None
+
+
+def stored_variants(names: Iterable[str]) -> list[str | None]:
+    """The variants whose files are all among the names of a component's folder, the full one first."""
+    files = [file for name in names if (file := weight_file(name))]
+    return [variant for variant in (None, *HALF) if any(
+        files.count(WeightFile(variant, shards)) >= shards for shards in {file.shards for file in files}
+    )]  # fmt: skip
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """A folder's model_index.json. Raises ModelError if it names no pipeline."""
+    try:
+        index: dict[str, Any] = parse_json((folder / "model_index.json").read_bytes())
+        return {**index, "_class_name": str(index["_class_name"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
+
+
+def listed_components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The components that a model_index.json lists and ditpipe uses: name → library and class."""
+    parts = {name: part for name, part in index.items() if isinstance(part, list) and len(part) == 2}
+    return {name: (part[0], part[1]) for name, part in parts.items() if part[0] and name not in NEVER_RUN}
+
+
+def weight_names(file: Path) -> list[str]:
+    """The names of the weights in a .safetensors file. Raises SafetensorError if it is none."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="numpy") as weights:
+        return list(weights.keys())
+
+
+def in_file(names: Sequence[str], component: str, kind: str) -> bool:
+    """Whether a single file with weights of these names has a component; it always has the denoiser."""
+    prefixes = IN_FILE.get(kind) or IN_FILE.get(component)
+    return prefixes is None or any(name.startswith(prefixes) for name in names)

@@ -1,0 +1,140 @@
+"""The table of models: the checkpoints that can be asked for by name, and the families. Loads no torch."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...prompts.errors import ModelError
+from .hub import Hub
+from .pipeline_folder import read_index
+from .published_defaults import Defaults, published_defaults
+from .source import Source, locate
+
+POCKET = Path(__file__).parent.parent / "pocket"
+TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """A family of models: which pipelines of diffusers are its own, and the class (module:name) that adapts them.
+
+    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them.
+    """
+
+    name: str
+    adapter: str
+    pipelines: tuple[str, ...]
+    size: int
+    steps: int
+    guidance_scale: float
+    regions: str
+
+
+FAMILIES = {
+    row.name: row
+    for row in (
+        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, "cross-attention"),
+        FamilyRow(
+            "pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, "cross-attention"
+        ),
+        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention"),
+        FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
+                  "cross-attention at every resolution"),
+        FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0,
+                  "cross-attention at every resolution"),
+        FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
+                  "a mask on the joint sequence"),
+        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision.
+
+    size: pixels a side that it was trained at. places: whether a scene prompt that names no place is told those of the
+    regions in English (`wording.laid_out`), which is measured for models that this project trains, and for no other.
+    """
+
+    name: str
+    source: str
+    size: int
+    steps: int
+    guidance_scale: float
+    memory_gib: float
+    licence: str
+    note: str
+    family: str = "hunyuan"
+    places: bool = False
+
+
+_HUB = "downloaded from the hub on first use; GPU"
+_GATED = "gated: accept its licence on the hub first; GPU"
+CHECKPOINTS = {
+    row.name: row
+    for row in (
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU", places=True),
+        Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
+                   "Tencent Hunyuan Community", _HUB),
+        Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart"),
+        Checkpoint("pixart-sigma", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart"),
+        Checkpoint("sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers", 1024, 20, 4.5, 8.5,
+                   "NVIDIA NSCL v2-custom; Gemma terms", _HUB, "sana"),
+        Checkpoint("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 30, 7.5, 2.0, "CreativeML OpenRAIL-M",
+                   _HUB, "sd"),
+        Checkpoint("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", 1024, 30, 5.0, 6.5, "CreativeML OpenRAIL++-M",
+                   _HUB, "sdxl"),
+        Checkpoint("sd-3.5-medium", "stabilityai/stable-diffusion-3.5-medium", 1024, 28, 4.5, 14.7,
+                   "Stability AI Community", _GATED, "sd3"),
+        Checkpoint("flux-schnell", "black-forest-labs/FLUX.1-schnell", 1024, 4, 1.0, 31.4, "Apache-2.0", _GATED,
+                   "flux"),
+        Checkpoint("flux-dev", "black-forest-labs/FLUX.1-dev", 1024, 28, 3.5, 31.4, "FLUX.1 non-commercial", _GATED,
+                   "flux"),
+    )
+}  # fmt: skip
+
+
+def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
+    """The named checkpoint, or whatever else a name can mean, see `source`. Raises ModelError that lists the names."""
+    if name in CHECKPOINTS:
+        return CHECKPOINTS[name]
+    source = _source(name)
+    folder = source.configuration(hub)
+    row = FAMILIES[_family_in(folder)]
+    usual = Defaults(row.size, row.steps, row.guidance_scale)
+    given = published_defaults(folder, str(source.file or source.folder or source.hub), family=row.name, usual=usual)
+    return Checkpoint(
+        name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
+        places=(folder / TRAINED_HERE).exists(),
+    )  # fmt: skip
+
+
+def full_name(name: str) -> str:
+    """The name as it means the same from any folder. Raises ModelError for what is no model."""
+    return name if name in CHECKPOINTS else _source(name).name
+
+
+def _source(name: str) -> Source:
+    if source := locate(name):
+        return source
+    raise ModelError(
+        f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, a folder in diffusers' format, a name on the "
+        "hub (owner/name[@revision]) or a .safetensors file"
+    )
+
+
+def _family_in(folder: Path) -> str:
+    """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
+    index = read_index(folder)
+    pipeline = index["_class_name"]
+    known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
+    if pipeline not in known:
+        raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")
+    for part, origin in index.items():
+        # At a terminal transformers offers to run the code that the folder of such a class names.
+        if isinstance(origin, list) and re.match("Auto(?!encoder)", str(origin[-1:] and origin[-1])):
+            raise ModelError(f"{folder}: its {part} is an {origin[-1]}, which may run code; name the class that it is")
+    return known[pipeline]

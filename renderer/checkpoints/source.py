@@ -1,0 +1,116 @@
+"""What the name of a model means: a folder in diffusers' format, a name on the hub, or a single file of weights.
+
+A single file (`.safetensors`) has no configuration. That is the folder's that it lies in, or that of a folder or hub
+name after an @: `realvis.safetensors@~/models/sdxl`. Otherwise the hub has it, of the model that the file derives from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...prompts.errors import ModelError, first_line
+from .hub import Hub, HubName
+
+
+@dataclass(frozen=True)
+class Source:
+    """folder or hub: where the pipeline, or a single file's configuration, is; exactly one of them is given."""
+
+    folder: Path | None = None
+    hub: HubName | None = None
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """It as it is said from any folder: paths are absolute."""
+        place = str(self.folder or self.hub)
+        return f"{self.file}@{place}" if self.file else place
+
+    @property
+    def note(self) -> str:
+        """It in two words, for the table of models."""
+        return "single file" if self.file else "local folder" if self.folder else "on the hub"
+
+    def configuration(self, hub: Hub | None = None) -> Path:
+        """A folder with at least its model_index.json and each component's configuration. Raises ModelError."""
+        return self.folder or self._fetch(hub, configuration=True)
+
+    def files(self, hub: Hub | None = None) -> Path:
+        """A folder with all that is read; of a single file, all but what the file has. Raises ModelError."""
+        return self.folder or self._fetch(hub, beside=self.file)
+
+    def _fetch(self, hub: Hub | None, **what: Any) -> Path:
+        assert self.hub
+        try:
+            return (hub or Hub()).fetch(self.hub, **what)
+        except ModelError as error:
+            if not self.file and Path(self.hub.repository).parent.is_dir():  # a path, more likely than a name
+                raise ModelError(f"there is no folder {self.hub}, and {error}") from error
+            if not self.file:
+                raise
+            raise ModelError(
+                f"the configuration of {self.file.name} is that of {self.hub}, which cannot be fetched: "
+                f"give a folder that has it, --model {self.file.name}@FOLDER"
+            ) from error
+
+
+def locate(name: str) -> Source | None:
+    """Where the model of a name is; None if the name is none of the three. Raises ModelError for a folder without a
+    pipeline and for a file that is not there or is not in a safe format."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return Source(folder=_pipeline_in(path))
+    file, at, configuration = (name, "", "") if path.is_file() else name.rpartition("@")
+    if not at:
+        file, configuration = name, ""
+    if Path(file).suffix in (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft"):
+        return _single_file(Path(file).expanduser(), configuration)
+    hub = HubName.parse(name)
+    return Source(hub=hub) if hub else None
+
+
+def _pipeline_in(folder: Path) -> Path:
+    if not (folder / "model_index.json").exists():
+        raise ModelError(f"{folder}: no model_index.json in this folder; it must hold a pipeline in diffusers' format")
+    return folder.resolve()
+
+
+def _single_file(file: Path, configuration: str) -> Source:
+    if file.suffix != ".safetensors":
+        raise ModelError(f"{file.name}: only .safetensors files are read, for other formats can hold code")
+    if not file.is_file():
+        raise ModelError(f"{file}: there is no such file")
+    file = file.resolve()
+    if configuration:
+        place = Path(configuration).expanduser()
+        if place.is_dir():
+            return Source(folder=_pipeline_in(place), file=file)
+        if hub := HubName.parse(configuration):
+            return Source(hub=hub, file=file)
+        raise ModelError(f"{configuration}: neither a folder nor a name on the hub that configures {file.name}")
+    if (file.parent / "model_index.json").exists():
+        return Source(folder=file.parent, file=file)
+    return Source(hub=HubName(_derived_from(file)), file=file)
+
+
+def _derived_from(file: Path) -> str:
+    """The published model whose configuration a file has, told by the names and shapes of its weights."""
+    import torch
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, framework="pt") as weights:
+            shapes: dict[str, Any] = {
+                key: torch.empty(weights.get_slice(key).get_shape(), device="meta") for key in weights.keys()
+            }
+    except Exception as error:  # safetensors has no exported class of its own
+        raise ModelError(f"cannot read {file}: {first_line(error)}") from error
+    try:
+        return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])
+    except KeyError as error:
+        raise ModelError(
+            f"{file}: no known model has these weights; give {file.name}@FOLDER that configures it"
+        ) from error

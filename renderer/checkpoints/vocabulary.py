@@ -1,0 +1,209 @@
+"""What a checkpoint was trained to draw, where it says so in its vocabulary.json. Reads words; loads no model.
+
+Published models say nothing of the kind: for them there is no vocabulary, and nothing here restricts them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from ...prompts.errors import ModelError
+from ...prompts.outside_json import parse_json
+from ...prompts.plan import Region, ScenePlan
+from ...prompts.planner_schema import article
+from ...prompts.prompt_style import subject_of
+from ...prompts.templates import word_list
+from .registry import Checkpoint
+
+KINDS = ("subjects", "colours", "backgrounds", "patterns", "styles", "lights")
+CANNOT = "the model cannot draw"
+QUOTED = 12  # words that a warning quotes
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """A text, read: `known` holds (kind, name) of what the model draws, `unknown` the phrases that it was not trained
+    on, as they are written."""
+
+    known: frozenset[tuple[str, str]]
+    unknown: tuple[str, ...]
+
+    def of(self, kind: str) -> set[str]:
+        return {name for each, name in self.known if each == kind}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a checkpoint draws: of each kind names, and the words and phrases that mean them; `words` are others that
+    its captions used."""
+
+    subjects: Mapping[str, tuple[str, ...]]
+    colours: Mapping[str, tuple[str, ...]]
+    backgrounds: Mapping[str, tuple[str, ...]]
+    patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: frozenset[str] = frozenset()
+
+    @property
+    def summary(self) -> str:
+        """What can be drawn, in a sentence for people and models."""
+        parts = [
+            f"{len(self.subjects)} things: {', '.join(self.subjects)}",
+            f"{len(self.colours)} colours: {', '.join(self.colours)}",
+            f"{len(self.backgrounds)} backgrounds: {', '.join(phrases[0] for phrases in self.backgrounds.values())}",
+        ]
+        looks = [phrases[0] for kind in (self.patterns, self.styles, self.lights) for phrases in kind.values()]
+        parts += [f"looks and light: {', '.join(looks)}"] if looks else []
+        return f"{'; '.join(parts)}. Anything else comes out as a coloured shape, or not at all."
+
+    @cached_property
+    def _phrases(self) -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
+        """(words, kind, name) by their first word, the longest first; nouns in the plural too."""
+        phrases: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+        for kind in KINDS:
+            for name, texts in getattr(self, kind).items():
+                for text in texts:
+                    *before, last = _words(text)
+                    for form in _forms(last) if kind == "subjects" else [last]:
+                        words = (*before, form)
+                        phrases.setdefault(words[0], []).append((words, kind, name))
+        return {first: sorted(several, key=lambda one: -len(one[0])) for first, several in phrases.items()}
+
+    def read(self, text: str) -> KnownWords:
+        """What of a text the model draws, and what it does not know. Words with no content of their own, such as
+        articles and numbers, are neither."""
+        spans = [(match[0].lower(), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
+        words, known, unknown, run = [word for word, _, _ in spans], set[tuple[str, str]](), list[str](), list[int]()
+
+        def close() -> None:
+            if run:
+                unknown.append(text[spans[run[0]][1] : spans[run[-1]][2]])
+                run.clear()
+
+        def adjacent(index: int) -> bool:
+            """Whether only a space or a hyphen stands before a word."""
+            return not text[spans[index - 1][2] : spans[index][1]].strip(" -")
+
+        index = 0
+        while index < len(words):
+            size, kind, name = self._phrase_at(words, index)
+            after = index + size
+            if kind == "subjects" and after < len(words) and adjacent(after) and self._is_noun(words, after):
+                size, kind = size + 1, "another thing"  # an apple pie is no apple
+            if kind not in KINDS and size:
+                if run and not adjacent(index):
+                    close()
+                run += range(index, index + size)
+            else:
+                close()
+            if kind in KINDS:
+                known.add((kind, name))
+            index += max(1, size)
+        close()
+        return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)))
+
+    def _phrase_at(self, words: list[str], index: int) -> tuple[int, str, str]:
+        """(words, kind, name) of what begins at a word: of a phrase that is drawn, of one unknown word, or 0 words for
+        one without content of its own."""
+        for phrase, kind, name in self._phrases.get(words[index], ()):
+            if _at(words, index, phrase):
+                return len(phrase), kind, name
+        word = words[index]
+        small = word in self.words or word in word_list("function_words") or word.isdigit()
+        return (0 if small else 1), "", ""
+
+    def _is_noun(self, words: list[str], index: int) -> bool:
+        """Whether an unknown word may be the noun that the subject before it only describes; participles are not."""
+        size, kind, _ = self._phrase_at(words, index)
+        return bool(size) and not kind and not words[index].endswith(("ing", "ed"))
+
+    def draws(self, region: Region) -> bool:
+        """Whether a region names something that the model was trained to draw."""
+        reading = self.read(region.prompt.high_level)
+        return bool(reading.of("subjects") or reading.of("backgrounds"))
+
+    def shapes(self, plan: ScenePlan) -> list[Region]:
+        """The regions that come out as coloured shapes, since the model was not trained to draw what they name."""
+        return [region for region in plan.regions if not self.draws(region)]
+
+    def warnings(self, plan: ScenePlan) -> list[str]:
+        """What of a plan is beyond the model, one line for what comes out as a shape and one for what is not drawn."""
+        shapes = self.shapes(plan)
+        things = list(dict.fromkeys(_named(region) for region in shapes))
+        out = [f"{CANNOT} {_listed(things)}: a coloured shape stands there"] if things else []
+        told = {word for region in shapes for word in _words(region.prompt.high_level)}
+        texts = [*(region.prompt.text for region in plan.regions), plan.scene.high_level, plan.scene.low_level]
+        rest = {phrase.lower(): phrase for text in texts for phrase in self.read(text).unknown}
+        lacking = [phrase for low, phrase in rest.items() if not set(_words(low)) <= told]
+        out += [f"the model was not trained on {_quoted(lacking)}: drawn as if it were not said"] if lacking else []
+        return out
+
+    @staticmethod
+    def tells_shapes(warning: str) -> bool:
+        """Whether a warning is the one about coloured shapes."""
+        return warning.startswith(CANNOT)
+
+    def left_out(self, brief: str, plan: ScenePlan) -> list[str]:
+        """What a brief names and its plan does not: phrases that the model does not know, and subjects."""
+        texts = [plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)]
+        whole = " . ".join(texts)
+        asked, planned, words = self.read(brief), self.read(whole), set(_words(whole))
+        lost = [phrase for phrase in asked.unknown if not words & set(_words(phrase))]
+        return lost + sorted(asked.of("subjects") - planned.of("subjects"))
+
+    def left_out_note(self, brief: str, plan: ScenePlan) -> list[str]:
+        """The same as a warning, or nothing."""
+        lost = self.left_out(brief, plan)
+        return [f"left out of the plan: {_quoted(lost)}"] if lost else []
+
+
+@lru_cache
+def _load(folder: Path) -> Vocabulary | None:
+    try:
+        content = (folder / "vocabulary.json").read_bytes()
+    except OSError:
+        return None
+    try:
+        data = parse_json(content)
+        kinds = {kind: {name: tuple(texts) for name, texts in data.get(kind, {}).items()} for kind in KINDS}
+        return Vocabulary(**kinds, words=frozenset(data.get("words", ())))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(f"{folder / 'vocabulary.json'} is not in ditpipe's form") from error
+
+
+def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary | None:
+    """What a checkpoint was trained to draw, None if it does not say. Raises ModelError for a broken file."""
+    return _load(Path(checkpoint.source).absolute())
+
+
+def _named(region: Region) -> str:
+    subject = subject_of(region).strip() or region.name
+    return subject if subject.lower().split(" ")[0] in word_list("function_words") else f"{article(subject)} {subject}"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _at(words: list[str], index: int, phrase: tuple[str, ...]) -> bool:
+    return tuple(words[index : index + len(phrase)]) == phrase
+
+
+def _forms(noun: str) -> Iterable[str]:
+    """A noun and what its plural may look like."""
+    yield from (noun, f"{noun}s", f"{noun}es")
+    if noun.endswith("y"):
+        yield f"{noun[:-1]}ies"
+    if noun.endswith(("f", "fe")):
+        yield f"{noun.removesuffix('e')[:-1]}ves"
+
+
+def _quoted(phrases: list[str]) -> str:
+    return ", ".join(repr(phrase[:60]) for phrase in phrases[:QUOTED]) + (", …" if len(phrases) > QUOTED else "")
+
+
+def _listed(parts: list[str]) -> str:
+    return " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

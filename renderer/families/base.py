@@ -1,0 +1,277 @@
+"""What the render loop asks of a family of models; each family is a small subclass in a file of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...prompts.errors import ModelError
+from ..prompt_reading import Reading, encoder_name, read
+from ..regions.attention import project_text
+from ..request import Solver
+from ..sampling.schedules import Diffusion, Multistep, Schedule, check_scheduler, published_solver
+
+if TYPE_CHECKING:
+    from ..sampling.sampler import Kept
+    from ..sampling.step_cache import StepCache
+    from ..weights.lora import LoadedLora
+    from .hunyuan_controlnet import Followed
+
+# (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
+#   → prediction of that shape
+Predict = Callable[[Tensor, Tensor, Any, int, bool], Tensor]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
+
+    sections: of each stretch of states that an encoder padded, how many tokens it has and how many of them, the first,
+    are the prompt's own, or are not alike; empty where there is no padding.
+    """
+
+    states: Tensor
+    pooled: Tensor | None = None
+    reading: Reading = Reading("")
+    sections: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one render asks of a forward, beside its text; a family refuses nothing of it that it says it can."""
+
+    guidance: float
+    kept: Kept | None = None
+    cache: StepCache | None = None
+    followed: Sequence[Followed] = ()
+
+
+class Family(ABC):
+    """One loaded pipeline. It keeps no state of a render, so it may serve any number at once."""
+
+    cell: ClassVar[int] = 8  # pixels a latent cell
+    tile: ClassVar[int] = 64  # latent cells a side of what a tiled decoder decodes at once
+    patch: int = 2  # latent cells a token
+    partial: ClassVar[bool] = False  # an edit may compute its own tokens alone
+    cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
+    controlled: ClassVar[bool] = False  # ControlNets can be followed
+    guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
+    guidable: bool = True  # a guidance scale acts
+    flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
+    preferred: ClassVar[Solver] = "euler"  # where the published scheduler is no solver of this package
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
+    denoiser: ClassVar[str] = "transformer"
+    notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
+
+    def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
+        """Raises ModelError if no solver can stand in for its scheduler."""
+        check_scheduler(pipe.scheduler, flow=self.flow)
+        if pipe.vae.config.get("latents_mean") is not None:
+            raise ModelError("the folder's VAE has latents of another mean (`latents_mean`), which are not drawn here")
+        self.pipe = pipe
+        self.device = device or self.model.device
+        if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
+            pipe.vae.to(torch.float32)  # it overflows in float16, and pictures come out black
+        self.take_over()
+
+    @property
+    def model(self) -> Any:
+        """The network that denoises."""
+        return getattr(self.pipe, self.denoiser)
+
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return int(self.model.config.in_channels)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype  # type: ignore[no-any-return]
+
+    @property
+    def depth(self) -> int:
+        """How many blocks listen to text."""
+        return len(self.blocks)
+
+    @property
+    def blocks(self) -> list[Any]:
+        """What is compiled by itself, so that blocks alike are compiled once."""
+        return [self.model]
+
+    def compile(self, **options: Any) -> None:
+        """Has the blocks compiled when they are first computed; options are torch.compile's."""
+        for block in self.blocks:
+            block.compile(**options)
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        """Widths and heights that a checkpoint for pictures of `side` pixels a side was trained at."""
+        return [(side, side)]
+
+    def nearest_trained(self, side: int, size: tuple[int, int]) -> tuple[int, int] | None:
+        """Of `trained` the nearest in proportion and then in area, if all are far from a width and height: if one of
+        their sides is over 1.5 times the other's."""
+        width, height = size
+        trained = self.trained(side)
+        if any(max(w / width, width / w, h / height, height / h) <= 1.5 for w, h in trained):
+            return None
+
+        def apart(w: int, h: int) -> tuple[float, float]:
+            return abs(log(w / h * height / width)), abs(log(w * h / width / height))
+
+        return min(trained, key=lambda wh: apart(*wh))
+
+    @abstractmethod
+    def take_over(self) -> None:
+        """Gives the attention layers this package's processors; done once, after loading."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Any:
+        """One prompt, as the network is fed it. It has a `reading`, see `Encoded`."""
+
+    def reading(self, text: str, **limits: int) -> Reading:
+        """How the pipeline's encoders, each by its name there with its limit in tokens, read a prompt."""
+        return read(
+            text,
+            [
+                (encoder_name(encoder), getattr(self.pipe, name.replace("text_encoder", "tokenizer")), limit)
+                for name, limit in limits.items()
+                if (encoder := getattr(self.pipe, name)) is not None
+            ],
+        )
+
+    def joined(self, each: Sequence[Any]) -> Any:
+        """Encoded prompts as one batch."""
+        return each
+
+    @abstractmethod
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        """Who hears what in a plan's render: `plan`, `tone`, `readings`, `at(shares, pictures=)`, `worn(shares)`."""
+
+    @abstractmethod
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+        """The network's forward for one render of latents (pictures, channels, h, w)."""
+
+    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
+        """What is to be said of LoRAs and ControlNets that fit, and were trained for another version of the model."""
+        return []
+
+    @property
+    def solver(self) -> Solver:
+        """How it draws where a request names no solver: with the one that its scheduler was published as."""
+        return published_solver(self.pipe.scheduler, otherwise=self.preferred)
+
+    def schedule(self, steps: int, *, denoise: float, tokens: int, solver: Solver | None = None) -> Schedule:
+        """The denoising steps over so many tokens. Raises RenderError if they are too many."""
+        config, solver = self.pipe.scheduler.config, solver or self.solver
+        return self.schedule_of(config, steps, denoise=denoise, tokens=tokens, solver=solver, device=self.device)
+
+    @classmethod
+    def schedule_of(
+        cls, config: Any, steps: int, *, denoise: float, tokens: int, solver: Solver, device: torch.device
+    ) -> Schedule:
+        """`schedule`, for the configuration of a published scheduler."""
+        if solver == "dpm++":
+            shift = cls.shift(config, tokens) if cls.flow else None
+            return Multistep(config, steps, denoise, device, flow_shift=shift)
+        return cls.euler(config, steps, denoise, tokens, device)
+
+    @classmethod
+    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
+        """Euler's steps."""
+        return Diffusion(config, steps, denoise, device)
+
+    @classmethod
+    def shift(cls, config: Any, tokens: int) -> float:
+        """How far a flow's noise levels are moved towards noise for so many tokens: 1 not at all."""
+        return float(config.get("flow_shift") or config.get("shift") or 1.0)
+
+    def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
+        """Latents (1, channels, h, w) → RGB picture. `tiled`: in overlapping tiles, where they are larger than one."""
+        return self.picture(self.pixels(latents, tiled=tiled))
+
+    def picture(self, pixels: Tensor) -> Image.Image:
+        """What the decoder made, (1, 3, height, width) → RGB picture."""
+        return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
+
+    def pixels(self, latents: Tensor, *, tiled: bool = False) -> Tensor:
+        """What the decoder makes of latents, as in `decode`: (1, 3, height, width)."""
+        vae = self.pipe.vae
+        latents = latents.to(vae.dtype) / vae.config.scaling_factor
+        if shift := getattr(vae.config, "shift_factor", None):
+            latents = latents + shift
+        large = tiled and max(latents.shape[-2:]) > self.tile
+        return (self._tiling().tiled_decode if large else vae.decode)(latents).sample  # type: ignore[no-any-return]
+
+    def _tiling(self) -> Any:
+        """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
+        side = self.tile * self.cell
+        return with_tiles(self.pipe.vae, tile_latent_min_size=self.tile, tile_sample_min_size=side)
+
+    def encode_image(self, image: Image.Image) -> Tensor:
+        """RGB picture → latents (1, channels, h, w), float32: the mode of what the encoder sees in it."""
+        vae = self.pipe.vae
+        pixels = self.pipe.image_processor.preprocess(image).to(self.device, vae.dtype)
+        seen = vae.encode(pixels)
+        latents = seen.latent_dist.mode() if hasattr(seen, "latent_dist") else seen.latent
+        shifted = latents.float() - (getattr(vae.config, "shift_factor", None) or 0)
+        return shifted * vae.config.scaling_factor  # type: ignore[no-any-return]
+
+
+class CrossFamily(Family):
+    """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
+
+    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        from ..regions.conditioning import Listening
+
+        return Listening(self, prompts, plan, levels, grid=grid, loras=loras)
+
+    def text_states(self, encoded: Any) -> Any:
+        """What the cross-attentions hear of encoded prompts: (text tokens, channels) each."""
+        return [one.states for one in encoded]
+
+    def tone(self, whole: Any) -> Any:
+        """What the encoded negative and scene prompts set for the whole picture."""
+        return None
+
+    @abstractmethod
+    def layer(self, index: int) -> Any:
+        """The cross-attention layer of a block."""
+
+    def project(self, index: int, states: Any) -> tuple[Any, Any]:
+        """Keys and values of a block, of every prompt: (text tokens, heads, head dim) each."""
+        each = [project_text(self.layer(index), one[None]) for one in states]
+        return [keys[0] for keys, _ in each], [values[0] for _, values in each]
+
+    def scale(self, index: int) -> int:
+        """How many of the grid's tokens along a side one token of this block stands for."""
+        return 1
+
+
+def ratios(side: int) -> list[tuple[int, int]]:
+    """The widths and heights of many ratios and one area of which models for pictures of `side` a side are trained."""
+    from diffusers.pipelines.pixart_alpha import pipeline_pixart_alpha as alpha
+    from diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma import ASPECT_RATIO_2048_BIN
+
+    tables = {
+        256: alpha.ASPECT_RATIO_256_BIN, 512: alpha.ASPECT_RATIO_512_BIN, 1024: alpha.ASPECT_RATIO_1024_BIN,
+        2048: ASPECT_RATIO_2048_BIN,
+    }  # fmt: skip
+    return [(int(width), int(height)) for height, width in tables.get(side, {"1": (side, side)}).values()]
+
+
+def with_tiles(vae: Any, **sizes: int) -> Any:
+    """A shallow copy of a decoder with other tiles. `sizes`: its attributes, all of which it must have already."""
+    unknown = [name for name in sizes if not hasattr(vae, name)]
+    assert not unknown, f"this diffusers sets a decoder's tiles otherwise: {type(vae).__name__} has no {unknown}"
+    tiled = copy(vae)
+    for name, size in sizes.items():
+        setattr(tiled, name, size)
+    return tiled

@@ -1,0 +1,81 @@
+"""PixArt-α and PixArt-Σ: cross-attention DiTs with one T5. Their padding is masked, so a prompt is as long as it is."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..regions.attention import RegionAttention
+from ..sampling.step_cache import through
+from .base import Asked, CrossFamily, Encoded, Predict, ratios
+
+
+class PixArt(CrossFamily):
+    cached = True
+    preferred = "dpm++"
+
+    @property
+    def patch(self) -> int:  # type: ignore[override]
+        return int(self.model.config.patch_size)
+
+    @property
+    def blocks(self) -> list[Any]:
+        return list(self.model.transformer_blocks)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a prompt that are read: 120 in α, 300 in Σ."""
+        return 120 if "Alpha" in type(self.pipe).__name__ else 300
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return ratios(side)
+
+    def take_over(self) -> None:
+        for block in self.model.transformer_blocks:
+            block.attn2.set_processor(RegionAttention())
+
+    def encode(self, text: str) -> Encoded:
+        states, mask, *_ = self.pipe.encode_prompt(
+            text, do_classifier_free_guidance=False, device=self.device, max_sequence_length=self.longest
+        )
+        heard = states[0, mask[0].bool()].to(self.dtype)
+        return Encoded(heard, reading=self.reading(text, text_encoder=self.longest))
+
+    def text_states(self, encoded: Any) -> list[Tensor]:
+        return [self.model.caption_projection(one.states) for one in encoded]
+
+    def layer(self, index: int) -> Any:
+        return self.model.transformer_blocks[index].attn2
+
+    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+        model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])
+        size: dict[str, Any] = {"resolution": None, "aspect_ratio": None}
+        if model.use_additional_conditions:  # α at 1024 pixels is told the picture's size
+            height, width = (float(side * self.cell) for side in shape[-2:])
+            told = {"resolution": [[height, width]], "aspect_ratio": [[height / width]]}
+            size = {
+                name: torch.tensor(value, dtype=self.dtype, device=self.device).repeat(2 * shape[0], 1)
+                for name, value in told.items()
+            }
+
+        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+            x = model.pos_embed(latents)
+            times = timestep.expand(len(latents))
+            condition, embedded = model.adaln_single(times, size, batch_size=len(latents), hidden_dtype=x.dtype)
+
+            def one(x: Tensor, pair: Any) -> Tensor:
+                block, text = pair
+                return block(x, encoder_hidden_states=text, timestep=condition)  # type: ignore[no-any-return]
+
+            x = through(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
+            shift, scale = (model.scale_shift_table[None] + embedded[:, None]).chunk(2, dim=1)
+            x = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
+            return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is the learned variance
+
+        return forward
+
+
+def unpatched(x: Tensor, rows: int, columns: int, patch: int) -> Tensor:
+    """(batch, rows·columns, patch·patch·channels) → (batch, channels, patch·rows, patch·columns)."""
+    x = x.unflatten(1, (rows, columns)).unflatten(-1, (patch, patch, -1))
+    return torch.einsum("nhwpqc->nchpwq", x).flatten(4, 5).flatten(2, 3)

@@ -1,0 +1,64 @@
+"""What of a request cannot act, and so is said: regions that nobody sees, negatives without guidance, idle options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..prompts.notation import notation_warning
+from ..prompts.plan import ScenePlan
+from .families.base import Family
+from .regions.prompt_schedule import Level
+from .regions.region_masks import SCENE, acting, owners
+from .request import RenderRequest
+
+
+def unheard(
+    request: RenderRequest, plan: ScenePlan, family: Family, *, share: Tensor, grid: tuple[int, int],
+    levels: Sequence[Level], steps: int, guidance: float, is_edit: bool,
+) -> list[str]:  # fmt: skip
+    """One sentence for each thing that the request asks for and that changes nothing.
+
+    share: (regions + 1, tokens), as `masks.shares`; levels: what each block hears.
+    """
+    prompts = [plan.scene, *(region.prompt for region in plan.regions)]
+    texts = [text for prompt in prompts for text in (prompt.high_level, prompt.low_level)]
+    negatives = [plan.negative, *(region.negative for region in plan.regions)]
+    notes = [notation_warning([*texts, *negatives])]
+    notes += _hidden(plan, share, grid)
+    if not any(level.startswith("region") for level in levels):
+        notes.append("the depth schedule has no level of the regions: their prompts and negatives are not heard")
+    for region in plan.regions:
+        if region.strength and not any(acting([region], done / steps)[0] for done in range(steps)):
+            notes.append(
+                f"region {region.name!r} is never heard: none of {steps} steps lies between its start {region.start:g} "
+                f"and its end {region.end:g}"
+            )
+    if any(negatives) and not family.guided:
+        notes.append("this model takes no negative prompt: it was not heard")
+    elif any(negatives) and guidance <= 1:
+        notes.append("the negative prompt is not heard: a guidance of 1 leaves it out; give one above 1")
+    if request.guidance_scale is not None and not family.guidable:
+        notes.append("this model takes no guidance scale: it was not heard")
+    if is_edit and request.image:
+        notes.append("the start picture is for the picture that is changed: what the edit draws starts from noise")
+    if is_edit and request.step_cache:
+        notes.append("step cache: not used while a part of a picture is drawn anew")
+    if "tiling" in request.save and max(grid) * family.patch <= family.tile:
+        notes.append(f"save 'tiling' does nothing here: a tile has {family.tile * family.cell} pixels a side")
+    return [note for note in notes if note]
+
+
+def _hidden(plan: ScenePlan, share: Tensor, grid: tuple[int, int]) -> list[str]:
+    """The regions that have no token's share, and what covers them."""
+    notes = []
+    for index, region in enumerate(plan.regions):
+        if share[index + 1].any():
+            continue
+        alone = owners([region], rows=grid[0], columns=grid[1]) == 1
+        over = owners(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()
+        names = ", ".join(repr(plan.regions[int(i) - 1].name) for i in over if i != SCENE)
+        said = f"region {region.name!r} is not seen: {names} covers all of it"
+        notes.append(f"{said}; give it a higher z_order, or move it")
+    return notes

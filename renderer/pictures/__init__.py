@@ -1,0 +1,1 @@
+"""Picture files: metadata that makes them again, start pictures, files named by a request."""

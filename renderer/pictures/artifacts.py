@@ -1,0 +1,250 @@
+"""A picture file that can be made again: it carries its request and the versions that drew it."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from ...prompts.errors import RunError
+from ...prompts.outside_json import parse_json
+from ..request import RenderRequest, RenderResult
+from .foreign import exif_texts, program_of
+
+KEY = "ditpipe"
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+# What is read. Pillow knows more, and hands EPS to Ghostscript, which runs the program that such a picture is.
+READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
+JPEG_ROOM = 65_000  # bytes: one segment of a JPEG holds no more
+PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
+
+
+def png_bytes(result: RenderResult) -> bytes:
+    """The picture as PNG with its request inside, and what was not drawn as asked; the same request gives the same
+    bytes on the same machine, but for the warning of a render for which memory was too small at first."""
+    return encoded(result.image, _note_of(result.request, result.warnings), "PNG")
+
+
+def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
+    made_with = {name: version(name) for name in PACKAGES}
+    note: dict[str, Any] = {"request": request.model_dump(), "versions": made_with}
+    note |= {"warnings": warnings} if warnings else {}
+    return json.dumps(note, sort_keys=True)
+
+
+def encoded(image: Image.Image, note: str, form: str, *, quality: int | None = None) -> bytes:
+    """A picture as PNG, WEBP or JPEG that carries a note: in a text of its own, or as EXIF's comment.
+
+    `quality` of 0 to 100 is WEBP's and JPEG's; None: WEBP loses nothing, and JPEG little. A JPEG has no room for a note
+    of more than `JPEG_ROOM` bytes, and goes without it.
+    """
+    buffer, options = BytesIO(), dict[str, Any]()
+    if form == "PNG":
+        options["pnginfo"] = notes = PngImagePlugin.PngInfo()
+        notes.add_itxt(KEY, note)
+    elif note and (form != "JPEG" or len(note) <= JPEG_ROOM):
+        options["exif"] = exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + f"{KEY} {note}".encode("ascii")
+    if form == "JPEG":
+        options |= {"quality": 95 if quality is None else quality, "subsampling": 0 if quality is None else -1}
+    elif form == "WEBP":
+        options |= {"lossless": True} if quality is None else {"quality": quality}
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's name asks for: PNG, WEBP or JPEG. Raises ValueError for another ending, or for none."""
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"{path}: pictures are written as {', '.join(FORMATS)}; end the file's name in one of these")
+    return FORMATS[path.suffix.lower()]
+
+
+def as_written(path: Path, result: RenderResult) -> RenderResult:
+    """The result, which says what is lost when it is written as `path`. Raises ValueError as `format_of`."""
+    if format_of(path) != "JPEG":
+        return result
+    lost = "a JPEG loses fine detail: not every pixel is as it was drawn; .png and .webp keep them all"
+    if len(_note_of(result.request, result.warnings)) > JPEG_ROOM - 1000:
+        lost += "; nor has it room for this request, so it cannot be drawn again from the file"
+    return replace(result, warnings=(*result.warnings, lost))
+
+
+def copy_as(source: Path, target: Path) -> None:
+    """A picture of ditpipe's once more, in the format that the name asks for. Raises ValueError as `format_of`,
+    RunError if it cannot be read or written."""
+    if (form := format_of(target)) == "PNG":
+        try:
+            write(target, source.read_bytes())
+        except OSError as error:
+            raise RunError(f"cannot read {source}: {error.strerror}") from error
+        return
+    with _opened(source) as image:
+        write(target, encoded(image.convert("RGB"), note_text(image), form))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes whole files only: a full disk leaves the old file, and raises RunError."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_picture(path: Path, result: RenderResult) -> None:
+    """The picture as `path`, in the format that its name asks for. Raises ValueError as `format_of`, RunError."""
+    write(path, encoded(result.image, _note_of(result.request, result.warnings), format_of(path)))
+
+
+def write_result(path: Path, result: RenderResult) -> None:
+    """The picture as `path`, in the format that its name asks for, and its latents beside it, from which an edit goes
+    on without drawing it again. Raises ValueError as `format_of`."""
+    format_of(path)
+    from safetensors.torch import save  # it loads torch, which whoever has latents has loaded
+
+    write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
+    write_picture(path, result)
+
+
+def copy_result(source: Path, target: Path) -> None:
+    """Copies a picture, and its latents if it has any beside it. Raises RunError."""
+    try:
+        if _latents(source).exists():
+            write(_latents(target), _latents(source).read_bytes())
+        write(target, source.read_bytes())
+    except OSError as error:
+        raise RunError(f"cannot read {source}: {error.strerror}") from error
+
+
+def add_warnings(path: Path, warnings: Sequence[str]) -> None:
+    """Notes more of what was not drawn as asked in a PNG that ditpipe wrote. Raises RunError."""
+    request, before = read_note(path)
+    note = _note_of(request, list(dict.fromkeys([*before, *warnings])))
+    write(path, encoded(open_image(path), note, "PNG"))
+
+
+def read_result(path: Path) -> RenderResult | RenderRequest:
+    """What `write_result` wrote, bit for bit; without its latents beside it the request that the picture carries.
+
+    Either can be edited; a request is drawn first. Raises RunError if it is no picture of ditpipe's.
+    """
+    request = read_request(path)
+    try:
+        with safe_open(_latents(path), "pt") as kept:
+            drawn = (kept.metadata() or {}).get(KEY)
+            latents = kept.get_tensor("latents")
+        if latents.ndim != 4 or not latents.is_floating_point() or not latents.isfinite().all():
+            raise ValueError("no latents of a picture")
+    except FileNotFoundError:
+        return request
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
+    if drawn not in (None, _digest(request)):  # another picture has been written over the one that they are of
+        return request
+    return RenderResult(request, open_image(path), latents, 0.0)
+
+
+def _digest(request: RenderRequest) -> str:
+    return sha256(request.model_dump_json().encode()).hexdigest()
+
+
+def _latents(path: Path) -> Path:
+    return path.with_suffix(".latents")
+
+
+def open_image(path: Path, *, background: str = "white") -> Image.Image:
+    """An RGB picture from a file, upright as its EXIF note has it. Raises RunError if it is none.
+
+    Grey of 16 bits, as depth maps have it, becomes grey of 8 bits: 0 to 65535 are 0 to 255. So does grey in whole
+    numbers of 32 bits that are within 16; other grey of 32 bits says nothing of its range, and is refused. What is
+    transparent lets the `background` through.
+    """
+    with _opened(path) as image:
+        try:
+            upright = ImageOps.exif_transpose(image)
+        except SyntaxError:  # a note that cannot be read turns nothing
+            upright = image
+        if upright.mode[0] not in "IF":
+            if not upright.has_transparency_data:
+                return upright.convert("RGB")
+            below = Image.new("RGBA", upright.size, background)
+            return Image.alpha_composite(below, upright.convert("RGBA")).convert("RGB")
+        values = np.asarray(upright, dtype=np.float64)
+    if upright.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise RunError(f"{path}: grey of 32 bits a pixel, of which the range is not known; save it as grey of 8 or 16")
+    return Image.fromarray((values / 257).round().astype(np.uint8)).convert("RGB")
+
+
+def is_transparent(path: Path) -> bool:
+    """Whether a picture lets anything through. Raises RunError if it is none."""
+    with _opened(path) as image:
+        return image.has_transparency_data and sum(image.convert("RGBA").getchannel("A").histogram()[:255]) > 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture file of which only the header has been read. Raises RunError if it is none, or turns out to be none."""
+    try:
+        with Image.open(path, formats=READ) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file") from error
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path}: not a picture that can be read") from error
+
+
+def read_request(path: Path) -> RenderRequest:
+    """The request inside a picture that ditpipe wrote. Raises RunError if there is none."""
+    return read_note(path)[0]
+
+
+def read_note(path: Path) -> tuple[RenderRequest, tuple[str, ...]]:
+    """The request inside a picture that ditpipe wrote, and the warnings of its render; no pixel is decoded. Raises
+    RunError if there is none."""
+    with _opened(path) as image:
+        return _note_in(image, name=str(path))
+
+
+def request_in(image: Image.Image, *, name: str) -> RenderRequest:
+    """The request inside an opened picture that ditpipe wrote; `name` is how an error calls it. Raises RunError."""
+    return _note_in(image, name=name)[0]
+
+
+def note_text(image: Image.Image) -> str:
+    """The note that an opened picture of ditpipe's carries, as JSON; empty if there is none."""
+    text = image.info.get(KEY) or getattr(image, "text", {}).get(KEY)  # texts behind the pixels decode them
+    if isinstance(text, str) and text:
+        return text
+    comment = exif_texts(image).get("UserComment", "")
+    return comment.removeprefix(f"{KEY} ") if comment.startswith(f"{KEY} {{") else ""
+
+
+def _note_in(image: Image.Image, *, name: str) -> tuple[RenderRequest, tuple[str, ...]]:
+    text = note_text(image)
+    if not text:
+        program = program_of(image)
+        whose = f"it was made by {program}, and carries that program's notes and no plan" if program else ""
+        raise RunError(
+            f"{name}: {whose or 'this picture carries no plan'}; only pictures that ditpipe wrote can be drawn again. "
+            "A plan may start from any picture: ditpipe render PLAN.json --image PICTURE"
+        )
+    try:
+        note = parse_json(text)
+        return RenderRequest.model_validate(note["request"]), tuple(map(str, note.get("warnings", ())))
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{name}: the plan inside this picture is not readable by this version of ditpipe") from error

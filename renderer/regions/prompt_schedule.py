@@ -1,0 +1,112 @@
+"""Which prompt level each transformer block listens to. "Depth" is depth of the network, never distance."""
+
+import re
+from typing import Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ...prompts.plan import Region, ScenePlan, optional
+
+Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+# A drawing style as it is said between two commas of a prompt.
+_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
+STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
+
+
+def scene_text(plan: ScenePlan, level: Level) -> str:
+    """What the scene says at a level: its high level alone for 'scene-high', else both joined."""
+    high, low = plan.scene.high_level, plan.scene.low_level
+    return high if level == "scene-high" and high else ", ".join(part for part in (high, low) if part)
+
+
+def style_of(plan: ScenePlan) -> str:
+    """The drawing style that the scene's low level names, or its high level as '… style': 'glossy style'; or ''."""
+    high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
+    said = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
+    return ", ".join(part for part in dict.fromkeys(said) if re.fullmatch(STYLE, part))
+
+
+def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
+    """What a region says at a level: one of its levels, or both joined; also both where the one is empty.
+
+    The drawing style of the scene belongs to the high level of every region: blocks that hear regions alone would not
+    know of it.
+    """
+    said = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
+    style = style_of(plan) if level != "region-low" else ""
+    return ", ".join(part for part in (said or region.prompt.text, style) if part)
+
+
+class DepthSchedule(BaseModel):
+    """Progressive prompts as a matter of network depth (paper, Figure 6).
+
+    `first` is heard by the shallow blocks, `then` by those from the share `turn` (0–1) of the depth on. The default
+    lets the scene prompt, which says what is where, rule the shallow quarter and the region prompts the blocks below
+    it: of the schedules that keep the background, the best in boxes anywhere (docs/adherence.md).
+    `blocks`, where given, names the level of every block instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: Level = Field(default="scene", description="level that the shallow blocks hear")
+    then: Level = Field(default="region", description="level that the deep blocks hear")
+    turn: float = Field(default=0.25, ge=0, le=1, description="share of the depth at which it turns")
+    blocks: list[Level] | None = optional(None, description="level of each block from the shallowest; null: as above")
+
+    @model_validator(mode="after")
+    def _list_is_not_empty(self) -> Self:
+        if self.blocks is not None and not self.blocks:
+            raise ValueError("blocks lists no level; give one for each block of the transformer, or null")
+        return self
+
+    def levels(self, blocks: int) -> list[Level]:
+        """The level of every block, from the shallowest. Raises ValueError if `blocks` lists another number."""
+        if self.blocks is not None:
+            if len(self.blocks) != blocks:
+                raise ValueError(f"the depth schedule lists {len(self.blocks)} blocks, this transformer has {blocks}")
+            return list(self.blocks)
+        turn = round(self.turn * blocks)
+        return [self.first] * turn + [self.then] * (blocks - turn)
+
+
+PRESETS: dict[str, DepthSchedule] = {
+    "scene-then-regions": DepthSchedule(),
+    "regions-then-scene": DepthSchedule(first="region", then="scene", turn=0.5),
+    "regions": DepthSchedule(first="region", then="region"),
+    "scene": DepthSchedule(first="scene", then="scene"),
+}
+
+
+def preset(name: str) -> DepthSchedule:
+    """A schedule by name, with an optional turn, or a level per block, with repeats.
+
+    'scene-then-regions', 'scene-then-regions@0.25', 'scene-high*4,region-high*2,region-low*2'.
+    Raises ValueError listing the names.
+    """
+    if "," in name or "*" in name or name.strip() in set(LEVELS) - set(PRESETS):
+        return DepthSchedule(blocks=_listed(name))
+    base, _, turn = name.partition("@")
+    if base not in PRESETS:
+        raise ValueError(
+            f"unknown depth schedule {base!r}: one of {', '.join(PRESETS)}, "
+            f"or a level per block such as scene*4,region*4 (levels: {', '.join(LEVELS)})"
+        )
+    schedule = PRESETS[base]
+    try:
+        return DepthSchedule(first=schedule.first, then=schedule.then, turn=float(turn)) if turn else schedule
+    except ValueError as error:
+        raise ValueError(f"the turn of {name!r} must be a number from 0 to 1") from error
+
+
+def _listed(text: str) -> list[Level]:
+    levels: list[Level] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([a-z-]+)(?:\*(\d{1,3}))?\s*", part)
+        known = next((level for level in LEVELS if found and found[1] == level), None)
+        if not found or not known:
+            raise ValueError(
+                f"{part.strip()!r} in the depth schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
+            )
+        levels += [known] * int(found[2] or 1)
+    return levels

@@ -1,0 +1,154 @@
+"""How much of each prompt every image token hears: boxes → shares per token. Knows no model and no text.
+
+The grid is the transformer's: rows×columns tokens of patch×patch latent cells. Prompt 0 is the scene's, i+1 the one of
+regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
+"""
+
+from collections.abc import Sequence
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...prompts.plan import Region, ScenePlan
+from .mask_image import shape_of
+
+SCENE = 0
+
+
+def check_masks(plan: ScenePlan) -> None:
+    """Raises ValueError for a mask that is not as large as the picture."""
+    for region in plan.regions:
+        shape = shape_of(region)
+        if shape is not None and tuple(shape.shape[::-1]) != plan.size:
+            size, wanted = f"{shape.shape[1]}×{shape.shape[0]}", "{}×{}".format(*plan.size)
+            raise ValueError(f"region {region.name!r}: its mask has {size} pixels and the picture {wanted}")
+
+
+def blend(shape: Tensor, reach: int) -> Tensor:
+    """How much of a new picture each pixel of a shape takes, 0 to 1, nothing outside it: float32 (height, width).
+
+    A rim along the shape's edge leads over: `reach` / 2 pixels wide, and at most half the way to the middle of a
+    narrow part. The picture's own border is no edge.
+    """
+    outside = (~shape).float()[None, None]
+    depth = torch.zeros_like(outside)  # pixels to the edge, at most `reach`
+    for _ in range(reach):
+        depth += 1 - outside
+        outside = F.max_pool2d(outside, 3, stride=1, padding=1)
+    deepest = F.max_pool2d(depth, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    deepest = F.max_pool2d(deepest, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    return (2 * depth / deepest.clamp(min=1)).clamp(max=1)[0, 0]
+
+
+def owners(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
+    """Prompt index per token, feathers aside: int64 (rows*columns,), row by row.
+
+    A token belongs to the box that holds its centre, or to the free shape that has a pixel in it; where regions overlap
+    the highest `z_order` wins, among equals the later region. What no region covers is the scene's. Raises ValueError
+    for a box that holds no token's centre, and for a mask that cannot be read.
+    """
+    out = torch.full((rows, columns), SCENE, dtype=torch.long)
+    for index, region in _from_below(regions):
+        shape = _tokens(region, rows, columns)
+        if shape is None:
+            down, across = _inside(region, rows, columns)
+            shape = down[:, None] & across[None, :]
+        out[shape] = index + 1
+    return out.flatten()
+
+
+def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
+    """Share of each prompt in every token: float64 (regions + 1, rows*columns); every token's shares sum to one.
+
+    Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
+    linearly over `feather` latent cells beyond it; so does a free shape. Without feathers every share is 0 or 1, as
+    `owners` says. Raises ValueError as `owners`.
+    """
+    out = torch.zeros(len(regions) + 1, rows, columns, dtype=torch.float64)
+    out[SCENE] = 1
+    for index, region in _from_below(regions):
+        shape = _tokens(region, rows, columns)
+        if shape is None:
+            down, across = (_fade(inside, patch, region.feather) for inside in _inside(region, rows, columns))
+            opacity = down[:, None] * across[None, :]
+        else:
+            opacity = _faded(shape, patch, region.feather)
+        out *= 1 - opacity
+        out[index + 1] += opacity
+    return out.flatten(1)
+
+
+def seen_regions(plan: ScenePlan, *, token: int) -> set[str]:
+    """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
+    width, height = plan.size
+    owner = owners(plan.regions, rows=height // token, columns=width // token)
+    return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
+
+
+def acting(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
+    """How much of its own prompt each region hears when a share `progress` (0 ≤ progress < 1) of the steps is done."""
+    return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
+
+
+def with_scene(shares: Tensor, own: Sequence[float]) -> Tensor:
+    """Shares in which region i keeps the part own[i] of what it has, and the scene prompt gets the rest."""
+    kept = shares[1:] * torch.tensor(own, dtype=shares.dtype, device=shares.device)[:, None]
+    return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
+
+
+def coarser(shares: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+    """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
+    if scale == 1:
+        return shares
+    rows, columns = (-(-side // scale) for side in grid)
+    mean = torch.nn.functional.adaptive_avg_pool2d(shares.unflatten(1, grid), (rows, columns)).flatten(1)
+    return mean.round(decimals=6)
+
+
+def _from_below(regions: Sequence[Region]) -> list[tuple[int, Region]]:
+    return sorted(enumerate(regions), key=lambda pair: pair[1].z_order)
+
+
+def _inside(region: Region, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Whether the box holds the centres of the tokens' rows (rows,) and columns (columns,)."""
+    x = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
+    y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
+    box = region.box
+    down, across = (y >= box.top) & (y < box.bottom), (x >= box.left) & (x < box.right)
+    if not (across.any() and down.any()):
+        raise ValueError(
+            f"region {region.name!r} covers no latent token; at this size a box needs at least "
+            f"{ceil(1000 / columns) / 1000:.3f} of the width and {ceil(1000 / rows) / 1000:.3f} of the height"
+        )
+    return down, across
+
+
+def _fade(inside: Tensor, patch: int, feather: float) -> Tensor:
+    """Opacity along one axis: 1 inside, then falling to 0 over `feather` cells; the mean of each token's cells."""
+    if not feather:
+        return inside.double()
+    first, last = inside.nonzero()[0], inside.nonzero()[-1] + 1
+    cell = torch.arange(len(inside) * patch, dtype=torch.float64) + 0.5
+    beyond = torch.maximum(first * patch - cell, cell - last * patch).clamp(min=0)
+    return (1 - beyond / feather).clamp(min=0).view(-1, patch).mean(1)
+
+
+def _tokens(region: Region, rows: int, columns: int) -> Tensor | None:
+    """The tokens in which a free shape has a pixel, bool (rows, columns); None without one."""
+    shape = shape_of(region)
+    if shape is None:
+        return None
+    return F.adaptive_max_pool2d(torch.from_numpy(shape).float()[None, None], (rows, columns))[0, 0] > 0
+
+
+def _faded(shape: Tensor, patch: int, feather: float) -> Tensor:
+    """`_fade` of a free shape of tokens, in all directions: float64 (rows, columns)."""
+    reached = shape.double()[None, None]
+    reached = reached.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    opacity = reached.clone()
+    for beyond in range(ceil(feather)):
+        reached = F.max_pool2d(reached, 3, stride=1, padding=1)
+        opacity = torch.maximum(opacity, reached * max(0.0, 1 - (beyond + 0.5) / feather))
+    return F.avg_pool2d(opacity, patch)[0, 0]

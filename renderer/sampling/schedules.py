@@ -1,0 +1,205 @@
+"""How noise becomes a picture step by step, in the two conventions of the families. Knows no model and no text."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from inspect import signature
+from math import exp
+from typing import Any
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+
+from ...prompts.errors import ModelError, RenderError
+from ..request import Solver
+
+# Published schedulers of which only the noise levels and what the model predicts matter here: each is one of many ways
+# to solve the same equation, and the chosen solver is another.
+_DIFFUSIONS = frozenset(
+    f"{name}Scheduler"
+    for name in (
+        "DDPM", "DDIM", "PNDM", "LMSDiscrete", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete",
+        "KDPM2Discrete", "KDPM2AncestralDiscrete", "DPMSolverMultistep", "DPMSolverSinglestep", "DPMSolverSDE",
+        "DEISMultistep", "UniPCMultistep", "SASolver",
+    )
+)  # fmt: skip
+_FLOWS = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"})
+_NAMED: dict[str, Solver] = {
+    "EulerDiscreteScheduler": "euler", "EulerAncestralDiscreteScheduler": "euler",
+    "FlowMatchEulerDiscreteScheduler": "euler", "DPMSolverMultistepScheduler": "dpm++",
+}  # fmt: skip
+# What a configuration may ask for beside them, and no solver here does.
+_UNHEEDED = ("thresholding", "stochastic_sampling", "invert_sigmas")
+
+
+def check_scheduler(scheduler: Any, *, flow: bool) -> None:
+    """Raises ModelError for a published scheduler that no solver can stand in for.
+
+    Those of consistency models (LCM, TCD) and of EDM mean other steps and other predictions; and a model that was
+    trained as a diffusion cannot be drawn as a flow, nor the other way round.
+    """
+    name, config = type(scheduler).__name__, scheduler.config
+    flows = name in _FLOWS or bool(config.get("use_flow_sigmas")) or config.get("prediction_type") == "flow_prediction"
+    if name not in _FLOWS and name not in _DIFFUSIONS:
+        why = "which no solver here can stand in for"
+    elif flows is not flow:
+        why = f"that of a {'flow' if flows else 'diffusion'}, and this model is a {'flow' if flow else 'diffusion'}"
+    elif unheeded := [option for option in _UNHEEDED if config.get(option)]:
+        why = f"with {unheeded[0]}, which no solver here heeds"
+    else:
+        return
+    raise ModelError(
+        f"the folder's scheduler is {name}, {why}: put the scheduler_config.json there that its base model has"
+    )
+
+
+def shift_of(config: Any, mu: float) -> float:
+    """The shift of a flow's noise levels that a scheduler with `use_dynamic_shifting` makes of mu."""
+    return mu if config.get("time_shift_type") == "linear" else exp(mu)
+
+
+def published_solver(scheduler: Any, *, otherwise: Solver) -> Solver:
+    """The solver that a published scheduler is; `otherwise` for one that is none of those here."""
+    return _NAMED.get(type(scheduler).__name__, otherwise)
+
+
+Sigmas = Callable[[int], list[float]]  # how many steps the whole way has → the noise's share before each of them
+
+
+class Schedule(ABC):
+    """`steps` denoising steps; of a way that begins at the share `denoise` of the noise, the last ones.
+
+    That is how the paper's settings count: 20 steps at denoise 0.5 are the second half of 40. Raises RenderError if
+    that way has more steps than the model was trained on.
+    """
+
+    def __init__(
+        self, scheduler: Any, steps: int, denoise: float, device: torch.device, sigmas: Sigmas | None = None,
+        **chosen: Any,
+    ) -> None:  # fmt: skip
+        """sigmas: see `Sigmas`; without, they are the scheduler's own. `chosen` goes to its `set_timesteps`."""
+        way, trained = steps / denoise, scheduler.config.num_train_timesteps
+        if round(min(way, trained + 1)) > trained:
+            told = f"{steps} steps at denoise {denoise:g} are the end of {way:.0f}"
+            raise RenderError(f"{told}: at most {trained} can be")
+        self.total, self._scheduler = round(way), scheduler
+        self.first = self.total - steps
+        chosen |= {"sigmas": sigmas(self.total)} if sigmas else {}
+        scheduler.set_timesteps(self.total, device=device, **chosen)
+        if len(scheduler.timesteps) > self.total:  # diffusers' np.arange has one more at 61 steps, and other numbers
+            scheduler.timesteps = scheduler.timesteps[: self.total]
+            scheduler.sigmas = torch.cat([scheduler.sigmas[: self.total], scheduler.sigmas[-1:]])
+        assert len(scheduler.timesteps) == self.total
+        if not (scheduler.sigmas.diff() < 0).all():
+            raise RenderError(f"{self.total} steps are too many for this solver: some of them would remove no noise")
+        scheduler.set_begin_index(self.first)
+
+    def timestep(self, index: int) -> Tensor:
+        """What the model is told before step `index`, a scalar."""
+        return self._scheduler.timesteps[index]  # type: ignore[no-any-return]
+
+    def sigma(self, index: int) -> Tensor:
+        """The noise's share before step `index`; after the last one it is 0."""
+        return self._scheduler.sigmas[index]  # type: ignore[no-any-return]
+
+    @abstractmethod
+    def pure(self, noise: Tensor) -> Tensor:
+        """Standard normal noise as the latents that nothing is known of yet."""
+
+    @abstractmethod
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        """Finished latents under the noise that is left before step `index`."""
+
+    @abstractmethod
+    def seen(self, latents: Tensor, index: int) -> Tensor:
+        """The latents as the model is shown them."""
+
+    @abstractmethod
+    def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """The latents after step `index`, and the clean latents that the prediction amounts to."""
+
+
+class Diffusion(Schedule):
+    """Euler over a variance-preserving diffusion, predicting noise or v: x = x_0 + sigma·noise."""
+
+    def __init__(self, config: Any, steps: int, denoise: float, device: torch.device) -> None:
+        scheduler = EulerDiscreteScheduler.from_config(
+            config, timestep_spacing="trailing", final_sigmas_type="zero"
+        )
+        super().__init__(scheduler, steps, denoise, device)
+
+    def pure(self, noise: Tensor) -> Tensor:
+        return noise * self._scheduler.init_noise_sigma  # type: ignore[no-any-return]
+
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        return clean + self.sigma(index) * noise
+
+    def seen(self, latents: Tensor, index: int) -> Tensor:
+        return self._scheduler.scale_model_input(latents, self.timestep(index))  # type: ignore[no-any-return]
+
+    def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        out = self._scheduler.step(predicted, self.timestep(index), latents)
+        return out.prev_sample, out.pred_original_sample
+
+
+class Flow(Schedule):
+    """Euler along a rectified flow: x = (1 - sigma)·x_0 + sigma·noise; the model predicts noise - x_0."""
+
+    def __init__(self, config: Any, steps: int, denoise: float, device: torch.device, **chosen: Any) -> None:
+        """config: what FlowMatchEulerDiscreteScheduler takes; `chosen` as in `Schedule`."""
+        super().__init__(FlowMatchEulerDiscreteScheduler.from_config(config), steps, denoise, device, **chosen)
+
+    def pure(self, noise: Tensor) -> Tensor:
+        return noise
+
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        sigma = self.sigma(index)
+        return (1 - sigma) * clean + sigma * noise
+
+    def seen(self, latents: Tensor, index: int) -> Tensor:
+        return latents
+
+    def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        now, then = self.sigma(index), self.sigma(index + 1)
+        return latents + (then - now) * predicted, latents - now * predicted
+
+
+class Multistep(Schedule):
+    """DPM-Solver++ of second order (arXiv 2211.01095), over a diffusion or a flow: x = alpha·x_0 + sigma·noise.
+
+    A step also looks at the clean latents that the step before it foresaw. They are this schedule's, so of one render.
+    """
+
+    def __init__(
+        self, config: Any, steps: int, denoise: float, device: torch.device, *, flow_shift: float | None = None
+    ) -> None:
+        """flow_shift: how far a flow's noise levels are moved towards noise; None: a diffusion."""
+        chosen: dict[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
+        self._flow = flow_shift is not None
+        if self._flow:
+            levels = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "shift_terminal")
+            if unheeded := [option for option in levels if config.get(option)]:
+                raise RenderError(f"this model's scheduler has {unheeded[0]}: draw with the solver 'euler'")
+            chosen |= {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": flow_shift}
+            chosen |= {"use_dynamic_shifting": False}  # it is in the shift already
+        elif config.get("timestep_spacing") != "linspace":  # 'leading' never begins at pure noise
+            chosen["timestep_spacing"] = "trailing"
+        known = signature(DPMSolverMultistepScheduler).parameters  # diffusers prints what it does not know
+        given = {name: value for name, value in config.items() if name in known or name.startswith("_")}
+        super().__init__(DPMSolverMultistepScheduler.from_config(given, **chosen), steps, denoise, device)
+
+    def pure(self, noise: Tensor) -> Tensor:
+        return noise
+
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        sigma = self.sigma(index)
+        if self._flow:
+            return (1 - sigma) * clean + sigma * noise
+        return (clean + sigma * noise) / (1 + sigma**2) ** 0.5
+
+    def seen(self, latents: Tensor, index: int) -> Tensor:
+        return latents
+
+    def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        out = self._scheduler.step(predicted, self.timestep(index), latents).prev_sample
+        return out, self._scheduler.model_outputs[-1]

@@ -1,0 +1,137 @@
+"""What a LoRA's file holds: safetensors alone, bounded before it is parsed. Other kinds of adapters are named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ...prompts.errors import RenderError
+from ...prompts.outside_json import parse_json
+
+LARGEST_HEADER = 2**24  # bytes; a LoRA of all of FLUX's layers has 0.3 MB of names
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+# Weights for text encoders, which are not used.
+TEXT = ("text_encoder", "lora_te", "te1.", "te2.", "te3.")
+# Part of a key → the kind of adapter that has it.
+KINDS = {
+    ".hada_": "LoHa", ".lokr_": "LoKr", ".dora_scale": "DoRA", ".lora_magnitude_vector": "DoRA",
+    ".lora_mid.": "LoCon with a Tucker decomposition", ".boft_": "BOFT", ".oft_": "OFT", ".ia3_": "(IA)³",
+    ".on_input": "(IA)³", ".vera_lambda": "VeRA", ".lora_E": "AdaLoRA", ".a1.weight": "GLoRA", ".b1.weight": "GLoRA",
+    ".w_norm": "LyCORIS with norms", ".diff": "LyCORIS with full differences", ".lora_B.bias": "LoRA with biases",
+    ".lora_embedding": "LoRA of embeddings", "ip_adapter": "IP-Adapter", "image_proj.": "IP-Adapter",
+    "controlnet_": "ControlNet", "emb_params": "textual inversion",
+}  # fmt: skip
+# peft's settings that change what a LoRA adds and that are not read, and the values of each that change nothing.
+_UNREAD: dict[str, tuple[Any, ...]] = {
+    "use_dora": (None, False), "lora_bias": (None, False), "bias": (None, "none"), "modules_to_save": (None, []),
+}  # fmt: skip
+# Where trainers write what they trained: peft in its settings, kohya's in the file's metadata.
+_BASE = ("base_model_name_or_path", "modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
+
+
+@dataclass(frozen=True)
+class LoraFile:
+    """tensors: those for the image model. config: peft's settings. skipped: there are others, for text encoders.
+
+    base: what the file says of the model that it was trained for, as it stands there.
+    """
+
+    tensors: Mapping[str, Tensor]
+    config: Mapping[str, Any]
+    skipped: bool
+    base: str
+
+    def scale(self, name: str, rank: int) -> float:
+        """What peft multiplies a layer's LoRA with: alpha / rank, or with rank-stabilized LoRA alpha / √rank."""
+        patterns = self.config.get("alpha_pattern") or {}
+        own = (patterns[pattern] for pattern in patterns if re.match(rf"(.*\.)?({pattern})$", name))
+        alpha = next(own, self.config.get("lora_alpha"))
+        if alpha is None:
+            return 1.0
+        return float(alpha) / (rank**0.5 if self.config.get("use_rslora") else rank)
+
+
+def read(path: Path, *, part: str) -> LoraFile:
+    """Reads the weights for a part of the pipeline, 'transformer' or 'unet'.
+
+    Raises RenderError, one line, if the file is no safetensors file or no LoRA, if its numbers are not finite or if its
+    settings ask for what is not read here.
+    """
+    _bounded(path)
+    try:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            tensors = {key: file.get_tensor(key) for key in names if not key.startswith(TEXT)}
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RenderError(f"{path}: not a safetensors file that can be read") from error
+    for key, tensor in list(tensors.items()):
+        kind = next((kind for mark, kind in KINDS.items() if mark in key), None)
+        if kind and ".diff" in key and not tensor.any():
+            del tensors[key]  # some trainers write differences that they did not train
+        elif kind:
+            raise RenderError(f"{path}: this is a {kind} ({key!r}); only plain LoRA is read here")
+        elif not torch.isfinite(tensor.float()).all():
+            raise RenderError(
+                f"{path}: {key!r} holds numbers that are not finite (NaN or infinite): its training went wrong, or the "
+                "file is damaged; use another one"
+            )
+    config = _config(path, metadata.get("lora_adapter_metadata"), part)
+    base = " ".join(str(value) for key in _BASE if (value := config.get(key) or metadata.get(key)))
+    return LoraFile(tensors, config, len(tensors) < len(names), base)
+
+
+def _bounded(path: Path) -> None:
+    """Raises RenderError for a pickle, and for what announces more names than a LoRA has."""
+    pickled = f"{path}: a pickle, which may run code when it is opened, is not read: get it as a .safetensors file"
+    if path.suffix.lower() in PICKLES:
+        raise RenderError(pickled)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        length, size = int.from_bytes(start, "little"), path.stat().st_size
+    except OSError as error:
+        raise RenderError(f"{path}: not a safetensors file that can be read") from error
+    if len(start) < 8 or length > min(size - 8, LARGEST_HEADER):
+        # a ZIP archive is how torch.save writes today, and a protocol number how it wrote before
+        is_pickle = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+        raise RenderError(pickled if is_pickle else f"{path}: not a safetensors file that can be read")
+
+
+def _config(path: Path, stored: str | None, part: str) -> dict[str, Any]:
+    """peft's settings for a part of the pipeline: those in the file, else the `adapter_config.json` beside it.
+
+    Raises RenderError if they cannot be read, or ask for what is not read here.
+    """
+    beside = path.with_name("adapter_config.json")
+    try:
+        settings = parse_json(stored or "{}") or parse_json(beside.read_bytes() if beside.is_file() else "{}")
+        # diffusers writes one set for each part, 'transformer.lora_alpha' beside 'text_encoder.lora_alpha'; peft none
+        own = [key for key in settings if key.startswith(f"{part}.") or "." not in key]
+        config = {key.removeprefix(f"{part}."): settings[key] for key in own}
+        _check_patterns(config)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        where = "lora_adapter_metadata in it, or adapter_config.json beside it"
+        raise RenderError(f"{path}: its settings cannot be read ({where})") from error
+    for key, usual in _UNREAD.items():
+        if config.get(key) not in usual:
+            raise RenderError(f"{path}: it was trained with {key}={config[key]!r}, which is not read here")
+    return config
+
+
+def _check_patterns(config: Mapping[str, Any]) -> None:
+    """Raises ValueError or TypeError if peft's alphas are no numbers, or its patterns no expressions."""
+    for pattern, alpha in (config.get("alpha_pattern") or {}).items():
+        float(alpha)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(pattern) from error
+    float(config.get("lora_alpha") or 0)
