@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ditpipe.prompts.layout import boxes_for, columns, grid, rows
     from ditpipe.prompts.plan import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
     from ditpipe.renderer.pipeline import Renderer
-    from ditpipe.renderer.regions.prompt_schedule import DepthSchedule
+    from ditpipe.renderer.regions.prompt_schedule import PromptSchedule
     from ditpipe.renderer.request import RenderRequest, RenderResult
 
 _HOMES = {
@@ -27,13 +27,13 @@ _HOMES = {
     "boxes_for": "prompts.layout", "columns": "prompts.layout", "grid": "prompts.layout", "rows": "prompts.layout",
     "Box": "prompts.plan", "Critique": "prompts.plan", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
     "Revision": "prompts.plan", "ScenePlan": "prompts.plan",
-    "DepthSchedule": "renderer.regions.prompt_schedule",
+    "PromptSchedule": "renderer.regions.prompt_schedule",
     "Renderer": "renderer.pipeline", "RenderRequest": "renderer.request", "RenderResult": "renderer.request",
 }  # fmt: skip
 
 __version__ = "0.1.0"
 __all__ = [
-    "Agent", "Box", "Critique", "DepthSchedule", "DitpipeError", "LeveledPrompt", "Painting", "Planner", "Region",
+    "Agent", "Box", "Critique", "PromptSchedule", "DitpipeError", "LeveledPrompt", "Painting", "Planner", "Region",
     "Renderer", "RenderRequest", "RenderResult", "Revision", "Round", "ScenePlan", "__version__", "boxes_for",
     "columns", "grid", "rows",
 ]  # fmt: skip

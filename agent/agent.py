@@ -397,10 +397,10 @@ class Agent:
         def mend(
             plan: ScenePlan, critique: Critique, comparison: Comparison | None, plans: list[ScenePlan]
         ) -> Revision | None:
-            from ..renderer.regions.region_masks import seen_regions
+            from ..renderer.regions.region_masks import visible_regions
 
             family = self.renderer.family
-            drawn, spoiling = seen_regions(plan, token=family.cell * family.patch), set[str]()
+            drawn, spoiling = visible_regions(plan, token=family.cell * family.patch), set[str]()
             if before is not None:  # what nobody asked to change stays as it is, however weak
                 drawn &= set(_edit(before, plan).edits[-1].names)
                 spoilt = {fall.name for fall in comparison.lost} if comparison else set()
@@ -423,7 +423,7 @@ class Agent:
             return _entry(before, path, verdict)
 
         def compare(first: dict[str, Any], drawn: dict[str, Any]) -> Comparison:
-            from ..renderer.sampling.edit import changed_beside
+            from ..renderer.sampling.edit import unintended_changes
 
             go_on()
             old, new = shown_in(first), shown_in(drawn)
@@ -433,7 +433,7 @@ class Agent:
             return compared(
                 old, new, then=_verdict(first), now=_verdict(drawn),
                 remains=judged(image, absent) if absent and self.critic else None,
-                beside=changed_beside(picture, image, old, new), threshold=self.settings.accept,
+                beside=unintended_changes(picture, image, old, new), threshold=self.settings.accept,
             )  # fmt: skip
 
         return build_graph(

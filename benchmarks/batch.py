@@ -13,15 +13,21 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch import Tensor
 
-from ditpipe import DepthSchedule, Renderer, ScenePlan
-from ditpipe.renderer.families.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
-from ditpipe.renderer.regions.attention import Positions, RegionAttention, Segment, TextContext, segments
-from ditpipe.renderer.regions.conditioning import said
-from ditpipe.renderer.regions.region_masks import owners
+from ditpipe import PromptSchedule, Renderer, ScenePlan
+from ditpipe.renderer.families.hunyuan import (
+    Hunyuan,
+    embed_picture_condition,
+    predict,
+    rotary_embedding,
+    rotary_pairs_of,
+)
+from ditpipe.renderer.regions.attention import Positions, RegionAttention, TextContext, TokenGroup, token_groups
+from ditpipe.renderer.regions.conditioning import prompts_at_level
+from ditpipe.renderer.regions.region_masks import region_ids
 from ditpipe.renderer.sampling.sampler import initial_noise
 
 COUPLE = "couple"
-Method = DepthSchedule | str  # a depth schedule of the shipped attention, or COUPLE
+Method = PromptSchedule | str  # a depth schedule of the shipped attention, or COUPLE
 BASE_SHARE = 0.5
 
 
@@ -76,17 +82,17 @@ class Batch:
         for block in transformer.blocks:
             block.attn2.set_processor(CoupleAttention())  # does all that RegionAttention does
         patch = 8 * transformer.config.patch_size
-        self.owner = owners(first.regions, rows=first.height // patch, columns=first.width // patch)
+        self.owner = region_ids(first.regions, rows=first.height // patch, columns=first.width // patch)
         # Prompts in this order: the first plan's scene and its regions, the second plan's, …, the negative.
-        ordered = [*(text for plan in plans for text in said(plan, "region")), first.negative]
+        ordered = [*(text for plan in plans for text in prompts_at_level(plan, "region")), first.negative]
         with torch.inference_mode():
             unique = list(dict.fromkeys(ordered))
             rows = torch.tensor([unique.index(text) for text in ordered])
             states = renderer.prompts(unique)
             scenes = states.t5[rows[: -1 : len(first.regions) + 1]]
             t5 = torch.cat([states.t5[rows[-1:]], scenes])
-            negative, *asked = whole_picture(transformer, t5, first.height // 8, first.width // 8)
-            self.tone = torch.stack([negative] * len(plans) + asked)
+            negative, *asked = embed_picture_condition(transformer, t5, first.height // 8, first.width // 8)
+            self.picture_condition = torch.stack([negative] * len(plans) + asked)
             text = self.family.text_states(states)
             self.projected = [
                 tuple(projection[rows] for projection in self.family.project(index, text))
@@ -97,12 +103,12 @@ class Batch:
         """One text per block for rows [negative × plans, positive × plans]."""
         count, each, device = len(self.plans), len(self.plans[0].regions) + 1, self.owner.device
 
-        def hearing(owner: Tensor) -> tuple[Segment, ...]:
+        def hearing(owner: Tensor) -> tuple[TokenGroup, ...]:
             """Every plan hears its own prompts, by their owners."""
             prompts = torch.arange(count * each)[:, None]
-            heard = [Segment(slice(0, count), slice(count * each, None))]
+            heard = [TokenGroup(slice(0, count), slice(count * each, None))]
             for i in range(count):
-                heard += segments(slice(count + i, count + i + 1), prompts == owner + i * each, device=device)
+                heard += token_groups(slice(count + i, count + i + 1), prompts == owner + i * each, device=device)
             return tuple(heard)
 
         scene, regions = hearing(torch.zeros_like(self.owner)), hearing(self.owner)
@@ -118,18 +124,27 @@ class Batch:
     ) -> list[Image.Image]:
         """One picture per plan, from that plan's seed; None means the model's own steps and guidance scale."""
         pipe, transformer = self.pipe, self.pipe.transformer
-        listening = self._listening(method)
+        conditioning = self._listening(method)
         pairs = zip(self.plans, seeds, strict=True)
         noise = [initial_noise(self.family, plan, self.owner, seed) for plan, seed in pairs]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
         patch = transformer.config.patch_size
-        turns = turns_of(rotary_embedding(transformer, latents.shape[-2] // patch, latents.shape[-1] // patch))
+        rotary_pairs = rotary_pairs_of(
+            rotary_embedding(transformer, latents.shape[-2] // patch, latents.shape[-1] // patch)
+        )
         guidance = guidance_scale or self.checkpoint.guidance_scale
         for timestep in scheduler.timesteps:
-            both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(self.tone.dtype)
-            predicted = predict(transformer, both, timestep, tone=self.tone, heard=listening, turns=turns)
+            both = scheduler.scale_model_input(latents, timestep).repeat(2, 1, 1, 1).to(self.picture_condition.dtype)
+            predicted = predict(
+                transformer,
+                both,
+                timestep,
+                picture_condition=self.picture_condition,
+                contexts=conditioning,
+                rotary_pairs=rotary_pairs,
+            )
             negative, positive = predicted.float().chunk(2)
             latents = scheduler.step(negative + guidance * (positive - negative), timestep, latents).prev_sample
         pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
@@ -138,4 +153,4 @@ class Batch:
 
 def levels_of(method: Method, blocks: int) -> list[str]:
     """What each block hears: 'scene', 'region', or with Couple both, everywhere."""
-    return list(method.levels(blocks)) if isinstance(method, DepthSchedule) else [method] * blocks
+    return list(method.levels(blocks)) if isinstance(method, PromptSchedule) else [method] * blocks

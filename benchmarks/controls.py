@@ -21,7 +21,7 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import PRESETS, preset
 from ditpipe.renderer.request import Lora
 from ditpipe.renderer.sampling.edit import changed_tokens
-from ditpipe.renderer.sampling.sampler import Kept, cells_of
+from ditpipe.renderer.sampling.sampler import EditBase, tokens_to_cells
 
 SEED = 3
 WORDS = ("red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",
@@ -86,13 +86,13 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         width, height = plan.size
         tokens, cells = height // 16, height // 8  # a side
         drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
-        every = Kept(before.latents, drawn, whole=lambda steps: set(range(steps)))
+        every = EditBase(before.latents, drawn, whole=lambda steps: set(range(steps)))
         exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
             change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
         levels = torch.tensor(list(change.convert("L").tobytes())).view(height, width).float()
-        inside = cells_of(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
+        inside = tokens_to_cells(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
         for pixels, (mean, most) in far.items():
             wide = torch.nn.functional.max_pool2d(inside.float()[None], 2 * pixels + 1, 1, pixels)[0] > 0
             ring = levels[~wide]

@@ -17,17 +17,17 @@ import torch
 from rich.console import Console
 
 from ditpipe import ScenePlan
-from ditpipe.renderer.families.base import Asked, Encoded, Family
+from ditpipe.renderer.families.base import Encoded, Family, ForwardOptions
 from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
-from ditpipe.renderer.prompt_cache import TextStates
-from ditpipe.renderer.regions.joint_attention import PADDINGS, JointListening
+from ditpipe.renderer.prompt_cache import HunyuanText
+from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.renderer.regions.region_masks import shares
+from ditpipe.renderer.regions.region_masks import region_weights
 
 from .render import plan_of, timed
 
@@ -133,7 +133,7 @@ def encoded(measured: Measured, texts: Sequence[str]) -> Any:
     if measured.make is hunyuan:
         masks = [(torch.arange(length) < OWN).long().repeat(len(texts), 1) for length in measured.sections]
         bert, t5 = (torch.randn(len(texts), length, TEXT) for length in measured.sections)
-        return TextStates(bert, masks[0], t5, masks[1], said=lambda: torch.cat([bert, t5], 1))
+        return HunyuanText(bert, masks[0], t5, masks[1], embed=lambda: torch.cat([bert, t5], 1))
     length = sum(measured.sections) or OWN
     sections = tuple((section, min(section, OWN if section > CLIP else CLIP)) for section in measured.sections)
     return [Encoded(torch.randn(length, TEXT), torch.randn(TEXT), sections=sections) for _ in texts]
@@ -149,12 +149,12 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
     schedule = "scene-then-regions" if len(plan.regions) > 1 else "scene"  # one prompt in all blocks
     levels: Any = preset(schedule).levels(family.depth)
     if isinstance(family, (Flux, StableDiffusion3)):
-        listening: Any = JointListening(family, prompts, plan, levels, paddings=paddings)
+        conditioning: Any = JointConditioning(family, prompts, plan, levels, paddings=paddings)
     else:
-        listening = family.listening(prompts, plan, levels, (rows, columns))
-    heard = listening.at(shares(plan.regions, rows=rows, columns=columns, patch=family.patch))
+        conditioning = family.conditioning(prompts, plan, levels, (rows, columns))
+    heard = conditioning.at(region_weights(plan.regions, rows=rows, columns=columns, patch=family.patch))
     latents = torch.randn(1, family.channels, *(side // family.cell for side in plan.size[::-1]))
-    forward = family.forward(latents.shape, listening.tone, Asked(3.0))
+    forward = family.forward(latents.shape, conditioning.picture_condition, ForwardOptions(3.0))
     seen, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
 
     def run() -> Any:
@@ -205,8 +205,9 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         "compute them like any other token. So the scene's prompt and that of a single region keep all paddings. Of "
         f"other regions' prompts {PADDINGS} of T5's paddings are computed, spread evenly, each with the weight of "
         "those that it stands for (`renderer/regions/joint_attention.py`); CLIP's 77 tokens, whose paddings have "
-        "positions of their own, all are. Text has no position in these models: paddings that are alike give the same picture either "
-        "way. T5's nearly are: with random weights the picture moves by 0.03 to 0.6 of what rewording one region "
+        "positions of their own, all are. Text has no position in these models: paddings that "
+        "are alike give the same picture either way. T5's nearly are: with random weights "
+        "the picture moves by 0.03 to 0.6 of what rewording one region "
         "changes, and without any padding by 7 to 105 times that. A text that no part of the picture hears, such as "
         "the scene's under regions that cover everything, is left out, which changes nothing.",
     ]  # fmt: skip

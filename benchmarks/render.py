@@ -25,21 +25,21 @@ from torch import Tensor
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.plan import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
-from ditpipe.renderer.families.hunyuan import Hunyuan, turns_of
-from ditpipe.renderer.prompt_cache import TextStates
+from ditpipe.renderer.families.hunyuan import Hunyuan, rotary_pairs_of
+from ditpipe.renderer.prompt_cache import HunyuanText
 from ditpipe.renderer.regions.attention import (
     Positions,
     RegionAttention,
     TextContext,
     normed_heads,
     project_text,
-    segments,
+    token_groups,
 )
-from ditpipe.renderer.regions.conditioning import Listening
+from ditpipe.renderer.regions.conditioning import RegionConditioning
 from ditpipe.renderer.regions.prompt_schedule import Level
-from ditpipe.renderer.regions.region_masks import owners, shares
+from ditpipe.renderer.regions.region_masks import region_ids, region_weights
 from ditpipe.renderer.sampling.edit import changed_tokens
-from ditpipe.renderer.sampling.sampler import Kept, denoise
+from ditpipe.renderer.sampling.sampler import EditBase, denoise
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
 LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}
@@ -99,9 +99,9 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     image, texts = torch.randn(1, side * side, 1408).to(dtype), torch.randn(regions, 333, 1024).to(dtype)
     angles = torch.randn(side * side, 44).repeat_interleave(2, 1)
     rotary: Any = (angles.cos(), angles.sin())
-    owner = owners(plan_of(regions).regions, rows=side, columns=side) - 1
-    who = segments(slice(0, 1), owner == torch.arange(regions)[:, None], device=owner.device)
-    cached, turns = TextContext(*project_text(layer, texts), tuple(who)), turns_of(rotary)
+    owner = region_ids(plan_of(regions).regions, rows=side, columns=side) - 1
+    who = token_groups(slice(0, 1), owner == torch.arange(regions)[:, None], device=owner.device)
+    cached, rotary_pairs = TextContext(*project_text(layer, texts), tuple(who)), rotary_pairs_of(rotary)
     plain = HunyuanAttnProcessor2_0()
 
     def query() -> Any:
@@ -124,7 +124,7 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
         return finish(layer, heard(layer, query(), texts.flatten(0, 1)[None], allowed))
 
     def ours() -> Tensor:
-        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(turns))
+        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(rotary_pairs))
 
     with torch.inference_mode():
         ways: dict[str, Callable[[], Any]] = {
@@ -198,13 +198,13 @@ class Reduced:
         """Standard normal numbers of the model's dtype, on its device."""
         return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
 
-    def prompts(self, texts: list[str]) -> TextStates:
+    def prompts(self, texts: list[str]) -> HunyuanText:
         """Random states of prompts of 20 tokens in the published lengths; encoding is not what is measured here."""
         n, text, device = len(texts), self.shape.text, self.shape.device
         masks = [(torch.arange(length, device=device) < 20).long().repeat(n, 1) for length in (77, 256)]
         bert, t5 = self.noise(n, 77, text), self.noise(n, 256, self.shape.text_t5)
         spoken = self.noise(n, 333, text)
-        return TextStates(bert, masks[0], t5, masks[1], said=lambda: spoken)
+        return HunyuanText(bert, masks[0], t5, masks[1], embed=lambda: spoken)
 
     def plain(self, steps: int, *, decode: bool = False) -> list[float]:
         """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, its preparation in the first one; with
@@ -231,27 +231,27 @@ class Reduced:
         return [after - before for before, after in pairwise(stamps)]
 
     def steps(
-        self, plan: ScenePlan, steps: int, kept: Kept | None = None, *, levels: Sequence[Level] | None = None,
+        self, plan: ScenePlan, steps: int, kept: EditBase | None = None, *, levels: Sequence[Level] | None = None,
         pictures: int = 1, decode: bool = False,
     ) -> Iterator[float]:  # fmt: skip
         """Seconds of preparing keys and values, then of each step of ours; with `decode` those of decoding come last.
 
         levels: what each block hears; None: its region.
         """
-        self.own.take_over()
+        self.own.install_processors()
         started = self.clock()
         with torch.inference_mode():
             heard = levels or ["region"] * self.shape.layers
-            listening = Listening(self.own, self.prompts, plan, heard, grid=(self.side, self.side))
-            share = shares(plan.regions, rows=self.side, columns=self.side, patch=2)
-            whole = listening.at(share, pictures=pictures)
-            part = listening.at(share[:, kept.drawn.cpu()], pictures=pictures) if kept else whole
+            conditioning = RegionConditioning(self.own, self.prompts, plan, heard, grid=(self.side, self.side))
+            share = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
+            whole = conditioning.at(share, pictures=pictures)
+            part = conditioning.at(share[:, kept.drawn.cpu()], pictures=pictures) if kept else whole
             whole = [*whole[:-1], part[-1]]  # the last block of an edit computes what it draws
             noise = torch.randn(pictures, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
             yield self.clock() - started
             started = self.clock()
             for at in denoise(
-                self.own, noise, steps=steps, guidance=6, tone=listening.tone, kept=kept,
+                self.own, noise, steps=steps, guidance=6, picture_condition=conditioning.picture_condition, kept=kept,
                 hear=lambda _, partial: part if partial else whole,
             ):  # fmt: skip
                 yield self.clock() - started
@@ -261,13 +261,13 @@ class Reduced:
                     self.own.decode(one[None])
                 yield self.clock() - started
 
-    def edited(self, name: str) -> Kept:
+    def edited(self, name: str) -> EditBase:
         """What an edit of one region of nine starts from."""
         plan = plan_of(9)
         other = Revision(changes=[RegionChange(name=name, seed=1)]).apply(plan)
         drawn = changed_tokens(plan, other, rows=self.side, columns=self.side, patch=2)
         latents = torch.randn(1, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
-        return Kept(latents, drawn.to(self.shape.device))
+        return EditBase(latents, drawn.to(self.shape.device))
 
 
 def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> dict[int, tuple[float, float]]:

@@ -125,9 +125,9 @@ def drawn(model: Model, noise: Tensor, published: Published, *, solver: Solver, 
     """What a solver makes of noise (n, d) in so many steps."""
     config = published.scheduler.config
     schedule = published.family.schedule_of(config, steps, denoise=1.0, tokens=TOKENS, solver=solver, device=CPU)
-    x = schedule.pure(noise.float())
+    x = schedule.init_latents(noise.float())
     for index in range(steps):
-        x, _ = schedule.step(model(schedule.seen(x, index), schedule.sigma(index)), x, index)
+        x, _ = schedule.step(model(schedule.scale_model_input(x, index), schedule.sigma(index)), x, index)
     return x.double()
 
 

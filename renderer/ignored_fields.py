@@ -10,11 +10,11 @@ from ..prompts.notation import notation_warning
 from ..prompts.plan import ScenePlan
 from .families.base import Family
 from .regions.prompt_schedule import Level
-from .regions.region_masks import SCENE, acting, owners
+from .regions.region_masks import SCENE, region_ids, strengths_at
 from .request import RenderRequest
 
 
-def unheard(
+def ignored_field_warnings(
     request: RenderRequest, plan: ScenePlan, family: Family, *, share: Tensor, grid: tuple[int, int],
     levels: Sequence[Level], steps: int, guidance: float, is_edit: bool,
 ) -> list[str]:  # fmt: skip
@@ -30,7 +30,7 @@ def unheard(
     if not any(level.startswith("region") for level in levels):
         notes.append("the depth schedule has no level of the regions: their prompts and negatives are not heard")
     for region in plan.regions:
-        if region.strength and not any(acting([region], done / steps)[0] for done in range(steps)):
+        if region.strength and not any(strengths_at([region], done / steps)[0] for done in range(steps)):
             notes.append(
                 f"region {region.name!r} is never heard: none of {steps} steps lies between its start {region.start:g} "
                 f"and its end {region.end:g}"
@@ -56,8 +56,8 @@ def _hidden(plan: ScenePlan, share: Tensor, grid: tuple[int, int]) -> list[str]:
     for index, region in enumerate(plan.regions):
         if share[index + 1].any():
             continue
-        alone = owners([region], rows=grid[0], columns=grid[1]) == 1
-        over = owners(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()
+        alone = region_ids([region], rows=grid[0], columns=grid[1]) == 1
+        over = region_ids(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()
         names = ", ".join(repr(plan.regions[int(i) - 1].name) for i in over if i != SCENE)
         said = f"region {region.name!r} is not seen: {names} covers all of it"
         notes.append(f"{said}; give it a higher z_order, or move it")

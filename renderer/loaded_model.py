@@ -18,27 +18,27 @@ from ..prompts.prompt_style import laid_out
 from .checkpoints.registry import Checkpoint
 from .checkpoints.vocabulary import vocabulary_of
 from .families.base import Family
-from .families.hunyuan_controlnet import Followed, load_control
-from .ignored_fields import unheard
+from .families.hunyuan_controlnet import ControlInput, load_control
+from .ignored_fields import ignored_field_warnings
 from .pictures.file_ref import FileRef
 from .pictures.fit import fitted
-from .prompt_cache import Prompts
+from .prompt_cache import PromptCache
 from .prompt_reading import warnings_of
 from .regions.conditioning import all_texts
-from .regions.region_masks import acting, check_masks, owners, shares, with_scene
+from .regions.region_masks import check_masks, region_ids, region_weights, scale_region_weights, strengths_at
 from .request import Lora, OnStep, RenderRequest, Step
-from .sampling.sampler import Hear, Kept, denoise, initial_noise
+from .sampling.sampler import EditBase, Hear, denoise, initial_noise
 from .sampling.step_cache import StepCache
-from .weights.lora import LoadedLora, load_lora, worn
+from .weights.lora import LoadedLora, active_loras, load_lora
 from .weights.offload import Places
 
 
-class Loaded:
+class LoadedModel:
     """It keeps the latest encoded prompts and ControlNets, and nothing else of a render."""
 
     def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Places | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
-        self.prompts = Prompts(family)
+        self.prompts = PromptCache(family)
         self._places = places or Places(family.device)
         self._control = lru_cache(maxsize=2)(lambda name: load_control(name, dtype=family.dtype))
 
@@ -52,7 +52,7 @@ class Loaded:
 
     def denoised(
         self, request: RenderRequest, plan: ScenePlan, seeds: Sequence[int], on_step: OnStep | None,
-        kept: Kept | None = None,
+        kept: EditBase | None = None,
     ) -> tuple[Tensor, tuple[str, ...]]:  # fmt: skip
         """Final latents (seeds, channels, h, w) of a plan, or with `kept` of its drawn tokens, and what is to be said.
 
@@ -62,8 +62,8 @@ class Loaded:
         self._check(request)
         try:
             check_masks(plan)
-            owner = owners(plan.regions, rows=rows, columns=columns)
-            share = shares(plan.regions, rows=rows, columns=columns, patch=family.patch)
+            owner = region_ids(plan.regions, rows=rows, columns=columns)
+            share = region_weights(plan.regions, rows=rows, columns=columns, patch=family.patch)
             levels = request.depth.levels(family.depth)
         except ValueError as error:
             raise RenderError(str(error)) from error
@@ -80,28 +80,29 @@ class Loaded:
             if request.image and not kept:
                 start = self._seen(request, request.image, plan, notes), request.denoise
             followed = [
-                Followed(self._control(one.model), self._seen(request, one.image, plan, notes), one.scale)
+                ControlInput(self._control(one.model), self._seen(request, one.image, plan, notes), one.scale)
                 for one in request.controls
             ]
             noise = torch.cat([initial_noise(family, plan, owner, seed) for seed in seeds])
             with self._working(request, family.denoiser, controls=[one.net for one in followed]):
-                listening = family.listening(
+                conditioning = family.conditioning(
                     lambda texts: family.joined([encoded[text] for text in texts]), plan, levels, (rows, columns), loras
                 )
-                hear, wearing = _hearing(listening, share, len(seeds), kept if family.partial else None)
+                hear, wearing = _hearing(conditioning, share, len(seeds), kept if family.partial else None)
                 for at in denoise(
-                    family, noise, steps=request.steps or self.checkpoint.steps, tone=listening.tone, hear=hear,
+                    family, noise, steps=request.steps or self.checkpoint.steps,
+                    picture_condition=conditioning.picture_condition, hear=hear,
                     guidance=request.guidance_scale or self.checkpoint.guidance_scale, kept=kept, start=start,
                     cache=cached, followed=followed, wearing=wearing, solver=request.solver,
                 ):  # fmt: skip
                     if on_step:
                         on_step(Step(at.index, at.total, lambda x=at.expected[:1]: self._preview(request, x)))  # type: ignore[misc]
         self._finite(request, at.latents, "what the denoising made")
-        notes += unheard(
+        notes += ignored_field_warnings(
             request, plan, family, share=share, grid=(rows, columns), levels=levels, steps=at.total,
             guidance=request.guidance_scale or self.checkpoint.guidance_scale, is_edit=kept is not None,
         )  # fmt: skip
-        notes += self._said(request, plan, listening, loras, followed, cached, at.total)
+        notes += self._said(request, plan, conditioning, loras, followed, cached, at.total)
         return at.latents, tuple(dict.fromkeys(notes))
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
@@ -178,11 +179,11 @@ class Loaded:
         return vocabulary.warnings(plan) if vocabulary else []
 
     def _said(
-        self, request: RenderRequest, plan: ScenePlan, listening: Any, loras: Sequence[LoadedLora],
-        followed: Sequence[Followed], cached: StepCache | None, steps: int,
+        self, request: RenderRequest, plan: ScenePlan, conditioning: Any, loras: Sequence[LoadedLora],
+        followed: Sequence[ControlInput], cached: StepCache | None, steps: int,
     ) -> list[str]:  # fmt: skip
         """What of the request was not drawn as it was asked, and what was approximated."""
-        said = [*self.beyond(request.edited_plan), *self.family.notes, *warnings_of(listening.readings)]
+        said = [*self.beyond(request.edited_plan), *self.family.notes, *warnings_of(conditioning.readings)]
         said += [
             f"the LoRA of {one.region!r} is not used: the edited picture has no such region"
             for one in request.loras
@@ -209,7 +210,7 @@ def _acts_in(plan: ScenePlan, lora: Lora) -> bool:
 
 
 def _hearing(
-    listening: Any, share: Tensor, pictures: int, kept: Kept | None
+    conditioning: Any, share: Tensor, pictures: int, kept: EditBase | None
 ) -> tuple[Hear, Callable[[float, bool], AbstractContextManager[None]]]:
     """What each block hears at a share of the steps done, for all tokens or for those that an edit draws, and which
     LoRAs act then: a region's as strongly as its prompt. The last block of an edit computes what it draws.
@@ -219,15 +220,17 @@ def _hearing(
 
     @lru_cache(maxsize=2 if kept else 1)  # for all tokens, and for those that are drawn
     def contexts(own: tuple[float, ...], partial: bool) -> tuple[Any, Any]:
-        heard = with_scene(share, own)
-        whole = listening.at(heard, pictures=pictures), listening.worn(heard)
+        heard = scale_region_weights(share, own)
+        whole = conditioning.at(heard, pictures=pictures), conditioning.active_loras(heard)
         if not kept:
             return whole
         drawn = heard[:, kept.drawn.cpu()]
-        part = listening.at(drawn, pictures=pictures), listening.worn(drawn)
+        part = conditioning.at(drawn, pictures=pictures), conditioning.active_loras(drawn)
         return part if partial else ([*whole[0][:-1], part[0][-1]], [a.also(b) for a, b in zip(whole[1], part[1])])
 
     def at(progress: float, partial: bool) -> tuple[Any, Any]:
-        return contexts(acting(listening.plan.regions, progress), partial)
+        return contexts(strengths_at(conditioning.plan.regions, progress), partial)
 
-    return lambda progress, partial: at(progress, partial)[0], lambda progress, partial: worn(at(progress, partial)[1])
+    return lambda progress, partial: at(progress, partial)[0], lambda progress, partial: active_loras(
+        at(progress, partial)[1]
+    )

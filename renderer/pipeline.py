@@ -14,8 +14,8 @@ from .checkpoints.load import load
 from .checkpoints.registry import checkpoint, full_name
 from .checkpoints.silence import quietly
 from .families.base import Family
-from .loaded_model import Loaded
-from .prompt_cache import Prompts
+from .loaded_model import LoadedModel
+from .prompt_cache import PromptCache
 from .request import (
     CANDIDATE_STRIDE,
     MAX_TOGETHER,
@@ -28,8 +28,15 @@ from .request import (
     Step,
     candidate_seed,
 )
-from .sampling.edit import BESIDE, changed_beside, changed_tokens, keep_pixels, margin_of, told_beside
-from .sampling.sampler import Kept
+from .sampling.edit import (
+    UNINTENDED,
+    changed_tokens,
+    keep_pixels,
+    margin_of,
+    unintended_changes,
+    unintended_changes_warning,
+)
+from .sampling.sampler import EditBase
 from .weights.offload import cheaper, sparing
 from .weights.quantize import Format
 
@@ -50,10 +57,10 @@ class Renderer:
         self.checkpoint = checkpoint(self._given, hub)
         self._device, self._hub = device, hub
         self._lock = threading.Lock()
-        self._loaded: tuple[tuple[Format, bool], Loaded] | None = None
+        self._loaded: tuple[tuple[Format, bool], LoadedModel] | None = None
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """The model as a render used it last, loaded on first use. Raises ModelError."""
         now = self._loaded
         return now[1] if now else self._load("full", compiled=False, offload=False)
@@ -69,7 +76,7 @@ class Renderer:
         return self.family.pipe
 
     @property
-    def prompts(self) -> Prompts:
+    def prompts(self) -> PromptCache:
         """Its encoders, with the latest prompts kept."""
         return self.loaded.prompts
 
@@ -128,14 +135,14 @@ class Renderer:
             noted = revision.model_copy(update={"margin": margin})
             request = request.model_copy(update={"edits": [*drew.edits, noted]})
             drawn = changed_tokens(before, plan, rows=rows, columns=columns, patch=family.patch, margin=margin)
-            kept = Kept(result.latents.to(family.device), drawn.to(family.device))
+            kept = EditBase(result.latents.to(family.device), drawn.to(family.device))
             latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
             whole = loaded.decode(request, latents)
             image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
             seconds = result.seconds + time.perf_counter() - started
-            said = *said, *told_beside(changed_beside(result.image, image, before, plan))
+            said = *said, *unintended_changes_warning(unintended_changes(result.image, image, before, plan))
             outdated = set(loaded.beyond(before)) - set(said)  # of what is no longer there
-            earlier = [one for one in result.warnings if one not in outdated and not one.startswith(BESIDE)]
+            earlier = [one for one in result.warnings if one not in outdated and not one.startswith(UNINTENDED)]
             warnings = tuple(dict.fromkeys([*earlier, *said]))
             return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
 
@@ -171,12 +178,12 @@ class Renderer:
         with quietly():
             return sparing(asked, draw, self._cheaper)
 
-    def _ready(self, request: RenderRequest) -> Loaded:
+    def _ready(self, request: RenderRequest) -> LoadedModel:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
         weights: Format = "int8" if "int8" in request.save else "fp8" if "fp8" in request.save else "full"
         return self._load(weights, compiled=request.compile, offload="offload" in request.save)
 
-    def _load(self, weights: Format, *, compiled: bool, offload: bool) -> Loaded:
+    def _load(self, weights: Format, *, compiled: bool, offload: bool) -> LoadedModel:
         with self._lock:
             if self._loaded is None or self._loaded[0] != (weights, compiled):
                 self._loaded = None  # before the next one takes memory
@@ -184,7 +191,7 @@ class Renderer:
                     self._given, device=self._device, weights=weights, compiled=compiled, offload=offload,
                     hub=self._hub,
                 )  # fmt: skip
-                self._loaded = (weights, compiled), Loaded(family, self.checkpoint)
+                self._loaded = (weights, compiled), LoadedModel(family, self.checkpoint)
             return self._loaded[1]
 
     def _cheaper(self, request: RenderRequest) -> list[Saving]:

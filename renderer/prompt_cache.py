@@ -16,35 +16,35 @@ from .prompt_reading import Reading, encoder_name, read
 
 # Encoded prompts kept per loaded model. One takes 0.16 MB in the pocket checkpoint, 1.2 MB in Hunyuan-DiT and at most
 # 4.2 MB in FLUX (512 T5 tokens of 4096 channels, half precision): 270 MB of the GPU's memory in all.
-KEPT = 64
+CACHED_PROMPTS = 64
 
 
 @dataclass(frozen=True)
-class TextStates:
+class HunyuanText:
     """Encoded prompts. bert: (prompts, text_len, channels); t5: (prompts, text_len_t5, channels); masks of 0 and 1.
 
-    said: computes `heard`, in which the denoiser has a part: where prompts are encoded it may not be on the GPU.
+    embed: computes `embedded`, in which the denoiser has a part: where prompts are encoded it may not be on the GPU.
     """
 
     bert: Tensor
     bert_mask: Tensor
     t5: Tensor
     t5_mask: Tensor
-    said: Callable[[], Tensor]
+    embed: Callable[[], Tensor]
     readings: tuple[Reading, ...] = ()
 
     @property
-    def heard(self) -> Tensor:
-        """What the cross-attentions hear, padding aside and when no LoRA acts, see `heard`."""
-        return self.said()
+    def embedded(self) -> Tensor:
+        """What the cross-attentions hear, padding aside and when no LoRA acts, see `embed_text`."""
+        return self.embed()
 
 
-def joined(each: Sequence[TextStates]) -> TextStates:
+def joined(each: Sequence[HunyuanText]) -> HunyuanText:
     """Encoded prompts as one batch."""
     names = ("bert", "bert_mask", "t5", "t5_mask")
     states = {name: torch.cat([getattr(one, name) for one in each]) for name in names}
-    return TextStates(
-        **states, said=lambda: torch.cat([one.heard for one in each]),
+    return HunyuanText(
+        **states, embed=lambda: torch.cat([one.embedded for one in each]),
         readings=tuple(reading for one in each for reading in one.readings),
     )  # fmt: skip
 
@@ -61,8 +61,8 @@ class PaddedText:
     where: Tensor
 
 
-class Prompts:
-    """Encodes prompts for one loaded model and keeps the latest `KEPT`.
+class PromptCache:
+    """Encodes prompts for one loaded model and keeps the latest `CACHED_PROMPTS`.
 
     Each prompt is encoded alone. In one batch (paper, section II-B) the last bits of a prompt's states may depend on
     its companions, and then a render would depend on what was asked before it.
@@ -87,11 +87,11 @@ class Prompts:
                 with at_work(), torch.inference_mode(), quietly():  # what is cut of a prompt, its reading says
                     known |= {text: self._family.encode(text) for text in new}
             rest = {text: states for text, states in self._kept.items() if text not in known}
-            self._kept = dict(list((rest | known).items())[-KEPT:])
+            self._kept = dict(list((rest | known).items())[-CACHED_PROMPTS:])
             return known
 
 
-def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
+def encode(pipe: Any, text: str, dtype: torch.dtype) -> HunyuanText:
     """Encodes a text with both encoders of a HunyuanDiTPipeline, each padded to the transformer's text length."""
     config = pipe.transformer.config
     states, masks, encoders = [], [], []
@@ -109,19 +109,19 @@ def encode(pipe: Any, text: str, dtype: torch.dtype) -> TextStates:
     own = {"bert": states[0], "bert_mask": masks[0], "t5": states[1], "t5_mask": masks[1]}
 
     @cache
-    def said() -> Tensor:
+    def embed() -> Tensor:
         with torch.inference_mode():
-            return heard(pipe.transformer, **own)
+            return embed_text(pipe.transformer, **own)
 
-    return TextStates(**own, said=said, readings=(read(text, encoders),))
+    return HunyuanText(**own, embed=embed, readings=(read(text, encoders),))
 
 
-def heard(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:
+def embed_text(transformer: Any, bert: Tensor, bert_mask: Tensor, t5: Tensor, t5_mask: Tensor) -> Tensor:
     """What cross-attentions hear, padding aside: (prompts, text_len + text_len_t5, channels) (paper, section II-B)."""
     return torch.cat([bert, transformer.text_embedder(t5.flatten(0, 1)).unflatten(0, t5.shape[:2])], dim=1)
 
 
-def padded(transformer: Any, heard: Tensor, bert_mask: Tensor, t5_mask: Tensor) -> PaddedText:
+def pad_text(transformer: Any, heard: Tensor, bert_mask: Tensor, t5_mask: Tensor) -> PaddedText:
     """Padding positions hold a learned embedding that is attended to like any other, the same one for every prompt."""
     padding, own = transformer.text_embedding_padding, torch.cat([bert_mask, t5_mask], 1).bool()
     where = torch.arange(len(padding), device=own.device).repeat(len(own), 1)

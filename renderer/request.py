@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..prompts.plan import Revision, ScenePlan, optional
 from .pictures.file_ref import File, FileRef
-from .regions.prompt_schedule import DepthSchedule
+from .regions.prompt_schedule import PromptSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ class RenderRequest(BaseModel):
     solver: Solver | None = optional(
         None, description="how the steps are computed: 'euler' or 'dpm++'; null: as the model was published"
     )
-    depth: DepthSchedule = DepthSchedule()
+    depth: PromptSchedule = PromptSchedule()
     together: list[int] = optional(
         [], max_length=MAX_TOGETHER,
         description="seeds of all pictures drawn in one batch with this one, its own among them",

@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 
 from ditpipe import Box, LeveledPrompt, Region, grid
-from ditpipe.renderer.families.hunyuan import turns_of
+from ditpipe.renderer.families.hunyuan import rotary_pairs_of
 from ditpipe.renderer.regions.attention import (
     Positions,
     RegionAttention,
     SelfAttention,
     TextContext,
     project_text,
-    segments,
+    token_groups,
 )
-from ditpipe.renderer.regions.region_masks import owners
+from ditpipe.renderer.regions.region_masks import region_ids
 
 
 def attention() -> Attention:
@@ -69,27 +69,27 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_gather_equals_masked_sum(layout: str, together: bool) -> None:
-    layer, owner = attention(), owners(LAYOUTS[layout], rows=12, columns=12)
+    layer, owner = attention(), region_ids(LAYOUTS[layout], rows=12, columns=12)
     image, texts = torch.randn(1, 144, 32), torch.randn(len(LAYOUTS[layout]) + 1, 20, 24)
-    shares = (owner == torch.arange(len(texts))[:, None]).double()
-    who = tuple(segments(slice(0, 1), shares, device=CPU, together=together))
+    region_weights = (owner == torch.arange(len(texts))[:, None]).double()
+    who = tuple(token_groups(slice(0, 1), region_weights, device=CPU, together=together))
     out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
     torch.testing.assert_close(out, masked_sum(layer, image, texts, owner), rtol=1e-5, atol=1e-6)
 
 
 def test_rows_that_hear_the_same_prompts_are_heard_together() -> None:
-    layer, owner = attention(), owners(LAYOUTS["3×3"], rows=12, columns=12)
+    layer, owner = attention(), region_ids(LAYOUTS["3×3"], rows=12, columns=12)
     image, texts = torch.randn(3, 144, 32), torch.randn(10, 20, 24)
-    who = tuple(segments(slice(0, 3), (owner == torch.arange(10)[:, None]).double(), device=CPU))
+    who = tuple(token_groups(slice(0, 3), (owner == torch.arange(10)[:, None]).double(), device=CPU))
     out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
     for one, row in zip(image, out, strict=True):
         torch.testing.assert_close(row[None], masked_sum(layer, one[None], texts, owner), rtol=1e-5, atol=1e-6)
 
 
 def spans(layout: str, side: int) -> list[tuple[int, int]]:
-    owner = owners(LAYOUTS[layout], rows=side, columns=side)
-    shares = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
-    return [(one.prompts.start, one.prompts.stop) for one in segments(slice(0, 1), shares, device=CPU)]
+    owner = region_ids(LAYOUTS[layout], rows=side, columns=side)
+    region_weights = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
+    return [(one.prompts.start, one.prompts.stop) for one in token_groups(slice(0, 1), region_weights, device=CPU)]
 
 
 def test_neighbouring_prompts_with_nearly_equally_many_tokens_attend_at_once() -> None:
@@ -101,18 +101,18 @@ def test_neighbouring_prompts_with_nearly_equally_many_tokens_attend_at_once() -
 
 def test_repeated_tokens_of_soft_regions_are_heard_once() -> None:
     share = torch.tensor([[0.5, 0.0, 1.0, 0.2, 0.0], [0.5, 1.0, 0.0, 0.8, 1.0]])
-    (one,) = segments(slice(0, 1), share, device=CPU)
+    (one,) = token_groups(slice(0, 1), share, device=CPU)
     assert one.tokens is not None and one.tokens.tolist() == [0, 2, 3, 3, 0, 1, 3, 4]
-    assert one.shares is not None
-    torch.testing.assert_close(one.shares, torch.tensor([0.5, 1, 0.2, 0, 0.5, 1, 0.8, 1]))
+    assert one.region_weights is not None
+    torch.testing.assert_close(one.region_weights, torch.tensor([0.5, 1, 0.2, 0, 0.5, 1, 0.8, 1]))
 
 
 def test_whoever_hears_one_prompt_everywhere_or_the_prompts_in_turn_is_not_gathered() -> None:
     halves = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 1]])  # the upper half hears one, the lower half the other
-    for shares in (torch.ones(1, 4), halves):
-        (one,) = segments(slice(0, 2), shares, device=CPU)
-        assert one.tokens is None and one.shares is None and len(shares) == one.prompts.stop
-    soft = segments(slice(0, 2), torch.full([2, 4], 0.5), device=CPU)
+    for region_weights in (torch.ones(1, 4), halves):
+        (one,) = token_groups(slice(0, 2), region_weights, device=CPU)
+        assert one.tokens is None and one.region_weights is None and len(region_weights) == one.prompts.stop
+    soft = token_groups(slice(0, 2), torch.full([2, 4], 0.5), device=CPU)
     assert [one.tokens.tolist() for one in soft if one.tokens is not None] == [[0, 1, 2, 3, 0, 1, 2, 3]]
 
 
@@ -120,8 +120,8 @@ def test_one_prompt_equals_diffusers_processor() -> None:
     layer, image, text = attention(), torch.randn(2, 36, 32), torch.randn(1, 20, 24)
     angles = torch.randn(36, 8).repeat_interleave(2, 1)
     rotary = angles.cos(), angles.sin()
-    everyone = tuple(segments(slice(0, 2), torch.ones(1, 36), device=CPU))
-    places = Positions(turns_of(rotary))
+    everyone = tuple(token_groups(slice(0, 2), torch.ones(1, 36), device=CPU))
+    places = Positions(rotary_pairs_of(rotary))
     ours = RegionAttention()(layer, image, TextContext(*project_text(layer, text), everyone), image_rotary_emb=places)
     plain: Any = HunyuanAttnProcessor2_0()
     theirs = plain(layer, image, encoder_hidden_states=text.expand(2, -1, -1), image_rotary_emb=rotary)
@@ -133,31 +133,31 @@ def test_self_attention_equals_diffusers_processor() -> None:
     layer = Attention(query_dim=32, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True)
     image, angles = torch.randn(2, 36, 32), torch.randn(36, 8).repeat_interleave(2, 1)
     rotary = angles.cos(), angles.sin()
-    ours = SelfAttention()(layer, image, image_rotary_emb=Positions(turns_of(rotary)))
+    ours = SelfAttention()(layer, image, image_rotary_emb=Positions(rotary_pairs_of(rotary)))
     plain: Any = HunyuanAttnProcessor2_0()
     torch.testing.assert_close(ours, plain(layer, image, image_rotary_emb=rotary))
 
 
 def test_uncovered_tokens_belong_to_the_scene() -> None:
-    owner = owners(regions([Box(left=0, top=0, right=0.5, bottom=1)]), rows=4, columns=4)
+    owner = region_ids(regions([Box(left=0, top=0, right=0.5, bottom=1)]), rows=4, columns=4)
     assert owner.view(4, 4).tolist() == [[1, 1, 0, 0]] * 4
 
 
 def test_higher_z_order_is_seen() -> None:
     whole, middle = Box(left=0, top=0, right=1, bottom=1), Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
-    below = owners(regions([whole, middle], [0, 1]), rows=4, columns=4)
-    hidden = owners(regions([whole, middle], [1, 0]), rows=4, columns=4)
+    below = region_ids(regions([whole, middle], [0, 1]), rows=4, columns=4)
+    hidden = region_ids(regions([whole, middle], [1, 0]), rows=4, columns=4)
     assert (below == 2).sum() == 4 and (hidden == 2).sum() == 0
 
 
 def test_region_smaller_than_a_token_is_refused_with_the_smallest_size() -> None:
     tiny = regions([Box(left=0.01, top=0.01, right=0.05, bottom=0.05)])
     with pytest.raises(ValueError, match="'0' covers no latent token.*0.167 of the width"):
-        owners(tiny, rows=6, columns=6)
+        region_ids(tiny, rows=6, columns=6)
     for told in ("0.084", "0.083"):  # of 12 columns, 0.08333… is needed
         box = Box(left=0.0417, top=0, right=0.0417 + float(told) - 1e-9, bottom=1)
         if told == "0.084":
-            assert (owners(regions([box]), rows=12, columns=12) == 1).any()
+            assert (region_ids(regions([box]), rows=12, columns=12) == 1).any()
         else:
             with pytest.raises(ValueError, match="at least 0.084 of the width"):
-                owners(regions([box]), rows=12, columns=12)
+                region_ids(regions([box]), rows=12, columns=12)

@@ -25,7 +25,7 @@ from ditpipe.agent.plan_checks import singular
 from ditpipe.prompts.layout import PLACES, Place
 from ditpipe.prompts.plan import Box
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
-from ditpipe.renderer.regions.attention import Segment, TextContext, project_text, segments
+from ditpipe.renderer.regions.attention import TextContext, TokenGroup, project_text, token_groups
 from ditpipe.renderer.regions.prompt_schedule import preset
 
 
@@ -257,9 +257,9 @@ def test_couple_equals_its_masked_sum() -> None:
     image, texts = torch.randn(1, 36, 32), torch.randn(3, 20, 24)  # base, left, right
     left = torch.arange(36) % 6 < 3
     keys, values = project_text(layer, texts)
-    base = TextContext(keys, values, (Segment(slice(0, 1), slice(0, 1)),))
-    shares = torch.stack([torch.zeros(36), left, ~left])
-    halves = segments(slice(0, 1), shares, device=shares.device)
+    base = TextContext(keys, values, (TokenGroup(slice(0, 1), slice(0, 1)),))
+    region_weights = torch.stack([torch.zeros(36), left, ~left])
+    halves = token_groups(slice(0, 1), region_weights, device=region_weights.device)
     mixed = CoupleAttention()(layer, image, CoupledText(base, TextContext(keys, values, tuple(halves))))
 
     assert layer.norm_q is not None

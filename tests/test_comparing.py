@@ -9,7 +9,7 @@ from ditpipe import Box, Critique, LeveledPrompt, ScenePlan
 from ditpipe.agent.edit_review import Comparison, Fall, compared, gone
 from ditpipe.agent.events import rank
 from ditpipe.prompts.plan import RegionScore, Revision
-from ditpipe.renderer.sampling.edit import changed_beside, told_beside
+from ditpipe.renderer.sampling.edit import unintended_changes, unintended_changes_warning
 
 BEFORE = plan_of(4)
 GREEN = Revision(changes=[{"name": "thing 0", "prompt": {"high_level": "a", "low_level": "green"}}]).apply(BEFORE)  # type: ignore[list-item]
@@ -99,17 +99,19 @@ def test_what_looks_different_beside_an_edit_is_measured_on_the_pixels() -> None
     after, old = moved.apply(BEFORE), Image.new("RGB", (96, 96), "grey")
     new = old.copy()
     ImageDraw.Draw(new).rectangle((0, 0, 47, 47), fill="white")  # where the changed region was
-    assert changed_beside(old, new, BEFORE, after) == {} and told_beside({}) == []
+    assert unintended_changes(old, new, BEFORE, after) == {} and unintended_changes_warning({}) == []
     ImageDraw.Draw(new).rectangle((48, 0, 95, 11), fill="white")
-    changed = changed_beside(old, new, BEFORE, after)
-    assert changed == {"thing 1": 0.25} and told_beside(changed) == ["the edit also changed 25% of 'thing 1'"]
+    changed = unintended_changes(old, new, BEFORE, after)
+    assert changed == {"thing 1": 0.25} and unintended_changes_warning(changed) == [
+        "the edit also changed 25% of 'thing 1'"
+    ]
     faint = Image.fromarray(np.asarray(old) + np.uint8(5))
-    assert changed_beside(old, faint, BEFORE, after) == {}
+    assert unintended_changes(old, faint, BEFORE, after) == {}
 
 
 def test_the_background_is_what_no_region_covers() -> None:
     region = BEFORE.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="dog")})
     alone, dog = (BEFORE.model_copy(update={"regions": [one]}) for one in (BEFORE.regions[0], region))
     old, new = Image.new("RGB", (96, 96), "grey"), Image.new("RGB", (96, 96), "white")
-    assert changed_beside(old, new, alone, dog) == {"": 1.0}
-    assert told_beside({"": 1.0}) == ["the edit also changed 100% of the background"]
+    assert unintended_changes(old, new, alone, dog) == {"": 1.0}
+    assert unintended_changes_warning({"": 1.0}) == ["the edit also changed 100% of the background"]

@@ -11,17 +11,30 @@ from plans import plan_of
 from pydantic import ValidationError
 from test_attention import attention, regions
 
-from ditpipe import Box, DepthSchedule, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
+from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.plan import RegionChange
-from ditpipe.renderer.families.hunyuan import Hunyuan, predict, rotary_embedding, turns_of, whole_picture
-from ditpipe.renderer.regions.attention import Elapsed, Neighbours, RegionAttention, TextContext, project_text, segments
-from ditpipe.renderer.regions.conditioning import unwanted
+from ditpipe.renderer.families.hunyuan import (
+    Hunyuan,
+    embed_picture_condition,
+    predict,
+    rotary_embedding,
+    rotary_pairs_of,
+)
+from ditpipe.renderer.regions.attention import (
+    CachedKeyValues,
+    Extrapolation,
+    RegionAttention,
+    TextContext,
+    project_text,
+    token_groups,
+)
+from ditpipe.renderer.regions.conditioning import negatives_at_level
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.renderer.regions.region_masks import acting, blend, owners, shares, with_scene
+from ditpipe.renderer.regions.region_masks import blend, region_ids, region_weights, scale_region_weights, strengths_at
 from ditpipe.renderer.sampling.edit import REACH, changed_tokens
-from ditpipe.renderer.sampling.sampler import cells_of, initial_noise, whole_steps
+from ditpipe.renderer.sampling.sampler import full_steps, initial_noise, tokens_to_cells
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
@@ -51,30 +64,30 @@ def test_the_shares_of_every_token_sum_to_one(feather: float) -> None:
     some = [
         one.model_copy(update={"feather": feather}) for one in regions([LEFT, MIDDLE, *grid(3, 3)], [0, 1] + [0] * 9)
     ]
-    share = shares(some, rows=6, columns=8, patch=2)
+    share = region_weights(some, rows=6, columns=8, patch=2)
     assert share.min() >= 0 and torch.allclose(share.sum(0), torch.ones(48, dtype=share.dtype))
 
 
 def test_without_feathers_a_token_has_one_owner() -> None:
     some = regions([LEFT, MIDDLE], [1, 0])
-    share = shares(some, rows=8, columns=8, patch=2)
-    assert torch.equal(share.argmax(0), owners(some, rows=8, columns=8)) and set(share.unique().tolist()) == {0, 1}
+    share = region_weights(some, rows=8, columns=8, patch=2)
+    assert torch.equal(share.argmax(0), region_ids(some, rows=8, columns=8)) and set(share.unique().tolist()) == {0, 1}
 
 
 def test_a_feather_fades_out_beyond_the_box_over_that_many_cells() -> None:
     soft = regions([LEFT])[0].model_copy(update={"feather": 4.0})
-    row = shares([soft], rows=1, columns=8, patch=2)[1]
+    row = region_weights([soft], rows=1, columns=8, patch=2)[1]
     assert row.tolist() == [1, 1, 1, 1, 0.75, 0.25, 0, 0]  # cells 0.5, 1.5, 2.5, 3.5 beyond the edge: 7/8 … 1/8
 
 
 def test_neighbours_with_feathers_leave_nothing_to_the_scene_between_them() -> None:
     both = [one.model_copy(update={"feather": 3.0}) for one in regions(grid(2, 1))]
-    assert shares(both, rows=2, columns=8, patch=2)[0].sum() == 0
+    assert region_weights(both, rows=2, columns=8, patch=2)[0].sum() == 0
 
 
 def test_strength_mixes_the_scene_prompt_in() -> None:
     weak = regions([LEFT])[0].model_copy(update={"strength": 0.7})
-    share = with_scene(shares([weak], rows=2, columns=2, patch=2), acting([weak], 0.0))
+    share = scale_region_weights(region_weights([weak], rows=2, columns=2, patch=2), strengths_at([weak], 0.0))
     torch.testing.assert_close(share[:, 0], torch.tensor([0.3, 0.7], dtype=share.dtype))
     assert share[:, 1].tolist() == [1, 0]
 
@@ -84,10 +97,10 @@ def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
     layer = attention()
     image, texts = torch.randn(2, 64, 32), torch.randn(3, 20, 24)
     some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
-    share = with_scene(shares(some, rows=8, columns=8, patch=2), acting(some, 0.0))
+    share = scale_region_weights(region_weights(some, rows=8, columns=8, patch=2), strengths_at(some, 0.0))
 
     def heard(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-        who = tuple(segments(slice(0, 2), share, device=share.device))
+        who = tuple(token_groups(slice(0, 2), share, device=share.device))
         return RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
 
     ours = heard(texts, share)
@@ -114,7 +127,7 @@ def test_a_region_without_strength_is_not_heard(tiny: Renderer) -> None:
 
 def test_a_region_acts_from_start_until_end() -> None:
     late, early = (r.model_copy(update=u) for r, u in zip(regions([LEFT, MIDDLE]), ({"start": 0.5}, {"end": 0.25})))
-    assert [acting([late, early], step / 4) for step in range(4)] == [(0, 1), (0, 0), (1, 0), (1, 0)]
+    assert [strengths_at([late, early], step / 4) for step in range(4)] == [(0, 1), (0, 0), (1, 0), (1, 0)]
 
 
 def test_a_region_that_starts_late_leaves_the_first_steps_alone(tiny: Renderer) -> None:
@@ -139,11 +152,11 @@ def test_a_region_must_start_before_it_ends() -> None:
 def test_a_free_list_of_levels_is_one_level_per_block() -> None:
     listed = preset("scene-high*4,region-high*2,region-low*2")
     assert listed.levels(8) == ["scene-high"] * 4 + ["region-high"] * 2 + ["region-low"] * 2
-    assert DepthSchedule(blocks=["scene", "region"]).levels(2) == ["scene", "region"]
+    assert PromptSchedule(blocks=["scene", "region"]).levels(2) == ["scene", "region"]
     with pytest.raises(ValueError, match="'scene-deep.2' in the depth schedule is no level: one of scene, scene-high"):
         preset("scene-deep*2,region*2")
     with pytest.raises(ValidationError, match="lists no level"):
-        DepthSchedule(blocks=[])
+        PromptSchedule(blocks=[])
 
 
 def test_a_list_of_another_length_is_refused(tiny: Renderer) -> None:
@@ -167,7 +180,7 @@ def test_a_level_hears_only_its_part_of_a_prompt(tiny: Renderer, level: str, hea
 
 def test_requests_written_before_there_were_lists_are_still_read_and_written() -> None:
     old = {"first": "scene", "then": "region", "turn": 0.25}
-    assert DepthSchedule.model_validate(old).model_dump() == old
+    assert PromptSchedule.model_validate(old).model_dump() == old
     region = plan_of(1).regions[0]
     assert set(region.model_dump()) == {"name", "box", "prompt", "negative", "z_order", "seed"}
 
@@ -186,16 +199,16 @@ def test_a_regions_negative_acts_in_its_own_place_most(tiny: Renderer) -> None:
 
 def test_a_regions_negative_stands_beside_the_pictures() -> None:
     plan = changed(plan_of(2), negative="green").model_copy(update={"negative": "blurred"})
-    assert unwanted(plan, "region") == ["blurred", "green, blurred", "blurred"]
-    assert unwanted(plan, "scene") == ["blurred"]
+    assert negatives_at_level(plan, "region") == ["blurred", "green, blurred", "blurred"]
+    assert negatives_at_level(plan, "scene") == ["blurred"]
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_regions_seed_leaves_the_noise_elsewhere_bit_identical(tiny: Renderer, number: int) -> None:
     plan = plan_of(4)
-    owner = owners(plan.regions, rows=6, columns=6)
+    owner = region_ids(plan.regions, rows=6, columns=6)
     plain, own = (initial_noise(tiny.family, one, owner, 3) for one in (plan, changed(plan, number, seed=9)))
-    mine = cells_of(owner, 12, 12, 2) == number + 1
+    mine = tokens_to_cells(owner, 12, 12, 2) == number + 1
     assert torch.equal(plain[..., ~mine], own[..., ~mine]) and (plain[..., mine] != own[..., mine]).all()
 
 
@@ -236,7 +249,7 @@ def test_an_edit_keeps_everything_else_bit_for_bit(tiny: Renderer, asked: str) -
     before = tiny.render(request(tiny, plan_of(9), steps=8))
     after = tiny.edit(before, EDITS[asked])
     new = changed_tokens(plan_of(9), after.request.edited_plan, rows=6, columns=6, patch=2)
-    cells = cells_of(new, 12, 12, 2)
+    cells = tokens_to_cells(new, 12, 12, 2)
     assert 0 < cells.sum() < 144
     assert torch.equal(before.latents[..., ~cells], after.latents[..., ~cells])
     assert not torch.equal(before.latents[..., cells], after.latents[..., cells])
@@ -265,12 +278,12 @@ def test_a_shape_belongs_to_the_tokens_it_has_a_pixel_in_and_fades_beyond_them()
     drawing.paste(255, (0, 0, 17, 16))
     drawing.paste(255, (80, 90, 81, 91))
     corners = Region(name="a", box=WHOLE, prompt=LeveledPrompt(high_level="a"), mask=mask_text(drawing))
-    tokens = owners([corners], rows=6, columns=6).view(6, 6)
+    tokens = region_ids([corners], rows=6, columns=6).view(6, 6)
     assert [tuple(where) for where in tokens.nonzero().tolist()] == [(0, 0), (0, 1), (5, 5)]
-    soft = shares([corners.model_copy(update={"feather": 4.0})], rows=6, columns=6, patch=2)[1].view(6, 6)
+    soft = region_weights([corners.model_copy(update={"feather": 4.0})], rows=6, columns=6, patch=2)[1].view(6, 6)
     assert soft[0, 0] == soft[5, 5] == 1 and 0 < soft[0, 3] < soft[1, 2] < soft[0, 2] == 0.75 and soft[0, 4] == 0
     half = corners.model_copy(update={"box": Box(left=0, top=0, right=0.5, bottom=0.5)})
-    assert owners([half], rows=6, columns=6).sum() == 2
+    assert region_ids([half], rows=6, columns=6).sum() == 2
 
 
 def test_masks_that_cannot_be_used_say_why(tiny: Renderer) -> None:
@@ -304,45 +317,46 @@ def test_edits_are_part_of_the_request_and_can_be_made_again(tiny: Renderer) -> 
 
 
 def test_an_edit_computes_few_steps_whole() -> None:
-    assert sorted(whole_steps(20)) == [0, 4, 8, 12, 16] and sorted(whole_steps(4)) == [0, 2] and whole_steps(1) == {0}
+    assert sorted(full_steps(20)) == [0, 4, 8, 12, 16] and sorted(full_steps(4)) == [0, 2] and full_steps(1) == {0}
 
 
 def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Renderer) -> None:
     """Its last block computes no others; everything before it is computed whole."""
     family, model = tiny.family, tiny.family.model
     assert isinstance(family, Hunyuan)
-    share = shares(plan_of(4).regions, rows=6, columns=6, patch=2)
+    share = region_weights(plan_of(4).regions, rows=6, columns=6, patch=2)
     drawn = share[2].nonzero()[:, 0]
     with torch.inference_mode():
-        listening = family.listening(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
-        whole, part = listening.at(share), listening.at(share[:, drawn])
+        conditioning = family.conditioning(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
+        whole, part = conditioning.at(share), conditioning.at(share[:, drawn])
         latents = torch.randn(2, family.channels, 12, 12)
         told: dict[str, Any] = {
-            "tone": whole_picture(model, listening.tone.t5, 12, 12), "turns": turns_of(rotary_embedding(model, 6, 6))
+            "picture_condition": embed_picture_condition(model, conditioning.picture_condition.t5, 12, 12),
+            "rotary_pairs": rotary_pairs_of(rotary_embedding(model, 6, 6)),
         }  # fmt: skip
-        everywhere = predict(model, latents, torch.tensor(500), heard=whole, **told)
-        beside = [Neighbours(drawn, 36, Elapsed(torch.zeros(()))) for _ in model.blocks]
+        everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **told)
+        beside = [CachedKeyValues(drawn, 36, Extrapolation(torch.zeros(()))) for _ in model.blocks]
         there = predict(
-            model, latents, torch.tensor(500), heard=[*whole[:-1], part[-1]], tokens=drawn, neighbours=beside, **told
+            model, latents, torch.tensor(500), contexts=[*whole[:-1], part[-1]], tokens=drawn, cached_kv=beside, **told
         )
         again = predict(
-            model, latents, torch.tensor(500), heard=part, tokens=drawn, partial=True, neighbours=beside, **told
+            model, latents, torch.tensor(500), contexts=part, tokens=drawn, partial=True, cached_kv=beside, **told
         )
-    mask = cells_of(torch.isin(torch.arange(36), drawn), 12, 12, 2)
+    mask = tokens_to_cells(torch.isin(torch.arange(36), drawn), 12, 12, 2)
     torch.testing.assert_close(there, torch.where(mask, everywhere, 0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(again, there, rtol=1e-4, atol=1e-5)  # what was remembered is what it attends to
 
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
     speed = torch.randn(1, 6, 2, 4)
-    elapsed = Elapsed(torch.zeros(()))
-    beside = Neighbours(torch.tensor([3, 4]), 6, elapsed)
+    elapsed = Extrapolation(torch.zeros(()))
+    beside = CachedKeyValues(torch.tensor([3, 4]), 6, elapsed)
     for step in (2, 5):
         elapsed.at(step, partial=False)
-        assert beside.beside(step * speed, -step * speed)[0].shape[1] == 6
+        assert beside.merge(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
         elapsed.at(step, partial=True)
-        keys, values = beside.beside(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
+        keys, values = beside.merge(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
         kept = [0, 1, 2, 5]
         torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])
         torch.testing.assert_close(values[:, kept], -foreseen * speed[:, kept])

@@ -93,10 +93,10 @@ def test_a_mask_is_built_in_the_models_dtype(renderers: dict[str, Renderer]) -> 
             return out
 
     flux, plan = renderers["flux"], plan_of("flux")
-    listening = flux.family.listening(flux.prompts, plan, ["region"] * 4, (6, 6))
+    conditioning = flux.family.conditioning(flux.prompts, plan, ["region"] * 4, (6, 6))
     share = torch.full((3, 36), 1 / 3, dtype=torch.float64)
     with Widest() as widest:  # type: ignore[no-untyped-call]
-        (bias, *_) = listening.at(share).bias
+        (bias, *_) = conditioning.at(share).bias
     assert widest.numbers < bias.numel() / 100 and bias.dtype == flux.family.dtype
 
 
@@ -248,7 +248,7 @@ def test_the_table_names_families_that_exist() -> None:
     for one in CHECKPOINTS.values():
         row = FAMILIES[one.family]
         module, adapter = row.adapter.split(":")
-        assert issubclass(getattr(import_module(f"ditpipe.renderer.{module}"), adapter), Family)
+        assert issubclass(getattr(import_module(f"ditpipe.renderer.families.{module}"), adapter), Family)
         assert all(hasattr(diffusers, pipeline) for pipeline in row.pipelines) and one.licence and one.memory_gib
 
 

@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 from plans import plan_of
 from studios import expected, tiny_agent
 
-from ditpipe import DepthSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
+from ditpipe import PromptSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of
 from ditpipe.prompts.plan import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
@@ -456,7 +456,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
-    request = RenderRequest(plan=plan_of(2), model=tiny.model, depth=DepthSchedule(blocks=["scene"]))
+    request = RenderRequest(plan=plan_of(2), model=tiny.model, depth=PromptSchedule(blocks=["scene"]))
     picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
     with pytest.raises(UnprocessableEntityError, match="the picture is failed: the depth schedule lists 1 blocks"):
         client.images.edit(image=picture, mask=png(holes((50, 50, 51, 51))), prompt="a dog")

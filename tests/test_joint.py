@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ditpipe import LeveledPrompt, Renderer, ScenePlan
 from ditpipe.renderer.families.base import Encoded
-from ditpipe.renderer.regions.joint_attention import PADDINGS, JointListening, condensed
+from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning, condensed
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.renderer.regions.region_masks import owners, shares
+from ditpipe.renderer.regions.region_masks import region_ids, region_weights
 from ditpipe.renderer.sampling.sampler import denoise, initial_noise
 
 Prompts = Callable[[Sequence[str]], list[Encoded]]
@@ -51,25 +51,27 @@ def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
     return lambda texts: [encode(text) for text in texts]
 
 
-def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointListening:
+def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
     levels = preset("scene-then-regions").levels(renderer.family.depth)
-    return JointListening(renderer.family, prompts, plan, levels, paddings=paddings)
+    return JointConditioning(renderer.family, prompts, plan, levels, paddings=paddings)
 
 
 def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:
     family, rows, columns = renderer.family, 6, 6  # tokens of 96×96 pixels
     with torch.inference_mode():
         hears = listening(renderer, plan, prompts, paddings)
-        text = hears.at(shares(plan.regions, rows=rows, columns=columns, patch=2))
-        noise = initial_noise(family, plan, owners(plan.regions, rows=rows, columns=columns), 0)
-        for at in denoise(family, noise, steps=2, guidance=3, tone=hears.tone, hear=lambda *_: text):
+        text = hears.at(region_weights(plan.regions, rows=rows, columns=columns, patch=2))
+        noise = initial_noise(family, plan, region_ids(plan.regions, rows=rows, columns=columns), 0)
+        for at in denoise(
+            family, noise, steps=2, guidance=3, picture_condition=hears.picture_condition, hear=lambda *_: text
+        ):
             pass
     return at.latents
 
 
 def heard(renderer: Renderer, plan: ScenePlan, paddings: int | None = PADDINGS, share: Tensor | None = None) -> Any:
     hears = listening(renderer, plan, prompts_of(renderer, alike=False), paddings)
-    share = shares(plan.regions, rows=6, columns=6, patch=2) if share is None else share
+    share = region_weights(plan.regions, rows=6, columns=6, patch=2) if share is None else share
     with torch.inference_mode():
         return hears.at(share)
 
@@ -94,8 +96,8 @@ def test_nine_regions_add_few_tokens_and_texts_that_nothing_hears_add_none(name:
     # what the scene says at the regions' level is not heard where regions are everywhere
     other = plan.model_copy(update={"scene": LeveledPrompt(high_level="rows", low_level="small")})
     levels = ["scene-high", *["region"] * (renderer.family.depth - 1)]
-    hears = JointListening(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
-    share = shares(other.regions, rows=6, columns=6, patch=2)
+    hears = JointConditioning(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
+    share = region_weights(other.regions, rows=6, columns=6, patch=2)
     with torch.inference_mode():
         assert hears.at(share).states.shape[1] == few.states.shape[1]
         share[0], share[1] = share[1].clone(), 0  # the first region is not heard, the scene in its place

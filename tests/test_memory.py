@@ -23,10 +23,10 @@ from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.plan import RegionChange
 from ditpipe.renderer.families.base import with_tiles
-from ditpipe.renderer.loaded_model import Loaded
+from ditpipe.renderer.loaded_model import LoadedModel
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control
-from ditpipe.renderer.sampling.edit import BESIDE
+from ditpipe.renderer.sampling.edit import UNINTENDED
 from ditpipe.renderer.weights.offload import Places, cheaper
 from ditpipe.renderer.weights.quantize import NarrowLinear
 
@@ -138,7 +138,7 @@ class Watched(Places):
 def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: Renderer, tmp_path: Path) -> None:
     renderer = Renderer(tiny.model if name == "hunyuan" else str(saved(name, tmp_path)), device="cpu")
     family, places = renderer.family, Watched()
-    loaded = Loaded(family, renderer.checkpoint, places=places)
+    loaded = LoadedModel(family, renderer.checkpoint, places=places)
     encoders = [getattr(family.pipe, part) for part in family.encoders]
     for part in (*encoders, family.model, family.pipe.vae):
         places.watch(part)
@@ -156,7 +156,7 @@ def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
     tiny: Renderer, controlnet: Path, start: Path
 ) -> None:
     places = Watched()
-    loaded = Loaded(tiny.family, tiny.checkpoint, places=places)
+    loaded = LoadedModel(tiny.family, tiny.checkpoint, places=places)
     asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
     for _ in range(2):
         loaded.denoised(asked, asked.plan, [0], None)
@@ -245,14 +245,14 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
     asked = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
     result = renderer.render(asked)
     assert result.request.save == ["tiling"]
-    noted = [one.split(":")[0] for one in result.warnings if not one.startswith(BESIDE)]
+    noted = [one.split(":")[0] for one in result.warnings if not one.startswith(UNINTENDED)]
     assert noted == ["step cache", FAR, "out of memory", "step cache"]
-    assert sum(one.startswith(BESIDE) for one in result.warnings) <= 1  # of the last edit only
+    assert sum(one.startswith(UNINTENDED) for one in result.warnings) <= 1  # of the last edit only
     base = replace(renderer.render(asked.model_copy(update={"edits": []})), seconds=100.0)
     assert 100 < renderer.edit(base, edits[0]).seconds < 200
     flux = Renderer(str(saved("flux", tmp_path)), device="cpu")
-    unheard = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])
-    warnings = flux.edit(request(flux, steps=1), unheard).warnings
+    ignored_field_warnings = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])
+    warnings = flux.edit(request(flux, steps=1), ignored_field_warnings).warnings
     assert "this model takes no negative prompt: it was not heard" in warnings
 
 

@@ -19,8 +19,8 @@ from ditpipe.prompts.prompt_style import followed, laid_out, placed, retold
 from ditpipe.renderer.checkpoints.registry import TRAINED_HERE
 from ditpipe.renderer.checkpoints.silence import quietly
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
-from ditpipe.renderer.regions.conditioning import said
-from ditpipe.renderer.regions.prompt_schedule import DepthSchedule, preset
+from ditpipe.renderer.regions.conditioning import prompts_at_level
+from ditpipe.renderer.regions.prompt_schedule import PromptSchedule, preset
 
 SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
@@ -90,7 +90,7 @@ def difference(a: RenderResult, b: RenderResult) -> tuple[float, float]:
     return float(change[..., :6].mean()), float(change[..., 6:].mean())
 
 
-def changed_left(renderer: Renderer, depth: DepthSchedule) -> tuple[float, float]:
+def changed_left(renderer: Renderer, depth: PromptSchedule) -> tuple[float, float]:
     plan = plan_of(2)
     left = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="zzz qqq")})
     other = plan.model_copy(update={"regions": [left, plan.regions[1]]})
@@ -109,12 +109,12 @@ def test_the_scene_schedule_does_not_hear_the_regions(tiny: Renderer) -> None:
 
 
 def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
-    from ditpipe.renderer.regions.region_masks import owners
+    from ditpipe.renderer.regions.region_masks import region_ids
     from ditpipe.renderer.sampling.sampler import initial_noise
 
     plan = plan_of(2)
     seeded = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"seed": 9}), plan.regions[1]]})
-    owner = owners(plan.regions, rows=6, columns=6)
+    owner = region_ids(plan.regions, rows=6, columns=6)
     plain, own = (initial_noise(tiny.family, p, owner, 3) for p in (plan, seeded))
     assert torch.equal(plain[..., 6:], own[..., 6:]) and not torch.equal(plain[..., :6], own[..., :6])
 
@@ -146,9 +146,9 @@ def test_schedules_turn_where_they_say() -> None:
 def test_regions_hear_the_drawing_style_of_the_scene(low_level: str, style: str) -> None:
     plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="many things", low_level=low_level)})
     behind = f", {style}" if style else ""
-    assert said(plan, "region")[1:] == [f"red a{behind}", f"red b{behind}"]
-    assert said(plan, "region-high")[1:] == [f"a{behind}", f"b{behind}"]
-    assert said(plan, "region-low")[1:] == ["red", "red"]
+    assert prompts_at_level(plan, "region")[1:] == [f"red a{behind}", f"red b{behind}"]
+    assert prompts_at_level(plan, "region-high")[1:] == [f"a{behind}", f"b{behind}"]
+    assert prompts_at_level(plan, "region-low")[1:] == ["red", "red"]
 
 
 def test_size_that_does_not_fit_the_model(tiny: Renderer) -> None:

@@ -33,7 +33,7 @@ def loaded(folder: Path, code: str, *arguments: str) -> set[str]:
 
 
 def test_importing_the_package_its_agent_and_its_contract_loads_nothing_slow(tmp_path: Path) -> None:
-    names = "Agent, Box, DepthSchedule, LeveledPrompt, Planner, RenderRequest, RenderResult, ScenePlan"
+    names = "Agent, Box, PromptSchedule, LeveledPrompt, Planner, RenderRequest, RenderResult, ScenePlan"
     assert not loaded(tmp_path, f"import sys; from ditpipe import {names}; Agent(); ")
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 from transformers import BertTokenizer
 
 from ditpipe.renderer.families import hunyuan
-from ditpipe.renderer.prompt_cache import heard, padded
-from ditpipe.renderer.regions.attention import TextContext, project_text, segments
+from ditpipe.renderer.prompt_cache import embed_text, pad_text
+from ditpipe.renderer.regions.attention import TextContext, project_text, token_groups
 
 loop = pytest.importorskip("training.loop", reason="the training extra is not installed")
 
@@ -42,8 +42,8 @@ def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
             text_embedding_mask_t5=mask, image_meta_size=None, style=None, image_rotary_emb=rotary,
         ).sample  # fmt: skip
         model.set_attn_processor(attention)
-        heard = transformer.Heard(bert[:, :9], mask[:, :9], t5)
-        cut = transformer.forward(model, attention, latents, times, heard, rotary)
+        embed_text = transformer.Heard(bert[:, :9], mask[:, :9], t5)
+        cut = transformer.forward(model, attention, latents, times, embed_text, rotary)
     torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-4)
 
 
@@ -60,22 +60,27 @@ def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
     owner = torch.arange(64)[None] % 8 // 3  # columns 0–2 hear the scene, 3–5 the first region, 6–7 the second
     rotary, attention = transformer.rotary_for(8), transformer.SharedPaddingAttention()
     with torch.no_grad():
-        said = padded(model, heard(model, bert, mask, t5, mask), mask, mask)
-        shares = torch.stack([(owner[0] == prompt).float() for prompt in range(3)])
+        said = pad_text(model, embed_text(model, bert, mask, t5, mask), mask, mask)
+        region_weights = torch.stack([(owner[0] == prompt).float() for prompt in range(3)])
         alone = torch.tensor([1.0, 0.0, 0.0])[:, None].expand(3, 64)
         contexts = []
         for depth, block in enumerate(model.blocks):
             keys, values = project_text(block.attn2, said.distinct[None])
-            who = segments(slice(0, 1), shares if depth >= turn else alone, device=latents.device)
+            who = token_groups(slice(0, 1), region_weights if depth >= turn else alone, device=latents.device)
             contexts.append(TextContext(keys[0][said.where], values[0][said.where], tuple(who)))
         model.set_attn_processor(attention)
         scene = transformer.Heard(bert[:1, :9], mask[:1, :9], t5[:1])
         regions = transformer.Heard(bert[1:, :6], mask[1:, :6], t5[1:, :6])
         deep = regions, torch.tensor([[0, 1]]), owner
         trained = transformer.forward(model, attention, latents, time, scene, rotary, deep, turn)
-        hunyuan.take_over(model)
-        tone, turns = hunyuan.whole_picture(model, t5[:1], 16, 16), hunyuan.turns_of(rotary)
-        rendered = hunyuan.predict(model, latents, time, tone=tone, heard=contexts, turns=turns)
+        hunyuan.install_processors(model)
+        picture_condition, rotary_pairs = (
+            hunyuan.embed_picture_condition(model, t5[:1], 16, 16),
+            hunyuan.rotary_pairs_of(rotary),
+        )
+        rendered = hunyuan.predict(
+            model, latents, time, picture_condition=picture_condition, contexts=contexts, rotary_pairs=rotary_pairs
+        )
     torch.testing.assert_close(trained[:, :8], rendered, rtol=1e-4, atol=1e-4)
 
 

@@ -20,10 +20,10 @@ from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, check_scheduler, published_solver
 
 if TYPE_CHECKING:
-    from ..sampling.sampler import Kept
+    from ..sampling.sampler import EditBase
     from ..sampling.step_cache import StepCache
     from ..weights.lora import LoadedLora
-    from .hunyuan_controlnet import Followed
+    from .hunyuan_controlnet import ControlInput
 
 # (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
 #   → prediction of that shape
@@ -45,13 +45,13 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForwardOptions:
     """What one render asks of a forward, beside its text; a family refuses nothing of it that it says it can."""
 
     guidance: float
-    kept: Kept | None = None
+    kept: EditBase | None = None
     cache: StepCache | None = None
-    followed: Sequence[Followed] = ()
+    followed: Sequence[ControlInput] = ()
 
 
 class Family(ABC):
@@ -80,7 +80,7 @@ class Family(ABC):
         self.device = device or self.model.device
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
             pipe.vae.to(torch.float32)  # it overflows in float16, and pictures come out black
-        self.take_over()
+        self.install_processors()
 
     @property
     def model(self) -> Any:
@@ -129,7 +129,7 @@ class Family(ABC):
         return min(trained, key=lambda wh: apart(*wh))
 
     @abstractmethod
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         """Gives the attention layers this package's processors; done once, after loading."""
 
     @abstractmethod
@@ -152,11 +152,11 @@ class Family(ABC):
         return each
 
     @abstractmethod
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+    def conditioning(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
         """Who hears what in a plan's render: `plan`, `tone`, `readings`, `at(shares, pictures=)`, `worn(shares)`."""
 
     @abstractmethod
-    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
         """The network's forward for one render of latents (pictures, channels, h, w)."""
 
     def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
@@ -228,16 +228,16 @@ class Family(ABC):
 class CrossFamily(Family):
     """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
 
-    def listening(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
-        from ..regions.conditioning import Listening
+    def conditioning(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
+        from ..regions.conditioning import RegionConditioning
 
-        return Listening(self, prompts, plan, levels, grid=grid, loras=loras)
+        return RegionConditioning(self, prompts, plan, levels, grid=grid, loras=loras)
 
     def text_states(self, encoded: Any) -> Any:
         """What the cross-attentions hear of encoded prompts: (text tokens, channels) each."""
         return [one.states for one in encoded]
 
-    def tone(self, whole: Any) -> Any:
+    def picture_condition(self, whole: Any) -> Any:
         """What the encoded negative and scene prompts set for the whole picture."""
         return None
 

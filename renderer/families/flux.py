@@ -8,9 +8,9 @@ from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from ..regions.joint_attention import JointListening, own_bias
+from ..regions.joint_attention import JointConditioning, own_bias
 from ..sampling.schedules import Flow, Schedule, shift_of
-from .base import Asked, Encoded, Family, Predict, ratios
+from .base import Encoded, Family, ForwardOptions, Predict, ratios
 
 LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
 
@@ -51,7 +51,7 @@ class Flux(Family):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return [size for side in (256, 512, 1024) for size in ratios(side)]  # 0.1 to 2 million pixels
 
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         for index, block in enumerate(self.blocks):
             block.attn.set_processor(DepthAttention(index))
 
@@ -63,10 +63,10 @@ class Flux(Family):
         sections = ((longest, reading.tokens[-1]),)
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
-    def listening(
+    def conditioning(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
-    ) -> JointListening:
-        return JointListening(self, prompts, plan, levels, loras)
+    ) -> JointConditioning:
+        return JointConditioning(self, prompts, plan, levels, loras)
 
     @classmethod
     def shift(cls, config: Any, tokens: int) -> float:
@@ -81,9 +81,9 @@ class Flux(Family):
         mu = _mu(config, tokens) if config.use_dynamic_shifting else None
         return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
-    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
+    def forward(self, shape: torch.Size, picture_condition: Tensor, asked: ForwardOptions) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
-        pooled = tone.repeat_interleave(pictures, 0)
+        pooled = picture_condition.repeat_interleave(pictures, 0)
         places = torch.zeros(rows, columns, 3, device=self.device, dtype=self.dtype)
         places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
         told = self.model.config.guidance_embeds

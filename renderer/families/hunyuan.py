@@ -10,10 +10,10 @@ from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE, get_resize_crop_region_for_grid
 from torch import Tensor
 
-from ..prompt_cache import PaddedText, TextStates, encode, heard, joined, padded
+from ..prompt_cache import HunyuanText, PaddedText, embed_text, encode, joined, pad_text
 from ..regions.attention import (
-    Elapsed,  # fmt: skip
-    Neighbours,
+    CachedKeyValues,
+    Extrapolation,  # fmt: skip
     Positions,
     RegionAttention,
     SelfAttention,
@@ -21,14 +21,14 @@ from ..regions.attention import (
     attend,
     project_text,
 )
-from ..sampling.cuda_graphs import Replayed
-from ..sampling.step_cache import StepCache, through
+from ..sampling.cuda_graphs import CudaGraphRunner
+from ..sampling.step_cache import StepCache, run_blocks
 from ..weights.lora import LoadedLora, acts_on
-from .base import Asked, CrossFamily, Predict
+from .base import CrossFamily, ForwardOptions, Predict
 from .hunyuan_controlnet import residuals
 
 
-def take_over(transformer: Any) -> None:
+def install_processors(transformer: Any) -> None:
     """Gives every block this package's attention; done once, after loading."""
     for block in transformer.blocks:
         block.attn1.set_processor(SelfAttention())
@@ -43,7 +43,7 @@ def rotary_embedding(transformer: Any, rows: int, columns: int) -> tuple[Tensor,
     return get_2d_rotary_pos_embed(head_dim, crops, (rows, columns), device=device, output_type="pt")  # type: ignore[no-any-return]
 
 
-def turns_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
+def rotary_pairs_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
     """A rotary embedding as a cosine and a sine for each pair of channels: (tokens, head dim / 2, 2)."""
     return torch.stack([rotary[0][:, ::2], rotary[1][:, ::2]], -1)
 
@@ -54,7 +54,7 @@ def picture_conditions(batch: int, height: int, width: int, *, like: Tensor) -> 
     return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
 
 
-def whole_picture(transformer: Any, t5: Tensor, height: int, width: int) -> Tensor:
+def embed_picture_condition(transformer: Any, t5: Tensor, height: int, width: int) -> Tensor:
     """What T5 states (rows, text_len_t5, channels), size and style set for a picture of so many latent cells: (rows,
     channels), added to the timestep's embedding and the same in every step."""
     embedder = transformer.time_extra_emb
@@ -79,12 +79,12 @@ def predict(
     latents: Tensor,
     timestep: Tensor,
     *,
-    tone: Tensor,
-    heard: Sequence[TextContext],
-    turns: Tensor,
+    picture_condition: Tensor,
+    contexts: Sequence[TextContext],
+    rotary_pairs: Tensor,
     tokens: Tensor | None = None,
     partial: bool = False,
-    neighbours: Sequence[Neighbours] | None = None,
+    cached_kv: Sequence[CachedKeyValues] | None = None,
     controls: Callable[[Tensor, Tensor], list[Tensor]] | None = None,
     cache: StepCache | None = None,
 ) -> Tensor:
@@ -101,23 +101,23 @@ def predict(
     total = x.shape[1]
     embedder = transformer.time_extra_emb
     waves = embedder.time_proj(timestep.float().expand(batch))  # not in bfloat16, in which 967 is 968
-    condition = embedder.timestep_embedder(waves.to(latents.dtype)) + tone
+    condition = embedder.timestep_embedder(waves.to(latents.dtype)) + picture_condition
     skips: list[Tensor] = []
     half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
     added = controls(latents, timestep.to(latents.dtype).expand(batch)) if controls else []
     if tokens is not None and partial:
-        x, turns, added = x[:, tokens], turns[tokens], [one[:, tokens] for one in added]
+        x, rotary_pairs, added = x[:, tokens], rotary_pairs[tokens], [one[:, tokens] for one in added]
 
     def through_block(x: Tensor, numbered: Any) -> Tensor:
         depth, (block, text) = numbered
         skip = skips.pop() if depth > half else None
         if skip is not None and added:
             skip = skip + added.pop()
-        places = Positions(turns, neighbours[depth] if neighbours else None)
+        places = Positions(rotary_pairs, cached_kv[depth] if cached_kv else None)
         if depth == last and tokens is not None and not partial:
             return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
-        if places.neighbours and block._compiled_call_impl:  # the same graphs for whole and partial forwards
-            for states, at in ((x, 1), (skip, 1), (turns, 0), (places.neighbours.number, 0)):
+        if places.cached_kv and block._compiled_call_impl:  # the same graphs for whole and partial forwards
+            for states, at in ((x, 1), (skip, 1), (rotary_pairs, 0), (places.cached_kv.number, 0)):
                 if states is not None:
                     torch._dynamo.maybe_mark_dynamic(states, at)
         x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
@@ -125,7 +125,7 @@ def predict(
             skips.append(x)
         return x
 
-    x = through(enumerate(zip(transformer.blocks, heard, strict=True)), through_block, x, cache)
+    x = run_blocks(enumerate(zip(transformer.blocks, contexts, strict=True)), through_block, x, cache)
     x = transformer.proj_out(transformer.norm_out(x, condition.to(torch.float32)))
     if tokens is not None:
         x = x.new_zeros(batch, total, x.shape[-1]).index_copy_(1, tokens, x)
@@ -140,7 +140,7 @@ def block_at(block: Any, x: Tensor, skip: Tensor | None, condition: Tensor, text
     if skip is not None:
         x = block.skip_linear(block.skip_norm(torch.cat([x, skip], -1)))
     x = x[:, at.asked] + block.attn1(block.norm1(x, condition), image_rotary_emb=at)
-    places = Positions(None if at.turns is None else at.turns[at.asked])
+    places = Positions(None if at.rotary_pairs is None else at.rotary_pairs[at.asked])
     x = x + block.attn2(block.norm2(x), encoder_hidden_states=text, image_rotary_emb=places)
     return x + block.ff(block.norm3(x))  # type: ignore[no-any-return]
 
@@ -176,22 +176,22 @@ class Hunyuan(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return SUPPORTED_SHAPE if side == 1024 else super().trained(side)
 
-    def take_over(self) -> None:
-        take_over(self.model)
+    def install_processors(self) -> None:
+        install_processors(self.model)
 
-    def encode(self, text: str) -> TextStates:
+    def encode(self, text: str) -> HunyuanText:
         return encode(self.pipe, text, self.dtype)
 
-    def joined(self, each: Sequence[TextStates]) -> TextStates:
+    def joined(self, each: Sequence[HunyuanText]) -> HunyuanText:
         return joined(each)
 
-    def text_states(self, encoded: TextStates) -> PaddedText:
+    def text_states(self, encoded: HunyuanText) -> PaddedText:
         own = (encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
         # What the prompts hold is kept for other renders, and must not be computed while a LoRA acts.
-        states = heard(self.model, *own) if acts_on("text_embedder") else encoded.heard
-        return padded(self.model, states, encoded.bert_mask, encoded.t5_mask)
+        states = embed_text(self.model, *own) if acts_on("text_embedder") else encoded.embedded
+        return pad_text(self.model, states, encoded.bert_mask, encoded.t5_mask)
 
-    def tone(self, whole: TextStates) -> TextStates:
+    def picture_condition(self, whole: HunyuanText) -> HunyuanText:
         """The negative and the scene prompt, of which the T5 states set the tone."""
         return whole
 
@@ -221,39 +221,44 @@ class Hunyuan(CrossFamily):
                 out.append(f"a ControlNet is made for Hunyuan-DiT {other}, this model is {this}: it may act weakly")
         return out
 
-    def forward(self, shape: torch.Size, tone: TextStates, asked: Asked) -> Predict:
+    def forward(self, shape: torch.Size, picture_condition: HunyuanText, asked: ForwardOptions) -> Predict:
         """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the
         kept ones (`Neighbours`); that is all that is approximate in it."""
         transformer, patch = self.model, self.patch
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
-        turns = turns_of(rotary)
-        drawn, neighbours, controls, elapsed = None, None, None, Elapsed(torch.zeros((), device=self.device))
+        rotary_pairs = rotary_pairs_of(rotary)
+        drawn, cached_kv, controls, elapsed = None, None, None, Extrapolation(torch.zeros((), device=self.device))
         if asked.followed:
-            told = picture_conditions(2 * shape[0], *shape[-2:], like=tone.t5)
-            controls = residuals(asked.followed, tone, *told, rotary)
+            told = picture_conditions(2 * shape[0], *shape[-2:], like=picture_condition.t5)
+            controls = residuals(asked.followed, picture_condition, *told, rotary)
         if kept := asked.kept:
             drawn = kept.drawn.nonzero()[:, 0]
-            neighbours = [Neighbours(drawn, len(kept.drawn), elapsed) for _ in transformer.blocks]
+            cached_kv = [CachedKeyValues(drawn, len(kept.drawn), elapsed) for _ in transformer.blocks]
 
         @cache
         def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act
-            return whole_picture(transformer, tone.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
+            return embed_picture_condition(transformer, picture_condition.t5, *shape[-2:]).repeat_interleave(
+                shape[0], 0
+            )
 
-        replayed: tuple[Any, Replayed] | None = None  # of what is heard, which may change in the course of the steps
+        replayed: tuple[Any, CudaGraphRunner] | None = (
+            None  # of what is heard, which may change in the course of the steps
+        )
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             elapsed.at(step, partial=partial)
 
             def computed(latents: Tensor, timestep: Tensor) -> Tensor:
                 return predict(
-                    transformer, latents, timestep, tone=whole(), heard=heard, turns=turns, tokens=drawn,
-                    partial=partial, neighbours=neighbours, controls=controls, cache=asked.cache,
+                    transformer, latents, timestep, picture_condition=whole(), contexts=heard,
+                    rotary_pairs=rotary_pairs, tokens=drawn, partial=partial, cached_kv=cached_kv,
+                    controls=controls, cache=asked.cache,
                 )  # fmt: skip
 
             nonlocal replayed
             if partial and latents.is_cuda and not controls and not acts_on(""):
                 if replayed is None or replayed[0] is not heard:
-                    replayed = heard, Replayed(computed)
+                    replayed = heard, CudaGraphRunner(computed)
                 return replayed[1](latents, timestep)
             return computed(latents, timestep)
 

@@ -14,7 +14,7 @@ from ...prompts.errors import ModelError, first_line
 from ..checkpoints.components import load_component
 from ..checkpoints.hub import Hub, HubName
 from ..checkpoints.silence import quietly
-from ..prompt_cache import TextStates
+from ..prompt_cache import HunyuanText
 from ..weights.offload import is_out_of_memory
 
 PUBLISHED = {
@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class Followed:
+class ControlInput:
     """A ControlNet and the latents (1, channels, h, w) of the picture that it follows."""
 
     net: Any
@@ -55,7 +55,7 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> An
 
 
 def residuals(
-    followed: Sequence[Followed], whole: TextStates, size: Tensor, style: Tensor, rotary: Any
+    followed: Sequence[ControlInput], whole: HunyuanText, size: Tensor, style: Tensor, rotary: Any
 ) -> Callable[[Tensor, Tensor], list[Tensor]]:
     """What the ControlNets add to the skips, deepest last, for (latents, times): each (rows, tokens, channels).
 

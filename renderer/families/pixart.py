@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..regions.attention import RegionAttention
-from ..sampling.step_cache import through
-from .base import Asked, CrossFamily, Encoded, Predict, ratios
+from ..sampling.step_cache import run_blocks
+from .base import CrossFamily, Encoded, ForwardOptions, Predict, ratios
 
 
 class PixArt(CrossFamily):
@@ -30,7 +30,7 @@ class PixArt(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         for block in self.model.transformer_blocks:
             block.attn2.set_processor(RegionAttention())
 
@@ -47,7 +47,7 @@ class PixArt(CrossFamily):
     def layer(self, index: int) -> Any:
         return self.model.transformer_blocks[index].attn2
 
-    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])
         size: dict[str, Any] = {"resolution": None, "aspect_ratio": None}
         if model.use_additional_conditions:  # α at 1024 pixels is told the picture's size
@@ -67,7 +67,7 @@ class PixArt(CrossFamily):
                 block, text = pair
                 return block(x, encoder_hidden_states=text, timestep=condition)  # type: ignore[no-any-return]
 
-            x = through(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
+            x = run_blocks(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
             shift, scale = (model.scale_shift_table[None] + embedded[:, None]).chunk(2, dim=1)
             x = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
             return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is the learned variance

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..regions.attention import RegionAttention
 from ..sampling.schedules import Flow, Schedule
-from ..sampling.step_cache import through
-from .base import Asked, CrossFamily, Encoded, Predict, ratios, with_tiles
+from ..sampling.step_cache import run_blocks
+from .base import CrossFamily, Encoded, ForwardOptions, Predict, ratios, with_tiles
 from .pixart import unpatched
 
 LONGEST = 300  # tokens of a prompt that are read
@@ -34,7 +34,7 @@ class Sana(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         for block in self.model.transformer_blocks:
             block.attn2.set_processor(RegionAttention())
 
@@ -71,7 +71,7 @@ class Sana(CrossFamily):
 
         return Flow({"shift": cls.shift(config, tokens)}, steps, denoise, device, sigmas=sigmas)
 
-    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
+    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, [side // self.patch for side in shape[-2:]]
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
@@ -83,7 +83,7 @@ class Sana(CrossFamily):
                 block, text = pair
                 return block(x, None, text, None, condition, rows, columns)  # type: ignore[no-any-return]
 
-            x = through(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
+            x = run_blocks(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
             x = model.proj_out(model.norm_out(x, embedded, model.scale_shift_table))
             return unpatched(x, rows, columns, self.patch)[:, : self.channels]
 

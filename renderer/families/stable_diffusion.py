@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..prompt_reading import Reading
 from ..regions.attention import RegionAttention
-from .base import Asked, CrossFamily, Encoded, Predict, ratios
+from .base import CrossFamily, Encoded, ForwardOptions, Predict, ratios
 
 
 class LayerAttention(RegionAttention):
@@ -33,7 +33,7 @@ class StableDiffusion(CrossFamily):
     def depth(self) -> int:
         return len(self.layers)
 
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         unet = self.model
         last = len(unet.down_blocks) - 1
         stages = [
@@ -66,12 +66,12 @@ class StableDiffusion(CrossFamily):
     def scale(self, index: int) -> int:
         return self.scales[index]
 
-    def conditions(self, shape: torch.Size, tone: Any) -> dict[str, Tensor] | None:
+    def conditions(self, shape: torch.Size, picture_condition: Any) -> dict[str, Tensor] | None:
         """What the U-Net is told beside text and time, for the rows of a batch."""
         return None
 
-    def forward(self, shape: torch.Size, tone: Any, asked: Asked) -> Predict:
-        conditions = self.conditions(shape, tone)
+    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
+        conditions = self.conditions(shape, picture_condition)
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             return self.model(latents, timestep, encoder_hidden_states=heard, added_cond_kwargs=conditions).sample  # type: ignore[no-any-return]
@@ -93,11 +93,14 @@ class StableDiffusionXL(StableDiffusion):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def tone(self, whole: Any) -> Tensor:
+    def picture_condition(self, whole: Any) -> Tensor:
         """Pooled embeddings (2, channels): the negative's and the scene's."""
         return torch.stack([one.pooled for one in whole])
 
-    def conditions(self, shape: torch.Size, tone: Tensor) -> dict[str, Tensor]:
+    def conditions(self, shape: torch.Size, picture_condition: Tensor) -> dict[str, Tensor]:
         pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
         times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # whole, uncropped
-        return {"text_embeds": tone.repeat_interleave(pictures, 0), "time_ids": times.repeat(2 * pictures, 1)}
+        return {
+            "text_embeds": picture_condition.repeat_interleave(pictures, 0),
+            "time_ids": times.repeat(2 * pictures, 1),
+        }

@@ -6,9 +6,9 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from ..regions.joint_attention import JointAttention, JointListening
+from ..regions.joint_attention import JointAttention, JointConditioning
 from ..sampling.schedules import Flow, Schedule, shift_of
-from .base import Asked, Encoded, Family, Predict, ratios
+from .base import Encoded, Family, ForwardOptions, Predict, ratios
 
 LONGEST = 256  # T5 tokens of a prompt that are read, beside CLIP's 77
 
@@ -28,7 +28,7 @@ class StableDiffusion3(Family):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def take_over(self) -> None:
+    def install_processors(self) -> None:
         for index, block in enumerate(self.model.transformer_blocks):
             block.attn.set_processor(JointAttention(index))
             if block.attn2 is not None:  # 3.5: a second attention among the image tokens alone
@@ -45,10 +45,10 @@ class StableDiffusion3(Family):
         sections = ((clip, clip), (LONGEST, t5))
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
-    def listening(
+    def conditioning(
         self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
-    ) -> JointListening:
-        return JointListening(self, prompts, plan, levels, loras)
+    ) -> JointConditioning:
+        return JointConditioning(self, prompts, plan, levels, loras)
 
     @classmethod
     def shift(cls, config: Any, tokens: int) -> float:
@@ -60,8 +60,8 @@ class StableDiffusion3(Family):
         mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
         return Flow(config, steps, denoise, device, mu=mu)
 
-    def forward(self, shape: torch.Size, tone: Tensor, asked: Asked) -> Predict:
-        pooled = tone.repeat_interleave(shape[0], 0)
+    def forward(self, shape: torch.Size, picture_condition: Tensor, asked: ForwardOptions) -> Predict:
+        pooled = picture_condition.repeat_interleave(shape[0], 0)
 
         def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
             return self.model(  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Segment:
+class TokenGroup:
     """The tokens of some batch rows that listen to one prompt, or to neighbouring ones, equally many to each.
 
     `tokens`: int64 (n,), those of the first prompt, then those of the next, …; None: all, in their order. `shares`: how
@@ -29,20 +29,22 @@ class Segment:
     rows: slice
     prompts: slice
     tokens: Tensor | None = None
-    shares: Tensor | None = None
+    region_weights: Tensor | None = None
 
 
 # How many tokens a segment may repeat to have equally many for each prompt: less than what another call costs.
 REPEATED = 32
 
 
-def segments(rows: slice, shares: Tensor, *, device: torch.device, together: bool = True) -> list[Segment]:
+def token_groups(
+    rows: slice, region_weights: Tensor, *, device: torch.device, together: bool = True
+) -> list[TokenGroup]:
     """Who listens to what, by the share of each prompt in every token: (prompts, tokens), a token's sum to one.
 
     `together`: neighbouring prompts with nearly equally many tokens become one segment, which attends at once; those
     with fewer repeat their last token, which is then computed twice.
     """
-    each, spans = [share.nonzero()[:, 0] for share in shares], list[slice]()
+    each, spans = [share.nonzero()[:, 0] for share in region_weights], list[slice]()
     for prompt in (prompt for prompt, tokens in enumerate(each) if len(tokens)):
         span = slice(spans[-1].start if spans else prompt, prompt + 1)
         counts = [len(tokens) for tokens in each[span]]
@@ -55,23 +57,23 @@ def segments(rows: slice, shares: Tensor, *, device: torch.device, together: boo
         longest = torch.arange(max(len(tokens) for tokens in each[span]))
         tokens = torch.cat([own[longest.clamp(max=len(own) - 1)] for own in each[span]])
         first = torch.cat([longest < len(own) for own in each[span]])
-        heard = shares[span].repeat_interleave(len(longest), 0).gather(1, tokens[:, None])[:, 0] * first
+        heard = region_weights[span].repeat_interleave(len(longest), 0).gather(1, tokens[:, None])[:, 0] * first
         if (heard[first] < 1).any():
-            out.append(Segment(rows, span, tokens.to(device), heard.float().to(device)))
+            out.append(TokenGroup(rows, span, tokens.to(device), heard.float().to(device)))
         else:
-            in_place = torch.equal(tokens, torch.arange(shares.shape[1]))
-            out.append(Segment(rows, span, None if in_place else tokens.to(device)))
+            in_place = torch.equal(tokens, torch.arange(region_weights.shape[1]))
+            out.append(TokenGroup(rows, span, None if in_place else tokens.to(device)))
     return out
 
 
 # What compiled code is handed by its number, a tensor, so that it is the same code for all plans and all edits.
-_NUMBERS, _NUMBERED = count(), WeakValueDictionary[int, Any]()
+_NUMBERS, _REGISTERED = count(), WeakValueDictionary[int, Any]()
 
 
-def numbered(one: Any) -> int:
+def register(one: Any) -> int:
     """A number for it, for as long as it lives."""
     number = next(_NUMBERS)
-    _NUMBERED[number] = one
+    _REGISTERED[number] = one
     return number
 
 
@@ -85,15 +87,15 @@ class TextContext:
 
     keys: Tensor | Sequence[Tensor]
     values: Tensor | Sequence[Tensor]
-    segments: tuple[Segment, ...]
+    token_groups: tuple[TokenGroup, ...]
     number: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "number", torch.tensor(numbered(self)))
+        object.__setattr__(self, "number", torch.tensor(register(self)))
 
 
 @dataclass
-class Elapsed:
+class Extrapolation:
     """How far the step that an edit computes lies beyond its last whole forward, for all of its blocks.
 
     `ahead`: in distances of the last two whole forwards, at most 1; a scalar tensor, rewritten in place, so that work
@@ -112,7 +114,7 @@ class Elapsed:
 
 
 @dataclass
-class Neighbours:
+class CachedKeyValues:
     """The tokens that an edit does not draw, as one block's self-attention sees them between two whole forwards.
 
     `drawn`: int64 indices of the others among `total`. Remembered are the keys and values of the last two whole
@@ -124,14 +126,14 @@ class Neighbours:
 
     drawn: Tensor
     total: int
-    elapsed: Elapsed
+    elapsed: Extrapolation
     seen: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)  # keys, values of the one before, the last
     number: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.number = torch.full([self.total], numbered(self))
+        self.number = torch.full([self.total], register(self))
 
-    def beside(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def merge(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """What to attend to: a whole forward's (batch, total, heads, head dim) as it is, remembered; the drawn tokens'
         among the remembered others."""
         if keys.shape[1] == self.total:
@@ -153,24 +155,24 @@ class Positions:
     """Where a block's image tokens are: `turns`, their rotary embedding (tokens, head dim / 2, cosine and sine), and
     what lies beside them. `asked`: which of them ask in self-attention, int64 (n,); None: all."""
 
-    turns: Tensor | None
-    neighbours: Neighbours | None = None
+    rotary_pairs: Tensor | None
+    cached_kv: CachedKeyValues | None = None
     asked: Tensor | None = None
 
 
-def turned(states: Tensor, turns: Tensor | None) -> Tensor:
+def apply_rotary(states: Tensor, rotary_pairs: Tensor | None) -> Tensor:
     """Rotary embedding of (batch, tokens, heads, head dim): each pair of numbers is a complex one, and is turned.
 
     In place, where the numbers are float32. Compiled, it is written out: inductor has no complex numbers.
     """
-    if turns is None:
+    if rotary_pairs is None:
         return states
     pairs = states.float().unflatten(-1, (-1, 2))
     if torch.compiler.is_compiling():
-        (x, y), (cosine, sine) = pairs.unbind(-1), turns[:, None].unbind(-1)
+        (x, y), (cosine, sine) = pairs.unbind(-1), rotary_pairs[:, None].unbind(-1)
         out = torch.stack([x * cosine - y * sine, x * sine + y * cosine], -1)
     else:
-        out = torch.view_as_real(torch.view_as_complex(pairs).mul_(torch.view_as_complex(turns)[:, None]))
+        out = torch.view_as_real(torch.view_as_complex(pairs).mul_(torch.view_as_complex(rotary_pairs)[:, None]))
     return out.flatten(-2).to(states.dtype)
 
 
@@ -197,7 +199,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2)
 
 
-def hear(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def cross_attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """`attend` to several prompts, (prompts, text tokens, heads, head dim): to each the next of the query's tokens.
 
     The tokens of all rows that listen to one prompt attend to it together.
@@ -212,48 +214,48 @@ def chosen(states: Tensor | Sequence[Tensor], prompts: slice, like: Tensor) -> T
     return (states[prompts] if isinstance(states, Tensor) else torch.stack(list(states[prompts]))).to(like.dtype)
 
 
-def listen(query: Tensor, text: TextContext) -> Tensor:
+def region_attention(query: Tensor, text: TextContext) -> Tensor:
     """What tokens (batch, image tokens, heads, head dim) hear; that shape. In place, where nobody's shares are soft."""
-    soft = any(segment.shares is not None for segment in text.segments)
+    soft = any(segment.region_weights is not None for segment in text.token_groups)
     feature = torch.zeros_like(query) if soft else query  # else nobody else needs the query of who has heard
-    for segment in text.segments:
+    for segment in text.token_groups:
         mine = query[segment.rows]
         if segment.tokens is not None:
             mine = mine.index_select(1, segment.tokens)
         keys, values = (chosen(states, segment.prompts, query) for states in (text.keys, text.values))
-        heard = hear(mine, keys, values)
+        heard = cross_attend(mine, keys, values)
         if segment.tokens is None:
             feature[segment.rows] = heard
-        elif segment.shares is None:
+        elif segment.region_weights is None:
             feature[segment.rows].index_copy_(1, segment.tokens, heard)
         else:
-            shares = segment.shares[:, None, None].to(heard.dtype)
-            feature[segment.rows].index_add_(1, segment.tokens, shares * heard)
+            region_weights = segment.region_weights[:, None, None].to(heard.dtype)
+            feature[segment.rows].index_add_(1, segment.tokens, region_weights * heard)
     return feature
 
 
 @torch.library.custom_op("ditpipe::listen", mutates_args=())
-def _listen(query: Tensor, number: Tensor) -> Tensor:
+def _region_attention_op(query: Tensor, number: Tensor) -> Tensor:
     """`listen`, for compiled code."""
-    return listen(query.clone(), _NUMBERED[int(number)])
+    return region_attention(query.clone(), _REGISTERED[int(number)])
 
 
-@_listen.register_fake
+@_region_attention_op.register_fake
 def _(query: Tensor, number: Tensor) -> Tensor:
     return torch.empty_like(query)
 
 
 @torch.library.custom_op("ditpipe::beside", mutates_args=())
-def _beside(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+def _merge_op(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
     """`Neighbours.beside`, for compiled code, which uses the memory of what it hands over and gets again."""
-    neighbours: Neighbours = _NUMBERED[int(number[0])]
+    cached_kv: CachedKeyValues = _REGISTERED[int(number[0])]
     if keys.shape[1] < len(number):
-        return neighbours.beside(keys, values)
-    neighbours.beside(keys, values)
+        return cached_kv.merge(keys, values)
+    cached_kv.merge(keys, values)
     return keys.clone(), values.clone()
 
 
-@_beside.register_fake
+@_merge_op.register_fake
 def _(keys: Tensor, values: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
     shape = keys.shape[0], number.shape[0], *keys.shape[2:]  # `len` would fix them
     return keys.new_empty(shape), values.new_empty(shape)
@@ -272,8 +274,10 @@ class RegionAttention:
     ) -> Tensor:
         """hidden_states: (batch, image tokens, channels); returns that shape. diffusers passes attention_mask=None."""
         text = encoder_hidden_states
-        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), image_rotary_emb.turns)
-        feature = _listen(query, text.number) if torch.compiler.is_compiling() else listen(query, text)
+        query = apply_rotary(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), image_rotary_emb.rotary_pairs)
+        feature = (
+            _region_attention_op(query, text.number) if torch.compiler.is_compiling() else region_attention(query, text)
+        )
         out: Tensor = attn.to_out[1](attn.to_out[0](feature.flatten(2)))
         return out
 
@@ -290,14 +294,14 @@ class SelfAttention:
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
         """hidden_states: (batch, image tokens, channels); returns that shape, or what the tokens that ask hear."""
-        turns, asked = image_rotary_emb.turns, image_rotary_emb.asked
+        rotary_pairs, asked = image_rotary_emb.rotary_pairs, image_rotary_emb.asked
         key, value = project_text(attn, hidden_states)
-        key = turned(key, turns)
+        key = apply_rotary(key, rotary_pairs)
         if asked is not None:
-            hidden_states, turns = hidden_states[:, asked], None if turns is None else turns[asked]
-        query = turned(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), turns)
-        if (others := image_rotary_emb.neighbours) is not None:
+            hidden_states, rotary_pairs = hidden_states[:, asked], None if rotary_pairs is None else rotary_pairs[asked]
+        query = apply_rotary(normed_heads(attn, attn.to_q(hidden_states), attn.norm_q), rotary_pairs)
+        if (others := image_rotary_emb.cached_kv) is not None:
             compiling = torch.compiler.is_compiling()
-            key, value = _beside(key, value, others.number) if compiling else others.beside(key, value)
+            key, value = _merge_op(key, value, others.number) if compiling else others.merge(key, value)
         out: Tensor = attn.to_out[1](attn.to_out[0](attend(query, key, value).flatten(2)))
         return out

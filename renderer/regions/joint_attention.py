@@ -21,8 +21,8 @@ from torch import Tensor
 
 from ...prompts.plan import ScenePlan
 from ..families.base import Family
-from ..weights.lora import LoadedLora, Worn
-from .conditioning import readings, said, unwanted, voices
+from ..weights.lora import ActiveLora, LoadedLora
+from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings
 from .prompt_schedule import Level, scene_text
 
 # How many tokens stand for the paddings of one encoder, and what the number of a prompt's own is rounded up to, so that
@@ -63,13 +63,13 @@ class _Stretches:
     stretch: to which of them each belongs. weights: how many tokens each stands for.
     """
 
-    shares: Mapping[Level, Tensor]
+    region_weights: Mapping[Level, Tensor]
     tokens: Tensor
     stretch: Tensor
     weights: Tensor
 
 
-class JointListening:
+class JointConditioning:
     """What each block of one plan's render hears. A mask takes (text + image tokens)² numbers for each level in use."""
 
     def __init__(
@@ -79,14 +79,15 @@ class JointListening:
         """paddings: how many tokens stand for those of a region's prompt, see `condensed`; None: all are computed."""
         self.plan, self.levels, self._family, self._loras = plan, levels, family, loras
         # A slot is a prompt and its negative: they share a stretch of the sequence, in the two halves of the batch.
-        speaking = voices(len(plan.regions), loras)
+        speaking = loras_by_prompt(len(plan.regions), loras)
         self._slots = {
-            level: list(zip(said(plan, level), unwanted(plan, level), speaking)) for level in dict.fromkeys(levels)
+            level: list(zip(prompts_at_level(plan, level), negatives_at_level(plan, level), speaking))
+            for level in dict.fromkeys(levels)
         }
         self.texts = list(dict.fromkeys(slot for slots in self._slots.values() for slot in slots))
         whole = prompts([plan.negative, scene_text(plan, "scene")])
         positive = prompts([text for text, _, _ in self.texts])
-        self.tone = torch.stack([one.pooled for one in (whole if family.guided else whole[1:])])
+        self.picture_condition = torch.stack([one.pooled for one in (whole if family.guided else whole[1:])])
         rows = [prompts([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
         everywhere = whole if family.guided else whole[1:]  # of a negative that nothing hears nothing is read
         self.readings = readings([*everywhere, *(prompt for row in rows for prompt in row)])
@@ -103,33 +104,33 @@ class JointListening:
         self._states = torch.cat(states, 1)
         self._stretch, self._weights = torch.cat(stretch), torch.cat(weights)
 
-    def at(self, shares: Tensor, *, pictures: int = 1) -> JointText:
+    def at(self, region_weights: Tensor, *, pictures: int = 1) -> JointText:
         """The text for a batch, unconditional rows first; shares: (regions + 1, image tokens)."""
-        stretches = self._heard(shares)
-        ever = torch.stack(list(stretches.shares.values())).amax(0)
-        biases = {level: self._bias(share, ever, stretches) for level, share in stretches.shares.items()}
+        stretches = self._heard(region_weights)
+        ever = torch.stack(list(stretches.region_weights.values())).amax(0)
+        biases = {level: self._bias(share, ever, stretches) for level, share in stretches.region_weights.items()}
         states = self._states[:, stretches.tokens.to(self._states.device)].repeat_interleave(pictures, 0)
         return JointText(states, tuple(biases[level] for level in self.levels))
 
-    def worn(self, shares: Tensor) -> list[Worn]:
+    def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
         """The LoRAs as they act on image tokens, on text tokens, and on both in one stream; shares as in `at`."""
         out = []
-        tokens = self._heard(shares).tokens
+        tokens = self._heard(region_weights).tokens
         for one in self._loras:
             if one.region is None:
-                out.append(Worn(one))
+                out.append(ActiveLora(one))
                 continue
             speaks = torch.tensor([float(one in speaking) for *_, speaking in self.texts])
-            image = shares[one.region + 1].float().to(self._family.device)
+            image = region_weights[one.region + 1].float().to(self._family.device)
             text = speaks[self._stretch[tokens]].to(self._family.device)
             both = torch.cat([text, image])
             masks = {(False, len(image)): image, (True, len(text)): text, (False, len(both)): both}
-            out.append(Worn(one, masks))
+            out.append(ActiveLora(one, masks))
         return out
 
-    def _heard(self, shares: Tensor) -> _Stretches:
+    def _heard(self, region_weights: Tensor) -> _Stretches:
         """The texts that some image token hears; one that none hears changes nothing, and is left out."""
-        each = {level: self._of_slots(level, shares) for level in self._slots}
+        each = {level: self._of_slots(level, region_weights) for level in self._slots}
         present = torch.stack(list(each.values())).amax((0, 2)) > 0
         tokens = present[self._stretch].nonzero()[:, 0]
         return _Stretches(
@@ -137,11 +138,13 @@ class JointListening:
             (present.cumsum(0) - 1)[self._stretch[tokens]], self._weights[tokens],
         )  # fmt: skip
 
-    def _of_slots(self, level: Level, shares: Tensor) -> Tensor:
+    def _of_slots(self, level: Level, region_weights: Tensor) -> Tensor:
         """Share of each text in every image token at a level: (texts, image tokens)."""
-        out = torch.zeros(len(self.texts), shares.shape[1], dtype=torch.float64)
+        out = torch.zeros(len(self.texts), region_weights.shape[1], dtype=torch.float64)
         slots = self._slots[level]
-        for slot, share in zip(slots, shares if len(slots) > 1 else torch.ones_like(shares[:1]), strict=True):
+        for slot, share in zip(
+            slots, region_weights if len(slots) > 1 else torch.ones_like(region_weights[:1]), strict=True
+        ):
             out[self.texts.index(slot)] += share
         return out.clamp(max=1)
 
@@ -149,8 +152,8 @@ class JointListening:
         text, image, device = len(stretches.tokens), share.shape[1], self._family.device
         bias = torch.zeros(text + image, text + image, dtype=self._family.dtype, device=device)
         own = stretches.stretch.to(device)
-        said, ever = (one.log().to(bias)[own] for one in (share, ever))
-        bias[text:, :text], bias[:text, text:] = said.T, ever
+        prompts_at_level, ever = (one.log().to(bias)[own] for one in (share, ever))
+        bias[text:, :text], bias[:text, text:] = prompts_at_level.T, ever
         bias[:text, :text].masked_fill_(own[:, None] != own[None], -torch.inf)
         bias[:, :text] += stretches.weights.log().to(bias)
         return bias

@@ -38,7 +38,7 @@ def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
     return ", ".join(part for part in (said or region.prompt.text, style) if part)
 
 
-class DepthSchedule(BaseModel):
+class PromptSchedule(BaseModel):
     """Progressive prompts as a matter of network depth (paper, Figure 6).
 
     `first` is heard by the shallow blocks, `then` by those from the share `turn` (0–1) of the depth on. The default
@@ -70,22 +70,22 @@ class DepthSchedule(BaseModel):
         return [self.first] * turn + [self.then] * (blocks - turn)
 
 
-PRESETS: dict[str, DepthSchedule] = {
-    "scene-then-regions": DepthSchedule(),
-    "regions-then-scene": DepthSchedule(first="region", then="scene", turn=0.5),
-    "regions": DepthSchedule(first="region", then="region"),
-    "scene": DepthSchedule(first="scene", then="scene"),
+PRESETS: dict[str, PromptSchedule] = {
+    "scene-then-regions": PromptSchedule(),
+    "regions-then-scene": PromptSchedule(first="region", then="scene", turn=0.5),
+    "regions": PromptSchedule(first="region", then="region"),
+    "scene": PromptSchedule(first="scene", then="scene"),
 }
 
 
-def preset(name: str) -> DepthSchedule:
+def preset(name: str) -> PromptSchedule:
     """A schedule by name, with an optional turn, or a level per block, with repeats.
 
     'scene-then-regions', 'scene-then-regions@0.25', 'scene-high*4,region-high*2,region-low*2'.
     Raises ValueError listing the names.
     """
     if "," in name or "*" in name or name.strip() in set(LEVELS) - set(PRESETS):
-        return DepthSchedule(blocks=_listed(name))
+        return PromptSchedule(blocks=_listed(name))
     base, _, turn = name.partition("@")
     if base not in PRESETS:
         raise ValueError(
@@ -94,7 +94,7 @@ def preset(name: str) -> DepthSchedule:
         )
     schedule = PRESETS[base]
     try:
-        return DepthSchedule(first=schedule.first, then=schedule.then, turn=float(turn)) if turn else schedule
+        return PromptSchedule(first=schedule.first, then=schedule.then, turn=float(turn)) if turn else schedule
     except ValueError as error:
         raise ValueError(f"the turn of {name!r} must be a number from 0 to 1") from error
 

@@ -42,7 +42,7 @@ def blend(shape: Tensor, reach: int) -> Tensor:
     return (2 * depth / deepest.clamp(min=1)).clamp(max=1)[0, 0]
 
 
-def owners(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
+def region_ids(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
     """Prompt index per token, feathers aside: int64 (rows*columns,), row by row.
 
     A token belongs to the box that holds its centre, or to the free shape that has a pixel in it; where regions overlap
@@ -59,7 +59,7 @@ def owners(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
     return out.flatten()
 
 
-def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
+def region_weights(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
     """Share of each prompt in every token: float64 (regions + 1, rows*columns); every token's shares sum to one.
 
     Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
@@ -80,30 +80,30 @@ def shares(regions: Sequence[Region], *, rows: int, columns: int, patch: int) ->
     return out.flatten(1)
 
 
-def seen_regions(plan: ScenePlan, *, token: int) -> set[str]:
+def visible_regions(plan: ScenePlan, *, token: int) -> set[str]:
     """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
     width, height = plan.size
-    owner = owners(plan.regions, rows=height // token, columns=width // token)
+    owner = region_ids(plan.regions, rows=height // token, columns=width // token)
     return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
 
 
-def acting(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
+def strengths_at(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
     """How much of its own prompt each region hears when a share `progress` (0 ≤ progress < 1) of the steps is done."""
     return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
 
 
-def with_scene(shares: Tensor, own: Sequence[float]) -> Tensor:
+def scale_region_weights(region_weights: Tensor, own: Sequence[float]) -> Tensor:
     """Shares in which region i keeps the part own[i] of what it has, and the scene prompt gets the rest."""
-    kept = shares[1:] * torch.tensor(own, dtype=shares.dtype, device=shares.device)[:, None]
+    kept = region_weights[1:] * torch.tensor(own, dtype=region_weights.dtype, device=region_weights.device)[:, None]
     return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
 
 
-def coarser(shares: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+def coarser(region_weights: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
     """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
     if scale == 1:
-        return shares
+        return region_weights
     rows, columns = (-(-side // scale) for side in grid)
-    mean = torch.nn.functional.adaptive_avg_pool2d(shares.unflatten(1, grid), (rows, columns)).flatten(1)
+    mean = torch.nn.functional.adaptive_avg_pool2d(region_weights.unflatten(1, grid), (rows, columns)).flatten(1)
     return mean.round(decimals=6)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Replayed:
+class CudaGraphRunner:
     """Work on tensors that is the same at every call: it runs as it is, the next time it is recorded as a CUDA graph,
     and from then on replayed.
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ...prompts.plan import ScenePlan
 from ..regions.mask_image import shape_of
-from ..regions.region_masks import SCENE, blend, shares
-from .sampler import cells_of
+from ..regions.region_masks import SCENE, blend, region_weights
+from .sampler import tokens_to_cells
 
 # Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels, and 64 in Sana. The decoder's
 # convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
@@ -18,7 +18,7 @@ REACH = 2
 # A pixel looks different from this difference of a channel on, out of 255, and a place from this share of its pixels.
 VISIBLE = 12
 NOTICED = 0.01
-BESIDE = "the edit also changed "
+UNINTENDED = "the edit also changed "
 
 
 def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -> int:
@@ -43,7 +43,7 @@ def changed_tokens(
     """
     tokens, background = torch.zeros(rows * columns, dtype=torch.bool), torch.ones(rows * columns, dtype=torch.bool)
     for plan, changed in _changed(before, after):
-        heard = shares(plan.regions, rows=rows, columns=columns, patch=patch)
+        heard = region_weights(plan.regions, rows=rows, columns=columns, patch=patch)
         tokens |= heard[[i + 1 for i in changed]].sum(0) > 0
         background &= heard[SCENE] == 1
     if not tokens.any():
@@ -69,14 +69,14 @@ def keep_pixels(
     if len(shapes) < len(changed):
         boxes = torch.zeros_like(drawn)
         for plan, which in _changed(before, after):
-            heard = shares(plan.regions, rows=rows // patch, columns=columns // patch, patch=patch)
+            heard = region_weights(plan.regions, rows=rows // patch, columns=columns // patch, patch=patch)
             boxes |= heard[[i + 1 for i in which if not plan.regions[i].mask]].sum(0).to(drawn.device) > 0
         weight = torch.maximum(weight, _weights(_reached(boxes, old.size, patch=patch, cell=cell)))
     weight = torch.minimum(weight, _weights(_reached(drawn, old.size, patch=patch, cell=cell)))
     return Image.composite(new, old, Image.fromarray((255 * weight).round().to(torch.uint8).numpy()))
 
 
-def changed_beside(old: Image.Image, new: Image.Image, before: ScenePlan, after: ScenePlan) -> dict[str, float]:
+def unintended_changes(old: Image.Image, new: Image.Image, before: ScenePlan, after: ScenePlan) -> dict[str, float]:
     """What looks different though no edit names it: the share of visibly different pixels in each region that both
     plans have alike, by name, and in the background as ''. Pixels in boxes of changed regions do not count; what is
     below `NOTICED` is left out.
@@ -98,18 +98,18 @@ def changed_beside(old: Image.Image, new: Image.Image, before: ScenePlan, after:
                 named |= inside
             else:
                 places[region.name] = inside
-    shares = {
+    changed_shares = {
         name: float(differs[place].mean())
         for name, inside in (places | {"": ~covered}).items()
         if (place := inside & ~named).any()
     }
-    return {name: share for name, share in shares.items() if share >= NOTICED}
+    return {name: share for name, share in changed_shares.items() if share >= NOTICED}
 
 
-def told_beside(changed: dict[str, float]) -> list[str]:
+def unintended_changes_warning(changed: dict[str, float]) -> list[str]:
     """The warning of what `changed_beside` found: 'the edit also changed 12% of 'rocket' and 3% of the background'."""
     parts = [f"{share:.0%} of {repr(name) if name else 'the background'}" for name, share in changed.items()]
-    return [BESIDE + " and ".join(parts)] if parts else []
+    return [UNINTENDED + " and ".join(parts)] if parts else []
 
 
 def _changed(before: ScenePlan, after: ScenePlan) -> list[tuple[ScenePlan, list[int]]]:
@@ -125,14 +125,14 @@ def _changed(before: ScenePlan, after: ScenePlan) -> list[tuple[ScenePlan, list[
 
 def _reached(drawn: Tensor, size: tuple[int, int], *, patch: int, cell: int) -> Image.Image:
     """White where pixels may change: the cells of the drawn tokens and `REACH` more."""
-    cells = cells_of(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
+    cells = tokens_to_cells(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
     mask = Image.fromarray(cells.numpy()).convert("L").filter(ImageFilter.MaxFilter(2 * REACH + 1))
     return mask.resize(size, Image.Resampling.NEAREST)
 
 
 def _faded(drawn: Tensor, size: tuple[int, int], *, patch: int, cell: int) -> Image.Image:
     """White in the drawn tokens, and black from `REACH` cells beyond them on; between the two it falls linearly."""
-    cells = cells_of(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
+    cells = tokens_to_cells(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
     near = cells.float().repeat_interleave(cell, 0).repeat_interleave(cell, 1)[None, None]
     steps = torch.zeros_like(near)  # how often what is reached can grow by a pixel after it came here
     for _ in range(REACH * cell):

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..families.base import Asked, Family
-from ..families.hunyuan_controlnet import Followed
+from ..families.base import Family, ForwardOptions
+from ..families.hunyuan_controlnet import ControlInput
 from ..request import Solver
 from .step_cache import StepCache
 
 Hear = Callable[[float, bool], Any]
 
 
-def whole_steps(steps: int) -> set[int]:
+def full_steps(steps: int) -> set[int]:
     """The steps in which an edit computes the whole picture: evenly spread, five at most: 0, 4, 8, 12 and 16 of 20.
 
     In the others it computes the tokens that it draws, and what these see of the rest is extrapolated.
@@ -28,12 +28,12 @@ def whole_steps(steps: int) -> set[int]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class EditBase:
     """What an edit starts from: the finished latents (1, channels, h, w), and which tokens it draws anew, bool (n,)."""
 
     latents: Tensor
     drawn: Tensor
-    whole: Callable[[int], set[int]] = whole_steps
+    whole: Callable[[int], set[int]] = full_steps
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def initial_noise(family: Family, plan: ScenePlan, owner: Tensor, seed: int) -> 
     width, height = (side // family.cell for side in plan.size)
     shape = (1, family.channels, height, width)
     noise = _standard_normal(shape, seed)
-    cells = cells_of(owner, height, width, family.patch)
+    cells = tokens_to_cells(owner, height, width, family.patch)
     for index, region in enumerate(plan.regions):
         if region.seed is not None:
             own = _standard_normal(shape, region.seed)
@@ -66,7 +66,7 @@ def _standard_normal(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
 
 
-def cells_of(tokens: Tensor, height: int, width: int, patch: int) -> Tensor:
+def tokens_to_cells(tokens: Tensor, height: int, width: int, patch: int) -> Tensor:
     """One value per token (n,) → one per latent cell (height, width)."""
     grid = tokens.view(height // patch, width // patch)
     return grid.repeat_interleave(patch, 0).repeat_interleave(patch, 1)
@@ -78,13 +78,13 @@ def denoise(
     *,
     steps: int,
     guidance: float,
-    tone: Any,
+    picture_condition: Any,
     hear: Hear,
-    kept: Kept | None = None,
+    kept: EditBase | None = None,
     start: tuple[Tensor, float] | None = None,
     cache: StepCache | None = None,
     solver: Solver | None = None,
-    followed: Sequence[Followed] = (),
+    followed: Sequence[ControlInput] = (),
     wearing: Callable[[float, bool], AbstractContextManager[None]] = lambda *_: nullcontext(),
 ) -> Iterator[Denoised]:
     """Yields every step of the way from noise (pictures, channels, h, w) to latents of that shape.
@@ -101,17 +101,17 @@ def denoise(
     height, width = noise.shape[-2:]
     clean, share = start or (None, 1.0)
     schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2, solver=solver)
-    forward = family.forward(noise.shape, tone, Asked(guidance, kept, cache, followed))
-    latents = schedule.pure(noise) if clean is None else schedule.noised(clean, noise, schedule.first)
+    forward = family.forward(noise.shape, picture_condition, ForwardOptions(guidance, kept, cache, followed))
+    latents = schedule.init_latents(noise) if clean is None else schedule.add_noise(clean, noise, schedule.first)
     if kept:
-        new = cells_of(kept.drawn, height, width, family.patch)
+        new = tokens_to_cells(kept.drawn, height, width, family.patch)
         whole = kept.whole(steps)
-        latents = torch.where(new, latents, schedule.noised(kept.latents, noise, 0))
+        latents = torch.where(new, latents, schedule.add_noise(kept.latents, noise, 0))
     dtype = family.dtype
     for done in range(steps):
         index = schedule.first + done
         partial = kept is not None and family.partial and done not in whole
-        seen = schedule.seen(latents, index)
+        seen = schedule.scale_model_input(latents, index)
         if family.guided:
             seen = seen.repeat(2, 1, 1, 1)
         heard = hear(done / steps, partial)
@@ -122,7 +122,7 @@ def denoise(
             predicted = negative + guidance * (positive - negative)
         latents, expected = schedule.step(predicted, latents, index)
         if kept:
-            known = schedule.noised(kept.latents, noise, index + 1) if done + 1 < steps else kept.latents
+            known = schedule.add_noise(kept.latents, noise, index + 1) if done + 1 < steps else kept.latents
             latents = torch.where(new, latents, known)
             expected = torch.where(new, expected, kept.latents)
         yield Denoised(done + 1, steps, latents, expected)

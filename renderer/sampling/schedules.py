@@ -103,15 +103,15 @@ class Schedule(ABC):
         return self._scheduler.sigmas[index]  # type: ignore[no-any-return]
 
     @abstractmethod
-    def pure(self, noise: Tensor) -> Tensor:
+    def init_latents(self, noise: Tensor) -> Tensor:
         """Standard normal noise as the latents that nothing is known of yet."""
 
     @abstractmethod
-    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         """Finished latents under the noise that is left before step `index`."""
 
     @abstractmethod
-    def seen(self, latents: Tensor, index: int) -> Tensor:
+    def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
         """The latents as the model is shown them."""
 
     @abstractmethod
@@ -128,13 +128,13 @@ class Diffusion(Schedule):
         )
         super().__init__(scheduler, steps, denoise, device)
 
-    def pure(self, noise: Tensor) -> Tensor:
+    def init_latents(self, noise: Tensor) -> Tensor:
         return noise * self._scheduler.init_noise_sigma  # type: ignore[no-any-return]
 
-    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         return clean + self.sigma(index) * noise
 
-    def seen(self, latents: Tensor, index: int) -> Tensor:
+    def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
         return self._scheduler.scale_model_input(latents, self.timestep(index))  # type: ignore[no-any-return]
 
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
@@ -149,14 +149,14 @@ class Flow(Schedule):
         """config: what FlowMatchEulerDiscreteScheduler takes; `chosen` as in `Schedule`."""
         super().__init__(FlowMatchEulerDiscreteScheduler.from_config(config), steps, denoise, device, **chosen)
 
-    def pure(self, noise: Tensor) -> Tensor:
+    def init_latents(self, noise: Tensor) -> Tensor:
         return noise
 
-    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         sigma = self.sigma(index)
         return (1 - sigma) * clean + sigma * noise
 
-    def seen(self, latents: Tensor, index: int) -> Tensor:
+    def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
         return latents
 
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
@@ -188,16 +188,16 @@ class Multistep(Schedule):
         given = {name: value for name, value in config.items() if name in known or name.startswith("_")}
         super().__init__(DPMSolverMultistepScheduler.from_config(given, **chosen), steps, denoise, device)
 
-    def pure(self, noise: Tensor) -> Tensor:
+    def init_latents(self, noise: Tensor) -> Tensor:
         return noise
 
-    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         sigma = self.sigma(index)
         if self._flow:
             return (1 - sigma) * clean + sigma * noise
         return (clean + sigma * noise) / (1 + sigma**2) ** 0.5
 
-    def seen(self, latents: Tensor, index: int) -> Tensor:
+    def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
         return latents
 
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:

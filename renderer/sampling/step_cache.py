@@ -35,7 +35,9 @@ class StepCache:
         return out
 
 
-def through(blocks: Iterable[Any], one: Callable[[Tensor, Any], Tensor], x: Tensor, cache: StepCache | None) -> Tensor:
+def run_blocks(
+    blocks: Iterable[Any], one: Callable[[Tensor, Any], Tensor], x: Tensor, cache: StepCache | None
+) -> Tensor:
     """x through all blocks, one by one; with a cache, through the first and perhaps the others."""
     first, *others = blocks
     if cache is None:

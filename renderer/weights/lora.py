@@ -44,15 +44,15 @@ class LoadedLora:
 
 
 @dataclass(frozen=True)
-class Worn:
+class ActiveLora:
     """A LoRA that acts now. `masks` None: on every token."""
 
     lora: LoadedLora
     masks: Masks | None = None
 
-    def also(self, other: Worn) -> Worn:
+    def also(self, other: ActiveLora) -> ActiveLora:
         """The same LoRA, for sequences of the lengths of either."""
-        return self if self.masks is None else Worn(self.lora, {**self.masks, **(other.masks or {})})
+        return self if self.masks is None else ActiveLora(self.lora, {**self.masks, **(other.masks or {})})
 
     def added(self, layer: Any, name: str, x: Tensor) -> Tensor | None:
         """What it adds to the output of a layer for the input x, or None."""
@@ -73,12 +73,12 @@ class Worn:
         return mask.to(x.dtype).view((-1, 1) if flat else out.shape[2:]) * out
 
 
-_WORN: ContextVar[tuple[Worn, ...]] = ContextVar("worn", default=())
+_WORN: ContextVar[tuple[ActiveLora, ...]] = ContextVar("worn", default=())
 _READYING = threading.Lock()
 
 
 @contextmanager
-def worn(each: Sequence[Worn]) -> Iterator[None]:
+def active_loras(each: Sequence[ActiveLora]) -> Iterator[None]:
     """While it lasts, and in this thread, the given LoRAs act."""
     token = _WORN.set(tuple(each))
     try:
