@@ -22,13 +22,13 @@ from ditpipe.agent.cli.main import app
 from ditpipe.prompts.errors import ModelError, RenderError
 from ditpipe.prompts.plan import RegionChange
 from ditpipe.renderer.checkpoints.registry import POCKET
+from ditpipe.renderer.checkpoints.supported import check_scheduler
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion
 from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.renderer.sampling.schedules import check_scheduler
 from ditpipe.tools.api_schema import PaintOrder, RenderOrder
 from ditpipe.tools.jobs.handlers import renderer_works
 
@@ -179,7 +179,7 @@ def test_what_a_multistep_solver_remembers_is_of_one_render(tiny: Renderer) -> N
 ])  # fmt: skip
 def test_a_scheduler_that_no_solver_stands_in_for_is_refused(scheduler: Any, flow: bool, why: str) -> None:
     with pytest.raises(ModelError, match=why) as caught:
-        check_scheduler(scheduler, flow=flow)
+        check_scheduler(type(scheduler).__name__, scheduler.config, flow=flow)
     assert "\n" not in str(caught.value)
 
 

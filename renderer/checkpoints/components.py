@@ -6,7 +6,7 @@ lacks by random numbers, and only warn of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -17,7 +17,19 @@ from torch import nn
 
 from ...prompts.errors import ModelError, first_line
 from ..weights.offload import is_out_of_memory
-from .pipeline_folder import NEVER_RUN, OPTIONAL, in_file, listed_components, read_index, stored_variants, weight_names
+from .pipeline_folder import (
+    NEVER_RUN,
+    OPTIONAL,
+    USED,
+    check_tokenizer,
+    in_file,
+    lacking_files,
+    listed_components,
+    other_components,
+    read_index,
+    stored_variants,
+    weight_names,
+)
 
 # What a file may lack without a difference: numbered positions, and what makes one vector of BERT's states.
 IDLE = ("position_ids", "pooler.")
@@ -37,19 +49,23 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     parts, notes = listed_components(index), []
     if (index.get("safety_checker") or [None])[0]:
         notes.append("this checkpoint's safety checker is not run")
+    notes += [f"this checkpoint's {name!r} is not used" for name in other_components(index)]
+    expected = signature(pipeline.__init__).parameters
+    _check_listed(folder, parts, expected)
     names = weight_names(file) if file else []
+    if "text_encoder_3" in parts and not _has_t5(folder, parts["text_encoder_3"][1], file, names):
+        parts = {name: part for name, part in parts.items() if name not in OPTIONAL}
+        notes.append(f"{(file or folder).name} holds no T5: prompts are read by CLIP alone")
+    for name in parts:
+        if name.startswith("tokenizer"):
+            check_tokenizer(folder / name)
     components: dict[str, Any] = {}
     for name, (library, kind) in parts.items():
         cls = _class(library, kind, where=folder)
         if not isinstance(cls, type) or not issubclass(cls, nn.Module) or (file and in_file(names, name, kind)):
             continue
-        if file and name in OPTIONAL and not _has_weights(folder / name):
-            components |= dict.fromkeys(OPTIONAL)
-            notes.append(f"{file.name} holds no T5: prompts are read by CLIP alone")
-        else:
-            components[name] = load_component(cls, folder / name, dtype, of=file)
+        components[name] = load_component(cls, folder / name, dtype, of=file)
     # Those that it has, given as none: else diffusers loads them, or misses them.
-    expected = signature(pipeline.__init__).parameters
     absent = [name for name in (*NEVER_RUN, *OPTIONAL) if name in expected and name not in parts]
     components = dict.fromkeys(absent) | components
     if "requires_safety_checker" in expected:
@@ -68,10 +84,10 @@ def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | Non
 
     of: the single file that lacks this component, for the error. Raises ModelError as `load_pipeline`.
     """
-    variants = stored_variants(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if not variants:
-        lacks = f"{of} has no {folder.name}, and neither has" if of else "no weights in"
-        raise ModelError(f"{lacks} {folder}: its .safetensors are needed (pickled weights are not read)")
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if lacking := lacking_files(names):
+        raise ModelError(f"{f'{of} has no {folder.name}, and ' if of else ''}{folder} has {lacking}")
+    variants = stored_variants(names)
     try:
         model, report = cls.from_pretrained(
             str(folder), dtype=dtype, variant=variants[0], use_safetensors=True, output_loading_info=True,
@@ -153,6 +169,15 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
+def _check_listed(folder: Path, parts: Mapping[str, Any], expected: Collection[str]) -> None:
+    """Raises ModelError for a component that the pipeline needs and its model_index.json does not list."""
+    absent = [name for name in USED if name in expected and name not in (*parts, *OPTIONAL)]
+    if "text_encoder_3" in parts and "tokenizer_3" not in parts:
+        absent.append("tokenizer_3")
+    if absent:
+        raise ModelError(f"{folder}: its model_index.json lists no {' and no '.join(absent)}; get the checkpoint again")
+
+
 def _class(library: str, kind: str, *, where: Path) -> Any:
     """The class of a component. Raises ModelError if it is none of the two libraries': no other code is run."""
     found = getattr(import_module(library), kind, None) if library in ("diffusers", "transformers") else None
@@ -161,5 +186,12 @@ def _class(library: str, kind: str, *, where: Path) -> Any:
     return found
 
 
-def _has_weights(folder: Path) -> bool:
-    return folder.is_dir() and bool(stored_variants(path.name for path in folder.iterdir()))
+def _has_t5(folder: Path, kind: str, file: Path | None, names: Sequence[str]) -> bool:
+    """Whether SD 3's T5 is there, of this class: in the single file, or in the folder, where it may be left out as a
+    whole. Half of one is an error later."""
+    part = folder / "text_encoder_3"
+    if not file:
+        return part.exists()
+    return in_file(names, part.name, kind) or (
+        part.is_dir() and bool(stored_variants(path.name for path in part.iterdir()))
+    )

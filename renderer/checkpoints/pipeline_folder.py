@@ -1,14 +1,18 @@
 """What a folder in diffusers' pipeline format says by its model_index.json and by its file names. Loads no torch."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...prompts.errors import ModelError
 from ...prompts.outside_json import parse_json
 
-# Components that ditpipe never runs: they are neither fetched nor loaded.
+# Components that ditpipe runs. Others are neither fetched nor loaded; of the known ones nothing is said for that.
+USED = (
+    "scheduler", "text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer", "tokenizer_2", "tokenizer_3",
+    "transformer", "unet", "vae",
+)  # fmt: skip
 NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder")
 OPTIONAL = ("text_encoder_3", "tokenizer_3")  # SD 3's T5
 # Where a single file has the weights of a component, by its name; T5 has a place of its own.
@@ -18,8 +22,13 @@ IN_FILE = {
     "text_encoder_2": ("conditioner.embedders.1.", "text_encoders.clip_g."),
     "T5EncoderModel": ("text_encoders.t5xxl.",),
 }
+# The files that a tokenizer's vocabulary lies in: all of one of these sets. Without, the libraries make an empty one.
+VOCABULARIES = (
+    ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",), ("tokenizer.model",)
+)  # fmt: skip
 HALF = ("fp16", "bf16")  # the same weights in half of the bytes; others, as non_ema, are other weights
 # model.fp16-00001-of-00002.safetensors, and as it was until 2024: model-00001-of-00002.fp16.safetensors
+_DIFFUSERS = "diffusion_pytorch_model"
 _FILE = re.compile(
     r"(?:model|diffusion_pytorch_model)(?:\.(?P<before>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?"
     r"(?:\.(?P<after>\w+))?\.safetensors"
@@ -50,6 +59,33 @@ def stored_variants(names: Iterable[str]) -> list[str | None]:
     )]  # fmt: skip
 
 
+def lacking_files(names: Collection[str]) -> str:
+    """Which files a component's folder with these names lacks, for an error: shards, their index, or all weights."""
+    files = [file for name in names if (file := weight_file(name))]
+    if not files:
+        return "no weights: its .safetensors are needed (pickled weights are not read)"
+    variants = stored_variants(names)
+    if not variants:
+        file = max(set(files), key=files.count)
+        return f"only {files.count(file)} of the {file.shards} files of its weights; get the others too"
+    variant = variants[0]
+    if WeightFile(variant, 1) in files:
+        return ""
+    stem = "model" if any(weight_file(name) and name.startswith("model") for name in names) else _DIFFUSERS
+    index = f"{stem}.safetensors.index{f'.{variant}' if variant else ''}.json"
+    return "" if index in names else f"no {index}, which says in which file each weight is; get it too"
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Raises ModelError for a tokenizer's folder without a vocabulary or without its settings."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    sets = [" and ".join(files) for files in VOCABULARIES]
+    if not any(names.issuperset(files) for files in VOCABULARIES):
+        raise ModelError(f"{folder}: no tokenizer's vocabulary in it ({', or '.join(sets)}); get the checkpoint again")
+    if "tokenizer_config.json" not in names:
+        raise ModelError(f"{folder}: it lacks tokenizer_config.json; get the checkpoint again")
+
+
 def read_index(folder: Path) -> dict[str, Any]:
     """A folder's model_index.json. Raises ModelError if it names no pipeline."""
     try:
@@ -61,8 +97,18 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 def listed_components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """The components that a model_index.json lists and ditpipe uses: name → library and class."""
+    return {name: part for name, part in _components(index).items() if name in USED}
+
+
+def other_components(index: Mapping[str, Any]) -> list[str]:
+    """Those that it lists and ditpipe knows nothing of."""
+    return [name for name in _components(index) if name not in (*USED, *NEVER_RUN)]
+
+
+def _components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """All that are there: absent ones are [null, null]."""
     parts = {name: part for name, part in index.items() if isinstance(part, list) and len(part) == 2}
-    return {name: (part[0], part[1]) for name, part in parts.items() if part[0] and name not in NEVER_RUN}
+    return {name: (str(part[0]), str(part[1])) for name, part in parts.items() if part[0] and part[1]}
 
 
 def weight_names(file: Path) -> list[str]:

@@ -20,12 +20,12 @@ class Defaults:
     guidance_scale: float
 
 
-def published_defaults(folder: Path, name: str, *, family: str, usual: Defaults) -> Defaults:
-    """Those of a pipeline's folder. `name`: what the model is called, which alone tells some distilled models from
+def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
+    """Those of a pipeline's folder. `called`: what the model is called, which alone tells some distilled models from
     those they were made of; `usual`: what its family draws with, for all that the configuration leaves open."""
-    index = _configuration(folder)
-    denoiser = _configuration(folder / ("unet" if family in ("sd", "sdxl") else "transformer"))
-    called = f"{Path(name).name} {Path(str(index.get('_name_or_path', ''))).name}".lower()
+    index = configuration_in(folder)
+    denoiser = configuration_in(folder / ("unet" if family in ("sd", "sdxl") else "transformer"))
+    called = f"{called} {Path(str(index.get('_name_or_path', ''))).name}".lower()
     steps, guidance = usual.steps, usual.guidance_scale
     if family == "flux" and denoiser.get("guidance_embeds") is False:  # schnell
         steps, guidance = 4, 1.0
@@ -43,14 +43,14 @@ def published_defaults(folder: Path, name: str, *, family: str, usual: Defaults)
 
 def _pixels_a_cell(folder: Path) -> int:
     """Pixels a side of a latent cell: a decoder doubles them between its stages."""
-    vae = _configuration(folder / "vae")
+    vae = configuration_in(folder / "vae")
     stages = vae.get("encoder_block_out_channels") or vae.get("block_out_channels") or [0] * 4
     return int(2 ** (len(stages) - 1))
 
 
-def _configuration(folder: Path) -> dict[str, Any]:
+def configuration_in(folder: Path) -> dict[str, Any]:
     """A component's configuration, or a pipeline's; empty if none can be read, which is said when it is loaded."""
-    for name in ("config.json", "model_index.json"):
+    for name in ("config.json", "scheduler_config.json", "model_index.json"):
         try:
             found = parse_json((folder / name).read_bytes())
         except (OSError, ValueError):

@@ -9,6 +9,7 @@ from .hub import Hub
 from .pipeline_folder import read_index
 from .published_defaults import Defaults, published_defaults
 from .source import Source, locate
+from .supported import check_folder
 
 POCKET = Path(__file__).parent.parent / "pocket"
 TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
@@ -18,7 +19,8 @@ TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ m
 class FamilyRow:
     """A family of models: which pipelines of diffusers are its own, and the class (module:name) that adapts them.
 
-    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them.
+    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them. flow: they are
+    rectified flows, as the adapter says too.
     """
 
     name: str
@@ -28,6 +30,7 @@ class FamilyRow:
     steps: int
     guidance_scale: float
     regions: str
+    flow: bool = False
 
 
 FAMILIES = {
@@ -37,14 +40,14 @@ FAMILIES = {
         FamilyRow(
             "pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, "cross-attention"
         ),
-        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention"),
+        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention", flow=True),
         FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
                   "cross-attention at every resolution"),
         FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0,
                   "cross-attention at every resolution"),
         FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
-                  "a mask on the joint sequence"),
-        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence"),
+                  "a mask on the joint sequence", flow=True),
+        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence", flow=True),
     )
 }  # fmt: skip
 
@@ -98,14 +101,16 @@ CHECKPOINTS = {
 
 
 def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
-    """The named checkpoint, or whatever else a name can mean, see `source`. Raises ModelError that lists the names."""
+    """The named checkpoint, or whatever else a name can mean, see `source`. Raises ModelError that lists the names, or
+    says why its scheduler or its VAE is none that can be drawn with."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     source = _source(name)
     folder = source.configuration(hub)
     row = FAMILIES[_family_in(folder)]
+    check_folder(folder, read_index(folder), flow=row.flow)
     usual = Defaults(row.size, row.steps, row.guidance_scale)
-    given = published_defaults(folder, str(source.file or source.folder or source.hub), family=row.name, usual=usual)
+    given = published_defaults(folder, source.called, family=row.name, usual=usual)
     return Checkpoint(
         name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
         places=(folder / TRAINED_HERE).exists(),

@@ -7,11 +7,14 @@ name after an @: `realvis.safetensors@~/models/sdxl`. Otherwise the hub has it, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os.path import abspath
 from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import ModelError, first_line
 from .hub import Hub, HubName
+
+_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Source:
         """It as it is said from any folder: paths are absolute."""
         place = str(self.folder or self.hub)
         return f"{self.file}@{place}" if self.file else place
+
+    @property
+    def called(self) -> str:
+        """The name that its publisher gave it, as far as that can be seen: a hub's cache has it above the commit."""
+        if self.file:
+            return self.file.name
+        if self.hub:
+            return self.hub.repository.rpartition("/")[2]
+        assert self.folder
+        return (self.folder.parents[1] if self.folder.parent.name == "snapshots" else self.folder).name
 
     @property
     def note(self) -> str:
@@ -62,11 +75,11 @@ def locate(name: str) -> Source | None:
     path = Path(name).expanduser()
     if path.is_dir():
         return Source(folder=_pipeline_in(path))
-    file, at, configuration = (name, "", "") if path.is_file() else name.rpartition("@")
-    if not at:
-        file, configuration = name, ""
-    if Path(file).suffix in (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft"):
-        return _single_file(Path(file).expanduser(), configuration)
+    # An @ may also be part of the file's path, and part of what comes after it.
+    ends = [] if path.is_file() else [end for end, letter in enumerate(name) if letter == "@"]
+    for end in (*ends, len(name)):
+        if Path(name[:end]).suffix in _WEIGHTS:
+            return _single_file(Path(name[:end]).expanduser(), name[end + 1 :])
     hub = HubName.parse(name)
     return Source(hub=hub) if hub else None
 
@@ -82,7 +95,7 @@ def _single_file(file: Path, configuration: str) -> Source:
         raise ModelError(f"{file.name}: only .safetensors files are read, for other formats can hold code")
     if not file.is_file():
         raise ModelError(f"{file}: there is no such file")
-    file = file.resolve()
+    file = Path(abspath(file))  # not where a link leads: in a hub's cache that is a file without its name
     if configuration:
         place = Path(configuration).expanduser()
         if place.is_dir():

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...prompts.errors import ModelError
+from ..checkpoints.supported import check_scheduler, check_vae
 from ..prompt_reading import Reading, encoder_name, read
 from ..regions.attention import project_text
 from ..request import Solver
-from ..sampling.schedules import Diffusion, Multistep, Schedule, check_scheduler, published_solver
+from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
 
 if TYPE_CHECKING:
     from ..sampling.sampler import EditBase
@@ -72,10 +72,9 @@ class Family(ABC):
     notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
 
     def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
-        """Raises ModelError if no solver can stand in for its scheduler."""
-        check_scheduler(pipe.scheduler, flow=self.flow)
-        if pipe.vae.config.get("latents_mean") is not None:
-            raise ModelError("the folder's VAE has latents of another mean (`latents_mean`), which are not drawn here")
+        """Raises ModelError if no solver can stand in for its scheduler, or if its VAE's latents are others."""
+        check_scheduler(type(pipe.scheduler).__name__, pipe.scheduler.config, flow=self.flow)
+        check_vae(pipe.vae.config)
         self.pipe = pipe
         self.device = device or self.model.device
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):

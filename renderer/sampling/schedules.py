@@ -10,47 +10,13 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
-from ...prompts.errors import ModelError, RenderError
+from ...prompts.errors import RenderError
 from ..request import Solver
 
-# Published schedulers of which only the noise levels and what the model predicts matter here: each is one of many ways
-# to solve the same equation, and the chosen solver is another.
-_DIFFUSIONS = frozenset(
-    f"{name}Scheduler"
-    for name in (
-        "DDPM", "DDIM", "PNDM", "LMSDiscrete", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete",
-        "KDPM2Discrete", "KDPM2AncestralDiscrete", "DPMSolverMultistep", "DPMSolverSinglestep", "DPMSolverSDE",
-        "DEISMultistep", "UniPCMultistep", "SASolver",
-    )
-)  # fmt: skip
-_FLOWS = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"})
 _NAMED: dict[str, Solver] = {
     "EulerDiscreteScheduler": "euler", "EulerAncestralDiscreteScheduler": "euler",
     "FlowMatchEulerDiscreteScheduler": "euler", "DPMSolverMultistepScheduler": "dpm++",
 }  # fmt: skip
-# What a configuration may ask for beside them, and no solver here does.
-_UNHEEDED = ("thresholding", "stochastic_sampling", "invert_sigmas")
-
-
-def check_scheduler(scheduler: Any, *, flow: bool) -> None:
-    """Raises ModelError for a published scheduler that no solver can stand in for.
-
-    Those of consistency models (LCM, TCD) and of EDM mean other steps and other predictions; and a model that was
-    trained as a diffusion cannot be drawn as a flow, nor the other way round.
-    """
-    name, config = type(scheduler).__name__, scheduler.config
-    flows = name in _FLOWS or bool(config.get("use_flow_sigmas")) or config.get("prediction_type") == "flow_prediction"
-    if name not in _FLOWS and name not in _DIFFUSIONS:
-        why = "which no solver here can stand in for"
-    elif flows is not flow:
-        why = f"that of a {'flow' if flows else 'diffusion'}, and this model is a {'flow' if flow else 'diffusion'}"
-    elif unheeded := [option for option in _UNHEEDED if config.get(option)]:
-        why = f"with {unheeded[0]}, which no solver here heeds"
-    else:
-        return
-    raise ModelError(
-        f"the folder's scheduler is {name}, {why}: put the scheduler_config.json there that its base model has"
-    )
 
 
 def shift_of(config: Any, mu: float) -> float:
@@ -175,6 +141,7 @@ class Multistep(Schedule):
     ) -> None:
         """flow_shift: how far a flow's noise levels are moved towards noise; None: a diffusion."""
         chosen: dict[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
+        chosen["variance_type"] = None  # a variance that a model also predicts is cut off by its family
         self._flow = flow_shift is not None
         if self._flow:
             levels = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "shift_terminal")
