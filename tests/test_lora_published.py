@@ -20,6 +20,7 @@ from ditpipe import Renderer, RenderRequest
 from ditpipe.prompts.errors import RenderError
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control, Lora
+from ditpipe.renderer.weights.lora import load_lora
 
 RANK, ALPHA = 4, 6.0
 # Layer of a model's own code → the layers of diffusers that it is, in order; '~' where shift and scale change places,
@@ -197,13 +198,43 @@ def test_names_are_bounded_before_they_are_read(tiny: Renderer, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "settings", ["[" * 100_000, '{"alpha_pattern": {"(": 1}}', '{"lora_alpha": "x"}', '{"alpha_pattern": {"a": []}}']
+    "settings",
+    ["[" * 100_000, '{"alpha_pattern": {"(": 1}}', '{"lora_alpha": "x"}', '{"alpha_pattern": {"a": []}}',
+     '{"alpha_pattern": {"(?=a)b": 1}}', '{"alpha_pattern": {"a{1000}": 1}}',
+     json.dumps({"alpha_pattern": {f"a{i}": 1 for i in range(10_001)}}),
+     json.dumps({"alpha_pattern": {"a|" * 5_001: 1}})],
+    ids=["deep", "unbalanced", "alpha", "list", "lookahead", "repeated", "many", "long"],
 )
 def test_settings_that_cannot_be_read_are_one_line(settings: str, tiny: Renderer, tmp_path: Path) -> None:
     save_file(peft("blocks.1.attn1.to_q", torch.ones(2, 32), torch.ones(32, 2)), tmp_path / "x.safetensors")
     (tmp_path / "adapter_config.json").write_text(settings)
     with pytest.raises(RenderError, match="its settings cannot be read"):
         latents(tiny, tmp_path / "x.safetensors")
+
+
+def test_a_strangers_pattern_takes_no_time(tiny: Renderer, tmp_path: Path) -> None:
+    """Python's own engine would need longer than the universe is old for it."""
+    save_file(peft("blocks.1.attn1.to_q", torch.ones(2, 32), torch.ones(32, 2)), tmp_path / "x.safetensors")
+    patterns = {r"(([\w.]*)*)*\.": 1, r"blocks\.(1|2)\.attn[12]\.to_q": 6, "to_q": 8}
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 2, "alpha_pattern": patterns}))
+    lora = load_lora(
+        tiny.family.model, tmp_path / "x.safetensors", scale=1, region=None, device=torch.device("cpu")
+    )  # fmt: skip
+    assert float(lora.weights["blocks.1.attn1.to_q"][1][0, 0]) == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_an_alpha_is_one_number_in_any_shape_and_type(dtype: torch.dtype, tiny: Renderer, tmp_path: Path) -> None:
+    tensors = kohya("blocks.1.attn1.to_q", torch.ones(RANK, 32, dtype=dtype), torch.ones(32, RANK, dtype=dtype))
+    key, path, cpu = "lora_unet_blocks_1_attn1_to_q.alpha", tmp_path / "x.safetensors", torch.device("cpu")
+    for alpha in (torch.tensor(2.0), torch.tensor([2.0]), torch.tensor([[2]])):
+        save_file(tensors | {key: alpha}, path)
+        lora = load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
+        assert float(lora.weights["blocks.1.attn1.to_q"][1][0, 0]) == 0.5
+    for wrong in (torch.zeros(0), torch.ones(RANK)):
+        save_file(tensors | {key: wrong}, path)
+        with pytest.raises(RenderError, match="the alpha of 'blocks.1.attn1.to_q' is no single number"):
+            load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
 
 
 def warned(renderer: Renderer, **fields: Any) -> tuple[str, ...]:

@@ -142,7 +142,9 @@ def load_lora(
     alphas: dict[str, float] = {}
     for (name, ending), tensor in by_layer(path, file.tensors, model, convert).items():
         if ending == ".alpha":
-            alphas[name] = float(tensor.flatten()[0])
+            if tensor.numel() != 1:
+                raise RenderError(f"{path}: the alpha of {name!r} is no single number; the file is damaged")
+            alphas[name] = float(tensor)
         else:
             state.setdefault(name, {})["down" if ending in DOWN else "up"] = tensor
     modules, weights = dict(model.named_modules()), {}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...prompts.errors import RenderError
 from ...prompts.outside_json import parse_json
 
+MOST_PATTERNS = 10_000  # a LoRA of all of FLUX's layers has 500
+LONGEST_EXPRESSIONS = 10_000  # characters, of all patterns that are no plain names
 LARGEST_HEADER = 2**24  # bytes; a LoRA of all of FLUX's layers has 0.3 MB of names
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 # Weights for text encoders, which are not used.
@@ -36,6 +40,25 @@ _UNREAD: dict[str, tuple[Any, ...]] = {
 _BASE = ("base_model_name_or_path", "modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
 
 
+_PLAIN = re.compile(r"[\w.-]+")
+
+
+@lru_cache(maxsize=MOST_PATTERNS)
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a layer's name is, or ends after a dot in, what a pattern of peft's says: a name or an expression.
+
+    Expressions are a stranger's: they are matched by Rust's engine, which needs time in proportion to a name's length
+    whatever they say. Raises ValueError for what is none of its expressions.
+    """
+    if _PLAIN.fullmatch(pattern):
+        return lambda name: name == pattern or name.endswith(f".{pattern}")
+    whole = core_schema.str_schema(pattern=rf"^(.*\.)?({pattern})$", regex_engine="rust-regex")
+    try:
+        return SchemaValidator(whole).isinstance_python
+    except SchemaError as error:
+        raise ValueError(pattern) from error
+
+
 @dataclass(frozen=True)
 class LoraFile:
     """tensors: those for the image model. config: peft's settings. skipped: there are others, for text encoders.
@@ -51,7 +74,7 @@ class LoraFile:
     def scale(self, name: str, rank: int) -> float:
         """What peft multiplies a layer's LoRA with: alpha / rank, or with rank-stabilized LoRA alpha / √rank."""
         patterns = self.config.get("alpha_pattern") or {}
-        own = (patterns[pattern] for pattern in patterns if re.match(rf"(.*\.)?({pattern})$", name))
+        own = (patterns[pattern] for pattern in patterns if _matcher(pattern)(name))
         alpha = next(own, self.config.get("lora_alpha"))
         if alpha is None:
             return 1.0
@@ -127,11 +150,12 @@ def _config(path: Path, stored: str | None, part: str) -> dict[str, Any]:
 
 
 def _check_patterns(config: Mapping[str, Any]) -> None:
-    """Raises ValueError or TypeError if peft's alphas are no numbers, or its patterns no expressions."""
-    for pattern, alpha in (config.get("alpha_pattern") or {}).items():
+    """Raises ValueError or TypeError if peft's alphas are no numbers, or its patterns none that are matched here."""
+    patterns = config.get("alpha_pattern") or {}
+    expressions = [pattern for pattern in patterns if not _PLAIN.fullmatch(pattern)]
+    if len(patterns) > MOST_PATTERNS or sum(map(len, expressions)) > LONGEST_EXPRESSIONS or "{" in "".join(expressions):
+        raise ValueError("alpha_pattern")
+    for pattern, alpha in patterns.items():
         float(alpha)
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(pattern) from error
+        _matcher(pattern)
     float(config.get("lora_alpha") or 0)
