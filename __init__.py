@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ditpipe.agent.agent import Agent
     from ditpipe.agent.events import Painting, Round
     from ditpipe.agent.planner import Planner
+    from ditpipe.prompts.critique import Critique
     from ditpipe.prompts.errors import DitpipeError
     from ditpipe.prompts.layout import boxes_for, columns, grid, rows
-    from ditpipe.prompts.plan import Box, Critique, LeveledPrompt, Region, Revision, ScenePlan
+    from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+    from ditpipe.prompts.revision import Revision
     from ditpipe.renderer.pipeline import Renderer
     from ditpipe.renderer.regions.prompt_schedule import PromptSchedule
     from ditpipe.renderer.request import RenderRequest, RenderResult
@@ -25,8 +27,8 @@ _HOMES = {
     "Agent": "agent.agent", "Planner": "agent.planner", "Painting": "agent.events", "Round": "agent.events",
     "DitpipeError": "prompts.errors",
     "boxes_for": "prompts.layout", "columns": "prompts.layout", "grid": "prompts.layout", "rows": "prompts.layout",
-    "Box": "prompts.plan", "Critique": "prompts.plan", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
-    "Revision": "prompts.plan", "ScenePlan": "prompts.plan",
+    "Box": "prompts.plan", "Critique": "prompts.critique", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
+    "Revision": "prompts.revision", "ScenePlan": "prompts.plan",
     "PromptSchedule": "renderer.regions.prompt_schedule",
     "Renderer": "renderer.pipeline", "RenderRequest": "renderer.request", "RenderResult": "renderer.request",
 }  # fmt: skip

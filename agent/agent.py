@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from ..prompts.critique import Critique
 from ..prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
 from ..prompts.notation import notation_warning
-from ..prompts.plan import MAX_BRIEF, MAX_SIDE, Critique, Revision, ScenePlan
-from ..renderer.checkpoints.fast_import import uncollected
+from ..prompts.plan import MAX_BRIEF, MAX_SIDE, ScenePlan
+from ..prompts.revision import Revision
+from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.pictures.artifacts import add_warnings, copy_result, open_image, read_request, write
-from ..renderer.pictures.file_ref import inside
+from ..renderer.pictures.file_ref import path_inside
 from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
 from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise, untried
@@ -93,14 +95,14 @@ class Agent:
 
     def left_out(self, brief: str, plan: ScenePlan) -> list[str]:
         """What a plan left out of its brief, as far as the image model's vocabulary tells; one line or none."""
-        return self.vocabulary.left_out_note(brief, plan) if self.vocabulary else []
+        return self.vocabulary.omission_warnings(brief, plan) if self.vocabulary else []
 
     @property
     def renderer(self) -> "Renderer":
         """What draws; torch is loaded here, on first use, and the model's weights with the first picture."""
         if self._models is not self:
             return self._models.renderer
-        with uncollected():
+        with without_gc():
             from ..renderer.pipeline import Renderer
 
         with self._lock:
@@ -180,7 +182,7 @@ class Agent:
         """The render request for a plan under this agent's settings."""
         chosen = self.settings
         return RenderRequest(
-            plan=plan.sized(self.size, self.size), model=self.model, seed=chosen.seed,
+            plan=plan.with_size(self.size, self.size), model=self.model, seed=chosen.seed,
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
             depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
@@ -299,9 +301,9 @@ class Agent:
         start: dict[str, Any] = {"brief": record.brief}
         size = (self.size, self.size)
         if record.base:
-            size = read_request(record.base).edited_plan.sized(*size).size
-        start |= {"plan": record.plan.sized(*size).model_dump()} if record.plan else {}
-        approved = approved.sized(*size) if isinstance(approved, ScenePlan) else approved
+            size = read_request(record.base).edited_plan.with_size(*size).size
+        start |= {"plan": record.plan.with_size(*size).model_dump()} if record.plan else {}
+        approved = approved.with_size(*size) if isinstance(approved, ScenePlan) else approved
         config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * self.settings.rounds + 10}
         begun = False
         try:
@@ -370,7 +372,7 @@ class Agent:
 
         def planned(brief: str) -> ScenePlan:
             go_on()
-            return self.planner.plan(brief).sized(self.size, self.size)
+            return self.planner.plan(brief).with_size(self.size, self.size)
 
         def judged(image: Image.Image, plan: ScenePlan) -> Critique:
             go_on()
@@ -381,7 +383,7 @@ class Agent:
             if before is not None:  # each round changes that picture, so that none inherits what another one spoilt
                 return _edit(before, plan), base
             if best:  # only what is weak is drawn anew
-                return _edit(RenderRequest.model_validate(best["request"]), plan), inside(folder, best["path"])
+                return _edit(RenderRequest.model_validate(best["request"]), plan), path_inside(folder, best["path"])
             return self.request(plan), None
 
         def render(on_step: OnStep, into: Path | None) -> "BaseTool":
@@ -427,9 +429,9 @@ class Agent:
 
             go_on()
             old, new = shown_in(first), shown_in(drawn)
-            image = open_image(inside(folder, drawn["path"]))
+            image = open_image(path_inside(folder, drawn["path"]))
             absent = gone(old, new)
-            picture = open_image(inside(folder, first["path"]))
+            picture = open_image(path_inside(folder, first["path"]))
             return compared(
                 old, new, then=_verdict(first), now=_verdict(drawn),
                 remains=judged(image, absent) if absent and self.critic else None,
@@ -477,9 +479,9 @@ def _first_drawn(state: dict[str, Any]) -> ScenePlan | None:
 
 
 def _round(folder: Path, number: int, one: dict[str, Any]) -> Round:
-    candidates = tuple(Candidate(inside(folder, c["path"]), _verdict(c)) for c in one.get("candidates", []))
+    candidates = tuple(Candidate(path_inside(folder, c["path"]), _verdict(c)) for c in one.get("candidates", []))
     request = RenderRequest.model_validate(one["request"])
-    return Round(number, request, inside(folder, one["path"]), _verdict(one), candidates, comparison_of(one))
+    return Round(number, request, path_inside(folder, one["path"]), _verdict(one), candidates, comparison_of(one))
 
 
 def _entry(request: RenderRequest, path: str, verdict: Critique | None) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
+from ..prompts.critique import Critique, RegionScore
 from ..prompts.errors import CritiqueError
-from ..prompts.layout import roomier
-from ..prompts.plan import MAX_PROMPT, Critique, LeveledPrompt, Region, RegionChange, RegionScore, Revision, ScenePlan
-from ..prompts.templates import words
+from ..prompts.layout import expand_box
+from ..prompts.plan import MAX_PROMPT, LeveledPrompt, Region, ScenePlan
+from ..prompts.revision import RegionChange, Revision
+from ..prompts.templates import fill_template
 from ..renderer.request import RenderResult
 from .events import standing
 from .llm.chat_models import valid_reply
@@ -86,7 +88,7 @@ class VisionCritic:
             {"type": "text", "text": plan.model_dump_json()},
             {"type": "image_url", "image_url": {"url": picture}},
         ]
-        messages: list[BaseMessage] = [SystemMessage(words("critic")), HumanMessage(question)]  # type: ignore[arg-type]
+        messages: list[BaseMessage] = [SystemMessage(fill_template("critic")), HumanMessage(question)]  # type: ignore[arg-type]
 
         def read(parsed: Any) -> Critique:
             return _matching(Critique.model_validate(parsed), plan)
@@ -139,7 +141,7 @@ def revise(
             low = f"bright {prompt.low_level}"
             stronger = prompt.model_copy(update={"low_level": low}) if len(low) <= MAX_PROMPT else None
         if name in weak and round_number > 2:
-            wider = roomier(region.box, [other.box for other in plan.regions if other.name != name])
+            wider = expand_box(region.box, [other.box for other in plan.regions if other.name != name])
             box = wider if wider != region.box else None
         used = {one.seed for before in [plan, *tried] for one in before.regions if one.name == name}
         seed = unused_seed(f"{origin}/{name}", used, first=round_number)

@@ -1,7 +1,7 @@
 """What people are told about the things that an image model can draw, where its checkpoint says which. Pure."""
 
 from ..prompts.plan import ScenePlan
-from ..prompts.prompt_style import named
+from ..prompts.prompt_style import noun_phrase
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from .chat.replies import enumerated
 
@@ -31,7 +31,7 @@ def what_can_be_drawn(draws: str) -> str:
 
 def told_shapes(plan: ScenePlan, vocabulary: Vocabulary | None, *, drawn: bool = True) -> str:
     """'I cannot draw an astronaut; a coloured shape stands there.', or empty where everything can be drawn."""
-    shapes = list(dict.fromkeys(named(region) for region in vocabulary.shapes(plan))) if vocabulary else []
+    shapes = list(dict.fromkeys(noun_phrase(region) for region in vocabulary.shapes(plan))) if vocabulary else []
     if not shapes:
         return ""
     one = "a coloured shape" if len(shapes) == 1 else "coloured shapes"

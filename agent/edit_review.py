@@ -16,12 +16,13 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from ..prompts.plan import Contract, Critique, Region, ScenePlan
+from ..prompts.critique import Critique
+from ..prompts.plan import Region, ScenePlan, StrictModel
 
 FALL = 0.25  # of a score between 0 and 1: far more than a redrawn neighbour moves a region that is still what it was
 
 
-class Fall(Contract):
+class Fall(StrictModel):
     """A region that came out before an edit, and worse after it: its scores by the plans of then and of now."""
 
     name: str
@@ -29,7 +30,7 @@ class Fall(Contract):
     after: float
 
 
-class Comparison(Contract):
+class Comparison(StrictModel):
     """A round beside the picture that it changes."""
 
     gained: list[str] = Field(description="changed regions that came out, and those that are gone as they should be")

@@ -6,7 +6,9 @@ from typing import Any
 
 from PIL import Image
 
-from ..prompts.plan import Critique, Revision, ScenePlan
+from ..prompts.critique import Critique
+from ..prompts.plan import ScenePlan
+from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import open_image
 from ..renderer.request import RenderRequest, Step
 from .edit_review import Comparison

@@ -10,9 +10,11 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from ..prompts.plan import Critique, Revision, ScenePlan
+from ..prompts.critique import Critique
+from ..prompts.plan import ScenePlan
+from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import write
-from ..renderer.pictures.file_ref import inside
+from ..renderer.pictures.file_ref import path_inside
 from ..renderer.request import RenderRequest, Step
 from .edit_review import Comparison
 from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped, comparison_of, rank, shown_in
@@ -89,7 +91,7 @@ def build_graph(
             verdict = None
             if critique:
                 call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                shown, file = shown_in(one).model_dump(), str(inside(folder, one["path"]))
+                shown, file = shown_in(one).model_dump(), str(path_inside(folder, one["path"]))
                 verdict = critique.invoke(call | {"args": {"plan": shown, "path": file}}).artifact
             judged = one | {"critique": verdict.model_dump() if verdict else None}
             verdicts.append(judged | ({"comparison": compare(first, judged).model_dump()} if first and compare else {}))
@@ -98,7 +100,7 @@ def build_graph(
             get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
         if comparison := comparison_of(best):
             get_stream_writer()(Compared(number, comparison))
-        write(inside(folder, best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
+        write(path_inside(folder, best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
         others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
         return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})], "before": first}
 

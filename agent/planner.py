@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..prompts.errors import PlanningError
 from ..prompts.plan import MAX_BRIEF, ScenePlan
-from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, compose
-from ..prompts.templates import words
+from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
+from ..prompts.templates import fill_template
 from .layout_repair import arranged
 from .llm.chat_models import valid_reply
 from .llm.local_models import LOCAL_MODELS
@@ -26,7 +26,7 @@ class Planner:
     def __init__(self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None) -> None:
         self.chat_model, self.width, self.height = chat_model, width, height
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
-        self.instructions = words("planner-embedded" if self.tuned else "planner")
+        self.instructions = fill_template("planner-embedded" if self.tuned else "planner")
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan.
@@ -38,7 +38,7 @@ class Planner:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        return compose(self.answer(brief.strip()), width=self.width, height=self.height)
+        return plan_from_answer(self.answer(brief.strip()), width=self.width, height=self.height)
 
     def answer(self, brief: str) -> PlannerAnswer:
         """The plan in words: what the model says, after one second thought if the checks find something in it."""
@@ -60,7 +60,7 @@ class Planner:
         from langchain_core.messages import AIMessage, HumanMessage
 
         said = ShortAnswer.of(answer) if self.tuned else answer
-        recheck = HumanMessage(words("recheck", findings=" ".join(findings)))
+        recheck = HumanMessage(fill_template("recheck", findings=" ".join(findings)))
         told = [*messages, AIMessage(said.model_dump_json()), recheck]
         try:
             other = self._ask(brief, told)
@@ -74,8 +74,8 @@ class Planner:
 
         def read(parsed: Any) -> PlannerAnswer:
             said = schema.model_validate(parsed)
-            answer = arranged(brief, said.spelt_out() if isinstance(said, ShortAnswer) else said)
-            compose(answer, width=self.width, height=self.height)
+            answer = arranged(brief, said.to_planner_answer() if isinstance(said, ShortAnswer) else said)
+            plan_from_answer(answer, width=self.width, height=self.height)
             return answer
 
         return valid_reply(self.chat_model, schema, messages, read, failed=PlanningError, who="planner")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..prompts.chat_schema import Heard
-from ..prompts.plan import MAX_SIDE, Critique, ScenePlan
+from ..prompts.chat_schema import ChatCommand
+from ..prompts.critique import Critique
+from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.pictures.artifacts import write
 from ..renderer.request import OnStep
 from ..tools.api_schema import REPORT, PaintOrder, Report, limited
@@ -87,7 +88,7 @@ def _of_this_server(tool: PictureTool, studio: Studio, agent: Agent) -> PictureT
 def reader_of(agent: Agent) -> Reader:
     """What understands a change of a picture that is asked for in words, as the chat does; loaded on first use."""
 
-    def read(message: str, plan: ScenePlan) -> Heard:
+    def read(message: str, plan: ScenePlan) -> ChatCommand:
         from .chat.listener import Shown, listener_for
 
         return listener_for(agent).hear(message, Shown(plan=plan, draws=agent.draws))

@@ -16,7 +16,7 @@ from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
 from ditpipe.agent.chat.replies import figure
 from ditpipe.agent.critic import EmbeddedCritic, ranked
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import PRESETS, preset
 from ditpipe.renderer.request import Lora

@@ -205,11 +205,10 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         "compute them like any other token. So the scene's prompt and that of a single region keep all paddings. Of "
         f"other regions' prompts {PADDINGS} of T5's paddings are computed, spread evenly, each with the weight of "
         "those that it stands for (`renderer/regions/joint_attention.py`); CLIP's 77 tokens, whose paddings have "
-        "positions of their own, all are. Text has no position in these models: paddings that "
-        "are alike give the same picture either way. T5's nearly are: with random weights "
-        "the picture moves by 0.03 to 0.6 of what rewording one region "
-        "changes, and without any padding by 7 to 105 times that. A text that no part of the picture hears, such as "
-        "the scene's under regions that cover everything, is left out, which changes nothing.",
+        "positions of their own, all are. Text has no position in these models: paddings that are alike give the same "
+        "picture either way. T5's nearly are: with random weights the picture moves by 0.03 to 0.6 of what rewording "
+        "one region changes, and without any padding by 7 to 105 times that. A text that no part of the picture "
+        "attends to, such as the scene's under regions that cover everything, is left out, which changes nothing.",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

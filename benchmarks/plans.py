@@ -5,7 +5,7 @@ import random
 from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
 from ditpipe import Box, ScenePlan
 from ditpipe.prompts.layout import PLACES, Place
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
@@ -45,7 +45,7 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     mood = ", ".join(MOODS[one] for one in (scene.light, scene.style) if one in MOODS)
     where = BACKGROUND_WORDS[BACKGROUNDS.index(scene.background)]
     answer = PlannerAnswer(objects=objects, background=where, mood=mood)
-    plan = compose(answer, width=SIZE, height=SIZE)
+    plan = plan_from_answer(answer, width=SIZE, height=SIZE)
     if boxes:
         moved = [region.model_copy(update={"box": box}) for region, box in zip(plan.regions, boxes, strict=True)]
         plan = plan.model_copy(update={"regions": moved})

@@ -23,7 +23,7 @@ from rich.console import Console
 from torch import Tensor
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.families.hunyuan import Hunyuan, rotary_pairs_of
 from ditpipe.renderer.prompt_cache import HunyuanText

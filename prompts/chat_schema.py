@@ -4,12 +4,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .plan import MAX_BRIEF, Contract, Revision
+from .plan import MAX_BRIEF, StrictModel
+from .revision import Revision
 
 Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "accept", "unclear"]
 
 
-class Heard(Contract):
+class ChatCommand(StrictModel):
     """One message of a person, understood."""
 
     kind: Kind = Field(

@@ -42,7 +42,7 @@ def rows(count: int) -> list[Box]:
     return grid(1, count)
 
 
-def roomier(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
+def expand_box(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
     """The box with each edge moved outwards by `by` of the canvas, at most to its rim, where no other box is met."""
     for edge, outermost in (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0)):
         here = getattr(box, edge)
@@ -95,7 +95,7 @@ def _span(index: int, used: set[int]) -> tuple[float, float]:
     return (0.0, 0.5) if index == 0 else (0.5, 1.0)
 
 
-def at_place(place: Place, side: float = 0.5) -> Box:
+def box_at_place(place: Place, side: float = 0.5) -> Box:
     """A square of that side at a place: in its corner, or in the middle of its edge."""
     left = 0.0 if "left" in place else 1 - side if "right" in place else (1 - side) / 2
     top = 0.0 if "top" in place else 1 - side if "bottom" in place else (1 - side) / 2
@@ -117,7 +117,7 @@ def scaled(box: Box, factor: float) -> Box:
     return box_within(x - width / 2, y - height / 2, width, height)
 
 
-def moved_to(box: Box, place: Place) -> Box:
+def move_to_place(box: Box, place: Place) -> Box:
     """A box of the same size at another place; halved where it spans the canvas in a direction that is named.
 
     'left' and 'right' leave it as high up as it was, 'top' and 'bottom' as far to the side.
@@ -131,7 +131,7 @@ def moved_to(box: Box, place: Place) -> Box:
     return box_within(left, top, width, height)
 
 
-def beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: float = 0.5) -> Box:
+def box_beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: float = 0.5) -> Box:
     """A square of that side next to the middle of a box, on the side that is named."""
     x, y = box.centre
     half = min(box.right - box.left, box.bottom - box.top) / 2
@@ -141,7 +141,7 @@ def beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: 
     return box_within(x - side / 2, y - side / 2, side, side)
 
 
-def made_room(box: Box, other: Box) -> Box:
+def make_room(box: Box, other: Box) -> Box:
     """What `other` keeps beside `box`: the largest part on one side of it, or all of it if hardly any would be left."""
     if not box.overlap(other):
         return other
@@ -155,7 +155,7 @@ def made_room(box: Box, other: Box) -> Box:
     return best if best and best.area >= 0.3 * other.area else other
 
 
-def moved_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
+def move_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
     """`other`, as large as it was, moved beside `box` on the nearest side where the canvas has room for it and it meets
     none of `rest`; where it was if there is no such side."""
     width, height = other.right - other.left, other.bottom - other.top
@@ -173,7 +173,7 @@ def moved_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
     return other
 
 
-def freest(others: Sequence[Box], side: float = 0.5) -> Place:
+def freest_place(others: Sequence[Box], side: float = 0.5) -> Place:
     """The place where a square of that side covers least of what stands in the middle of the other boxes."""
     middles = []
     for one in others:
@@ -191,4 +191,4 @@ def freest(others: Sequence[Box], side: float = 0.5) -> Place:
         "bottom",
         "center",
     ]
-    return min(order, key=lambda place: round(sum(at_place(place, side).overlap(one) for one in middles), 3))
+    return min(order, key=lambda place: round(sum(box_at_place(place, side).overlap(one) for one in middles), 3))

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from .layout import Place, boxes_for
-from .plan import MAX_PROMPT, MAX_REGIONS, Contract, LeveledPrompt, Region, ScenePlan
+from .plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel
 
 PLACE_PHRASES: dict[Place, str] = {
     "top left": "at the top left", "top": "at the top", "top right": "at the top right", "left": "on the left",
@@ -41,7 +41,7 @@ def article(words: str) -> str:
     return "an" if re.match(r"(?!uni|eu|one|use)[aeiou]", words.lower()) else "a"
 
 
-class PlannedObject(Contract):
+class PlannedObject(StrictModel):
     """One object of the picture, in words."""
 
     subject: str = Field(
@@ -56,25 +56,25 @@ class PlannedObject(Contract):
     position: Place = Field(description="its place in the picture: what the brief says, else its share of a row")
 
     @property
-    def named(self) -> str:
+    def noun_phrase(self) -> str:
         """'a red cat'."""
         words = f"{self.colour} {self.subject}".strip()
         return f"{article(words)} {words}"
 
     @property
-    def looks(self) -> str:
+    def appearance(self) -> str:
         """What it looks like, as a region's low level: 'striped red', 'red, made of glass'."""
         after = self.detail.split(" ")[0] in BEHIND_THE_NOUN
         parts = (self.colour, self.detail) if after else (self.detail, self.colour)
         return (", " if after else " ").join(part for part in parts if part)
 
     @property
-    def placed(self) -> str:
+    def subject_at_place(self) -> str:
         """The object and where it is, as a region's high level: 'cat on the left'."""
         return f"{self.subject} {PLACE_PHRASES[self.position]}"
 
 
-class PlannerAnswer(Contract):
+class PlannerAnswer(StrictModel):
     """A plan in words."""
 
     objects: list[PlannedObject] = Field(
@@ -88,7 +88,7 @@ class PlannerAnswer(Contract):
     )
 
 
-class ShortAnswer(Contract):
+class ShortAnswer(StrictModel):
     """The same plan with fewer words around it, for a model that was tuned to give it: half the tokens and the time."""
 
     objects: list[tuple[str, str, str, Place]] = Field(
@@ -102,7 +102,7 @@ class ShortAnswer(Contract):
         rows = [(one.subject, one.colour, one.detail, one.position) for one in answer.objects]
         return cls(objects=rows, background=answer.background, mood=answer.mood)
 
-    def spelt_out(self) -> PlannerAnswer:
+    def to_planner_answer(self) -> PlannerAnswer:
         """Raises pydantic's ValidationError for words that are missing or too long."""
         names = list(PlannedObject.model_fields)
         rows = [dict(zip(names, row, strict=True)) for row in self.objects]
@@ -112,9 +112,9 @@ class ShortAnswer(Contract):
 def scene_text(answer: PlannerAnswer) -> str:
     """The high-level scene prompt, one sentence that says what is where: 'a red cat on the left and … at night'."""
     if len(answer.objects) == 1 and answer.objects[0].position == "center":
-        parts = [answer.objects[0].named]
+        parts = [answer.objects[0].noun_phrase]
     else:
-        parts = [f"{one.named} {PLACE_PHRASES[one.position]}" for one in answer.objects]
+        parts = [f"{one.noun_phrase} {PLACE_PHRASES[one.position]}" for one in answer.objects]
     body = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     if not answer.background:
         return body
@@ -122,13 +122,13 @@ def scene_text(answer: PlannerAnswer) -> str:
     return f"{body}{joint}{answer.background}"
 
 
-def free_name(subject: str, taken: set[str]) -> str:
+def unique_name(subject: str, taken: set[str]) -> str:
     """A region's name that is not taken: 'cat', 'cat 2' …"""
     subject = re.sub(r"\s+", " ", subject)[:55]
     return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
-def compose(answer: PlannerAnswer, *, width: int | None, height: int | None) -> ScenePlan:
+def plan_from_answer(answer: PlannerAnswer, *, width: int | None, height: int | None) -> ScenePlan:
     """The plan that an answer means: unique names, boxes from positions, both prompt levels filled.
 
     A region's high level says its place too, as the high level is about content and layout: a model that learnt from
@@ -140,8 +140,8 @@ def compose(answer: PlannerAnswer, *, width: int | None, height: int | None) -> 
     boxes = boxes_for([one.position for one in answer.objects])
     for one, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
-        name = free_name(one.subject, taken)
-        prompt = LeveledPrompt(high_level=one.subject if alone else one.placed, low_level=one.looks)
+        name = unique_name(one.subject, taken)
+        prompt = LeveledPrompt(high_level=one.subject if alone else one.subject_at_place, low_level=one.appearance)
         regions.append(Region(name=name, box=box, prompt=prompt))
     if len(said := scene_text(answer)) > MAX_PROMPT:
         raise ValueError(f"objects: their sentence has {len(said)} characters, at most {MAX_PROMPT}; say less of each")

@@ -7,8 +7,9 @@ night"), and so can be taken apart; in any other text only the words of a region
 import re
 
 from .layout import Place
-from .plan import Box, LeveledPrompt, Region, Revision, ScenePlan
+from .plan import Box, LeveledPrompt, Region, ScenePlan
 from .planner_schema import PLACE_PHRASES, PREPOSITIONS, article
+from .revision import Revision
 
 COLOURS = frozenset(
     "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
@@ -53,20 +54,20 @@ def colour_of(region: Region) -> str:
     return ""
 
 
-def named(region: Region, *, sizes: bool = True) -> str:
+def noun_phrase(region: Region, *, sizes: bool = True) -> str:
     """'a red cat'; with `sizes` also 'a small red cat'."""
     size = next((word for word in region.prompt.low_level.lower().split() if word in SIZES), "") if sizes else ""
     words = " ".join(part for part in (size, colour_of(region), _ARTICLE.sub("", subject_of(region))) if part)
     return words if _COUNTED.match(words) else f"{article(words)} {words}"
 
 
-def phrase(region: Region, *, sizes: bool = True) -> str:
+def region_phrase(region: Region, *, sizes: bool = True) -> str:
     """How a scene prompt names a region: 'a red cat on the left'; without a place if its own prompt has none."""
     place = region.prompt.high_level[len(subject_of(region)) :].strip()
-    return f"{named(region, sizes=sizes)} {place}".strip()
+    return f"{noun_phrase(region, sizes=sizes)} {place}".strip()
 
 
-def placed(region: Region) -> Region:
+def with_place(region: Region) -> Region:
     """The region with the place of its box in its high level. A free shape all over the picture has no place."""
     if region.mask and not _where(region.box):
         return region
@@ -75,7 +76,7 @@ def placed(region: Region) -> Region:
     return region.model_copy(update={"prompt": prompt})
 
 
-def laid_out(plan: ScenePlan) -> ScenePlan:
+def with_layout(plan: ScenePlan) -> ScenePlan:
     """The plan with a scene prompt that says what stands where. One that names no place itself gets the regions with
     the places of their boxes: 'on the beach' → 'on the beach, cat on the left, rocket on the right'.
 
@@ -97,9 +98,9 @@ def _where(box: Box) -> str:
     return "" if (box.right - box.left) * (box.bottom - box.top) > 0.9 else PLACE_PHRASES[place_of(box)]
 
 
-def listed(regions: list[Region], *, sizes: bool = True) -> str:
+def region_list(regions: list[Region], *, sizes: bool = True) -> str:
     """'a red cat on the left, a moon at the top and a blue rocket on the right'."""
-    parts = [phrase(region, sizes=sizes) for region in regions]
+    parts = [region_phrase(region, sizes=sizes) for region in regions]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
@@ -107,22 +108,24 @@ def background_of(plan: ScenePlan) -> str | None:
     """What the scene prompt says after its list of the regions: 'at night', or empty. None if it is no such list."""
     text = plan.scene.high_level
     for sizes in (True, False):  # plans that come from a brief leave sizes to the regions
-        body = listed(plan.regions, sizes=sizes)
+        body = region_list(plan.regions, sizes=sizes)
         if text.lower().startswith(body.lower()):
             return text[len(body) :].lstrip(" ,")
     return None
 
 
-def with_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:
+def replace_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:
     """The plan at another place or time. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
     prompt is no list of the regions, so that it is not known what in it is the background."""
     if background_of(plan) is None:
         raise ValueError("this picture's scene prompt is not in a form whose background can be told from the rest")
-    scene = LeveledPrompt(high_level=_joined(listed(plan.regions), background), low_level=mood or plan.scene.low_level)
+    scene = LeveledPrompt(
+        high_level=_joined(region_list(plan.regions), background), low_level=mood or plan.scene.low_level
+    )
     return plan.model_copy(update={"scene": scene})
 
 
-def retold(before: ScenePlan, after: ScenePlan) -> ScenePlan:
+def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     """`after`, with places in the prompts of regions that moved, and with a scene prompt that names what is there now.
 
     A scene prompt that differs already is left as it is.
@@ -134,14 +137,14 @@ def retold(before: ScenePlan, after: ScenePlan) -> ScenePlan:
         return plan
     background = background_of(before)
     if background is not None:
-        text = _joined(listed(regions), background)
+        text = _joined(region_list(regions), background)
     else:
         text = _replaced(before.scene.high_level, known, {region.name: region for region in regions})
     scene = LeveledPrompt(high_level=text[:1000], low_level=after.scene.low_level)
     return plan.model_copy(update={"scene": scene})
 
 
-def followed(revision: Revision, plan: ScenePlan) -> Revision:
+def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
     """The revision of a plan, with a scene prompt that follows what changes as `retold` says, unless it has its own."""
     after = revision.apply(plan)
     if not (revision.added or revision.removed or any(one.prompt or one.box for one in revision.changes)):
@@ -154,8 +157,8 @@ def followed(revision: Revision, plan: ScenePlan) -> Revision:
         return _has_place(known[region.name]) if region.name in known else places
 
     # The scene says where a region is, as it did before; what was said of the region itself stays as it was said.
-    told = [placed(one) if is_placed(one) and not _has_place(one) else one for one in after.regions]
-    scene = revision.scene or retold(plan, after.model_copy(update={"regions": told})).scene
+    told = [with_place(one) if is_placed(one) and not _has_place(one) else one for one in after.regions]
+    scene = revision.scene or sync_scene_prompt(plan, after.model_copy(update={"regions": told})).scene
     regions = [_moved(known.get(one.name), one) if is_placed(one) else one for one in after.regions]
     said = after.model_copy(update={"regions": regions, "scene": scene})
     return Revision.between(plan, said, reason=revision.reason) or revision
@@ -168,7 +171,7 @@ def _has_place(region: Region) -> bool:
 def _moved(was: Region | None, region: Region) -> Region:
     if was is None or was.box == region.box or was.prompt.high_level != region.prompt.high_level:
         return region
-    return placed(region) if place_of(was.box) != place_of(region.box) else region
+    return with_place(region) if place_of(was.box) != place_of(region.box) else region
 
 
 def _joined(body: str, background: str) -> str:
@@ -183,13 +186,13 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
         becomes = after.get(name)
         if becomes == was:
             continue
-        for old in (phrase(was), named(was), named(was).split(" ", 1)[1]):
+        for old in (region_phrase(was), noun_phrase(was), noun_phrase(was).split(" ", 1)[1]):
             at = text.lower().find(old.lower())
             if at < 0:
                 continue
             if becomes:
-                new = phrase(becomes) if old == phrase(was) else named(becomes)
-                new = new if old == phrase(was) or old == named(was) else new.split(" ", 1)[1]
+                new = region_phrase(becomes) if old == region_phrase(was) else noun_phrase(becomes)
+                new = new if old == region_phrase(was) or old == noun_phrase(was) else new.split(" ", 1)[1]
                 text = text[:at] + new + text[at + len(old) :]
             else:
                 gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
@@ -197,9 +200,9 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
             break
     others = [region for name, region in after.items() if name not in before]
     if _WHERE.search(text) or not text:
-        added = [phrase(region) for region in others]
-    else:  # `laid_out` tells the places of all
+        added = [region_phrase(region) for region in others]
+    else:  # `with_layout` tells the places of all
         subjects = [re.escape(subject_of(was)) for was in before.values()]
         names_them = any(re.search(rf"\b{subject}", text, re.IGNORECASE) for subject in subjects)
-        added = [named(region) for region in others if names_them]
+        added = [noun_phrase(region) for region in others if names_them]
     return ", ".join([text, *added]) if text else " and ".join(added)

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
 from ..prompts.plan import ScenePlan
-from ..prompts.prompt_style import laid_out
+from ..prompts.prompt_style import with_layout
 from .checkpoints.registry import Checkpoint
 from .checkpoints.vocabulary import vocabulary_of
 from .families.base import Family
 from .families.hunyuan_controlnet import ControlInput, load_control
 from .ignored_fields import ignored_field_warnings
 from .pictures.file_ref import FileRef
-from .pictures.fit import fitted
+from .pictures.fit import fit_image
 from .prompt_cache import PromptCache
 from .prompt_reading import warnings_of
 from .regions.conditioning import all_texts
@@ -30,16 +30,16 @@ from .request import Lora, OnStep, RenderRequest, Step
 from .sampling.sampler import EditBase, Hear, denoise, initial_noise
 from .sampling.step_cache import StepCache
 from .weights.lora import LoadedLora, active_loras, load_lora
-from .weights.offload import Places
+from .weights.offload import Offloader
 
 
 class LoadedModel:
     """It keeps the latest encoded prompts and ControlNets, and nothing else of a render."""
 
-    def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Places | None = None) -> None:
+    def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Offloader | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
         self.prompts = PromptCache(family)
-        self._places = places or Places(family.device)
+        self._places = places or Offloader(family.device)
         self._control = lru_cache(maxsize=2)(lambda name: load_control(name, dtype=family.dtype))
 
     def grid(self, plan: ScenePlan) -> tuple[int, int]:
@@ -68,7 +68,7 @@ class LoadedModel:
         except ValueError as error:
             raise RenderError(str(error)) from error
         if self.checkpoint.places and len({level.startswith("region") for level in levels}) == 2:
-            plan = laid_out(plan)  # the blocks that hear the scene decide on the layout
+            plan = with_layout(plan)  # the blocks that hear the scene decide on the layout
         loras = self._loras(request, plan)
         cached = StepCache(request.step_cache) if request.step_cache and not kept else None
         with torch.inference_mode():
@@ -143,11 +143,11 @@ class LoadedModel:
         self, request: RenderRequest, *parts: str, controls: Sequence[nn.Module] = ()
     ) -> AbstractContextManager[None]:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
-        return self._places.at_work([*modules, *controls], offload="offload" in request.save)
+        return self._places.on_device([*modules, *controls], offload="offload" in request.save)
 
     def _seen(self, request: RenderRequest, file: FileRef, plan: ScenePlan, notes: list[str]) -> Tensor:
         """A picture of a file, fitted to the plan's size, as latents; what is to be said of it joins the notes."""
-        picture, said = fitted(file.checked(), plan.size, fit=request.fit, background=request.background)
+        picture, said = fit_image(file.verified_path(), plan.size, fit=request.fit, background=request.background)
         notes += said
         with self._working(request, "vae"):
             return self.family.encode_image(picture)
@@ -157,7 +157,7 @@ class LoadedModel:
         reader = getattr(self.family.pipe, "lora_state_dict", None)
         return [
             load_lora(
-                self.family.model, one.file.checked(), scale=one.scale, convert=reader, device=self.family.device,
+                self.family.model, one.file.verified_path(), scale=one.scale, convert=reader, device=self.family.device,
                 region=None if one.region is None else names.index(one.region),
             )
             for one in request.loras

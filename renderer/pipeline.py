@@ -8,17 +8,18 @@ from typing import Any
 import torch
 
 from ..prompts.errors import RenderError
-from ..prompts.plan import MAX_SIDE, Revision
+from ..prompts.plan import MAX_SIDE
+from ..prompts.revision import Revision
 from .checkpoints.hub import Hub
 from .checkpoints.load import load
-from .checkpoints.registry import checkpoint, full_name
-from .checkpoints.silence import quietly
+from .checkpoints.registry import absolute_name, checkpoint
+from .checkpoints.silence import silence_loading
 from .families.base import Family
 from .loaded_model import LoadedModel
 from .prompt_cache import PromptCache
 from .request import (
     CANDIDATE_STRIDE,
-    MAX_TOGETHER,
+    MAX_BATCH,
     Control,
     Lora,
     OnStep,
@@ -37,7 +38,7 @@ from .sampling.edit import (
     unintended_changes_warning,
 )
 from .sampling.sampler import EditBase
-from .weights.offload import cheaper, sparing
+from .weights.offload import cheaper_savings, retry_on_oom
 from .weights.quantize import Format
 
 __all__ = [
@@ -53,7 +54,7 @@ class Renderer:
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
         checkpoint. hub: another one than huggingface_hub's own. Raises ModelError."""
         self._given = model or "pocket"
-        self.model = full_name(self._given)  # the same from any folder: it is what a picture stores
+        self.model = absolute_name(self._given)  # the same from any folder: it is what a picture stores
         self.checkpoint = checkpoint(self._given, hub)
         self._device, self._hub = device, hub
         self._lock = threading.Lock()
@@ -96,8 +97,8 @@ class Renderer:
         Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
         count that is not 1 to 16.
         """
-        if not 1 <= count <= MAX_TOGETHER:
-            raise ValueError(f"1 to {MAX_TOGETHER} candidates are drawn in one batch, not {count}")
+        if not 1 <= count <= MAX_BATCH:
+            raise ValueError(f"1 to {MAX_BATCH} candidates are drawn in one batch, not {count}")
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
         request = self._own(request)
@@ -153,7 +154,7 @@ class Renderer:
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         side = min(self.checkpoint.size, MAX_SIDE)
-        return request.model_copy(update={"model": self.model, "plan": request.plan.sized(side, side)})
+        return request.model_copy(update={"model": self.model, "plan": request.plan.with_size(side, side)})
 
     def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""
@@ -175,8 +176,8 @@ class Renderer:
     ) -> list[RenderResult]:  # fmt: skip
         # Quietly: what the libraries print of long prompts is among the warnings, and what of their own old names, none
         # of the user's business.
-        with quietly():
-            return sparing(asked, draw, self._cheaper)
+        with silence_loading():
+            return retry_on_oom(asked, draw, self._cheaper)
 
     def _ready(self, request: RenderRequest) -> LoadedModel:
         """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
@@ -197,7 +198,7 @@ class Renderer:
     def _cheaper(self, request: RenderRequest) -> list[Saving]:
         now = self._loaded  # looked at once: another thread may load another format meanwhile
         if now is None:  # it ran out while loading
-            return cheaper(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
+            return cheaper_savings(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
         family = now[1].family
         side = max(request.plan.size) / family.cell
-        return cheaper(request.save, cuda=family.device.type == "cuda", large=side > family.tile)
+        return cheaper_savings(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoints.silence import quietly
+from .checkpoints.silence import silence_loading
 from .families.base import Family
 from .prompt_reading import Reading, encoder_name, read
 
@@ -84,7 +84,7 @@ class PromptCache:
         with self._lock:
             known = {text: self._kept[text] for text in texts if text in self._kept}
             if new := [text for text in dict.fromkeys(texts) if text not in known]:
-                with at_work(), torch.inference_mode(), quietly():  # what is cut of a prompt, its reading says
+                with at_work(), torch.inference_mode(), silence_loading():  # what is cut of a prompt, its reading says
                     known |= {text: self._family.encode(text) for text in new}
             rest = {text: states for text, states in self._kept.items() if text not in known}
             self._kept = dict(list((rest | known).items())[-CACHED_PROMPTS:])

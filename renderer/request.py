@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from PIL import Image, ImageColor
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..prompts.plan import Revision, ScenePlan, optional
+from ..prompts.plan import ScenePlan, optional_field
+from ..prompts.revision import Revision
 from .pictures.file_ref import File, FileRef
 from .regions.prompt_schedule import PromptSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_TOGETHER = 16  # pictures of one batch
+MAX_BATCH = 16  # pictures of one batch
 CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: far from any that a person types
 Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
@@ -59,39 +60,39 @@ class RenderRequest(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of the noise")
     steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; null: the model's own")
     guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; null: the model's own")
-    solver: Solver | None = optional(
+    solver: Solver | None = optional_field(
         None, description="how the steps are computed: 'euler' or 'dpm++'; null: as the model was published"
     )
     depth: PromptSchedule = PromptSchedule()
-    together: list[int] = optional(
-        [], max_length=MAX_TOGETHER,
+    together: list[int] = optional_field(
+        [], max_length=MAX_BATCH,
         description="seeds of all pictures drawn in one batch with this one, its own among them",
     )
-    edits: list[Revision] = optional([], description="revisions drawn into the finished picture, in this order")
-    image: File | None = optional(
+    edits: list[Revision] = optional_field([], description="revisions drawn into the finished picture, in this order")
+    image: File | None = optional_field(
         None, description="picture to start from, fitted to the plan's size; edits start from noise all the same"
     )
-    denoise: float = optional(
+    denoise: float = optional_field(
         1.0, ge=0.001, le=1, description="share of the noise that `image` is put under: 1 leaves next to nothing of it"
     )
-    fit: Fit = optional(
+    fit: Fit = optional_field(
         "cover", description="how pictures of another shape than the plan's are made to fit: 'cover' cuts off their "
         "edges, 'contain' frames them, 'stretch' distorts them"
     )  # fmt: skip
-    background: str = optional(
+    background: str = optional_field(
         "white", max_length=40, description="colour that is seen where a given picture is transparent, and of frames: "
         "a name, or #rrggbb"
     )  # fmt: skip
-    controls: list[Control] = optional([], max_length=4, description="ControlNets; they hear the scene prompt")
-    loras: list[Lora] = optional([], max_length=16, description="LoRA weights")
-    save: list[Saving] = optional(
+    controls: list[Control] = optional_field([], max_length=4, description="ControlNets; they hear the scene prompt")
+    loras: list[Lora] = optional_field([], max_length=16, description="LoRA weights")
+    save: list[Saving] = optional_field(
         [], description="what saves memory: 'tiling' decodes in tiles, 'offload' keeps on the GPU only what is at "
         "work, 'int8' and 'fp8' hold the weights in 8 bits"
     )  # fmt: skip
-    step_cache: float = optional(
+    step_cache: float = optional_field(
         0.0, ge=0, le=1, description="a step whose first block changes less than this share reuses the other blocks"
     )
-    compile: bool = optional(
+    compile: bool = optional_field(
         False, description="compile the blocks with torch.compile: slow once, then faster; a LoRA computes uncompiled"
     )
 

@@ -15,11 +15,11 @@ from ..prompts.errors import ModelError, first_line
 from ..prompts.outside_json import parse_json
 from ..prompts.plan import Box
 from .checkpoints.registry import POCKET
-from .checkpoints.silence import quietly
+from .checkpoints.silence import silence_loading
 
 NOTHING = "nothing"
 # Colours that a brief may well name and that this world does not have: never judged as if they had not been said.
-FOREIGN_COLOURS = frozenset(
+UNKNOWN_COLOURS = frozenset(
     "black brown grey gray silver turquoise teal cyan magenta beige navy maroon bronze indigo olive".split()
 )
 
@@ -35,7 +35,7 @@ TAKEN = "#"  # stands for a phrase that was read
 
 # A crop is looked at as it is and moved by so many pixels down and across, and the five looks are averaged. Measured on
 # held-out crops: 94.4% right with one look, 96.5% with five; where the renderer drew the crops, 85.6 and 90.6%.
-LOOKS = ((0, 0), (2, 2), (-2, 2), (2, -2), (-2, -2))
+CROP_SHIFTS = ((0, 0), (2, 2), (-2, 2), (2, -2), (-2, -2))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Scorer:
         folder = folder or POCKET / "critic"
         try:
             vocabulary = parse_json((folder / "vocabulary.json").read_bytes())
-            with quietly():
+            with silence_loading():
                 model = CLIPModel.from_pretrained(
                     folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
                 ).eval()
@@ -98,7 +98,7 @@ class Scorer:
             return RegionFit(None, seen, f"cannot judge {text!r}, which is outside this critic's world")
         score = min(1.0, sum(float(chances[self.labels.index(label)]) for label in meant))
         problem = "" if seen in meant else f"asked for {text!r}, sees {seen!r}"
-        foreign = [word for word in _words(text) if word in FOREIGN_COLOURS]
+        foreign = [word for word in _words(text) if word in UNKNOWN_COLOURS]
         if foreign:
             problem = f"cannot judge {' '.join(foreign)!r}" + (f"; {problem}" if problem else "")
         return RegionFit(score, seen, problem)
@@ -130,11 +130,11 @@ class Scorer:
 def see(model: Any, crops: Tensor) -> Tensor:
     """Unit image embeddings of crops (n, 3, side, side) in -1…1 by a CLIPModel, each the mean of its `LOOKS`."""
     side = crops.shape[-1]
-    margin = max(max(map(abs, look)) for look in LOOKS)
+    margin = max(max(map(abs, look)) for look in CROP_SHIFTS)
     wide = F.pad(crops, (margin,) * 4, mode="replicate")
-    looks = [wide[..., margin + y : margin + y + side, margin + x : margin + x + side] for y, x in LOOKS]
+    looks = [wide[..., margin + y : margin + y + side, margin + x : margin + x + side] for y, x in CROP_SHIFTS]
     pooled = model.vision_model(pixel_values=torch.cat(looks)).pooler_output
-    each = F.normalize(model.visual_projection(pooled), dim=-1).unflatten(0, (len(LOOKS), -1))
+    each = F.normalize(model.visual_projection(pooled), dim=-1).unflatten(0, (len(CROP_SHIFTS), -1))
     return F.normalize(each.mean(0), dim=-1)
 
 

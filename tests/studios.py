@@ -6,7 +6,7 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
-from ditpipe.prompts.plan import RegionScore
+from ditpipe.prompts.critique import RegionScore
 from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.jobs.service import Studio

@@ -22,12 +22,13 @@ from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
 from ditpipe.agent.events import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.loop import build_graph
 from ditpipe.agent.settings import Settings
+from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
-from ditpipe.prompts.plan import Critique, RegionChange, RegionScore
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import (
     open_image,
     png_bytes,
-    read_note,
+    read_metadata,
     read_request,
     read_result,
     write_result,
@@ -147,7 +148,7 @@ def test_a_change_that_spoils_what_was_there_leaves_the_picture_as_it_was(tiny: 
     )
     assert open_image(painting.path).tobytes() == open_image(tmp_path / "base.png").tobytes()
     note = "the picture is as it was: in the best of 3 tries 'thing 0' came out worse (0.10, before 0.92)"
-    assert read_note(painting.path) == (read_request(tmp_path / "base.png"), (note,))
+    assert read_metadata(painting.path) == (read_request(tmp_path / "base.png"), (note,))
     assert isinstance(read_result(painting.path), RenderResult)  # its latents came with it
     compared = [event.comparison.lost[0].after for event in events if isinstance(event, Compared)]
     assert compared == [0.0, 0.1, 0.0]

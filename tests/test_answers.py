@@ -3,7 +3,7 @@
 import pytest
 
 from ditpipe.prompts.layout import Place
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose, scene_text
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer, scene_text
 
 
 def thing(subject: str, colour: str = "", detail: str = "", position: Place = "center") -> PlannedObject:
@@ -19,7 +19,7 @@ def thing(subject: str, colour: str = "", detail: str = "", position: Place = "c
     ],
 )
 def test_details_stand_where_english_puts_them(one: PlannedObject, low_level: str, text: str) -> None:
-    region = compose(PlannerAnswer(objects=[one], background="", mood=""), width=96, height=96).regions[0]
+    region = plan_from_answer(PlannerAnswer(objects=[one], background="", mood=""), width=96, height=96).regions[0]
     assert (region.prompt.low_level, region.prompt.text) == (low_level, text)
 
 

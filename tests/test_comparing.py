@@ -8,7 +8,8 @@ from plans import plan_of
 from ditpipe import Box, Critique, LeveledPrompt, ScenePlan
 from ditpipe.agent.edit_review import Comparison, Fall, compared, gone
 from ditpipe.agent.events import rank
-from ditpipe.prompts.plan import RegionScore, Revision
+from ditpipe.prompts.critique import RegionScore
+from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.sampling.edit import unintended_changes, unintended_changes_warning
 
 BEFORE = plan_of(4)

@@ -13,7 +13,7 @@ from test_attention import attention, regions
 
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.families.hunyuan import (
     Hunyuan,
     embed_picture_condition,

@@ -25,10 +25,10 @@ from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import studio_value
 from ditpipe.agent.web.turn_worker import Desk
-from ditpipe.prompts.chat_schema import Heard
+from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.errors import RunError
-from ditpipe.prompts.plan import RegionChange
-from ditpipe.renderer.pictures.artifacts import read_note, read_request, read_result, write_result
+from ditpipe.prompts.revision import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_metadata, read_request, read_result, write_result
 from ditpipe.renderer.request import RenderResult
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
@@ -90,7 +90,7 @@ def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) ->
 class Broken:
     """A listener with a fault that nobody foresaw."""
 
-    def hear(self, message: str, shown: Shown) -> Heard:
+    def hear(self, message: str, shown: Shown) -> ChatCommand:
         raise TypeError("unforeseen")
 
 
@@ -285,7 +285,7 @@ def test_a_change_that_alters_a_neighbour_says_so(tiny: Renderer, tmp_path: Path
     turn = said(session, "make the cat orange")
     assert turn.comparison and turn.comparison.beside.keys() == {"rocket"}
     assert turn.reply.startswith("Drew an orange cat. Note: the edit also changed ") and "of 'rocket'" in turn.reply
-    assert session.picture_path and "the edit also changed" in read_note(session.picture_path)[1][0]
+    assert session.picture_path and "the edit also changed" in read_metadata(session.picture_path)[1][0]
 
 
 def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path) -> None:
@@ -444,9 +444,9 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_heard_says_what_it_lacks() -> None:
     with pytest.raises(ValueError, match="needs 'revision'"):
-        Heard(kind="change")
+        ChatCommand(kind="change")
     with pytest.raises(ValueError, match="needs 'brief'"):
-        Heard(kind="new brief")
+        ChatCommand(kind="new brief")
 
 
 def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) -> None:

@@ -8,8 +8,10 @@ from plans import plan_of
 from scripted import scripted
 
 from ditpipe.agent.critic import VisionCritic, revise, untried
+from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError
-from ditpipe.prompts.plan import Critique, LeveledPrompt, RegionChange, RegionScore
+from ditpipe.prompts.plan import LeveledPrompt
+from ditpipe.prompts.revision import RegionChange
 
 PICTURE = Image.new("RGB", (96, 96), "green")
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1', both red

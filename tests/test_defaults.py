@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ditpipe import Agent, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import layout_drawing
 from ditpipe.agent.cli.main import app
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import POCKET, checkpoint
 from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
@@ -101,8 +101,8 @@ def test_an_agent_draws_a_plan_without_a_size(tiny: Renderer, tmp_path: Path) ->
 def test_a_size_is_asked_for_only_where_it_is_known() -> None:
     with pytest.raises(ValueError, match="leaves the picture's size to the model"):
         UNSIZED.size  # noqa: B018
-    sized = UNSIZED.sized(512, 256)
-    assert sized.size == (512, 256) and sized.sized(64, 64) is sized
+    sized = UNSIZED.with_size(512, 256)
+    assert sized.size == (512, 256) and sized.with_size(64, 64) is sized
     assert Revision.between(sized, UNSIZED) is None
     console = Console(width=80, record=True)
     console.print(layout_drawing(UNSIZED))

@@ -6,8 +6,8 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Box, Renderer, RenderRequest, Revision
-from ditpipe.prompts.chat_schema import Heard
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.sampling.edit import REACH, changed_tokens, keep_pixels, margin_of
 
 # One thing in the upper left ninth, one in the lower right ninth of 9×9 tokens, and background between them.
@@ -52,7 +52,7 @@ def test_an_edit_notes_its_margin_and_is_made_again_with_it(tiny: Renderer) -> N
 
 
 def test_no_llm_is_asked_for_a_margin() -> None:
-    assert "margin" not in str(Revision.model_json_schema()) and "margin" not in str(Heard.model_json_schema())
+    assert "margin" not in str(Revision.model_json_schema()) and "margin" not in str(ChatCommand.model_json_schema())
     assert "margin" not in SEED.model_dump()
 
 

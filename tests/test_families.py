@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import ModelError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.load import half_precision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
 from ditpipe.renderer.families.base import Family

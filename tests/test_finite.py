@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Lora
 

@@ -25,7 +25,7 @@ from studios import expected, tiny_agent
 
 from ditpipe import PromptSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.pictures.artifacts import png_bytes, request_in
 from ditpipe.renderer.regions.mask_image import shape_of

@@ -19,7 +19,7 @@ from studios import expected
 
 from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.request import OnStep, RenderRequest, Step
 from ditpipe.tools.api_schema import EditOrder, RenderOrder

@@ -15,7 +15,7 @@ from studios import Pleased, TwoThings
 
 from ditpipe import Agent, Renderer, ScenePlan
 from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of, tools_of
-from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.jobs.service import Studio
@@ -59,7 +59,7 @@ def test_tools_say_what_can_be_drawn_and_what_was_not(studio: Studio, agent: Age
     assert LEFT_OUT in picture.warnings and SHAPES in picture.warnings
     assert picture.critique and [region.score for region in picture.critique.regions] == [1, 1]
     assert "score 1.00" in message.content and f"Note: {SHAPES}." in message.content
-    assert SHAPES in read_note(Path(picture.path))[1]
+    assert SHAPES in read_metadata(Path(picture.path))[1]
 
 
 def test_http_and_the_images_api_tell_it(studio: Studio, agent: Agent) -> None:

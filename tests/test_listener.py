@@ -6,11 +6,12 @@ from scripted import scripted
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
 from ditpipe.agent.chat.grammar.embedded_listener import EmbeddedListener
 from ditpipe.agent.chat.listener import ModelListener, Shown
-from ditpipe.prompts.chat_schema import Heard
+from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.plan import Critique, RegionChange, RegionScore
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
-from ditpipe.prompts.prompt_style import background_of, retold
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
+from ditpipe.prompts.prompt_style import background_of, sync_scene_prompt
+from ditpipe.prompts.revision import RegionChange
 
 
 def thing(subject: str, colour: str, position: str, detail: str = "") -> PlannedObject:
@@ -18,7 +19,9 @@ def thing(subject: str, colour: str, position: str, detail: str = "") -> Planned
 
 
 def plan_with(*things: PlannedObject, background: str = "at night") -> ScenePlan:
-    return compose(PlannerAnswer(objects=list(things), background=background, mood="soft"), width=96, height=96)
+    return plan_from_answer(
+        PlannerAnswer(objects=list(things), background=background, mood="soft"), width=96, height=96
+    )
 
 
 ORANGE = "an orange cat on the left and a blue rocket on the right at night"
@@ -40,7 +43,7 @@ def spelt(words: str) -> PlannerAnswer:
     return PlannerAnswer(objects=[thing(noun, colour, "center")], background="", mood="a mood")
 
 
-def heard(message: str, plan: ScenePlan | None = PLAN, **known: object) -> Heard:
+def heard(message: str, plan: ScenePlan | None = PLAN, **known: object) -> ChatCommand:
     shown = Shown(**({"plan": plan, "critique": SEEN, "candidates": 1} | known))  # type: ignore[arg-type]
     return EmbeddedListener(spelt).hear(message, shown)
 
@@ -48,7 +51,7 @@ def heard(message: str, plan: ScenePlan | None = PLAN, **known: object) -> Heard
 def after(message: str, plan: ScenePlan = PLAN, **known: object) -> ScenePlan:
     one = heard(message, plan, **known)
     assert one.kind == "change" and one.revision, one
-    return retold(plan, one.revision.apply(plan))
+    return sync_scene_prompt(plan, one.revision.apply(plan))
 
 
 @pytest.mark.parametrize(

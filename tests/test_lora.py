@@ -23,7 +23,7 @@ from tiny_models import saved
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Lora

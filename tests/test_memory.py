@@ -21,24 +21,24 @@ from torch import nn
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.families.base import with_tiles
 from ditpipe.renderer.loaded_model import LoadedModel
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control
 from ditpipe.renderer.sampling.edit import UNINTENDED
-from ditpipe.renderer.weights.offload import Places, cheaper
-from ditpipe.renderer.weights.quantize import NarrowLinear
+from ditpipe.renderer.weights.offload import Offloader, cheaper_savings
+from ditpipe.renderer.weights.quantize import QuantizedLinear
 
 
 @pytest.mark.parametrize("saving, at_most", [("int8", 0.05), ("fp8", 0.2)])
 def test_weights_in_8_bits_draw_nearly_the_same(tiny_folder: Path, saving: str, at_most: float) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     full = drawn(renderer)
-    narrow = drawn(renderer, save=[saving])
-    layers = [m for m in renderer.family.model.modules() if isinstance(m, NarrowLinear)]
-    assert layers and all(layer.narrow.element_size() == 1 for layer in layers)
-    assert 0 < (full - narrow).abs().mean() / full.abs().mean() < at_most
+    quantized = drawn(renderer, save=[saving])
+    layers = [m for m in renderer.family.model.modules() if isinstance(m, QuantizedLinear)]
+    assert layers and all(layer.quantized.element_size() == 1 for layer in layers)
+    assert 0 < (full - quantized).abs().mean() / full.abs().mean() < at_most
     assert torch.equal(drawn(renderer), full)  # and back again
 
 
@@ -46,7 +46,7 @@ def test_weights_in_8_bits_draw_nearly_the_same(tiny_folder: Path, saving: str, 
 def test_a_narrow_layer_is_near_its_layer(dtype: torch.dtype, off: float) -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(64, 96), torch.randn(5, 64)
-    assert (NarrowLinear(layer, dtype)(x) - layer(x)).norm() < off * layer(x).norm()
+    assert (QuantizedLinear(layer, dtype)(x) - layer(x)).norm() < off * layer(x).norm()
 
 
 @pytest.mark.parametrize("dtype, off", [(torch.int8, 0.0003), (torch.float8_e4m3fn, 0.001)])
@@ -58,8 +58,8 @@ def test_the_rows_of_a_narrow_layer_in_half_precision_are_not_too_large_or_too_s
         layer = nn.Linear(4096, 64, dtype=half)
         layer.weight.data *= torch.linspace(1, 2, 64)[:, None]
         nn.init.zeros_(layer.weight[63])
-        weight, narrow = layer.weight.double(), NarrowLinear(layer, dtype)
-        used = narrow.narrow.double() * narrow.scale.double()
+        weight, quantized = layer.weight.double(), QuantizedLinear(layer, dtype)
+        used = quantized.quantized.double() * quantized.scale.double()
         assert ((used * weight).sum(1) / (weight * weight).sum(1) - 1)[:63].abs().mean() < off
         assert used[63].eq(0).all()
 
@@ -103,15 +103,15 @@ def test_parts_are_on_the_device_only_while_they_work() -> None:
             self.places.append(str(device))
             return self
 
-    part, places = Part(), Places(torch.device("meta"))
-    with pytest.raises(KeyboardInterrupt), places.at_work([part], offload=True):
+    part, places = Part(), Offloader(torch.device("meta"))
+    with pytest.raises(KeyboardInterrupt), places.on_device([part], offload=True):
         raise KeyboardInterrupt
-    with places.at_work([part], offload=False):
+    with places.on_device([part], offload=False):
         pass
     assert part.places == ["meta", "cpu", "meta"]
 
 
-class Watched(Places):
+class Watched(Offloader):
     """Notes what is at work, and stops whatever computes where it is not."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class Watched(Places):
         self.noted: list[list[nn.Module]] = []
 
     @contextmanager
-    def at_work(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
+    def on_device(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
         before, self.at = self.at, [*self.at, *parts]
         self.noted.append(list(parts))
         yield
@@ -198,12 +198,12 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_
     with pytest.raises(RenderError, match="out of memory .CUDA out of memory.*'tiling', which was tried") as caught:
         renderer.render(request(renderer, plan=plan, steps=1))
     assert "\n" not in str(caught.value)
-    narrow = {"plan": plan, "steps": 1, "save": ["tiling", "fp8"]}
-    renderer.render(request(renderer, **narrow))
+    quantized = {"plan": plan, "steps": 1, "save": ["tiling", "fp8"]}
+    renderer.render(request(renderer, **quantized))
     last = failing(renderer, 1)
     next(last)
     with pytest.raises(RenderError, match="draw a smaller picture or with another model"):
-        renderer.render(request(renderer, **narrow))
+        renderer.render(request(renderer, **quantized))
 
 
 @pytest.mark.parametrize(
@@ -257,11 +257,11 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
 
 
 def test_the_ladder() -> None:
-    assert cheaper([], cuda=True, large=True) == ["tiling", "offload", "int8"]
-    assert cheaper([], cuda=True, large=False) == ["offload", "int8"]
-    assert cheaper(["offload"], cuda=True, large=False) == ["int8"]
-    assert cheaper([], cuda=False, large=False) == ["int8"]
-    assert cheaper(["fp8"], cuda=False, large=False) == cheaper(["int8"], cuda=False, large=False) == []
+    assert cheaper_savings([], cuda=True, large=True) == ["tiling", "offload", "int8"]
+    assert cheaper_savings([], cuda=True, large=False) == ["offload", "int8"]
+    assert cheaper_savings(["offload"], cuda=True, large=False) == ["int8"]
+    assert cheaper_savings([], cuda=False, large=False) == ["int8"]
+    assert cheaper_savings(["fp8"], cuda=False, large=False) == cheaper_savings(["int8"], cuda=False, large=False) == []
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
         RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
 

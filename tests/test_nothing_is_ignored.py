@@ -21,8 +21,9 @@ from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, Scene
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.notation import notation_warning
-from ditpipe.prompts.plan import LeveledPrompt, RegionChange
-from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.prompts.plan import LeveledPrompt
+from ditpipe.prompts.revision import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
@@ -195,7 +196,7 @@ def test_notation_of_other_programs_is_told_from_plain_words() -> None:
 
 def test_a_brief_in_other_programs_notation_says_so_in_the_picture(tiny: Renderer, tmp_path: Path) -> None:
     agent = Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, rounds=1, accept=0.9, out=tmp_path)
-    warnings = read_note(agent.paint("a (red:1.3) cat").path)[1]
+    warnings = read_metadata(agent.paint("a (red:1.3) cat").path)[1]
     assert warnings[0].startswith("'(red:1.3)' in a prompt") and "accept: not used" in warnings[1]
     unjudged = Agent(renderer=tiny, critic="none", rounds=5, accept=0.9)
     assert unjudged.unused == [f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")]
@@ -209,7 +210,7 @@ def test_the_command_says_what_it_does_not_use(tiny: Renderer, tmp_path: Path) -
     done = CliRunner().invoke(app, [*usual, "--json"])
     warnings = json.loads(done.stdout)["warnings"]
     assert ["--critic is not used" in warnings[0], "a guidance of 1" in warnings[1]] == [True, True]
-    assert done.stderr.count("note: ") == 2 and read_note(tmp_path / "plan.png")[1] == tuple(warnings[1:])
+    assert done.stderr.count("note: ") == 2 and read_metadata(tmp_path / "plan.png")[1] == tuple(warnings[1:])
     wrong = CliRunner().invoke(app, ["mcp", "--port", "9000"])
     assert "--host and --port are for --http" in str(wrong.exception)
 

@@ -22,7 +22,7 @@ from torch._dynamo.utils import counters
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
 from ditpipe.renderer.pictures.artifacts import open_image, png_bytes, read_request

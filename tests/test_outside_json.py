@@ -19,7 +19,7 @@ from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json
 from ditpipe.renderer.checkpoints.registry import checkpoint
-from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.renderer.pictures.artifacts import read_metadata
 
 DEEP = ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 900 + "1" + "}" * 900]
 
@@ -64,7 +64,7 @@ def test_no_file_that_people_pass_on_overflows_the_stack(tmp_path: Path, text: s
     with pytest.raises(RunError, match="nested too deeply"):
         read_plan(nested)
     with pytest.raises(RunError, match="not readable by this version"):
-        read_note(picture_with(tmp_path / "picture.png", text))
+        read_metadata(picture_with(tmp_path / "picture.png", text))
     for name in ("run.json", "model_index.json", "adapter_config.json"):
         nested.with_name(name).write_text(text)
     with pytest.raises(RunError, match="not a run folder"):

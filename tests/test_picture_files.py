@@ -19,17 +19,17 @@ from ditpipe.agent.cli.main import app
 from ditpipe.agent.cli.render import _announced
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.pictures.artifacts import (
-    as_written,
     copy_as,
-    encoded,
+    encode_image,
     open_image,
     png_bytes,
-    read_note,
+    read_metadata,
     read_request,
     read_result,
+    with_format_warnings,
     write_result,
 )
-from ditpipe.renderer.pictures.fit import fitted
+from ditpipe.renderer.pictures.fit import fit_image
 from ditpipe.renderer.pictures.foreign import program_of
 from ditpipe.renderer.request import RenderResult
 
@@ -57,8 +57,8 @@ def test_a_picture_is_written_as_its_name_says_and_can_be_drawn_again(tiny: Rend
     forms = {"a.png": "PNG", "a.PNG": "PNG", "a.webp": "WEBP", "a.jpg": "JPEG", "a.JPEG": "JPEG"}
     for name, form in forms.items():
         out = tmp_path / name
-        write_result(out, as_written(out, result))
-        request, warnings = read_note(out)
+        write_result(out, with_format_warnings(out, result))
+        request, warnings = read_metadata(out)
         assert Image.open(out).format == form and request == result.request
         assert [one.split(":")[0] for one in warnings] == (["a JPEG loses fine detail"] if form == "JPEG" else [])
         assert np.array_equal(np.asarray(open_image(out)), np.asarray(result.image)) == (form != "JPEG")
@@ -96,8 +96,8 @@ def test_several_candidates_are_written_as_their_name_says(tiny: Renderer, plan:
 
 def test_a_request_that_a_jpeg_has_no_room_for(tmp_path: Path) -> None:
     picture, note = Image.new("RGB", (64, 64)), json.dumps({"request": "x" * 65_000})
-    assert Image.open(_file(tmp_path / "a.webp", encoded(picture, note, "WEBP"))).getexif()
-    assert not Image.open(_file(tmp_path / "a.jpg", encoded(picture, note, "JPEG"))).getexif()
+    assert Image.open(_file(tmp_path / "a.webp", encode_image(picture, note, "WEBP"))).getexif()
+    assert not Image.open(_file(tmp_path / "a.jpg", encode_image(picture, note, "JPEG"))).getexif()
 
 
 def test_a_copy_in_another_format_carries_the_request(tmp_path: Path) -> None:
@@ -185,19 +185,19 @@ def test_what_is_transparent_is_white_or_what_was_chosen(tmp_path: Path) -> None
         file = tmp_path / name
         picture.save(file, lossless=True)
         for background, colour in (("white", (255, 255, 255)), ("#102030", (16, 32, 48))):
-            seen, notes = fitted(file, (96, 96), background=background)
+            seen, notes = fit_image(file, (96, 96), background=background)
             assert seen.getpixel((90, 50)) == colour
             assert notes[0].startswith(f"{name}: what is transparent in it was made {background}")
     glass.convert("RGB").save(tmp_path / "solid.png")
-    assert fitted(tmp_path / "solid.png", (96, 96))[1] == []
-    assert "shows nowhere" in fitted(tmp_path / "solid.png", (96, 96), background="red")[1][0]
+    assert fit_image(tmp_path / "solid.png", (96, 96))[1] == []
+    assert "shows nowhere" in fit_image(tmp_path / "solid.png", (96, 96), background="red")[1][0]
 
 
 def test_another_shape_is_cut_framed_or_stretched_and_that_is_said(tmp_path: Path) -> None:
     wide = Image.new("RGB", (200, 100), "blue")
     wide.paste("red", (0, 0, 20, 100))
     wide.save(tmp_path / "wide.png")
-    seen = {fit: fitted(tmp_path / "wide.png", (64, 64), fit=fit) for fit in ("cover", "contain", "stretch")}
+    seen = {fit: fit_image(tmp_path / "wide.png", (64, 64), fit=fit) for fit in ("cover", "contain", "stretch")}
     corners = {fit: (picture.getpixel((0, 32)), picture.getpixel((32, 0))) for fit, (picture, _) in seen.items()}
     red, blue, white = (255, 0, 0), (0, 0, 255), (255, 255, 255)
     assert corners == {"cover": (blue, blue), "contain": (red, white), "stretch": (red, blue)}
@@ -205,7 +205,7 @@ def test_another_shape_is_cut_framed_or_stretched_and_that_is_said(tmp_path: Pat
         "cut off at its edges", "framed", "distorted",
     ]  # fmt: skip
     Image.new("RGB", (101, 100)).save(tmp_path / "nearly.png")
-    assert fitted(tmp_path / "nearly.png", (64, 64))[1] == []
+    assert fit_image(tmp_path / "nearly.png", (64, 64))[1] == []
 
 
 def test_the_command_fits_a_start_picture_and_says_so_everywhere(tiny: Renderer, plan: Path, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_the_command_fits_a_start_picture_and_says_so_everywhere(tiny: Renderer,
     for fit in ("cover", "contain"):
         answer, told = ditpipe(*usual, "--steps", "4", "--fit", fit, "--background", "navy")
         assert [one.split(" ")[0] for one in answer["warnings"]] == ["start.png:", "start.png"]
-        assert told.count("note: start.png") == 2 and read_note(tmp_path / "a.png")[1] == tuple(answer["warnings"])
+        assert told.count("note: start.png") == 2 and read_metadata(tmp_path / "a.png")[1] == tuple(answer["warnings"])
         answers[fit] = (tmp_path / "a.png").read_bytes()
         assert read_request(tmp_path / "a.png").fit == fit
     assert answers["cover"] != answers["contain"]

@@ -23,7 +23,7 @@ from test_agent import Verdicts
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.wiring import studio_of, tools_of
-from ditpipe.renderer.pictures.artifacts import read_note, read_request
+from ditpipe.renderer.pictures.artifacts import read_metadata, read_request
 from ditpipe.renderer.request import Step
 from ditpipe.tools.api_schema import Picture
 from ditpipe.tools.jobs.service import Studio
@@ -300,5 +300,5 @@ def test_what_was_not_drawn_as_asked_is_said(tools: dict[str, BaseTool]) -> None
     message = call(tools["render_picture"], plan=plan_of(2).model_dump() | {"scene": scene}, steps=1)
     (warning,) = message.artifact.warnings
     assert "only the beginning of 'many things" in warning and f"Note: {warning}." in message.content
-    assert read_note(Path(message.artifact.path))[1] == (warning,)
+    assert read_metadata(Path(message.artifact.path))[1] == (warning,)
     assert call(tools["get_picture"], id=message.artifact.id).artifact.warnings == (warning,)

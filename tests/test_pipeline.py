@@ -14,10 +14,10 @@ from plans import listed_plan, plan_of
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.plan import RegionChange
-from ditpipe.prompts.prompt_style import followed, laid_out, placed, retold
+from ditpipe.prompts.prompt_style import sync_revision, sync_scene_prompt, with_layout, with_place
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import TRAINED_HERE
-from ditpipe.renderer.checkpoints.silence import quietly
+from ditpipe.renderer.checkpoints.silence import silence_loading
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
 from ditpipe.renderer.regions.conditioning import prompts_at_level
 from ditpipe.renderer.regions.prompt_schedule import PromptSchedule, preset
@@ -169,7 +169,7 @@ def test_unknown_model_lists_the_known(tmp_path: Path) -> None:
 
 def test_models_that_load_at_once_leave_the_libraries_talk_as_it_was() -> None:
     before = diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()
-    one, other = quietly(), quietly()
+    one, other = silence_loading(), silence_loading()
     one.__enter__()
     other.__enter__()
     one.__exit__(None, None, None)
@@ -181,25 +181,25 @@ def test_models_that_load_at_once_leave_the_libraries_talk_as_it_was() -> None:
 def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
     plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="a beach", low_level="warm light")})
     told = LeveledPrompt(high_level="a beach, a on the left, b on the right", low_level="warm light")
-    assert laid_out(plan).scene == told
-    assert laid_out(laid_out(plan)) == laid_out(plan)
-    assert laid_out(plan_of(2)) == plan_of(2)  # its scene names a place
+    assert with_layout(plan).scene == told
+    assert with_layout(with_layout(plan)) == with_layout(plan)
+    assert with_layout(plan_of(2)) == plan_of(2)  # its scene names a place
     long = plan.model_copy(update={"scene": LeveledPrompt(high_level="sand " * 60)})
-    assert laid_out(long) == long
+    assert with_layout(long) == long
     full = plan.regions[0].model_copy(update={"box": Box(left=0, top=0, right=1, bottom=1)})
-    filled = laid_out(plan.model_copy(update={"regions": [full, plan.regions[1]]}))
+    filled = with_layout(plan.model_copy(update={"regions": [full, plan.regions[1]]}))
     assert filled.scene.high_level == "a beach, a, b on the right"
     late = plan.regions[1].model_copy(update={"start": 0.5})
-    begun = laid_out(plan.model_copy(update={"regions": [plan.regions[0], late]}))
+    begun = with_layout(plan.model_copy(update={"regions": [plan.regions[0], late]}))
     assert begun.scene.high_level == "a beach, a on the left"
     alone = plan_of(1).model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
-    assert laid_out(alone) == alone
-    one, two = (placed(region) for region in plan.regions)
+    assert with_layout(alone) == alone
+    one, two = (with_place(region) for region in plan.regions)
     moved = [one.model_copy(update={"box": two.box}), two.model_copy(update={"box": one.box})]
-    swapped = laid_out(plan.model_copy(update={"regions": moved})).scene
+    swapped = with_layout(plan.model_copy(update={"regions": moved})).scene
     assert swapped.high_level == "a beach, a on the right, b on the left"  # the box decides, not the prompt's old place
     mute = [region.model_copy(update={"strength": 0.0 if i else 1.0}) for i, region in enumerate(plan.regions)]
-    assert laid_out(plan.model_copy(update={"regions": mute})).scene.high_level == "a beach, a on the left"
+    assert with_layout(plan.model_copy(update={"regions": mute})).scene.high_level == "a beach, a on the left"
 
 
 def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer, tmp_path: Path) -> None:
@@ -227,12 +227,12 @@ def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
         for name, (x, y, u, v) in boxes.items()
     )
     plan = ScenePlan(scene=LeveledPrompt(high_level="on the beach"), regions=[cat, rocket])
-    more = plan.model_copy(update={"regions": [cat, rocket, placed(dog)]})
-    assert retold(plan, more).scene.high_level == "on the beach"
+    more = plan.model_copy(update={"regions": [cat, rocket, with_place(dog)]})
+    assert sync_scene_prompt(plan, more).scene.high_level == "on the beach"
     told = "on the beach, cat on the left, rocket on the right, dog at the bottom"
-    assert laid_out(retold(plan, more)).scene.high_level == told
+    assert with_layout(sync_scene_prompt(plan, more)).scene.high_level == told
     spoken = LeveledPrompt(high_level="Summer: the cat and its rocket")
-    named = retold(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
+    named = sync_scene_prompt(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
     assert named.scene.high_level == "Summer: the cat and its rocket, a dog"
 
 
@@ -248,7 +248,7 @@ def test_a_revision_takes_the_scene_prompt_with_it() -> None:
         "a red cat on the left, a blue rocket on the right and a moon at the top right": {"added": [moon]},
     }
     for told, given in asked.items():
-        changed = followed(Revision.model_validate(given), plan).apply(plan)
+        changed = sync_revision(Revision.model_validate(given), plan).apply(plan)
         assert changed.scene.high_level == f"{told} at night"
     for revision in (
         Revision(changes=[RegionChange(name="cat", seed=4)]),
@@ -256,7 +256,7 @@ def test_a_revision_takes_the_scene_prompt_with_it() -> None:
         Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=scene),
         Revision(changes=[RegionChange(name="cat", prompt=dog)], scene=plan.scene),
     ):
-        assert followed(revision, plan).apply(plan) == revision.apply(plan)
+        assert sync_revision(revision, plan).apply(plan) == revision.apply(plan)
 
 
 def test_a_model_in_bfloat16_is_told_each_timestep_as_it_is(tiny: Renderer) -> None:

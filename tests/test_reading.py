@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, ScenePlan
 from ditpipe.agent.cli.main import app
-from ditpipe.renderer.pictures.artifacts import read_note
+from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.renderer.prompt_reading import Cut, read, warnings_of
 
 CHINESE = "一只红色的猫"
@@ -107,6 +107,6 @@ def test_it_is_told_on_the_command_line_and_in_the_png(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     (warning,) = (line for line in json.loads(done.stdout)["warnings"] if "not know" in line)
     assert f"do not know '{CHINESE}'" in warning and warning in " ".join(done.stderr.split())
-    assert warning in read_note(out)[1]
+    assert warning in read_metadata(out)[1]
     (tmp_path / "plan.json").write_text(plan("pocket", "a red cat on the left").model_dump_json(), encoding="utf-8")
     assert "not know" not in CliRunner().invoke(app, arguments).stdout

@@ -15,7 +15,7 @@ from ditpipe import Renderer, Revision
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.render_options import control, lora, saving, with_files
 from ditpipe.prompts.errors import RunError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import RenderRequest
@@ -43,7 +43,7 @@ def test_a_file_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytes
     each = [FileRef.of(Path(name)) for name in ("~/a.png", "a.png")]
     monkeypatch.chdir("/")
     assert {one.path for one in each} == {str(tmp_path / "a.png")}
-    assert [one.checked() for one in each] == 2 * [tmp_path / "a.png"]
+    assert [one.verified_path() for one in each] == 2 * [tmp_path / "a.png"]
 
 
 def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from plans import plan_of
 
 from ditpipe.agent.runs.folder import RunRecord, run_record, write_record
-from ditpipe.prompts.plan import Critique, RegionScore
+from ditpipe.prompts.critique import Critique, RegionScore
 
 
 def test_a_critique_that_judged_nothing_is_read_back(tmp_path: Path) -> None:

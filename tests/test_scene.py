@@ -7,8 +7,8 @@ from pydantic import ValidationError
 import ditpipe
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan, boxes_for, columns, grid, rows
 from ditpipe.prompts.layout import Place
-from ditpipe.prompts.plan import RegionChange
-from ditpipe.prompts.templates import words
+from ditpipe.prompts.revision import RegionChange
+from ditpipe.prompts.templates import fill_template
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_a_revision_changes_only_what_it_names() -> None:
 
 
 def test_templates_are_strict() -> None:
-    assert "objects.0" in words("repair", problem="objects.0")
+    assert "objects.0" in fill_template("repair", problem="objects.0")
     with pytest.raises(ValueError, match="problem"):
-        words("repair")
+        fill_template("repair")
     with pytest.raises(ValueError, match="extra"):
-        words("planner", extra="x")
+        fill_template("planner", extra="x")
 
 
 def test_region_prompt_text_puts_details_before_the_thing() -> None:

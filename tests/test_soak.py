@@ -28,7 +28,7 @@ from ditpipe import Agent, Planner
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.wiring import critique_of, picture_tools, planned, studio_of, tools_of
-from ditpipe.prompts.chat_schema import Heard
+from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
@@ -97,8 +97,8 @@ def test_the_async_agent(tmp_path: Path) -> None:
 class Briefs:
     """Takes every message for a brief."""
 
-    def hear(self, message: str, shown: Any) -> Heard:
-        return Heard(kind="new brief", brief=message)
+    def hear(self, message: str, shown: Any) -> ChatCommand:
+        return ChatCommand(kind="new brief", brief=message)
 
 
 def test_a_conversation(tmp_path: Path) -> None:

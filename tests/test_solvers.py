@@ -20,7 +20,7 @@ from benchmarks.solvers import Mixture, Model, by_default, drawn, published
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.agent.cli.main import app
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.plan import RegionChange
+from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import POCKET
 from ditpipe.renderer.checkpoints.supported import check_scheduler
 from ditpipe.renderer.families.hunyuan import Hunyuan

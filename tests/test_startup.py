@@ -12,7 +12,7 @@ import pytest
 from http_servers import listening
 
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
-from ditpipe.renderer.checkpoints.fast_import import uncollected
+from ditpipe.renderer.checkpoints.fast_import import without_gc
 
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
@@ -100,8 +100,8 @@ def test_an_mcp_server_says_what_it_can_do_before_it_loads_what_draws(tmp_path: 
 
 
 def test_the_collector_is_as_before_once_the_last_has_loaded() -> None:
-    with uncollected():
-        with uncollected():
+    with without_gc():
+        with without_gc():
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()

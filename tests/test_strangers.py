@@ -30,7 +30,7 @@ from ditpipe.agent.runs.state import JsonSerializer
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.wiring import studio_of
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
-from ditpipe.prompts.plan import RegionChange, Revision
+from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.components import load_pipeline
 from ditpipe.renderer.pictures.artifacts import open_image, read_result, write_result
 from ditpipe.renderer.pipeline import RenderRequest

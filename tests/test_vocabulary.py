@@ -11,10 +11,12 @@ from ditpipe import Agent
 from ditpipe.agent.chat.replies import ask_for_a_yes, told
 from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
+from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.layout import Place
-from ditpipe.prompts.plan import Critique, LeveledPrompt, RegionScore, Revision, ScenePlan
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, compose
+from ditpipe.prompts.plan import LeveledPrompt, ScenePlan
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
+from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, POCKET
 from ditpipe.renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 
@@ -24,7 +26,7 @@ def thing(subject: str, colour: str, position: Place) -> PlannedObject:
 
 
 def plan_with(*things: PlannedObject) -> ScenePlan:
-    return compose(PlannerAnswer(objects=list(things), background="at night", mood=""), width=128, height=128)
+    return plan_from_answer(PlannerAnswer(objects=list(things), background="at night", mood=""), width=128, height=128)
 
 
 ASTRONAUT = plan_with(thing("astronaut", "white", "left"), thing("cat", "red", "right"))
@@ -100,8 +102,8 @@ def test_what_is_beyond_the_model_is_a_warning(pocket: Vocabulary) -> None:
 
 def test_a_warning_tells_what_of_the_brief_the_plan_left_out(pocket: Vocabulary) -> None:
     brief = "a white astronaut and a red cat with a guitar on Mars, please"
-    assert pocket.left_out_note(brief, ASTRONAUT) == ["left out of the plan: 'Mars', 'guitar'"]
-    assert pocket.left_out_note("a white astronaut and a red kitten", ASTRONAUT) == []
+    assert pocket.omission_warnings(brief, ASTRONAUT) == ["left out of the plan: 'Mars', 'guitar'"]
+    assert pocket.omission_warnings("a white astronaut and a red kitten", ASTRONAUT) == []
 
 
 def painted(plan: ScenePlan, **known: object) -> Turn:

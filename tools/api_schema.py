@@ -4,17 +4,19 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
+from ..prompts.critique import Critique
 from ..prompts.outside_json import parse_json
-from ..prompts.plan import MAX_BRIEF, Box, Contract, Critique, LeveledPrompt, Prompt, Revision, ScenePlan, Side
-from ..prompts.prompt_style import followed
-from ..renderer.pictures.artifacts import read_note, read_request
+from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
+from ..prompts.prompt_style import sync_revision
+from ..prompts.revision import Revision
+from ..renderer.pictures.artifacts import read_metadata, read_request
 from ..renderer.request import RenderRequest, Solver
 from .jobs.queue import Job, Status
 from .jobs.service import Studio
 
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 MAX_STEPS = 200
-MAX_EDITS, MAX_TOGETHER, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
+MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
@@ -28,7 +30,7 @@ LeveledWords = Annotated[
 ]  # the contract itself reads a plain text as the high level; here the schema says so
 
 
-class Arguments(Contract):
+class Arguments(StrictModel):
     """What a call may carry. Some hosts send an object, a list or a null as its JSON text; it is read as what it is."""
 
     @model_validator(mode="before")
@@ -78,7 +80,7 @@ class PaintOrder(Arguments):
     candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
 
 
-class EditOrder(Contract):
+class EditOrder(StrictModel):
     """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here.
 
     `protected`: a hash of the pixels, as they were sent, outside the free shape that the revision draws in; `notes`:
@@ -152,7 +154,7 @@ class GetArguments(PictureArguments):
     wait: Wait = False
 
 
-class Picture(Contract):
+class Picture(StrictModel):
     """A picture that is drawn or being drawn."""
 
     id: PictureId
@@ -171,7 +173,7 @@ class Picture(Contract):
     warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
 
 
-class Report(Contract):
+class Report(StrictModel):
     """What is known of a finished picture besides the PNG: beside it in the folder of its work."""
 
     critique: Critique | None = None
@@ -195,7 +197,7 @@ def picture(studio: Studio, job: Job) -> Picture:
     known["uri"] = f"picture://{job.id}"
     if job.status == "done":
         path, report = studio.file(job), read_report(studio, job)
-        request, warnings = read_note(path)
+        request, warnings = read_metadata(path)
         known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
         known |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
         known["warnings"] = tuple(dict.fromkeys([*report.warnings, *warnings]))
@@ -236,7 +238,7 @@ def edit_of(
     ValueError if the plan has no such region, or if the picture is too large."""
     plan = request.edited_plan
     check_size(studio, plan.width, plan.height)
-    return EditOrder(request=request, revision=followed(revision, plan), base=base)
+    return EditOrder(request=request, revision=sync_revision(revision, plan), base=base)
 
 
 def check_upload(studio: Studio, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:
@@ -256,8 +258,8 @@ def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
     """Raises ValueError if a stranger's request takes more than is drawn for one: so many steps, and so many edits of
     as many steps."""
     pictures = len(request.together or [request.seed])
-    if steps > MAX_STEPS or pictures > MAX_TOGETHER or edits > MAX_EDITS:
-        limits = f"{MAX_STEPS} steps, {MAX_TOGETHER} pictures together and {MAX_EDITS} edits"
+    if steps > MAX_STEPS or pictures > MAX_BATCH or edits > MAX_EDITS:
+        limits = f"{MAX_STEPS} steps, {MAX_BATCH} pictures together and {MAX_EDITS} edits"
         raise ValueError(f"at most {limits} of an uploaded picture are drawn here")
     if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
         said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"

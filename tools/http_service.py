@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from ..prompts.critique import Critique
 from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
-from ..prompts.plan import Critique, ScenePlan
+from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.request import RenderRequest

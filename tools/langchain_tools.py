@@ -11,8 +11,10 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel
 
+from ..prompts.critique import Critique
 from ..prompts.errors import DitpipeError
-from ..prompts.plan import Critique, Region, RegionChange, Revision, ScenePlan
+from ..prompts.plan import Region, ScenePlan
+from ..prompts.revision import RegionChange, Revision
 from ..renderer.pictures.artifacts import open_image, read_request
 from .api_schema import (
     AddArguments,

@@ -12,7 +12,9 @@ from langchain_core.tools import BaseTool, StructuredTool
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..prompts.plan import Critique, Revision, ScenePlan
+from ..prompts.critique import Critique
+from ..prompts.plan import ScenePlan
+from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import open_image, read_result, write_result
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
 

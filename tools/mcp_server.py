@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, UnknownPicture
-from ..prompts.templates import words
+from ..prompts.templates import fill_template
 from .api_schema import Picture, told
 from .auth import Gate, Keys, caller_of
 from .function_schemas import mcp_schema
@@ -114,7 +114,7 @@ def mcp_server(
     async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         if params.name != "plan" or "brief" not in (params.arguments or {}):
             raise MCPError(types.INVALID_PARAMS, "the only prompt is 'plan', and it needs the argument 'brief'")
-        text = words("host", brief=(params.arguments or {})["brief"], draws=limits)
+        text = fill_template("host", brief=(params.arguments or {})["brief"], draws=limits)
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))
         return types.GetPromptResult(messages=[message])
 

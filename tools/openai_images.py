@@ -13,12 +13,13 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from PIL import Image
 
-from ..prompts.chat_schema import Heard
+from ..prompts.chat_schema import ChatCommand
 from ..prompts.errors import RenderError
-from ..prompts.plan import Box, LeveledPrompt, Region, Revision, ScenePlan
+from ..prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
-from ..renderer.pictures.artifacts import encoded, note_text, request_in
+from ..renderer.pictures.artifacts import encode_image, metadata_text, request_in
 from ..renderer.regions.mask_image import mask_text
 from ..renderer.request import RenderRequest
 from .api_schema import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, check_upload, edit_of_upload
@@ -225,7 +226,7 @@ def _edits(
 def _changes(
     studio: Studio,
     picture: Image.Image,
-    heard: Heard,
+    heard: ChatCommand,
     asked: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
@@ -315,8 +316,8 @@ def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> 
     content = studio.file(job, kind).read_bytes()
     if asked.output_format != "png":
         with Image.open(BytesIO(content)) as image:
-            form, note = asked.output_format.upper(), note_text(image)
-            content = encoded(image.convert("RGB"), note, form, quality=asked.output_compression)
+            form, note = asked.output_format.upper(), metadata_text(image)
+            content = encode_image(image.convert("RGB"), note, form, quality=asked.output_compression)
     return base64.b64encode(content).decode()
 
 

@@ -11,8 +11,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from PIL import Image
 from pydantic import Discriminator, Tag
 
+from ..prompts.critique import Critique
 from ..prompts.errors import QueueFull, RunError
-from ..prompts.plan import Critique, Revision, ScenePlan
+from ..prompts.plan import ScenePlan
+from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import open_image, read_request
 from .api_schema import (
     PaintArguments,

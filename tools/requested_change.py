@@ -3,17 +3,18 @@
 import secrets
 from collections.abc import Callable
 
-from ..prompts.chat_schema import Heard
-from ..prompts.plan import Revision, ScenePlan
-from ..prompts.prompt_style import retold
+from ..prompts.chat_schema import ChatCommand
+from ..prompts.plan import ScenePlan
+from ..prompts.prompt_style import sync_scene_prompt
+from ..prompts.revision import Revision
 from ..renderer.request import RenderRequest
 from .api_schema import EditOrder, RenderOrder
 
-Reader = Callable[[str, ScenePlan], Heard]
+Reader = Callable[[str, ScenePlan], ChatCommand]
 """(message, plan of the picture) → what the message means. Raises DitpipeError if the model behind it fails."""
 
 
-def understood_change(read: Reader, message: str, plan: ScenePlan, *, field: str) -> Heard:
+def understood_change(read: Reader, message: str, plan: ScenePlan, *, field: str) -> ChatCommand:
     """What a message changes. Raises ValueError, which names the `field` that carried it, if it asks for no change of
     this picture: the reader's own answer or question is passed on."""
     heard = read(message, plan)
@@ -25,14 +26,14 @@ def understood_change(read: Reader, message: str, plan: ScenePlan, *, field: str
 
 
 def order_change(
-    heard: Heard, request: RenderRequest, edit: Callable[[Revision], EditOrder], *, seed: int | None = None
+    heard: ChatCommand, request: RenderRequest, edit: Callable[[Revision], EditOrder], *, seed: int | None = None
 ) -> tuple[str, EditOrder | RenderOrder]:
     """A job's kind and its order: the named regions drawn into the picture by the order that `edit` makes, or
     the whole picture again, from the same noise unless another try was asked for. `seed`: noise for what is drawn."""
     plan = request.edited_plan
     if heard.revision and heard.revision.names and not (heard.whole or heard.fresh):
         return "edit", edit(_seeded(heard.revision, seed))
-    changed = retold(plan, heard.revision.apply(plan)) if heard.revision else plan
+    changed = sync_scene_prompt(plan, heard.revision.apply(plan)) if heard.revision else plan
     noise = secrets.randbelow(2**31) if heard.fresh else request.seed % 2**62
     order = RenderOrder(
         plan=changed, seed=noise if seed is None else seed, steps=request.steps, guidance_scale=request.guidance_scale

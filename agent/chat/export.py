@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...prompts.errors import RunError
-from ...renderer.pictures.file_ref import inside
+from ...renderer.pictures.file_ref import path_inside
 from .store import SessionRecord, Turn
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def branched(session: "Session", number: int | None, title: str) -> SessionRecor
     try:
         for folder in {turn.folder for turn in kept if turn.folder}:
             if (source := session.path(folder)).exists():  # links stay links: they may lead out of it
-                shutil.copytree(source, inside(session.store.folder / record.id, folder), symlinks=True)
+                shutil.copytree(source, path_inside(session.store.folder / record.id, folder), symlinks=True)
     except OSError as error:
         raise RunError(f"cannot copy the pictures of {session.id}: {error}") from error
     return session.store.fill(record.id, kept)

@@ -7,10 +7,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...prompts.chat_schema import Heard
+from ...prompts.chat_schema import ChatCommand
+from ...prompts.critique import Critique
 from ...prompts.errors import PlanningError
-from ...prompts.plan import Critique, ScenePlan
-from ...prompts.templates import words
+from ...prompts.plan import ScenePlan
+from ...prompts.templates import fill_template
 from ..llm.chat_models import valid_reply
 from ..llm.local_models import LOCAL_MODELS
 
@@ -38,7 +39,7 @@ class Shown:
 class Listener(Protocol):
     """Whatever understands messages."""
 
-    def hear(self, message: str, shown: Shown) -> Heard:
+    def hear(self, message: str, shown: Shown) -> ChatCommand:
         """What a message means. Raises PlanningError or ModelError; what is not understood comes back as 'unclear'."""
         ...
 
@@ -49,7 +50,7 @@ class ModelListener:
     def __init__(self, chat_model: "BaseChatModel") -> None:
         self.chat_model = chat_model
 
-    def hear(self, message: str, shown: Shown) -> Heard:
+    def hear(self, message: str, shown: Shown) -> ChatCommand:
         """Raises PlanningError (with the raw reply) if the answer stays invalid, ModelError without a model."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -58,16 +59,16 @@ class ModelListener:
             "critique": shown.critique.model_dump() if shown.critique else None,
         }
         messages: list[BaseMessage] = [
-            SystemMessage(words("listener")), HumanMessage(f"{json.dumps(sight)}\n\nTheir message: {message}"),
+            SystemMessage(fill_template("listener")), HumanMessage(f"{json.dumps(sight)}\n\nTheir message: {message}"),
         ]  # fmt: skip
 
-        def read(parsed: Any) -> Heard:
-            return _possible(Heard.model_validate(parsed), shown)
+        def read(parsed: Any) -> ChatCommand:
+            return _possible(ChatCommand.model_validate(parsed), shown)
 
-        return valid_reply(self.chat_model, Heard, messages, read, failed=PlanningError, who="listener")
+        return valid_reply(self.chat_model, ChatCommand, messages, read, failed=PlanningError, who="listener")
 
 
-def _possible(heard: Heard, shown: Shown) -> Heard:
+def _possible(heard: ChatCommand, shown: Shown) -> ChatCommand:
     """The answer itself. Raises ValueError if what it says cannot be done to what is shown."""
     if heard.kind == "change" and shown.plan is None:
         raise ValueError("kind: nothing is drawn yet, so it can only be a new brief, a question or unclear")

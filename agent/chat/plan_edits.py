@@ -6,10 +6,20 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from ...prompts.layout import Place, at_place, beside, box_within, freest, made_room, moved_aside, moved_to, scaled
+from ...prompts.layout import (
+    Place,
+    box_at_place,
+    box_beside,
+    box_within,
+    freest_place,
+    make_room,
+    move_aside,
+    move_to_place,
+    scaled,
+)
 from ...prompts.plan import Box, LeveledPrompt, Region, ScenePlan
-from ...prompts.planner_schema import BEHIND_THE_NOUN, PlannedObject, free_name
-from ...prompts.prompt_style import COLOURS, SHADES, SIZES, placed, subject_of
+from ...prompts.planner_schema import BEHIND_THE_NOUN, PlannedObject, unique_name
+from ...prompts.prompt_style import COLOURS, SHADES, SIZES, subject_of, with_place
 from .replies import enumerated, located
 
 Relation = Literal["left", "right", "top", "bottom"]
@@ -46,7 +56,7 @@ def resized(plan: ScenePlan, who: Sequence[int], factor: float) -> ScenePlan:
         low = " ".join(part for part in region.prompt.low_level.split(" ") if part not in SIZES)
         opposite = any((size in ("big", "large", "huge")) != (factor > 1) for size in sizes)
         low = low if opposite else f"{word} {low}".strip()
-        return placed(_prompt(region.model_copy(update={"box": scaled(region.box, factor)}), low=low))
+        return with_place(_prompt(region.model_copy(update={"box": scaled(region.box, factor)}), low=low))
 
     return _with_room(_each(plan, who, grown), who)
 
@@ -55,7 +65,7 @@ def moved(plan: ScenePlan, who: Sequence[int], place: Place) -> ScenePlan:
     """To another place. What stands there changes places with it, or makes room."""
     for index in who:
         old = plan.regions[index].box
-        new = moved_to(old, place)
+        new = move_to_place(old, place)
         hidden = [i for i, one in enumerate(plan.regions) if i not in who and new.overlap(one.box) > 0.7 * one.box.area]
         plan = _each(plan, [index], lambda region, box=new: region.model_copy(update={"box": box}))
         if len(hidden) == 1:
@@ -99,7 +109,7 @@ def moved_beside(plan: ScenePlan, who: Sequence[int], relation: Relation, other:
         return swapped(plan, index, other)
     if apart > 0.3 and abs(here.centre[1 - axis] - there.centre[1 - axis]) < 0.2:
         return plan  # it stands there
-    box = beside(there, relation)
+    box = box_beside(there, relation)
     return _with_room(_each(plan, who, lambda region: region.model_copy(update={"box": box})), who)
 
 
@@ -125,7 +135,7 @@ def replaced(plan: ScenePlan, who: Sequence[int], thing: PlannedObject) -> Scene
 
     def other(region: Region) -> Region:
         place = region.prompt.high_level[len(subject_of(region)) :]
-        prompt = LeveledPrompt(high_level=f"{thing.subject}{place}", low_level=thing.looks)
+        prompt = LeveledPrompt(high_level=f"{thing.subject}{place}", low_level=thing.appearance)
         return region.model_copy(update={"prompt": prompt})
 
     plan = _each(plan, who, other)
@@ -137,18 +147,18 @@ def renamed(plan: ScenePlan, who: Sequence[int], subject: str) -> ScenePlan:
     regions = list(plan.regions)
     for index in who:
         others = {region.name for i, region in enumerate(regions) if i != index}
-        regions[index] = regions[index].model_copy(update={"name": free_name(subject, others)})
+        regions[index] = regions[index].model_copy(update={"name": unique_name(subject, others)})
     return plan.model_copy(update={"regions": regions})
 
 
 def added(plan: ScenePlan, things: Sequence[tuple[PlannedObject, Box | None]]) -> ScenePlan:
     """New things, each in its box, or where there is most room; what stands there makes room if it can."""
     for thing, box in things:
-        box = box or at_place(freest([region.box for region in plan.regions]))
-        low = thing.looks
-        name = free_name(thing.subject, {region.name for region in plan.regions})
+        box = box or box_at_place(freest_place([region.box for region in plan.regions]))
+        low = thing.appearance
+        name = unique_name(thing.subject, {region.name for region in plan.regions})
         prompt = LeveledPrompt(high_level=thing.subject, low_level=low)
-        new = placed(Region(name=name, box=box, prompt=prompt))
+        new = with_place(Region(name=name, box=box, prompt=prompt))
         plan = _with_room(plan.model_copy(update={"regions": [*plan.regions, new]}), [len(plan.regions)])
     return plan
 
@@ -166,10 +176,10 @@ def _with_room(plan: ScenePlan, who: Sequence[int]) -> ScenePlan:
         for i, other in enumerate(regions):
             if i in who or not regions[index].box.overlap(other.box):
                 continue
-            room, own = made_room(regions[index].box, other.box), made_room(other.box, regions[index].box)
+            room, own = make_room(regions[index].box, other.box), make_room(other.box, regions[index].box)
             if room != other.box:
                 regions[i] = other.model_copy(update={"box": room})
-            elif (aside := moved_aside(regions[index].box, other.box, _boxes(regions, but=(i,)))) != other.box:
+            elif (aside := move_aside(regions[index].box, other.box, _boxes(regions, but=(i,)))) != other.box:
                 regions[i] = other.model_copy(update={"box": aside})
             elif own != regions[index].box:
                 regions[index] = regions[index].model_copy(update={"box": own})

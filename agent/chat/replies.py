@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...prompts.plan import Box, Critique, Region, RegionScore, Revision, ScenePlan
+from ...prompts.critique import Critique, RegionScore
+from ...prompts.plan import Box, Region, ScenePlan
 from ...prompts.planner_schema import PLACE_PHRASES
-from ...prompts.prompt_style import background_of, named, place_of, subject_of
+from ...prompts.prompt_style import background_of, noun_phrase, place_of, subject_of
+from ...prompts.revision import Revision
 
 if TYPE_CHECKING:
     from ...renderer.checkpoints.vocabulary import Vocabulary
@@ -24,7 +26,7 @@ def enumerated(parts: list[str], joint: str = "and") -> str:
 
 def located(region: Region) -> str:
     """'a red cat (left)'."""
-    return f"{named(region)} ({place_of(region.box)})"
+    return f"{noun_phrase(region)} ({place_of(region.box)})"
 
 
 def contents(plan: ScenePlan) -> str:
@@ -36,8 +38,10 @@ def seen(region: Region, critique: Critique | None) -> str:
     """'a red cat (seen: red cat, 0.97)'."""
     found = next((one for one in critique.regions if one.name == region.name), None) if critique else None
     if found is None:
-        return named(region)
-    return named(region) + (f" (seen: {found.seen}, {found.score:.2f})" if found.score is not None else " (not judged)")
+        return noun_phrase(region)
+    return noun_phrase(region) + (
+        f" (seen: {found.seen}, {found.score:.2f})" if found.score is not None else " (not judged)"
+    )
 
 
 def figure(score: float | None) -> str:
@@ -135,7 +139,7 @@ def _deeds(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> lis
     ):
         there = [region for region in plan.regions if region.name in names]
         if there:
-            said.append(f"{verb} {enumerated([_the(one) if the else named(one) for one in there])}")
+            said.append(f"{verb} {enumerated([_the(one) if the else noun_phrase(one) for one in there])}")
     left = {region.name for region in plan.regions}
     return [*said, *(f"the {name} is gone" for name in revision.removed if name not in left)]
 
@@ -205,7 +209,7 @@ def _covers(box: Box, place: str) -> bool:
 
 
 def _the(region: Region) -> str:
-    return "the " + named(region).split(" ", 1)[1]
+    return "the " + noun_phrase(region).split(" ", 1)[1]
 
 
 def _capital(words: str) -> str:

@@ -20,11 +20,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from ...prompts.chat_schema import Heard, Kind
+from ...prompts.chat_schema import ChatCommand, Kind
+from ...prompts.critique import Critique
 from ...prompts.errors import RunError
-from ...prompts.plan import MAX_BRIEF, Critique, Revision, ScenePlan
+from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import open_image
-from ...renderer.pictures.file_ref import inside
+from ...renderer.pictures.file_ref import path_inside
 from ..agent import Agent
 from .history import path_to
 from .listener import Listener, Shown
@@ -88,7 +90,7 @@ class Session:
 
     def __init__(self, sessions: Sessions, record: SessionRecord) -> None:
         self.sessions, self.id, self.agent = sessions, record.id, sessions.agent
-        self.store, self.folder = sessions.store, inside(sessions.store.folder, record.id)
+        self.store, self.folder = sessions.store, path_inside(sessions.store.folder, record.id)
         self._lock = self.folder / "session.lock"
 
     @property
@@ -153,7 +155,7 @@ class Session:
 
     def path(self, file: str) -> Path:
         """A turn's or candidate's file as an absolute path. Raises RunError if it is not in the session's folder."""
-        return inside(self.folder, file)
+        return path_inside(self.folder, file)
 
     def say(self, message: str) -> Iterator[ChatEvent]:
         """Understands a message and does what it says. Raises ValueError for an empty or endless one."""
@@ -166,7 +168,7 @@ class Session:
         follows the regions where it can (prompts/prompt_style.py). What does not fit the plan ends the turn as
         'failed'.
         """
-        heard = Heard(kind="change", revision=revision, whole=whole)
+        heard = ChatCommand(kind="change", revision=revision, whole=whole)
         yield from self._turn(message or "change", lambda turn: self._turning.do(turn, heard))
 
     def replan(self, plan: ScenePlan, message: str = "") -> Iterator[ChatEvent]:
@@ -179,7 +181,7 @@ class Session:
 
     def again(self, message: str = "try again") -> Iterator[ChatEvent]:
         """Draws the whole plan again from new noise."""
-        heard = Heard(kind="change", whole=True, fresh=True)
+        heard = ChatCommand(kind="change", whole=True, fresh=True)
         yield from self._turn(message, lambda turn: self._turning.do(turn, heard))
 
     def choose(self, number: int, message: str = "") -> Turn:

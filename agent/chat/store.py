@@ -16,9 +16,11 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict
 
 from ...prompts.chat_schema import Kind
+from ...prompts.critique import Critique
 from ...prompts.errors import RunError
 from ...prompts.outside_json import parse_json
-from ...prompts.plan import Critique, Revision, ScenePlan
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
 from ..edit_review import Comparison
 
 Status = Literal["pending", "waiting", "done", "stopped", "failed"]

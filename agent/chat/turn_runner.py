@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ...prompts.chat_schema import Heard
+from ...prompts.chat_schema import ChatCommand
 from ...prompts.errors import DitpipeError, RunError, first_problem
-from ...prompts.plan import Revision, ScenePlan
-from ...prompts.prompt_style import retold
-from ...renderer.pictures.artifacts import read_note, read_request
+from ...prompts.plan import ScenePlan
+from ...prompts.prompt_style import sync_scene_prompt
+from ...prompts.revision import Revision
+from ...renderer.pictures.artifacts import read_metadata, read_request
 from ..events import Event, Finished, Painting, Planned, Waiting
 from ..runs.folder import run_record
 from ..runs.resume_policy import picture_settings
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 class Understood:
     """What a message was taken for, before anything is done about it."""
 
-    heard: Heard
+    heard: ChatCommand
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Turning:
         yield Understood(heard)
         return (yield from self.do(turn, heard))
 
-    def do(self, turn: Turn, heard: Heard) -> Doing:
+    def do(self, turn: Turn, heard: ChatCommand) -> Doing:
         turn = self._write(turn, kind=heard.kind)
         match heard.kind:
             case "new brief":
@@ -113,21 +114,21 @@ class Turning:
         seed, folder = self.session.agent.settings.seed, _folder(turn)
         return (yield from self.draw(self._write(turn, brief=brief, seed=seed, folder=folder)))
 
-    def change(self, turn: Turn, heard: Heard) -> Doing:
+    def change(self, turn: Turn, heard: ChatCommand) -> Doing:
         """What a revision changes, or everything."""
         plan = self._plan()
-        changed = retold(plan, heard.revision.apply(plan)) if heard.revision else plan
+        changed = sync_scene_prompt(plan, heard.revision.apply(plan)) if heard.revision else plan
         return (yield from self._become(turn, plan, changed, whole=heard.whole, fresh=heard.fresh))
 
     def replan(self, turn: Turn, changed: ScenePlan) -> Doing:
         """The picture becomes this plan."""
         plan = self._plan()
-        changed = changed.sized(plan.width, plan.height)
+        changed = changed.with_size(plan.width, plan.height)
         whole = (plan.scene, plan.width, plan.height, plan.negative) != (
             changed.scene, changed.width, changed.height, changed.negative,
         )  # fmt: skip
         turn = self._write(turn, kind="change")
-        return (yield from self._become(turn, plan, retold(plan, changed), whole=whole, fresh=False))
+        return (yield from self._become(turn, plan, sync_scene_prompt(plan, changed), whole=whole, fresh=False))
 
     def _become(self, turn: Turn, plan: ScenePlan, changed: ScenePlan, *, whole: bool, fresh: bool) -> Doing:
         waiting, head = self.session.waiting, self.session.head
@@ -158,7 +159,7 @@ class Turning:
             raise ValueError("no plan waits for a yes")
         agreed = waiting.plan
         if plan:
-            agreed = retold(agreed, plan.sized(agreed.width, agreed.height))
+            agreed = sync_scene_prompt(agreed, plan.with_size(agreed.width, agreed.height))
         # A run takes one yes. If that one was stopped and another plan agreed to, a new run draws it.
         folder = _folder(turn) if waiting.approved else waiting.folder
         self._write(waiting, approved=True, head=turn.head)
@@ -252,7 +253,9 @@ class Turning:
             return self._done(done, told_unchanged(painting))
         vocabulary, agent = self._vocabulary, self.session.agent
         warnings = [*(agent.left_out(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
-        warnings += [one for one in read_note(painting.path)[1] if not (vocabulary and vocabulary.tells_shapes(one))]
+        warnings += [
+            one for one in read_metadata(painting.path)[1] if not (vocabulary and vocabulary.is_shape_warning(one))
+        ]
         notes = [f" Note: {warning}." for warning in warnings]
         return self._done(done, told(done, parent.plan if parent else None, vocabulary) + "".join(notes))
 

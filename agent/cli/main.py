@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ...prompts.critique import Critique
 from ...prompts.errors import DitpipeError, first_problem
-from ...prompts.plan import Critique, Revision, ScenePlan
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
 from ..settings import check_variables, settings_of
 from . import chat as chat_cli
 from . import render as render_cli
@@ -146,7 +148,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
     except KeyboardInterrupt:
         print(f"ditpipe: {stopped}", file=sys.stderr)
         raise typer.Exit(STOPPED) from None
-    from ...renderer.pictures.artifacts import read_note
+    from ...renderer.pictures.artifacts import read_metadata
 
     best, left_out = painting.best, agent.left_out(painting.brief, painting.best.plan)
     if not as_json:
@@ -156,7 +158,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
         "plan": best.plan.model_dump(), "seed": best.request.seed,
-        "warnings": [*left_out, *read_note(painting.path)[1]],
+        "warnings": [*left_out, *read_metadata(painting.path)[1]],
     }  # fmt: skip
     say(as_json, answer, str(painting.path))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...prompts.errors import RunError
-from ...prompts.plan import Box, LeveledPrompt, RegionChange, Revision
+from ...prompts.plan import Box, LeveledPrompt
+from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
 from .options import (
     BaseUrl,
@@ -85,12 +86,14 @@ def render(
         idle = ["--critic is not used: one picture has no other to be ranked with (--candidates)"] if critic else []
         _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, told_first=idle)
         return
-    from ...renderer.pictures.artifacts import as_written, write_picture
+    from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
-    for number, (result, verdict) in enumerate(agent.ranked([as_written(path, one) for one in drawn]), start=1):
+    for number, (result, verdict) in enumerate(
+        agent.ranked([with_format_warnings(path, one) for one in drawn]), start=1
+    ):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write_picture(file, result)
         score = verdict.score if verdict else None
@@ -122,7 +125,7 @@ def edit(
 
     The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
     """
-    from ...prompts.prompt_style import followed
+    from ...prompts.prompt_style import sync_revision
     from ...renderer.pictures.artifacts import read_result, write_result
     from ...renderer.pipeline import Renderer
     from ...renderer.request import RenderRequest
@@ -147,7 +150,7 @@ def edit(
             "or --z-order"
         )
     told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
-    revision = followed(Revision(changes=[change], scene=told), plan)
+    revision = sync_revision(Revision(changes=[change], scene=told), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
     told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
     draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
@@ -188,7 +191,7 @@ def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: b
     from ...tools.api_schema import check_work
 
     model = checkpoint(request.model or "pocket")
-    steps, (width, height) = request.steps or model.steps, request.plan.sized(model.size, model.size).size
+    steps, (width, height) = request.steps or model.steps, request.plan.with_size(model.size, model.size).size
     pictures, edits = len(request.together or [request.seed]), len(request.edits)
     parts = [f"{steps} steps"] + [f"of {pictures} pictures together"] * (pictures > 1)
     parts += [f"and {edits} edit{'s' * (edits > 1)} of as many"] * (edits > 0)
@@ -241,10 +244,10 @@ def _draw(
     keep: Callable[[Path, Any], None] | None = None,
     told_first: Sequence[str] = (),
 ) -> None:
-    from ...renderer.pictures.artifacts import as_written, write_picture
+    from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
-    result = as_written(path, _followed(draw, as_json))
+    result = with_format_warnings(path, _followed(draw, as_json))
     warnings = [*told_first, *result.warnings]
     _warn(warnings)
     (keep or write_picture)(path, result)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from ...prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line
-from ...prompts.templates import words
-from ...renderer.checkpoints.fast_import import uncollected
+from ...prompts.templates import fill_template
+from ...renderer.checkpoints.fast_import import without_gc
 from .local_models import LOCAL_MODELS
 from .local_server import address
 
@@ -34,7 +34,7 @@ def chat_model(
     `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
     package is missing.
     """
-    with uncollected(), ThreadPoolExecutor(1) as pool:
+    with without_gc(), ThreadPoolExecutor(1) as pool:
         server = pool.submit(address, name) if name in LOCAL_MODELS else None
         from langchain_openai import ChatOpenAI  # takes as long as the server, which starts meanwhile
 
@@ -130,7 +130,7 @@ def valid_reply(
             if attempt == REPAIRS:
                 message = f"the {who}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
                 raise failed(message, reply=raw) from error
-            told += [AIMessage(raw), HumanMessage(words("repair", problem=problem))]
+            told += [AIMessage(raw), HumanMessage(fill_template("repair", problem=problem))]
     raise AssertionError("unreachable")
 
 

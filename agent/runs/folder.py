@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ...prompts.critique import Critique
 from ...prompts.errors import RunError
 from ...prompts.outside_json import parse_json
-from ...prompts.plan import Critique, ScenePlan
+from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
 from ..events import Compared, Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
 from ..settings import Settings

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from ...prompts.plan import Critique
+from ...prompts.critique import Critique
 from ..chat.history import steps_forward
 from ..chat.session import Session
 from ..chat.store import SessionRecord, Turn

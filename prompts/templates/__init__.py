@@ -5,7 +5,7 @@ from importlib.resources import files
 from string import Template
 
 
-def words(name: str, **values: str) -> str:
+def fill_template(name: str, **values: str) -> str:
     """The text of NAME.md with its $names filled in. Raises ValueError for an unknown or missing value."""
     template = Template(files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip())
     wanted = set(template.get_identifiers())

@@ -11,7 +11,7 @@ _before = True  # whether the collector was on before the first of them
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """While it lasts nothing is collected. What is imported stays, and Python looks through all of it again for every
     few hundred new objects: a fifth of the time. Several may last at once, in several threads."""
     global _lasting, _before

@@ -9,11 +9,11 @@ import torch
 
 from ...prompts.errors import ModelError, first_line
 from ..weights.offload import is_out_of_memory
-from ..weights.quantize import Format, narrowed
+from ..weights.quantize import Format, quantize_linears
 from .components import load_pipeline
-from .fast_import import uncollected
+from .fast_import import without_gc
 from .registry import FAMILIES, checkpoint
-from .silence import quietly
+from .silence import silence_loading
 from .source import locate
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load(
     assert source
     folder = source.files(hub)
     try:
-        with quietly(), uncollected():
+        with silence_loading(), without_gc():
             pipe, notes = load_pipeline(folder, dtype, file=source.file)
     except ModelError:
         raise
@@ -76,7 +76,7 @@ def load(
     kind: type[Family] = getattr(import_module(f"..families.{module}", __package__), adapter)
     for part in (*kind.encoders, kind.denoiser):
         if (model := getattr(pipe, part)) is not None:
-            narrowed(model, weights)
+            quantize_linears(model, weights)
     family = kind(pipe if offload else pipe.to(where), where)
     family.notes = notes
     if compiled:

@@ -56,8 +56,8 @@ FAMILIES = {
 class Checkpoint:
     """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision.
 
-    size: pixels a side that it was trained at. places: whether a scene prompt that names no place is told those of the
-    regions in English (`wording.laid_out`), which is measured for models that this project trains, and for no other.
+    size: side of the training images in pixels. places: whether region positions are appended to a scene prompt that
+    names no position (`prompt_style.with_layout`). Measured, and switched on, only for models trained by this project.
     """
 
     name: str
@@ -117,7 +117,7 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     )  # fmt: skip
 
 
-def full_name(name: str) -> str:
+def absolute_name(name: str) -> str:
     """The name as it means the same from any folder. Raises ModelError for what is no model."""
     return name if name in CHECKPOINTS else _source(name).name
 

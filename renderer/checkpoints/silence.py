@@ -12,7 +12,7 @@ _before = ExitStack()  # brings back what was before the first of them
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def silence_loading() -> Iterator[None]:
     """While it lasts, diffusers and transformers report only what is critical, show no bars and warn of nothing that is
     to change in them. Errors are raised.
 

@@ -142,11 +142,11 @@ class Vocabulary:
         return out
 
     @staticmethod
-    def tells_shapes(warning: str) -> bool:
+    def is_shape_warning(warning: str) -> bool:
         """Whether a warning is the one about coloured shapes."""
         return warning.startswith(CANNOT)
 
-    def left_out(self, brief: str, plan: ScenePlan) -> list[str]:
+    def omitted_phrases(self, brief: str, plan: ScenePlan) -> list[str]:
         """What a brief names and its plan does not: phrases that the model does not know, and subjects."""
         texts = [plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)]
         whole = " . ".join(texts)
@@ -154,9 +154,9 @@ class Vocabulary:
         lost = [phrase for phrase in asked.unknown if not words & set(_words(phrase))]
         return lost + sorted(asked.of("subjects") - planned.of("subjects"))
 
-    def left_out_note(self, brief: str, plan: ScenePlan) -> list[str]:
+    def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
         """The same as a warning, or nothing."""
-        lost = self.left_out(brief, plan)
+        lost = self.omitted_phrases(brief, plan)
         return [f"left out of the plan: {_quoted(lost)}"] if lost else []
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...prompts.errors import ModelError, first_line
 from ..checkpoints.components import load_component
 from ..checkpoints.hub import Hub, HubName
-from ..checkpoints.silence import quietly
+from ..checkpoints.silence import silence_loading
 from ..prompt_cache import HunyuanText
 from ..weights.offload import is_out_of_memory
 
@@ -42,7 +42,7 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> An
             if not on_hub:
                 raise ModelError("neither a folder nor a name on the hub")
             folder = (hub or Hub()).fetch_model(on_hub)
-        with quietly():
+        with silence_loading():
             net = load_component(HunyuanDiT2DControlNetModel, folder, dtype)
     except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
         if is_out_of_memory(error):

@@ -25,14 +25,14 @@ KEY = "ditpipe"
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 # What is read. Pillow knows more, and hands EPS to Ghostscript, which runs the program that such a picture is.
 READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
-JPEG_ROOM = 65_000  # bytes: one segment of a JPEG holds no more
+JPEG_METADATA_LIMIT = 65_000  # bytes: one segment of a JPEG holds no more
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 
 
 def png_bytes(result: RenderResult) -> bytes:
     """The picture as PNG with its request inside, and what was not drawn as asked; the same request gives the same
     bytes on the same machine, but for the warning of a render for which memory was too small at first."""
-    return encoded(result.image, _note_of(result.request, result.warnings), "PNG")
+    return encode_image(result.image, _note_of(result.request, result.warnings), "PNG")
 
 
 def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
@@ -42,7 +42,7 @@ def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
     return json.dumps(note, sort_keys=True)
 
 
-def encoded(image: Image.Image, note: str, form: str, *, quality: int | None = None) -> bytes:
+def encode_image(image: Image.Image, note: str, form: str, *, quality: int | None = None) -> bytes:
     """A picture as PNG, WEBP or JPEG that carries a note: in a text of its own, or as EXIF's comment.
 
     `quality` of 0 to 100 is WEBP's and JPEG's; None: WEBP loses nothing, and JPEG little. A JPEG has no room for a note
@@ -52,7 +52,7 @@ def encoded(image: Image.Image, note: str, form: str, *, quality: int | None = N
     if form == "PNG":
         options["pnginfo"] = notes = PngImagePlugin.PngInfo()
         notes.add_itxt(KEY, note)
-    elif note and (form != "JPEG" or len(note) <= JPEG_ROOM):
+    elif note and (form != "JPEG" or len(note) <= JPEG_METADATA_LIMIT):
         options["exif"] = exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + f"{KEY} {note}".encode("ascii")
     if form == "JPEG":
@@ -70,12 +70,12 @@ def format_of(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def as_written(path: Path, result: RenderResult) -> RenderResult:
+def with_format_warnings(path: Path, result: RenderResult) -> RenderResult:
     """The result, which says what is lost when it is written as `path`. Raises ValueError as `format_of`."""
     if format_of(path) != "JPEG":
         return result
     lost = "a JPEG loses fine detail: not every pixel is as it was drawn; .png and .webp keep them all"
-    if len(_note_of(result.request, result.warnings)) > JPEG_ROOM - 1000:
+    if len(_note_of(result.request, result.warnings)) > JPEG_METADATA_LIMIT - 1000:
         lost += "; nor has it room for this request, so it cannot be drawn again from the file"
     return replace(result, warnings=(*result.warnings, lost))
 
@@ -90,7 +90,7 @@ def copy_as(source: Path, target: Path) -> None:
             raise RunError(f"cannot read {source}: {error.strerror}") from error
         return
     with _opened(source) as image:
-        write(target, encoded(image.convert("RGB"), note_text(image), form))
+        write(target, encode_image(image.convert("RGB"), metadata_text(image), form))
 
 
 def write(path: Path, content: bytes) -> None:
@@ -108,7 +108,7 @@ def write(path: Path, content: bytes) -> None:
 
 def write_picture(path: Path, result: RenderResult) -> None:
     """The picture as `path`, in the format that its name asks for. Raises ValueError as `format_of`, RunError."""
-    write(path, encoded(result.image, _note_of(result.request, result.warnings), format_of(path)))
+    write(path, encode_image(result.image, _note_of(result.request, result.warnings), format_of(path)))
 
 
 def write_result(path: Path, result: RenderResult) -> None:
@@ -133,9 +133,9 @@ def copy_result(source: Path, target: Path) -> None:
 
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
     """Notes more of what was not drawn as asked in a PNG that ditpipe wrote. Raises RunError."""
-    request, before = read_note(path)
+    request, before = read_metadata(path)
     note = _note_of(request, list(dict.fromkeys([*before, *warnings])))
-    write(path, encoded(open_image(path), note, "PNG"))
+    write(path, encode_image(open_image(path), note, "PNG"))
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:
@@ -210,10 +210,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def read_request(path: Path) -> RenderRequest:
     """The request inside a picture that ditpipe wrote. Raises RunError if there is none."""
-    return read_note(path)[0]
+    return read_metadata(path)[0]
 
 
-def read_note(path: Path) -> tuple[RenderRequest, tuple[str, ...]]:
+def read_metadata(path: Path) -> tuple[RenderRequest, tuple[str, ...]]:
     """The request inside a picture that ditpipe wrote, and the warnings of its render; no pixel is decoded. Raises
     RunError if there is none."""
     with _opened(path) as image:
@@ -225,7 +225,7 @@ def request_in(image: Image.Image, *, name: str) -> RenderRequest:
     return _note_in(image, name=name)[0]
 
 
-def note_text(image: Image.Image) -> str:
+def metadata_text(image: Image.Image) -> str:
     """The note that an opened picture of ditpipe's carries, as JSON; empty if there is none."""
     text = image.info.get(KEY) or getattr(image, "text", {}).get(KEY)  # texts behind the pixels decode them
     if isinstance(text, str) and text:
@@ -235,7 +235,7 @@ def note_text(image: Image.Image) -> str:
 
 
 def _note_in(image: Image.Image, *, name: str) -> tuple[RenderRequest, tuple[str, ...]]:
-    text = note_text(image)
+    text = metadata_text(image)
     if not text:
         program = program_of(image)
         whose = f"it was made by {program}, and carries that program's notes and no plan" if program else ""

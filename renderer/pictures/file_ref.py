@@ -27,7 +27,7 @@ class FileRef(BaseModel):
         path = path.expanduser().resolve()
         return cls(path=str(path), sha256=_hash(path))
 
-    def checked(self) -> Path:
+    def verified_path(self) -> Path:
         """Its path. Raises RunError if the file is gone or holds something else by now."""
         path = Path(self.path)
         if _hash(path) != self.sha256:
@@ -35,7 +35,7 @@ class FileRef(BaseModel):
         return path
 
 
-def inside(folder: Path, name: str) -> Path:
+def path_inside(folder: Path, name: str) -> Path:
     """The file of a folder that a record in it names. Raises RunError if that leads out of it: the record may be a
     stranger's."""
     path = folder / name

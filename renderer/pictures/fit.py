@@ -8,7 +8,7 @@ from ..request import Fit
 from .artifacts import is_transparent, open_image
 
 
-def fitted(
+def fit_image(
     path: Path, size: tuple[int, int], *, fit: Fit = "cover", background: str = "white"
 ) -> tuple[Image.Image, list[str]]:
     """The picture of a file as RGB of that size (width, height), and what is to be said of it.

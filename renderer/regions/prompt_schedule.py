@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...prompts.plan import Region, ScenePlan, optional
+from ...prompts.plan import Region, ScenePlan, optional_field
 
 Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -52,7 +52,9 @@ class PromptSchedule(BaseModel):
     first: Level = Field(default="scene", description="level that the shallow blocks hear")
     then: Level = Field(default="region", description="level that the deep blocks hear")
     turn: float = Field(default=0.25, ge=0, le=1, description="share of the depth at which it turns")
-    blocks: list[Level] | None = optional(None, description="level of each block from the shallowest; null: as above")
+    blocks: list[Level] | None = optional_field(
+        None, description="level of each block from the shallowest; null: as above"
+    )
 
     @model_validator(mode="after")
     def _list_is_not_empty(self) -> Self:

@@ -15,17 +15,17 @@ from torch import nn
 from ...prompts.errors import RenderError, first_line
 from ..request import RenderRequest, RenderResult, Saving
 
-NAMES: dict[Saving, str] = {
+SAVING_NAMES: dict[Saving, str] = {
     "tiling": "the picture decoded in tiles", "offload": "parts at rest kept off the GPU", "int8": "weights in 8 bits",
     "fp8": "weights in 8 bits",
 }  # fmt: skip
 
 
 # As CUDA, its libraries and the CPU's allocator say it; torch has a class of error for its own GPU allocator only.
-_SAID = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
+_OOM_MESSAGES = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
 
 
-def cheaper(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
+def cheaper_savings(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
     """What would save more memory, cheapest in quality and time first. large: more than one tile is decoded."""
     ladder: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
     return [step for step, there in ladder.items() if there and step not in save]
@@ -35,10 +35,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a GPU's or the CPU's memory was too small."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and bool(_SAID.search(str(error)))
+    return isinstance(error, RuntimeError) and bool(_OOM_MESSAGES.search(str(error)))
 
 
-def sparing(
+def retry_on_oom(
     request: RenderRequest,
     draw: Callable[[RenderRequest], list[RenderResult]],
     ladder: Callable[[RenderRequest], list[Saving]],
@@ -67,11 +67,11 @@ def sparing(
         if not is_out_of_memory(error):
             raise
         raise RenderError(f"{told}, or save more memory than {saving!r}, which was tried, does") from None
-    note = f"out of memory: drawn once more with {NAMES[saving]} (save {saving!r})"
+    note = f"out of memory: drawn once more with {SAVING_NAMES[saving]} (save {saving!r})"
     return [replace(one, warnings=(*one.warnings, note)) for one in drawn]
 
 
-class Places:
+class Offloader:
     """Where the parts of a model are. With offload they are there only while they work. A GPU draws one at a time."""
 
     def __init__(self, device: torch.device) -> None:
@@ -79,7 +79,7 @@ class Places:
         self._lock = threading.RLock()
 
     @contextmanager
-    def at_work(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
+    def on_device(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
         """The parts on the device; with offload, back in main memory after it."""
         if self._device.type == "cpu":
             yield

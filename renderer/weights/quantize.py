@@ -11,10 +11,10 @@ _LARGEST = {torch.int8: 127.0, torch.float8_e4m3fn: 448.0}
 SMALL = 4096  # a matrix of fewer numbers is left as it is
 
 
-class NarrowLinear(nn.Module):
+class QuantizedLinear(nn.Module):
     """nn.Linear with its weight in 8 bits. It computes in the dtype of its input, and keeps no state."""
 
-    narrow: Tensor
+    quantized: Tensor
     scale: Tensor
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
@@ -24,21 +24,21 @@ class NarrowLinear(nn.Module):
         largest = _LARGEST[dtype]
         # Rounded first, to what a row is multiplied by later: else all of the row would be off by the rounding.
         scale = (weight.float().abs().amax(1, keepdim=True) / largest).to(weight.dtype)
-        narrow = (weight.float() / scale.float()).nan_to_num(0).clamp(-largest, largest)  # 0 / 0 in a row of zeros
-        self.register_buffer("narrow", (narrow.round() if dtype == torch.int8 else narrow).to(dtype))
+        quantized = (weight.float() / scale.float()).nan_to_num(0).clamp(-largest, largest)  # 0 / 0 in a row of zeros
+        self.register_buffer("quantized", (quantized.round() if dtype == torch.int8 else quantized).to(dtype))
         self.register_buffer("scale", scale)
         self.bias = linear.bias
 
     @property
     def weight(self) -> Tensor:
         """The matrix as it is used."""
-        return self.narrow.to(self.scale.dtype) * self.scale
+        return self.quantized.to(self.scale.dtype) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight.to(x.dtype), self.bias)
 
 
-def narrowed(model: nn.Module, weights: Format) -> None:
+def quantize_linears(model: nn.Module, weights: Format) -> None:
     """Replaces the linear layers of a model, in place. Convolutions, norms and embeddings stay as they are."""
     if weights == "full":
         return
@@ -46,4 +46,4 @@ def narrowed(model: nn.Module, weights: Format) -> None:
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Linear and child.weight.numel() >= SMALL:
-                setattr(module, name, NarrowLinear(child, dtype))
+                setattr(module, name, QuantizedLinear(child, dtype))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ...prompts.plan import Revision, ScenePlan
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_result, write_result
 from ...renderer.regions.mask_image import shape_of
 from ...renderer.request import OnStep, RenderRequest, RenderResult

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ...prompts.errors import DitpipeError, RunError, first_line
 from ...renderer.pictures.artifacts import write
-from ...renderer.pictures.file_ref import inside
+from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import OnStep, Step
 from .queue import Job, Jobs
 
@@ -106,7 +106,7 @@ class Studio:
 
     def _lock_of(self, device: str) -> FileLock:
         """Held from claim to finish by whoever draws on the device."""
-        return FileLock(inside(self.folder, f"{device.replace(':', '-')}.lock"))
+        return FileLock(path_inside(self.folder, f"{device.replace(':', '-')}.lock"))
 
     def close(self) -> None:
         """Stops within one step; the jobs that were running wait in the queue for whoever opens the folder next."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ....prompts.plan import LeveledPrompt, ScenePlan
 from ....prompts.planner_schema import PlannerAnswer
-from ....prompts.prompt_style import background_of, listed, with_background
+from ....prompts.prompt_style import background_of, region_list, replace_background
 from ....renderer.regions.prompt_schedule import STYLE, style_of
 from .mentions import PLACE, Reading
 
@@ -119,8 +119,8 @@ def _elsewhere(change: Change, background: str, plan: Plan) -> Change:
     """The same regions at another place or time, in the mood that the planner finds for it."""
     if background_of(change.plan) == background:
         raise Unclear(f"It is {background} already.", certain=True)
-    mood = plan(f"{listed(change.plan.regions)} {background}").mood
+    mood = plan(f"{region_list(change.plan.regions)} {background}").mood
     try:
-        return replace(change, plan=with_background(change.plan, background, mood), whole=True)
+        return replace(change, plan=replace_background(change.plan, background, mood), whole=True)
     except ValueError as error:
         raise Unclear(f"{error}; change the scene prompt itself.", certain=True) from error

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Literal
 
-from ....prompts.chat_schema import Heard
-from ....prompts.plan import Revision, ScenePlan
+from ....prompts.chat_schema import ChatCommand
+from ....prompts.plan import ScenePlan
 from ....prompts.planner_schema import PlannerAnswer
+from ....prompts.revision import Revision
 from ...drawable import asks_what_can_be_drawn, what_can_be_drawn
 from ..listener import Shown
 from ..replies import answer_to, contents
@@ -33,7 +34,7 @@ class EmbeddedListener:
     def __init__(self, plan: Callable[[str], PlannerAnswer]) -> None:
         self.plan = plan
 
-    def hear(self, message: str, shown: Shown) -> Heard:
+    def hear(self, message: str, shown: Shown) -> ChatCommand:
         """What a message means. Raises PlanningError or ModelError if the planner that it needs does not answer."""
         heard = self._hear(message, shown)
         if heard.kind != "unclear" or not shown.asked:
@@ -42,7 +43,7 @@ class EmbeddedListener:
         if re.fullmatch(
             r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text
         ):
-            return Heard(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
+            return ChatCommand(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
         added = f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
         asked = shown.asked.rstrip(" .!:")
         told = re.sub(r"\b(?:it|that|this)\b", text, asked, flags=re.I) if len(text.split()) <= 6 else asked
@@ -51,33 +52,33 @@ class EmbeddedListener:
                 return both
         return heard
 
-    def _hear(self, message: str, shown: Shown) -> Heard:
+    def _hear(self, message: str, shown: Shown) -> ChatCommand:
         text = plain(message)
         if shown.waiting and REFUSE.fullmatch(" ".join(message.replace("’", "'").split())):
-            return Heard(kind="undo")
+            return ChatCommand(kind="undo")
         brief = brief_in(message)
         if brief is not None:
-            return Heard(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
+            return ChatCommand(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
         if re.fullmatch(r"help|\?|what can (?:i|you) (?:say|do)(?: here)?\??|how does this work\??|commands", text):
             first = "" if shown.plan else "Tell me what the picture should show. "
             draws = f" {what_can_be_drawn(shown.draws)}" if shown.draws else ""
-            return Heard(kind="question", reply=f"{first}{HELP}{draws}")
+            return ChatCommand(kind="question", reply=f"{first}{HELP}{draws}")
         if asks_what_can_be_drawn(text):
-            return Heard(kind="question", reply=what_can_be_drawn(shown.draws))
+            return ChatCommand(kind="question", reply=what_can_be_drawn(shown.draws))
         if shown.plan is None:
             return _first(message, text)
         kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")
         for kind in kinds:
             if steps := steps_in(text, kind):
-                return Heard(kind=kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
+                return ChatCommand(kind=kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
         if ACCEPT.fullmatch(text):
-            return Heard(kind="accept")
+            return ChatCommand(kind="accept")
         if choice := choice_in(text, shown.candidates):
             if choice <= shown.candidates:
-                return Heard(kind="choose", choice=choice)
+                return ChatCommand(kind="choose", choice=choice)
             return _ask("There is only one picture here." if shown.candidates < 2 else f"There are {shown.candidates}.")
         if is_question(text):
-            return Heard(kind="question", reply=answer_to(text, shown))
+            return ChatCommand(kind="question", reply=answer_to(text, shown))
         heard = self._change(text, shown)
         first, *rest = text.split(" ")
         if (
@@ -89,7 +90,7 @@ class EmbeddedListener:
             return again if again.kind == "change" else heard
         return heard
 
-    def _change(self, text: str, shown: Shown) -> Heard:
+    def _change(self, text: str, shown: Shown) -> ChatCommand:
         assert shown.plan is not None
         change = Change(shown.plan)
         try:
@@ -99,7 +100,7 @@ class EmbeddedListener:
             revision = Revision.between(shown.plan, change.plan, reason=text[:200])
         except (Unclear, ValueError) as error:
             return _ask(" ".join(str(error).split()))
-        return Heard(kind="change", revision=revision, whole=change.whole, fresh=change.fresh)
+        return ChatCommand(kind="change", revision=revision, whole=change.whole, fresh=change.fresh)
 
     def _parts(self, text: str, change: Change, shown: Shown) -> Change:
         """The whole message as one change, or else its parts, one after the other. Raises Unclear."""
@@ -134,7 +135,7 @@ class EmbeddedListener:
         raise Unclear(_not_understood(text, change.plan))
 
 
-def _first(message: str, text: str) -> Heard:
+def _first(message: str, text: str) -> ChatCommand:
     """A message while there is no picture: a brief, if it says anything that can be drawn."""
     if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(
         text
@@ -146,7 +147,7 @@ def _first(message: str, text: str) -> Heard:
         return _ask("There is no picture yet, so nothing to go back to. What should it show?")
     if is_question(text):
         return _ask("There is no picture yet. What should it show?")
-    return Heard(kind="new brief", brief=without_wish(message))
+    return ChatCommand(kind="new brief", brief=without_wish(message))
 
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
@@ -173,5 +174,5 @@ def _not_understood(text: str, plan: ScenePlan) -> str:
     )
 
 
-def _ask(question: str) -> Heard:
-    return Heard(kind="unclear", reply=question)
+def _ask(question: str) -> ChatCommand:
+    return ChatCommand(kind="unclear", reply=question)

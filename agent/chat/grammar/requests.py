@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ....prompts.layout import Place, at_place, beside
+from ....prompts.layout import Place, box_at_place, box_beside
 from ....prompts.plan import Box, ScenePlan
 from ....prompts.planner_schema import PlannedObject
 from ....prompts.prompt_style import COLOURS, SHADES
@@ -244,14 +244,14 @@ def _add(found: re.Match[str], meant: Sequence[list[int]], now: ScenePlan, plan:
     boxes: list[Box | None] = [None] * len(things)
     side = 1 / 3 if found["place"] and place_said(found["place"]) == "center" else 0.5
     if answer:
-        boxes = [at_place(thing.position) for thing in things]
+        boxes = [box_at_place(thing.position) for thing in things]
     elif found["place"]:
-        boxes = [at_place(place_said(found["place"]), side)] * len(things)  # type: ignore[arg-type]
+        boxes = [box_at_place(place_said(found["place"]), side)] * len(things)  # type: ignore[arg-type]
     elif "between" in found[0] and len(meant) == 2:
         (ax, ay), (bx, by) = (now.regions[one[0]].box.centre for one in meant)
         boxes = [changes.around((ax + bx) / 2, (ay + by) / 2)] * len(things)
     elif meant:
-        boxes = [beside(now.regions[meant[0][0]].box, _RELATIONS[found["relation"]])] * len(things)
+        boxes = [box_beside(now.regions[meant[0][0]].box, _RELATIONS[found["relation"]])] * len(things)
     return changes.added(now, list(zip(things, boxes, strict=True)))
 
 
