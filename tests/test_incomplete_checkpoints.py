@@ -60,6 +60,15 @@ def without(pattern: str) -> Change:
     return change
 
 
+def emptied(pattern: str, content: str = "") -> Change:
+    def change(folder: Path) -> None:
+        for path in folder.glob(pattern):
+            path.write_text(content)
+
+    return change
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0f1e\nsize 12345\n"
 LACKING: list[tuple[str, Change, str]] = [
     # The libraries make an empty tokenizer where there is none, and every word is unknown to it.
     ("hunyuan-1.2", without("tokenizer/vocab.txt"), "tokenizer: no tokenizer's vocabulary in it"),
@@ -77,10 +86,15 @@ LACKING: list[tuple[str, Change, str]] = [
     ("hunyuan-1.2", without("text_encoder_2/*.index.json"), "has no model.safetensors.index.json, which says in which"),
     ("flux-dev", without("transformer/*.index.json"), "has no diffusion_pytorch_model.safetensors.index.json"),
     ("sd3", without("text_encoder_3/*.safetensors"), "text_encoder_3 has no weights"),
+    ("pixart-sigma", emptied("tokenizer/spiece.model"), "vocabulary in it .*get the checkpoint again$"),
+    ("sd-1.5", emptied("tokenizer/merges.txt"), "tokenizer: no tokenizer's vocabulary in it"),
+    ("hunyuan-1.2", emptied("tokenizer/vocab.txt", POINTER), "vocabulary in it .*`git lfs pull` gets them"),
+    ("hunyuan-1.2", emptied("text_encoder_2/*-00002-of-*", POINTER), "only 1 of the 2 .*`git lfs pull` gets them"),
+    ("hunyuan-1.2", emptied("vae/*.safetensors", POINTER), "vae has no weights: .*`git lfs pull` gets them"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "change", "says"), LACKING, ids=[says for *_, says in LACKING])
+@pytest.mark.parametrize(("name", "change", "says"), LACKING, ids=[f"{name}: {says}" for name, _, says in LACKING])
 def test_what_a_folder_lacks_is_named_before_its_weights_load(
     name: str, change: Change, says: str, zoo: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +102,17 @@ def test_what_a_folder_lacks_is_named_before_its_weights_load(
     with pytest.raises(ModelError, match=says) as error:
         load(str(folder), device="cpu")
     assert "\n" not in str(error.value)
+
+
+def test_of_variants_that_git_left_as_pointers_the_other_is_read(zoo: Path, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        for path in folder.glob("*/*.safetensors"):
+            if "fp16" not in path.name:
+                path.write_text(POINTER)
+
+    folder = changed("sd-2.1-768", zoo, tmp_path / "copy", change)
+    family, full = (load(str(path), device="cpu") for path in (folder, zoo / "sd-2.1-768"))
+    assert family.model.conv_in.weight.equal(full.model.conv_in.weight.half().float())
 
 
 def test_a_component_that_nothing_uses_is_not_loaded_and_the_picture_says_so(zoo: Path, tmp_path: Path) -> None:

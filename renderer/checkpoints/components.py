@@ -22,6 +22,7 @@ from .pipeline_folder import (
     OPTIONAL,
     USED,
     check_tokenizer,
+    files_in,
     in_file,
     lacking_files,
     listed_components,
@@ -84,10 +85,9 @@ def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | Non
 
     of: the single file that lacks this component, for the error. Raises ModelError as `load_pipeline`.
     """
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if lacking := lacking_files(names):
+    if lacking := lacking_files(folder):
         raise ModelError(f"{f'{of} has no {folder.name}, and ' if of else ''}{folder} has {lacking}")
-    variants = stored_variants(names)
+    variants = stored_variants(files_in(folder))
     try:
         model, report = cls.from_pretrained(
             str(folder), dtype=dtype, variant=variants[0], use_safetensors=True, output_loading_info=True,
@@ -192,6 +192,4 @@ def _has_t5(folder: Path, kind: str, file: Path | None, names: Sequence[str]) ->
     part = folder / "text_encoder_3"
     if not file:
         return part.exists()
-    return in_file(names, part.name, kind) or (
-        part.is_dir() and bool(stored_variants(path.name for path in part.iterdir()))
-    )
+    return in_file(names, part.name, kind) or bool(stored_variants(files_in(part)))

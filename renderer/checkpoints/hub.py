@@ -14,6 +14,7 @@ from typing import Any
 from ...prompts.errors import ModelError, first_line
 from .pipeline_folder import (
     OPTIONAL,
+    files_in,
     in_file,
     listed_components,
     read_index,
@@ -173,4 +174,4 @@ def _lacking(folder: Path, needs: Callable[[str, str], bool]) -> list[str]:
     """The components of a pipeline's folder that have a model's configuration, and not the weights that it needs."""
     parts = [folder / name for name, (_, kind) in listed_components(read_index(folder)).items() if needs(name, kind)]
     models = [part for part in parts if (part / "config.json").exists()]
-    return [part.name for part in models if not stored_variants(path.name for path in part.iterdir())]
+    return [part.name for part in models if not stored_variants(files_in(part))]

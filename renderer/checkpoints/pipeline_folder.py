@@ -1,7 +1,7 @@
 """What a folder in diffusers' pipeline format says by its model_index.json and by its file names. Loads no torch."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ VOCABULARIES = (
 )  # fmt: skip
 HALF = ("fp16", "bf16")  # the same weights in half of the bytes; others, as non_ema, are other weights
 # model.fp16-00001-of-00002.safetensors, and as it was until 2024: model-00001-of-00002.fp16.safetensors
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _DIFFUSERS = "diffusion_pytorch_model"
 _FILE = re.compile(
     r"(?:model|diffusion_pytorch_model)(?:\.(?P<before>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?"
@@ -59,15 +60,28 @@ def stored_variants(names: Iterable[str]) -> list[str | None]:
     )]  # fmt: skip
 
 
-def lacking_files(names: Collection[str]) -> str:
-    """Which files a component's folder with these names lacks, for an error: shards, their index, or all weights."""
+def files_in(folder: Path) -> list[str]:
+    """The names of a component's files, but for those without content: empty ones, and pointers of git-lfs to it."""
+    paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return [path.name for path in paths if _start(path) not in (b"", _POINTER)]
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_POINTER))
+
+
+def lacking_files(folder: Path) -> str:
+    """Which files of a model a component's folder lacks, for an error: shards, their index, or all weights."""
+    names = files_in(folder)
     files = [file for name in names if (file := weight_file(name))]
     if not files:
-        return "no weights: its .safetensors are needed (pickled weights are not read)"
+        return "no weights: its .safetensors are needed (pickled weights are not read)" + _pulled(folder)
     variants = stored_variants(names)
     if not variants:
         file = max(set(files), key=files.count)
-        return f"only {files.count(file)} of the {file.shards} files of its weights; get the others too"
+        some = f"only {files.count(file)} of the {file.shards} files of its weights"
+        return f"{some}; get the others too{_pulled(folder)}"
     variant = variants[0]
     if WeightFile(variant, 1) in files:
         return ""
@@ -76,12 +90,19 @@ def lacking_files(names: Collection[str]) -> str:
     return "" if index in names else f"no {index}, which says in which file each weight is; get it too"
 
 
+def _pulled(folder: Path) -> str:
+    """What else to do where git left pointers."""
+    pointers = folder.is_dir() and any(_start(path) == _POINTER for path in folder.iterdir() if path.is_file())
+    return "; some of its files are pointers of git-lfs: `git lfs pull` gets them" if pointers else ""
+
+
 def check_tokenizer(folder: Path) -> None:
     """Raises ModelError for a tokenizer's folder without a vocabulary or without its settings."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = set(files_in(folder))
     sets = [" and ".join(files) for files in VOCABULARIES]
     if not any(names.issuperset(files) for files in VOCABULARIES):
-        raise ModelError(f"{folder}: no tokenizer's vocabulary in it ({', or '.join(sets)}); get the checkpoint again")
+        lacks = f"no tokenizer's vocabulary in it ({', or '.join(sets)})"
+        raise ModelError(f"{folder}: {lacks}; get the checkpoint again{_pulled(folder)}")
     if "tokenizer_config.json" not in names:
         raise ModelError(f"{folder}: it lacks tokenizer_config.json; get the checkpoint again")
 
