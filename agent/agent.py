@@ -23,14 +23,14 @@ from ..renderer.pictures.artifacts import add_warnings, copy_result, open_image,
 from ..renderer.pictures.file_ref import path_inside
 from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import OnStep, RenderRequest, RenderResult, Step
-from .critic import Critic, EmbeddedCritic, VisionCritic, ranked, revise, untried
-from .edit_review import Comparison, compared, gone
+from .critic import Critic, EmbeddedCritic, VisionCritic, rank_candidates, revise, with_unused_seeds
+from .edit_review import Comparison, compare_edit, removed_regions
 from .events import Candidate, Event, Finished, Painting, Round, Waiting, comparison_of, shown_in
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
 from .planner import Planner
 from .render_options import saving
-from .runs.folder import RunRecord, check_links, new_folder, note, record_of, run_record, write_record
+from .runs.folder import RunRecord, check_links, log_event, new_folder, record_of, run_record, write_record
 from .runs.resume_policy import resume_command
 from .settings import Settings
 
@@ -77,7 +77,7 @@ class Agent:
         """Pixels a side of a picture whose plan names no size."""
         return self.settings.size or min(self.checkpoint.size, MAX_SIDE)
 
-    def under(self, **options: Any) -> "Agent":
+    def with_settings(self, **options: Any) -> "Agent":
         """An agent with the same models, loaded once for both, under other settings, and with a `stop` of its own."""
         other = Agent(settings=self.settings, renderer=self._renderer, **options)
         other._models, other.model, other.checkpoint = self._models, self.model, self.checkpoint
@@ -89,11 +89,11 @@ class Agent:
         return vocabulary_of(self.checkpoint)
 
     @property
-    def draws(self) -> str:
+    def vocabulary_summary(self) -> str:
         """The same in words for people and models; empty without a vocabulary."""
         return self.vocabulary.summary if self.vocabulary else ""
 
-    def left_out(self, brief: str, plan: ScenePlan) -> list[str]:
+    def omissions(self, brief: str, plan: ScenePlan) -> list[str]:
         """What a plan left out of its brief, as far as the image model's vocabulary tells; one line or none."""
         return self.vocabulary.omission_warnings(brief, plan) if self.vocabulary else []
 
@@ -156,7 +156,7 @@ class Agent:
         return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat(name))
 
     @property
-    def unjudged(self) -> str:
+    def no_critic_reason(self) -> str:
         """Why nobody judges this agent's pictures, in one line; empty if somebody does or nobody was wanted."""
         if self.settings.critic != "auto" or self.critic:
             return ""
@@ -166,7 +166,7 @@ class Agent:
         )
 
     @property
-    def unused(self) -> list[str]:
+    def unused_settings(self) -> list[str]:
         """The settings that cannot act beside the others, in a line each."""
         names = [name for name in ("rounds", "accept") if self.settings.is_chosen(name)]
         if self.settings.rounds == 1:  # nothing is drawn again, whatever its score
@@ -187,9 +187,9 @@ class Agent:
             depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
 
-    def ranked(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:
+    def rank_candidates(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:
         """Candidates of one plan with this agent's critique of each, best first."""
-        return ranked(results, self.critic)
+        return rank_candidates(results, self.critic)
 
     def paint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """Plans, draws, criticises and mends a brief. Raises ValueError for an unusable brief, else DitpipeError."""
@@ -234,7 +234,7 @@ class Agent:
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
         if base and plan and plan in tried:
-            plan = untried(plan, _edit(read_request(base), plan).edits[-1].names, tried)
+            plan = with_unused_seeds(plan, _edit(read_request(base), plan).edits[-1].names, tried)
         record = record_of(brief, self.settings, plan=plan, base=base, judged=judged, tried=tried)
         if folder is None:
             return new_folder(self.settings.out, record)
@@ -285,9 +285,7 @@ class Agent:
             left.set()
             await worker
 
-    def _run(
-        self, folder: Path, stopped: Callable[[], bool], approved: bool | ScenePlan = False
-    ) -> Iterator[Event]:
+    def _run(self, folder: Path, stopped: Callable[[], bool], approved: bool | ScenePlan = False) -> Iterator[Event]:
         def go_on() -> None:
             # The graph works in a thread of its own, which a KeyboardInterrupt in the main thread would wait for.
             if stopped():
@@ -323,7 +321,7 @@ class Agent:
                     )
                 begun = True
                 for event in app.stream(begin, config, stream_mode="custom", durability="sync"):
-                    note(folder, event)
+                    log_event(folder, event)
                     yield event
                 state = app.get_state(config)
         except DitpipeError as error:
@@ -348,7 +346,7 @@ class Agent:
         if state.next == ("approve",):
             go_on()
             waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
-            note(folder, waiting)
+            log_event(folder, waiting)
             yield waiting
             return
         rounds = tuple(_round(folder, number + 1, one) for number, one in enumerate(state.values["tried"]))
@@ -358,7 +356,7 @@ class Agent:
         if notes := painting.notes:
             add_warnings(painting.path, notes)
         finished = Finished(painting)
-        note(folder, finished)
+        log_event(folder, finished)
         yield finished
 
     def _graph(self, record: RunRecord, folder: Path, go_on: Callable[[], None]) -> Any:
@@ -368,7 +366,7 @@ class Agent:
 
         base = record.base
         before = read_request(base) if base else None
-        notes = [note for note in (notation_warning([record.brief]), *self.unused) if note]
+        notes = [note for note in (notation_warning([record.brief]), *self.unused_settings) if note]
 
         def planned(brief: str) -> ScenePlan:
             go_on()
@@ -430,11 +428,11 @@ class Agent:
             go_on()
             old, new = shown_in(first), shown_in(drawn)
             image = open_image(path_inside(folder, drawn["path"]))
-            absent = gone(old, new)
+            absent = removed_regions(old, new)
             picture = open_image(path_inside(folder, first["path"]))
-            return compared(
-                old, new, then=_verdict(first), now=_verdict(drawn),
-                remains=judged(image, absent) if absent and self.critic else None,
+            return compare_edit(
+                old, new, critique_before=_verdict(first), critique_after=_verdict(drawn),
+                remains_critique=judged(image, absent) if absent and self.critic else None,
                 beside=unintended_changes(picture, image, old, new), threshold=self.settings.accept,
             )  # fmt: skip
 

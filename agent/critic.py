@@ -18,7 +18,7 @@ from ..prompts.plan import MAX_PROMPT, LeveledPrompt, Region, ScenePlan
 from ..prompts.revision import RegionChange, Revision
 from ..prompts.templates import fill_template
 from ..renderer.request import RenderResult
-from .events import standing
+from .events import score_key
 from .llm.chat_models import valid_reply
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class VisionCritic:
         def read(parsed: Any) -> Critique:
             return _matching(Critique.model_validate(parsed), plan)
 
-        return valid_reply(self.chat_model, Critique, messages, read, failed=CritiqueError, who="critic")
+        return valid_reply(self.chat_model, Critique, messages, read, failed=CritiqueError, role="critic")
 
 
 def _matching(critique: Critique, plan: ScenePlan) -> Critique:
@@ -105,12 +105,14 @@ def _matching(critique: Critique, plan: ScenePlan) -> Critique:
     return critique
 
 
-def ranked(results: Sequence[RenderResult], critic: Critic | None) -> list[tuple[RenderResult, Critique | None]]:
+def rank_candidates(
+    results: Sequence[RenderResult], critic: Critic | None
+) -> list[tuple[RenderResult, Critique | None]]:
     """Candidates with what the critic says of each, best first; without a critic in the order of drawing."""
     if critic is None:
         return [(result, None) for result in results]
     verdicts = [critic.critique(result.image, result.request.edited_plan) for result in results]
-    best_first = sorted(range(len(results)), key=lambda i: -standing(verdicts[i]))
+    best_first = sorted(range(len(results)), key=lambda i: -score_key(verdicts[i]))
     return [(results[i], verdicts[i]) for i in best_first]
 
 
@@ -164,7 +166,7 @@ def unused_seed(origin: str, used: Collection[int | None], *, first: int = 1) ->
     return next(seed for seed in row if seed not in used)
 
 
-def untried(plan: ScenePlan, names: Collection[str], tried: Sequence[ScenePlan]) -> ScenePlan:
+def with_unused_seeds(plan: ScenePlan, names: Collection[str], tried: Sequence[ScenePlan]) -> ScenePlan:
     """The plan, with new seeds for the regions `names` if it is one of those that were `tried`."""
     if plan not in tried:
         return plan

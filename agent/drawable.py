@@ -1,11 +1,11 @@
-"""What people are told about the things that an image model can draw, where its checkpoint says which. Pure."""
+"""Answers about what an image model can draw, where its checkpoint declares a vocabulary. Pure."""
 
 from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import noun_phrase
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from .chat.replies import enumerated
 
-# A question for what can be drawn is one word of each of these, and no other words than these and OTHERS.
+# The question has a word of each of the first three sets, and no word outside the four.
 _QUESTION = frozenset("what which".split())
 _WHO = frozenset("you i we it be this".split())
 _DEEDS = frozenset("draw paint make create show know render generate drawn painted ask".split())
@@ -25,15 +25,15 @@ def asks_what_can_be_drawn(text: str) -> bool:
 
 
 def what_can_be_drawn(draws: str) -> str:
-    """The answer to it. `draws`: the model's own words, empty where it is not limited."""
+    """The answer. `draws`: the summary of the model's vocabulary, empty if it declares none."""
     return f"I can draw {draws}" if draws else "Whatever you can say: this image model has no list of what it draws."
 
 
-def told_shapes(plan: ScenePlan, vocabulary: Vocabulary | None, *, drawn: bool = True) -> str:
+def undrawable_note(plan: ScenePlan, vocabulary: Vocabulary | None, *, is_drawn: bool = True) -> str:
     """'I cannot draw an astronaut; a coloured shape stands there.', or empty where everything can be drawn."""
     shapes = list(dict.fromkeys(noun_phrase(region) for region in vocabulary.shapes(plan))) if vocabulary else []
     if not shapes:
         return ""
-    one = "a coloured shape" if len(shapes) == 1 else "coloured shapes"
-    verb = ("stands" if len(shapes) == 1 else "stand") if drawn else "would stand"
-    return f"I cannot draw {enumerated(shapes, 'or')}; {one} {verb} there."
+    noun = "a coloured shape" if len(shapes) == 1 else "coloured shapes"
+    verb = ("stands" if len(shapes) == 1 else "stand") if is_drawn else "would stand"
+    return f"I cannot draw {enumerated(shapes, 'or')}; {noun} {verb} there."

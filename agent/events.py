@@ -14,7 +14,7 @@ from ..renderer.request import RenderRequest, Step
 from .edit_review import Comparison
 
 
-def standing(critique: Critique | None) -> float:
+def score_key(critique: Critique | None) -> float:
     """The score as a key to choose the best by: what nobody judged comes last."""
     return -1.0 if critique is None or critique.score is None else critique.score
 
@@ -29,9 +29,9 @@ def comparison_of(drawn: dict[str, Any]) -> Comparison | None:
     return Comparison.model_validate(drawn["comparison"]) if drawn.get("comparison") else None
 
 
-def rank(critique: Critique | None, comparison: Comparison | None) -> tuple[int, float]:
+def rank_key(critique: Critique | None, comparison: Comparison | None) -> tuple[int, float]:
     """A round as a key to choose the best by: what it gained less what it lost, then its score."""
-    return comparison.balance if comparison else 0, standing(critique)
+    return comparison.balance if comparison else 0, score_key(critique)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Painting:
     @property
     def best_try(self) -> Round:
         """The best of `rounds`, were it worse than the picture before."""
-        return max(self.rounds, key=lambda one: rank(one.critique, one.comparison))
+        return max(self.rounds, key=lambda round_: rank_key(round_.critique, round_.comparison))
 
     @property
     def notes(self) -> list[str]:

@@ -17,7 +17,7 @@ from ..renderer.pictures.artifacts import write
 from ..renderer.pictures.file_ref import path_inside
 from ..renderer.request import RenderRequest, Step
 from .edit_review import Comparison
-from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped, comparison_of, rank, shown_in
+from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped, comparison_of, rank_key, shown_in
 from .settings import Settings
 
 
@@ -142,5 +142,4 @@ def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _rank(one: dict[str, Any]) -> tuple[int, float]:
-    return rank(Critique.model_validate(one["critique"]) if one["critique"] else None, comparison_of(one))
-
+    return rank_key(Critique.model_validate(one["critique"]) if one["critique"] else None, comparison_of(one))

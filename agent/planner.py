@@ -1,13 +1,12 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.errors import PlanningError
 from ..prompts.plan import MAX_BRIEF, ScenePlan
 from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ..prompts.templates import fill_template
-from .layout_repair import arranged
+from .layout_repair import repair_layout
 from .llm.chat_models import valid_reply
 from .llm.local_models import LOCAL_MODELS
 from .plan_checks import check_answer
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class Planner:
     """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels; None: left to the model.
 
-    The local models were tuned to plan: they are told only what they were tuned with, and give a `ShortAnswer`.
+    The local models are fine-tuned planners: they get the prompt of their training, and answer a `ShortAnswer`.
     """
 
     def __init__(self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None) -> None:
@@ -41,41 +40,37 @@ class Planner:
         return plan_from_answer(self.answer(brief.strip()), width=self.width, height=self.height)
 
     def answer(self, brief: str) -> PlannerAnswer:
-        """The plan in words: what the model says, after one second thought if the checks find something in it."""
+        """The validated answer of the model; asked once more if `check_answer` finds faults in it."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
         messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
         answer = self._ask(brief, messages)
         findings = check_answer(brief, answer)
-        return self._second_thought(brief, messages, answer, findings) if findings else answer
+        return self._recheck(brief, messages, answer, findings) if findings else answer
 
-    async def aplan(self, brief: str) -> ScenePlan:
-        """`plan`, without blocking the event loop."""
-        return await asyncio.to_thread(self.plan, brief)
-
-    def _second_thought(
+    def _recheck(
         self, brief: str, messages: "list[BaseMessage]", answer: PlannerAnswer, findings: list[str]
     ) -> PlannerAnswer:
-        """Hands the findings back once and keeps the answer with fewer of them."""
+        """Sends the findings back once; returns the answer with fewer findings."""
         from langchain_core.messages import AIMessage, HumanMessage
 
-        said = ShortAnswer.of(answer) if self.tuned else answer
+        first_answer = ShortAnswer.of(answer) if self.tuned else answer
         recheck = HumanMessage(fill_template("recheck", findings=" ".join(findings)))
-        told = [*messages, AIMessage(said.model_dump_json()), recheck]
+        conversation = [*messages, AIMessage(first_answer.model_dump_json()), recheck]
         try:
-            other = self._ask(brief, told)
+            second = self._ask(brief, conversation)
         except PlanningError:
-            return answer  # the first answer is valid; what was found in it is about the wording only
-        return other if len(check_answer(brief, other)) < len(findings) else answer
+            return answer  # the first answer is valid; its findings concern only how it fits the brief
+        return second if len(check_answer(brief, second)) < len(findings) else answer
 
     def _ask(self, brief: str, messages: "list[BaseMessage]") -> PlannerAnswer:
-        """An answer that a plan can be made of."""
+        """One valid answer, repaired and composed once to prove that it makes a plan."""
         schema: type[ShortAnswer] | type[PlannerAnswer] = ShortAnswer if self.tuned else PlannerAnswer
 
-        def read(parsed: Any) -> PlannerAnswer:
-            said = schema.model_validate(parsed)
-            answer = arranged(brief, said.to_planner_answer() if isinstance(said, ShortAnswer) else said)
+        def parse(parsed: Any) -> PlannerAnswer:
+            reply = schema.model_validate(parsed)
+            answer = repair_layout(brief, reply.spelt_out() if isinstance(reply, ShortAnswer) else reply)
             plan_from_answer(answer, width=self.width, height=self.height)
             return answer
 
-        return valid_reply(self.chat_model, schema, messages, read, failed=PlanningError, who="planner")
+        return valid_reply(self.chat_model, schema, messages, parse, failed=PlanningError, role="planner")

@@ -1,4 +1,4 @@
-"""What a render is given on the command line beside its plan: start picture, ControlNets, LoRAs, what saves memory."""
+"""Render options of the command line beside the plan: start picture, ControlNets, LoRAs, memory saving."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +26,8 @@ def lora(text: str) -> Lora:
 
 def control(text: str) -> Control:
     """'canny=edges.png' or 'FOLDER=map.png,scale=0.7'. Raises ValueError, or RunError if the picture is not there."""
-    said, fields = _fields(text, "scale")
-    model, equals, image = said.partition("=")
+    assignment, fields = _fields(text, "scale")
+    model, equals, image = assignment.partition("=")
     if not (model and equals and image):
         raise ValueError(f"--control {text!r}: give MODEL=PICTURE, e.g. canny=edges.png or canny=edges.png,scale=0.7")
     return Control.model_validate({"model": model, "image": FileRef.of(_absolute(image)), **fields})
@@ -37,9 +37,9 @@ def with_files(
     request: RenderRequest, *, image: Path | None, denoise: float | None, controls: Sequence[str], loras: Sequence[str],
     fit: str | None = None, background: str | None = None,
 ) -> RenderRequest:  # fmt: skip
-    """The request with what it is to start from, follow and wear. Raises ValueError or RunError.
+    """The request with a start picture, ControlNets and LoRAs. Raises ValueError or RunError.
 
-    A start picture without `denoise` is put under `DENOISE` of the noise: all of it would leave nothing of the picture.
+    A start picture without `denoise` is put under `DENOISE` of the noise: all of it would leave nothing of it.
     """
     given: dict[str, Any] = {}
     if image:
@@ -49,9 +49,9 @@ def with_files(
     given |= {"fit": fit} if fit else {}
     given |= {"background": background} if background else {}
     if controls:
-        given["controls"] = [control(one) for one in controls]
+        given["controls"] = [control(text) for text in controls]
     if loras:
-        given["loras"] = [lora(one) for one in loras]
+        given["loras"] = [lora(text) for text in loras]
     return RenderRequest.model_validate({**dict(request), **given}) if given else request
 
 
@@ -60,12 +60,14 @@ def _absolute(path: str | Path) -> Path:
 
 
 def _fields(text: str, *known: str) -> tuple[str, dict[str, str]]:
-    """What comes before the first comma, and the fields after it."""
+    """The text before the first comma, and the `name=value` fields after it."""
     first, *rest = text.split(",")
     fields = {}
     for part in rest:
         name, _, value = part.partition("=")
         if name.strip() not in known or not value:
-            raise ValueError(f"{part!r} in {text!r}: after the comma comes {' or '.join(f'{one}=…' for one in known)}")
+            raise ValueError(
+                f"{part!r} in {text!r}: after the comma comes {' or '.join(f'{field}=…' for field in known)}"
+            )
         fields[name.strip()] = value.strip()
     return first, fields

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _key_is_for_this_endpoint(self) -> Self:
-        """A key of the environment goes to the endpoint of the environment, if it names one, and to no other."""
+        """A key from the environment is sent only to the endpoint that the environment names, if it names one."""
         key, given_for = os.environ.get("DITPIPE_API_KEY"), os.environ.get("DITPIPE_BASE_URL")
         if not (self.base_url and self.api_key and given_for) or self.api_key.get_secret_value() != key:
             return self
@@ -98,9 +98,9 @@ def settings_of(**options: Any) -> Settings:
 
 def check_variables(*others: str) -> None:
     """Raises ValueError for a DITPIPE_… variable of the environment that is no setting and none of `others`."""
-    known = [*(f"DITPIPE_{name.upper()}" for name in Settings.model_fields), *others]
+    variables = [*(f"DITPIPE_{name.upper()}" for name in Settings.model_fields), *others]
     for name in os.environ:
-        if name.startswith("DITPIPE_") and name not in known:
-            near = get_close_matches(name, known, 1)
-            there = f"; did you mean {near[0]}?" if near else f": one of {', '.join(known)}"
-            raise ValueError(f"{name} is no setting{there}")
+        if name.startswith("DITPIPE_") and name not in variables:
+            suggestions = get_close_matches(name, variables, 1)
+            hint = f"; did you mean {suggestions[0]}?" if suggestions else f": one of {', '.join(variables)}"
+            raise ValueError(f"{name} is no setting{hint}")

@@ -80,7 +80,11 @@ def tools_of(studio: Studio, agent: Agent) -> list[PictureTool]:
 
 def _of_this_server(tool: PictureTool, studio: Studio, agent: Agent) -> PictureTool:
     """The tool, whose description and schema say what is drawn here."""
-    draws = f" The image model draws {agent.draws}" if agent.draws and tool.name in PLANNED_OR_DRAWN else ""
+    draws = (
+        f" The image model draws {agent.vocabulary_summary}"
+        if agent.vocabulary_summary and tool.name in PLANNED_OR_DRAWN
+        else ""
+    )
     schema = limited(tool.args_schema, largest=studio.largest, usual=agent.size)
     return replace(tool, args_schema=schema, description=tool.description + draws)
 
@@ -91,7 +95,7 @@ def reader_of(agent: Agent) -> Reader:
     def read(message: str, plan: ScenePlan) -> ChatCommand:
         from .chat.listener import Shown, listener_for
 
-        return listener_for(agent).hear(message, Shown(plan=plan, draws=agent.draws))
+        return listener_for(agent).hear(message, Shown(plan=plan, draws=agent.vocabulary_summary))
 
     return read
 
@@ -101,7 +105,7 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
 
     def critique(image: Image.Image, plan: ScenePlan) -> Critique:
         if agent.critic is None:
-            why = agent.unjudged or "the setting critic is 'none'"
+            why = agent.no_critic_reason or "the setting critic is 'none'"
             raise ValueError(f"no critic is set up here: {why}")
         return agent.critic.critique(image, plan)
 
@@ -121,8 +125,12 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
         order = PaintOrder.model_validate(asked)
         options = order.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
         painter = Agent(
-            settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic,
-            approve=False, **options,
+            settings=agent.settings,
+            renderer=renderer,
+            planner=agent.planner,
+            critic=agent.critic,
+            approve=False,
+            **options,
         )
         if (folder / "round-1").exists():
             events = painter.resume(folder)
@@ -146,7 +154,7 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
                 raise
             if isinstance(event, Finished):
                 best = event.painting.best
-                report = Report(critique=best.critique, warnings=tuple(agent.left_out(order.brief, best.plan)))
+                report = Report(critique=best.critique, warnings=tuple(agent.omissions(order.brief, best.plan)))
                 write(folder / REPORT, report.model_dump_json().encode())
                 return event.painting.path.read_bytes()
         raise AssertionError("a run ends with Finished")

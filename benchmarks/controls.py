@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
 from ditpipe.agent.chat.replies import figure
-from ditpipe.agent.critic import EmbeddedCritic, ranked
+from ditpipe.agent.critic import EmbeddedCritic, rank_candidates
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import PRESETS, preset
@@ -129,7 +129,7 @@ def main() -> None:
         "rocket: blue": request(pair(negative="blue"))})  # fmt: skip
     page.vary("seed", "Seeds: new noise in one region", "ditpipe render plan.json --set rocket.seed=1", {
         "the picture's": request(pair()), **{f"rocket {s}": request(pair(seed=s)) for s in (1, 2)}})  # fmt: skip
-    best = ranked(renderer.candidates(request(pair()), 4), EmbeddedCritic())
+    best = rank_candidates(renderer.candidates(request(pair()), 4), EmbeddedCritic())
     page.show(
         "candidates",
         "Candidates: one batch, best first",

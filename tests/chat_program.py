@@ -55,7 +55,7 @@ def _slowly(on_step: Any) -> Any:
 
 
 def sessions(folder: Path, agent: Agent) -> Sessions:
-    return Sessions(agent.under(sessions=folder), listener=EmbeddedListener(FixedPlanner().answer))
+    return Sessions(agent.with_settings(sessions=folder), listener=EmbeddedListener(FixedPlanner().answer))
 
 
 def main(folder: str, model: str, steps: str, session: str = "") -> None:

@@ -249,11 +249,11 @@ def test_what_cannot_be_judged_is_kept_as_it_is(tiny: Renderer, tmp_path: Path) 
 
 def test_by_default_only_pictures_of_the_pocket_model_are_judged(tiny: Renderer, tmp_path: Path) -> None:
     other = Agent(renderer=tiny, size=96, steps=2, out=tmp_path)
-    assert other.critic is None and "are not judged" in other.unjudged
+    assert other.critic is None and "are not judged" in other.no_critic_reason
     assert other.paint(BRIEF, plan=plan()).best.score is None
-    assert isinstance(Agent().critic, EmbeddedCritic) and not Agent().unjudged
+    assert isinstance(Agent().critic, EmbeddedCritic) and not Agent().no_critic_reason
     assert isinstance(Agent(renderer=tiny, critic="embedded").critic, EmbeddedCritic)
-    assert not Agent(renderer=tiny, critic="none").unjudged
+    assert not Agent(renderer=tiny, critic="none").no_critic_reason
 
 
 def test_the_terminal_says_that_nothing_was_judged(tiny: Renderer, tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_a_run_whose_checkpoints_cannot_be_read_says_so(tiny: Renderer, tmp_path
 
 
 def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
-    painter, folder = agent(tiny, None, tmp_path, rounds=1).under(steps=1000), tmp_path / "run"
+    painter, folder = agent(tiny, None, tmp_path, rounds=1).with_settings(steps=1000), tmp_path / "run"
 
     async def cancelled() -> None:
         painting = asyncio.create_task(painter.apaint(BRIEF, plan=plan(), folder=folder))
@@ -367,9 +367,9 @@ def test_a_stop_ends_a_run_before_its_next_node(tiny: Renderer, tmp_path: Path) 
 
 def test_a_stop_ends_what_an_agent_of_the_same_models_draws_and_nothing_else(tiny: Renderer, tmp_path: Path) -> None:
     one = agent(tiny, None, tmp_path, rounds=1)
-    other = one.under(steps=1000)
+    other = one.with_settings(steps=1000)
     one.stop.set()
-    assert other.under(steps=2).paint(BRIEF, plan=plan()).path.exists()
+    assert other.with_settings(steps=2).paint(BRIEF, plan=plan()).path.exists()
 
     async def stopped() -> None:
         async for event in other.astream(BRIEF, plan=plan()):

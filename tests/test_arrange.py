@@ -2,7 +2,7 @@
 
 import pytest
 
-from ditpipe.agent.layout_repair import arranged
+from ditpipe.agent.layout_repair import repair_layout
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 
 
@@ -12,7 +12,7 @@ def answer(*places: str) -> PlannerAnswer:
 
 
 def places(brief: str, *said: str) -> list[str]:
-    return [one.position for one in arranged(brief, answer(*said)).objects]
+    return [one.position for one in repair_layout(brief, answer(*said)).objects]
 
 
 def test_things_piled_up_without_a_word_get_the_usual_places() -> None:

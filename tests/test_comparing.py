@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw
 from plans import plan_of
 
 from ditpipe import Box, Critique, LeveledPrompt, ScenePlan
-from ditpipe.agent.edit_review import Comparison, Fall, compared, gone
-from ditpipe.agent.events import rank
+from ditpipe.agent.edit_review import Comparison, ScoreDrop, compare_edit, removed_regions
+from ditpipe.agent.events import rank_key
 from ditpipe.prompts.critique import RegionScore
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.sampling.edit import unintended_changes, unintended_changes_warning
@@ -28,7 +28,7 @@ GOOD = scores(0.9, 0.9, 0.9, 0.9)
 
 
 def beside(after: ScenePlan, now: Critique, then: Critique | None = GOOD, **more: Critique) -> Comparison:
-    return compared(BEFORE, after, then=then, now=now, **more)
+    return compare_edit(BEFORE, after, critique_before=then, critique_after=now, **more)
 
 
 def test_a_change_that_came_out_is_gained_and_nothing_lost() -> None:
@@ -39,7 +39,7 @@ def test_a_change_that_came_out_is_gained_and_nothing_lost() -> None:
 def test_what_was_shown_before_and_is_gone_after_its_change_is_lost() -> None:
     """The picture before shows no green thing, yet it shows the thing."""
     found = beside(GREEN, scores(0.0, 0.9, 0.9, 0.9))
-    assert found.lost == [Fall(name="thing 0", before=0.9, after=0.0)] and found.is_worse
+    assert found.lost == [ScoreDrop(name="thing 0", before=0.9, after=0.0)] and found.is_worse
 
 
 def test_a_change_that_does_not_come_out_where_nothing_was_is_not_worse() -> None:
@@ -50,7 +50,7 @@ def test_a_change_that_does_not_come_out_where_nothing_was_is_not_worse() -> Non
 @pytest.mark.parametrize("score", [0.08, 0.6])
 def test_a_neighbour_that_falls_outweighs_a_change(score: float) -> None:
     found = beside(GREEN, scores(0.9, score, 0.9, 0.9))
-    assert found.gained == ["thing 0"] and found.lost == [Fall(name="thing 1", before=0.9, after=score)]
+    assert found.gained == ["thing 0"] and found.lost == [ScoreDrop(name="thing 1", before=0.9, after=score)]
     assert found.is_worse and found.notes == [f"'thing 1' came out worse ({score:.2f}, before 0.90)"]
 
 
@@ -62,17 +62,19 @@ def test_of_two_changes_one_neighbour_may_be_the_price() -> None:
 
 def test_what_cannot_be_judged_counts_as_drawn() -> None:
     assert beside(GREEN, scores(None, 0.9, 0.9, 0.9)).gained == ["thing 0"]
-    assert compared(BEFORE, GREEN, then=None, now=None) == Comparison(gained=["thing 0"], lost=[])
+    assert compare_edit(BEFORE, GREEN, critique_before=None, critique_after=None) == Comparison(
+        gained=["thing 0"], lost=[]
+    )
 
 
 def test_a_removed_region_is_gained_unless_it_is_still_seen() -> None:
     after = Revision(removed=["thing 3"]).apply(BEFORE)
-    absent = gone(BEFORE, after)
+    absent = removed_regions(BEFORE, after)
     assert absent and [region.name for region in absent.regions] == ["thing 3"]
     seen = Critique(score=0.8, regions=[RegionScore(name="thing 3", score=0.8, seen="d")])
     now = scores(0.9, 0.9, 0.9)
     assert beside(after, now).gained == ["thing 3"]
-    still = beside(after, now, remains=seen)
+    still = beside(after, now, remains_critique=seen)
     assert still.left == ["thing 3"] and not still.gained and not still.is_worse
     assert still.notes == ["something of 'thing 3' is still where it was"]
 
@@ -82,17 +84,21 @@ def test_what_stands_in_the_place_of_another_is_not_looked_for_there() -> None:
     swapped = Revision(changes=[{"name": "thing 0", "box": other}, {"name": "thing 1", "box": one}]).apply(BEFORE)  # type: ignore[list-item]
     half = one.model_copy(update={"right": 0.25})
     narrower = Revision(changes=[{"name": "thing 0", "box": half}]).apply(BEFORE)  # type: ignore[list-item]
-    assert gone(BEFORE, swapped) is None and gone(BEFORE, GREEN) is None and gone(BEFORE, narrower) is None
+    assert (
+        removed_regions(BEFORE, swapped) is None
+        and removed_regions(BEFORE, GREEN) is None
+        and removed_regions(BEFORE, narrower) is None
+    )
 
 
 def test_rounds_are_ranked_by_what_they_gained_less_what_they_lost_and_then_by_score() -> None:
     fine, harmful = (
         Comparison(gained=["a"], lost=[]),
-        Comparison(gained=["a"], lost=[Fall(name="b", before=1, after=0)]),
+        Comparison(gained=["a"], lost=[ScoreDrop(name="b", before=1, after=0)]),
     )
     low, high = (Critique(score=score, regions=[]) for score in (0.3, 0.8))
-    assert rank(low, fine) > rank(high, harmful) and rank(high, fine) > rank(low, fine)
-    assert rank(high, None) > rank(low, None) > rank(None, None)
+    assert rank_key(low, fine) > rank_key(high, harmful) and rank_key(high, fine) > rank_key(low, fine)
+    assert rank_key(high, None) > rank_key(low, None) > rank_key(None, None)
 
 
 def test_what_looks_different_beside_an_edit_is_measured_on_the_pixels() -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe.agent.critic import VisionCritic, revise, untried
+from ditpipe.agent.critic import VisionCritic, revise, with_unused_seeds
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError
 from ditpipe.prompts.plan import LeveledPrompt
@@ -138,9 +138,9 @@ def test_a_prompt_that_is_full_is_not_said_more_strongly() -> None:
 
 
 def test_a_plan_that_was_tried_gets_other_seeds_where_it_changes() -> None:
-    assert untried(PLAN, ["thing 0"], []) == PLAN
-    once = untried(PLAN, ["thing 0"], [PLAN])
-    twice = untried(PLAN, ["thing 0"], [PLAN, once])
+    assert with_unused_seeds(PLAN, ["thing 0"], []) == PLAN
+    once = with_unused_seeds(PLAN, ["thing 0"], [PLAN])
+    twice = with_unused_seeds(PLAN, ["thing 0"], [PLAN, once])
     assert once.regions[1] == PLAN.regions[1] and len({p.regions[0].seed for p in (PLAN, once, twice)}) == 3
 
 

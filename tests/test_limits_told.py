@@ -79,7 +79,7 @@ def test_http_and_the_images_api_tell_it(studio: Studio, agent: Agent) -> None:
 
 
 async def test_mcp_tells_it_before_anything_is_drawn(studio: Studio, agent: Agent) -> None:
-    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False, draws=agent.draws)
+    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False, draws=agent.vocabulary_summary)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         async with Client(f"{address}/mcp") as client:
             assert "1 things: cat" in (client.instructions or "")

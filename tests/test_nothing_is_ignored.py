@@ -199,8 +199,10 @@ def test_a_brief_in_other_programs_notation_says_so_in_the_picture(tiny: Rendere
     warnings = read_metadata(agent.paint("a (red:1.3) cat").path)[1]
     assert warnings[0].startswith("'(red:1.3)' in a prompt") and "accept: not used" in warnings[1]
     unjudged = Agent(renderer=tiny, critic="none", rounds=5, accept=0.9)
-    assert unjudged.unused == [f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")]
-    assert Agent(renderer=tiny, critic="none").unused == []
+    assert unjudged.unused_settings == [
+        f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")
+    ]
+    assert Agent(renderer=tiny, critic="none").unused_settings == []
 
 
 def test_the_command_says_what_it_does_not_use(tiny: Renderer, tmp_path: Path) -> None:

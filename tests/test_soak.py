@@ -102,7 +102,7 @@ class Briefs:
 
 
 def test_a_conversation(tmp_path: Path) -> None:
-    sessions = Sessions(agent(tmp_path).under(sessions=tmp_path / "sessions"), listener=Briefs())
+    sessions = Sessions(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), listener=Briefs())
     with steady(15) as another:
         while another():
             session = sessions.new()

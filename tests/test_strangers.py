@@ -151,11 +151,11 @@ def test_the_state_of_a_run_is_json(run: Path) -> None:
 
 def test_a_plan_that_waits_for_a_yes_is_kept_as_json_too(tiny: Renderer, tmp_path: Path) -> None:
     agent, folder = tiny_agent(tiny, tmp_path), tmp_path / "run"
-    *_, waiting = agent.under(approve=True).stream(BRIEF, plan=plan_of(2), folder=folder)
+    *_, waiting = agent.with_settings(approve=True).stream(BRIEF, plan=plan_of(2), folder=folder)
     assert isinstance(waiting, Waiting)
-    *_, still = agent.under(approve=True).resume(folder)
+    *_, still = agent.with_settings(approve=True).resume(folder)
     assert still == waiting
-    *_, last = agent.under(approve=True).resume(folder, approved=True)
+    *_, last = agent.with_settings(approve=True).resume(folder, approved=True)
     assert isinstance(last, Finished) and last.painting.best.plan == waiting.plan
 
 
@@ -251,7 +251,7 @@ def test_a_key_goes_to_the_endpoint_that_it_was_given_for(monkeypatch: pytest.Mo
 
 
 def test_a_session_folder_does_not_say_where_words_go(tiny: Renderer, tmp_path: Path) -> None:
-    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    agent = tiny_agent(tiny, tmp_path).with_settings(sessions=tmp_path / "sessions", critic="none", rounds=1)
     sessions = Sessions(agent)
     session = sessions.new()
     turn = session.store.add(session.id, "a cat", kind="new brief", folder="turn-0001", brief="a cat")
@@ -270,7 +270,7 @@ def test_a_session_folder_does_not_say_where_words_go(tiny: Renderer, tmp_path: 
 
 
 def test_a_session_names_no_file_outside_of_its_folder(tiny: Renderer, tmp_path: Path) -> None:
-    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    agent = tiny_agent(tiny, tmp_path).with_settings(sessions=tmp_path / "sessions", critic="none", rounds=1)
     session = Sessions(agent).new()
     (tmp_path / "mine.png").write_bytes(b"mine")
     turn = session.store.add(session.id, "a cat", kind="new brief", picture="../../mine.png", status="done")
@@ -290,7 +290,7 @@ def test_a_session_names_no_file_outside_of_its_folder(tiny: Renderer, tmp_path:
 
 
 def test_a_branch_does_not_follow_links(tiny: Renderer, tmp_path: Path) -> None:
-    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions", critic="none", rounds=1)
+    agent = tiny_agent(tiny, tmp_path).with_settings(sessions=tmp_path / "sessions", critic="none", rounds=1)
     session = Sessions(agent).new()
     (tmp_path / "mine.png").write_bytes(b"mine")
     (session.folder / "turn-0001").mkdir()

@@ -51,7 +51,8 @@ def test_the_pocket_checkpoint_names_what_it_was_trained_on(pocket: Vocabulary) 
 def test_published_models_and_folders_without_a_vocabulary_are_not_limited(tmp_path: Path) -> None:
     rows = [row for name, row in CHECKPOINTS.items() if name != "pocket"]
     assert [vocabulary_of(row) for row in [*rows, replace(rows[0], source=str(tmp_path))]] == [None] * (len(rows) + 1)
-    assert Agent(model="sdxl").draws == "" and Agent(model="sdxl").left_out("an astronaut", plan_of(1)) == []
+    agent = Agent(model="sdxl")
+    assert agent.vocabulary_summary == "" and agent.omissions("an astronaut", plan_of(1)) == []
 
 
 def test_a_folder_may_have_one_of_its_own_and_a_broken_one_is_said(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_an_address_that_others_reach_needs_keys() -> None:
 
 
 def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) -> None:
-    agent = tiny_agent(tiny, tmp_path).under(sessions=tmp_path / "sessions")
+    agent = tiny_agent(tiny, tmp_path).with_settings(sessions=tmp_path / "sessions")
     keys = {"ann": "ann's-key-0123456789", "bob": "bob's-key-0123456789"}
     app = web_app(agent, keys=Keys({name: SecretStr(key) for name, key in keys.items()}))
     session = Sessions(agent, store=Store(tmp_path / "sessions" / "callers" / "key-ann")).new("ann's")

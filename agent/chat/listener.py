@@ -65,7 +65,7 @@ class ModelListener:
         def read(parsed: Any) -> ChatCommand:
             return _possible(ChatCommand.model_validate(parsed), shown)
 
-        return valid_reply(self.chat_model, ChatCommand, messages, read, failed=PlanningError, who="listener")
+        return valid_reply(self.chat_model, ChatCommand, messages, read, failed=PlanningError, role="listener")
 
 
 def _possible(heard: ChatCommand, shown: Shown) -> ChatCommand:

@@ -50,9 +50,9 @@ def figure(score: float | None) -> str:
 
 
 def ask_for_a_yes(plan: ScenePlan, vocabulary: Vocabulary | None = None) -> str:
-    from ..drawable import told_shapes
+    from ..drawable import undrawable_note
 
-    shapes = told_shapes(plan, vocabulary, drawn=False)
+    shapes = undrawable_note(plan, vocabulary, is_drawn=False)
     shapes = f" {shapes}" if shapes else ""
     return f"This is the plan: {contents(plan)}.{shapes} Shall I draw it? Say yes, or what to change."
 
@@ -85,7 +85,7 @@ def _notes(plan: ScenePlan, regions: Sequence[RegionScore]) -> str:
 
 def _told_beyond(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None) -> str | None:
     """What came of a turn that drew what the image model cannot draw; None if it drew nothing of the kind."""
-    from ..drawable import told_shapes
+    from ..drawable import undrawable_note
 
     assert turn.plan is not None
     shapes = {region.name for region in vocabulary.shapes(turn.plan)} if vocabulary else set()
@@ -94,7 +94,7 @@ def _told_beyond(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | 
     if not drawn:
         return None
     shaped = turn.plan.model_copy(update={"regions": [r for r in turn.plan.regions if r.name in drawn]})
-    said = told_shapes(shaped, vocabulary)
+    said = undrawable_note(shaped, vocabulary)
     rest = [region for region in turn.plan.regions if region.name not in drawn]
     noted = [one for one in turn.critique.regions if one.name not in drawn] if turn.critique else []
     if revision is None:

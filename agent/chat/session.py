@@ -240,7 +240,7 @@ class Session:
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
             candidates=len(head.candidates) if head and not waiting else 0,
             said=tuple(turn.message for turn in before), asked=asked, touched=touched,
-            draws=self.agent.draws,
+            draws=self.agent.vocabulary_summary,
         )  # fmt: skip
 
     @property

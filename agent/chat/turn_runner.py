@@ -210,11 +210,11 @@ class Turning:
             model = record.settings.get("model", session.agent.settings.model)
             if model != session.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")
-            painter = session.agent.under(**picture_settings(record))
+            painter = session.agent.with_settings(**picture_settings(record))
             events = painter.resume(folder, approved=turn.plan or True if turn.approved else False)
         else:
             approve = session.agent.settings.approve and turn.kind == "new brief"
-            painter = session.agent.under(approve=approve, seed=turn.seed or 0)
+            painter = session.agent.with_settings(approve=approve, seed=turn.seed or 0)
             base = session.path(turn.base) if turn.base else None
             judged, tried = (self._head_of(turn).critique, self._tried_before(turn)) if base else (None, [])
             events = painter.stream(
@@ -252,7 +252,7 @@ class Turning:
             done = done.model_copy(update={"candidates": shots, "parent": parent.parent})
             return self._done(done, told_unchanged(painting))
         vocabulary, agent = self._vocabulary, self.session.agent
-        warnings = [*(agent.left_out(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
+        warnings = [*(agent.omissions(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
         warnings += [
             one for one in read_metadata(painting.path)[1] if not (vocabulary and vocabulary.is_shape_warning(one))
         ]

@@ -133,8 +133,8 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         with ctrl_c(stop, stopped):
             return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
 
-    if agent.unjudged and not as_json:
-        people.print(f"note: {agent.unjudged}", style="yellow", markup=False)
+    if agent.no_critic_reason and not as_json:
+        people.print(f"note: {agent.no_critic_reason}", style="yellow", markup=False)
     console = Console(quiet=True) if as_json else people
     try:
         painting = shown(events)
@@ -150,7 +150,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         raise typer.Exit(STOPPED) from None
     from ...renderer.pictures.artifacts import read_metadata
 
-    best, left_out = painting.best, agent.left_out(painting.brief, painting.best.plan)
+    best, left_out = painting.best, agent.omissions(painting.brief, painting.best.plan)
     if not as_json:
         for note in left_out:
             people.print(f"note: {note}", style="yellow", markup=False)
@@ -181,7 +181,7 @@ def plan(
     if not as_json:
         people.print(f"planned by {agent.planner_name}", style="dim")
         people.print(layout_drawing(answer))
-        for note in [*agent.left_out(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
+        for note in [*agent.omissions(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
             people.print(f"note: {note}", style="yellow", markup=False)
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
@@ -211,7 +211,7 @@ def critique(
 
     agent = Agent(settings=settings)
     if agent.critic is None:
-        raise ValueError(agent.unjudged or "--critic none judges nothing; give 'embedded' or a vision model")
+        raise ValueError(agent.no_critic_reason or "--critic none judges nothing; give 'embedded' or a vision model")
     with _busy("looking", as_json):
         verdict = agent.critic.critique(open_image(picture), scene)
     lines = [f"{figure(verdict.score)}  {verdict.summary}"]

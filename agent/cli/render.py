@@ -92,7 +92,7 @@ def render(
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
     for number, (result, verdict) in enumerate(
-        agent.ranked([with_format_warnings(path, one) for one in drawn]), start=1
+        agent.rank_candidates([with_format_warnings(path, one) for one in drawn]), start=1
     ):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write_picture(file, result)

@@ -116,7 +116,9 @@ def mcp(
     from ..wiring import studio_of, tools_of
 
     studio = studio_of(agent)
-    server = mcp_server(tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.draws)
+    server = mcp_server(
+        tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.vocabulary_summary
+    )
     if locks is None:
         run_stdio(server)
     else:

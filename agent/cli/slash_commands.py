@@ -32,7 +32,7 @@ def obey(chat: TerminalChat, line: str) -> None:
 
 def _help(chat: TerminalChat, arguments: list[str]) -> None:
     chat.console.print(HELP, markup=False, highlight=False)
-    chat.console.print(what_can_be_drawn(chat.sessions.agent.draws), markup=False, highlight=False)
+    chat.console.print(what_can_be_drawn(chat.sessions.agent.vocabulary_summary), markup=False, highlight=False)
     table = Table(box=None, show_header=False)
     for name, command in COMMANDS.items():
         table.add_row(name, command.__doc__ or "")

@@ -44,7 +44,7 @@ class TerminalChat:
         if self.console.is_terminal:
             _ask_the_terminal()
         self.greet()
-        if unjudged := self.sessions.agent.unjudged:
+        if unjudged := self.sessions.agent.no_critic_reason:
             self.console.print(f"note: {unjudged}", style="yellow", markup=False)
         if interactive:
             signal.signal(signal.SIGINT, lambda *_: None)  # a press that came too late
@@ -61,7 +61,7 @@ class TerminalChat:
         session = self.session
         if not session.turns:
             self.console.print(WELCOME)
-            if draws := self.sessions.agent.draws:
+            if draws := self.sessions.agent.vocabulary_summary:
                 self.console.print(what_can_be_drawn(draws), style="dim", markup=False, highlight=False)
         else:
             self.console.print(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
-Read = TypeVar("Read")
+Parsed = TypeVar("Parsed")
 REPAIRS = 2
 MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
 LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
@@ -51,9 +51,9 @@ def chat_model(
     try:
         model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
     except (ValueError, ImportError, OpenAIError) as error:
-        local = ", ".join(repr(one) for one in LOCAL_MODELS)
-        known = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
-        raise ModelError(f"cannot use chat model {name!r}: {first_line(error)} ({known})") from error
+        local = ", ".join(repr(local_name) for local_name in LOCAL_MODELS)
+        hint = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
+        raise ModelError(f"cannot use chat model {name!r}: {first_line(error)} ({hint})") from error
     return model
 
 
@@ -74,7 +74,7 @@ def _may_pass(error: BaseException) -> bool:
     import openai
 
     faults = openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError
-    # langchain-ollama, for one, lets the transport's own errors through
+    # langchain-ollama, for example, lets the transport's own errors through
     return isinstance(error, (*faults, httpx.TransportError, httpx2.TransportError))
 
 
@@ -109,32 +109,32 @@ def valid_reply(
     model: "BaseChatModel",
     schema: type[BaseModel],
     messages: Sequence["BaseMessage"],
-    read: Callable[[Any], Read],
+    parse: Callable[[Any], Parsed],
     *,
     failed: type[PlanningError] | type[CritiqueError],
-    who: str,
-) -> Read:
-    """What `read` makes of the model's answer. What it raises as ValueError is handed back to the model, at most twice.
+    role: str,
+) -> Parsed:
+    """The model's answer as `parse` returns it. A ValueError of `parse` is sent back to the model, at most twice.
 
-    Then `failed`, which names `who` gave the answer and holds the raw reply.
+    Then `failed` is raised: its message names the `role` of the model, and it holds the raw reply.
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
-    told = list(messages)
+    conversation = list(messages)
     for attempt in range(REPAIRS + 1):
-        raw, parsed = structured_reply(model, schema, told)
+        raw, parsed = structured_reply(model, schema, conversation)
         try:
-            return read(parsed)
+            return parse(parsed)
         except ValueError as error:
             problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
             if attempt == REPAIRS:
-                message = f"the {who}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
+                message = f"the {role}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
                 raise failed(message, reply=raw) from error
-            told += [AIMessage(raw), HumanMessage(fill_template("repair", problem=problem))]
+            conversation += [AIMessage(raw), HumanMessage(fill_template("repair", problem=problem))]
     raise AssertionError("unreachable")
 
 
 def _problem_lines(error: ValidationError) -> str:
     """A validation error in a form that a model can act on."""
     problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in problems)
+    return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}" for problem in problems)

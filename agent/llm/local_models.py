@@ -69,7 +69,8 @@ def is_here(model: LocalModel, folder: Path | None = None) -> bool:
 
 
 def best_planner(folder: Path | None = None, models: Sequence[LocalModel] = tuple(LOCAL_MODELS.values())) -> str:
-    """What 'auto' means: the best local model that is here; the embedded one if none is, which says what it lacks."""
+    """The name that 'auto' stands for: the best local model on this machine. The embedded one if there is none: its
+    error says what to install."""
     return next((model.name for model in models if is_here(model, folder)), EMBEDDED.name)
 
 
@@ -81,11 +82,11 @@ def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
     from huggingface_hub import hf_hub_download
     from tqdm import tqdm
 
-    # It retries by itself; what it could not do in the end comes as an error.
+    # It retries by itself, and raises in the end.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
     class Bar(tqdm):  # type: ignore[misc]
-        """Shows nothing, and tells how far the download is."""
+        """A silent bar that reports the progress of the download."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options | {"disable": True})
@@ -97,7 +98,7 @@ def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
 
     try:
         return Path(hf_hub_download(model.repository, model.file, local_dir=folder / "hub", tqdm_class=Bar))
-    except Exception as error:  # the hub's, the transport's or the disk's: what it says is all that matters here
+    except Exception as error:  # the hub's, the transport's or the disk's: only its message matters here
         raise ModelError(f"the hub did not give {model.repository}: {first_line(error)}") from error
 
 
@@ -150,8 +151,8 @@ def pull(
 ) -> Path:  # fmt: skip
     """Fetches a model from the first source that gives it, and checks it; what is here already is only returned.
 
-    `on_note` hears why a source was passed over. Raises ModelError if no source gives the file, or if what came is
-    not the pinned file (it is deleted).
+    `on_note` is called with the reason when a source fails. Raises ModelError if every source fails, or if the
+    download is not the pinned file (it is deleted).
     """
     folder = folder or cache_folder()
     final = folder / model.file
@@ -162,16 +163,16 @@ def pull(
         folder.mkdir(parents=True, exist_ok=True)
         for source in sources:
             try:
-                came = source(model, folder, on_progress)
+                download = source(model, folder, on_progress)
             except ModelError as error:
                 reasons.append(str(error))
                 on_note(str(error))
                 continue
-            found = _sha256(came)
-            if found != model.sha256:
-                came.unlink()
-                raise ModelError(f"{model.name}: what came is not the pinned file (sha256 {found}); it was deleted")
-            os.replace(came, final)
+            digest = _sha256(download)
+            if digest != model.sha256:
+                download.unlink()
+                raise ModelError(f"{model.name}: the download is not the pinned file (sha256 {digest}); it was deleted")
+            os.replace(download, final)
             return final
     except OSError as error:
         raise ModelError(f"cannot keep {model.name} in {folder}: {error.strerror or error}") from error

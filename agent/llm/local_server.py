@@ -53,21 +53,23 @@ def address(name: str) -> str:
         key = name, os.getpid()  # a forked child starts its own
         if key not in _urls:
             child, _urls[key] = start(name)
-            keeper = threading.Thread(target=_keep_up, args=(key, child), daemon=True, name=f"server of {name}")
-            keeper.start()
+            supervisor = threading.Thread(
+                target=_restart_when_ended, args=(key, child), daemon=True, name=f"server of {name}"
+            )
+            supervisor.start()
         return _urls[key]
 
 
 def start(name: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-    """A server on a port, any free one for 0, and its base URL. Raises ModelError with the last that it said."""
+    """A server on a port, any free one for 0, and its base URL. Raises ModelError with the last line of its log."""
     # -P: nothing of the folder that the person happens to be in is imported.
     command = [sys.executable, "-P", "-m", "ditpipe.agent.llm.local_server", str(port), *map(str, weights(name))]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as server_log:
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=server_log,
             env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # spinning beside a busy core they took minutes a plan
             text=True,
             start_new_session=True,
@@ -77,8 +79,8 @@ def start(name: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
             if line.startswith("http://"):
                 atexit.register(_end, child)
                 return child, line.strip()
-        said.seek(0)
-        reason = (said.read().strip().splitlines() or ["no word about why"])[-1]
+        server_log.seek(0)
+        reason = (server_log.read().strip().splitlines() or ["no message"])[-1]
     raise ModelError(f"the server of {name} ended with code {child.wait()} before it was ready: {reason}")
 
 
@@ -87,16 +89,16 @@ def _end(child: subprocess.Popen[str]) -> None:
     child.terminate()
 
 
-def _keep_up(key: tuple[str, int], child: subprocess.Popen[str]) -> None:
-    """Starts a server that ended again, at its old address, which chat models know.
+def _restart_when_ended(key: tuple[str, int], child: subprocess.Popen[str]) -> None:
+    """Restarts a server that ended, at its old address, which chat models hold.
 
-    One that ends at once or cannot start is given up: who asks for an address next gets another one.
+    One that ends at once or cannot start is given up: the next call of `address` starts another.
     """
     name, url = key[0], _urls[key]
     while not _ending.is_set():
-        begun = time.monotonic()
+        started_at = time.monotonic()
         child.wait()
-        if _ending.is_set() or time.monotonic() - begun < SHORT_LIFE:
+        if _ending.is_set() or time.monotonic() - started_at < SHORT_LIFE:
             break
         log.warning("the server of %s ended with code %s; it is started again", name, child.returncode)
         try:

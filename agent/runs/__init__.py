@@ -1,1 +1,1 @@
-"""The folder of a run on disk: its record, its state, and what of a stranger's folder counts."""
+"""The folder of a run on disk: its record, its state, and which settings of an untrusted folder apply."""

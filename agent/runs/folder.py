@@ -24,11 +24,10 @@ RECORD = "run.json"
 
 
 class RunRecord(BaseModel):
-    """What a run begins with; `settings`: those of `Settings`, without the key and the folders of the person who began
-    it.
+    """The inputs of a run. `settings`: its `Settings`, without the key and the folders of the person who began it.
 
-    `base`: the picture that it changes; `judged`: what a critic said of that one; `tried`: plans that were drawn into
-    it before and not taken.
+    `base`: the picture that the run edits; `judged`: the critique of that picture; `tried`: plans drawn into it before
+    and rejected.
     """
 
     brief: str
@@ -49,19 +48,19 @@ def record_of(
     tried: Sequence[ScenePlan] = (),
 ) -> RunRecord:
     """The record of a run that begins now."""
-    kept = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
+    recorded = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
     return RunRecord(
-        brief=brief, settings=kept, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
+        brief=brief, settings=recorded, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
     )
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
-    """Keeps what a run begins with in run.json. Raises RunError."""
-    write(folder / RECORD, record.model_dump_json(indent=2).encode())
+    """Writes the record to run.json. Raises RunError."""
+    write(folder / RECORD, record.model_dump_json(indent=2, exclude_none=True).encode())
 
 
 def run_record(folder: Path) -> RunRecord:
-    """What a run folder's run began with. Raises RunError if it is none."""
+    """Reads run.json. Raises RunError if the folder has none."""
     for name in (RECORD, f"{RECORD}.part"):  # a process that was killed may have written all of it under this name
         with suppress(OSError, ValueError):
             return RunRecord.model_validate(parse_json((folder / name).read_bytes()))
@@ -91,14 +90,14 @@ def new_folder(out: Path, record: RunRecord) -> Path:
 
 
 def check_links(folder: Path) -> None:
-    """Raises RunError for a link in a folder, which a run never makes: what is written there could land elsewhere."""
+    """Raises RunError for a symbolic link in the folder: a run makes none, and it could lead out of the folder."""
     for parent, folders, files in os.walk(folder):
         for path in (Path(parent) / name for name in (*folders, *files)):
             if path.is_symlink():
                 raise RunError(f"{path} is a link, which may lead out of its folder; no run makes any: remove it")
 
 
-_NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {
+_PAYLOADS: dict[type, Callable[[Any], dict[str, Any]]] = {
     Planned: lambda e: {"plan": e.plan.model_dump()},
     Waiting: lambda e: {"plan": e.plan.model_dump()},
     Rendered: lambda e: {"round": e.round, "path": str(e.path), "seconds": round(e.seconds, 3), "warnings": e.warnings},
@@ -109,12 +108,14 @@ _NOTES: dict[type, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-def note(folder: Path, event: Event) -> None:
+def log_event(folder: Path, event: Event) -> None:
     """Appends an event to events.jsonl (steps are progress, not history)."""
-    told = _NOTES.get(type(event))
-    if not told:
+    payload_of = _PAYLOADS.get(type(event))
+    if not payload_of:
         return
-    row = {"event": type(event).__name__.lower(), "time": datetime.now().isoformat(timespec="seconds")} | told(event)
+    row = {"event": type(event).__name__.lower(), "time": datetime.now().isoformat(timespec="seconds")} | payload_of(
+        event
+    )
     try:
         with (folder / "events.jsonl").open("a") as out:
             out.write(json.dumps(row) + os.linesep)

@@ -1,6 +1,6 @@
-"""The state of a run on disk: LangGraph's checkpoints in SQLite as JSON, which names nothing that could be called.
+"""The state of a run on disk: LangGraph's checkpoints in SQLite as JSON, which names no code to run.
 
-LangGraph's own serializer builds whatever object a checkpoint names. Run folders are passed on, so none of it is used.
+LangGraph's own serializer builds any object that a checkpoint names. Run folders are shared, so it is not used.
 """
 
 import json
@@ -27,14 +27,16 @@ class UnreadableState(Exception):
 class JsonSerializer:
     """LangGraph's SerializerProtocol over plain JSON.
 
-    The one object of LangGraph's own in a checkpoint is the `Interrupt` of a plan that waits for a yes: it is written
-    as its value and id.
+    The only LangGraph object in a checkpoint is the `Interrupt` of a plan that waits for approval: it is written as its
+    value and id.
     """
 
     def dumps_typed(self, value: Any) -> tuple[str, bytes]:
-        """The value as what it is called in the column `type`, and as JSON. Raises TypeError if it is no JSON."""
-        if isinstance(value, list | tuple) and value and all(isinstance(one, Interrupt) for one in value):
-            return INTERRUPTS, json.dumps([{"value": one.value, "id": one.id} for one in value]).encode()
+        """(name for the column `type`, JSON). Raises TypeError if the value is not JSON."""
+        if isinstance(value, list | tuple) and value and all(isinstance(interrupt, Interrupt) for interrupt in value):
+            return INTERRUPTS, json.dumps(
+                [{"value": interrupt.value, "id": interrupt.id} for interrupt in value]
+            ).encode()
         return JSON, json.dumps(value, default=_error_text).encode()
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
@@ -46,13 +48,13 @@ class JsonSerializer:
         if kind == JSON:
             return value
         try:
-            return [Interrupt(value=one["value"], id=str(one["id"])) for one in value]
+            return [Interrupt(value=entry["value"], id=str(entry["id"])) for entry in value]
         except (TypeError, KeyError) as error:
             raise ValueError("an interrupt that has no value and id") from error
 
 
 def _error_text(value: Any) -> str:
-    """What LangGraph keeps of a node that failed; nothing reads it again."""
+    """LangGraph's note about a node that failed; nothing reads it again."""
     if isinstance(value, BaseException):
         return repr(value)
     raise TypeError(f"a {type(value).__name__} is no JSON: the state of a run holds nothing else")
@@ -60,7 +62,7 @@ def _error_text(value: Any) -> str:
 
 @contextmanager
 def checkpoints(folder: Path) -> Iterator[SqliteSaver]:
-    """The checkpointer of a run folder, which may be a stranger's.
+    """The checkpointer of a run folder, which may come from somebody else.
 
     Raises sqlite3.Error if the file cannot be opened, UnreadableState if it holds what no checkpointer writes.
     """

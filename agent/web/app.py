@@ -72,7 +72,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
             raise fastapi.HTTPException(500, str(error)) from error
         return FileResponse(path, filename=f"{_name(one)}.zip", background=BackgroundTask(folder.cleanup))
 
-    page = build_page(room_of, notice=notice, draws=agent.draws)
+    page = build_page(room_of, notice=notice, draws=agent.vocabulary_summary)
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), footer_links=[], run_history=False,
         head='<link rel="stylesheet" href="ditpipe/static/page.css">', max_file_size="1mb", ssr_mode=False, pwa=False,
@@ -88,7 +88,7 @@ def missing(agent: Agent) -> str:
             weights(name)
     except ModelError as error:
         return f"**The planner is not there yet, so no brief can be read.** {error}"
-    return f"Note: {agent.unjudged}." if agent.unjudged else ""
+    return f"Note: {agent.no_critic_reason}." if agent.no_critic_reason else ""
 
 
 def _name(session: Session) -> str:

@@ -8,7 +8,7 @@ from ...prompts.critique import Critique
 from ..chat.history import steps_forward
 from ..chat.session import Session
 from ..chat.store import SessionRecord, Turn
-from ..events import standing
+from ..events import score_key
 from .turn_worker import Progress
 
 EARLIER = 50  # sessions in the list, the latest ones
@@ -106,7 +106,7 @@ def _scores(critique: Critique | None) -> list[dict[str, Any]]:
 def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, Any]]:
     """A turn in the film: its earlier tries, which can only be looked at, and the picture it came to."""
     current = head is not None and turn.number == head.number
-    best = max(turn.rounds, key=lambda shot: standing(shot.critique), default=None)
+    best = max(turn.rounds, key=lambda shot: score_key(shot.critique), default=None)
     if turn.round is not None:
         best = turn.rounds[turn.round - 1] if turn.round else None
     frames = [
@@ -128,7 +128,7 @@ def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, A
 def _candidates(session: Session, turn: Turn) -> list[dict[str, Any]]:
     if len(turn.candidates) < 2:
         return []
-    best = max(turn.candidates, key=lambda shot: standing(shot.critique))
+    best = max(turn.candidates, key=lambda shot: score_key(shot.critique))
     copied = turn.kind != "choose" and turn.round != 0  # a drawn turn's own picture is a copy of its best
     shown = best.picture if copied else turn.picture
     return [

@@ -47,7 +47,7 @@ class Room:
 
     def sessions(self, **options: Any) -> Sessions:
         """The sessions under the agent's settings, some of them changed; the models are shared."""
-        return Sessions(self._agent.under(**options) if options else self._agent, store=self._store)
+        return Sessions(self._agent.with_settings(**options) if options else self._agent, store=self._store)
 
     def find(self, session: str, **options: Any) -> Session | None:
         """The session of that id, or None for an empty or unknown one."""
