@@ -89,8 +89,9 @@ def fingerprint(files: Iterable[Path], *settings: object) -> str:
 
 
 def sources(*floors: str) -> list[Path]:
-    """The Python files and word templates of some floors of the house."""
-    return sorted(file for floor in floors for file in (ROOT / floor).iterdir() if file.suffix in (".py", ".md"))
+    """The Python files and templates of some top-level packages, sub-packages included."""
+    files = (file for floor in floors for file in (ROOT / floor).rglob("*"))
+    return sorted(file for file in files if file.suffix in (".py", ".md", ".txt"))
 
 
 def own(*names: str) -> list[Path]:

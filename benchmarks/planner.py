@@ -31,7 +31,11 @@ VARIED = BRIEFS.with_name("briefs-varied.jsonl")
 UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
 HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
-DECIDES = ("planner", "checks", "arrange", "chat_models", "embedded_llm", "local_models")  # of agent/
+# Under agent/: the code that decides a planner's figures, which are measured again when it changes.
+DECIDES = (
+    "planner.py", "plan_checks.py", "layout_repair.py", "llm/chat_models.py", "llm/local_models.py",
+    "llm/local_server.py",
+)  # fmt: skip
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\
 # How often the local planners are right
@@ -132,7 +136,7 @@ def measure(name: str, path: Path, console: Console, base_url: str | None = None
 
 def measure_once(name: str, path: Path, console: Console) -> Measured:
     """`measure` of a local planner, kept under a fingerprint of all that decides it: sums alone of the unseen file."""
-    code = [jobs.ROOT / "agent" / f"{module}.py" for module in DECIDES]
+    code = [jobs.ROOT / "agent" / module for module in DECIDES]
     files = [path, ADAPTERS / LOCAL_MODELS[name].adapter, *code, *jobs.sources("prompts"), *jobs.own("planner")]
     store = jobs.Results(f"planner-{jobs.fingerprint(files, name)}")
     if not store.rows:

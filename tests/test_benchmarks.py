@@ -137,6 +137,13 @@ def test_other_weights_or_settings_are_other_results(tmp_path: Path) -> None:
     assert jobs.fingerprint([weights], "20 steps") != before
 
 
+def test_the_code_that_decides_figures_is_found_in_every_sub_package() -> None:
+    files = {str(file.relative_to(jobs.ROOT)) for file in jobs.sources("prompts", "renderer")}
+    assert {"prompts/templates/planner.md", "renderer/pipeline.py"} <= files
+    assert any(name.startswith("renderer/regions/") for name in files)
+    assert all((jobs.ROOT / "agent" / path).is_file() for path in planner.DECIDES)
+
+
 def test_processes_share_the_tasks() -> None:
     assert set(jobs.in_processes(pow, [(2, 3), (3, 2)], workers=1, title="powers")) == {8, 9}
 

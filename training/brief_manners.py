@@ -10,12 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
 from ditpipe.prompts.planner_schema import article
 from training.brief_arrangements import amid
 from training.brief_parts import (  # fmt: skip
-    ASKED,
+    AT_PLACE,
     SPOTS,
     Body,
     Source,
@@ -35,38 +34,19 @@ from training.brief_parts import (  # fmt: skip
 )
 from training.brief_records import record_brief
 from training.brief_words import COUNTS, PLAIN_COLOURS
+from training.tables import table
 
 # Words around a phrase {b} and, after a space, the scenery {s}.
-SLANG = (
-    "yo can u do {b}{s}", "gimme {b}{s}", "gimme {b}{s} pls", "pls make {b}{s} lol", "hey dude, {b}{s}?", "wanna see {b}{s}", "omg can we get {b}{s}", "ok so like {b}{s} ya know", "lemme get {b}{s}", "bro do {b}{s}", "sup, i need {b}{s} asap",
-    "can i haz {b}{s}", "u know what'd be cool? {b}{s}", "ngl i kinda want {b}{s}", "heyyy {b}{s} plssss", "k now {b}{s}", "uhm maybe {b}{s} idk", "{b}{s} haha", "{b}{s}, thx m8", "{b}{s} plz n thank u", "lol do {b}{s}", "wassup! {b}{s} would be sick",
-    "yoo {b}{s} fr", "cud u paint {b}{s}", "tryna get {b}{s}", "need {b}{s} rn", "hi bot, {b}{s} :D", "how bout {b}{s}?", "whats up, got time for {b}{s}?", "just {b}{s}, k?", "im bored, draw {b}{s}", "WOW imagine {b}{s}!!!", "Oh please please please {b}{s}!", "{b}{s}!!! Now!", "Hooray, {b}{s}!",
-    "I'd LOVE {b}{s}!!", "aight, {b}{s}", "mornin! {b}{s} ta", "my guy, {b}{s}",
-)  # fmt: skip
+SLANG: tuple[str, ...] = table("manners", "slang")
 EMOJI = (" 😊", " 🙏", "!!!", " lol", " ❤️", " :-)", " xD", " 😂", " <3", " 🎨", " 👍", " ✨", " haha", " ;)", " pls", " thxx", "!!", " 🥰", " tysm")
-SHORT = {"and": ("n", "n", "&", "an"), "with": ("w/", "w", "wit"), "to": ("2", "to"), "you": ("u",), "please": ("plz", "pls"), "the": ("da", "the", "the"), "for": ("4", "for"), "between": ("btw", "between", "between")}
-PURPOSES = (
-    "the parish bulletin", "our school fair", "a birthday invitation", "my dad's 60th", "the club's T-shirts", "the bakery's window", "our team page", "a quilt pattern", "the cat shelter's newsletter", "the annual report", "my wife's 30th", "the bus company's brochure", "the garden centre's leaflet",
-    "our wedding menu", "a thank-you card", "the village fête", "the nursery door", "my niece's christening", "the office calendar", "a farewell gift", "our choir's programme", "my nephew's room", "the fishing club's banner", "a jigsaw", "the book club", "page 3 of the brochure", "the science fair",
-    "a get-well card", "the dentist's waiting room", "the council's website", "a pub quiz", "the bridge evening", "my pottery class", "an album cover", "the church choir", "our tenth anniversary", "the bird watchers' blog",
-)  # fmt: skip
-PURPOSED = (
-    "for {p} we require {b}{s}", "{p}: {b}{s}", "for {p} I'd like {b}{s}", "{b}{s}, for {p}", "this is for {p}: {b}{s}", "needed for {p}: {b}{s}", "we are planning {p} and would like {b}{s}", "it's about {p}. {b}{s}",
-    "{b}{s}. It's for {p}.", "regarding {p}, kindly supply {b}{s}", "{p} needs a picture: {b}{s}", "{b}{s} (to be used for {p})",
-)  # fmt: skip
-MEMORIES = (
-    "I remember {b}{s}", "When I was a child there was {b}{s}", "Last summer I saw {b}{s}", "I still see it before me: {b}{s}", "In my dream there was {b}{s}", "My grandfather always told us about {b}{s}", "Years ago I photographed {b}{s}", "Once upon a time there was {b}{s}", "Picture this: {b}{s}",
-    "On our last holiday we came across {b}{s}", "You won't believe it, yesterday I saw {b}{s}", "There it was again, {b}{s}", "The story begins with {b}{s}", "Chapter one: {b}{s}", "Close your eyes and think of {b}{s}", "It was quiet. I only saw {b}{s}", "All that I recall is {b}{s}", "As a boy I used to draw {b}{s}",
-    "My mother had a postcard with {b}{s}, and I would love to have it again", "Back then we looked at {b}{s} for hours", "If memory serves, it was {b}{s}",
-)  # fmt: skip
-GREETINGS = ("Dear Sir or Madam,", "Dear team,", "Hello there,", "Good morning,", "Dear all,", "Hi Sam,", "To whom it may concern,", "Good evening,", "Dear Ms Okafor,", "Hi everyone,", "Dear illustrator,", "Hello again,")
-LETTERS = ("kindly prepare {b}{s}.", "I would be most grateful for {b}{s}.", "please could you draw {b}{s}.", "we would like to commission {b}{s}.", "could you send me a picture of {b}{s}?", "I am writing to ask for {b}{s}.", "our committee has agreed on {b}{s}.", "as discussed, we need {b}{s}.",
-           "for {p} we need {b}{s}.", "I hope you are well. For {p} I am looking for {b}{s}.", "it is me again. This time I would like {b}{s}.", "thank you for the last one. Next, please, {b}{s}.", "may I request {b}{s}? It is for {p}.")  # fmt: skip
-SIGN_OFFS = ("Yours faithfully,\nA. Whitcombe", "Kind regards,\nMarta", "Best,\nJ.", "Many thanks,\nthe committee", "Warmly, Hannah", "Sincerely,\nDr. T. Lindqvist", "Cheers, Ben", "With best wishes, Mr and Mrs Patel", "Love, Grandma", "Regards", "Thank you in advance.", "Yours, Elif", "x Joanna")
-NEGATIONS = (
-    "no people, no text", "nothing else", "nothing more, nothing less", "no humans", "no frame and no text", "no words on it", "without any decoration", "no shadows, no extras", "that's it", "that is all there is", "no watermark",
-    "no writing", "don't add anything", "leave out everything else", "nobody else around", "no props",
-)  # fmt: skip
+SHORT: dict[str, tuple[str, ...]] = table("manners", "short")
+PURPOSES: tuple[str, ...] = table("manners", "purposes")
+PURPOSED: tuple[str, ...] = table("manners", "purposed")
+MEMORIES: tuple[str, ...] = table("manners", "memories")
+GREETINGS: tuple[str, ...] = table("manners", "greetings")
+LETTERS: tuple[str, ...] = table("manners", "letters")
+SIGN_OFFS: tuple[str, ...] = table("manners", "sign_offs")
+NEGATIONS: tuple[str, ...] = table("manners", "negations")
 SENTENCE = re.compile(r"[.:;\n()=>\"]|\b(?:is|are|there|put|place|stands?|sits?|lies|goes|see|shows|has|the (?:first|second)|and (?:the|it))\b|^(?:left|right|top|bottom|above|below|center)\b|[A-Z]\w* \w+ [A-Z]")
 
 
@@ -114,7 +94,7 @@ def breathless(rng: np.random.Generator, body: Source) -> Whole:
         spot = [str(place) for place in rng.permutation(pick(rng, SPOTS[count][:2] if count == 2 else SPOTS[1]))]
         places = spot
         it = "it" if count == 1 else f"the {things[0].subject}"
-        parts.append(f"{it} is {ASKED[spot[0]]}" + (f" and the {things[1].subject} is {ASKED[spot[1]]}" if count == 2 and rng.random() < 0.6 else ""))
+        parts.append(f"{it} is {AT_PLACE[spot[0]]}" + (f" and the {things[1].subject} is {AT_PLACE[spot[1]]}" if count == 2 and rng.random() < 0.6 else ""))
     background, said = scenery(rng)
     if said:
         parts.append(pick(rng, ("it is {s}", "it's all {s}", "it all happens {s}") if count == 1 else ("they are {s}", "they're {s}", "it's all {s}", "they live {s}", "everybody is {s}")).format(s=said))
@@ -234,19 +214,7 @@ def together_coloured(rng: np.random.Generator, count: int) -> Body:
 
 
 # Several of one noun, each told apart by its colour {0}, {1} …, in the order of mention; {m} is 'three books'.
-APART: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    2: (("{m}, one {0} one {1}, the {0} one goes on the right", ("right", "left")), ("{m}, one {0} one {1}, the {0} one goes on the left", ("left", "right")), ("{m}, one {0} and one {1}. The {1} one is on the left", ("right", "left")), ("{m}: one {0}, one {1}; {1} on top", ("bottom", "top")),
-        ("{m}, one {0}, one {1}, the {0} one above the {1} one", ("top", "bottom")), ("{m}, {0} on the left, {1} on the right", ("left", "right")), ("{m}: {0} at the top, {1} at the bottom", ("top", "bottom")), ("{m}, bottom one {0}, top one {1}", ("bottom", "top")), ("{m}; right: {0}, left: {1}", ("right", "left")),
-        ("{m} stacked, the lower one {0}, the upper one {1}", ("bottom", "top")), ("{m}, the {0} one in the top left corner, the {1} one in the bottom right corner", ("top left", "bottom right")), ("{m}, a {0} one in the bottom left corner and a {1} one in the top right corner", ("bottom left", "top right")), ("{m} facing each other, the left one {0}, the right one {1}", ("left", "right"))),
-    3: (("{m} stacked: bottom one {0}, middle one {1}, top one {2}", ("bottom", "center", "top")), ("{m} on top of each other: top one {0}, middle one {1}, bottom one {2}", ("top", "center", "bottom")), ("{m}, the left one {0}, the middle one {1}, the right one {2}", DEFAULT[3]), ("{m} in a row: {0}, {1}, {2}", DEFAULT[3]), ("{m}, from right to left {0}, {1}, {2}", ("right", "center", "left")),
-        ("{m} like a traffic light: {0} at the top, {1} in the middle, {2} at the bottom", ("top", "center", "bottom")), ("{m} in a pile, from the bottom up {0}, {1}, {2}", ("bottom", "center", "top")), ("{m}, {0} at the top, {1} bottom left, {2} bottom right", ("top", "bottom left", "bottom right")), ("{m}; the middle one is {0}, the left one {1}, the right one {2}", ("center", "left", "right")),
-        ("{m} along the bottom: {0}, {1}, {2}", ("bottom left", "bottom", "bottom right")), ("{m} along the top edge, {0}, {1}, {2} from the left", ("top left", "top", "top right")), ("{m} down the left side, {0}, {1} and {2} from the top", ("top left", "left", "bottom left"))),
-    4: (("{m}, going clockwise from the top left: {0}, {1}, {2}, {3}", ("top left", "top right", "bottom right", "bottom left")), ("{m} in a square, clockwise from top left {0}, {1}, {2} and {3}", ("top left", "top right", "bottom right", "bottom left")), ("{m} in two rows; the top row is {0}, the bottom row {1}", ()),
-        ("{m} in two rows, top row {0}, bottom row {1}", ()), ("{m} in a 2x2 grid: upper row {0}, lower row {1}", ()), ("{m}, the left column {0}, the right column {1}", ("columns",)), ("{m} in two columns, left ones {0}, right ones {1}", ("columns",)), ("a 2x2 checkerboard of {n}: {0}, {1}, {1}, {0}", ("checks",)), ("{m} like on a chessboard, {0} and {1} alternating, starting with {0} at the top left", ("checks",)),
-        ("{m} in a 2x2 checker pattern: {0}, {1} / {1}, {0}", ("checks",)), ("{m}, one in each corner: {0}, {1}, {2}, {3}", CORNERS), ("{m} anticlockwise from the top left: {0}, {1}, {2}, {3}", ("top left", "bottom left", "bottom right", "top right")), ("2x2 tiles of {n}: {0}, {1}, {2}, {3}", CORNERS)),
-    6: (("{m} in two rows; the top row is {0}, the bottom row {1}", ()), ("{m}: upper row {0}, lower row {1}", ()), ("{m} in two rows of three, the upper ones {0}, the lower ones {1}", ()), ("{m}, the top three {0}, the bottom three {1}", ()), ("two rows of three {n}, the first row in {0}, the second row in {1}", ())),
-    9: (("{m} in a 3x3 grid; top row {0}, middle row {1}, bottom row {2}", ()), ("a 3x3 grid of {n}: first row {0}, second row {1}, third row {2}", ()), ("a 3x3 checkerboard of {n}, alternating {0} and {1}, starting with {0} in the top left corner", ("checks",)), ("3x3 {n}: {0}, {1}, {0} / {1}, {0}, {1} / {0}, {1}, {0}", ("checks",))),
-}  # fmt: skip
+APART: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "apart")
 
 
 def told_apart(rng: np.random.Generator, count: int) -> Body:
@@ -266,33 +234,9 @@ def told_apart(rng: np.random.Generator, count: int) -> Body:
 
 
 # Different objects {0}, {1} …, their places, told as people tell them.
-TOLD_PLACES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    1: (("{0}, up left", ("top left",)), ("{0} down right", ("bottom right",)), ("{0}, low down in the left-hand corner", ("bottom left",)), ("{0} in the upper right-hand corner", ("top right",)), ("{0} tucked into the bottom right corner", ("bottom right",)), ("{0} squeezed against the left edge", ("left",)), ("{0} dead centre", ("center",)),
-        ("{0} smack in the middle", ("center",)), ("{0} pushed over to the right", ("right",)), ("{0} way up at the top", ("top",)), ("{0}, down left", ("bottom left",)), ("{0} up right", ("top right",)), ("{0} hugging the bottom edge", ("bottom",)), ("{0} in the corner at the top left", ("top left",))),
-    2: (("{0} on the left, {1} on the other side", ("left", "right")), ("{0} on the right and on the other side {1}", ("right", "left")), ("{0} at the top, {1} at the opposite end", ("top", "bottom")), ("{0} in the foreground, {1} in the background", ("bottom", "top")), ("in the background {0}, in the foreground {1}", ("top", "bottom")), ("{0} up left and {1} down right", ("top left", "bottom right")),
-        ("{0} down left, {1} up right", ("bottom left", "top right")), ("{0} in one corner, at the top left, and {1} in the opposite one", ("top left", "bottom right")), ("{0} has climbed on top of {1}", ("top", "bottom")), ("{0} leans out from behind {1}", ("top", "bottom")), ("in front of {0} somebody has put {1}", ("top", "bottom")), ("behind {0} looms {1}", ("bottom", "top")),
-        ("at the far left {0}, at the far right {1}", ("left", "right")), ("{0} sharing the bottom edge with {1}, {0s} on the left", ("bottom left", "bottom right")), ("{0} to my left and {1} to my right", ("left", "right")), ("{0} in the two o'clock corner, top right, and {1} diagonally opposite", ("top right", "bottom left")), ("{0}, crowned by {1}", ("bottom", "top"))),
-    3: (("{0} with {1} and {2}, one on either side of it, left and right", ("center", "left", "right")), ("{0} and on either side of it {1} and {2}", ("center", "left", "right")), ("{0} at the top, {1} and {2} in the two lower corners", ("top", "bottom left", "bottom right")), ("{0}; {1} and {2} in the two upper corners, {0s} at the bottom", ("bottom", "top left", "top right")), ("along the bottom: {0}, {1}, {2}", ("bottom left", "bottom", "bottom right")),
-        ("{0}, {1} and {2} along the bottom", ("bottom left", "bottom", "bottom right")), ("{0}, {1} and {2} along the top", ("top left", "top", "top right")), ("stacked: bottom one {0}, middle one {1}, top one {2}", ("bottom", "center", "top")), ("a stack with {0} at its base, {1} on it and {2} on the very top", ("bottom", "center", "top")), ("a totem: {0} at the top, {1} below, {2} at the foot", ("top", "center", "bottom")),
-        ("down the right side: {0}, {1}, {2}", ("top right", "right", "bottom right")), ("{0}, {1} and {2} down the left edge", ("top left", "left", "bottom left")), ("in the foreground {0} and {1}, behind them {2}", ("bottom left", "bottom right", "top")), ("{0} in the centre, {1} up left, {2} down right", ("center", "top left", "bottom right")), ("on a diagonal from the top left down: {0}, {1}, {2}", ("top left", "center", "bottom right"))),
-    4: (("going clockwise from the top left: {0}, {1}, {2}, {3}", ("top left", "top right", "bottom right", "bottom left")), ("{0} up left, {1} up right, {2} down left, {3} down right", CORNERS), ("{0} at twelve o'clock, {1} at three, {2} at six, {3} at nine", ("top", "right", "bottom", "left")), ("a compass: north {0}, east {1}, south {2}, west {3}", ("top", "right", "bottom", "left")),
-        ("{0} in the middle and {1}, {2}, {3} along the bottom", ("center", "bottom left", "bottom", "bottom right")), ("{0} at the top and {1}, {2} and {3} in the bottom row", ("top", "bottom left", "bottom", "bottom right")), ("top shelf: {0} and {1}. Bottom shelf: {2} and {3}", CORNERS)),
-    5: (("a cross: {0} in the centre, above it {1}, below it {2}, left of it {3}, right of it {4}", ("center", "top", "bottom", "left", "right")), ("{0} in the middle; above {1}, below {2}, to the left {3}, to the right {4}", ("center", "top", "bottom", "left", "right")),
-        ("centre: {0}. North of it {1}, south {2}, west {3}, east {4}", ("center", "top", "bottom", "left", "right")), ("{0} with {1}, {2}, {3} and {4} in the corners, from the top left row by row", ("center", *CORNERS)), ("upper shelf: {0}, {1}, {2}; lower shelf: {3}, {4}", ("top left", "top", "top right", "bottom left", "bottom right"))),
-    6: (("upper shelf: {0}, {1}, {2}; lower shelf: {3}, {4}, {5}", DEFAULT[6]), ("left column from the top: {0}, {1}, {2}; right column from the top: {3}, {4}, {5}", ("top left", "left", "bottom left", "top right", "right", "bottom right")), ("two to a row, three rows: {0}, {1}; {2}, {3}; {4}, {5}", ("top left", "top right", "left", "right", "bottom left", "bottom right"))),
-}  # fmt: skip
+TOLD_PLACES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "told_places")
 # Several of one kind {m}, and perhaps one other {o}: the places, '*' for the other.
-CLONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    2: (("{m}, one in each of the two lower corners", ("bottom left", "bottom right")), ("{m}, one in each upper corner", ("top left", "top right")), ("{m} in opposite corners, top left and bottom right", ("top left", "bottom right")), ("{m} in the bottom row", ("bottom left", "bottom right")), ("{m} at the top, left and right", ("top left", "top right"))),
-    3: (("{m} along the bottom", ("bottom left", "bottom", "bottom right")), ("{m} in the top row", ("top left", "top", "top right")), ("{m} lined up along the top edge", ("top left", "top", "top right")), ("{m} down the right side", ("top right", "right", "bottom right")), ("{m} on a diagonal from the top left to the bottom right", ("top left", "center", "bottom right")),
-        ("{m} stacked", ("top", "center", "bottom")), ("{o} with {m}, one on either side", ("*center", "left", "right")), ("{o} at the top and {m}, one in each of the two lower corners", ("*top", "bottom left", "bottom right")), ("{m}, one in each of the two upper corners, and {o} at the bottom", ("top left", "top right", "*bottom")), ("{m} in a triangle, one above two", ("top", "bottom left", "bottom right"))),
-    4: (("{o} at the top and {m} along the bottom", ("*top", "bottom left", "bottom", "bottom right")), ("{m} in the top row and {o} in the middle of the bottom row", ("top left", "top", "top right", "*bottom")), ("{m}, one above, one below, one left and one right", ("top", "bottom", "left", "right")), ("{m}, one at each side of the picture: top, left, right, bottom", ("top", "left", "right", "bottom"))),
-    5: (("{m}: three above, two below", ("top left", "top", "top right", "bottom left", "bottom right")), ("{m} in a cross, one in the centre, the others above, below, left and right of it", ("center", "top", "bottom", "left", "right")), ("{m} like the five on a die", DEFAULT[5]), ("{m} in two rows, two in the top row and three in the bottom row", ("top left", "top right", "bottom left", "bottom", "bottom right")), ("{o} with {m}, one in each corner around it", ("*center", *CORNERS))),
-    6: (("{m}, two in each of three rows", ("top left", "top right", "left", "right", "bottom left", "bottom right")), ("{m} as on a die", ("top left", "top right", "left", "right", "bottom left", "bottom right")), ("{m}, three on the left side and three on the right side", ("top left", "left", "bottom left", "top right", "right", "bottom right")), ("{m} in a grid of two rows and three columns", DEFAULT[6])),
-    7: (("{m}: three at the top, one in the middle, three at the bottom", ("top left", "top", "top right", "center", "bottom left", "bottom", "bottom right")), ("{m} in three rows of 3, 1 and 3", ("top left", "top", "top right", "center", "bottom left", "bottom", "bottom right")), ("{m}, 2 in the top row, 3 in the middle row, 2 in the bottom row", ("top left", "top right", "left", "center", "right", "bottom left", "bottom right"))),
-    8: (("{m} in a ring, the middle stays empty", DEFAULT[8]), ("{m}: three at the top, two in the middle row, three at the bottom", DEFAULT[8]), ("{m} in a 3x3 grid with the centre left empty", DEFAULT[8])),
-    9: (("{m}, three rows of three", DEFAULT[9]), ("{m} filling a 3x3 grid", DEFAULT[9]), ("{o} in the centre of a ring of {m}", ("*center", *DEFAULT[8])), ("{m} all around {o}, which is in the centre", (*DEFAULT[8], "*center")), ("{m}, 3 by 3", DEFAULT[9])),
-}  # fmt: skip
+CLONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "clones")
 
 
 def told_places(rng: np.random.Generator, count: int) -> Body:
@@ -313,22 +257,9 @@ def clones(rng: np.random.Generator, count: int) -> Body:
 
 
 # Clothes and parts are details of what wears or has them; all after the noun.
-WEARERS = tuple("cat, dog, rabbit, bear, penguin, owl, frog, robot, snowman, cactus, monkey, fox, pig, cow, duck, elephant, lion, giraffe, mouse, dragon, llama, ghost, teddy bear, octopus, goose, wolf, koala, sheep, turtle, dinosaur, alien, panda bear, hedgehog, skeleton, donkey, snail, potato, lemon, pear".split(", "))  # fmt: skip
-WORN = (
-    "wearing a sombrero", "in a tuxedo", "with a red bow tie", "wearing sunglasses", "in rubber boots", "with a top hat", "wearing a pink scarf", "with a necklace", "in a raincoat", "wearing a crown", "with a monocle", "holding a balloon", "wearing a knitted sweater", "with a green ribbon", "in pyjamas", "wearing headphones", "with a backpack",
-    "wearing a party hat", "holding a flag", "with a moustache", "wearing a blue apron", "in a spacesuit", "wearing a helmet", "with yellow mittens", "wearing a chef's hat", "with a flower behind its ear", "with a cape", "wearing striped socks", "holding a tiny umbrella", "with big ears", "with three eyes", "wearing a tie", "with glasses", "in a white wedding veil",
-)  # fmt: skip
-PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (WEARERS, WORN), (WEARERS, WORN),
-    (("bus", "car", "taxi", "truck", "van", "tram", "train", "fire truck", "school bus", "tractor"), ("with two floors", "with big wheels", "with round headlights", "with a flat tyre", "with yellow stripes", "with open doors", "with a roof rack", "with tinted windows", "full of people", "with its lights on", "with a white roof", "with a dented door")),
-    (("house", "castle", "cottage", "tower", "barn", "church", "lighthouse", "windmill", "hut", "palace"), ("with a red roof", "with a chimney", "with round windows", "with two towers", "with a blue door", "with ivy on its walls", "with lit windows", "with a thatched roof", "with three floors", "with closed shutters", "with a flag on top")),
-    (("mushroom", "toadstool", "teapot", "cup", "mug", "vase", "umbrella", "balloon", "dress", "egg", "plate", "bowl", "kite"), ("with white dots", "with a golden rim", "with a floral pattern", "with zigzag lines", "with tiny stars on it", "with a broken handle", "with black dots", "with green stripes", "with a painted heart", "with a checked pattern", "with initials on it")),
-    (("sneaker", "shoe", "boot", "hiking boot", "ice skate", "ballet shoe", "cowboy boot"), ("with dotted laces", "with white laces", "with a worn sole", "without laces", "with a high heel", "with silver buckles", "with a hole in the toe", "with golden eyelets")),
-    (("sailboat", "ship", "boat", "pirate ship", "rowing boat", "rocket", "airplane", "hot air balloon", "helicopter", "submarine"), ("with patched sails", "with a striped sail", "with portholes", "with three masts", "with a number 7 on it", "with a wooden deck", "with red fins", "with a flag at the back", "with round windows", "with a torn flag")),
-    (("cake", "cupcake", "pizza", "ice cream", "donut", "pancake", "birthday cake", "hamburger"), ("with sprinkles", "with a cherry on top", "with white icing", "with extra cheese", "with candles on it", "with chocolate sauce", "with a bite missing", "with cream on top", "with three layers")),
-    (("tree", "oak", "apple tree", "flower", "tulip", "palm tree", "sunflower", "cactus", "rose"), ("with bare branches", "with a thick trunk", "with a broken branch", "with long thorns", "with big leaves", "with a bent stem", "with dew on it", "in full bloom", "with falling leaves", "in a clay pot", "with snow on its branches")),
-    (("chair", "armchair", "table", "sofa", "guitar", "clock", "lamp", "book", "suitcase", "door", "wardrobe", "bed"), ("with three legs", "with carved legs", "with a brass handle", "with a cracked frame", "with flowers painted on it", "with stickers on it", "with gold letters", "with a missing knob", "with Roman numerals", "with a torn cover", "with silver strings")),
-)  # fmt: skip
+WEARERS: tuple[str, ...] = table("manners", "wearers")
+CLOTHES: tuple[str, ...] = table("manners", "clothes")
+PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = table("manners", "parts")
 
 
 def detailed(rng: np.random.Generator, count: int) -> Body:
@@ -352,7 +283,7 @@ def detailed(rng: np.random.Generator, count: int) -> Body:
     if count > 1 and form < 0.5:
         places = [str(place) for place in rng.permutation(pick(rng, SPOTS[count]))]
         shape = pick(rng, ("{w} {n}", "{w}: {n}", "{w}, {n}"))
-        return pick(rng, (", ", "; ", " and ", ". ")).join(shape.format(n=n, w=ASKED[p]) for n, p in zip(names, places, strict=True)), put(things, places)
+        return pick(rng, (", ", "; ", " and ", ". ")).join(shape.format(n=n, w=AT_PLACE[p]) for n, p in zip(names, places, strict=True)), put(things, places)
     return pick(rng, (", ", " and ", "; ") if count > 1 else ("",)).join(names), put(things, DEFAULT[count])
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ditpipe.prompts.layout import CORNERS
 from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
 from training.brief_parts import (  # fmt: skip
-    ASKED,
+    AT_PLACE,
     SPOTS,
     Thing,
     Whole,
@@ -24,6 +23,7 @@ from training.brief_parts import (  # fmt: skip
     thing_of,
 )
 from training.brief_words import LIGHTS, MOODS, PLAIN_COLOURS
+from training.tables import table
 
 # How one writer spells the nine places.
 SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -32,50 +32,16 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda p: " ".join(reversed(p.split())), lambda p: p.replace("top ", "up ").replace("bottom ", "down "), lambda p: f"at {p}" if p != "center" else "centered",
     lambda p: f"{p} corner" if " " in p else f"{p} side" if p in ("left", "right") else p, lambda p: p.upper(), lambda p: p.title(),
 )  # fmt: skip
-NAMES: dict[str, tuple[str, ...]] = {
-    "subject": ("subject", "object", "obj", "thing", "what", "item", "type", "name", "motif", "content", "main"),
-    "colour": ("color", "colour", "color", "colour", "col", "paint", "tint", "c", "hue"),
-    "detail": ("detail", "look", "texture", "style", "attr", "attribute", "extra", "finish", "notes"),
-    "position": ("pos", "position", "place", "where", "loc", "location", "at", "slot", "cell"),
-    "background": ("bg", "background", "setting", "env", "backdrop", "environment", "scenery", "bg", "surroundings", "stage set"),
-    "mood": ("mood", "feel", "tone", "vibe", "atmosphere"), "light": ("light", "lighting"), "count": ("n", "count", "qty", "num", "quantity", "amount"),
-}  # fmt: skip
+NAMES: dict[str, tuple[str, ...]] = table("records", "names")
 # What stands in the background field of a record.
-FIELDS = {
-    "at night": ("night", "night sky", "starry night", "starry sky", "night time", "stars", "at night", "midnight"),
-    "in the sky": ("sky", "blue sky", "clouds", "cloudy sky", "clear sky", "in the sky", "daytime sky"),
-    "at sunset": ("sunset", "dusk", "evening sky", "sunset sky", "at sunset", "sundown"),
-    "on a meadow": ("meadow", "grass", "green meadow", "lawn", "park", "grassy field", "green field", "pasture"),
-    "on the beach": ("beach", "sandy beach", "seaside", "sand", "tropical beach", "on the beach", "seashore"),
-    "in the snow": ("snow", "winter", "snowy field", "snowy landscape", "in the snow", "winter landscape"),
-    "under water": ("underwater", "ocean", "sea floor", "deep sea", "seabed", "under water", "bottom of the sea"),
-    "in a room": ("room", "indoors", "living room", "bedroom", "inside", "indoor", "in a room"),
-    "in the desert": ("desert", "sand dunes", "dunes", "hot desert", "Sahara"), "in the forest": ("forest", "woods", "dark forest", "in the forest", "woodland"),
-    "in the city": ("city", "skyline", "skyscrapers", "big city", "downtown", "cityscape", "in the city"), "in the mountains": ("mountains", "alps", "mountain range", "mountain landscape"),
-}  # fmt: skip
-OTHER_FIELDS = (
-    "brick wall", "plain white", "London street", "space", "outer space", "kitchen", "jungle", "moon surface", "library", "farm", "harbour", "old factory", "garden", "lake", "classroom", "volcano", "cave", "museum hall",
-    "swamp", "rainy street", "solid black", "wooden table", "bathroom tiles", "bookshop", "stage", "circus tent", "rainbow", "savanna", "airport", "train station", "supermarket aisle", "Paris", "Tokyo at rush hour", "castle courtyard", "waterfall",
-    "flower shop", "graph paper", "marble", "cork board", "stadium", "wheat field", "rice paddies", "playground", "bamboo grove", "ice cave", "laboratory", "marketplace", "spotted wallpaper", "fog", "storm",
-)  # fmt: skip
+FIELDS: dict[str, tuple[str, ...]] = table("records", "fields")
+OTHER_FIELDS: tuple[str, ...] = table("records", "other_fields")
 CODES = ("SKU-{n}", "Item {n}", "ID {n}", "#{n}", "Order {n}", "Asset {n}", "REF-{n}", "Job no. {n}", "[ICON-{n}]", "Ticket {n}", "IMG_{n}", "Art. {n}", "Slide {n}", "Page {n}", "Req. {n}")
 KINDS = ("thumbnail", "icon", "banner", "label", "hero image", "sticker", "card", "cover", "product shot", "artwork", "illustration", "poster", "tile", "emblem")
-TITLES = ("Untitled", "Composition no. 4", "Week 12", "Spring issue", "Cover draft", "Study in two tones", "Hello", "Good morning", "Version 2", "Still life", "Welcome", "Part one", "Happy hour", "Grand opening", "Lesson 7")
-LAYOUTS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    1: (("centered", ("center",)), ("single, centre", ("center",)), ("bottom right", ("bottom right",)), ("top left", ("top left",)), ("left aligned", ("left",)), ("right aligned", ("right",)), ("one object in the middle", ("center",))),
-    2: (("side by side", DEFAULT[2]), ("left + right", DEFAULT[2]), ("two columns", DEFAULT[2]), ("horizontal", DEFAULT[2]), ("vertical", ("top", "bottom")), ("stacked, first on top", ("top", "bottom")), ("two rows", ("top", "bottom")),
-        ("1 row x 2 cols", DEFAULT[2]), ("diagonal, top left to bottom right", ("top left", "bottom right")), ("top/bottom", ("top", "bottom")), ("split screen left/right", DEFAULT[2])),
-    3: (("row", DEFAULT[3]), ("three columns", DEFAULT[3]), ("left to right", DEFAULT[3]), ("column", ("top", "center", "bottom")), ("vertical, from the top down", ("top", "center", "bottom")), ("horizontal line", DEFAULT[3]), ("right to left", ("right", "center", "left")),
-        ("diagonal from top left to bottom right", ("top left", "center", "bottom right")), ("triangle, one above two", ("top", "bottom left", "bottom right")), ("two on top, one below", ("top left", "top right", "bottom")), ("along the bottom edge", ("bottom left", "bottom", "bottom right"))),
-    4: (("2x2", CORNERS), ("2 x 2 grid", CORNERS), ("four corners", CORNERS), ("square", CORNERS), ("one per corner", CORNERS), ("2 rows of 2", CORNERS), ("clockwise from top left", ("top left", "top right", "bottom right", "bottom left")),
-        ("diamond: top, left, right, bottom", ("top", "left", "right", "bottom"))),
-    5: (("four corners + middle", DEFAULT[5]), ("corners, then centre", DEFAULT[5]), ("like the five on a die", DEFAULT[5]), ("3 on top, 2 below", ("top left", "top", "top right", "bottom left", "bottom right")), ("cross: center, top, bottom, left, right", ("center", "top", "bottom", "left", "right"))),
-    6: (("2 rows x 3 cols", DEFAULT[6]), ("two rows of three", DEFAULT[6]), ("3 per row", DEFAULT[6]), ("3 rows x 2 cols", ("top left", "top right", "left", "right", "bottom left", "bottom right")), ("three rows of two", ("top left", "top right", "left", "right", "bottom left", "bottom right"))),
-    7: (("3 + 3 + 1, last one centred", DEFAULT[7]), ("three, three, then one at the bottom", DEFAULT[7])), 8: (("3x3 with an empty centre", DEFAULT[8]), ("ring: every cell of the 3x3 but the middle", DEFAULT[8])),
-    9: (("3x3", DEFAULT[9]), ("3 rows x 3 cols", DEFAULT[9]), ("full 3x3 grid", DEFAULT[9])),
-}  # fmt: skip
-ROLES = ("teacher", "baker", "nurse on the ward", "visitor", "parent", "shop owner", "reader of the blog", "new user", "museum guide", "grandmother of three", "product owner", "player", "librarian", "marketing manager", "first-time customer")
-REASONS = ("the page looks friendlier", "my class learns its colours", "people notice the sign", "the menu is easier to read", "I can print it", "visitors feel welcome", "the children smile", "it matches our brand", "I remember the date", "the tests pass", "nobody gets bored")
+TITLES: tuple[str, ...] = table("records", "titles")
+LAYOUTS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("records", "layouts")
+ROLES: tuple[str, ...] = table("records", "roles")
+REASONS: tuple[str, ...] = table("records", "reasons")
 TAGS = ("4k", "highly detailed", "best quality", "8k", "trending", "masterpiece", "sharp focus", "--ar 1:1", "high resolution", "no text", "--v 6", "award winning")
 
 
@@ -308,7 +274,7 @@ def criteria(rng: np.random.Generator) -> Whole:
     names, form = [bare(thing) for thing in things], rng.random()
     if 0.3 <= form < 0.6:
         names = [f"one {thing.said}" for thing in things]
-    where = [ASKED[thing.place] for thing in things]
+    where = [AT_PLACE[thing.place] for thing in things]
     pairs = list(zip(names, where, strict=True))
     if form < 0.3:
         q, w = pick(rng, (("Q: ", "A: "), ("", ""), ("- ", ""), ("Question: ", "Answer: ")))

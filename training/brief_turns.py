@@ -29,43 +29,21 @@ from training.brief_parts import (  # fmt: skip
 from training.brief_records import field_of
 from training.brief_voices import WHERE, cast, said_where, upper
 from training.brief_words import BACKGROUND_PHRASES, PLAIN_COLOURS
+from training.tables import table
 
 LR, RL, TB, BT = ("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")
 COLUMN = ("top", "center", "bottom")
 COLUMNS = ("top left", "left", "bottom left", "top", "center", "bottom", "top right", "right", "bottom right")
 PAIRS_OF_ROWS = ("top left", "top right", "left", "right", "bottom left", "bottom right")
 # {0} and {1} in the order of their mention, and where they stand.
-RELATED: tuple[tuple[str, tuple[str, str]], ...] = (
-    ("{0} on {1}", TB), ("{0} on top of {1}", TB), ("{0} sitting on {1}", TB), ("on {0} sits {1}", BT), ("on top of {0} lies {1}", BT), ("on {0} there is {1}", BT), ("{0} above {1}", TB), ("{0} over {1}", TB), ("above {0} hangs {1}", BT), ("above {0} there is {1}", BT), ("over {0} floats {1}", BT),
-    ("{0} under {1}", BT), ("{0} below {1}", BT), ("{0} beneath {1}", BT), ("under {0} lies {1}", TB), ("below {0} there is {1}", TB), ("underneath {0} sits {1}", TB), ("{0} behind {1}", TB), ("behind {0} stands {1}", BT), ("behind {0} there is {1}", BT), ("behind {0}, {1}", BT), ("{0} in front of {1}", BT),
-    ("in front of {0} stands {1}", TB), ("in front of {0}, {1}", TB), ("in front of {0} there is {1}", TB), ("{0} left of {1}", LR), ("{0} to the left of {1}", LR), ("left of {0} stands {1}", RL), ("to the left of {0} there is {1}", RL), ("{0} right of {1}", RL), ("{0} to the right of {1}", RL),
-    ("right of {0} stands {1}", LR), ("to the right of {0} there is {1}", LR), ("{0} beside {1}", LR), ("{0} next to {1}", LR), ("beside {0} stands {1}", LR), ("next to {0} there is {1}", LR), ("{0} and {1}", LR), ("{0} & {1}", LR), ("{0} with {1}", LR), ("{0} and {1} side by side", LR),
-    ("{0} and, above it, {1}", BT), ("{0} and, behind it, {1}", BT), ("{0} and, in front of it, {1}", TB), ("{0} and, to its left, {1}", RL), ("{0} at the top, {1} at the bottom", TB), ("{0} on the right, {1} on the left", RL), ("{0} at the bottom and {1} at the top", BT),
-)  # fmt: skip
-TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("{0}, {1} and {2}", DEFAULT[3]), ("{0}, {1}, {2}", DEFAULT[3]), ("{0}, {1} and {2} in a row", DEFAULT[3]), ("{0}, {1} and {2} from left to right", DEFAULT[3]), ("from right to left {0}, {1}, {2}", ("right", "center", "left")), ("{0}, {1} and {2} stacked from top to bottom", COLUMN), ("{0} on {1} on {2}", COLUMN),
-    ("{0} above {1} above {2}", COLUMN), ("from the bottom up {0}, {1} and {2}", ("bottom", "center", "top")), ("{0} between {1} and {2}", ("center", "left", "right")), ("{0} above {1} and {2}", ("top", "bottom left", "bottom right")), ("{0} & {1} & {2}", DEFAULT[3]), ("{0} and {1} with {2} in between", ("left", "right", "center")),
-)  # fmt: skip
+RELATED: tuple[tuple[str, tuple[str, str]], ...] = table("turns", "related")
+TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = table("turns", "trios")
 # The colours {c} of what was called {s}, {S} in capitals; 'respectively' and such by their order.
-TOLD_PAIR = (
-    ", the {s0} is {c0} and the {s1} {c1}", ", the {s0} is {c0} and the {s1} is {c1}", ". {S0}: {c0}. {S1}: {c1}.", ". {S1}: {c1}. {S0}: {c0}.", ", the former {c0}, the latter {c1}", "; the former is {c0}, the latter {c1}", ". The latter is {c1}, the former {c0}", ", {c0} and {c1} respectively", ", {c0} and {c1}, respectively",
-    " ({c0} and {c1} respectively)", ", respectively {c0} and {c1}", ". {C0} for the {s0}, {c1} for the {s1}", ". The first is {c0}, the second {c1}", " - {s0} {c0}, {s1} {c1}", ". {S0} {c0}, {s1} {c1}", ", with the {s0} in {c0} and the {s1} in {c1}", "; {s1}: {c1}, {s0}: {c0}", ". The {s1} should be {c1} and the {s0} {c0}",
-    ", the {s1} in {c1} and the {s0} in {c0}", ". Make the {s0} {c0} and the {s1} {c1}", " ({s0}: {c0}; {s1}: {c1})", ". I see the {s0} in {c0}, the {s1} in {c1}", ", the first-mentioned {c0}, the other {c1}", "; colours: {c0} and {c1} in that order", ". Colour of the {s1}: {c1}. Colour of the {s0}: {c0}", ", {s0} = {c0}, {s1} = {c1}",
-)  # fmt: skip
-TOLD_TRIO = (
-    ", {c0}, {c1} and {c2} respectively", " ({c0}, {c1}, {c2} respectively)", ", respectively {c0}, {c1} and {c2}", "; {c0}, {c1} and {c2}, in that order", ". The first is {c0}, the second {c1}, the third {c2}", ". {S0}: {c0}. {S1}: {c1}. {S2}: {c2}.", ", the {s0} {c0}, the {s1} {c1} and the {s2} {c2}", ". {S2} {c2}, {s0} {c0}, {s1} {c1}",
-    ". The last one is {c2}, the first {c0}, the second {c1}", " - {s0} {c0}, {s1} {c1}, {s2} {c2}",
-)  # fmt: skip
+TOLD_PAIR: tuple[str, ...] = table("turns", "told_pair")
+TOLD_TRIO: tuple[str, ...] = table("turns", "told_trio")
 SHORTENED = frozenset("lamp chair table car hat boat bottle tree house cup ball bag box train truck boot shoe balloon cake clock bear".split())
 # Around a phrase {b}, with its scenery: what is said first or last and is no part of the picture.
-AROUND = (
-    "I wish to give my bridge club something cheerful; {b} would do nicely", "our bridge club meets on Tuesdays and wants {b}", "My granddaughter is turning four. She asked for {b}", "granddaughter turns 4 on sunday!! {b} pls", "My boss says we need {b}", "boss wants this by noon: {b}", "For the bakery's window: {b}", "Our bakery opens on Monday - {b}",
-    "Release notes 3.2, header image: {b}", "release notes pic: {b}", "Summer sale! {b}", "MID-SEASON SALE title: {b}", "Black Friday banner. {b}", "lowkey obsessed w {b}", "lowkey want {b} rn", "ngl {b} would slap", "tbh all i need rn is {b}", "tbh just {b}", "rn im thinking {b}", "no cap {b} is my whole personality", "deadass give me {b}",
-    "Christmas card draft. {b}", "For our Christmas card: {b}", "Easter greeting: {b}", "easter card for the neighbours - {b}", "Wedding invitation, page 2: {b}", "It's for our silver wedding. {b}", "For the chess club's flyer: {b}", "The football team needs a new mug: {b}", "Dog groomer here! We would like {b}", "The fish shop on the corner ordered {b}",
-    "Book club, chapter nine. {b}", "Valentine's card: {b}", "Halloween party invite: {b}", "Mother's Day mug: {b}", "My hairdresser asked me for {b}", "The cat shelter's raffle: first prize is a print of {b}", "Flower shop opening! Please show {b}", "{b}. It's for the bridge club", "{b}, my boss is waiting", "{b} - a gift for grandpa, who turns eighty",
-    "{b}. The bakery will print it on bags", "{b}; for the release notes", "{b} (Easter card)", "{b}, wedding stationery", "{b} lol ngl", "{b} fr fr", "Sprint 14 retro, cover slide: {b}", "Quiz night round three: {b}", "From your friends at the tyre shop: {b}", "Get well soon card. {b}", "The plumber's van needs a logo: {b}", "yo my roommate bet you cant do {b}",
-    "smh nobody draws {b} anymore", "idk why but {b}", "Swim club T-shirt. {b}", "Dentist's waiting room, poster: {b}", "Teacher's desk calendar, May: {b}", "My train is late, so I write to you: {b}", "Grandma's birthday cake comes with a card: {b}", "{b}. My daughter's rabbit died and this will cheer her up", "Museum gift shop wants {b}",
-)  # fmt: skip
+AROUND: tuple[str, ...] = table("turns", "around")
 PLAIN_OPENINGS = ("", "", "", "", "", "", "please: ", "draw ", "I'd like ", "picture of ", "Could you do ", "need ", "make me ", "one picture: ")
 ENDS = ("", "", "", "", "", ".", "!", ", please", ", thanks", ". That's all.", ". Nothing else.", ", thx", ". No text.")
 
@@ -125,14 +103,7 @@ def colours_after(rng: np.random.Generator) -> Whole:
 
 
 # {m} is 'two hearts'; the colours {0}, {1} … in the order of the objects, and their places.
-ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    2: (("{m}. 1 {0}. 1 {1}. {1} one above the {0} one.", BT), ("{m}. 1 {0}. 1 {1}. {0} one above the {1} one.", TB), ("{m}. One {0}. One {1}. The {1} one left of the {0} one.", RL), ("{m}. one {0}, one {1}. {0} one to the right of the {1} one", RL), ("{m}, 1 {0}, 1 {1}, {0} left", LR), ("{m}. One is {0}, one is {1}. The {1} one is on top", BT),
-        ("{m}, left one {0}, right one {1}", LR), ("{m}, right one {0}, left one {1}", RL), ("{m}: left {0}, right {1}", LR), ("{m}; the upper one {0}, the lower one {1}", TB), ("{m}, top one {0}, bottom one {1}", TB), ("{m}, bottom one {0}, top one {1}", BT), ("{m}: the first {0}, the second {1}", LR), ("{m}. The one behind is {0}, the one in front {1}", TB),
-        ("{m}, the one in front {0}, the one behind {1}", BT), ("{m}, {0} and {1} respectively", LR), ("{m}, one above the other: {0} above, {1} below", TB), ("{m} (1x {0}, 1x {1})", LR), ("{m}. {0}. {1}. Side by side.", LR), ("{m}, {0} one under the {1} one", BT), ("{m}, a {0} one behind a {1} one", TB), ("{m} - the {0} one sits top left, the {1} one bottom right", ("top left", "bottom right"))),
-    3: (("{m}: the first {0}, the second {1}, the third {2}", DEFAULT[3]), ("{m}. 1 {0}. 1 {1}. 1 {2}.", DEFAULT[3]), ("{m}, {0}, {1} and {2} respectively", DEFAULT[3]), ("{m}. First one {0}, second one {1}, third one {2}", DEFAULT[3]), ("{m}, left one {0}, middle one {1}, right one {2}", DEFAULT[3]), ("{m}; middle one {0}, left one {1}, right one {2}", ("center", "left", "right")),
-        ("{m}: top {0}, middle {1}, bottom {2}", COLUMN), ("{m} in a column, {0} above {1} above {2}", COLUMN), ("{m}. 1 {0}, 1 {1}, 1 {2}. The {0} one at the top, the {1} one bottom left, the {2} one bottom right", ("top", "bottom left", "bottom right")), ("{m}, the left two {0}, the right one {1}", DEFAULT[3]), ("{m}: right {0}, middle {1}, left {2}", ("right", "center", "left"))),
-    4: (("{m}: the first {0}, the second {1}, the third {2}, the fourth {3}", CORNERS), ("{m}, one per corner: top left {0}, top right {1}, bottom left {2}, bottom right {3}", CORNERS), ("{m}. {0} top left. {1} top right. {2} bottom left. {3} bottom right.", CORNERS), ("{m}, {0}, {1}, {2} and {3} respectively", CORNERS), ("{m}, the {0} one bottom right, the {1} one bottom left, the {2} one top right, the {3} one top left", CORNERS[::-1])),
-}  # fmt: skip
+ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("turns", "ones")
 NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 KINDS = {
     kind: tuple(name for name in names.split(", ") if name in USUAL_COLOUR)
@@ -144,12 +115,7 @@ KINDS = {
         "flowers": "rose, tulip, lily, daisy, sunflower, poppy, iris, orchid, daffodil, peony, carnation, snowdrop, crocus", "toys": "doll, ball, kite, teddy bear, rocking horse, toy train, drum, dice, rubber duck", "things": "book, lamp, clock, teapot, umbrella, key, candle, vase, cup, bell, pencil, suitcase, lantern, hat",
     }.items()
 }  # fmt: skip
-NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    2: (("two {k}, {0} on the left and {1} on the right", LR), ("2 {k}: {0} above {1}", TB), ("two {k}, namely {0} and {1}", LR), ("two {k}, {0} under {1}", BT), ("two {k} - {0} right, {1} left", RL)),
-    3: (("three {k}: {0}, {1} and {2}", DEFAULT[3]), ("three {k}, namely {0}, {1} and {2}", DEFAULT[3]), ("3 {k} on top of each other, from top to bottom {0}, {1}, {2}", COLUMN), ("three {k}, left {0}, middle {1}, right {2}", DEFAULT[3]), ("three {k}, i.e. {0} in the middle, {1} on its left, {2} on its right", ("center", "left", "right"))),
-    4: (("four {k}, one in each corner, namely {0} top left, {1} top right, {2} bottom left and {3} bottom right", CORNERS), ("four {k}, one in each corner: {0}, {1}, {2}, {3}", CORNERS), ("four {k} in the corners, clockwise from top left: {0}, {1}, {2}, {3}", ("top left", "top right", "bottom right", "bottom left")), ("4 {k}. {0} bottom right, {1} bottom left, {2} top right, {3} top left", CORNERS[::-1]),
-        ("four {k}: {0}, {1}, {2} and {3}", CORNERS), ("four {k}, two above ({0} and {1}) and two below ({2} and {3})", CORNERS), ("the four corners have {k} in them: {0} top left, {1} bottom right, {2} top right, {3} bottom left", ("top left", "bottom right", "top right", "bottom left"))),
-}  # fmt: skip
+NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("turns", "namely")
 
 
 def named(rng: np.random.Generator, nouns: Sequence[str], count: int, coloured: bool) -> list[Thing]:
@@ -178,16 +144,7 @@ def counts_first(rng: np.random.Generator) -> Whole:
 
 LOWER, UPPER, LEFTS, RIGHTS = CORNERS[2:], CORNERS[:2], ("top left", "bottom left"), ("top right", "bottom right")
 # {x} 'a rabbit' for each m, {n} 'rabbits', {o} another thing; the places in the order of mention.
-CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("{x} in each of the two lower corners and, at the top in the middle, {o}", "mmo", (*LOWER, "top")), ("{x} in each of the two upper corners and {o} at the bottom", "mmo", (*UPPER, "bottom")), ("{x} in both lower corners, {o} at the top", "mmo", (*LOWER, "top")), ("{x} in both upper corners, {o} below in the middle", "mmo", (*UPPER, "bottom")),
-    ("{o} at the top, {n} in both lower corners", "omm", ("top", *LOWER)), ("{o} at the bottom, {n} in both upper corners", "omm", ("bottom", *UPPER)), ("{n} in all four corners; in the middle {o}", "mmmmo", DEFAULT[5]), ("{n} in all four corners", "mmmm", CORNERS), ("{n} in the four corners and {o} in the centre", "mmmmo", DEFAULT[5]), ("{x} in every corner, {o} in the middle", "mmmmo", DEFAULT[5]),
-    ("in the middle {o}, {x} in every corner", "ommmm", ("center", *CORNERS)), ("{o} in the middle; all four corners get {x}", "ommmm", ("center", *CORNERS)), ("the corners: {x} each. the middle: {o}", "mmmmo", DEFAULT[5]), ("four {n}, one in each corner; and in the middle {o}", "mmmmo", DEFAULT[5]), ("four {n} in the corners around {o}", "mmmmo", DEFAULT[5]),
-    ("{x} in both left corners, {o} on the right", "mmo", (*LEFTS, "right")), ("{x} in each of the two left corners and {o} on the right", "mmo", (*LEFTS, "right")), ("{n} in both right corners and {o} on the left", "mmo", (*RIGHTS, "left")), ("{o} on the left, {x} in each of the right corners", "omm", ("left", *RIGHTS)), ("{n} in the lower corners, nothing else", "mm", LOWER),
-    ("{x} in each upper corner", "mm", UPPER), ("two {n}, one in each of the lower corners", "mm", LOWER), ("two {n}, one in each of the left corners", "mm", LEFTS), ("two {n} in the right corners", "mm", RIGHTS), ("two {n} in opposite corners, top left and bottom right", "mm", ("top left", "bottom right")), ("two {n} in opposite corners: top right and bottom left", "mm", ("top right", "bottom left")),
-    ("{x} in the top left corner and {o} in the opposite corner", "mo", ("top left", "bottom right")), ("{x} in the lower left corner and, in the corner opposite, {o}", "mo", ("bottom left", "top right")), ("{o} in the upper right corner, {x} diagonally across from it in the lower left", "om", ("top right", "bottom left")), ("{x} in the upper corners, {y} in the lower corners", "mmoo", CORNERS),
-    ("{n} in the lower corners and {p} in the upper corners", "mmoo", (*LOWER, *UPPER)), ("left corners {n}, right corners {p}", "mmoo", (*LEFTS, *RIGHTS)), ("{x} in each lower corner, {y} in each upper corner, {z} in the middle", "mmooz", (*LOWER, *UPPER, "center")), ("{n} top left and bottom right, {p} in the two other corners", "mmoo", ("top left", "bottom right", "top right", "bottom left")),
-    ("{n} in all corners but the top right one, where {o} is", "mmmo", ("top left", *LOWER, "top right")), ("{x} in three corners; {o} in the fourth, bottom right", "mmmo", CORNERS), ("{o} in the middle between {n} in the two lower corners", "omm", ("center", *LOWER)), ("{o} in the middle, {x} in each of the two upper corners", "omm", ("center", *UPPER)),
-)  # fmt: skip
+CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = table("turns", "cornered")
 
 
 def cornered(rng: np.random.Generator) -> Whole:
@@ -281,7 +238,7 @@ def around(rng: np.random.Generator) -> Whole:
     return Whole(pick(rng, AROUND).format(b=text + (f" {said}" if said else "")) + pick(rng, ("", "", "", ".", " pls", ", thanks")), things, background)
 
 
-SETTINGS = ("width=1024", "height=768", "seed=7", "steps=30", "cfg=4.5", "quality=high", "format=png", "model=v2", "size=512x512", "seed=42", "guidance=6", "sampler=euler", "hd=true", "user=anna", "lang=en", "timeout=60", "upscale=false")
+SETTINGS: tuple[str, ...] = table("turns", "settings")
 
 
 def calls(rng: np.random.Generator) -> Whole:
@@ -332,7 +289,7 @@ COMMON = tuple(
     for noun in "elephant, giraffe, monkey, penguin, rabbit, turtle, butterfly, umbrella, castle, rocket, robot, mushroom, balloon, guitar, cactus, tulip, flower, whale, snail, house, horse, tiger, zebra, lion, frog, dragon, snake, parrot, crocodile, dinosaur, unicorn, mermaid, princess, witch, wizard, pirate, astronaut, bicycle, helicopter, tractor, train, truck, ambulance, airplane, pineapple, banana, strawberry, lemon, cherry, carrot, tomato, pumpkin, broccoli, pizza, hamburger, pancake, cupcake, chair, table, lamp, candle, clock, teapot, bottle, basket, violin, trumpet, piano, drum, snowman, lighthouse, windmill, squirrel, hedgehog, kangaroo, octopus, jellyfish, dolphin, shark, flamingo, swan, chicken, camel, donkey, hippo, crown, heart, star, feather, lantern, pencil, suitcase, telephone, camera, skeleton, ghost, spider, caterpillar, starfish, seahorse, raccoon, leopard, cheetah, gorilla, sunflower, scissors, ladder, hammer, mirror".split(", ")
     if noun in USUAL_COLOUR
 )  # fmt: skip
-HEARD = (("ph", "f"), ("ck", "k"), ("ff", "f"), ("rr", "r"), ("ll", "l"), ("tt", "t"), ("nn", "n"), ("oo", "u"), ("ee", "ea"), ("ea", "ee"), ("ou", "ow"), ("ow", "ou"), ("igh", "ite"), ("gh", "g"), ("ie", "ei"), ("ai", "ay"), ("c", "k"), ("or", "er"), ("er", "ar"), ("le", "el"), ("y", "ie"), ("qu", "kw"), ("ur", "er"), ("ir", "er"), ("x", "ks"), ("z", "s"), ("e", "i"), ("o", "u"), ("a", "e"), ("i", "e"))
+SOUND_SPELLINGS: tuple[tuple[str, ...], ...] = table("turns", "sound_spellings")
 WORDS = frozenset(word for name in (*USUAL_COLOUR, *PLAIN_COLOURS) for word in name.lower().split()) | frozenset("loin hose bare horn tale scar start plan plate planet pun heat hat hurt steer store star tower form from desert dessert forrester rider pearl path bench bleach loan lane least cluck sliver rum lump dawn last crow clown clock click wail wheel hers house pipe peer".split())
 
 
@@ -344,7 +301,7 @@ def misspelt(word: str, rng: np.random.Generator) -> str:
         out = word
         for _ in range(2 if len(word) > 7 and rng.random() < 0.3 else 1):
             i, form = int(rng.integers(1, len(out) - 1)), rng.random()
-            heard = [pair for pair in HEARD if pair[0] in out[1:]]
+            heard = [pair for pair in SOUND_SPELLINGS if pair[0] in out[1:]]
             if form < 0.4 and heard:
                 x, y = pick(rng, heard[:4])
                 out = out[0] + out[1:].replace(x, y, 1)

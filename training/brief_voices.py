@@ -13,7 +13,7 @@ from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
 from ditpipe.prompts.planner_schema import article
 from training.brief_manners import phrase
 from training.brief_parts import (  # fmt: skip
-    ASKED,
+    AT_PLACE,
     SPOTS,
     Source,
     Thing,
@@ -31,19 +31,12 @@ from training.brief_parts import (  # fmt: skip
 )
 from training.brief_records import FIELDS, field_of
 from training.brief_words import MOODS, STYLES, USUAL_LIGHT
+from training.tables import table
 
 # Places as people say them in passing.
-WHERE = {
-    "left": ("on the left", "to the left", "on the left side", "at the left edge", "in the left half"), "right": ("on the right", "to the right", "on the right side", "at the right edge", "in the right half"),
-    "top": ("at the top", "up top", "in the upper half", "at the very top"), "bottom": ("at the bottom", "down below", "in the lower half", "at the very bottom"), "center": ("in the middle", "in the centre", "right in the middle"),
-    "top left": ("at the top left", "in the upper left corner", "in the top left corner"), "top right": ("at the top right", "in the upper right corner", "in the top right corner"),
-    "bottom left": ("at the bottom left", "in the lower left corner", "in the bottom left corner"), "bottom right": ("at the bottom right", "in the lower right corner", "in the bottom right corner"),
-}  # fmt: skip
+WHERE: dict[str, tuple[str, ...]] = table("voices", "where")
 # Two objects: what is said of the first {0} and the second {1}, and where they stand.
-RELATIONS: tuple[tuple[str, tuple[str, str]], ...] = (
-    ("{0} to the left of {1}", ("left", "right")), ("{0} to the right of {1}", ("right", "left")), ("{0} above {1}", ("top", "bottom")), ("{0} below {1}", ("bottom", "top")), ("{0} in front of {1}", ("bottom", "top")),
-    ("{0} behind {1}", ("top", "bottom")), ("{0} under {1}", ("bottom", "top")), ("{0} on top of {1}", ("top", "bottom")), ("{0} next to {1}", ("left", "right")), ("{0} beside {1}", ("left", "right")), ("{0} and {1}", ("left", "right")), ("{0} with {1}", ("left", "right")),
-)  # fmt: skip
+RELATIONS: tuple[tuple[str, tuple[str, str]], ...] = table("voices", "relations")
 
 
 def cast(rng: np.random.Generator, *, least: int = 1, most: int = 4, placed: float = 0.55, coloured: float = 0.9) -> tuple[list[Thing], list[str]]:
@@ -76,20 +69,7 @@ def upper(text: str) -> str:
 
 
 # Words around a phrase {b} and, after a space, the scenery {s}.
-FRAMES = (
-    "Image of {b}{s}", "Image of {b}{s}.", "Picture showing {b}{s}.", "Alt text: {b}{s}.", 'alt="{b}{s}"', "Illustration of {b}{s}.", "The image depicts {b}{s}.", "Pictured: {b}{s}.", "Graphic: {b}{s}", "[Image: {b}{s}]", "(illustration: {b}{s})", "Description for blind readers: {b}{s}.",
-    "Room 4. Artist unknown. The picture shows {b}{s}.", "Catalogue no. 117. {b}{s}. Private collection.", "Untitled (1923). {b}{s}.", "Exhibit 12: {b}{s}", "Gift of the artist. The work shows {b}{s}.", "On loan. Visible are {b}{s}.", "Plate IX. {b}{s}.", "Fig. 3: {b}{s}.", "Fig. 1 - {b}{s}", "Caption: {b}{s}.",
-    "{b}{s} - stock photo", "{b}{s}, stock illustration", "Royalty-free image: {b}{s}", "Stock image of {b}{s}, high resolution", "{b}{s} | free download", "Vector clip art of {b}{s}", "Editorial use only. {b}{s}.", "Search: {b}{s}", "Wanted for our image library: {b}{s}. Any size.",
-    "{b}{s}. That's it. That's the tweet.", "thinking about {b}{s} today", "unpopular opinion: every feed needs {b}{s}", "POV: {b}{s}", "nobody: ... me: {b}{s}", "{b}{s} #commission #art", "RT if you would hang up {b}{s}", "@artbot {b}{s}", "@artbot please: {b}{s} #thankyou", "Day 12 of asking for {b}{s}",
-    "And here we are, live: {b}{s}!", "Breaking news: {b}{s}!", "Ladies and gentlemen, {b}{s}!", "This just in: {b}{s}", "Hello and welcome. Today we show {b}{s}.", "Curtain up. {b}{s}.", "Scene one. {b}{s}.", "Opening shot: {b}{s}.", "Fade in: {b}{s}.", "EXT. {b}{s}.", "Establishing shot: {b}{s}",
-    "Title: New illustration for the login page\nDescription: {b}{s}\nPriority: low", "[ART-204] {b}{s}. Due: Friday. Assignee: nobody yet.", "Ticket: the landing page looks empty. Please add {b}{s}.", "Feature request: as cover we need {b}{s}. Estimate: 2 points.", "Bug: the header has no picture. Expected: {b}{s}.",
-    "Steps to reproduce: open the page. Expected result: {b}{s}. Actual result: nothing.", "Subject: artwork\n\n{b}{s}\n\nThanks", "To do: {b}{s}. Done when the client likes it.", "Memo to the art department: {b}{s}.", "Note to self: {b}{s}", "Reminder: {b}{s}", "Post-it on my desk: {b}{s}",
-    "I will print it on a mug: {b}{s}", "{b}{s}. I want to print it on a mug.", "{b}{s}, it will hang in my daughter's room", "{b}{s}. It goes on the front of a tote bag.", "It will become a fridge magnet: {b}{s}", "{b}{s}, to be stitched on a cushion", "We embroider this on towels: {b}{s}", "{b}{s}. It should fit on a bookmark.",
-    "For the back of a playing card we need {b}{s}", "{b}{s}. My mother will frame it.", "This goes on the side of our van: {b}{s}", "{b}{s}, ready to be cut out with scissors", "{b}{s} - kids will colour it in with crayons", "{b}{s}. Size: as big as a postcard.", "A screensaver: {b}{s}", "As a tattoo: {b}{s}",
-    "Would it be possible to get {b}{s}?", "Could there be {b}{s}?", "What if we had {b}{s}?", "How would {b}{s} look?", "Is there any way you could draw {b}{s}?", "Do you think you can manage {b}{s}?", "Ever drawn {b}{s}? Please do.", "Why is there no picture of {b}{s}? Let's make one.", "Can a picture have {b}{s}?",
-    "voice message: um so I'd like, uh, {b}{s}, you know", "er, well, {b}{s}, I guess", "so, like, {b}{s}, if that makes sense", "hmm let me think. {b}{s}. Yes.", "okay so basically {b}{s} and that's basically it", "right, so, what I had in mind was {b}{s}", "you know what would be lovely? {b}{s}", "long story short: {b}{s}",
-    "I haven't slept and my boss is waiting, so quickly: {b}{s}", "It's raining here and I am bored. {b}{s} would cheer me up", "We talked on the phone yesterday. It was about {b}{s}.", "My last three tries were bad. I only want {b}{s}.", "Nothing complicated: {b}{s}", "Same as always, but this time with {b}{s}", "I have no talent at all, so could you do {b}{s}",
-)  # fmt: skip
+FRAMES: tuple[str, ...] = table("voices", "frames")
 
 
 def framed(rng: np.random.Generator, body: Source) -> Whole:
@@ -147,7 +127,7 @@ def storyboard(rng: np.random.Generator, body: Source) -> Whole:
 
 
 WEIGHTS = ("({}:1.2)", "({}:1.3)", "({})", "(({}))", "{}:1.1", "[{}]", "{{{}}}", "{}", "{}")
-BOOSTS = ("masterpiece", "best quality", "ultra detailed", "4k", "8k uhd", "trending", "sharp focus", "intricate", "award-winning", "high quality", "no text", "centered composition", "professional", "highres", "absurdres", "perfect composition")
+BOOSTS: tuple[str, ...] = table("voices", "boosts")
 
 
 def engineered(rng: np.random.Generator, body: Source) -> Whole:
@@ -187,12 +167,7 @@ def recipe(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(pick(rng, ("", "", "Recipe for a picture: ", "How to make my picture: ", "Instructions. ")) + text, things, background)
 
 
-VERSES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("{0} came along one day,\n{1} was not far away", ("left", "right")), ("Oh what a sight, oh what a view:\n{0} and {1} too", ("left", "right")), ("{0} upon the left, oh my,\n{1} upon the right stood by", ("left", "right")), ("High at the top is {0},\nbelow it sits {1}, hey-ho", ("top", "bottom")),
-    ("Down at the bottom {0} lies,\nabove it {1} slowly flies", ("bottom", "top")), ("Once there was {0}, so they say,\nit stood in the middle and would not go away", ("center",)), ("{0}, nothing more,\nthat's the thing that I adore", ("center",)), ("{0} waits\nin silence,\nall alone", ("center",)),
-    ("{0} sleeps.\nTo its right {1}\nsays not a word", ("left", "right")), ("Quiet hour.\n{0},\nand above it {1}", ("bottom", "top")), ("{0} on the right,\n{1} on the left,\nthat is all I need", ("right", "left")), ("Rhymes and verses I cannot do,\nbut give me {0} and {1} too", ("left", "right")),
-    ("{0}, {1} and {2},\nside by side for all to see,\nleft to right they make up three", ("left", "center", "right")), ("{0} to begin,\nthen {1} coming in,\nand {2} with a grin", ("left", "center", "right")), ("In the middle, look, {0},\nleft of it {1}, right of it {2}", ("center", "left", "right")),
-)  # fmt: skip
+VERSES: tuple[tuple[str, tuple[str, ...]], ...] = table("voices", "verses")
 
 
 def verse(rng: np.random.Generator, body: Source) -> Whole:
@@ -204,7 +179,7 @@ def verse(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(upper(text.replace("\n", pick(rng, ("\n", "\n", " / ")))), things, background)
 
 
-OOPS = ("no,", "no, wait,", "sorry,", "no, sorry,", "I mean", "or rather", "no, actually", "scratch that,", "correction:", "wait, no,", "er, make that", "oops, I mean", "no, hang on,", "no, better:", "nope,")
+OOPS: tuple[str, ...] = table("voices", "oops")
 
 
 def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
@@ -270,7 +245,7 @@ def foreign(rng: np.random.Generator, body: Source) -> Whole:
         ))  # fmt: skip
         core, things = form.format(*names), put(things, places)
     elif count == 1 and rng.random() < 0.6:
-        place = pick(rng, list(ASKED))
+        place = pick(rng, list(AT_PLACE))
         core, things = f"{names[0]} {pick(rng, WHERE[place]).replace(' the', '')}", put(things, (place,))
     else:
         core, things = joined(names, pick(rng, (" and ", " and also ", ", "))), put(things, DEFAULT[count])
@@ -281,7 +256,7 @@ def foreign(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(text.format(c=core.replace(",,", ",").rstrip(",")) + end + pick(rng, ("", "", ". Thank you very much.", ". Sorry for my English.", ", thanks you")), things, background)
 
 
-MARKS = {"left": ("L", "left", "lft"), "right": ("R", "right", "rt"), "top": ("top", "up"), "bottom": ("btm", "bottom"), "center": ("ctr", "mid", "center"), "top left": ("TL", "top L", "upper left"), "top right": ("TR", "top R", "upper right"), "bottom left": ("BL", "btm L", "lower left"), "bottom right": ("BR", "btm R", "lower right")}
+MARKS: dict[str, tuple[str, ...]] = table("voices", "marks")
 
 
 def abbreviated(rng: np.random.Generator, body: Source) -> Whole:
@@ -321,20 +296,7 @@ def dialogue(rng: np.random.Generator, body: Source) -> Whole:
 
 
 # The known backgrounds told at length, before the objects.
-SETTINGS = {
-    "at night": ("It is long past midnight. The sky is black and full of stars, and everybody is asleep.", "Night has come, dark and silent. Above, the stars twinkle.", "The sun went down hours ago, it is pitch dark and only the stars give some light."),
-    "in the sky": ("We are high up in the air. All around there is nothing but blue sky and a few clouds.", "Far above the ground, where the clouds drift by and the sky is blue as far as one can see.", "Imagine the wide blue sky, no ground in sight."),
-    "at sunset": ("The day is nearly over. The sun sinks towards the horizon and the whole sky glows.", "It is evening, the sun is just setting and everything glows.", "The last sunlight of the day, the sky is on fire with the sunset."),
-    "on a meadow": ("A wide green meadow, soft grass as far as the eye can see.", "We are outside on a meadow. The grass is fresh and green and nobody has mown it yet.", "Picture green grass, a peaceful meadow on a mild day."),
-    "on the beach": ("We are on a wide sandy beach. The waves roll in and the sand is warm.", "A quiet beach in the holidays, fine sand, the sound of the sea.", "Sand under our feet, the sea in front of us: a beach like on a postcard."),
-    "in the snow": ("It has snowed all night. Everything is white and the snow lies deep.", "Winter has come. There is thick snow everywhere and it is bitterly cold.", "A cold winter morning, fresh snow covers the ground."),
-    "under water": ("We dive down to the bottom of the sea. Everything is blue and quiet here.", "Deep down under water, far below the waves, where it is silent.", "It all happens at the bottom of the ocean, with water all around."),
-    "in a room": ("We are inside, in an ordinary living room. It is warm and tidy.", "The scene is a cosy room. It is warm inside.", "An empty room inside a house, with plain walls."),
-    "in the desert": ("A vast desert. Sand dunes reach to the horizon and it has not rained for years.", "We are in the middle of the desert, it is hot and there is only sand.", "Dune after dune, the hot empty desert."),
-    "in the forest": ("Deep in the forest it is quiet. Trees stand close together on all sides.", "We are in the middle of a dense forest, far from any road.", "A path leads into the woods, and soon there is nothing but forest around us."),
-    "in the city": ("We are in the middle of a big city. Skyscrapers rise on all sides.", "A busy city on a weekday, with tall buildings all around.", "Downtown, between the skyscrapers, where it is never quiet."),
-    "in the mountains": ("High up in the mountains the air is thin. Peaks rise all around.", "We are in the mountains, far above the valley.", "Rocky peaks on all sides: the high mountains."),
-}  # fmt: skip
+SETTINGS: dict[str, tuple[str, ...]] = table("voices", "settings")
 
 
 def setting_first(rng: np.random.Generator, body: Source) -> Whole:
@@ -350,11 +312,8 @@ def setting_first(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(pick(rng, SETTINGS[background]) + pick(rng, (" ", " ", "\n")) + told.format(joined(names)), things, background)
 
 
-ANIMALS = tuple("cat, dog, rabbit, bear, penguin, owl, frog, monkey, fox, pig, cow, duck, elephant, lion, giraffe, mouse, llama, goose, wolf, koala, sheep, turtle, hedgehog, donkey, snail, horse, parrot, tiger, zebra, meerkat, capybara, corgi, yak, lemur, goat, puffin".split(", "))
-AGAIN = (
-    "{The} looks straight at us", "{The} is the star of the picture", "I want {the} to be easy to recognise", "{The} must be well visible", "I have always loved {the}", "Draw {the} with care", "{The} should be the first thing one sees", "{The} is important to me", "Don't forget {the}", "{The} must not be cut off", "{The} has to fit in completely",
-    "I'd like to cut {the} out later", "My son will love {the}", "{The} needs some space around it", "Everyone will look at {the}", "{The} reminds me of my childhood", "Make sure that {the} is not too hard to draw",
-)  # fmt: skip
+ANIMALS: tuple[str, ...] = table("voices", "animals")
+AGAIN: tuple[str, ...] = table("voices", "again")
 
 
 def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
@@ -373,11 +332,11 @@ def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
     if rng.random() < 0.45:
         places = [str(place) for place in rng.permutation(pick(rng, SPOTS[1] if len(things) == 1 else SPOTS[2][:2]))]
         things = put(things, places)
-        lines.append(pick(rng, ("{} is {}", "Put {} {}", "{} should be {}", "I want {} {}")).format(the, ASKED[places[i]]))
+        lines.append(pick(rng, ("{} is {}", "Put {} {}", "{} should be {}", "I want {} {}")).format(the, AT_PLACE[places[i]]))
     return Whole(". ".join(map(upper, lines)) + pick(rng, ("", ".")), things, background)
 
 
-OWNERS = ("my grandmother's", "my uncle's", "our neighbour's", "the teacher's", "my sister's", "Tom's", "Anna's", "my boss's", "Mr Hall's", "my best friend's", "the landlady's", "Dad's", "my cousin's", "the mayor's", "Mrs Kaya's", "the twins'")
+OWNERS: tuple[str, ...] = table("voices", "owners")
 
 
 def owned(rng: np.random.Generator, body: Source) -> Whole:

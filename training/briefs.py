@@ -59,6 +59,7 @@ from training.brief_words import (
     STYLES,
     USUAL_LIGHT,
 )  # fmt: skip
+from training.tables import table
 
 ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
@@ -112,12 +113,7 @@ PAIRS = {
         "{a} sleeps under {b}", "{a}, and high above it {b}", "{a} below, {b} circling above", "{a} is at the bottom. {b} is at the top", "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
     ),
 }  # fmt: skip
-TOGETHER = (
-    "{a} and {b}", "{a} and {b}", "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} and {b} side by side", "{a} with {b}", "{a}, {b}", "{a} near {b}",
-    "{a} meets {b}", "{a} together with {b}", "{a} by {b}", "{a} looking at {b}", "{a} and next to it {b}", "{a} chasing {b}", "{a} talking to {b}", "both {a} and {b}",
-    "{a} as well as {b}", "{a} & {b}", "{a} + {b}", "{a} playing with {b}", "{a} alongside {b}", "{a}. Next to it there is {b}", "{a} waiting for {b}",
-    "There is {a} and also {b}", "{a} waves at {b}", "{a} in love with {b}", "{a} close to {b}", "{a} kissing {b}", "{a} plus {b}", "not only {a} but also {b}", "{a}. And {b}",
-)  # fmt: skip
+TOGETHER: tuple[str, ...] = table("briefs", "together")
 # What three or four objects can be told about each other.
 SEVERAL = {
     ("center", "left", "right"): (

@@ -2,64 +2,21 @@
 
 import numpy as np
 
+from training.tables import table
 from training.world import Scene, Thing
 
-SUBJECT_WORDS = {
-    "cat": "cat kitten kitty", "dog": "dog puppy hound", "rabbit": "rabbit bunny hare", "fish": "fish goldfish",
-    "bird": "bird songbird sparrow", "duck": "duck mallard", "butterfly": "butterfly moth", "turtle": "turtle tortoise",
-    "whale": "whale", "snail": "snail", "apple": "apple", "mushroom": "mushroom toadstool",
-    "cupcake": "cupcake muffin cake", "tree": "tree oak", "cactus": "cactus", "tulip": "tulip flower blossom",
-    "car": "car automobile taxi sports+car", "bus": "bus coach", "rocket": "rocket spaceship", "sailboat": "sailboat boat ship yacht",
-    "house": "house cottage home hut", "castle": "castle palace fortress", "guitar": "guitar", "umbrella": "umbrella parasol",
-    "balloon": "balloon", "crown": "crown tiara", "star": "star", "heart": "heart", "moon": "moon crescent",
-    "robot": "robot android droid",
-    "frog": "frog toad", "bear": "bear", "elephant": "elephant", "penguin": "penguin", "owl": "owl", "bee": "bee bumblebee wasp",
-    "octopus": "octopus squid", "crab": "crab lobster", "dinosaur": "dinosaur brontosaurus", "fox": "fox", "giraffe": "giraffe",
-    "strawberry": "strawberry berry", "carrot": "carrot", "pizza": "pizza", "donut": "donut doughnut", "pumpkin": "pumpkin",
-    "banana": "banana", "sunflower": "sunflower daisy", "palm": "palm palm+tree coconut+tree", "leaf": "leaf",
-    "train": "train locomotive", "bicycle": "bicycle bike cycle", "airplane": "airplane plane jet aircraft", "helicopter": "helicopter chopper",
-    "tractor": "tractor", "tent": "tent", "drum": "drum", "trumpet": "trumpet", "bell": "bell", "cloud": "cloud", "sun": "sun",
-    "snowflake": "snowflake", "teapot": "teapot kettle", "gift": "gift present parcel",
-}  # fmt: skip
-COLOUR_WORDS = {
-    "red": "red crimson scarlet", "orange": "orange tangerine", "yellow": "yellow golden lemon",
-    "green": "green emerald", "blue": "blue azure", "purple": "purple violet lilac", "pink": "pink rosy",
-    "white": "white snowy pale",
-}  # fmt: skip
-BACKGROUND_WORDS = {
-    "night": ("at night", "in the starry night", "under the night sky", "in the dark", "under the stars"),
-    "sky": ("in the sky", "in front of a blue sky", "high in the air", "in bright daylight"),
-    "sunset": ("at sunset", "at dusk", "in the evening light", "in front of a sunset"),
-    "meadow": ("on a meadow", "on the grass", "in a green field", "on a lawn", "in the park"),
-    "beach": ("on the beach", "at the seaside", "on the sand", "by the sea"),
-    "snow": ("in the snow", "in winter", "on a snowy field", "on white snow"),
-    "sea": ("under water", "under the sea", "in the ocean", "deep in the sea"),
-    "room": ("in a room", "indoors", "inside a house", "in the living room", "on a wooden floor"),
-    "desert": ("in the desert", "on sand dunes", "in the Sahara"),
-    "forest": ("in the forest", "in the woods", "among trees", "in the jungle"),
-    "city": ("in the city", "in front of skyscrapers", "downtown", "in a street"),
-    "mountains": ("in the mountains", "in front of mountains", "on an alpine meadow"),
-}  # fmt: skip
+SUBJECT_WORDS: dict[str, str] = table("captions", "subject_words")
+COLOUR_WORDS: dict[str, str] = table("captions", "colour_words")
+BACKGROUND_WORDS: dict[str, tuple[str, ...]] = table("captions", "background_words")
 PATTERN_WORDS = {
     "striped": ("striped", "striped", "stripy", "with stripes"),
     "dotted": ("dotted", "spotted", "polka-dotted", "with dots", "with polka dots", "with spots"),
 }
 STYLE_WORDS = {"glossy": ("glossy", "shiny", "glass", "plastic", "metallic"), "flat": ("flat", "matte", "plain")}
-WHOLE_STYLES = {
-    "glossy": ("glossy style", "in glossy 3d style", "3d render", "shiny 3d style", "glossy"),
-    "flat": ("flat style", "in flat design", "flat colours", "matte", "flat illustration"),
-}
-LIGHT_WORDS = {
-    "bright": ("clear daylight", "bright daylight", "fresh daylight", "bright sunshine", "cold clear light", "in bright light"),
-    "warm": ("warm light", "warm evening light", "warm lamp light", "golden light", "candle light", "in warm light", "in golden light"),
-    "dim": ("soft moonlight", "dim light", "in dim light", "low light", "in low light", "moonlight", "in the shade"),
-}
+WHOLE_STYLES: dict[str, tuple[str, ...]] = table("captions", "whole_styles")
+LIGHT_WORDS: dict[str, tuple[str, ...]] = table("captions", "light_words")
 MOOD_WORDS = ("cosy", "dreamy", "cheerful", "spooky", "calm", "magical", "romantic", "peaceful", "mysterious", "playful", "gloomy", "sad", "happy")
-NINE = (
-    ("top left", "upper left"), ("top", "upper middle"), ("top right", "upper right"),
-    ("left", "middle left"), ("center", "middle"), ("right", "middle right"),
-    ("bottom left", "lower left"), ("bottom", "lower middle"), ("bottom right", "lower right"),
-)  # fmt: skip
+NINE: tuple[tuple[str, ...], ...] = table("captions", "nine")
 CELLS = {
     "pair": (3, 5), "stack": (1, 7), "row3": (3, 4, 5), "column3": (1, 4, 7), "quad": (0, 2, 6, 8),
     "nine": tuple(range(9)),

@@ -28,11 +28,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from ditpipe.agent.llm.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWEN
 from ditpipe.agent.llm.local_server import base_weights
 from ditpipe.prompts.planner_schema import PlannerAnswer, ShortAnswer
+from ditpipe.prompts.templates import fill_template
 from training.artwork import WORK
 from training.briefs import brief_and_answer
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
-ROOT = Path(__file__).parent.parent
 SCALE = 2.0  # of every adapter: what llama.cpp takes for alpha / rank
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
@@ -68,7 +68,7 @@ def base_model(name: str) -> tuple[Path, str]:
 
 def example(tokenizer, brief: str, answer: dict) -> tuple[list[int], int]:
     """Token ids of the whole chat, and where the answer begins."""
-    system = (ROOT / "prompts" / "planner-embedded.md").read_text().strip()
+    system = fill_template("planner-embedded")
     head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{brief}<|im_end|>\n<|im_start|>assistant\n"
     question = tokenizer(head, add_special_tokens=False)["input_ids"]
     words = ShortAnswer.of(PlannerAnswer.model_validate(answer)).model_dump_json()
