@@ -48,6 +48,9 @@ class LoadedModel:
         width, height = plan.size
         if width % side or height % side:
             raise RenderError(f"width and height must be multiples of {side}, got {width}×{height}")
+        most = self.family.largest
+        if most and max(width, height) > most * side:
+            raise RenderError(f"this model draws at most {most * side} pixels a side, got {width}×{height}")
         return height // side, width // side
 
     def denoised(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from ditpipe import Agent, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import layout_drawing
 from ditpipe.agent.cli.main import app
+from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import POCKET, checkpoint
 from ditpipe.renderer.families.flux import Flux
@@ -141,6 +142,13 @@ def test_a_size_far_from_the_trained_ones_is_said(tiny: Renderer) -> None:
         for side in (96, 64)
     )
     assert not near and far == ("64×64 pixels are far from what this model was trained at: the nearest is 128×128",)
+
+
+def test_a_size_beyond_a_models_table_of_positions_is_one_line(tmp_path: Path) -> None:
+    renderer = Renderer(str(saved("sd3", tmp_path)), device="cpu")
+    plan = plan_of(1).model_copy(update={"width": 128, "height": 512})
+    with pytest.raises(RenderError, match="this model draws at most 384 pixels a side, got 128×512"):
+        renderer.render(RenderRequest(plan=plan, model=renderer.model, steps=1))
 
 
 def test_offload_on_a_cpu_says_that_it_does_nothing(tiny: Renderer) -> None:

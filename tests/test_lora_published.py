@@ -137,6 +137,27 @@ def test_layers_in_the_names_of_a_models_own_code(name: str, naming: str, tiny: 
     assert (expected - plain).abs().max() > 0.05
 
 
+def test_a_u_nets_lora_as_diffusers_wrote_it_in_2023(tiny: Renderer, tmp_path: Path) -> None:
+    renderer = renderer_of("sd", tiny, tmp_path)
+    block = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
+    old, new = {}, {}
+    torch.manual_seed(0)
+    for part, layer in (("to_q", "to_q"), ("to_out", "to_out.0")):
+        linear = renderer.family.model.get_submodule(f"{block}.{layer}")
+        down, up = torch.randn(RANK, linear.in_features) * 0.1, torch.randn(linear.out_features, RANK)
+        new |= peft(f"{block}.{layer}", down, up)
+        name = f"unet.{block}.processor.{part}_lora"
+        old |= {f"{name}.down.weight": down, f"{name}.up.weight": up}
+    save_file(old, tmp_path / "old.safetensors")
+    save_file(new, tmp_path / "new.safetensors")
+    ours = latents(renderer, tmp_path / "old.safetensors")
+    assert torch.equal(ours, latents(renderer, tmp_path / "new.safetensors"))
+    assert not torch.equal(ours, latents(renderer))
+    save_file(kohya("blocks.1.attn1.to_q", torch.ones(RANK, 32), torch.ones(32, RANK)), tmp_path / "x.safetensors")
+    with pytest.raises(RenderError, match="no layer 'blocks.1.attn1.to_q'; the LoRA was made for another one"):
+        latents(renderer, tmp_path / "x.safetensors")
+
+
 def test_a_fused_matrix_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) -> None:
     save_file(kohya("blocks.1.attn1.Wqkv", torch.ones(RANK, 32), torch.ones(95, RANK)), tmp_path / "x.safetensors")
     with pytest.raises(RenderError, match="'blocks_1_attn1_Wqkv' has another shape in this model"):

@@ -110,6 +110,11 @@ class Family(ABC):
         for block in self.blocks:
             block.compile(**options)
 
+    @property
+    def largest(self) -> int | None:
+        """How many tokens a side it can draw at most; None: as many as there is memory for."""
+        return None
+
     def trained(self, side: int) -> list[tuple[int, int]]:
         """Widths and heights that a checkpoint for pictures of `side` pixels a side was trained at."""
         return [(side, side)]

@@ -25,6 +25,10 @@ class StableDiffusion3(Family):
     def blocks(self) -> list[Any]:
         return list(self.model.transformer_blocks)
 
+    @property
+    def largest(self) -> int:
+        return int(self.model.config.pos_embed_max_size)  # of its table of positions, the middle is taken
+
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 

@@ -21,9 +21,15 @@ PREFIXES = (
     "base_model.model.", "model.diffusion_model.", "transformer.", "unet.", "diffusion_model.", "lora_unet_",
     "lora_transformer_",
 )  # fmt: skip
-# The last of each is what Tencent's converter for ComfyUI writes.
-DOWN = (".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".lora.down.weight", "_lora_A_weight")
-UP = (".lora_B.weight", ".lora_B.default.weight", ".lora_up.weight", ".lora.up.weight", "_lora_B_weight")
+# The last two of each are what diffusers wrote in 2023, and what Tencent's converter for ComfyUI writes.
+DOWN = (
+    ".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight",
+    "_lora_A_weight",
+)  # fmt: skip
+UP = (
+    ".lora_B.weight", ".lora_B.default.weight", ".lora_up.weight", ".lora.up.weight", "_lora.up.weight",
+    "_lora_B_weight",
+)  # fmt: skip
 ENDINGS = (*DOWN, *UP, ".alpha")
 # SDXL's layers in the names of its own code, which kohya's have, once diffusers has numbered the blocks anew.
 _SGM = {
@@ -88,6 +94,9 @@ def split(key: str) -> tuple[str, str]:
     name = key.removesuffix(ending)
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
+    if ending.startswith("_lora."):  # attention's processors had the weights
+        name = name.replace(".processor.", ".")
+        name += ".0" * name.endswith(".to_out")
     return name, ending
 
 
