@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import tomllib
 import warnings
 from importlib.metadata import requires
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+from packaging.requirements import Requirement
 from published import PUBLISHED, published
 from safetensors.torch import load_file, save_file
 
@@ -217,6 +219,15 @@ def test_variants_are_told_by_whole_sets_of_files() -> None:
 def test_what_the_published_tokenizers_need_is_declared() -> None:
     declared = {line.split(">")[0] for line in requires("ditpipe") or [] if "extra ==" not in line}
     assert declared >= {"sentencepiece", "protobuf", "accelerate"}
+
+
+def test_the_diffusers_that_the_readme_knows_to_work_can_be_installed() -> None:
+    root = Path(__file__).parent.parent
+    lines = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    (allowed,) = [found.specifier for line in lines if (found := Requirement(line)).name == "diffusers"]
+    readme = (root / "README.md").read_text()
+    assert "diffusers 0.41.0 and 0.42.1 (0.39 does not" in readme
+    assert [version in allowed for version in ("0.41.0", "0.42.1", "0.39.0")] == [True, True, False]
 
 
 def test_a_picture_stores_its_model_by_an_absolute_path(zoo: Path, tmp_path: Path) -> None:
