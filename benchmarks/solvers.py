@@ -176,10 +176,10 @@ else (LCM, TCD, EDM; a flow in a folder of a diffusion model) are refused when t
 - Noise is drawn on the CPU in float32, whatever the device, so that a seed means the same picture everywhere.
 - `euler` begins at pure noise (timestep spacing "trailing", the paper's "sgm_uniform"); the published configurations of
   Hunyuan-DiT, Stable Diffusion 1.5 and XL say "leading", which begins a step later.
-- Schedulers that add noise in every step (Hunyuan-DiT's published DDPM, Euler Ancestral, those with SDE in their name or
-  in `algorithm_type`) are drawn without it, by the same noise levels (`use_karras_sigmas` and its like).
-- Stable Diffusion's PNDM and DDIM are drawn as `dpm++`, and end without noise where the published scheduler keeps a rest
-  of it (`set_alpha_to_one`, `final_sigmas_type`).
+- Schedulers that add noise in every step (Hunyuan-DiT's published DDPM, Euler Ancestral, those with SDE in their name
+  or in `algorithm_type`) are drawn without it, by the same noise levels (`use_karras_sigmas` and its like).
+- Stable Diffusion's PNDM and DDIM are drawn as `dpm++`, and end without noise where the published scheduler keeps a
+  rest of it (`set_alpha_to_one`, `final_sigmas_type`).
 - Sana's pipeline puts an instruction to embellish before each prompt; here a prompt is encoded as it stands.
 - Pictures keep the size that was asked for; PixArt's, Sana's and Hunyuan-DiT's pipelines draw the nearest trained one.
 
