@@ -3,7 +3,7 @@
 from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import noun_phrase
 from ..renderer.checkpoints.vocabulary import Vocabulary
-from .chat.replies import enumerated
+from .chat.phrases import enumerated
 
 # The question has a word of each of the first three sets, and no word outside the four.
 _QUESTION = frozenset("what which".split())

@@ -93,9 +93,10 @@ def reader_of(agent: Agent) -> Reader:
     """What understands a change of a picture that is asked for in words, as the chat does; loaded on first use."""
 
     def read(message: str, plan: ScenePlan) -> ChatCommand:
-        from .chat.listener import Shown, listener_for
+        from .chat.chat_state import ChatState
+        from .chat.interpreter import interpreter_for
 
-        return listener_for(agent).hear(message, Shown(plan=plan, draws=agent.vocabulary_summary))
+        return interpreter_for(agent).interpret(message, ChatState(plan=plan, draws=agent.vocabulary_summary))
 
     return read
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 
 from ditpipe import Agent
-from ditpipe.agent.chat.replies import figure
+from ditpipe.agent.chat.phrases import score_text
 
 BRIEFS = (
     "a red cat at night",
@@ -42,7 +42,7 @@ def main() -> None:
             x, y = i % 5 * SIDE, i // 5 * (SIDE + CAPTION)
             sheet.paste(best.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
             draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(said, 32)), fill="black")
-            console.print(f"{figure(best.score)}  {said}", markup=False)
+            console.print(f"{score_text(best.score)}  {said}", markup=False)
     sheet.save(TARGET)
     console.print(str(TARGET))
 

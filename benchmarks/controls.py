@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
-from ditpipe.agent.chat.replies import figure
+from ditpipe.agent.chat.phrases import score_text
 from ditpipe.agent.critic import EmbeddedCritic, rank_candidates
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.file_ref import FileRef
@@ -134,7 +134,7 @@ def main() -> None:
         "candidates",
         "Candidates: one batch, best first",
         "ditpipe render plan.json --candidates 4",
-        [figure(verdict.score) for _, verdict in best if verdict],
+        [score_text(verdict.score) for _, verdict in best if verdict],
         [result.image for result, _ in best],
     )
     before = renderer.render(request(nine()))

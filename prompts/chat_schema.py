@@ -1,4 +1,4 @@
-"""What a message of a conversation means: the answer of one structured call. Its descriptions are sent to the LLM."""
+"""A chat message as a command: the answer of one structured call. The descriptions are sent to the LLM."""
 
 from typing import Literal, Self
 
@@ -11,7 +11,7 @@ Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "acc
 
 
 class ChatCommand(StrictModel):
-    """One message of a person, understood."""
+    """What a message asks for."""
 
     kind: Kind = Field(
         description="new brief: another picture is described. change: something of this picture becomes different. "

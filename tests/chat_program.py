@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ditpipe import Agent, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
-from ditpipe.agent.chat.grammar.embedded_listener import EmbeddedListener
+from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 
@@ -55,7 +55,7 @@ def _slowly(on_step: Any) -> Any:
 
 
 def sessions(folder: Path, agent: Agent) -> Sessions:
-    return Sessions(agent.with_settings(sessions=folder), listener=EmbeddedListener(FixedPlanner().answer))
+    return Sessions(agent.with_settings(sessions=folder), interpreter=GrammarInterpreter(FixedPlanner().answer))
 
 
 def main(folder: str, model: str, steps: str, session: str = "") -> None:

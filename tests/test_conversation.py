@@ -19,7 +19,7 @@ from PIL import Image
 from test_agent import Blind, ByRegion, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
-from ditpipe.agent.chat.listener import Shown
+from ditpipe.agent.chat.interpreter import ChatState
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
@@ -88,14 +88,14 @@ def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) ->
 
 
 class Broken:
-    """A listener with a fault that nobody foresaw."""
+    """An interpreter with a fault that nobody foresaw."""
 
-    def hear(self, message: str, shown: Shown) -> ChatCommand:
+    def interpret(self, message: str, shown: ChatState) -> ChatCommand:
         raise TypeError("unforeseen")
 
 
 def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    session = Sessions(agent_of(tiny, sessions=tmp_path), listener=Broken()).new()
+    session = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=Broken()).new()
     turn = said(session, BRIEF)
     assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
     assert session.unfinished is None and "unforeseen" in caplog.text

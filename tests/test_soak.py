@@ -97,12 +97,12 @@ def test_the_async_agent(tmp_path: Path) -> None:
 class Briefs:
     """Takes every message for a brief."""
 
-    def hear(self, message: str, shown: Any) -> ChatCommand:
+    def interpret(self, message: str, shown: Any) -> ChatCommand:
         return ChatCommand(kind="new brief", brief=message)
 
 
 def test_a_conversation(tmp_path: Path) -> None:
-    sessions = Sessions(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), listener=Briefs())
+    sessions = Sessions(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), interpreter=Briefs())
     with steady(15) as another:
         while another():
             session = sessions.new()

@@ -8,7 +8,7 @@ import pytest
 from plans import plan_of
 
 from ditpipe import Agent
-from ditpipe.agent.chat.replies import ask_for_a_yes, told
+from ditpipe.agent.chat.replies import approval_question, turn_reply
 from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
 from ditpipe.prompts.critique import Critique, RegionScore
@@ -118,26 +118,26 @@ def painted(plan: ScenePlan, **known: object) -> Turn:
 
 
 def test_a_picture_beyond_the_model_is_not_said_to_show_it(pocket: Vocabulary) -> None:
-    said = told(painted(ASTRONAUT), None, pocket)
+    said = turn_reply(painted(ASTRONAUT), None, pocket)
     assert said == (
         "I cannot draw a white astronaut; a coloured shape stands there. The rest is a red cat (right)."
     )
-    assert told(painted(ASTRONAUT), None, None).startswith("Here is ")
-    assert "a coloured shape would stand there. Shall I draw it?" in ask_for_a_yes(ASTRONAUT, pocket)
-    assert "shape" not in ask_for_a_yes(plan_with(thing("cat", "red", "left")), pocket)
+    assert turn_reply(painted(ASTRONAUT), None, None).startswith("Here is ")
+    assert "a coloured shape would stand there. Shall I draw it?" in approval_question(ASTRONAUT, pocket)
+    assert "shape" not in approval_question(plan_with(thing("cat", "red", "left")), pocket)
 
 
 def test_a_change_beyond_the_model_is_not_said_to_be_done(pocket: Vocabulary) -> None:
     before = plan_with(thing("dog", "white", "left"), thing("cat", "red", "right"))
     added = Revision(added=[ASTRONAUT.regions[0]], removed=["dog"])
-    said = told(painted(ASTRONAUT, base="turn-1.png", revision=added), before, pocket)
+    said = turn_reply(painted(ASTRONAUT, base="turn-1.png", revision=added), before, pocket)
     assert said == "I cannot draw a white astronaut; a coloured shape stands there. The dog is gone."
     other = Revision.between(before, added.apply(before))
     assert other
     blue = ASTRONAUT.regions[1].model_copy(update={"prompt": LeveledPrompt(high_level="cat", low_level="blue")})
     plan = ASTRONAUT.model_copy(update={"regions": [ASTRONAUT.regions[0], blue]})
     change = Revision.between(ASTRONAUT, plan)
-    said = told(painted(plan, base="turn-1.png", revision=change), ASTRONAUT, pocket)
+    said = turn_reply(painted(plan, base="turn-1.png", revision=change), ASTRONAUT, pocket)
     assert said.startswith("Drew a blue cat.") and "I cannot draw" not in said
 
 

@@ -1,43 +1,40 @@
-"""A session as files for others: a copy to go on from, and a zip with plan, pictures and transcript."""
+"""Copies of a session: a branch to go on from, and a zip with plan, pictures and transcript."""
 
 import json
 import shutil
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...prompts.errors import RunError
 from ...renderer.pictures.file_ref import path_inside
 from .store import SessionRecord, Turn
-
-if TYPE_CHECKING:
-    from .session import Session
+from .stored_session import StoredSession
 
 
-def branched(session: "Session", number: int | None, title: str) -> SessionRecord:
+def copy_session(session: StoredSession, number: int | None, title: str) -> SessionRecord:
     """A new session with a copy of the turns up to `number` (None: all) and of their files. Raises ValueError."""
     turns = session.turns
     if number is not None and number not in [turn.number for turn in turns]:
         raise ValueError(f"there is no turn {number}: the session has {len(turns)}")
-    kept = [_settled(turn) for turn in turns if number is None or turn.number <= number]
+    copied = [_settled(turn) for turn in turns if number is None or turn.number <= number]
     record = session.store.create(title or f"{session.title} (branch)")
     try:
-        for folder in {turn.folder for turn in kept if turn.folder}:
-            if (source := session.path(folder)).exists():  # links stay links: they may lead out of it
+        for folder in {turn.folder for turn in copied if turn.folder}:
+            if (source := session.path(folder)).exists():  # links stay links: they may point outside the session
                 shutil.copytree(source, path_inside(session.store.folder / record.id, folder), symlinks=True)
     except OSError as error:
         raise RunError(f"cannot copy the pictures of {session.id}: {error}") from error
-    return session.store.fill(record.id, kept)
+    return session.store.fill(record.id, copied)
 
 
 def _settled(turn: Turn) -> Turn:
-    """A turn as a copy has it: what was not finished stays with the original."""
+    """A turn as a copy has it: an unfinished one counts as stopped, since only the original can finish it."""
     return turn.model_copy(update={"status": "stopped"}) if turn.status in ("pending", "waiting") else turn
 
 
-def exported(session: "Session", path: Path) -> Path:
-    """Writes the zip. Raises RunError if it cannot."""
+def write_zip(session: StoredSession, path: Path) -> Path:
+    """Writes plan, pictures and transcript to a zip file. Raises RunError if it cannot."""
     turns, plan, picture = session.turns, session.plan, session.picture_path
     draft = path.with_name(path.name + ".part")
     try:

@@ -1,4 +1,4 @@
-"""The tree of a session's pictures: turns with a picture, each the child of the one that it was made from."""
+"""Undo and redo in the tree of pictures: a turn with a picture is a child of the turn that it was made from."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from .store import Turn
 
 def path_to(turns: Sequence[Turn], number: int | None) -> list[Turn]:
     """The turns from the first picture to turn `number`, parent by parent; empty for None."""
-    known, path = {turn.number: turn for turn in turns}, list[Turn]()
+    by_number, path = {turn.number: turn for turn in turns}, list[Turn]()
     while number is not None:
-        path.append(known[number])
-        number = known[number].parent
+        path.append(by_number[number])
+        number = by_number[number].parent
     return path[::-1]
 
 
@@ -20,26 +20,26 @@ def steps_back(turns: Sequence[Turn], head: int | None, steps: int) -> int:
     if not path:
         raise ValueError("there is no picture yet, so nothing to undo")
     if steps >= len(path):
-        there = len(path) - 1
+        before = len(path) - 1
         raise ValueError(
             "this is the first picture, there is nothing before it"
-            if not there
-            else f"there {'is only one picture' if there == 1 else f'are only {there} pictures'} before this one"
+            if not before
+            else f"there {'is only one picture' if before == 1 else f'are only {before} pictures'} before this one"
         )
     return path[-1 - steps].number
 
 
 def steps_forward(turns: Sequence[Turn], head: int | None, steps: int) -> int:
-    """Number of the turn that was shown `steps` after the head's, on the way that was last taken back.
+    """Number of the turn `steps` after the head, on the path that was last undone.
 
-    0 steps: what was shown before the last undo. Raises ValueError if nothing was undone.
+    0 steps: the head before the last undo. Raises ValueError if nothing was undone.
     """
     undone = next((i for i in range(len(turns) - 1, 0, -1) if turns[i].kind == "undo"), 0)
     if not steps and undone and turns[undone].head == head and turns[undone - 1].head not in (None, head):
         return turns[undone - 1].head or 0
     steps = steps or 1
     for turn in reversed(turns):
-        path = [one.number for one in path_to(turns, turn.head)]
+        path = [state.number for state in path_to(turns, turn.head)]
         if head in path and path[-1] != head:
             after = path[path.index(head) + 1 :]
             if steps > len(after):

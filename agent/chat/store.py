@@ -1,7 +1,7 @@
-"""Where conversations are kept: one SQLite file for all sessions, and a folder of pictures for each. Draws nothing.
+"""Storage of conversations: one SQLite file for all sessions, and a folder of pictures for each. Draws nothing.
 
-Any number of processes and threads may use one store at once: every call has a connection of its own, and one that
-writes is one transaction. Who only reads waits for nobody.
+Any number of processes and threads may use one store at once: every call opens its own connection, a call that writes
+is one transaction, and readers do not wait.
 """
 
 import secrets
@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS turns (
 """
 
 
-class Shot(BaseModel):
-    """One picture on the way of a turn: a candidate, or a round's best. `picture`: relative to the session's folder."""
+class TurnPicture(BaseModel):
+    """A picture of a turn: a candidate, or a round's best. `picture`: relative to the session's folder."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,14 +52,14 @@ class Shot(BaseModel):
 class Turn(BaseModel):
     """One message and what came of it. Turns with a picture are the nodes of a tree; a session's head is one of them.
 
-    `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is shown after
-    it, which is the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
-    folder, `base` the picture that was edited (None if all of it was drawn). `plan` is what `picture` shows, or what
-    waits for a yes; `approved` says that it came. `candidates` are the best round's, if there were several. `round`:
-    number of the round whose picture it is. 0: the picture is that of before, since all `rounds` came out worse; then
-    `candidates` are that picture and the rounds, `revision` is what was asked for, and `parent` is what the picture
-    before was made from. `comparison`: the best round beside the picture before.
-    `status`: pending (recorded, not finished: its process works on it, or died), waiting (the plan waits for a yes),
+    `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is current after
+    it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
+    folder, `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
+    approval; `approved`: it was given. `candidates` are the best round's, if there were several. `round`: number of the
+    round whose picture it is; 0 if the previous picture stays, since all `rounds` came out worse. Then `candidates` are
+    that picture and the rounds, `revision` is the requested one, and `parent` is the previous picture's parent.
+    `comparison`: the best round compared with the previous picture.
+    `status`: pending (recorded, not finished: its process works on it, or died), waiting (for approval of the plan),
     done, stopped (by the person) or failed (`reply` says why).
     """
 
@@ -82,8 +82,8 @@ class Turn(BaseModel):
     picture: str | None = None
     critique: Critique | None = None
     approved: bool = False
-    rounds: tuple[Shot, ...] = ()
-    candidates: tuple[Shot, ...] = ()
+    rounds: tuple[TurnPicture, ...] = ()
+    candidates: tuple[TurnPicture, ...] = ()
     round: int | None = None
     comparison: Comparison | None = None
 
@@ -119,7 +119,7 @@ class Store:
         """For one statement that reads. Raises RunError."""
         try:
             with closing(sqlite3.connect(self.folder / "sessions.sqlite", timeout=30, isolation_level=None)) as db:
-                db.execute("PRAGMA trusted_schema=OFF")  # the file may be a stranger's
+                db.execute("PRAGMA trusted_schema=OFF")  # the file may come from an untrusted source
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA foreign_keys=ON")
                 yield db
@@ -149,17 +149,17 @@ class Store:
         return self.record(name)
 
     def records(self) -> list[SessionRecord]:
-        """All sessions, the latest used first."""
+        """All sessions, the most recently used first."""
         return self._records("")
 
     def record(self, session: str) -> SessionRecord:
         """The session of that id, or of a beginning that only one id has. Raises RunError."""
         exact = self._records("WHERE id = ?", session)
-        found = exact or self._records("WHERE substr(id, 1, ?) = ?", len(session), session)
-        if len(found) != 1 or not session:
-            which = "several sessions begin" if len(found) > 1 else "no session begins"
+        records = exact or self._records("WHERE substr(id, 1, ?) = ?", len(session), session)
+        if len(records) != 1 or not session:
+            which = "several sessions begin" if len(records) > 1 else "no session begins"
             raise RunError(f"{which} with {session!r}; list them: ditpipe sessions")
-        return found[0]
+        return records[0]
 
     def _records(self, where: str, *values: Any) -> list[SessionRecord]:
         query = (
@@ -180,13 +180,13 @@ class Store:
             rows = db.execute("SELECT number, body FROM turns WHERE session = ? ORDER BY number", (session,)).fetchall()
         return [_turn(session, number, body) for number, body in rows]
 
-    def add(self, session: str, message: str, **known: Any) -> Turn:
-        """Records a message as the next turn, pending unless `known` says otherwise."""
+    def add(self, session: str, message: str, **fields: Any) -> Turn:
+        """Records a message as the next turn, pending unless `fields` sets a status."""
         with self._transaction() as db:
             (last, head) = db.execute(
                 "SELECT (SELECT max(number) FROM turns WHERE session = id), head FROM sessions WHERE id = ?", (session,)
             ).fetchone()
-            turn = Turn(**{"head": head} | known, number=(last or 0) + 1, message=message, created=time.time())
+            turn = Turn(**{"head": head} | fields, number=(last or 0) + 1, message=message, created=time.time())
             db.execute("INSERT INTO turns VALUES (?, ?, ?)", (session, turn.number, turn.model_dump_json()))
             db.execute("UPDATE sessions SET updated = ?, head = ? WHERE id = ?", (turn.created, turn.head, session))
         return turn
@@ -202,12 +202,12 @@ class Store:
         return turn
 
     def remove(self, session: str, turn: Turn) -> None:
-        """Takes back a turn that came to nothing."""
+        """Removes a turn from the transcript."""
         with self._transaction() as db:
             db.execute("DELETE FROM turns WHERE session = ? AND number = ?", (session, turn.number))
 
     def fill(self, session: str, turns: list[Turn]) -> SessionRecord:
-        """Gives a new session these turns of another, with their numbers."""
+        """Copies turns of another session into a new one, with their numbers."""
         with self._transaction() as db:
             rows = [(session, turn.number, turn.model_dump_json()) for turn in turns]
             db.executemany("INSERT INTO turns VALUES (?, ?, ?)", rows)

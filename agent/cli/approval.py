@@ -1,4 +1,4 @@
-"""Asks a person at a terminal whether a plan shall be drawn: yes, no, or after an edit of plan.json in their editor."""
+"""Approval of a plan at the terminal: yes, no, or edit plan.json first."""
 
 import os
 import shlex
@@ -13,14 +13,14 @@ from rich.console import Console
 from ...prompts.errors import first_problem
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
-from .signals import not_ours
+from .signals import ignore_ctrl_c
 
 if TYPE_CHECKING:
     from ..events import Waiting
 
 
 def approved_plan(waiting: "Waiting", console: Console) -> ScenePlan | None:
-    """The plan to draw, edited or not; None for a no, and where nobody can be asked."""
+    """The approved plan, edited or not; None if it is rejected, or without a terminal."""
     if not (sys.stdin.isatty() and console.is_terminal):
         return None
     file, plan = waiting.folder / "plan.json", waiting.plan
@@ -39,12 +39,12 @@ def approved_plan(waiting: "Waiting", console: Console) -> ScenePlan | None:
 
 
 def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
-    """The plan as the person's editor leaves it; the one before if it is no plan then."""
+    """The plan after an edit of `file` in the user's editor; the given plan if the file is no valid plan."""
     from .display import layout_drawing
 
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     try:
-        with not_ours():
+        with ignore_ctrl_c():
             subprocess.run([*editor, str(file)], check=False)
         plan = ScenePlan.model_validate(parse_json(file.read_bytes()))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The commands for conversations: `ditpipe chat` in the terminal, and `ditpipe sessions` for what is kept."""
+"""The commands for conversations: `ditpipe chat` in the terminal, and `ditpipe sessions` for stored ones."""
 
 import json
 from importlib.util import find_spec
@@ -65,7 +65,7 @@ conversations = typer.Typer(
 
 @conversations.callback()
 def list_sessions(context: typer.Context = None, sessions: SessionFolder = None, as_json: Json = False) -> None:  # type: ignore[assignment]
-    """List the conversations, the latest used first."""
+    """List the conversations, the most recently used first."""
     if context and context.invoked_subcommand:
         return
     from ..chat.store import Store
@@ -73,7 +73,7 @@ def list_sessions(context: typer.Context = None, sessions: SessionFolder = None,
 
     records = Store(sessions or settings_of().sessions).records()
     if as_json:
-        print(json.dumps([one.model_dump() for one in records]))
+        print(json.dumps([record.model_dump() for record in records]))
     elif records:
         Console().print(sessions_table(records))
     else:
@@ -88,8 +88,8 @@ def export(
 ) -> None:
     """Write a zip with the plan, every picture, and the transcript."""
     opened = _opened(sessions)
-    one = opened.open(_id(opened, id))
-    print(one.export(file or Path(f"{one.id}.zip")))
+    session = opened.open(_id(opened, id))
+    print(session.export(file or Path(f"{session.id}.zip")))
 
 
 @conversations.command()

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: the layout as a drawing, progress bars, and what the critic says."""
+"""Terminal output: the layout drawn in characters, progress bars, and the critic's findings."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...prompts.plan import ScenePlan
-from ..chat.replies import figure
+from ..chat.phrases import score_text
 from ..chat.store import SessionRecord
 from ..events import Compared, Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
 
@@ -47,16 +47,16 @@ def layout_drawing(plan: ScenePlan, width: int = 56) -> Text:
 
 
 def sessions_table(records: list[SessionRecord]) -> Table:
-    """Sessions as a person looks for them: when, what, how long."""
+    """The sessions as a table: id, last use, number of messages, title."""
     table = Table("session", "last used", "messages", "title", box=None)
-    for one in records:
-        used = datetime.fromtimestamp(one.updated).strftime("%Y-%m-%d %H:%M")
-        table.add_row(one.id, used, str(one.turns), one.title or "(nothing said yet)")
+    for record in records:
+        used = datetime.fromtimestamp(record.updated).strftime("%Y-%m-%d %H:%M")
+        table.add_row(record.id, used, str(record.turns), record.title or "(no messages yet)")
     return table
 
 
 def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str) -> Painting | Waiting:
-    """Follows a run in the terminal and returns what came out, or what waits for a yes."""
+    """Follows a run in the terminal and returns its result, or the plan that waits for approval."""
     steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = steps.add_task("planning", total=None)
     with Live(Group(steps), console=console, transient=True, refresh_per_second=8) as live:
@@ -73,10 +73,10 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                         live.console.print(f"  note: {warning}", style="yellow", markup=False)
                     steps.update(bar, description="looking at it", total=None)
                 case Critiqued(number, critique):
-                    live.console.print(f"  round {number}: {figure(critique.score)}", style="bold")
+                    live.console.print(f"  round {number}: {score_text(critique.score)}", style="bold")
                     for region in critique.regions:
-                        said = region.problem or f"sees {region.seen}"
-                        live.console.print(f"    {figure(region.score)} {region.name}: {said}", markup=False)
+                        finding = region.problem or f"sees {region.seen}"
+                        live.console.print(f"    {score_text(region.score)} {region.name}: {finding}", markup=False)
                     if critique.score is None:
                         live.console.print("  nothing is drawn again: no region could be judged", style="yellow")
                 case Compared(_, comparison):

@@ -1,4 +1,4 @@
-"""What `ditpipe doctor` examines: what is installed, and how fast planning and drawing are here."""
+"""The checks of `ditpipe doctor`: what is installed, and how fast planning and drawing are on this machine."""
 
 import importlib.util
 import os
@@ -23,7 +23,7 @@ EXTRAS = {
     "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
     "serve": "ditpipe serve", "mcp": "ditpipe mcp",
 }  # fmt: skip
-ENOUGH = 12.0  # seconds: whatever took longer the first time is not run again
+ENOUGH = 12.0  # seconds; work that lasted longer is not timed a second time
 ADVICE = {
     "embedded planner": "name another planner (--planner, --base-url), or draw a plan of your own (ditpipe render)",
     "pocket renderer": "draw fewer steps (--steps 10) or reuse them (--step-cache 0.2), or use a machine with CUDA",
@@ -32,7 +32,7 @@ ADVICE = {
 
 
 class Finding(NamedTuple):
-    """`needed`: false for what ditpipe does without; `ok` says then whether it is there all the same."""
+    """`needed`: false for what ditpipe can do without; `ok`: it is there and works."""
 
     name: str
     ok: bool
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 
 def examine() -> list[Finding]:
-    """Runs every check; a failing one carries the line that says what to do."""
+    """Runs every check; the detail of a failing one says what to do."""
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
@@ -58,13 +58,13 @@ def examine() -> list[Finding]:
 
 
 def extras(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
-    """Which extras are there. `requirements`: ditpipe's own, as its metadata has them; `version_of` a package is None
-    where it is not installed. Without the extra "embedded" there is no planner without a key, so it is needed."""
+    """Which extras are installed. `requirements`: ditpipe's own, from its metadata; `version_of` returns None for a
+    package that is not installed. The extra "embedded" is needed: without it every planner needs a key."""
     findings, parsed = [], [Requirement(text) for text in requirements]
     for extra, use in EXTRAS.items():
-        with_it = [one for one in parsed if one.marker and one.marker.evaluate({"extra": extra})]
-        own = [one for one in with_it if one.marker and not one.marker.evaluate({"extra": ""})]
-        lacking = [one.name for one in own if not _fits(one, version_of(one.name))]
+        with_extra = [needed for needed in parsed if needed.marker and needed.marker.evaluate({"extra": extra})]
+        own = [needed for needed in with_extra if needed.marker and not needed.marker.evaluate({"extra": ""})]
+        lacking = [needed.name for needed in own if not _fits(needed, version_of(needed.name))]
         detail = use if not lacking else f'{use} needs {", ".join(lacking)}: pip install "ditpipe[{extra}]"'
         findings.append(Finding(f"extra {extra}", not lacking, detail, needed=extra == "embedded"))
     return findings
@@ -72,9 +72,9 @@ def extras(requirements: Sequence[str], version_of: Callable[[str], str | None])
 
 def readers(requirements: Sequence[str], version_of: Callable[[str], str | None]) -> list[Finding]:
     """Whether published checkpoints can be read; arguments as in `extras`. The pocket model needs none of these."""
-    # An installation that is older than its files, as a clone may be, does not list them all.
+    # Metadata older than the files, as in a clone, may not list them all.
     own = {name: Requirement(name) for name in READERS}
-    own |= {one.name: one for one in map(Requirement, requirements) if one.name in READERS}
+    own |= {needed.name: needed for needed in map(Requirement, requirements) if needed.name in READERS}
     findings = []
     for name, use in READERS.items():
         installed = version_of(name)
@@ -98,14 +98,14 @@ def _version(package: str) -> str | None:
 def timed(
     name: str, work: Callable[[], object], *, slow: float, clock: Callable[[], float] = time.perf_counter
 ) -> Finding:
-    """How long `work` takes, the second time if the first was short; over `slow` seconds with what helps."""
+    """How long `work` takes, timed a second time if the first was short; above `slow` seconds with advice."""
     try:
         first = _seconds(work, clock)
         again = _seconds(work, clock) if first <= ENOUGH else first
     except DitpipeError as error:
         return Finding(name, False, str(error))
-    took = f"{again:.1f} s" + (f", the first time {first:.1f} s" if first <= ENOUGH else " with loading")
-    return Finding(name, True, took + (f"; slow: {ADVICE[name]}" if again > slow else ""))
+    duration = f"{again:.1f} s" + (f", the first time {first:.1f} s" if first <= ENOUGH else " with loading")
+    return Finding(name, True, duration + (f"; slow: {ADVICE[name]}" if again > slow else ""))
 
 
 def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -42,9 +42,9 @@ from .options import (
     SolverName,
     StepCache,
     Steps,
-    people,
+    print_answer,
     read_plan,
-    say,
+    stderr_console,
 )
 from .signals import STOPPED, ctrl_c
 
@@ -54,7 +54,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         from ... import __version__
 
@@ -65,7 +65,7 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def command(
     version: Annotated[
-        bool, typer.Option("--version", help="print the version", callback=_say_version, is_eager=True)
+        bool, typer.Option("--version", help="print the version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None: ...
 
@@ -100,10 +100,10 @@ def resume(
     model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Go on with a run that was stopped, from its last finished step, or that waits for a yes to its plan.
+    """Go on with a run that was stopped, from its last finished step, or whose plan waits for a yes.
 
-    Where its words, pictures and keys go is never read from the folder: a run that was begun with other than your own
-    settings says which options agree to them.
+    Where texts, pictures and keys are sent is never read from the folder: if the run was begun with other settings
+    than yours, the message says which options agree to them.
     """
     from ..agent import Agent
     from ..runs.folder import run_record
@@ -123,28 +123,28 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
     from .display import show
 
     def stop() -> None:
-        people.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
+        stderr_console.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
         agent.stop.set()
 
     command = resume_command(folder, agent.settings)
     stopped = f"stopped; go on with: {command}"
 
-    def shown(events: Any) -> Any:
+    def follow(events: Any) -> Any:
         with ctrl_c(stop, stopped):
             return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
 
     if agent.no_critic_reason and not as_json:
-        people.print(f"note: {agent.no_critic_reason}", style="yellow", markup=False)
-    console = Console(quiet=True) if as_json else people
+        stderr_console.print(f"note: {agent.no_critic_reason}", style="yellow", markup=False)
+    console = Console(quiet=True) if as_json else stderr_console
     try:
-        painting = shown(events)
+        painting = follow(events)
         while isinstance(painting, Waiting):
-            plan = None if as_json else approved_plan(painting, people)
+            plan = None if as_json else approved_plan(painting, stderr_console)
             if plan is None:
                 waits = {"waiting": str(folder), "plan": painting.plan.model_dump()}
-                say(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
+                print_answer(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
                 return
-            painting = shown(agent.resume(folder, approved=plan))
+            painting = follow(agent.resume(folder, approved=plan))
     except KeyboardInterrupt:
         print(f"ditpipe: {stopped}", file=sys.stderr)
         raise typer.Exit(STOPPED) from None
@@ -153,14 +153,14 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
     best, left_out = painting.best, agent.omissions(painting.brief, painting.best.plan)
     if not as_json:
         for note in left_out:
-            people.print(f"note: {note}", style="yellow", markup=False)
+            stderr_console.print(f"note: {note}", style="yellow", markup=False)
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
-        "rounds": [{"number": one.number, "score": one.score, "picture": str(one.path)} for one in painting.rounds],
+        "rounds": [{"number": each.number, "score": each.score, "picture": str(each.path)} for each in painting.rounds],
         "plan": best.plan.model_dump(), "seed": best.request.seed,
         "warnings": [*left_out, *read_metadata(painting.path)[1]],
     }  # fmt: skip
-    say(as_json, answer, str(painting.path))
+    print_answer(as_json, answer, str(painting.path))
 
 
 @app.command()
@@ -179,18 +179,18 @@ def plan(
     with _busy("planning", as_json):
         answer = agent.planner.plan(brief)
     if not as_json:
-        people.print(f"planned by {agent.planner_name}", style="dim")
-        people.print(layout_drawing(answer))
+        stderr_console.print(f"planned by {agent.planner_name}", style="dim")
+        stderr_console.print(layout_drawing(answer))
         for note in [*agent.omissions(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
-            people.print(f"note: {note}", style="yellow", markup=False)
+            stderr_console.print(f"note: {note}", style="yellow", markup=False)
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
-    say(as_json or not out, answer.model_dump(), str(out))
+    print_answer(as_json or not out, answer.model_dump(), str(out))
 
 
 def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
-    """What goes on, said where a person looks."""
-    return people.status(f"{doing} …") if people.is_terminal and not as_json else nullcontext()
+    """A spinner on the terminal while a command works."""
+    return stderr_console.status(f"{doing} …") if stderr_console.is_terminal and not as_json else nullcontext()
 
 
 for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
@@ -207,28 +207,31 @@ def critique(
     scene, settings = read_plan(plan_file), settings_of(critic=critic, base_url=base_url)
     from ...renderer.pictures.artifacts import open_image
     from ..agent import Agent
-    from ..chat.replies import figure
+    from ..chat.phrases import score_text
 
     agent = Agent(settings=settings)
     if agent.critic is None:
         raise ValueError(agent.no_critic_reason or "--critic none judges nothing; give 'embedded' or a vision model")
     with _busy("looking", as_json):
         verdict = agent.critic.critique(open_image(picture), scene)
-    lines = [f"{figure(verdict.score)}  {verdict.summary}"]
-    lines += [f"{figure(one.score)}  {one.name}: {one.problem or 'sees ' + one.seen}" for one in verdict.regions]
-    say(as_json, verdict.model_dump(), "\n".join(lines))
+    lines = [f"{score_text(verdict.score)}  {verdict.summary}"]
+    lines += [
+        f"{score_text(region.score)}  {region.name}: {region.problem or 'sees ' + region.seen}"
+        for region in verdict.regions
+    ]
+    print_answer(as_json, verdict.model_dump(), "\n".join(lines))
 
 
 for talk in (chat_cli.chat, serve_cli.web, serve_cli.serve, serve_cli.mcp, serve_cli.tools):
     app.command()(talk)
 app.add_typer(chat_cli.conversations, name="sessions")
-models = typer.Typer(invoke_without_command=True, help="List the models that can be asked for by name; fetch one.")
+models = typer.Typer(invoke_without_command=True, help="List the models that can be used by name; fetch one.")
 app.add_typer(models, name="models")
 
 
 @models.callback()
 def list_models(context: typer.Context, as_json: Json = False) -> None:
-    """List the image models and the local planners that can be asked for by name."""
+    """List the image models and the local planners that can be used by name."""
     if context.invoked_subcommand:
         return
     from dataclasses import asdict
@@ -238,21 +241,22 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     from ..llm.local_models import LOCAL_MODELS, best_planner, is_here
 
     images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)
-    for one in CHECKPOINTS.values():
-        weights = f"{one.memory_gib:g} GiB"
-        images.add_row(one.name, one.family, str(one.size), str(one.steps), weights, one.licence, one.note)
+    for model in CHECKPOINTS.values():
+        weights = f"{model.memory_gib:g} GiB"
+        size, steps = str(model.size), str(model.steps)
+        images.add_row(model.name, model.family, size, steps, weights, model.licence, model.note)
     planners = Table("planner", "here", "download", "licence", "", box=None)
     for planner in LOCAL_MODELS.values():
         here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
         size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
         planners.add_row(planner.name, here, size, planner.licence, planner.note)
-    vocabularies = {name: vocabulary_of(one) for name, one in CHECKPOINTS.items()}
+    vocabularies = {name: vocabulary_of(model) for name, model in CHECKPOINTS.items()}
     if as_json:
-        draws = {name: {"draws": known and known.summary} for name, known in vocabularies.items()}  # null: anything
-        answer = {name: asdict(one) | draws[name] for name, one in CHECKPOINTS.items()}
+        draws = {name: {"draws": words and words.summary} for name, words in vocabularies.items()}  # null: anything
+        answer = {name: asdict(model) | draws[name] for name, model in CHECKPOINTS.items()}
         print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
     else:
-        limits = [f"{name} draws {known.summary}" for name, known in vocabularies.items() if known]
+        limits = [f"{name} draws {words.summary}" for name, words in vocabularies.items() if words]
         Console().print(images, "", *limits, "", planners)
 
 
@@ -269,17 +273,17 @@ def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe model
         raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
     if not LOCAL_MODELS[name].file:  # it comes as a package, or is missing
         path = base_weights(LOCAL_MODELS[name])
-        say(as_json, {"planner": name, "file": str(path)}, str(path))
+        print_answer(as_json, {"planner": name, "file": str(path)}, str(path))
         return
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=people, disable=as_json) as progress:
+    with Progress(*columns, console=stderr_console, disable=as_json) as progress:
         bar = progress.add_task(name, total=LOCAL_MODELS[name].bytes or None)
         path = fetch(
             LOCAL_MODELS[name],
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
-            on_note=lambda note: people.print(f"note: {note}", style="yellow", markup=False),
+            on_note=lambda note: stderr_console.print(f"note: {note}", style="yellow", markup=False),
         )
-    say(as_json, {"planner": name, "file": str(path)}, str(path))
+    print_answer(as_json, {"planner": name, "file": str(path)}, str(path))
 
 
 @app.command()
@@ -295,7 +299,7 @@ def schema(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say which parts are installed, how to get the others, and what is slow on this machine."""
+    """Report which parts are installed, how to get the others, and what is slow on this machine."""
     from .doctor import examine
 
     with _busy("planning, drawing and judging", as_json):
@@ -304,11 +308,11 @@ def doctor(as_json: Json = False) -> None:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
         table = Table("", "", "", box=None, show_header=False)
-        for one in findings:
-            state = "[green]ok" if one.ok else "[red]missing" if one.needed else "[yellow]not here"
-            table.add_row(one.name, state, escape(one.detail))
+        for finding in findings:
+            state = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]not here"
+            table.add_row(finding.name, state, escape(finding.detail))
         Console().print(table)
-    if not all(one.ok for one in findings if one.needed):
+    if not all(finding.ok for finding in findings if finding.needed):
         raise typer.Exit(1)
 
 
@@ -323,8 +327,8 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
     except DitpipeError as error:
-        kept = f"; what is done is kept, go on with: {error.resume}" if error.resume else ""
-        sys.exit(_fail(f"{error}{kept}"))
+        advice = f"; what is done is kept, go on with: {error.resume}" if error.resume else ""
+        sys.exit(_fail(f"{error}{advice}"))
     except ValueError as error:
         sys.exit(_fail(str(error)))
 

@@ -1,4 +1,4 @@
-"""What several commands share: options, whose help is that of `Settings`, reading a plan file, and answering."""
+"""Shared by the commands: options (their help is that of `Settings`), reading plan files, printing answers."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ Depth = Annotated[str | None, option("depth", "--depth")]
 Save = Annotated[str | None, option("save", "--save")]
 StepCache = Annotated[float | None, option("step_cache", "--step-cache")]
 Compile = Annotated[bool | None, option("compile", "--compile/--no-compile")]
-people = Console(stderr=True)
+stderr_console = Console(stderr=True)
 
 
 def read_plan(path: Path) -> ScenePlan:
@@ -53,6 +53,6 @@ def read_plan(path: Path) -> ScenePlan:
         raise RunError(f"{path}: {first_problem(error) if isinstance(error, ValidationError) else error}") from error
 
 
-def say(as_json: bool, answer: dict[str, Any], line: str) -> None:
-    """Answers on stdout: the line, or the answer as JSON."""
+def print_answer(as_json: bool, answer: dict[str, Any], line: str) -> None:
+    """Prints the line to stdout, or the answer as JSON."""
     print(json.dumps(answer) if as_json else line)

@@ -27,15 +27,15 @@ def overridden(plan: ScenePlan, assignments: Sequence[str]) -> ScenePlan:
         if not name:
             content[field] = _value(value)
             continue
-        meant = [one.name for one in plan.regions] if name == "*" else [plan.region(name).name]
+        names = [region.name for region in plan.regions] if name == "*" else [plan.region(name).name]
         for region in content["regions"]:
-            if region["name"] in meant:
+            if region["name"] in names:
                 region[field] = _value(value)
     return ScenePlan.model_validate(content)
 
 
 def _value(text: str) -> Any:
-    """JSON where it is JSON, else the text itself."""
+    """The text parsed as JSON if it is JSON, else the text itself."""
     try:
         return parse_json(text)
     except ValueError:

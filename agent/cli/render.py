@@ -26,9 +26,9 @@ from .options import (
     SolverName,
     StepCache,
     Steps,
-    people,
+    print_answer,
     read_plan,
-    say,
+    stderr_console,
 )
 
 if TYPE_CHECKING:
@@ -84,25 +84,26 @@ def render(
     )  # fmt: skip
     if settings.candidates == 1:
         idle = ["--critic is not used: one picture has no other to be ranked with (--candidates)"] if critic else []
-        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, told_first=idle)
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, early_warnings=idle)
         return
     from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
-    for number, (result, verdict) in enumerate(
-        agent.rank_candidates([with_format_warnings(path, one) for one in drawn]), start=1
-    ):
+    ranked = agent.rank_candidates([with_format_warnings(path, result) for result in drawn])
+    for number, (result, verdict) in enumerate(ranked, start=1):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
         write_picture(file, result)
         score = verdict.score if verdict else None
         pictures.append({
             "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
         })  # fmt: skip
-    _warn(result.warnings)  # they are of the batch
-    lines = [f"{one['picture']}" + ("" if one["score"] is None else f"  {one['score']:.2f}") for one in pictures]
-    say(as_json, {"pictures": pictures}, "\n".join(lines))
+    _warn(result.warnings)  # the same for the whole batch
+    lines = [
+        f"{row['picture']}" + ("" if row["score"] is None else f"  {row['score']:.2f}") for row in pictures
+    ]
+    print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
 
 def edit(
@@ -116,14 +117,14 @@ def edit(
     box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
     feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
     strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
-    start: Annotated[float | None, typer.Option("--start", help="share of the steps before it is heard")] = None,
-    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it is not")] = None,
-    z_order: Annotated[int | None, typer.Option("--z-order", help="which of overlapping regions is seen")] = None,
+    start: Annotated[float | None, typer.Option("--start", help="share of the steps before its prompt acts")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it stops")] = None,
+    z_order: Annotated[int | None, typer.Option("--z-order", help="higher regions cover lower ones")] = None,
     out: Picture = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from other noise.
+    """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from new noise.
 
-    The latents stay beside the new picture: the next edit goes on from them, without drawing the rest again.
+    The latents are stored beside the new picture: the next edit starts from them, without drawing the rest again.
     """
     from ...prompts.prompt_style import sync_revision
     from ...renderer.pictures.artifacts import read_result, write_result
@@ -134,14 +135,14 @@ def edit(
     request = before if isinstance(before, RenderRequest) else before.request
     plan = request.edited_plan
     old = plan.region(region).prompt
-    said = None
+    prompts = None
     if prompt is not None or low is not None:
-        said = LeveledPrompt(
+        prompts = LeveledPrompt(
             high_level=old.high_level if prompt is None else prompt,
             low_level=("" if prompt else old.low_level) if low is None else low,
         )
     change = RegionChange(
-        name=region, prompt=said, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
+        name=region, prompt=prompts, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
         start=start, end=end, z_order=z_order,
     )  # fmt: skip
     if change == RegionChange(name=region):
@@ -149,15 +150,15 @@ def edit(
             "nothing to change: give --prompt, --low, --negative, --seed, --box, --feather, --strength, --start, --end "
             "or --z-order"
         )
-    told = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
-    revision = sync_revision(Revision(changes=[change], scene=told), plan)
+    scene_prompt = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
+    revision = sync_revision(Revision(changes=[change], scene=scene_prompt), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
-    told_first = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    no_latents = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
     draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
     if before is request:
-        asked = request.model_copy(update={"edits": [*request.edits, revision]})
-        draw = _announced(asked, draw, large=large)
-    _draw(draw, path, as_json, keep=write_result, told_first=told_first)
+        whole = request.model_copy(update={"edits": [*request.edits, revision]})
+        draw = _announced(whole, draw, large=large)
+    _draw(draw, path, as_json, keep=write_result, early_warnings=no_latents)
 
 
 def _box(text: str | None) -> Box | None:
@@ -185,8 +186,9 @@ def repaint(
 
 
 def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: bool) -> Callable[[Any], Any]:
-    """`draw(on_step)`, which says before it begins what a picture's own request asks for, and after two steps about how
-    long it takes. Raises ValueError if that is more than a server would draw, unless it is `large`."""
+    """`draw(on_step)`, announced: first what the request asks for, after two steps an estimate of the time left.
+
+    Raises ValueError if the request is larger than a server would draw, unless `large`."""
     from ...renderer.checkpoints.registry import checkpoint
     from ...tools.api_schema import check_work
 
@@ -211,17 +213,17 @@ def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: b
             seen.append(time.monotonic())
             if len(seen) == 2:
                 left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
-                people.print(f"about {_duration(left)} from here", style="dim")
+                stderr_console.print(f"about {_duration(left)} from here", style="dim")
             on_step(progress)
 
-        people.print(f"drawing {message}", style="dim", markup=False)
+        stderr_console.print(f"drawing {message}", style="dim", markup=False)
         return draw(step)
 
     return announced
 
 
 def _duration(seconds: float) -> str:
-    """'40 seconds', '3 minutes', '2 hours': as much as an estimate can say."""
+    """'40 seconds', '3 minutes', '2 hours': rounded as an estimate should be."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"
@@ -232,7 +234,7 @@ def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
     """Runs `draw(on_step)` under a progress bar."""
     from rich.progress import Progress
 
-    with Progress(console=people, disable=as_json, transient=True) as progress:
+    with Progress(console=stderr_console, disable=as_json, transient=True) as progress:
         bar = progress.add_task("drawing", total=None)
         return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
 
@@ -242,17 +244,17 @@ def _draw(
     path: Path,
     as_json: bool,
     keep: Callable[[Path, Any], None] | None = None,
-    told_first: Sequence[str] = (),
+    early_warnings: Sequence[str] = (),
 ) -> None:
     from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
     result = with_format_warnings(path, _followed(draw, as_json))
-    warnings = [*told_first, *result.warnings]
+    warnings = [*early_warnings, *result.warnings]
     _warn(warnings)
     (keep or write_picture)(path, result)
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}
-    say(as_json, answer | {"warnings": warnings}, str(path))
+    print_answer(as_json, answer | {"warnings": warnings}, str(path))
 
 
 def _check_file(path: Path) -> None:
@@ -268,4 +270,4 @@ def _check_file(path: Path) -> None:
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        people.print(f"note: {warning}", style="yellow", markup=False)
+        stderr_console.print(f"note: {warning}", style="yellow", markup=False)

@@ -1,4 +1,4 @@
-"""The commands that let others in: `ditpipe serve` (HTTP), `web` (a page), `mcp`, and `tools` (function schemas)."""
+"""The server commands: `ditpipe serve` (HTTP), `web` (a page), `mcp`; and `tools`, which prints function schemas."""
 
 import json
 import os
@@ -11,7 +11,18 @@ import typer
 from platformdirs import user_data_path
 
 from ..settings import settings_of
-from .options import BaseUrl, CriticName, Model, Out, PlannerName, Rounds, SessionFolder, SolverName, Steps, people
+from .options import (
+    BaseUrl,
+    CriticName,
+    Model,
+    Out,
+    PlannerName,
+    Rounds,
+    SessionFolder,
+    SolverName,
+    Steps,
+    stderr_console,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -52,7 +63,7 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
-    locks = _locks(host, keys)
+    allowed = _locks(host, keys)
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
         out=out,
@@ -63,11 +74,11 @@ def serve(
     from ..wiring import critique_of, planned, reader_of, studio_of
 
     app = http_service(
-        studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=locks,
+        studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
         plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
         request_for=agent.request, read=reader_of(agent), compatible=compatible,
     )  # fmt: skip
-    _listen(app, host, port)
+    _run_server(app, host, port)
 
 
 def web(
@@ -77,7 +88,7 @@ def web(
 ) -> None:  # fmt: skip
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
     _needs("web", "gradio", "uvicorn")
-    locks = _locks(host, keys)
+    allowed = _locks(host, keys)
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
         sessions=sessions,
@@ -85,8 +96,8 @@ def web(
     _loading("the page", host, port)
     from ..web.app import missing, web_app
 
-    app = web_app(agent, keys=locks, notice=missing(agent))
-    _listen(app, host, port)
+    app = web_app(agent, keys=allowed, notice=missing(agent))
+    _run_server(app, host, port)
 
 
 def mcp(
@@ -102,8 +113,8 @@ def mcp(
     if not http and (host, port) != (None, None):
         raise ValueError("--host and --port are for --http: over stdio there is no address")
     host, port = host or "127.0.0.1", 8001 if port is None else port
-    locks = _locks(host, keys) if http else None
-    # A client may start it in any folder, of which it need not know.
+    allowed = _locks(host, keys) if http else None
+    # A client may start it in any working directory.
     out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
@@ -119,16 +130,16 @@ def mcp(
     server = mcp_server(
         tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.vocabulary_summary
     )
-    if locks is None:
+    if allowed is None:
         run_stdio(server)
     else:
-        _listen(http_app(server, host=host, keys=locks), host, port)
+        _run_server(http_app(server, host=host, keys=allowed), host, port)
 
 
 def tools(
     form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",
 ) -> None:
-    """Print the tools as function schemas, for whoever calls a model without a framework."""
+    """Print the tools as function schemas, to call a model without a framework."""
     from ...tools.function_schemas import FORMATS
     from ..wiring import studio_of, tools_of
 
@@ -141,9 +152,9 @@ def tools(
 
 
 def _loading(what: str, host: str, port: int) -> None:
-    """Said before anything slow begins; the server itself says when it listens."""
+    """Prints a line before anything slow begins; the server itself reports when it is ready."""
     where = f"then at http://{f'[{host}]' if ':' in host else host}:{port}" if port else "the address comes with it"
-    people.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    stderr_console.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _agent(**options: Any) -> "Agent":
@@ -161,12 +172,12 @@ def _needs(extra: str, *modules: str) -> None:
 def _locks(host: str, keys: Path | None) -> "Keys":
     from ...tools.auth import Keys, check_address, read_keys
 
-    locks = read_keys(keys) if keys else Keys()
-    check_address(host, locks)
-    return locks
+    allowed = read_keys(keys) if keys else Keys()
+    check_address(host, allowed)
+    return allowed
 
 
-def _listen(app: "ASGIApp", host: str, port: int) -> None:
+def _run_server(app: "ASGIApp", host: str, port: int) -> None:
     import uvicorn
 
     # No access log: the links of `response_format="url"` carry their signature in the address.

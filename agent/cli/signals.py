@@ -1,4 +1,4 @@
-"""Ctrl-C: the first press asks for an end, the second one ends the process at once."""
+"""Ctrl-C: the first press requests a stop, the second one ends the process at once."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def ctrl_c(first: Callable[[], None], last_words: str = "stopped") -> Iterator[None]:
+def ctrl_c(first: Callable[[], None], message: str = "stopped") -> Iterator[None]:
     """Within it the first Ctrl-C calls `first`, and a second one ends the process with `last_words` and code 130.
 
-    A model that does not answer is waited for in a thread that nothing can stop. What is on disk is good all the same:
-    files are written whole, a run is kept node by node, a turn goes on when its session is opened. Only the main thread
-    can be told; in another one this does nothing.
+    A call to a model that does not answer blocks a thread that cannot be stopped. Ending the process is safe: files are
+    written atomically, a run is stored node by node, a turn resumes when its session is opened. Python delivers signals
+    to the main thread only; in another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +31,7 @@ def ctrl_c(first: Callable[[], None], last_words: str = "stopped") -> Iterator[N
         if presses > 1:
             for screen in filter(os.isatty, (1, 2)):
                 os.write(screen, SHOW_CURSOR)  # a progress bar hides it
-            os.write(sys.stderr.fileno(), f"\nditpipe: {last_words}\n".encode())
+            os.write(sys.stderr.fileno(), f"\nditpipe: {message}\n".encode())
             os._exit(STOPPED)
         first()
 
@@ -43,8 +43,8 @@ def ctrl_c(first: Callable[[], None], last_words: str = "stopped") -> Iterator[N
 
 
 @contextmanager
-def not_ours() -> Iterator[None]:
-    """Within it Ctrl-C is only for the program that has the terminal: an editor, to whom it is a key like others."""
+def ignore_ctrl_c() -> Iterator[None]:
+    """Within it only the child process that has the terminal reacts to Ctrl-C: an editor, for which it is a key."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # ignored in full, the editor would inherit it
     try:
         yield

@@ -1,131 +1,127 @@
-"""The commands of the terminal chat that begin with '/': what is about sessions and files rather than the picture."""
+"""The slash commands of the terminal chat: sessions, files and history, rather than the picture's content."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from ...renderer.pictures.artifacts import copy_as
-from ..chat.grammar.embedded_listener import HELP
+from ..chat.grammar.interpreter import HELP
 from ..drawable import what_can_be_drawn
+from .chat_view import ChatView
 from .display import sessions_table
-
-if TYPE_CHECKING:
-    from .terminal import TerminalChat
 
 
 class Leave(Exception):
-    """The person wants to go."""
+    """Ends the chat."""
 
 
-def obey(chat: TerminalChat, line: str) -> None:
+def run_command(view: ChatView, line: str) -> None:
     """Runs a command. Raises Leave; ValueError for an unknown one or a wrong argument; DitpipeError."""
     name, *arguments = shlex.split(line)
     if name not in COMMANDS:
         raise ValueError(f"unknown command {name}: one of {', '.join(COMMANDS)}")
-    COMMANDS[name](chat, arguments)
+    COMMANDS[name](view, arguments)
 
 
-def _help(chat: TerminalChat, arguments: list[str]) -> None:
-    chat.console.print(HELP, markup=False, highlight=False)
-    chat.console.print(what_can_be_drawn(chat.sessions.agent.vocabulary_summary), markup=False, highlight=False)
+def _help(view: ChatView, arguments: list[str]) -> None:
+    view.console.print(HELP, markup=False, highlight=False)
+    view.console.print(what_can_be_drawn(view.sessions.agent.vocabulary_summary), markup=False, highlight=False)
     table = Table(box=None, show_header=False)
     for name, command in COMMANDS.items():
         table.add_row(name, command.__doc__ or "")
-    chat.console.print(table)
+    view.console.print(table)
 
 
-def _undo(chat: TerminalChat, arguments: list[str]) -> None:
+def _undo(view: ChatView, arguments: list[str]) -> None:
     """[N] back to the picture before, or N pictures back"""
-    chat.reply(chat.session.undo(_number(arguments, 1)))
+    view.reply(view.session.undo(_number(arguments, 1)))
 
 
-def _redo(chat: TerminalChat, arguments: list[str]) -> None:
+def _redo(view: ChatView, arguments: list[str]) -> None:
     """[N] the way back from an undo"""
-    chat.reply(chat.session.redo(_number(arguments, 1)))
+    view.reply(view.session.redo(_number(arguments, 1)))
 
 
-def _again(chat: TerminalChat, arguments: list[str]) -> None:
+def _again(view: ChatView, arguments: list[str]) -> None:
     """the whole picture from new noise"""
-    chat.follow(chat.session.again())
+    view.follow(view.session.again())
 
 
-def _choose(chat: TerminalChat, arguments: list[str]) -> None:
+def _choose(view: ChatView, arguments: list[str]) -> None:
     """N show candidate N instead"""
-    chat.reply(chat.session.choose(_number(arguments)))
+    view.reply(view.session.choose(_number(arguments)))
 
 
-def _layout(chat: TerminalChat, arguments: list[str]) -> None:
+def _layout(view: ChatView, arguments: list[str]) -> None:
     """the boxes and prompts of the regions"""
-    plan = chat.session.plan
+    plan = view.session.plan
     if plan is None:
         raise ValueError("there is no plan yet; say what the picture should show")
-    chat._layout = None
-    chat.draw_layout(plan)
-    chat.console.print(plan.scene.high_level, style="italic", markup=False)
+    view.draw_layout(plan, again=True)
+    view.console.print(plan.scene.high_level, style="italic", markup=False)
     for region in plan.regions:
-        chat.console.print(f"  {region.name}: {region.prompt.text}", markup=False, highlight=False)
+        view.console.print(f"  {region.name}: {region.prompt.text}", markup=False, highlight=False)
 
 
-def _picture(chat: TerminalChat, arguments: list[str]) -> None:
+def _picture(view: ChatView, arguments: list[str]) -> None:
     """show the picture again"""
-    if chat.session.picture_path is None:
+    if view.session.picture_path is None:
         raise ValueError("there is no picture yet; say what it should show")
-    chat.show_picture()
+    view.show_picture()
 
 
-def _save(chat: TerminalChat, arguments: list[str]) -> None:
+def _save(view: ChatView, arguments: list[str]) -> None:
     """FILE copy the picture to a file: .png, .webp or .jpg"""
-    source = chat.session.picture_path
+    source = view.session.picture_path
     if source is None:
         raise ValueError("there is no picture yet; say what it should show")
     target = _path(arguments, "/save picture.png")
     copy_as(source, target)
-    chat.console.print(str(target), markup=False, highlight=False)
+    view.console.print(str(target), markup=False, highlight=False)
 
 
-def _export(chat: TerminalChat, arguments: list[str]) -> None:
+def _export(view: ChatView, arguments: list[str]) -> None:
     """FILE.zip plan, pictures and transcript"""
-    path = chat.session.export(_path(arguments, "/export session.zip"))
-    chat.console.print(str(path), markup=False, highlight=False)
+    path = view.session.export(_path(arguments, "/export session.zip"))
+    view.console.print(str(path), markup=False, highlight=False)
 
 
-def _sessions(chat: TerminalChat, arguments: list[str]) -> None:
+def _sessions(view: ChatView, arguments: list[str]) -> None:
     """list all conversations"""
-    chat.console.print(sessions_table(chat.sessions.list()))
+    view.console.print(sessions_table(view.sessions.list()))
 
 
-def _open(chat: TerminalChat, arguments: list[str]) -> None:
+def _open(view: ChatView, arguments: list[str]) -> None:
     """ID another conversation, by the beginning of its id"""
     if len(arguments) != 1:
         raise ValueError("which one? /sessions lists them; then: /open ID")
-    chat.session = chat.sessions.open(arguments[0])
-    chat.greet()
+    view.session = view.sessions.open(arguments[0])
+    view.greet()
 
 
-def _new(chat: TerminalChat, arguments: list[str]) -> None:
+def _new(view: ChatView, arguments: list[str]) -> None:
     """an empty conversation; this one is kept"""
-    chat.session = chat.sessions.new()
-    chat.greet()
+    view.session = view.sessions.new()
+    view.greet()
 
 
-def _branch(chat: TerminalChat, arguments: list[str]) -> None:
+def _branch(view: ChatView, arguments: list[str]) -> None:
     """go on in a copy, and leave this conversation as it is"""
-    chat.session = chat.session.branch()
-    chat.console.print(f"This is a copy now: {chat.session.id}", highlight=False)
+    view.session = view.session.branch()
+    view.console.print(f"This is a copy now: {view.session.id}", highlight=False)
 
 
-def _quit(chat: TerminalChat, arguments: list[str]) -> None:
+def _quit(view: ChatView, arguments: list[str]) -> None:
     """leave; everything is kept"""
     raise Leave
 
 
 _help.__doc__ = "this list"
-COMMANDS: dict[str, Callable[[TerminalChat, list[str]], None]] = {
+COMMANDS: dict[str, Callable[[ChatView, list[str]], None]] = {
     "/help": _help, "/undo": _undo, "/redo": _redo, "/again": _again, "/choose": _choose, "/layout": _layout,
     "/picture": _picture, "/save": _save, "/export": _export, "/sessions": _sessions, "/open": _open, "/new": _new,
     "/branch": _branch, "/quit": _quit,

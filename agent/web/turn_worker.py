@@ -117,7 +117,7 @@ class _Watch:
     def see(self, event: ChatEvent) -> dict[str, object]:
         match event:
             case Understood():
-                return {"text": "Planning the picture …" if event.heard.kind == "new brief" else "Working on it …"}
+                return {"text": "Planning the picture …" if event.command.kind == "new brief" else "Working on it …"}
             case Planned():
                 return {"text": "This is the layout; drawing begins …", "stoppable": True}
             case Stepped(number, step):

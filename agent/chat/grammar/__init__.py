@@ -1,1 +1,1 @@
-"""The embedded listener: a grammar over the person's words, for machines without a model that understands them."""
+"""Interprets messages with a grammar, for machines without a chat model."""

@@ -1,6 +1,6 @@
-"""What people ask of the whole picture: another try, place, time, mood or drawing style. The regions stay.
+"""Requests about the whole picture: another try, place, time, mood or drawing style. The regions stay.
 
-Also what every request shares: a `Change` on its way, and `Unclear`.
+Also `Change` and `Unclear`, which all requests share.
 """
 
 import re
@@ -35,7 +35,7 @@ MAKE = r"(?:make|paint|colou?r|turn|let|have|give|change|set|dye|i want|do)"
 
 
 class Unclear(ValueError):
-    """A message that cannot be done as it stands; `certain`: it is about this very wording."""
+    """A request that cannot be carried out, with a question back. `certain`: no other reading of the message would help."""
 
     def __init__(self, question: str, *, certain: bool = False) -> None:
         super().__init__(question)
@@ -44,7 +44,7 @@ class Unclear(ValueError):
 
 @dataclass(frozen=True)
 class Change:
-    """A plan on its way. `whole`: all of the picture is drawn again; `fresh`: from new noise."""
+    """The plan as changed so far. `whole`: all of the picture is drawn again; `fresh`: from new noise."""
 
     plan: ScenePlan
     whole: bool = False
@@ -52,7 +52,7 @@ class Change:
 
 
 def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
-    """Another try, another background, another mood: everything is drawn again. None if that is not what is asked."""
+    """Another try, background, mood or style: everything is drawn again. None if the message asks for none of them."""
     text = reading.text
     if not {int(number) for number in re.findall(r"@(\d+)", text)} <= reading.pronouns:
         return None  # it is about a region
@@ -65,10 +65,10 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
     same = r"(?:the )?same(?: (?:thing|picture|scene|one))?(?: again)?,? ?(?:but )?(?:now )?(?:make (?:it|@\d+) )?"
     make = rf"{MAKE} (?:it|that|this|@\d+|the (?:scene|picture|image|whole (?:thing|picture)|time)) ?(?:all )?(?:be |to |into |in to |look |take place |happen )?"
     ground = r"(?:(?:change|set|make|turn|put) )?(?:the )?(?:background|scene|setting|place)(?: should be| to be| to| into| is|:|=)? ?"
-    found = re.fullmatch(rf"(?P<how>{same}|{make}|{ground}|put (?:it|them|@\d+|everything) |)(?P<scene>[^@]+)", text)
-    if not found:
+    match = re.fullmatch(rf"(?P<how>{same}|{make}|{ground}|put (?:it|them|@\d+|everything) |)(?P<scene>[^@]+)", text)
+    if not match:
         return None
-    how, scene = found["how"], found["scene"].strip()
+    how, scene = match["how"], match["scene"].strip()
     explicit = bool(re.match(same, how) or re.match(ground, how)) and bool(how)
     for pattern, background in _BACKGROUNDS.items():
         if re.fullmatch(pattern, scene):
@@ -97,26 +97,26 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
 
 
 def _drawn_in(plan: ScenePlan, style: str) -> ScenePlan:
-    """The same plan in another drawing style, which stands behind the light and mood of the scene."""
+    """The same plan in another drawing style, which follows the light and mood of the scene."""
     before = style_of(plan).split(", ")
-    kept = [part for part in plan.scene.low_level.split(", ") if part and part.lower() not in before]
-    scene = plan.scene.model_copy(update={"low_level": ", ".join([*kept, style])})
+    rest = [part for part in plan.scene.low_level.split(", ") if part and part.lower() not in before]
+    scene = plan.scene.model_copy(update={"low_level": ", ".join([*rest, style])})
     return plan.model_copy(update={"scene": scene})
 
 
 def _lit(change: Change, light: str) -> Change:
-    """The same place and time in another light, which is said first in the scene's low level."""
-    said = f"{light} light"
+    """The same place and time in another light, which leads the scene's low level."""
+    phrase = f"{light} light"
     before = [part for part in change.plan.scene.low_level.split(", ") if part]
-    if said in before:
+    if phrase in before:
         raise Unclear(f"The light is {light} already.", certain=True)
-    kept = [part for part in before if part not in {f"{one} light" for one in _LIGHTS.values()}]
-    scene = change.plan.scene.model_copy(update={"low_level": ", ".join([said, *kept])})
+    rest = [part for part in before if part not in {f"{other} light" for other in _LIGHTS.values()}]
+    scene = change.plan.scene.model_copy(update={"low_level": ", ".join([phrase, *rest])})
     return replace(change, plan=change.plan.model_copy(update={"scene": scene}), whole=True)
 
 
 def _elsewhere(change: Change, background: str, plan: Plan) -> Change:
-    """The same regions at another place or time, in the mood that the planner finds for it."""
+    """The same regions at another place or time, in the mood that the planner gives it."""
     if background_of(change.plan) == background:
         raise Unclear(f"It is {background} already.", certain=True)
     mood = plan(f"{region_list(change.plan.regions)} {background}").mood

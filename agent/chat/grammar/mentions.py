@@ -1,4 +1,4 @@
-"""Which regions a person means: 'the cat on the left', 'both birds', 'the red one', 'it'. Reads people, not models."""
+"""Which regions a message mentions: 'the cat on the left', 'both birds', 'the red one', 'it'."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,13 @@ from ....prompts.layout import PLACES
 from ....prompts.plan import Region
 from ....prompts.prompt_style import COLOURS, SHADES, place_of, subject_of
 from ...plan_checks import singular
-from ..replies import enumerated, located
+from ..phrases import enumerated, located
 
 PLACE = r"(?:(?:top|upper|bottom|lower)[ -](?:left|right)|top|bottom|upper|lower|left|right|middle|cent(?:er|re))"
 _GENERIC = {"one", "ones", "thing", "things", "object", "objects"}
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
 _ALL = r"(?:all of them|both of them|the two|the both|everything|everyone|everybody|them|they|both|all)"
-# An indefinite thing is a new one; what it is called ends at one of these.
+# An indefinite thing is new; its noun phrase ends before these.
 _NEW = (
     r"\b(?:a|an|another|some|one more|(?<!the )(?<!these )(?<!those )(?:two|three|four|five|six))\s+(?!bit\b|little\b)"
 )
@@ -24,28 +24,29 @@ _NEW_ENDS = (
 )
 
 
-def place_said(words: str) -> str:
-    """A place as the contract says it: 'upper-right' → 'top right'."""
-    said = re.sub(r"\bupper\b", "top", re.sub(r"\blower\b", "bottom", words.replace("-", " ")))
-    said = re.sub(r"\b(middle|centre)\b", "center", said).strip()
-    return said if said in PLACES else "center"
+def place_named(words: str) -> str:
+    """A place in the contract's words: 'upper-right' → 'top right'."""
+    place = re.sub(r"\bupper\b", "top", re.sub(r"\blower\b", "bottom", words.replace("-", " ")))
+    place = re.sub(r"\b(middle|centre)\b", "center", place).strip()
+    return place if place in PLACES else "center"
 
 
 @dataclass
 class Reading:
-    """A message with each mention as '@0', '@1' …; `meant[i]` are the regions of mention i, by index.
+    """A message with its mentions replaced by '@0', '@1' …; `mentioned[i]`: indices of the regions of mention i.
 
-    `doubts` says which mentions fit no region, or too many. `pronouns`: which mentions are an 'it' or 'them'.
+    `doubts`: questions back about mentions that fit no region, or too many. `pronouns`: the mentions that are 'it' or
+    'them'.
     """
 
     text: str
-    meant: list[list[int]] = field(default_factory=list)
+    mentioned: list[list[int]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     pronouns: set[int] = field(default_factory=set)
 
 
 class Mentions:
-    """Finds mentions of the regions of a plan. `touched`: names of what was changed last, which is 'it'."""
+    """Finds mentions of the regions of a plan. `touched`: names of the regions that were changed last: 'it'."""
 
     def __init__(self, regions: Sequence[Region], touched: Sequence[str] = ()) -> None:
         self.regions = regions
@@ -65,7 +66,7 @@ class Mentions:
         self.qualifiers = COLOURS | SHADES | looks | set(_ORDINALS) | {"other", "two", "three", "four", "big", "small"}
 
     def readings(self, text: str) -> Iterator[Reading]:
-        """The message read in up to three ways: places behind a noun as part of the mention, then not; bare nouns."""
+        """Up to three readings: places after a noun as part of the mention, then not; then bare nouns only."""
         seen = set()
         for places, qualifiers in ((True, True), (False, True), (False, False)):
             reading = self._read(text, places=places, qualifiers=qualifiers)
@@ -77,20 +78,20 @@ class Mentions:
         reading, out, at = Reading(""), "", 0
         mention, new = self._pattern(places, qualifiers), re.compile(_NEW + r".*?" + _NEW_ENDS)
         while at < len(text):
-            found, fresh = mention.search(text, at), new.search(text, at)
-            if fresh and (not found or fresh.start() <= found.start()):
+            match, fresh = mention.search(text, at), new.search(text, at)
+            if fresh and (not match or fresh.start() <= match.start()):
                 out, at = out + text[at : fresh.end()], max(fresh.end(), at + 1)
                 continue
-            if not found:
+            if not match:
                 break
-            out += text[at : found.start()] + f"@{len(reading.meant)}"
-            meant = self._meant(found)
-            reading.pronouns |= {len(reading.meant)} if found["pronoun"] else set()
-            if isinstance(meant, str):
-                reading.doubts.append(meant)
-                meant = []
-            reading.meant.append(meant)
-            at = found.end()
+            out += text[at : match.start()] + f"@{len(reading.mentioned)}"
+            mentioned = self._resolve(match)
+            reading.pronouns |= {len(reading.mentioned)} if match["pronoun"] else set()
+            if isinstance(mentioned, str):
+                reading.doubts.append(mentioned)
+                mentioned = []
+            reading.mentioned.append(mentioned)
+            at = match.end()
         reading.text = out + text[at:]
         return reading
 
@@ -106,39 +107,39 @@ class Mentions:
             + (rf"(?:{behind}\b)?" if places else "(?P<place>)")
         )
 
-    def _meant(self, found: re.Match[str]) -> list[int] | str:
-        """The regions of a mention, or what is doubtful about it."""
+    def _resolve(self, match: re.Match[str]) -> list[int] | str:
+        """Indices of the regions of a mention, or a question back about it."""
         everything = list(range(len(self.regions)))
-        if pronoun := found["pronoun"]:
+        if pronoun := match["pronoun"]:
             if re.fullmatch(_ALL, pronoun):
                 return everything
             if len(everything) == 1 or len(self.touched) == 1:
                 return everything if len(everything) == 1 else self.touched
             return f"What do you mean by '{pronoun}': {self._choices(everything)}?"
-        noun, said = found["noun"], found[0].strip()
+        noun, phrase = match["noun"], match[0].strip()
         among = sorted(self.nouns[noun]) if noun else everything
-        for word in found["before"].split():
+        for word in match["before"].split():
             if word in COLOURS | SHADES or word in self._looks():
                 among = [i for i in among if word in re.findall(r"[a-z-]+", self.regions[i].prompt.low_level.lower())]
-        for place in [found["place"], *re.findall(rf"\b{PLACE}\b", found["before"])]:
-            among = self._at(among, place_said(place)) if place else among
-        if "other" in found["before"]:
+        for place in [match["place"], *re.findall(rf"\b{PLACE}\b", match["before"])]:
+            among = self._at(among, place_named(place)) if place else among
+        if "other" in match["before"]:
             among = [i for i in among if i not in self.touched]
-        for word in found["before"].split():
+        for word in match["before"].split():
             if word in _ORDINALS:
                 among = [among[_ORDINALS[word]]] if -1 <= _ORDINALS[word] < len(among) else []
         if not among:
-            return f"There is no '{re.sub(r'^(the|my|this|that) ', '', said)}' here; I see {self._choices(range(len(self.regions)))}."
-        several = found["every"] or re.search(r"\b(two|three|four)\b", found["before"])
+            return f"There is no '{re.sub(r'^(the|my|this|that) ', '', phrase)}' here; I see {self._choices(range(len(self.regions)))}."
+        several = match["every"] or re.search(r"\b(two|three|four)\b", match["before"])
         several = (
-            several or (noun and noun not in self._singulars()) or found["generic"] in ("ones", "things", "objects")
+            several or (noun and noun not in self._singulars()) or match["generic"] in ("ones", "things", "objects")
         )
         if len(among) > 1 and not several:
             return f"Which one do you mean: {self._choices(among)}?"
         return among
 
     def _at(self, among: list[int], place: str) -> list[int]:
-        """Those at a place; if none stands there, the one that is furthest in its direction."""
+        """The regions at a place; if there is none, the region furthest in its direction."""
         there = [i for i in among if set(place.split()) <= set(place_of(self.regions[i].box).split())]
         if there or len(among) < 2 or place == "center":
             return there

@@ -1,4 +1,4 @@
-"""What people say about the conversation rather than about the picture: yes, back, the second one, start over. Pure."""
+"""Messages about the conversation rather than the picture: yes, back, the second one, start over. Pure."""
 
 import re
 
@@ -20,7 +20,7 @@ ACCEPT = re.compile(
     r"that's (?:it|good|great|perfect)|this is (?:good|great|perfect)|well done|go ahead|go on|go|do it|draw it|paint it|"
     r"draw|continue|accept(?:ed)?|approved?|keep (?:it|this)|very|so|exactly|lgtm|y)[ ,!.]*)+"
 )
-# A no to a plan that waits. Matched before politeness is taken away, for 'no, thanks' is no thanks.
+# Rejects a waiting plan. Matched before polite words are removed: in 'no, thanks' they belong to the answer.
 _NO = (
     r"(?:no(?: way)?|nope|nah|stop|abort|never ?mind|(?:don't|do not|dont)(?: draw| paint| do)?|"
     r"(?:cancel|discard|reject|drop|scrap)|i don't (?:want|like))(?: (?:it|that|this|them|the (?:plan|layout|picture)))?"
@@ -51,35 +51,35 @@ _ASKS = r"(?:what|where|who|which|how|why|when|whose|is|are|does|do|did|was|were
 
 def brief_in(message: str) -> str | None:
     """The brief behind 'start over: …', empty if none follows; None if the message does not begin a new picture."""
-    found = re.match(
+    match = re.match(
         rf"\s*(?:ok(?:ay)?,? |no,? |hm+,? )?{_NEW}\s*(?P<mark>[:,.!;-]|\bwith\b|$|\s)\s*(?P<brief>.*)$",
         message,
         re.I | re.S,
     )
-    if not found:
+    if not match:
         return None
     brief = re.sub(
-        r"^(?:and )?(?:now )?(?:please )?(?:paint|draw|make|show)(?: me)?\s+", "", found["brief"].strip(), flags=re.I
+        r"^(?:and )?(?:now )?(?:please )?(?:paint|draw|make|show)(?: me)?\s+", "", match["brief"].strip(), flags=re.I
     )
     # 'new' and 'another picture' begin many sentences; only with a colon or 'of' are they about a picture.
     loose = re.match(r"\s*new\b(?! (?:picture|brief|image|one))", message, re.I)
-    return None if loose and found["mark"] != ":" else brief
+    return None if loose and match["mark"] != ":" else brief
 
 
 def steps_in(text: str, kind: str) -> int:
     """How many steps a message asks to go back ('undo') or forward ('redo'); 0 if it asks for no such thing."""
-    found = re.fullmatch(_BACK if kind == "undo" else _FORWARD, text)
-    if not found:
+    match = re.fullmatch(_BACK if kind == "undo" else _FORWARD, text)
+    if not match:
         return 0
-    return _number(next((value for value in found.groups() if value), "1"))
+    return _number(next((value for value in match.groups() if value), "1"))
 
 
 def choice_in(text: str, candidates: int) -> int:
     """The number of the candidate that a message chooses, from 1; 0 if it chooses none."""
-    found = re.fullmatch(_CHOICE, text)
-    if not found or text in _NUMBERS and text in ("a", "one"):
+    match = re.fullmatch(_CHOICE, text)
+    if not match or text in _NUMBERS and text in ("a", "one"):
         return 0
-    return _number(found[1]) if found[1] else max(1, candidates)
+    return _number(match[1]) if match[1] else max(1, candidates)
 
 
 def is_question(text: str) -> bool:
@@ -91,7 +91,7 @@ def _number(word: str) -> int:
 
 
 def plain(message: str) -> str:
-    """Lower case, without what politeness and punctuation add."""
+    """The message in lower case, without polite words and final punctuation."""
     text = re.sub(r"\b(?:teh|hte|th)\b", "the", " ".join(message.lower().replace("’", "'").split())).strip(" .!")
     polite = (
         r"^(?:please|ok(?:ay)?|now|and|but|so|also|hm+|no|well|great|nice|actually|can you|could you|would you|will you|"

@@ -1,7 +1,7 @@
-"""Understands the common messages without a model: a small grammar over a person's words and the names in the plan.
+"""Interprets common messages without a model: a small grammar over words and the region names of the plan.
 
-The embedded planner was trained to plan, not to follow a conversation; here it plans what is new in the picture ("a
-small moon"). A message that fits no form is 'unclear', and answered with what would be understood.
+The embedded planner was trained to plan, not to follow a conversation; here it only plans new things ("a small moon").
+A message that fits no form is 'unclear'; the reply says which forms there are.
 """
 
 import re
@@ -14,8 +14,9 @@ from ....prompts.plan import ScenePlan
 from ....prompts.planner_schema import PlannerAnswer
 from ....prompts.revision import Revision
 from ...drawable import asks_what_can_be_drawn, what_can_be_drawn
-from ..listener import Shown
-from ..replies import answer_to, contents
+from ..chat_state import ChatState
+from ..phrases import contents
+from .answers import answer_to
 from .backgrounds import Change, Unclear
 from .mentions import Mentions
 from .requests import change_of, is_verb
@@ -28,44 +29,44 @@ HELP = (
 )
 
 
-class EmbeddedListener:
-    """`plan`: what plans a few words ('a small moon') when something new comes into the picture."""
+class GrammarInterpreter:
+    """`plan`: turns a few words ('a small moon') into planned objects."""
 
     def __init__(self, plan: Callable[[str], PlannerAnswer]) -> None:
         self.plan = plan
 
-    def hear(self, message: str, shown: Shown) -> ChatCommand:
-        """What a message means. Raises PlanningError or ModelError if the planner that it needs does not answer."""
-        heard = self._hear(message, shown)
-        if heard.kind != "unclear" or not shown.asked:
-            return heard
+    def interpret(self, message: str, state: ChatState) -> ChatCommand:
+        """The command of a message. Raises PlanningError or ModelError if a needed planner call fails."""
+        command = self._interpret(message, state)
+        if command.kind != "unclear" or not state.unclear_message:
+            return command
         text = plain(message)
         if re.fullmatch(
             r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text
         ):
-            return ChatCommand(kind="new brief", brief=brief_in(shown.asked) or shown.asked)
-        added = f"add {shown.asked}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
-        asked = shown.asked.rstrip(" .!:")
-        told = re.sub(r"\b(?:it|that|this)\b", text, asked, flags=re.I) if len(text.split()) <= 6 else asked
-        for together in (told if told != asked else "", added, f"{asked}: {message}", f"{asked} {message}"):
-            if together and (both := self._hear(together, shown)).kind != "unclear":
+            return ChatCommand(kind="new brief", brief=brief_in(state.unclear_message) or state.unclear_message)
+        added = f"add {state.unclear_message}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
+        before = state.unclear_message.rstrip(" .!:")
+        resolved = re.sub(r"\b(?:it|that|this)\b", text, before, flags=re.I) if len(text.split()) <= 6 else before
+        for combined in (resolved if resolved != before else "", added, f"{before}: {message}", f"{before} {message}"):
+            if combined and (both := self._interpret(combined, state)).kind != "unclear":
                 return both
-        return heard
+        return command
 
-    def _hear(self, message: str, shown: Shown) -> ChatCommand:
+    def _interpret(self, message: str, state: ChatState) -> ChatCommand:
         text = plain(message)
-        if shown.waiting and REFUSE.fullmatch(" ".join(message.replace("’", "'").split())):
+        if state.waiting and REFUSE.fullmatch(" ".join(message.replace("’", "'").split())):
             return ChatCommand(kind="undo")
         brief = brief_in(message)
         if brief is not None:
             return ChatCommand(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
         if re.fullmatch(r"help|\?|what can (?:i|you) (?:say|do)(?: here)?\??|how does this work\??|commands", text):
-            first = "" if shown.plan else "Tell me what the picture should show. "
-            draws = f" {what_can_be_drawn(shown.draws)}" if shown.draws else ""
+            first = "" if state.plan else "Tell me what the picture should show. "
+            draws = f" {what_can_be_drawn(state.draws)}" if state.draws else ""
             return ChatCommand(kind="question", reply=f"{first}{HELP}{draws}")
         if asks_what_can_be_drawn(text):
-            return ChatCommand(kind="question", reply=what_can_be_drawn(shown.draws))
-        if shown.plan is None:
+            return ChatCommand(kind="question", reply=what_can_be_drawn(state.draws))
+        if state.plan is None:
             return _first(message, text)
         kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")
         for kind in kinds:
@@ -73,39 +74,39 @@ class EmbeddedListener:
                 return ChatCommand(kind=kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
         if ACCEPT.fullmatch(text):
             return ChatCommand(kind="accept")
-        if choice := choice_in(text, shown.candidates):
-            if choice <= shown.candidates:
+        if choice := choice_in(text, state.candidates):
+            if choice <= state.candidates:
                 return ChatCommand(kind="choose", choice=choice)
-            return _ask("There is only one picture here." if shown.candidates < 2 else f"There are {shown.candidates}.")
+            return _ask("There is only one picture here." if state.candidates < 2 else f"There are {state.candidates}.")
         if is_question(text):
-            return ChatCommand(kind="question", reply=answer_to(text, shown))
-        heard = self._change(text, shown)
+            return ChatCommand(kind="question", reply=answer_to(text, state))
+        command = self._change(text, state)
         first, *rest = text.split(" ")
         if (
-            heard.kind == "unclear"
+            command.kind == "unclear"
             and not is_verb(first)
-            and (meant := get_close_matches(first, VERBS, n=1, cutoff=0.7))
+            and (corrected := get_close_matches(first, VERBS, n=1, cutoff=0.7))
         ):
-            again = self._hear(" ".join([meant[0], *rest]), shown)  # 'swpa the two'
-            return again if again.kind == "change" else heard
-        return heard
+            retry = self._interpret(" ".join([corrected[0], *rest]), state)  # 'swpa the two'
+            return retry if retry.kind == "change" else command
+        return command
 
-    def _change(self, text: str, shown: Shown) -> ChatCommand:
-        assert shown.plan is not None
-        change = Change(shown.plan)
+    def _change(self, text: str, state: ChatState) -> ChatCommand:
+        assert state.plan is not None
+        change = Change(state.plan)
         try:
-            change = self._parts(text, change, shown)
-            if change.plan == shown.plan and not change.whole:
+            change = self._parts(text, change, state)
+            if change.plan == state.plan and not change.whole:
                 return _ask("It is like that already. What should be different?")
-            revision = Revision.between(shown.plan, change.plan, reason=text[:200])
+            revision = Revision.between(state.plan, change.plan, reason=text[:200])
         except (Unclear, ValueError) as error:
             return _ask(" ".join(str(error).split()))
         return ChatCommand(kind="change", revision=revision, whole=change.whole, fresh=change.fresh)
 
-    def _parts(self, text: str, change: Change, shown: Shown) -> Change:
-        """The whole message as one change, or else its parts, one after the other. Raises Unclear."""
+    def _parts(self, text: str, change: Change, state: ChatState) -> Change:
+        """The whole message as a single change, or else its parts in order. Raises Unclear."""
         try:
-            return self._one(text, change, shown)
+            return self._single_change(text, change, state)
         except Unclear as error:
             parts = [part for part in re.split(r"\s*(?:[,;.]|\band then\b|\bthen\b|\band\b)\s*", text) if part]
             if len(parts) < 2:
@@ -114,18 +115,18 @@ class EmbeddedListener:
             for part in parts:
                 first = part.split(" ")[0]
                 verb = first if is_verb(first) else verb
-                said = part if is_verb(first) or not verb else f"{verb} {part}"
+                request = part if is_verb(first) or not verb else f"{verb} {part}"
                 try:
-                    change = self._one(said, change, shown)
+                    change = self._single_change(request, change, state)
                 except Unclear as doubt:
                     raise (doubt if doubt.certain else problem) from doubt
             return change
 
-    def _one(self, text: str, change: Change, shown: Shown) -> Change:
+    def _single_change(self, text: str, change: Change, state: ChatState) -> Change:
         """One change. Raises Unclear with a question back."""
         doubts: list[str] = []
-        fresh_seed = 1000 + len(shown.said)
-        for reading in Mentions(change.plan.regions, shown.touched).readings(text):
+        fresh_seed = 1000 + len(state.messages)
+        for reading in Mentions(change.plan.regions, state.touched).readings(text):
             done = change_of(reading, change, plan=self.plan, seed=fresh_seed)
             if done and (not reading.doubts or done.whole != change.whole):
                 return done
@@ -136,7 +137,7 @@ class EmbeddedListener:
 
 
 def _first(message: str, text: str) -> ChatCommand:
-    """A message while there is no picture: a brief, if it says anything that can be drawn."""
+    """The command of a message while there is no picture: a brief, if it names anything that can be drawn."""
     if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(
         text
     ):
@@ -152,8 +153,8 @@ def _first(message: str, text: str) -> ChatCommand:
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
     if re.match(r"(?:paint|draw|create|show)?\s*(?:me )?(?:a|an|another|two|three|four|some)\s", text):
-        what = re.sub(r"^(?:paint|draw|create|show)\s+(?:me\s+)?", "", text)
-        return f"Shall I add that, or is it a new picture? Say 'add {what}' or 'start over: {what}'."
+        thing = re.sub(r"^(?:paint|draw|create|show)\s+(?:me\s+)?", "", text)
+        return f"Shall I add that, or is it a new picture? Say 'add {thing}' or 'start over: {thing}'."
     reading = next(iter(Mentions(plan.regions).readings(text)))
     missing = re.search(
         r"\bthe ((?!left|right|top|bottom|cent|middle|same|other|two|picture|background)[\w-]+)\b", reading.text
@@ -161,10 +162,10 @@ def _not_understood(text: str, plan: ScenePlan) -> str:
     if missing:
         return f"There is no '{missing[1]}' here; I see {contents(plan)}."
     wish = re.fullmatch(r"(?:make|let|have|turn) @0 (?:be |to )?([^@]+)", reading.text)
-    if wish and reading.meant[0]:
-        who = plan.regions[reading.meant[0][0]].name
+    if wish and reading.mentioned[0]:
+        name = plan.regions[reading.mentioned[0][0]].name
         return (
-            f"I do not know how to make the {who} '{wish[1]}'. I can change its colour and looks, its size and its "
+            f"I do not know how to make the {name} '{wish[1]}'. I can change its colour and looks, its size and its "
             f"place, replace it, or remove it."
         )
     name = plan.regions[0].name

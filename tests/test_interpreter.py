@@ -1,11 +1,11 @@
-"""What the embedded listener takes a message for: a table of messages, and what becomes of the plan."""
+"""What the grammar takes a message for: a table of messages, and what becomes of the plan."""
 
 import pytest
 from scripted import scripted
 
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
-from ditpipe.agent.chat.grammar.embedded_listener import EmbeddedListener
-from ditpipe.agent.chat.listener import ModelListener, Shown
+from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
+from ditpipe.agent.chat.interpreter import ChatState, ModelInterpreter
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
@@ -19,9 +19,8 @@ def thing(subject: str, colour: str, position: str, detail: str = "") -> Planned
 
 
 def plan_with(*things: PlannedObject, background: str = "at night") -> ScenePlan:
-    return plan_from_answer(
-        PlannerAnswer(objects=list(things), background=background, mood="soft"), width=96, height=96
-    )
+    answer = PlannerAnswer(objects=list(things), background=background, mood="soft")
+    return plan_from_answer(answer, width=96, height=96)
 
 
 ORANGE = "an orange cat on the left and a blue rocket on the right at night"
@@ -43,13 +42,13 @@ def spelt(words: str) -> PlannerAnswer:
     return PlannerAnswer(objects=[thing(noun, colour, "center")], background="", mood="a mood")
 
 
-def heard(message: str, plan: ScenePlan | None = PLAN, **known: object) -> ChatCommand:
-    shown = Shown(**({"plan": plan, "critique": SEEN, "candidates": 1} | known))  # type: ignore[arg-type]
-    return EmbeddedListener(spelt).hear(message, shown)
+def command_of(message: str, plan: ScenePlan | None = PLAN, **known: object) -> ChatCommand:
+    state = ChatState(**({"plan": plan, "critique": SEEN, "candidates": 1} | known))  # type: ignore[arg-type]
+    return GrammarInterpreter(spelt).interpret(message, state)
 
 
 def after(message: str, plan: ScenePlan = PLAN, **known: object) -> ScenePlan:
-    one = heard(message, plan, **known)
+    one = command_of(message, plan, **known)
     assert one.kind == "change" and one.revision, one
     return sync_scene_prompt(plan, one.revision.apply(plan))
 
@@ -100,7 +99,7 @@ def test_a_change_is_told_in_the_scene_prompt(message: str, scene: str) -> None:
      ("make the cat striped", {"cat"}), ("draw the cat again", {"cat"}), ("give the cat a hat", {"cat"})],
 )  # fmt: skip
 def test_only_what_is_named_changes(message: str, only: set[str]) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert one.revision and set(one.revision.names) == only and not one.whole
 
 
@@ -109,24 +108,24 @@ def test_only_what_is_named_changes(message: str, only: set[str]) -> None:
     "make it an oil painting", "as a flat illustration please",
 ])  # fmt: skip
 def test_another_place_or_mood_draws_everything_from_the_same_seeds(message: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert (one.kind, one.whole, one.fresh) == ("change", True, False)
 
 
 @pytest.mark.parametrize("message", ["add a painting", "add a small drawing", "change the style"])
 def test_a_thing_or_a_bare_style_is_no_drawing_style(message: str) -> None:
-    revision = heard(message).revision
+    revision = command_of(message).revision
     assert revision is None or revision.scene is None or "soft" == revision.scene.low_level
 
 
 def test_another_drawing_style_takes_the_place_of_the_first() -> None:
-    first = heard("in watercolour style").revision
+    first = command_of("in watercolour style").revision
     assert first and first.scene and first.scene.low_level == "soft, watercolour style"
 
 
 @pytest.mark.parametrize("message", ["try again", "another one", "redraw it"])
 def test_another_try_is_from_new_noise(message: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert (one.kind, one.whole, one.fresh, one.revision) == ("change", True, True, None)
 
 
@@ -136,22 +135,22 @@ def test_another_try_is_from_new_noise(message: str) -> None:
      ("undo the undo", "redo", 0), ("redo", "redo", 1), ("forward 2", "redo", 2)],
 )  # fmt: skip
 def test_back_and_forward(message: str, kind: str, steps: int) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert (one.kind, one.steps) == (kind, steps)
 
 
 @pytest.mark.parametrize("message", ["perfect", "Yes, that's great!", "I like it", "ok", "thanks, looks good"])
 def test_content(message: str) -> None:
-    assert heard(message).kind == "accept"
+    assert command_of(message).kind == "accept"
 
 
 @pytest.mark.parametrize(
     "message, choice", [("I like the second one", 2), ("number 3", 3), ("the last one", 4), ("1", 1)]
 )
 def test_a_candidate_is_chosen(message: str, choice: int) -> None:
-    one = heard(message, candidates=4)
+    one = command_of(message, candidates=4)
     assert (one.kind, one.choice) == ("choose", choice)
-    assert heard("the second one", candidates=1).kind == "unclear"
+    assert command_of("the second one", candidates=1).kind == "unclear"
 
 
 @pytest.mark.parametrize(
@@ -166,26 +165,26 @@ def test_a_candidate_is_chosen(message: str, choice: int) -> None:
     ],
 )
 def test_questions_are_answered_from_plan_and_critique(message: str, answer: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert (one.kind, one.reply) == ("question", answer)
 
 
 def test_what_was_not_judged_is_said_to_be_so() -> None:
     cat = RegionScore(name="cat", score=None, seen="blue car", problem="cannot judge 'cat'")
     blind = Critique(score=None, regions=[cat])
-    assert heard("what's on the left?", critique=blind).reply == "A red cat (not judged)."
-    assert heard("how good is it?", critique=blind).reply == "Not judged. cat: cannot judge 'cat'."
+    assert command_of("what's on the left?", critique=blind).reply == "A red cat (not judged)."
+    assert command_of("how good is it?", critique=blind).reply == "Not judged. cat: cannot judge 'cat'."
 
 
 @pytest.mark.parametrize("message", ["no", "Nope, don't", "cancel", "stop", "No, thanks.", "please don’t draw it"])
 def test_a_no_takes_the_plan_that_waits_back(message: str) -> None:
-    one = heard(message, waiting=True)
+    one = command_of(message, waiting=True)
     assert (one.kind, one.steps) == ("undo", 1)
-    assert heard(message).kind != "undo"
+    assert command_of(message).kind != "undo"
 
 
 def test_a_no_with_a_change_is_that_change() -> None:
-    assert heard("no, make the cat green", waiting=True).kind == "change"
+    assert command_of("no, make the cat green", waiting=True).kind == "change"
 
 
 @pytest.mark.parametrize(
@@ -194,13 +193,13 @@ def test_a_no_with_a_change_is_that_change() -> None:
      ("make the whole picture much warmer", "warm")],
 )  # fmt: skip
 def test_a_comparative_changes_the_light_and_not_the_place(message: str, light: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert one.whole and one.revision and one.revision.scene and one.revision.names == []
     assert one.revision.scene.high_level == PLAN.scene.high_level
     assert one.revision.scene.low_level == f"{light} light, soft"
     lit = one.revision.apply(PLAN)
-    assert heard(message, lit).reply == f"The light is {light} already."
-    back = heard("make the background colder", lit)
+    assert command_of(message, lit).reply == f"The light is {light} already."
+    back = command_of("make the background colder", lit)
     assert back.revision and back.revision.scene and back.revision.scene.low_level == "cold light, soft"
 
 
@@ -211,7 +210,7 @@ def test_a_comparative_changes_the_light_and_not_the_place(message: str, light: 
      ("remove both cats but the red one", ["cat 2"])],
 )  # fmt: skip
 def test_all_but_some_are_removed(message: str, gone: list[str]) -> None:
-    revision = heard(message, CATS).revision
+    revision = command_of(message, CATS).revision
     assert revision and revision.removed == gone and not revision.changes
 
 
@@ -221,7 +220,7 @@ def test_all_but_some_are_removed(message: str, gone: list[str]) -> None:
      ("forget it, paint a dog", "a dog"), ("new picture of a dog", "a dog")],
 )  # fmt: skip
 def test_a_new_brief_is_said_so(message: str, brief: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert (one.kind, one.brief) == ("new brief", brief)
 
 
@@ -242,37 +241,39 @@ def test_a_new_brief_is_said_so(message: str, brief: str) -> None:
     ],
 )
 def test_what_is_unclear_is_asked_and_never_guessed(message: str, asks: str) -> None:
-    one = heard(message)
+    one = command_of(message)
     assert one.kind == "unclear" and one.reply.startswith(asks), one
 
 
 def test_one_of_several_is_named_by_colour_place_or_order() -> None:
-    assert heard("make the cat green", CATS).reply == "Which one do you mean: a red cat (left) or a blue cat (right)?"
+    question = "Which one do you mean: a red cat (left) or a blue cat (right)?"
+    assert command_of("make the cat green", CATS).reply == question
     for message in ("make the blue cat green", "make the cat on the right green", "make the second cat green"):
-        revision = heard(message, CATS).revision
+        revision = command_of(message, CATS).revision
         assert revision and revision.names == ["cat 2"], message
-    both = heard("make both cats green", CATS).revision
+    both = command_of("make both cats green", CATS).revision
     assert both and both.names == ["cat", "cat 2"]
 
 
 def test_it_is_what_was_changed_last() -> None:
-    revision = heard("make it orange", touched=("rocket",)).revision
+    revision = command_of("make it orange", touched=("rocket",)).revision
     assert revision and revision.names == ["rocket"]
 
 
 def test_the_answer_to_a_question_back_completes_the_message() -> None:
     for asked in ("make it orange", "bigger"):
-        revision = heard("the rocket", asked=asked).revision
+        revision = command_of("the rocket", unclear_message=asked).revision
         assert revision and "rocket" in revision.names, asked
-    assert heard("a dog on a chair", asked="start over").brief == "a dog on a chair"
-    assert [region.name for region in after("add it", asked="a green turtle").regions] == ["cat", "rocket", "turtle"]
-    assert heard("new picture", asked="a green turtle").brief == "a green turtle"
+    assert command_of("a dog on a chair", unclear_message="start over").brief == "a dog on a chair"
+    plan = after("add it", unclear_message="a green turtle")
+    assert [region.name for region in plan.regions] == ["cat", "rocket", "turtle"]
+    assert command_of("new picture", unclear_message="a green turtle").brief == "a green turtle"
 
 
 def test_without_a_picture_everything_that_can_be_drawn_is_a_brief() -> None:
-    assert heard("Paint me a red cat, please", None).brief == "a red cat, please"
+    assert command_of("Paint me a red cat, please", None).brief == "a red cat, please"
     for message in ("hello", "undo", "what is there?"):
-        assert heard(message, None).kind == "unclear"
+        assert command_of(message, None).kind == "unclear"
 
 
 def test_what_makes_room_keeps_its_look_and_says_its_new_place() -> None:
@@ -288,13 +289,13 @@ def test_a_scene_prompt_in_other_words_is_changed_word_by_word() -> None:
     assert background_of(plan) is None
     changed = after("make the cat orange", plan)
     assert changed.scene.high_level == "Deep in a forest sleeps an orange cat, and a blue rocket stands by"
-    assert heard("same but at sunset", plan).kind == "unclear"
+    assert command_of("same but at sunset", plan).kind == "unclear"
 
 
 def test_a_named_model_understands_by_one_structured_call() -> None:
     reply = '{"kind": "change", "revision": {"changes": [{"name": "cat", "seed": 5}]}}'
     with scripted(reply) as model:
-        one = ModelListener(model).hear("another cat", Shown(plan=PLAN, critique=SEEN))
+        one = ModelInterpreter(model).interpret("another cat", ChatState(plan=PLAN, critique=SEEN))
     assert one.revision == Revision(changes=[RegionChange(name="cat", seed=5)])
     assert "another cat" in str(model.asked[0][-1].content) and "red cat" in str(model.asked[0][-1].content)
 
@@ -302,22 +303,22 @@ def test_a_named_model_understands_by_one_structured_call() -> None:
 def test_a_model_is_asked_again_about_what_cannot_be() -> None:
     wrong = '{"kind": "change", "revision": {"changes": [{"name": "dog", "seed": 5}]}}'
     with scripted(wrong, '{"kind": "unclear", "reply": "Which dog?"}') as model:
-        assert ModelListener(model).hear("another dog", Shown(plan=PLAN)).reply == "Which dog?"
+        assert ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN)).reply == "Which dog?"
     assert "the plan has cat, rocket" in str(model.asked[1][-1].content)
     with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
-        ModelListener(model).hear("another dog", Shown(plan=PLAN))
+        ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN))
     with scripted(wrong, '{"kind": "new brief", "brief": "a dog"}') as model:
-        assert ModelListener(model).hear("a dog", Shown()).brief == "a dog"
+        assert ModelInterpreter(model).interpret("a dog", ChatState()).brief == "a dog"
 
 
 def test_what_can_be_drawn_is_answered_with_and_without_a_picture() -> None:
     draws = "2 things: cat, rocket"
     for plan in (None, PLAN):
-        answer = heard("What can you draw?", plan, draws=draws)
+        answer = command_of("What can you draw?", plan, draws=draws)
         assert (answer.kind, answer.reply) == ("question", f"I can draw {draws}")
-        assert heard("help", plan, draws=draws).reply.endswith(f"I can draw {draws}")
+        assert command_of("help", plan, draws=draws).reply.endswith(f"I can draw {draws}")
     with scripted('{"kind": "question", "reply": "Cats."}') as model:
-        ModelListener(model).hear("what can you draw?", Shown(draws=draws))
+        ModelInterpreter(model).interpret("what can you draw?", ChatState(draws=draws))
     assert draws in str(model.asked[0][-1].content) and "`draws`" in str(model.asked[0][0].content)
 
 
@@ -330,7 +331,7 @@ def test_boxes_stay_on_the_canvas() -> None:
 
 def test_sixteen_regions_are_the_most() -> None:
     many = plan_with(*(thing("star", "yellow", "top") for _ in range(16)))
-    assert "room for 16" in heard("add a moon", many).reply
+    assert "room for 16" in command_of("add a moon", many).reply
 
 
 def test_regions_without_colours_or_places_can_be_named() -> None:

@@ -1,0 +1,44 @@
+"""Phrases about regions and scores, the parts of replies and questions. Pure functions."""
+
+from ...prompts.critique import Critique
+from ...prompts.plan import Region, ScenePlan
+from ...prompts.prompt_style import noun_phrase, place_of
+
+
+def enumerated(parts: list[str], joint: str = "and") -> str:
+    """'a cat, a dog and a moon'."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"
+
+
+def located(region: Region) -> str:
+    """'a red cat (left)'."""
+    return f"{noun_phrase(region)} ({place_of(region.box)})"
+
+
+def contents(plan: ScenePlan) -> str:
+    """'a red cat (left) and a blue rocket (right)'."""
+    return enumerated([located(region) for region in plan.regions])
+
+
+def as_judged(region: Region, critique: Critique | None) -> str:
+    """'a red cat (seen: red cat, 0.97)'; without a critique 'a red cat'."""
+    scores = {score.name: score for score in critique.regions} if critique else {}
+    judged = scores.get(region.name)
+    if judged is None:
+        return noun_phrase(region)
+    result = "not judged" if judged.score is None else f"seen: {judged.seen}, {judged.score:.2f}"
+    return f"{noun_phrase(region)} ({result})"
+
+
+def score_text(score: float | None) -> str:
+    """'0.97', or a dash if nothing was judged."""
+    return "–" if score is None else f"{score:.2f}"
+
+
+def with_article(region: Region) -> str:
+    """'the red cat'."""
+    return "the " + noun_phrase(region).split(" ", 1)[1]
+
+
+def capitalised(words: str) -> str:
+    return words[:1].upper() + words[1:]

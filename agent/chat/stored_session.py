@@ -1,0 +1,100 @@
+"""A session as the store has it: its turns, current picture and plan. Reads only; draws nothing."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from ...prompts.critique import Critique
+from ...prompts.plan import ScenePlan
+from ...renderer.pictures.artifacts import open_image
+from ...renderer.pictures.file_ref import path_inside
+from .chat_state import ChatState
+from .history import path_to
+from .store import Store, Turn
+
+
+class StoredSession:
+    """Everything is read from the store on each access, so several objects of one session agree."""
+
+    def __init__(self, store: Store, id: str) -> None:
+        self.store, self.id = store, id
+        self.folder = path_inside(store.folder, id)
+        self._lock = self.folder / "session.lock"
+
+    @property
+    def title(self) -> str:
+        return self.store.record(self.id).title
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The transcript, in the order of the messages."""
+        return self.store.turns(self.id)
+
+    @property
+    def states(self) -> list[Turn]:
+        """The turns from the first picture to the current one: the path that undo follows."""
+        return path_to(self.turns, self.store.record(self.id).head)
+
+    @property
+    def head(self) -> Turn | None:
+        """The turn of the current picture."""
+        return next(iter(self.states[-1:]), None)
+
+    @property
+    def waiting(self) -> Turn | None:
+        """The turn whose plan waits for approval, or None."""
+        return next((turn for turn in reversed(self.turns) if turn.status == "waiting"), None)
+
+    @property
+    def unfinished(self) -> Turn | None:
+        """A turn that a killed process left behind; None while another process still works on it."""
+        pending = next((turn for turn in reversed(self.turns) if turn.status == "pending"), None)
+        return None if pending is None or self.busy else pending
+
+    @property
+    def busy(self) -> bool:
+        """Whether some process works on a turn of this session."""
+        # The test takes the lock for a moment. One test at a time, so that none takes another for a turn.
+        with FileLock(self._lock.with_suffix(".look")), suppress(Timeout), FileLock(self._lock).acquire(timeout=0):
+            return False
+        return True
+
+    @property
+    def plan(self) -> ScenePlan | None:
+        """The plan that waits for approval, else that of the current picture."""
+        turn = self.waiting or self.head
+        return turn.plan if turn else None
+
+    @property
+    def critique(self) -> Critique | None:
+        head = self.head
+        return head.critique if head else None
+
+    @property
+    def picture_path(self) -> Path | None:
+        """The current picture's PNG (it carries its request), or None."""
+        head = self.head
+        return self.path(head.picture) if head and head.picture else None
+
+    @property
+    def picture(self) -> Image.Image | None:
+        path = self.picture_path
+        return open_image(path) if path else None
+
+    def path(self, file: str) -> Path:
+        """A turn's or candidate's file as an absolute path. Raises RunError if it is not in the session's folder."""
+        return path_inside(self.folder, file)
+
+    def chat_state(self, *, draws: str) -> ChatState:
+        """What the next message is interpreted against. `draws`: what the image model can draw."""
+        head, turns, waiting = self.head, self.turns, self.waiting
+        before = [turn for turn in turns if turn.status != "pending"]
+        unclear = before[-1].message if before and before[-1].kind == "unclear" else ""
+        touched = tuple(head.revision.names) if head and head.revision else ()
+        return ChatState(
+            plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
+            candidates=len(head.candidates) if head and not waiting else 0,
+            messages=tuple(turn.message for turn in before), unclear_message=unclear, touched=touched, draws=draws,
+        )  # fmt: skip
