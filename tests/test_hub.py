@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,21 @@ def test_a_name_alone_fetches_what_configures_it(server: tuple[LocalHub, str], t
     assert not [path for path in local.fetched if not path.endswith(("config.json", "model_index.json"))]
     assert renderer.pipe.unet.config.cross_attention_dim == 40
     assert (tmp_path / "models--owner--half" / "refs" / "v1").read_text() == "2" * 40
+
+
+def test_what_cannot_be_drawn_with_is_refused_before_its_weights_are_fetched(
+    server: tuple[LocalHub, str], zoo: Path, tmp_path: Path
+) -> None:
+    local, address = server
+    folder = local.repositories["owner/lcm"] = shutil.copytree(zoo / "sdxl", tmp_path / "lcm")
+    index = json.loads((folder / "model_index.json").read_text())
+    parts = {"scheduler": ["diffusers", "LCMScheduler"], "second": ["diffusers", "UNet2DConditionModel"]}
+    (folder / "model_index.json").write_text(json.dumps(index | parts))
+    local.fetched.clear()
+    with pytest.raises(ModelError, match="the folder's scheduler is LCMScheduler"):
+        load("owner/lcm", device="cpu", hub=Hub(endpoint=address, cache=tmp_path / "cache"))
+    assert local.fetched and not [path for path in local.fetched if path.endswith(".safetensors")]
+    assert not [path for path in needed_files({"second/config.json": 1}, index | parts) if path.startswith("second")]
 
 
 def test_what_was_fetched_is_used_where_the_hub_is_out_of_reach(server: tuple[LocalHub, str], tmp_path: Path) -> None:

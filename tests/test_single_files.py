@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,19 @@ def test_a_file_of_flux_is_known_by_its_weights(tmp_path: Path) -> None:
     save_file({name: torch.zeros(value.shape) for name, value in names.items()}, tmp_path / "flux.safetensors")
     with pytest.raises(ModelError, match="configuration of flux.safetensors is that of black-forest-labs/FLUX.1-dev"):
         Renderer(str(tmp_path / "flux.safetensors"), hub=Hub(endpoint="http://127.0.0.1:9", cache=tmp_path))
+
+
+def test_what_a_single_file_says_of_its_scheduler_is_heeded(zoo: Path, tmp_path: Path) -> None:
+    """As trainers of v-prediction write it, beside the weights."""
+    file = single_file("sdxl", zoo, tmp_path / "model.safetensors")
+    weights = load_file(file)
+    save_file(weights | {name: torch.zeros(0) for name in ("v_pred", "ztsnr")}, file)
+    folder = shutil.copytree(zoo / "sdxl", tmp_path / "folder")
+    config = folder / "scheduler" / "scheduler_config.json"
+    settings = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    config.write_text(json.dumps(json.loads(config.read_text()) | settings))
+    result = draw(f"{file}@{configuration(zoo / 'sdxl', tmp_path / 'configuration')}", "sdxl")
+    assert close(result, draw(str(folder), "sdxl")) and not close(result, draw(str(zoo / "sdxl"), "sdxl"))
+    save_file(weights | {"edm_mean": torch.zeros(4)}, file)
+    with pytest.raises(ModelError, match="by its 'edm_mean' it is a model of EDM, which no solver here"):
+        load(f"{file}@{folder}", device="cpu")

@@ -28,6 +28,7 @@ from .pipeline_folder import (
     listed_components,
     other_components,
     read_index,
+    scheduler_settings,
     stored_variants,
     weight_names,
 )
@@ -54,6 +55,7 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     expected = signature(pipeline.__init__).parameters
     _check_listed(folder, parts, expected)
     names = weight_names(file) if file else []
+    settings = scheduler_settings(file, names) if file else {}
     if "text_encoder_3" in parts and not _has_t5(folder, parts["text_encoder_3"][1], file, names):
         parts = {name: part for name, part in parts.items() if name not in OPTIONAL}
         notes.append(f"{(file or folder).name} holds no T5: prompts are read by CLIP alone")
@@ -73,6 +75,8 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
         components["requires_safety_checker"] = False
     if file:
         pipe = _from_single_file(pipeline, file, folder, dtype, components)
+        if settings:
+            pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **settings)
     else:
         pipe = pipeline.from_pretrained(
             str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **components

@@ -144,3 +144,14 @@ def in_file(names: Sequence[str], component: str, kind: str) -> bool:
     """Whether a single file with weights of these names has a component; it always has the denoiser."""
     prefixes = IN_FILE.get(kind) or IN_FILE.get(component)
     return prefixes is None or any(name.startswith(prefixes) for name in names)
+
+
+def scheduler_settings(file: Path, names: Sequence[str]) -> dict[str, Any]:
+    """What a single file with weights of these names says of its scheduler, by entries that are no weights.
+
+    Raises ModelError for a model of EDM, which no solver here can stand in for.
+    """
+    if edm := [name for name in names if name.startswith("edm_")]:
+        raise ModelError(f"{file}: by its {edm[0]!r} it is a model of EDM, which no solver here can stand in for")
+    settings = {"v_pred": ("prediction_type", "v_prediction"), "ztsnr": ("rescale_betas_zero_snr", True)}
+    return dict(setting for name, setting in settings.items() if name in names)
