@@ -1,10 +1,9 @@
-"""The tools that other agents pick up, put together: a studio whose crew can render, edit and paint."""
+"""Puts the tools for other agents and servers together: an engine whose handlers render, edit and paint."""
 
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -13,10 +12,11 @@ from ..prompts.chat_schema import ChatCommand
 from ..prompts.critique import Critique
 from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.pictures.artifacts import write
-from ..renderer.request import OnStep
-from ..tools.api_schema import REPORT, PaintOrder, Report, limited
-from ..tools.jobs.handlers import renderer_works
-from ..tools.jobs.service import Studio, Work
+from ..tools.api_schema import REPORT, PaintInput, Report, with_size_limits
+from ..tools.jobs.engine import JobContext, JobHandler
+from ..tools.jobs.handlers import renderer_handlers
+from ..tools.jobs.local_engine import LocalEngine
+from ..tools.jobs.service import PictureService
 from ..tools.langchain_tools import (
     add_region,
     cancel_picture,
@@ -29,7 +29,7 @@ from ..tools.langchain_tools import (
     remove_region,
     render_picture,
 )
-from ..tools.requested_change import Reader
+from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
 from .events import Finished, Stepped
@@ -43,54 +43,57 @@ PLANNED_OR_DRAWN = ("plan_picture", "render_picture", "paint_picture")
 
 
 def picture_tools(**options: Any) -> list["BaseTool"]:
-    """The tools for a LangChain agent, over a studio in the folder `out`, where pictures survive the process. Options
-    are `Agent`'s."""
+    """The tools for a LangChain agent. Options are `Agent`'s; pictures stay in the folder `out`."""
     agent = Agent(**options)
-    return [tool.langchain() for tool in tools_of(studio_of(agent), agent)]
+    return [tool.langchain() for tool in tools_for(picture_service(agent), agent)]
 
 
-def studio_of(agent: Agent, **limits: Any) -> Studio:
-    """A studio under the agent's settings, one worker per device; torch is loaded when it opens. `limits` are those of
-    `Studio`."""
+def picture_service(
+    agent: Agent, *, patience: float = 45, largest: int | None = None, capacity: int = 128, share: int = 64
+) -> PictureService:
+    """A service under the agent's settings, with one worker per device; torch is loaded when it opens.
 
-    def crew() -> dict[str, dict[str, Work]]:
+    `patience` and `largest` are `PictureService`'s, `largest` by default twice the model's size; `capacity` and `share`
+    are `JobQueue`'s.
+    """
+
+    def handlers() -> dict[str, dict[str, JobHandler]]:
         from ..renderer.checkpoints.load import devices
         from ..renderer.pipeline import Renderer
 
-        works: dict[str, dict[str, Work]] = {}
+        by_device: dict[str, dict[str, JobHandler]] = {}
         for device in devices():
-            renderer = Renderer(agent.model, device=device) if works else agent.renderer
-            works[device] = renderer_works(renderer, agent.request) | {"paint": paint_work(agent, renderer)}
-        return works
+            renderer = Renderer(agent.model, device=device) if by_device else agent.renderer
+            paint = paint_handler(agent, renderer)
+            by_device[device] = renderer_handlers(renderer, agent.request) | {"paint": paint}
+        return by_device
 
-    limits = {"largest": min(2 * agent.checkpoint.size, MAX_SIDE)} | limits
-    return Studio(agent.settings.out, crew, **limits)
+    engine = LocalEngine(agent.settings.out, handlers, capacity=capacity, share=share)
+    return PictureService(engine, patience, largest or min(2 * agent.checkpoint.size, MAX_SIDE))
 
 
-def tools_of(studio: Studio, agent: Agent) -> list[PictureTool]:
-    """Every tool of a studio; the agent's planner and critic answer what a renderer cannot."""
+def tools_for(service: PictureService, agent: Agent) -> list[PictureTool]:
+    """Every tool of a service; the agent's planner and critic do what a renderer cannot."""
     tools = [
-        plan_picture(studio, lambda brief, width, height: planned(agent, brief, width, height)),
-        render_picture(studio), edit_region(studio), add_region(studio), remove_region(studio),
-        change_picture(studio, reader_of(agent)), critique_picture(studio, critique_of(agent)), get_picture(studio),
-        cancel_picture(studio), paint_picture(studio),
+        plan_picture(service, lambda brief, width, height: plan_brief(agent, brief, width, height)),
+        render_picture(service), edit_region(service), add_region(service), remove_region(service),
+        change_picture(service, change_reader(agent)), critique_picture(service, critique_of(agent)),
+        get_picture(service), cancel_picture(service), paint_picture(service),
     ]  # fmt: skip
-    return [_of_this_server(tool, studio, agent) for tool in tools]
+    return [_with_server_limits(tool, service, agent) for tool in tools]
 
 
-def _of_this_server(tool: PictureTool, studio: Studio, agent: Agent) -> PictureTool:
-    """The tool, whose description and schema say what is drawn here."""
-    draws = (
-        f" The image model draws {agent.vocabulary_summary}"
-        if agent.vocabulary_summary and tool.name in PLANNED_OR_DRAWN
-        else ""
-    )
-    schema = limited(tool.args_schema, largest=studio.largest, usual=agent.size)
-    return replace(tool, args_schema=schema, description=tool.description + draws)
+def _with_server_limits(tool: PictureTool, service: PictureService, agent: Agent) -> PictureTool:
+    """The tool with a description and a schema that name what the image model can draw, and how large."""
+    draws, vocabulary = agent.vocabulary_summary, ""
+    if draws and tool.name in PLANNED_OR_DRAWN:
+        vocabulary = f" The image model draws {draws}"
+    schema = with_size_limits(tool.args_schema, largest=service.largest, usual=agent.size)
+    return replace(tool, args_schema=schema, description=tool.description + vocabulary)
 
 
-def reader_of(agent: Agent) -> Reader:
-    """What understands a change of a picture that is asked for in words, as the chat does; loaded on first use."""
+def change_reader(agent: Agent) -> ChangeReader:
+    """Reads a requested change of a picture as the chat does; its model is loaded on first use."""
 
     def read(message: str, plan: ScenePlan) -> ChatCommand:
         from .chat.chat_state import ChatState
@@ -102,29 +105,29 @@ def reader_of(agent: Agent) -> Reader:
 
 
 def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
-    """The agent's critic as a function. It raises ValueError if the agent has none."""
+    """The agent's critic as a function, which raises ValueError if the agent has none."""
 
     def critique(image: Image.Image, plan: ScenePlan) -> Critique:
         if agent.critic is None:
-            why = agent.no_critic_reason or "the setting critic is 'none'"
-            raise ValueError(f"no critic is set up here: {why}")
+            reason = agent.no_critic_reason or "the setting critic is 'none'"
+            raise ValueError(f"no critic is set up here: {reason}")
         return agent.critic.critique(image, plan)
 
     return critique
 
 
-def planned(agent: Agent, brief: str, width: int | None, height: int | None) -> ScenePlan:
-    """The brief as a plan of that size."""
+def plan_brief(agent: Agent, brief: str, width: int | None, height: int | None) -> ScenePlan:
+    """The planner's plan of a brief, in the given size where there is one."""
     size = {name: side for name, side in (("width", width), ("height", height)) if side}
     return agent.planner.plan(brief).model_copy(update=size)
 
 
-def paint_work(agent: Agent, renderer: "Renderer") -> Work:
-    """The agent itself as a work of a studio. A painting that was cut short goes on from its last finished node."""
+def paint_handler(agent: Agent, renderer: "Renderer") -> JobHandler:
+    """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
 
-    def paint(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        order = PaintOrder.model_validate(asked)
-        options = order.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
+    def paint(payload: dict[str, Any], context: JobContext) -> bytes:
+        job = PaintInput.model_validate(payload)
+        options = job.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
         painter = Agent(
             settings=agent.settings,
             renderer=renderer,
@@ -133,12 +136,16 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
             approve=False,
             **options,
         )
-        if (folder / "round-1").exists():
-            events = painter.resume(folder)
+        if (context.folder / "round-1").exists():
+            events = painter.resume(context.folder)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
-            plan = planned(agent, order.brief, order.width, order.height)
-            events = painter.stream(order.brief, plan=plan, folder=folder)
+            shutil.rmtree(context.folder, ignore_errors=True)
+            plan = plan_brief(agent, job.brief, job.width, job.height)
+            events = painter.stream(job.brief, plan=plan, folder=context.folder)
+        # From here on: the agent clears its signal when a run begins.
+        if context.stop.is_set():
+            raise KeyboardInterrupt
+        painter.stop = context.stop
         steps: dict[int, int] = {}  # of each round so far
         for event in events:
             try:
@@ -146,17 +153,18 @@ def paint_work(agent: Agent, renderer: "Renderer") -> Work:
                     # The total grows with each round that is needed.
                     steps[event.round] = event.step.total
                     total = sum(steps.values())
-                    on_step(replace(event.step, index=total - event.step.total + event.step.index, total=total))
+                    index = total - event.step.total + event.step.index
+                    context.on_step(replace(event.step, index=index, total=total))
             except BaseException:
                 painter.stop.set()
                 with suppress(KeyboardInterrupt):
-                    for _ in events:
+                    for _ in events:  # until the step in progress has ended
                         pass
                 raise
             if isinstance(event, Finished):
                 best = event.painting.best
-                report = Report(critique=best.critique, warnings=tuple(agent.omissions(order.brief, best.plan)))
-                write(folder / REPORT, report.model_dump_json().encode())
+                report = Report(critique=best.critique, warnings=tuple(agent.omissions(job.brief, best.plan)))
+                write(context.folder / REPORT, report.model_dump_json().encode())
                 return event.painting.path.read_bytes()
         raise AssertionError("a run ends with Finished")
 

@@ -20,20 +20,28 @@ PLAN = {
 }  # fmt: skip
 
 
+async def show(step: float, steps: float | None, message: str | None) -> None:
+    print(message)
+
+
+async def draw(client: Client, tool: str, arguments: dict[str, Any]) -> Any:
+    """The finished picture of a call. A call that takes too long returns an id to ask for."""
+    picture: Any = (await client.call_tool(tool, arguments, progress_callback=show)).structured_content
+    while picture["status"] in ("queued", "running"):
+        again = {"id": picture["id"], "wait": True}
+        picture = (await client.call_tool("get_picture", again, progress_callback=show)).structured_content
+    return picture
+
+
 async def main(*options: str) -> Any:
-    """The changed picture, as the server tells of it. `options` are those of `ditpipe mcp`."""
+    """The changed picture, as the server describes it. `options` are those of `ditpipe mcp`."""
     command = Path(sys.executable).with_name("ditpipe")  # in your own client just "ditpipe"
     server = StdioServerParameters(command=str(command), args=["mcp", *options])
 
-    async def show(step: float, steps: float | None, message: str | None) -> None:
-        print(message)
-
     async with Client(stdio_client(server)) as client:
-        first: Any = await client.call_tool("render_picture", {"plan": PLAN}, progress_callback=show)
+        first = await draw(client, "render_picture", {"plan": PLAN})
         change = {"region": "rocket", "prompt": {"high_level": "rocket", "low_level": "yellow"}}
-        picture = first.structured_content["id"]
-        second: Any = await client.call_tool("edit_region", {"id": picture} | change, progress_callback=show)
-    return second.structured_content
+        return await draw(client, "edit_region", {"id": first["id"]} | change)
 
 
 if __name__ == "__main__":

@@ -7,25 +7,26 @@ from typing import Any
 
 import pytest
 import schemathesis
+from fakes import Pleased, TwoThings
 from http_servers import listening
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from plans import plan_of
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
-from studios import Pleased, TwoThings
 
 from ditpipe import RenderRequest, RenderResult
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.pictures.artifacts import png_bytes
-from ditpipe.renderer.request import OnStep
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
-from ditpipe.tools.jobs.service import Studio
+from ditpipe.tools.jobs.engine import JobContext
+from ditpipe.tools.jobs.local_engine import LocalEngine
+from ditpipe.tools.jobs.service import PictureService
 
 
-def stroke(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-    """A work that paints every order grey at once."""
+def stroke(payload: dict[str, Any], context: JobContext) -> bytes:
+    """A handler that paints every job grey at once."""
     import torch
 
     image = Image.new("RGB", (96, 96), "grey")
@@ -34,9 +35,10 @@ def stroke(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
 
 @pytest.fixture(scope="module")
 def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    crew = {"cpu": {"render": stroke, "paint": stroke, "edit": stroke}}
+    handlers = {"cpu": {"render": stroke, "paint": stroke, "edit": stroke}}
+    service = PictureService(LocalEngine(tmp_path_factory.mktemp("contract"), handlers))
     app = http_service(
-        Studio(tmp_path_factory.mktemp("contract"), crew), checkpoint=CHECKPOINTS["pocket"], keys=Keys(), version="0",
+        service, checkpoint=CHECKPOINTS["pocket"], keys=Keys(), version="0",
         request_for=lambda plan: RenderRequest(plan=plan),
         plan=lambda brief, width, height: TwoThings().plan(brief), critique=Pleased().critique,
     )  # fmt: skip

@@ -23,8 +23,9 @@ from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
-from ditpipe.tools.api_schema import RenderOrder
-from ditpipe.tools.jobs.handlers import renderer_works
+from ditpipe.tools.api_schema import RenderInput
+from ditpipe.tools.jobs.engine import JobContext
+from ditpipe.tools.jobs.handlers import renderer_handlers
 
 UNSIZED = plan_of(2).model_copy(update={"width": None, "height": None})
 # name in the zoo of published structure → pixels a side, steps, guidance
@@ -79,9 +80,9 @@ def test_the_command_and_the_services_draw_a_plan_without_a_size(tiny: Renderer,
         app, ["render", str(file), "--model", tiny.model, "--steps", "1", "--out", str(picture)]
     )  # fmt: skip
     assert done.exit_code == 0 and read_request(picture).plan.size == (128, 128)
-    render = renderer_works(tiny, lambda plan: RenderRequest(plan=plan, steps=1))["render"]
-    order = RenderOrder(plan=UNSIZED).model_dump(mode="json")
-    (tmp_path / "b.png").write_bytes(render(order, tmp_path, lambda step: None))
+    render = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, steps=1))["render"]
+    payload = RenderInput(plan=UNSIZED).model_dump(mode="json")
+    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)))
     assert read_request(tmp_path / "b.png").plan.size == (128, 128)
 
 

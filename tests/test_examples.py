@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from agents import Model, ModelResponse, Usage, set_tracing_disabled
+from fakes import Pleased, TwoThings, tiny_agent
 from http_servers import listening
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 from PIL import Image
-from studios import Pleased, TwoThings, tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.wiring import critique_of, planned, studio_of, tools_of
+from ditpipe.agent.wiring import critique_of, picture_service, plan_brief, tools_for
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
@@ -46,8 +46,8 @@ def test_langchain_agent(tiny: Renderer, tmp_path: Path, capsys: pytest.CaptureF
 def service(tiny: Renderer, tmp_path: Path) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path / "runs")
     app = http_service(
-        studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked),
+        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked),
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -88,8 +88,8 @@ class ScriptedModel(Model):
 async def test_openai_agent_over_mcp(tiny: Renderer, tmp_path: Path) -> None:
     set_tracing_disabled(True)  # it would report to OpenAI
     agent = tiny_agent(tiny, tmp_path)
-    studio = studio_of(agent)
-    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False)
+    service = picture_service(agent)
+    server = mcp_server(tools_for(service, agent), service, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         said = await example("openai_agent_over_mcp")(f"{address}/mcp", ScriptedModel(), "a red cat")
-    assert "is done: 96×96 pixels" in said and studio.jobs.of("local")[0].id in said
+    assert "is done: 96×96 pixels" in said and service.jobs.recent("local")[0].id in said

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fakes import expected, tiny_agent
 from http_servers import listening
 from openai import BadRequestError, NotFoundError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from plans import plan_of
-from studios import expected, tiny_agent
 
 from ditpipe import PromptSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
-from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of
+from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.pictures.artifacts import png_bytes, request_in
@@ -39,8 +39,9 @@ from ditpipe.tools.openai_images_schema import nearest_size
 def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
     app = http_service(
-        studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), read=reader_of(agent), version="0",
+        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), version="0",
+        read=change_reader(agent),
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -292,8 +293,8 @@ def test_the_answer_says_what_was_drawn_and_how_well(client: OpenAI) -> None:
 def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
-        studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), compatible=True, version="0",
+        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), compatible=True, version="0",
     )  # fmt: skip
     with listening(app) as address:
         client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
@@ -414,10 +415,10 @@ def test_curl_finds_the_documentation(address: str) -> None:
 
 def service_with(tiny: Renderer, folder: Path, **limits: Any) -> Any:
     agent = tiny_agent(tiny, folder)
-    studio = studio_of(agent, **limits)
+    service = picture_service(agent, **limits)
     return http_service(
-        studio, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked),
+        service, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked),
     )  # fmt: skip
 
 
@@ -443,7 +444,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
         return plan_of(2)
 
     app = http_service(
-        studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
         request_for=agent.request, plan=slow,
     )  # fmt: skip
     with listening(app) as address, ThreadPoolExecutor(12) as crowd:

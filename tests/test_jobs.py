@@ -12,52 +12,54 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import expected
 from filelock import FileLock
 from PIL import Image
 from plans import plan_of
-from studios import expected
 
 from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_request
-from ditpipe.renderer.request import OnStep, RenderRequest, Step
-from ditpipe.tools.api_schema import EditOrder, RenderOrder
-from ditpipe.tools.jobs.handlers import renderer_works
-from ditpipe.tools.jobs.queue import MAX_ATTEMPTS, Job, Jobs
-from ditpipe.tools.jobs.service import Studio, Work
+from ditpipe.renderer.request import RenderRequest, Step
+from ditpipe.tools.api_schema import EditInput, RenderInput
+from ditpipe.tools.jobs.engine import Job, JobContext, JobHandler
+from ditpipe.tools.jobs.handlers import renderer_handlers
+from ditpipe.tools.jobs.local_engine import LocalEngine
+from ditpipe.tools.jobs.queue import MAX_ATTEMPTS, JobQueue
+from ditpipe.tools.jobs.service import PictureService
 
 
 class Brush:
-    """A work that paints one colour in `steps` steps and notes what it was asked; `hold` makes it wait for `go`."""
+    """A handler that paints one colour in `steps` steps and records the colours; `hold` makes it wait for `go`."""
 
     def __init__(self, *, steps: int = 1, hold: bool = False) -> None:
-        self.asked: list[Any] = []
+        self.colours: list[Any] = []
         self.steps, self.go = steps, threading.Event()
         if not hold:
             self.go.set()
 
-    def __call__(self, asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        self.asked.append(asked["colour"])
-        picture = Image.new("RGB", (64, 64), asked["colour"])
+    def __call__(self, payload: dict[str, Any], context: JobContext) -> bytes:
+        self.colours.append(payload["colour"])
+        picture = Image.new("RGB", (64, 64), payload["colour"])
         for index in range(1, self.steps + 1):
             self.go.wait(10)
-            on_step(Step(index, self.steps, lambda: picture.resize((8, 8))))
+            context.on_step(Step(index, self.steps, lambda: picture.resize((8, 8))))
         buffer = BytesIO()
         picture.save(buffer, "PNG")
         return buffer.getvalue()
 
 
-def studio(folder: Path, brush: Work, **limits: Any) -> Studio:
-    return Studio(folder, {"cpu": {"brush": brush}}, **limits)
+def service_in(folder: Path, brush: JobHandler) -> PictureService:
+    return PictureService(LocalEngine(folder, {"cpu": {"brush": brush}}))
 
 
-def order(studio: Studio, colour: str, caller: str = "ann", previews: int = 0) -> Job:
-    return studio.order("brush", {"colour": colour}, caller=caller, previews=previews)
+def submit(service: PictureService, colour: str, caller: str = "ann", previews: int = 0) -> Job:
+    return service.jobs.submit("brush", {"colour": colour}, caller=caller, previews=previews)
 
 
-def last(studio: Studio, job: Job) -> Job:
-    *_, job = studio.follow(job)
+def last(service: PictureService, job: Job) -> Job:
+    *_, job = service.follow(job)
     return job
 
 
@@ -68,171 +70,198 @@ def until(true: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
-def test_callers_take_turns_however_much_one_of_them_orders(tmp_path: Path) -> None:
+def test_callers_take_turns_however_much_one_of_them_submits(tmp_path: Path) -> None:
     brush = Brush(hold=True)
-    one = studio(tmp_path, brush)
-    ann = [order(one, f"#00000{i}", "ann") for i in range(4)]
-    until(lambda: brush.asked)
-    bob = [order(one, f"#ff000{i}", "bob") for i in range(2)]
+    service = service_in(tmp_path, brush)
+    ann = [submit(service, f"#00000{i}", "ann") for i in range(4)]
+    until(lambda: brush.colours)
+    bob = [submit(service, f"#ff000{i}", "bob") for i in range(2)]
     brush.go.set()
-    assert [last(one, job).status for job in [*ann, *bob]] == ["done"] * 6
-    assert brush.asked == ["#000000", "#ff0000", "#000001", "#ff0001", "#000002", "#000003"]
-    one.close()
+    assert [last(service, job).status for job in [*ann, *bob]] == ["done"] * 6
+    assert brush.colours == ["#000000", "#ff0000", "#000001", "#ff0001", "#000002", "#000003"]
+    service.jobs.close()
 
 
 def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
-    queue = Jobs(tmp_path / "jobs.sqlite", capacity=3, share=2)
+    queue = JobQueue(tmp_path / "jobs.sqlite", capacity=3, share=2)
     for caller in ("ann", "ann", "bob"):
         queue.add("brush", {}, caller=caller)
     with pytest.raises(QueueFull, match="the queue is full: 3 pictures are waiting") as full:
         queue.add("brush", {}, caller="eve")
     assert full.value.retry_after >= 1
-    queue.cancel(queue.of("bob")[0].id, caller="bob")
+    queue.cancel(queue.recent("bob")[0].id, caller="bob")
     with pytest.raises(QueueFull, match="2 of yours"):  # ann cannot take everybody's places
         queue.add("brush", {}, caller="ann")
     queue.add("brush", {}, caller="eve")
 
 
+def test_a_cancel_reaches_a_handler_between_its_steps(tmp_path: Path) -> None:
+    started = threading.Event()
+
+    def plans(payload: dict[str, Any], context: JobContext) -> bytes:
+        started.set()
+        assert context.stop.wait(10)
+        raise KeyboardInterrupt
+
+    service = service_in(tmp_path, plans)
+    job = submit(service, "red")
+    assert started.wait(10)
+    service.jobs.cancel(job.id, caller="ann")
+    second = submit(service, "blue")
+    until(lambda: service.jobs.get(second.id, caller="ann").status == "running")
+    assert service.jobs.get(job.id, caller="ann").status == "cancelled"
+    service.jobs.close()
+    assert service.jobs.get(second.id, caller="ann").status == "queued"
+
+
+async def test_a_job_is_followed_in_the_same_way_with_and_without_an_event_loop(tmp_path: Path) -> None:
+    service = service_in(tmp_path, Brush(steps=3))
+    states = [state async for state in service.afollow(submit(service, "red"))]
+    assert states[-1].status == "done" and states[-1] == last(service, states[0])
+    assert [state.step for state in states] == sorted(state.step for state in states)
+    service.jobs.close()
+
+
 def test_a_running_job_is_cancelled_within_one_step(tmp_path: Path) -> None:
     brush = Brush(steps=100, hold=True)
-    one = studio(tmp_path, brush)
-    job = order(one, "red")
-    until(lambda: brush.asked)
-    one.jobs.cancel(job.id, caller="ann")
+    service = service_in(tmp_path, brush)
+    job = submit(service, "red")
+    until(lambda: brush.colours)
+    service.jobs.cancel(job.id, caller="ann")
     brush.go.set()
-    second = last(one, order(one, "blue"))
-    assert (last(one, job).status, last(one, job).step) == ("cancelled", 0) and second.status == "done"
-    assert not one.file(job).exists()
-    one.close()
+    second = last(service, submit(service, "blue"))
+    assert (last(service, job).status, last(service, job).step) == ("cancelled", 0) and second.status == "done"
+    assert not service.jobs.file(job).exists()
+    service.jobs.close()
 
 
 def test_a_waiting_job_that_is_cancelled_is_never_drawn(tmp_path: Path) -> None:
     brush = Brush(hold=True)
-    one = studio(tmp_path, brush)
-    first, second, third = (order(one, colour) for colour in ("red", "blue", "green"))
-    one.jobs.cancel(second.id, caller="ann")
+    service = service_in(tmp_path, brush)
+    first, second, third = (submit(service, colour) for colour in ("red", "blue", "green"))
+    service.jobs.cancel(second.id, caller="ann")
     brush.go.set()
-    assert [last(one, job).status for job in (first, second, third)] == ["done", "cancelled", "done"]
-    assert brush.asked == ["red", "green"]
-    one.close()
+    assert [last(service, job).status for job in (first, second, third)] == ["done", "cancelled", "done"]
+    assert brush.colours == ["red", "green"]
+    service.jobs.close()
 
 
 def test_previews_come_on_the_way(tmp_path: Path) -> None:
-    one = studio(tmp_path, Brush(steps=8))
-    job = last(one, order(one, "red", previews=3))
-    sizes = [Image.open(one.file(job, kind)).size for kind in ("1", "2", "3", "small")]
+    service = service_in(tmp_path, Brush(steps=8))
+    job = last(service, submit(service, "red", previews=3))
+    sizes = [Image.open(service.jobs.file(job, kind)).size for kind in ("1", "2", "3", "small")]
     assert sizes == [(8, 8)] * 3 + [(32, 32)] and (job.step, job.steps) == (8, 8)
-    one.close()
+    service.jobs.close()
 
 
 def test_a_fault_is_one_line_and_the_worker_goes_on(tmp_path: Path) -> None:
-    def faulty(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[asked["colour"]]
+    def faulty(payload: dict[str, Any], context: JobContext) -> bytes:
+        raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["colour"]]
 
-    one = studio(tmp_path, faulty)
-    assert last(one, order(one, "user")).error == "the canvas is round"
-    assert last(one, order(one, "bug")).error == "an internal error; the log says more"
-    assert "can 'sculpt'" in last(one, one.order("sculpt", {}, caller="ann")).error
-    one.close()
+    service = service_in(tmp_path, faulty)
+    assert last(service, submit(service, "user")).error == "the canvas is round"
+    assert last(service, submit(service, "bug")).error == "an internal error; the log says more"
+    assert "no handler for 'sculpt'" in last(service, service.jobs.submit("sculpt", {}, caller="ann")).error
+    service.jobs.close()
 
 
 def test_ids_of_others_and_ids_of_nobody_look_the_same(tmp_path: Path) -> None:
-    queue = Jobs(tmp_path / "jobs.sqlite")
+    queue = JobQueue(tmp_path / "jobs.sqlite")
     job = queue.add("brush", {}, caller="ann")
     for act in (queue.get, queue.cancel):
         for job_id, caller in ((job.id, "bob"), ("0" * 32, "ann")):
             with pytest.raises(UnknownPicture, match="no picture"):
                 act(job_id, caller=caller)
-    assert queue.of("bob") == [] and queue.get(job.id, caller="ann").status == "queued"
+    assert queue.recent("bob") == [] and queue.get(job.id, caller="ann").status == "queued"
 
 
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot keep the queue in"):
-        studio(tmp_path / "file", Brush())
+        service_in(tmp_path / "file", Brush())
 
 
-def test_twenty_orders_and_three_studios_draw_each_picture_once(tmp_path: Path) -> None:
+def test_twenty_jobs_and_three_engines_draw_each_picture_once(tmp_path: Path) -> None:
     brush = Brush(steps=2)
-    studios = [studio(tmp_path, brush) for _ in range(3)]
+    services = [service_in(tmp_path, brush) for _ in range(3)]
     colours = [f"#0000{i:02x}" for i in range(20)]
-    jobs = [order(studios[i % 3], colour, caller=f"caller {i}") for i, colour in enumerate(colours)]
+    jobs = [submit(services[i % 3], colour, caller=f"caller {i}") for i, colour in enumerate(colours)]
     for job, colour in zip(jobs, colours, strict=True):
-        assert last(studios[0], job).status == "done"
-        assert Image.open(studios[0].file(job)).getpixel((0, 0)) == (0, 0, int(colour[5:], 16))
-    assert Counter(brush.asked) == Counter(colours)
-    for one in studios:
-        one.close()
+        assert last(services[0], job).status == "done"
+        assert Image.open(services[0].jobs.file(job)).getpixel((0, 0)) == (0, 0, int(colour[5:], 16))
+    assert Counter(brush.colours) == Counter(colours)
+    for service in services:
+        service.jobs.close()
 
 
-def test_what_a_closed_studio_was_drawing_is_drawn_when_it_opens_again(tmp_path: Path) -> None:
+def test_a_job_that_a_closing_engine_interrupts_is_drawn_by_the_next_engine(tmp_path: Path) -> None:
     brush = Brush(steps=50, hold=True)
-    one = studio(tmp_path, brush)
-    job, waiting = order(one, "red"), order(one, "blue")
-    until(lambda: brush.asked)
+    service = service_in(tmp_path, brush)
+    job, waiting = submit(service, "red"), submit(service, "blue")
+    until(lambda: brush.colours)
     threading.Timer(0.1, brush.go.set).start()
-    one.close()
-    again = studio(tmp_path, Brush())
+    service.jobs.close()
+    again = service_in(tmp_path, Brush())
     assert again.jobs.get(job.id, caller="ann").status == "queued"
-    again.open()
-    assert [last(again, one).status for one in (job, waiting)] == ["done", "done"]
-    again.close()
+    again.jobs.open()
+    assert [last(again, submitted).status for submitted in (job, waiting)] == ["done", "done"]
+    again.jobs.close()
 
 
-def test_closing_a_studio_is_no_fault_of_its_job_however_often(tmp_path: Path) -> None:
+def test_closing_does_not_count_as_an_attempt(tmp_path: Path) -> None:
     for _ in range(MAX_ATTEMPTS + 1):
         brush = Brush(steps=50, hold=True)
-        one = studio(tmp_path, brush)
-        job = order(one, "red") if not one.jobs.of("ann") else one.jobs.of("ann")[0]
-        one.open()
-        while not brush.asked:
+        service = service_in(tmp_path, brush)
+        job = submit(service, "red") if not service.jobs.recent("ann") else service.jobs.recent("ann")[0]
+        service.jobs.open()
+        while not brush.colours:
             time.sleep(0.01)
         threading.Timer(0.05, brush.go.set).start()
-        one.close()
-    again = studio(tmp_path, Brush())
-    again.open()
+        service.jobs.close()
+    again = service_in(tmp_path, Brush())
+    again.jobs.open()
     assert last(again, job).status == "done"
-    again.close()
+    again.jobs.close()
 
 
 def test_what_ran_on_a_device_that_is_gone_is_drawn_on_another(tmp_path: Path) -> None:
-    queue = Jobs(tmp_path / "jobs.sqlite")
+    queue = JobQueue(tmp_path / "jobs.sqlite")
     job, other = (queue.add("brush", {"colour": colour}, caller="ann") for colour in ("red", "blue"))
     assert queue.claim("cuda:0") and queue.claim("cuda:1")
-    one = studio(tmp_path, Brush())
+    service = service_in(tmp_path, Brush())
     with FileLock(tmp_path / "cuda-1.lock"):  # another process is at work there
-        one.open()
-        assert last(one, job).status == "done"
-        assert one.jobs.get(other.id, caller="ann").status == "running"
-    one.close()
+        service.jobs.open()
+        assert last(service, job).status == "done"
+        assert service.jobs.get(other.id, caller="ann").status == "running"
+    service.jobs.close()
 
 
 def test_a_removed_picture_leaves_nothing_behind_but_its_callers_turn(tmp_path: Path) -> None:
-    def work(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        folder.mkdir(parents=True)
-        (folder / "kept").write_text("")
-        return brush(asked, folder, on_step)
+    def handler(payload: dict[str, Any], context: JobContext) -> bytes:
+        context.folder.mkdir(parents=True)
+        (context.folder / "note").write_text("")
+        return brush(payload, context)
 
     brush = Brush()
-    one = studio(tmp_path, work)
-    job = last(one, order(one, "red", previews=1))
+    service = service_in(tmp_path, handler)
+    job = last(service, submit(service, "red", previews=1))
     brush.go.clear()
-    holding = order(one, "green", "bob")
-    until(lambda: brush.asked[-1] == "green")
-    waiting = [order(one, "white", "ann"), order(one, "black", "eve")]
-    one.remove(job)
+    holding = submit(service, "green", "bob")
+    until(lambda: brush.colours[-1] == "green")
+    waiting = [submit(service, "white", "ann"), submit(service, "black", "eve")]
+    service.jobs.remove(job)
     assert not list(tmp_path.rglob(f"*{job.id}*"))
     with pytest.raises(UnknownPicture):
-        one.jobs.get(job.id, caller="ann")
-    one.remove(holding)  # it is not finished
+        service.jobs.get(job.id, caller="ann")
+    service.jobs.remove(holding)  # it is not finished
     brush.go.set()
-    assert [last(one, now).status for now in [holding, *waiting]] == ["done"] * 3
-    assert brush.asked[-2:] == ["black", "white"]
-    one.close()
+    assert [last(service, now).status for now in [holding, *waiting]] == ["done"] * 3
+    assert brush.colours[-2:] == ["black", "white"]
+    service.jobs.close()
 
 
 def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> None:
-    queue = Jobs(tmp_path / "jobs.sqlite")
+    queue = JobQueue(tmp_path / "jobs.sqlite")
     job = queue.add("brush", {}, caller="ann")
     for _ in range(MAX_ATTEMPTS):
         claimed = queue.claim("cpu")
@@ -242,38 +271,39 @@ def test_a_job_that_ends_the_process_each_time_is_given_up(tmp_path: Path) -> No
 
 
 def test_an_edit_goes_on_from_the_latents_of_its_picture(tmp_path: Path, tiny: Renderer) -> None:
-    works = renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model, steps=3))
+    handlers = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model, steps=3))
     steps: list[int] = []
 
     def edit(base: str | None) -> bytes:
         steps.clear()
         revision = Revision(changes=[RegionChange(name="thing 1", seed=4)])
-        order = EditOrder(request=request, revision=revision, base=base)
-        return works["edit"](order.model_dump(mode="json"), tmp_path / "new", lambda step: steps.append(step.index))
+        payload = EditInput(request=request, revision=revision, base=base).model_dump(mode="json")
+        return handlers["edit"](payload, JobContext(tmp_path / "new", lambda step: steps.append(step.index)))
 
-    works["render"](RenderOrder(plan=plan_of(2)).model_dump(mode="json"), tmp_path / ("a" * 32), lambda step: None)
+    handlers["render"](RenderInput(plan=plan_of(2)).model_dump(mode="json"), JobContext(tmp_path / ("a" * 32)))
     request = read_request(tmp_path / ("a" * 32) / "picture.png")
-    kept = edit("a" * 32)
+    continued = edit("a" * 32)
     assert steps == [1, 2, 3]
-    assert edit(None) == kept and steps == [1, 2, 3] * 2  # drawn from its beginning: the same picture
-    assert edit("b" * 32) == kept and steps == [1, 2, 3] * 2
+    assert edit(None) == continued and steps == [1, 2, 3] * 2  # drawn from its beginning: the same picture
+    assert edit("b" * 32) == continued and steps == [1, 2, 3] * 2
 
 
-ORDER_AND_DRAW = """
+SUBMIT_AND_FOLLOW = """
 import sys
 from pathlib import Path
 from ditpipe import Renderer
 from ditpipe.renderer.request import RenderRequest
-from ditpipe.tools.studio import Studio
-from ditpipe.tools.works import renderer_works
+from ditpipe.tools.jobs.handlers import renderer_handlers
+from ditpipe.tools.jobs.local_engine import LocalEngine
+from ditpipe.tools.jobs.service import PictureService
 import json
 
 renderer = Renderer(sys.argv[2], device="cpu")
-works = renderer_works(renderer, lambda plan: RenderRequest(plan=plan, model=renderer.model))
-studio = Studio(Path(sys.argv[1]), {"cpu": works})
-job = studio.order("render", json.loads(sys.argv[3]), caller="ann")
-for now in studio.follow(job, patience=60):
-    print(now.id, now.step, flush=True)
+handlers = renderer_handlers(renderer, lambda plan: RenderRequest(plan=plan, model=renderer.model))
+service = PictureService(LocalEngine(Path(sys.argv[1]), {"cpu": handlers}))
+job = service.jobs.submit("render", json.loads(sys.argv[3]), caller="ann")
+for state in service.follow(job, patience=60):
+    print(state.id, state.step, flush=True)
 """
 
 
@@ -282,8 +312,8 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
 ) -> None:
     import json
 
-    asked = json.dumps({"plan": plan_of(2).model_dump(), "steps": 60, "seed": 9})
-    command = [sys.executable, "-c", ORDER_AND_DRAW, str(tmp_path), str(tiny_folder), asked]
+    payload = json.dumps({"plan": plan_of(2).model_dump(), "steps": 60, "seed": 9})
+    command = [sys.executable, "-c", SUBMIT_AND_FOLLOW, str(tmp_path), str(tiny_folder), payload]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while True:
@@ -292,12 +322,11 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
-    one = Studio(
-        tmp_path, {"cpu": renderer_works(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model))}
-    )
-    job = one.jobs.get(job_id, caller="ann")
+    handlers = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model))
+    service = PictureService(LocalEngine(tmp_path, {"cpu": handlers}))
+    job = service.jobs.get(job_id, caller="ann")
     assert job.status == "running" and job.step < 60
-    one.open()
-    assert last(one, job).status == "done"
-    assert one.file(job).read_bytes() == expected(tiny, plan_of(2), seed=9, steps=60)
-    one.close()
+    service.jobs.open()
+    assert last(service, job).status == "done"
+    assert service.jobs.file(job).read_bytes() == expected(tiny, plan_of(2), seed=9, steps=60)
+    service.jobs.close()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from blank import Blank
+from fakes import Pleased
 from plans import plan_of
-from studios import Pleased
 
 from ditpipe import Agent
 from ditpipe.agent.events import Finished

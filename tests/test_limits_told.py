@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import Pleased, TwoThings
 from http_servers import listening
 from mcp import Client
 from openai import OpenAI
 from plans import plan_of
-from studios import Pleased, TwoThings
 
 from ditpipe import Agent, Renderer, ScenePlan
-from ditpipe.agent.wiring import critique_of, planned, reader_of, studio_of, tools_of
+from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief, tools_for
 from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
-from ditpipe.tools.jobs.service import Studio
+from ditpipe.tools.jobs.service import PictureService
 from ditpipe.tools.mcp_server import http_app, mcp_server
 
 BRIEF = "a red cat with an umbrella"
@@ -43,14 +43,14 @@ def agent(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Agent:
 
 
 @pytest.fixture(scope="module")
-def studio(agent: Agent) -> Iterator[Studio]:
-    studio = studio_of(agent)
-    yield studio
-    studio.close()
+def service(agent: Agent) -> Iterator[PictureService]:
+    service = picture_service(agent)
+    yield service
+    service.jobs.close()
 
 
-def test_tools_say_what_can_be_drawn_and_what_was_not(studio: Studio, agent: Agent) -> None:
-    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
+def test_tools_say_what_can_be_drawn_and_what_was_not(service: PictureService, agent: Agent) -> None:
+    tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     for name in ("plan_picture", "render_picture", "paint_picture"):
         assert "draws 1 things: cat; 1 colours: red" in tools[name].description
     call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": BRIEF, "rounds": 1}}
@@ -62,10 +62,10 @@ def test_tools_say_what_can_be_drawn_and_what_was_not(studio: Studio, agent: Age
     assert SHAPES in read_metadata(Path(picture.path))[1]
 
 
-def test_http_and_the_images_api_tell_it(studio: Studio, agent: Agent) -> None:
+def test_http_and_the_images_api_tell_it(service: PictureService, agent: Agent) -> None:
     app = http_service(
-        studio, checkpoint=agent.checkpoint, critique=critique_of(agent), keys=Keys(), read=reader_of(agent),
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
+        service, checkpoint=agent.checkpoint, critique=critique_of(agent), keys=Keys(), read=change_reader(agent),
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
@@ -78,8 +78,8 @@ def test_http_and_the_images_api_tell_it(studio: Studio, agent: Agent) -> None:
     assert SHAPES in row.revised_prompt and LEFT_OUT in streamed["revised_prompt"] and row.score == 1
 
 
-async def test_mcp_tells_it_before_anything_is_drawn(studio: Studio, agent: Agent) -> None:
-    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False, draws=agent.vocabulary_summary)
+async def test_mcp_tells_it_before_anything_is_drawn(service: PictureService, agent: Agent) -> None:
+    server = mcp_server(tools_for(service, agent), service, version="0", local=False, draws=agent.vocabulary_summary)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         async with Client(f"{address}/mcp") as client:
             assert "1 things: cat" in (client.instructions or "")

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fakes import drawn, expected, tiny_agent
 from http_servers import listening
 from jsonschema import validate  # type: ignore[import-untyped]
 from mcp import StdioServerParameters
@@ -21,33 +22,33 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from PIL import Image
 from plans import plan_of
-from studios import drawn, expected, tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.agent.wiring import picture_service, tools_for
 from ditpipe.tools.auth import Keys
-from ditpipe.tools.jobs.service import Studio
+from ditpipe.tools.jobs.queue import JobQueue
+from ditpipe.tools.jobs.service import PictureService
 from ditpipe.tools.mcp_server import http_app, mcp_server
 
 PLAN = plan_of(2).model_dump()
 
 
 @pytest.fixture(scope="module")
-def studio(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return studio_of(tiny_agent(tiny, tmp_path_factory.mktemp("mcp")), largest=256)
+def service(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> PictureService:
+    return picture_service(tiny_agent(tiny, tmp_path_factory.mktemp("mcp")), largest=256, patience=600)
 
 
 @pytest.fixture(scope="module")
-def address(studio: Studio, tiny: Renderer) -> Iterator[str]:
-    tools = tools_of(studio, tiny_agent(tiny, studio.folder))
-    server = mcp_server(tools, studio, version="0", local=False)
+def address(service: PictureService, tiny: Renderer) -> Iterator[str]:
+    tools = tools_for(service, tiny_agent(tiny, service.jobs.folder))
+    server = mcp_server(tools, service, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         yield f"{address}/mcp"
 
 
 @pytest.fixture(scope="module")
-def finished(studio: Studio, tiny: Renderer, address: str) -> str:
-    return drawn(studio, tiny)
+def finished(service: PictureService, tiny: Renderer, address: str) -> str:
+    return drawn(service, tiny)
 
 
 def arguments(finished: str) -> dict[str, dict[str, Any]]:
@@ -79,10 +80,10 @@ async def test_every_tool_answers_by_its_output_schema(address: str, finished: s
             validate(answer.structured_content, tools[name].output_schema)
 
 
-async def test_a_file_that_is_gone_is_not_listed(address: str, tiny: Renderer, studio: Studio) -> None:
+async def test_a_file_that_is_gone_is_not_listed(address: str, tiny: Renderer, service: PictureService) -> None:
     async with Client(address) as client:
-        gone, here = drawn(studio, tiny), drawn(studio, tiny)
-        (studio.folder / "pictures" / f"{gone}.png").unlink()
+        gone, here = drawn(service, tiny), drawn(service, tiny)
+        (service.jobs.folder / "pictures" / f"{gone}.png").unlink()
         listed = {resource.name for resource in (await client.list_resources()).resources}
         assert here in listed and gone not in listed
 
@@ -114,26 +115,26 @@ async def test_progress_comes_with_every_step(address: str) -> None:
     assert seen == [(step, 5) for step in range(1, 6)]
 
 
-async def cancelled_after_some_steps(client: Client, studio_jobs: Callable[[], str]) -> None:
+async def cancelled_after_some_steps(client: Client, status_of: Callable[[], str]) -> None:
     started = anyio.Event()
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
         started.set()
 
     async with anyio.create_task_group() as group:
-        order = {"plan": plan_of(4).model_dump(), "steps": 200}
-        group.start_soon(lambda: client.call_tool("render_picture", order, progress_callback=note))
+        arguments = {"plan": plan_of(4).model_dump(), "steps": 200}
+        group.start_soon(lambda: client.call_tool("render_picture", arguments, progress_callback=note))
         await started.wait()
         group.cancel_scope.cancel()
     with anyio.fail_after(5):
-        while studio_jobs() == "running":
+        while status_of() == "running":
             await anyio.sleep(0.02)
-    assert studio_jobs() == "cancelled"
+    assert status_of() == "cancelled"
 
 
-async def test_cancelling_the_request_ends_the_render(address: str, studio: Studio) -> None:
+async def test_cancelling_the_request_ends_the_render(address: str, service: PictureService) -> None:
     async with Client(address) as client:
-        await cancelled_after_some_steps(client, lambda: studio.jobs.of("local")[0].status)
+        await cancelled_after_some_steps(client, lambda: service.jobs.recent("local")[0].status)
         again = await client.call_tool("render_picture", {"plan": PLAN, "steps": 1})
     assert again.structured_content["status"] == "done"
 
@@ -179,8 +180,8 @@ async def test_stdio_draws_the_same_picture_and_names_its_file(
         picture = handle.structured_content["id"]
         done = await client.call_tool("get_picture", {"id": picture, "wait": True})
         assert done.structured_content["status"] == "done"
-        jobs = Studio(runs, {}).jobs
-        await cancelled_after_some_steps(client, lambda: jobs.of("local")[0].status)
+        queue = JobQueue(runs / "jobs.sqlite")
+        await cancelled_after_some_steps(client, lambda: queue.recent("local")[0].status)
 
 
 @pytest.mark.skipif(shutil.which("npx") is None, reason="needs npx for the inspector of the MCP project")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 import typer
+from fakes import Pleased, TwoThings
 from PIL import Image, ImageDraw
 from plans import plan_of
 from pydantic import BaseModel
-from studios import Pleased, TwoThings
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, ScenePlan
@@ -27,7 +27,7 @@ from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.tools.api_schema import PaintOrder, RenderOrder
+from ditpipe.tools.api_schema import PaintInput, RenderInput
 from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings
 
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
@@ -297,7 +297,7 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [ImageSettings, EditSettings, RenderOrder, PaintOrder])
+@pytest.mark.parametrize("model", [ImageSettings, EditSettings, RenderInput, PaintInput])
 def test_every_parameter_of_the_services_has_an_entry(model: type[BaseModel]) -> None:
     missing = set(model.model_fields) - set(PARAMETERS)
     assert not missing, f"say in PARAMETERS what {missing} do"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import expected
 from PIL import ExifTags, Image, PngImagePlugin
 from plans import plan_of
 from pydantic import ValidationError
-from studios import expected
 from typer.testing import CliRunner
 
 from ditpipe import Renderer, RenderRequest

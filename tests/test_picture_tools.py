@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import Pleased, TwoThings, drawn, expected, tiny_agent
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
@@ -18,32 +19,32 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import listed_plan, plan_of
-from studios import Pleased, TwoThings, drawn, expected, tiny_agent
 from test_agent import Verdicts
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
-from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.agent.wiring import paint_handler, picture_service, tools_for
 from ditpipe.renderer.pictures.artifacts import read_metadata, read_request
 from ditpipe.renderer.request import Step
-from ditpipe.tools.api_schema import Picture
-from ditpipe.tools.jobs.service import Studio
+from ditpipe.tools.api_schema import PaintInput, Picture
+from ditpipe.tools.jobs.engine import JobContext
+from ditpipe.tools.jobs.service import PictureService
 
 
 @pytest.fixture(scope="module")
-def studio(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    studio = studio_of(tiny_agent(tiny, tmp_path_factory.mktemp("studio")), largest=256)
-    yield studio
-    studio.close()
+def service(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PictureService]:
+    service = picture_service(tiny_agent(tiny, tmp_path_factory.mktemp("pictures")), largest=256, patience=600)
+    yield service
+    service.jobs.close()
 
 
 @pytest.fixture(scope="module")
-def tools(studio: Studio, tiny: Renderer) -> dict[str, BaseTool]:
-    return {tool.name: tool.langchain() for tool in tools_of(studio, tiny_agent(tiny, studio.folder))}
+def tools(service: PictureService, tiny: Renderer) -> dict[str, BaseTool]:
+    return {tool.name: tool.langchain() for tool in tools_for(service, tiny_agent(tiny, service.jobs.folder))}
 
 
 @pytest.fixture(scope="module")
-def finished(studio: Studio, tiny: Renderer) -> str:
-    return drawn(studio, tiny)
+def finished(service: PictureService, tiny: Renderer) -> str:
+    return drawn(service, tiny)
 
 
 def call(tool: BaseTool, **arguments: Any) -> ToolMessage:
@@ -200,23 +201,22 @@ class Listener(BaseCallbackHandler):
 
 
 def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
-    listener, order = Listener(), {"plan": plan_of(2).model_dump(), "steps": 5}
-    tools["render_picture"].invoke(order, {"callbacks": [listener]})
+    listener, arguments = Listener(), {"plan": plan_of(2).model_dump(), "steps": 5}
+    tools["render_picture"].invoke(arguments, {"callbacks": [listener]})
     assert listener.steps == [(step, 5) for step in range(1, 6)]
 
 
 def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, tmp_path: Path) -> None:
     critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
     painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
-    studio = studio_of(painter, largest=256)
+    service = picture_service(painter, largest=256)
     steps: list[Step] = []
-    (works,) = studio.crew.values()
-    works["paint"]({"brief": "a red cat"}, tmp_path / "direct", steps.append)
-    assert [(one.index, one.total) for one in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
+    paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", steps.append))
+    assert [(step.index, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
     critic.scores += [0.2, 0.1, 0.3, 0.4]
-    jobs = list(studio.follow(studio.order("paint", {"brief": "a red cat"}, caller="local")))
-    studio.close()
-    assert [one.step for one in jobs] == sorted(one.step for one in jobs)
+    jobs = list(service.follow(service.submit("paint", PaintInput(brief="a red cat"), caller="local")))
+    service.jobs.close()
+    assert [job.step for job in jobs] == sorted(job.step for job in jobs)
     assert (jobs[-1].status, jobs[-1].step, jobs[-1].steps) == ("done", 9, 9)
 
 
@@ -228,25 +228,25 @@ def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) 
 
 def test_a_picture_that_takes_too_long_comes_back_as_a_handle(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
-    studio = studio_of(agent, patience=0.3)
-    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
+    service = picture_service(agent, patience=0.3)
+    tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     handle = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=200).artifact
     assert handle.status == "running"
     assert call(tools["cancel_picture"], id=handle.id).artifact.status == "cancelled"
-    studio.close()
+    service.jobs.close()
 
 
-def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], studio: Studio) -> None:
+def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], service: PictureService) -> None:
     async def give_up() -> None:
         task = asyncio.create_task(tools["render_picture"].ainvoke({"plan": plan_of(4).model_dump(), "steps": 200}))
-        while not any(job.status == "running" for job in studio.jobs.of("local")):
+        while not any(job.status == "running" for job in service.jobs.recent("local")):
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(give_up())
-    assert studio.jobs.of("local")[0].status == "cancelled"
+    assert service.jobs.recent("local")[0].status == "cancelled"
     started = time.monotonic()
     drawn_again = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=1).artifact
     assert drawn_again.status == "done" and time.monotonic() - started < 3  # the worker is free again
@@ -282,8 +282,8 @@ def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: 
         renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
         step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
     )  # fmt: skip
-    studio = studio_of(agent)
-    tools = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}
+    service = picture_service(agent, patience=600)  # it compiles
+    tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
     edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact
     for picture in (drawn_plan, edited):
@@ -292,7 +292,7 @@ def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: 
     other_path = call(tools["render_picture"], plan=plan_of(2).model_dump(), seed=1, steps=2).artifact.path
     other = read_request(Path(other_path))
     assert (other.seed, other.steps, other.step_cache) == (1, 2, 0.2)
-    studio.close()
+    service.jobs.close()
 
 
 def test_what_was_not_drawn_as_asked_is_said(tools: dict[str, BaseTool]) -> None:

@@ -60,16 +60,16 @@ def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"x")
-    studio: Any = SimpleNamespace(largest=512)
+    service: Any = SimpleNamespace(largest=512)
     revision = Revision(changes=[RegionChange(name="thing 0", seed=1)])
     for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
         request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
         with pytest.raises(ValueError, match="options or files of its own machine"):
-            edit_of_upload(studio, request, revision, here=RenderRequest(plan=plan_of(2)), steps=20)
+            edit_of_upload(service, request, revision, here=RenderRequest(plan=plan_of(2)), steps=20)
 
 
 def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None:
-    studio: Any = SimpleNamespace(largest=512)
+    service: Any = SimpleNamespace(largest=512)
     revision, here = Revision(changes=[RegionChange(name="thing 0", seed=1)]), RenderRequest(plan=plan_of(2))
     wrong: dict[str, dict[str, Any]] = {
         "save=..int8.": {"save": ["int8"]},
@@ -84,9 +84,9 @@ def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None
     for told, asked in wrong.items():
         request = RenderRequest.model_validate({"plan": plan_of(2)} | asked)
         with pytest.raises(ValueError, match=told):
-            edit_of_upload(studio, request, revision, here=here, steps=60)
+            edit_of_upload(service, request, revision, here=here, steps=60)
     usual = here.model_copy(update={"save": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
-    assert edit_of_upload(studio, usual, revision, here=usual, steps=60).request == usual
+    assert edit_of_upload(service, usual, revision, here=usual, steps=60).request == usual
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:

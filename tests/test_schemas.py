@@ -13,9 +13,9 @@ from openai import pydantic_function_tool
 from plans import plan_of
 
 from ditpipe import Agent
-from ditpipe.agent.wiring import studio_of, tools_of
+from ditpipe.agent.wiring import picture_service, tools_for
 from ditpipe.tools.api_schema import RenderArguments
-from ditpipe.tools.function_schemas import LOOSE, openai_schema
+from ditpipe.tools.function_schemas import REFUSED_BY_OPENAI, openai_schema
 
 # The keywords that OpenAI documents for strict mode.
 STRICT = {
@@ -72,11 +72,11 @@ def test_openai_schemas_are_as_its_own_library_makes_them(tmp_path: Path) -> Non
         return schema if not isinstance(schema, dict) else {
             key: without(value, names=key in ("properties", "$defs") and not names)
             for key, value in schema.items()
-            if names or key not in LOOSE
+            if names or key not in REFUSED_BY_OPENAI
         }  # fmt: skip
 
     agent = Agent(out=tmp_path)
-    for tool in tools_of(studio_of(agent), agent):
+    for tool in tools_for(picture_service(agent), agent):
         theirs: Any = pydantic_function_tool(tool.args_schema, name=tool.name, description=tool.description)
         assert openai_schema(tool)["function"]["parameters"] == without(theirs["function"]["parameters"])
 

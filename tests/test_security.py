@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import expected, tiny_agent
 from http_servers import listening
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image, PngImagePlugin
 from plans import plan_of
 from pydantic import SecretStr
-from studios import expected, tiny_agent
 
 from ditpipe import Planner, Renderer
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.wiring import critique_of, planned, studio_of, tools_of
+from ditpipe.agent.wiring import critique_of, picture_service, plan_brief, tools_for
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.pictures.artifacts import read_request, request_in
-from ditpipe.tools.auth import Gate, Keys, Signer, check_address, read_keys
+from ditpipe.tools.auth import AuthMiddleware, Keys, Signer, check_address, read_keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 from ditpipe.tools.uploads import open_upload
@@ -41,8 +41,8 @@ ORDER = {"plan": plan_of(2).model_dump(), "steps": 2}
 def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("keys"))
     app = http_service(
-        studio_of(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
+        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -103,8 +103,8 @@ async def test_mcp_asks_for_the_key_and_keeps_callers_apart(tiny: Renderer, tmp_
     from httpx2 import AsyncClient
 
     agent = tiny_agent(tiny, tmp_path)
-    studio = studio_of(agent)
-    server = mcp_server(tools_of(studio, agent), studio, version="0", local=False)
+    service = picture_service(agent)
+    server = mcp_server(tools_for(service, agent), service, version="0", local=False)
 
     def client(key: str) -> Client:
         http = AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60)
@@ -156,7 +156,7 @@ def test_key_files_are_checked(tmp_path: Path) -> None:
 def test_the_secret_of_links_is_whole_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "links.secret"
     signature = Signer(file).sign("one", "key:ann", 9)
-    assert Signer(file).holds(signature, "one", "key:ann", 9) and file.stat().st_mode & 0o777 == 0o600
+    assert Signer(file).verify(signature, "one", "key:ann", 9) and file.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["links.secret"]
     file.write_bytes(b"")  # what a process that was killed while it wrote once left
     with pytest.raises(RunError, match="holds no secret of 32 bytes"):
@@ -175,7 +175,7 @@ async def test_websockets_are_closed_whatever_they_bring() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Gate(app, keys=KEYS)({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    await AuthMiddleware(app, keys=KEYS)({"type": "websocket", "path": "/", "headers": []}, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
@@ -211,8 +211,8 @@ def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Pa
 def test_web_pages_cannot_use_the_visitors_browser(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
-        studio_of(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: planned(agent, *asked), version="0",
+        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
         assert curl(f"{address}/v1/models")[0] == 200
@@ -278,7 +278,7 @@ async def test_the_gate_hands_a_body_on_as_it_came() -> None:
         raise AssertionError(message)
 
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"40")]
-    await Gate(app, keys=Keys())({"type": "http", "path": "/", "headers": headers}, receive, send)
+    await AuthMiddleware(app, keys=Keys())({"type": "http", "path": "/", "headers": headers}, receive, send)
     assert seen == [{"type": "http.request", "body": order, "more_body": False}, {"type": "http.disconnect"}]
 
 
@@ -349,11 +349,11 @@ def test_a_hostile_brief_changes_no_file_and_no_setting(brief: str, tiny: Render
     before, environment = files_under(tmp_path), dict(os.environ)
     agent = tiny_agent(tiny, tmp_path / "runs")
     agent.planner = Planner(chat_model("embedded"))
-    studio = studio_of(agent)
-    paint = {tool.name: tool.langchain() for tool in tools_of(studio, agent)}["paint_picture"]
+    service = picture_service(agent)
+    paint = {tool.name: tool.langchain() for tool in tools_for(service, agent)}["paint_picture"]
     call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": brief, "seed": 5, "rounds": 1}}
     answer = paint.invoke(call)
-    studio.close()
+    service.jobs.close()
     after = files_under(tmp_path)
     assert {name: content for name, content in after.items() if not name.startswith("runs/")} == before
     assert dict(os.environ) == environment

@@ -19,19 +19,21 @@ from typing import Any
 
 import pytest
 from blank import Blank
+from fakes import Pleased, TwoThings
 from http_servers import listening
 from mcp.client import Client
 from plans import plan_of
-from studios import Pleased, TwoThings
 
 from ditpipe import Agent, Planner
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.wiring import critique_of, picture_tools, planned, studio_of, tools_of
+from ditpipe.agent.wiring import critique_of, picture_service, picture_tools, plan_brief, tools_for
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
+from ditpipe.tools.jobs.queue import JobQueue
 from ditpipe.tools.mcp_server import http_app, mcp_server
 
 WARM = 4  # turns before the first look
@@ -123,8 +125,8 @@ def posted(url: str, body: dict[str, Any]) -> Any:
 def test_the_http_service(tmp_path: Path) -> None:
     painter = agent(tmp_path)
     app = http_service(
-        studio_of(painter), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
-        request_for=painter.request, plan=lambda *asked: planned(painter, *asked), version="0",
+        picture_service(painter), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
+        request_for=painter.request, plan=lambda *asked: plan_brief(painter, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address, steady(25) as another:
         while another():
@@ -138,8 +140,8 @@ def test_the_http_service(tmp_path: Path) -> None:
 
 async def test_the_mcp_server(tmp_path: Path) -> None:
     painter = agent(tmp_path)
-    studio = studio_of(painter)
-    server = mcp_server(tools_of(studio, painter), studio, version="0", local=False)
+    service = picture_service(painter)
+    server = mcp_server(tools_for(service, painter), service, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address, steady(15) as another:
         while another():
             async with Client(f"{address}/mcp") as client:
@@ -152,11 +154,11 @@ def test_tools_that_nobody_holds_any_more(tmp_path: Path) -> None:
     """What draws for them ends; what was ordered is drawn before."""
     with steady(20) as another:
         while another():
-            studio = studio_of(agent(tmp_path))
-            job = studio.order("render", {"plan": plan_of(2).model_dump()}, caller="local")
-            jobs = studio.jobs
-            del studio
-            while jobs.get(job.id, caller="local").status != "done":
+            service = picture_service(agent(tmp_path))
+            job = service.submit("render", RenderInput(plan=plan_of(2)), caller="local")
+            queue = JobQueue(tmp_path / "jobs.sqlite")
+            del service
+            while queue.get(job.id, caller="local").status != "done":
                 time.sleep(0.01)
             picture_tools(renderer=Blank(), planner=TwoThings(), critic=Pleased(), out=tmp_path)
 

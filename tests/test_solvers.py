@@ -29,8 +29,9 @@ from ditpipe.renderer.families.stable_diffusion import StableDiffusion
 from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.tools.api_schema import PaintOrder, RenderOrder
-from ditpipe.tools.jobs.handlers import renderer_works
+from ditpipe.tools.api_schema import PaintInput, RenderInput
+from ditpipe.tools.jobs.engine import JobContext
+from ditpipe.tools.jobs.handlers import renderer_handlers
 
 CPU = torch.device("cpu")
 DPM: Any = diffusers.DPMSolverMultistepScheduler
@@ -228,11 +229,11 @@ def test_a_solver_is_an_option_a_setting_and_a_field_of_every_order(tiny: Render
     assert run.invoke(app, usual, env={"DITPIPE_SOLVER": "dpm++"}).exit_code == 0 and picture.read_bytes() == by_option
     wrong = run.invoke(app, [*usual, "--solver", "heun"])
     assert isinstance(wrong.exception, ValueError) and "'euler' or 'dpm++'" in str(wrong.exception)
-    render = renderer_works(tiny, lambda plan: RenderRequest(plan=plan, steps=2))["render"]
-    order = RenderOrder(plan=plan_of("tiny"), solver="dpm++").model_dump(mode="json")
-    (tmp_path / "b.png").write_bytes(render(order, tmp_path, lambda step: None))
+    render = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, steps=2))["render"]
+    payload = RenderInput(plan=plan_of("tiny"), solver="dpm++").model_dump(mode="json")
+    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)))
     assert read_request(tmp_path / "b.png").solver == "dpm++"
-    assert "solver" in PaintOrder.model_fields
+    assert "solver" in PaintInput.model_fields
 
 
 def test_the_pocket_model_keeps_eulers_steps() -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import ormsgpack
 import pytest
 import torch
+from fakes import Pleased, drawn, tiny_agent
 from PIL import Image
 from plans import plan_of
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from studios import Pleased, drawn, tiny_agent
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.chat.session import Sessions
@@ -28,7 +28,7 @@ from ditpipe.agent.runs.folder import new_folder, record_of, run_record
 from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
 from ditpipe.agent.runs.state import JsonSerializer
 from ditpipe.agent.settings import Settings
-from ditpipe.agent.wiring import studio_of
+from ditpipe.agent.wiring import picture_service
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.components import load_pipeline
@@ -304,17 +304,18 @@ def test_a_branch_does_not_follow_links(tiny: Renderer, tmp_path: Path) -> None:
 def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("mine")
-    studio = studio_of(tiny_agent(tiny, tmp_path / "out"))
-    for work, order in {"paint": {"brief": "a cat"}, "render": {"plan": plan_of(2).model_dump()}}.items():
-        theirs = [f"../../mine{'/' * (work == 'render')}", work, json.dumps(order)]
-        changed(studio.jobs.file, "INSERT INTO jobs (id, caller, work, asked) VALUES (?, 'x', ?, ?)", *theirs)
-    drawn(studio, tiny)
-    studio.close()
+    service = picture_service(tiny_agent(tiny, tmp_path / "out"))
+    table = service.jobs.folder / "jobs.sqlite"
+    for kind, payload in {"paint": {"brief": "a cat"}, "render": {"plan": plan_of(2).model_dump()}}.items():
+        theirs = [f"../../mine{'/' * (kind == 'render')}", kind, json.dumps(payload)]
+        changed(table, "INSERT INTO jobs (id, caller, work, asked) VALUES (?, 'x', ?, ?)", *theirs)
+    drawn(service, tiny)
+    service.jobs.close()
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
-    changed(studio.jobs.file, "UPDATE jobs SET status = 'running', device = '../../mine/cpu' WHERE caller = 'x'")
-    studio = studio_of(tiny_agent(tiny, tmp_path / "out"))
-    drawn(studio, tiny)
-    studio.close()
+    changed(table, "UPDATE jobs SET status = 'running', device = '../../mine/cpu' WHERE caller = 'x'")
+    service = picture_service(tiny_agent(tiny, tmp_path / "out"))
+    drawn(service, tiny)
+    service.jobs.close()
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
 
 

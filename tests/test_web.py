@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from fakes import tiny_agent
 from http_servers import listening
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 from pydantic import SecretStr
-from studios import tiny_agent
 
 from ditpipe import Renderer
 from ditpipe.agent.chat.session import Sessions

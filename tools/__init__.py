@@ -1,4 +1,4 @@
-"""Acts: the verbs as tools that other frameworks can call, and the servers that publish a list of tools."""
+"""The picture tools for other frameworks, and the servers that publish them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 def picture_tools(**options: Any) -> list["BaseTool"]:
     """The picture tools for a LangChain agent, ready to use: `create_agent(model, picture_tools())`.
 
-    Options are those of `ditpipe.Agent` (model, planner, critic, out, …). What plans and criticises is a floor above;
-    it hands itself in as the entry point `picture_tools` of the group `ditpipe`, so this floor imports nothing of it.
+    Options are those of `ditpipe.Agent` (model, planner, critic, out, …). The agent is loaded through the entry point
+    `picture_tools` of the group `ditpipe`, because `tools/` imports nothing of `agent/`.
     """
     from importlib.metadata import entry_points
 
-    found = list(entry_points(group="ditpipe", name="picture_tools"))
-    if not found:
+    entries = list(entry_points(group="ditpipe", name="picture_tools"))
+    if not entries:
         raise RuntimeError("ditpipe is not installed, or an old version of it is: pip install -e . in its folder")
-    tools: list[BaseTool] = found[0].load()(**options)
+    tools: list[BaseTool] = entries[0].load()(**options)
     return tools

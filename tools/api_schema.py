@@ -1,4 +1,4 @@
-"""What callers ask for and what they get: the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
+"""Arguments and answers of the tools, the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
 
 from typing import Annotated, Any, get_args
 
@@ -11,12 +11,12 @@ from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import read_metadata, read_request
 from ..renderer.request import RenderRequest, Solver
-from .jobs.queue import Job, Status
-from .jobs.service import Studio
+from .jobs.engine import Job, Status
+from .jobs.service import PictureService
 
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 MAX_STEPS = 200
-MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is drawn from its beginning
+MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is rendered from its first step
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
@@ -27,7 +27,7 @@ Wait = Annotated[
 ]
 LeveledWords = Annotated[
     LeveledPrompt, BeforeValidator(lambda value: value, json_schema_input_type=LeveledPrompt | Prompt)
-]  # the contract itself reads a plain text as the high level; here the schema says so
+]  # the model itself reads a plain text as the high level; this puts it in the schema
 
 
 class Arguments(StrictModel):
@@ -48,7 +48,7 @@ def _is_text(annotation: Any) -> bool:
 
 
 def _from_json(value: Any) -> Any:
-    """What a text says in JSON if that is an object, a list or null; else the value itself."""
+    """The parsed value if it is the JSON text of an object, a list or null; else the value itself."""
     if not isinstance(value, str) or not value.strip().startswith(("{", "[", "null")):
         return value
     try:
@@ -57,8 +57,8 @@ def _from_json(value: Any) -> Any:
         return value
 
 
-class RenderOrder(Arguments):
-    """A plan to draw."""
+class RenderInput(Arguments):
+    """Input of a job "render": a plan."""
 
     plan: ScenePlan = Field(description="what is where: the scene and its regions")
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
@@ -67,8 +67,8 @@ class RenderOrder(Arguments):
     solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
 
 
-class PaintOrder(Arguments):
-    """A brief to paint: planned, drawn, criticised and mended."""
+class PaintInput(Arguments):
+    """Input of a job "paint": a brief, which is planned, rendered, criticised and revised."""
 
     brief: Brief
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
@@ -80,11 +80,11 @@ class PaintOrder(Arguments):
     candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
 
 
-class EditOrder(StrictModel):
-    """A drawn picture to change: its request, the revision that names the regions, and its id if it was drawn here.
+class EditInput(StrictModel):
+    """Input of a job "edit": a picture's request, the revision of it, and its id if it was drawn here.
 
-    `protected`: a hash of the pixels, as they were sent, outside the free shape that the revision draws in; `notes`:
-    what of the order cannot be done, for the picture's warnings.
+    `protected`: a hash of the uploaded pixels outside the free shape that the revision draws in. `notes`: what cannot
+    be done as requested, for the picture's warnings.
     """
 
     request: RenderRequest
@@ -100,11 +100,11 @@ class PlanArguments(Arguments):
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
 
 
-class RenderArguments(RenderOrder):
+class RenderArguments(RenderInput):
     wait: Wait = True
 
 
-class PaintArguments(PaintOrder):
+class PaintArguments(PaintInput):
     wait: Wait = True
 
 
@@ -174,77 +174,89 @@ class Picture(StrictModel):
 
 
 class Report(StrictModel):
-    """What is known of a finished picture besides the PNG: beside it in the folder of its work."""
+    """Facts about a finished picture that the PNG does not carry; a file in its job's folder."""
 
     critique: Critique | None = None
     warnings: tuple[str, ...] = ()
 
 
-REPORT = "report.json"  # in the folder of a work
+REPORT = "report.json"  # in a job's folder
 
 
-def read_report(studio: Studio, job: Job) -> Report:
-    """What a work left beside its picture; an empty report if it left none, or one that cannot be read."""
+def read_report(service: PictureService, job: Job) -> Report:
+    """The report that a handler wrote; an empty one if there is none, or if it cannot be read."""
     try:
-        return Report.model_validate_json((studio.folder / "runs" / job.id / REPORT).read_bytes())
+        return Report.model_validate_json((service.jobs.job_folder(job) / REPORT).read_bytes())
     except (OSError, ValueError):
         return Report()
 
 
-def picture(studio: Studio, job: Job) -> Picture:
-    """What a caller is told of a job. Raises RunError if a file of a finished job is gone."""
-    known = {"id": job.id, "status": job.status, "step": job.step, "steps": job.steps, "error": job.error}
-    known["uri"] = f"picture://{job.id}"
+def picture_of(service: PictureService, job: Job) -> Picture:
+    """A job as callers see it. Raises RunError if a file of a finished job is gone."""
+    fields: dict[str, Any] = {name: getattr(job, name) for name in ("id", "status", "step", "steps", "error")}
+    fields["uri"] = f"picture://{job.id}"
     if job.status == "done":
-        path, report = studio.file(job), read_report(studio, job)
+        path, report = service.jobs.file(job), read_report(service, job)
         request, warnings = read_metadata(path)
-        known |= {"path": str(path), "preview": str(studio.file(job, "small"))}
-        known |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
-        known["warnings"] = tuple(dict.fromkeys([*report.warnings, *warnings]))
-    return Picture.model_validate(known)
+        fields |= {"path": str(path), "preview": str(service.jobs.file(job, "small"))}
+        fields |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
+        fields["warnings"] = tuple(dict.fromkeys([*report.warnings, *warnings]))
+    return Picture.model_validate(fields)
 
 
-def told(one: Picture) -> str:
+def describe_picture(picture: Picture) -> str:
     """A picture in a sentence, for a model that reads text."""
-    if one.status == "done" and one.plan:
-        scores = {region.name: region for region in one.critique.regions} if one.critique else {}
+    if picture.status == "done" and picture.plan:
+        scores = {region.name: region for region in picture.critique.regions} if picture.critique else {}
         regions = []
-        for region in one.plan.regions:
-            judged = scores.get(region.name)
-            score = "" if judged is None else ", not judged" if judged.score is None else f", score {judged.score:.2f}"
+        for region in picture.plan.regions:
+            region_score = scores.get(region.name)
+            if region_score is None:
+                score = ""
+            else:
+                score = ", not judged" if region_score.score is None else f", score {region_score.score:.2f}"
             regions.append(f"{region.name} ({region.prompt.text}{score})")
-        size = f"{one.plan.width}×{one.plan.height}"
-        said = [f"Picture {one.id} is done: {size} pixels, seed {one.seed}, regions: {', '.join(regions)}."]
-        said += [f"File: {one.path}"] if one.path else []  # whoever is elsewhere gets a link
-        return " ".join([*said, *(f"Note: {warning}." for warning in one.warnings)])
-    if one.status in ("queued", "running"):
-        where = f"step {one.step} of {one.steps}" if one.steps else one.status
-        return f"Picture {one.id} is not done yet: {where}. Ask get_picture for it."
-    return f"Picture {one.id} is {one.status}{': ' + one.error if one.error else ''}."
+        size = f"{picture.plan.width}×{picture.plan.height}"
+        about = f"{size} pixels, seed {picture.seed}, regions: {', '.join(regions)}"
+        sentences = [f"Picture {picture.id} is done: {about}."]
+        sentences += [f"File: {picture.path}"] if picture.path else []  # remote callers get a link
+        return " ".join([*sentences, *(f"Note: {warning}." for warning in picture.warnings)])
+    if picture.status in ("queued", "running"):
+        where = f"step {picture.step} of {picture.steps}" if picture.steps else picture.status
+        return f"Picture {picture.id} is not done yet: {where}. Ask get_picture for it."
+    return f"Picture {picture.id} is {picture.status}{': ' + picture.error if picture.error else ''}."
 
 
-def order_edit(studio: Studio, picture_id: str, revision: Revision, *, caller: str) -> EditOrder:
-    """The order that changes a picture. Raises UnknownPicture; ValueError if it is not done or has no such region."""
-    job = studio.jobs.get(picture_id, caller=caller)
+def edit_of_picture(service: PictureService, picture_id: str, revision: Revision, *, caller: str) -> EditInput:
+    """The edit of a picture that was drawn here. Raises as `request_of` and `edit_of_request` do."""
+    request = request_of(service, picture_id, caller=caller)
+    return edit_of_request(service, request, revision, base=picture_id)
+
+
+def request_of(service: PictureService, picture_id: str, *, caller: str) -> RenderRequest:
+    """The request of a finished picture. Raises UnknownPicture; ValueError if it is not done."""
+    job = service.jobs.get(picture_id, caller=caller)
     if job.status != "done":
-        raise ValueError(f"picture {picture_id} is {job.status}; only a picture that is done can be changed")
-    return edit_of(studio, read_request(studio.file(job)), revision, base=job.id)
+        raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be changed")
+    return read_request(service.jobs.file(job))
 
 
-def edit_of(
-    studio: Studio, request: RenderRequest, revision: Revision, *, base: PictureId | None = None
-) -> EditOrder:
-    """The order that draws a revision into the picture of a request, and has the scene prompt follow it. Raises
-    ValueError if the plan has no such region, or if the picture is too large."""
+def edit_of_request(
+    service: PictureService, request: RenderRequest, revision: Revision, *, base: PictureId | None = None
+) -> EditInput:
+    """The edit that draws a revision into the picture of a request; the scene prompt follows it. Raises ValueError if
+    the plan has no such region, or if the picture is too large."""
     plan = request.edited_plan
-    check_size(studio, plan.width, plan.height)
-    return EditOrder(request=request, revision=sync_revision(revision, plan), base=base)
+    check_size(service, plan.width, plan.height)
+    return EditInput(request=request, revision=sync_revision(revision, plan), base=base)
 
 
-def check_upload(studio: Studio, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:
-    """Raises ValueError if the request of a picture that a caller sent, a stranger's word, asks for what is not `here`,
-    a request with this server's settings, or if it takes too much to draw. `steps`: the model's own."""
-    check_size(studio, request.plan.width, request.plan.height)
+def check_upload(service: PictureService, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:
+    """Raises ValueError if an uploaded picture's request needs what this server lacks, or too much computation.
+
+    `here`: a request with this server's settings. `steps`: the model's default.
+    """
+    check_size(service, request.plan.width, request.plan.height)
     if request.model not in (None, here.model):
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
@@ -255,33 +267,32 @@ def check_upload(studio: Studio, request: RenderRequest, *, here: RenderRequest,
 
 
 def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
-    """Raises ValueError if a stranger's request takes more than is drawn for one: so many steps, and so many edits of
-    as many steps."""
+    """Raises ValueError if an uploaded request needs too many steps in all; every edit counts `steps`."""
     pictures = len(request.together or [request.seed])
     if steps > MAX_STEPS or pictures > MAX_BATCH or edits > MAX_EDITS:
         limits = f"{MAX_STEPS} steps, {MAX_BATCH} pictures together and {MAX_EDITS} edits"
         raise ValueError(f"at most {limits} of an uploaded picture are drawn here")
     if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
-        said = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
-        raise ValueError(f"{said}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
+        total = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
+        raise ValueError(f"{total}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
 
 
 def edit_of_upload(
-    studio: Studio, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
-) -> EditOrder:
-    """`edit_of` a picture that a caller sent. Raises ValueError also as `check_upload` does."""
-    check_upload(studio, request, here=here, steps=steps)
-    return edit_of(studio, request, revision)
+    service: PictureService, request: RenderRequest, revision: Revision, *, here: RenderRequest, steps: int
+) -> EditInput:
+    """The edit of an uploaded picture. Raises ValueError as `check_upload` and `edit_of_request` do."""
+    check_upload(service, request, here=here, steps=steps)
+    return edit_of_request(service, request, revision)
 
 
-def check_size(studio: Studio, width: int | None, height: int | None) -> None:
-    """Raises ValueError if a picture is larger than this studio draws."""
-    if max(width or 0, height or 0) > studio.largest:
-        raise ValueError(f"{width}×{height} pixels are too many: at most {studio.largest} a side are drawn here")
+def check_size(service: PictureService, width: int | None, height: int | None) -> None:
+    """Raises ValueError if a picture is larger than this service draws."""
+    if max(width or 0, height or 0) > service.largest:
+        raise ValueError(f"{width}×{height} pixels are too many: at most {service.largest} a side are drawn here")
 
 
-def limited(schema: type[BaseModel], *, largest: int, usual: int) -> type[BaseModel]:
-    """Arguments whose schema says how large a picture may be here, and how large it normally is, in pixels a side."""
+def with_size_limits(schema: type[BaseModel], *, largest: int, usual: int) -> type[BaseModel]:
+    """The arguments with the largest and the usual side in their schema, in pixels."""
 
     def side(name: str) -> dict[str, Any]:
         about = f"picture {name} in pixels; normally {usual}"

@@ -1,6 +1,6 @@
-"""Who may come in: an ASGI layer in front of every server, for keys, hosts, origins and bodies: their length and depth.
+"""Access to the servers: ASGI middleware that checks keys, hosts, origins, and the size and depth of bodies.
 
-Without keys only this machine is served, and no web page of another origin may use the visitor's browser to get in.
+Without keys only this machine is served, and no web page of another origin may send requests through its browser.
 """
 
 import base64
@@ -21,42 +21,42 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..prompts.errors import RunError
 from ..prompts.outside_json import parse_json
-from .jobs.queue import LOCAL
+from .jobs.engine import LOCAL
 
 MAX_BODY = 24 * 2**20  # bytes
-SHORTEST_KEY = 16  # characters
-SECRET = 32  # bytes
+MIN_KEY_LENGTH = 16  # characters
+SECRET_LENGTH = 32  # bytes
 
 
 def refusal(status: int, message: str, *, code: str | None = None, param: str | None = None) -> JSONResponse:
-    """An error in the shape of OpenAI's API."""
+    """An error in the format of OpenAI's API."""
     kind = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
     name = kind.get(status, "invalid_request_error" if status < 500 else "server_error")
     return JSONResponse({"error": {"message": message, "type": name, "param": param, "code": code}}, status)
 
 
 class Keys:
-    """Names and their API keys. No keys at all means that there is one caller and no lock."""
+    """Names and their API keys. Without any, everybody is one caller and needs no key."""
 
     def __init__(self, keys: Mapping[str, SecretStr] | None = None) -> None:
-        """Raises ValueError for a key that could be guessed, or a name that could not be told apart as a folder."""
+        """Raises ValueError for a key that is too short, or a name that is unfit for a folder."""
         self._digests = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
         for name, key in (keys or {}).items():
             if not re.fullmatch(r"[\w.-]+", name):
                 raise ValueError(f"the name {name!r} has other signs than letters, digits, '_', '.' and '-'")
-            if len(key.get_secret_value()) < SHORTEST_KEY:
-                raise ValueError(f"the key of {name!r} is too short: at least {SHORTEST_KEY} characters, {MAKE_ONE}")
+            if len(key.get_secret_value()) < MIN_KEY_LENGTH:
+                raise ValueError(f"the key of {name!r} is too short: at least {MIN_KEY_LENGTH} characters, {MAKE_ONE}")
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
     def caller(self, presented: str) -> str | None:
-        """Whose key it is, in a time that does not depend on how right it is."""
-        digest, found = _digest(presented), None
+        """The name of the key's owner, in constant time; None for an unknown key."""
+        digest, caller = _digest(presented), None
         for name, own in self._digests.items():
             if hmac.compare_digest(digest, own):
-                found = f"key:{name}"
-        return found
+                caller = f"key:{name}"
+        return caller
 
 
 MAKE_ONE = "for example from: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -67,7 +67,7 @@ def _digest(key: str) -> bytes:
 
 
 def read_keys(path: Path) -> Keys:
-    """Keys from a file with one 'name key' a line. Raises RunError if it cannot be read, ValueError if it says less."""
+    """Keys from a file with one 'name key' a line. Raises RunError if unreadable, ValueError for anything else."""
     try:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
@@ -86,7 +86,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, keys: Keys) -> None:
-    """Raises ValueError if others could reach the address and no key is asked of them."""
+    """Raises ValueError if other machines can reach the address and there are no keys."""
     if not is_loopback(host) and not keys:
         raise ValueError(
             f"{host} can be reached from other machines: give --keys FILE with one 'name key' a line, a key {MAKE_ONE}"
@@ -94,34 +94,34 @@ def check_address(host: str, keys: Keys) -> None:
 
 
 class Signer:
-    """Links that need no key: each names one picture and the second at which it expires."""
+    """Signs links to one picture that need no key until they expire."""
 
     def __init__(self, file: Path) -> None:
         """The secret is kept in `file`, so that links outlive a restart. Raises RunError."""
         try:
             if not file.exists():
-                draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")  # never half a secret under its name
+                draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")  # the final name never has half a secret
                 draft.touch(mode=0o600)
-                draft.write_bytes(secrets.token_bytes(SECRET))
+                draft.write_bytes(secrets.token_bytes(SECRET_LENGTH))
                 draft.replace(file)
             self._secret = file.read_bytes()
         except OSError as error:
             raise RunError(f"cannot keep the secret of links in {file}: {error.strerror}") from error
-        if len(self._secret) != SECRET:
-            raise RunError(f"{file} holds no secret of {SECRET} bytes: remove it, and a new one is made")
+        if len(self._secret) != SECRET_LENGTH:
+            raise RunError(f"{file} holds no secret of {SECRET_LENGTH} bytes: remove it, and a new one is made")
 
     def sign(self, picture_id: str, caller: str, expires: int) -> str:
         return hmac.new(self._secret, f"{picture_id}\n{caller}\n{expires}".encode(), "sha256").hexdigest()
 
-    def holds(self, signature: str, picture_id: str, caller: str, expires: int) -> bool:
+    def verify(self, signature: str, picture_id: str, caller: str, expires: int) -> bool:
         return hmac.compare_digest(signature.encode(), self.sign(picture_id, caller, expires).encode())
 
 
-class Gate:
-    """Lets a request through with `scope["state"]["caller"]` set, or answers it. `open_paths` need no key.
+class AuthMiddleware:
+    """Passes a request on with `scope["state"]["caller"]`, or refuses it. `open_paths` need no key.
 
-    With `browser` a key is also taken as a password (HTTP Basic): browsers ask for it and then send it by themselves,
-    so no web page of another origin may use it.
+    With `browser` a key is also accepted as a password (HTTP Basic). Browsers send it by themselves, so requests from
+    pages of another origin are refused.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1008})  # there are no websockets here
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         caller = self._caller(scope["path"], headers)
@@ -154,11 +154,11 @@ class Gate:
             if (body := await _read(receive)) is None:
                 return
             try:
-                parse_json(body, limit=self.max_body)  # what reads it behind this gate may recurse
+                parse_json(body, limit=self.max_body)  # parsers behind this may recurse
             except ValueError as error:
                 await refusal(400, f"body: {error}")(scope, receive, send)
                 return
-            receive = _once(body, receive)
+            receive = _replay(body, receive)
         await self.app(scope, receive, send)
 
     def _caller(self, path: str, headers: Mapping[str, str]) -> str | None:
@@ -167,10 +167,10 @@ class Gate:
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if self.browser and scheme.lower() == "basic":
             name, key = _basic(presented)
-            found = self.keys.caller(key)
-            return found if found == f"key:{name}" else None
-        found = self.keys.caller(presented.strip()) if scheme.lower() == "bearer" else None
-        return found or ("" if path.startswith(self.open_paths) else None)
+            caller = self.keys.caller(key)
+            return caller if caller == f"key:{name}" else None
+        caller = self.keys.caller(presented.strip()) if scheme.lower() == "bearer" else None
+        return caller or ("" if path.startswith(self.open_paths) else None)
 
     def _problem(self, headers: Mapping[str, str]) -> JSONResponse | None:
         if not self.keys and not is_loopback(_hostname(headers.get("host", ""))):
@@ -186,14 +186,14 @@ class Gate:
         return None
 
     def _no_key(self, headers: Mapping[str, str]) -> JSONResponse:
-        said = "no valid API key" if headers.get("authorization") else "no API key"
-        answer = refusal(401, f"{said}: send 'Authorization: Bearer KEY'", code="invalid_api_key")
-        answer.headers["WWW-Authenticate"] = 'Basic realm="ditpipe", charset="UTF-8"' if self.browser else "Bearer"
-        return answer
+        problem = "no valid API key" if headers.get("authorization") else "no API key"
+        response = refusal(401, f"{problem}: send 'Authorization: Bearer KEY'", code="invalid_api_key")
+        response.headers["WWW-Authenticate"] = 'Basic realm="ditpipe", charset="UTF-8"' if self.browser else "Bearer"
+        return response
 
 
 def _basic(presented: str) -> tuple[str, str]:
-    """Name and password of HTTP Basic credentials; empty ones if they cannot be read."""
+    """Name and password of HTTP Basic credentials; both empty if they are malformed."""
     try:
         name, _, key = base64.b64decode(presented, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
@@ -202,12 +202,12 @@ def _basic(presented: str) -> tuple[str, str]:
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
-    """Whether there is a body that may be read as JSON."""
+    """Whether the request has a body that may be JSON."""
     return headers.get("content-length", "0") != "0" and "json" in headers.get("content-type", "json").lower()
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None if the client goes before it has sent it."""
+    """The whole body; None if the client disconnects before its end."""
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -218,12 +218,12 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """Gives the body that has been read, and then what comes after it."""
-    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that returns the body already read, then what follows it."""
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
-        return left.pop() if left else await receive()
+        return unread.pop() if unread else await receive()
 
     return again
 
@@ -236,5 +236,5 @@ def _hostname(host: str) -> str:
 
 
 def caller_of(request: Any) -> str:
-    """Whose request it is, as the gate found."""
+    """The caller of a request, as the middleware found it."""
     return str(request.scope["state"]["caller"])

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-# What OpenAI's strict mode does not take; pydantic checks these when the call arrives.
-LOOSE = ("default", "minLength", "maxLength", "title")
-# What Anthropic's strict mode refuses. A limit is said in the description instead.
+# Keywords that OpenAI's strict mode refuses; pydantic checks them when the call arrives.
+REFUSED_BY_OPENAI = ("default", "minLength", "maxLength", "title")
+# Keywords that Anthropic's strict mode refuses; the description states these limits instead.
 LIMITS = {
     "minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than",
     "multipleOf": "a multiple of", "minLength": "characters at least", "maxLength": "characters at most",
@@ -13,8 +13,8 @@ LIMITS = {
 }  # fmt: skip
 
 
-class Described(Protocol):
-    """What a schema is made from: a `PictureTool`, or one of LangChain's tools that was made of it."""
+class ToolDescription(Protocol):
+    """The source of a schema: a `PictureTool`, or the LangChain tool made from it."""
 
     @property
     def name(self) -> str: ...
@@ -26,7 +26,7 @@ class Described(Protocol):
     def metadata(self) -> Any: ...
 
 
-def openai_schema(tool: Described) -> dict[str, Any]:
+def openai_schema(tool: ToolDescription) -> dict[str, Any]:
     """A function tool of OpenAI's chat completions, strict: closed objects, every property required."""
     schema = tool.args_schema.model_json_schema()
     parameters = _strict(schema, schema.get("$defs", {}))
@@ -34,7 +34,7 @@ def openai_schema(tool: Described) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def anthropic_schema(tool: Described) -> dict[str, Any]:
+def anthropic_schema(tool: ToolDescription) -> dict[str, Any]:
     """A tool of Anthropic's messages API, strict as well.
 
     Its rules differ: no limits on numbers, lengths and lists, and in one request at most 16 parameters of several types
@@ -45,8 +45,8 @@ def anthropic_schema(tool: Described) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "strict": True, "input_schema": parameters}
 
 
-def mcp_schema(tool: Described) -> dict[str, Any]:
-    """A tool of the Model Context Protocol, with the schema of what it answers and hints at what a call does."""
+def mcp_schema(tool: ToolDescription) -> dict[str, Any]:
+    """A tool of the Model Context Protocol, with the schema of its answer and hints at what a call does."""
     metadata: Mapping[str, Any] = tool.metadata or {}
     return {
         "name": tool.name, "description": tool.description, "inputSchema": tool.args_schema.model_json_schema(),
@@ -54,18 +54,18 @@ def mcp_schema(tool: Described) -> dict[str, Any]:
     }  # fmt: skip
 
 
-FORMATS: dict[str, Callable[[Described], dict[str, Any]]] = {
+FORMATS: dict[str, Callable[[ToolDescription], dict[str, Any]]] = {
     "openai": openai_schema, "anthropic": anthropic_schema, "mcp": mcp_schema,
 }  # fmt: skip
 
 
 def _strict(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """A schema of pydantic's as OpenAI's strict mode takes it: closed objects of which every property is required, no
-    keyword of `LOOSE`. A reference with anything beside it is written out."""
+    keyword of `REFUSED_BY_OPENAI`. A reference with siblings is inlined."""
     if "$ref" in schema and len(schema) > 1:
         own = {key: value for key, value in schema.items() if key != "$ref"}
         return _strict(definitions[schema["$ref"].removeprefix("#/$defs/")] | own, definitions)
-    clean = {key: value for key, value in schema.items() if key not in LOOSE}
+    clean = {key: value for key, value in schema.items() if key not in REFUSED_BY_OPENAI}
     for key in ("properties", "$defs"):
         if key in clean:
             clean[key] = {name: _strict(value, definitions) for name, value in clean[key].items()}
@@ -81,7 +81,7 @@ def _strict(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 def _limits_as_words(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """A schema of pydantic's as Anthropic's strict mode takes it: of several types the first, limits in words, closed
-    objects of which only what may be null can be left out. A reference with a description of its own is written out."""
+    objects of which only what may be null can be left out. A reference with its own description is inlined."""
     if "anyOf" in schema:
         first = next(branch for branch in schema["anyOf"] if branch.get("type") != "null")
         return _limits_as_words(first | {key: schema[key] for key in schema if key != "anyOf"}, definitions)

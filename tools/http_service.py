@@ -1,4 +1,4 @@
-"""The HTTP service: OpenAI's Images API and the region contract behind one gate, errors in OpenAI's shape."""
+"""The HTTP service: OpenAI's Images API and `/v1/pictures` behind one AuthMiddleware; errors in OpenAI's format."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,15 +18,15 @@ from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.request import RenderRequest
-from .auth import Gate, Keys, Signer, refusal
-from .jobs.service import Studio
+from .auth import AuthMiddleware, Keys, Signer, refusal
+from .jobs.service import PictureService
 from .openai_images import images_router
 from .pictures_api import pictures_router
-from .requested_change import Reader
+from .requested_change import ChangeReader
 
 
 class Problem(BaseModel):
-    """What OpenAI's API says of an error."""
+    """An error in OpenAI's API."""
 
     message: str
     type: str
@@ -46,7 +46,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def http_service(
-    studio: Studio,
+    service: PictureService,
     *,
     checkpoint: Checkpoint,
     request_for: Callable[[ScenePlan], RenderRequest],
@@ -54,39 +54,39 @@ def http_service(
     critique: Callable[[Image.Image, ScenePlan], Critique],
     keys: Keys,
     version: str,
-    read: Reader | None = None,
+    read: ChangeReader | None = None,
     compatible: bool = False,
 ) -> ASGIApp:
     """The whole service as an ASGI application; its workers start and stop with it.
 
-    `request_for` a plan has the server's settings; `read` understands a change in words, None: nobody does.
-    `compatible`: the Images API answers for every model and every size with what is here, and says so.
+    `request_for` a plan has the server's settings. `read` reads a change in plain language; without it an edit needs a
+    mask. `compatible`: the Images API takes every model name and size, draws what is here, and warns.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        studio.open()
+        service.jobs.open()
         yield
-        studio.close()
+        service.jobs.close()
 
     vocabulary = vocabulary_of(checkpoint)
     app = FastAPI(
         title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False,
         description=f"{checkpoint.name} draws {vocabulary.summary}" if vocabulary else "",
     )  # fmt: skip
-    app.include_router(pictures_router(studio, plan=plan, critique=critique))
-    signer = Signer(studio.folder / "links.secret")
+    app.include_router(pictures_router(service, plan=plan, critique=critique))
+    signer = Signer(service.jobs.folder / "links.secret")
     app.include_router(
         images_router(
-            studio, checkpoint=checkpoint, signer=signer, request_for=request_for, read=read, compatible=compatible
+            service, checkpoint=checkpoint, signer=signer, request_for=request_for, read=read, compatible=compatible
         )
     )
     _answer_errors(app)
-    return Gate(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
+    return AuthMiddleware(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """One line each, in OpenAI's shape; an unforeseen fault says nothing of itself outside the log."""
+    """Errors as one line in OpenAI's format; the details of an unexpected one go to the log only."""
 
     def answer(kind: type[Exception], status: int) -> None:
         async def handle(request: Request, error: Exception) -> Response:
@@ -99,7 +99,7 @@ def _answer_errors(app: FastAPI) -> None:
     answer(UnknownPicture, 404)
     answer(RenderError, 422)
     answer(TimeoutError, 504)
-    answer(DitpipeError, 502)  # a model behind this server did not do its part
+    answer(DitpipeError, 502)  # a model behind this server failed
 
     @app.exception_handler(QueueFull)
     async def full(request: Request, error: QueueFull) -> Response:
@@ -111,7 +111,7 @@ def _answer_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"][1:]]
-        where = ".".join(parts[1:] if parts[:1] in (["render"], ["paint"]) else parts)  # tags are no fields
+        where = ".".join(parts[1:] if parts[:1] in (["render"], ["paint"]) else parts)  # the union's tags are no fields
         return refusal(400, f"{where or 'body'}: {first['msg']}", param=where or None)
 
     @app.exception_handler(HTTPException)

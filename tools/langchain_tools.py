@@ -1,11 +1,9 @@
-"""The tools that other agents pick up, over one studio. Each takes what does the work as an argument.
+"""The tools for other agents, over one picture service. Each takes the functions that it needs as arguments.
 
-The caller of a call says whose pictures it may see; a model cannot set it. A drawing call that is cancelled ends its
-render.
+A call sees the pictures of its caller, whom a model cannot set. A drawing call that is cancelled ends its render.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
@@ -29,14 +27,15 @@ from .api_schema import (
     RemoveArguments,
     RenderArguments,
     check_size,
-    order_edit,
-    picture,
-    told,
+    describe_picture,
+    edit_of_picture,
+    picture_of,
+    request_of,
 )
-from .jobs.queue import Job
-from .jobs.service import Studio
-from .requested_change import Reader, order_change, understood_change
-from .tool_spec import PictureTool, Progress
+from .jobs.engine import Job
+from .jobs.service import PictureService
+from .requested_change import ChangeReader, change_command, change_input
+from .tool_spec import Answer, CallEvents, PictureTool
 
 # What a host may tell its user before a call (hints of the Model Context Protocol).
 READS: dict[str, bool] = {"readOnlyHint": True, "openWorldHint": False}
@@ -46,214 +45,177 @@ ENDS: dict[str, bool] = {
 }  # fmt: skip
 
 
-def plan_picture(studio: Studio, plan: Callable[[str, int | None, int | None], ScenePlan]) -> PictureTool:
+def plan_picture(service: PictureService, plan: Callable[[str, int | None, int | None], ScenePlan]) -> PictureTool:
     """Brief → ScenePlan, without drawing. `plan`: (brief, width, height) → plan."""
 
-    def run(arguments: PlanArguments, caller: str) -> tuple[str, ScenePlan]:
-        check_size(studio, arguments.width, arguments.height)
+    def run(arguments: PlanArguments, caller: str) -> Answer:
+        check_size(service, arguments.width, arguments.height)
         answer = plan(arguments.brief, arguments.width, arguments.height)
         return answer.model_dump_json(), answer
 
-    says = "Turn a brief into a plan of regions, without drawing. Change the plan if you like, then render_picture it."
-    return _tool("plan_picture", says, PlanArguments, run, ScenePlan)
+    description = (
+        "Turn a brief into a plan of regions, without drawing. Change the plan if you like, then render_picture it."
+    )
+    return _immediate("plan_picture", description, PlanArguments, run, ScenePlan)
 
 
-def critique_picture(studio: Studio, critique: Callable[[Image.Image, ScenePlan], Critique]) -> PictureTool:
-    """Judges a picture of the caller's against the plan that it was drawn from."""
+def critique_picture(service: PictureService, critique: Callable[[Image.Image, ScenePlan], Critique]) -> PictureTool:
+    """Judges a picture against the plan that it was drawn from."""
 
-    def run(arguments: PictureArguments, caller: str) -> tuple[str, Critique]:
-        job = studio.jobs.get(arguments.id, caller=caller)
+    def run(arguments: PictureArguments, caller: str) -> Answer:
+        job = service.jobs.get(arguments.id, caller=caller)
         if job.status != "done":
             raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be judged")
-        verdict = critique(open_image(studio.file(job)), read_request(studio.file(job)).edited_plan)
+        verdict = critique(open_image(service.jobs.file(job)), read_request(service.jobs.file(job)).edited_plan)
         return verdict.model_dump_json(), verdict
 
-    says = "Judge a picture against its plan: a score and what is seen, region by region."
-    return _tool("critique_picture", says, PictureArguments, run, Critique)
+    description = "Judge a picture against its plan: a score and what is seen, region by region."
+    return _immediate("critique_picture", description, PictureArguments, run, Critique)
 
 
-def cancel_picture(studio: Studio) -> PictureTool:
-    """Ends a picture that is waiting or being drawn."""
+def cancel_picture(service: PictureService) -> PictureTool:
+    """Ends a job that is queued or running."""
 
-    def run(arguments: PictureArguments, caller: str) -> tuple[str, Picture]:
-        answer = picture(studio, studio.jobs.cancel(arguments.id, caller=caller))
-        return told(answer), answer
+    def run(arguments: PictureArguments, caller: str) -> Answer:
+        answer = picture_of(service, service.jobs.cancel(arguments.id, caller=caller))
+        return describe_picture(answer), answer
 
-    says = "Stop drawing a picture that is not done yet."
-    return _tool("cancel_picture", says, PictureArguments, run, Picture, hints=ENDS)
+    description = "Stop drawing a picture that is not done yet."
+    return _immediate("cancel_picture", description, PictureArguments, run, Picture, hints=ENDS)
 
 
-def render_picture(studio: Studio) -> PictureTool:
+def render_picture(service: PictureService) -> PictureTool:
     """ScenePlan → picture."""
 
     def start(arguments: RenderArguments, caller: str) -> Job:
-        check_size(studio, arguments.plan.width, arguments.plan.height)
-        return studio.order("render", arguments.model_dump(mode="json", exclude={"wait"}), caller=caller)
+        check_size(service, arguments.plan.width, arguments.plan.height)
+        return service.submit("render", arguments, caller=caller)
 
-    return _drawing(studio, "render_picture", "Draw a plan, every region in its place.", RenderArguments, start)
+    return _drawing(service, "render_picture", "Draw a plan, every region in its place.", RenderArguments, start)
 
 
-def edit_region(studio: Studio) -> PictureTool:
+def edit_region(service: PictureService) -> PictureTool:
     """Changes one region of a picture; the result is a new picture."""
 
     def start(arguments: EditArguments, caller: str) -> Job:
         given = arguments.model_dump(include={"prompt", "box", "negative", "seed"})
         revision = Revision(changes=[RegionChange(name=arguments.region, **given)], scene=arguments.scene)
-        return _order_edit(studio, arguments.id, revision, caller)
+        return _submit_edit(service, arguments.id, revision, caller)
 
-    says = "Change one region of a picture that is done and keep the rest as it is: a new picture."
-    return _drawing(studio, "edit_region", says, EditArguments, start)
+    description = "Change one region of a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(service, "edit_region", description, EditArguments, start)
 
 
-def add_region(studio: Studio) -> PictureTool:
+def add_region(service: PictureService) -> PictureTool:
     """Draws one more region into a picture; the result is a new picture."""
 
     def start(arguments: AddArguments, caller: str) -> Job:
-        plan = _plan_of(studio, arguments.id, caller)
+        plan = request_of(service, arguments.id, caller=caller).edited_plan
         top = min(100, 1 + max(region.z_order for region in plan.regions))
         new = Region(name=arguments.region, box=arguments.box, prompt=arguments.prompt, z_order=top)
-        return _order_edit(studio, arguments.id, Revision(added=[new]), caller)
+        return _submit_edit(service, arguments.id, Revision(added=[new]), caller)
 
-    says = "Add one region to a picture that is done and keep the rest as it is: a new picture."
-    return _drawing(studio, "add_region", says, AddArguments, start)
+    description = "Add one region to a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(service, "add_region", description, AddArguments, start)
 
 
-def remove_region(studio: Studio) -> PictureTool:
+def remove_region(service: PictureService) -> PictureTool:
     """Takes one region out of a picture; the result is a new picture."""
 
     def start(arguments: RemoveArguments, caller: str) -> Job:
-        return _order_edit(studio, arguments.id, Revision(removed=[arguments.region]), caller)
+        return _submit_edit(service, arguments.id, Revision(removed=[arguments.region]), caller)
 
-    says = "Take one region out of a picture that is done and keep the rest as it is: a new picture."
-    return _drawing(studio, "remove_region", says, RemoveArguments, start)
+    description = "Take one region out of a picture that is done and keep the rest as it is: a new picture."
+    return _drawing(service, "remove_region", description, RemoveArguments, start)
 
 
-def change_picture(studio: Studio, read: Reader) -> PictureTool:
-    """Changes a picture as words say, read as the chat reads them; the result is a new picture."""
+def change_picture(service: PictureService, read: ChangeReader) -> PictureTool:
+    """Changes a picture as a sentence says, read as the chat reads it; the result is a new picture."""
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
-        path = studio.file(_done(studio, arguments.id, caller))
-        request = read_request(path)
-        heard = understood_change(read, arguments.message, request.edited_plan, field="message")
-        work, order = order_change(
-            heard, request, lambda revision: order_edit(studio, arguments.id, revision, caller=caller)
+        request = request_of(service, arguments.id, caller=caller)
+        command = change_command(read, arguments.message, request.edited_plan, field="message")
+        kind, job_input = change_input(
+            command, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
         )
-        return studio.order(work, order.model_dump(mode="json"), caller=caller)
+        return service.submit(kind, job_input, caller=caller)
 
-    says = "Change a picture that is done as a sentence says, and keep the rest as it is: a new picture."
-    return _drawing(studio, "change_picture", says, ChangeArguments, start)
-
-
-def _done(studio: Studio, picture_id: str, caller: str) -> Job:
-    """A caller's finished picture. Raises UnknownPicture; ValueError if it is not done."""
-    job = studio.jobs.get(picture_id, caller=caller)
-    if job.status != "done":
-        raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be changed")
-    return job
+    description = "Change a picture that is done as a sentence says, and keep the rest as it is: a new picture."
+    return _drawing(service, "change_picture", description, ChangeArguments, start)
 
 
-def _plan_of(studio: Studio, picture_id: str, caller: str) -> ScenePlan:
-    return read_request(studio.file(_done(studio, picture_id, caller))).edited_plan
+def _submit_edit(service: PictureService, picture_id: str, revision: Revision, caller: str) -> Job:
+    return service.submit("edit", edit_of_picture(service, picture_id, revision, caller=caller), caller=caller)
 
 
-def _order_edit(studio: Studio, picture_id: str, revision: Revision, caller: str) -> Job:
-    order = order_edit(studio, picture_id, revision, caller=caller)
-    return studio.order("edit", order.model_dump(mode="json"), caller=caller)
-
-
-def paint_picture(studio: Studio) -> PictureTool:
-    """Brief → picture, planned, criticised and mended; for studios whose crew can paint."""
+def paint_picture(service: PictureService) -> PictureTool:
+    """Brief → picture: plan, render, critique, revise. Needs a handler "paint"."""
 
     def start(arguments: PaintArguments, caller: str) -> Job:
-        check_size(studio, arguments.width, arguments.height)
-        return studio.order("paint", arguments.model_dump(mode="json", exclude={"wait"}), caller=caller)
+        check_size(service, arguments.width, arguments.height)
+        return service.submit("paint", arguments, caller=caller)
 
-    says = "Paint a brief: plan it, draw it, look at every region, and draw again what is wrong."
-    return _drawing(studio, "paint_picture", says, PaintArguments, start)
+    description = "Paint a brief: plan it, draw it, look at every region, and draw again what is wrong."
+    return _drawing(service, "paint_picture", description, PaintArguments, start)
 
 
-def get_picture(studio: Studio) -> PictureTool:
+def get_picture(service: PictureService) -> PictureTool:
     """The state of a picture, and the picture when it is done."""
 
     def start(arguments: GetArguments, caller: str) -> Job:
-        return studio.jobs.get(arguments.id, caller=caller)
+        return service.jobs.get(arguments.id, caller=caller)
 
-    says = "Look at a picture by its id: how far it is, or where its file and preview are, and its plan."
-    return _drawing(studio, "get_picture", says, GetArguments, start, owns=False, hints=READS)
+    description = "Look at a picture by its id: how far it is, or where its file and preview are, and its plan."
+    return _drawing(service, "get_picture", description, GetArguments, start, cancels=False, hints=READS)
 
 
 def _drawing(
-    studio: Studio,
+    service: PictureService,
     name: str,
-    says: str,
+    description: str,
     schema: type[Arguments],
     start: Callable[[Any, str], Job],
     *,
-    owns: bool = True,
+    cancels: bool = True,
     hints: dict[str, bool] = ADDS,
 ) -> PictureTool:
-    """A tool that waits for the job that `start` gives. `owns`: a call that is cancelled takes the job with it."""
+    """A tool that waits for the job that `start` returns. `cancels`: a call that ends early cancels its job."""
 
-    def answer(job: Job) -> tuple[str, Picture]:
-        found = picture(studio, job)
-        if owns and found.status in ("failed", "cancelled"):
-            raise DitpipeError(told(found))
-        return told(found), found
-
-    def call(arguments: Any, caller: str, report: Callable[[Progress], None]) -> tuple[str, Picture]:
-        job, seen = start(arguments, caller), 0
+    def run(arguments: Any, caller: str) -> CallEvents:
+        job, reported = start(arguments, caller), 0
         try:
-            for job in studio.follow(job, patience=None if arguments.wait else 0):
-                for step in _steps(job, seen):
-                    report(step)
-                seen = max(seen, job.step)
+            for state in service.states(job, patience=None if arguments.wait else 0):
+                if state is None:
+                    yield None
+                    continue
+                job = state
+                for step in range(reported + 1, job.step + 1):
+                    yield {"picture": job.id, "step": step, "steps": job.steps}
+                reported = max(reported, job.step)
         except BaseException:
-            if owns:
-                studio.jobs.cancel(job.id, caller=job.caller)
+            if cancels:
+                service.jobs.cancel(job.id, caller=job.caller)
             raise
-        return answer(job)
+        answer = picture_of(service, job)
+        if cancels and answer.status in ("failed", "cancelled"):
+            raise DitpipeError(describe_picture(answer))
+        yield describe_picture(answer), answer
 
-    async def acall(
-        arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]
-    ) -> tuple[str, Picture]:
-        job, seen = start(arguments, caller), 0
-        try:
-            async for job in studio.afollow(job, patience=None if arguments.wait else 0):
-                for step in _steps(job, seen):
-                    await report(step)
-                seen = max(seen, job.step)
-        except BaseException:
-            if owns:
-                studio.jobs.cancel(job.id, caller=job.caller)
-            raise
-        return answer(job)
-
-    return PictureTool(name, says, schema, Picture, hints, call, acall)
+    return PictureTool(name, description, schema, Picture, hints, run)
 
 
-def _tool(
+def _immediate(
     name: str,
-    says: str,
+    description: str,
     schema: type[Arguments],
-    act: Callable[[Any, str], tuple[str, Any]],
+    compute: Callable[[Any, str], Answer],
     output: type[BaseModel],
     *,
     hints: dict[str, bool] = READS,
 ) -> PictureTool:
-    """A tool that computes its answer at once."""
+    """A tool that computes its answer without a job."""
 
-    def call(arguments: Any, caller: str, report: Callable[[Progress], None]) -> tuple[str, Any]:
-        return act(arguments, caller)
+    def run(arguments: Any, caller: str) -> CallEvents:
+        yield compute(arguments, caller)
 
-    async def acall(
-        arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]
-    ) -> tuple[str, Any]:
-        return await asyncio.to_thread(act, arguments, caller)
-
-    return PictureTool(name, says, schema, output, hints, call, acall)
-
-
-def _steps(job: Job, seen: int) -> Iterator[Progress]:
-    """One report per step since the last look."""
-    for step in range(seen + 1, job.step + 1):
-        yield {"picture": job.id, "step": step, "steps": job.steps}
+    return PictureTool(name, description, schema, output, hints, run)

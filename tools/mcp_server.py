@@ -1,6 +1,6 @@
-"""An MCP server for a list of tools over a studio, on the official SDK: stdio or streamable HTTP.
+"""An MCP server for a list of tools over a picture service, on the official SDK: stdio or streamable HTTP.
 
-The SDK's low-level `Server` is enough: the tools bring their schemas, so fastmcp would add a dependency and no feature.
+The SDK's low-level `Server` is enough: the tools have their schemas, so fastmcp would add a dependency and no feature.
 The tools' progress events become progress notifications, a cancelled request cancels its tool call, and pictures are
 resources. A picture goes out as a small preview and a link, never whole in a tool's answer.
 """
@@ -23,22 +23,22 @@ from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, UnknownPicture
 from ..prompts.templates import fill_template
-from .api_schema import Picture, told
-from .auth import Gate, Keys, caller_of
+from .api_schema import Picture, describe_picture
+from .auth import AuthMiddleware, Keys, caller_of
 from .function_schemas import mcp_schema
-from .jobs.queue import LOCAL
-from .jobs.service import Studio
+from .jobs.engine import LOCAL
+from .jobs.service import PictureService
 from .tool_spec import PictureTool, Progress, one_line
 
 SCHEME = "picture://"
-# Hosts give up on a server that is slow to say what it can do, so what draws is loaded after that: seconds to wait for
-# the question, and for the answer to be on its way. A call does not wait for either.
-PATIENCE, SENT = 5.0, 0.5
+# Hosts give up on a server that is slow to list its tools, so torch is loaded after the list was sent: seconds to wait
+# for the request, and for the answer to be sent. A call waits for neither.
+LIST_TIMEOUT, SEND_TIME = 5.0, 0.5
 Context = ServerRequestContext[Any, Any]
 
 
 def mcp_server(
-    tools: Sequence[PictureTool], studio: Studio, *, version: str, local: bool, draws: str = ""
+    tools: Sequence[PictureTool], service: PictureService, *, version: str, local: bool, draws: str = ""
 ) -> Server[Any]:
     """The server. `local`: the client is on this machine and files are named to it; else only `picture://` links.
 
@@ -51,14 +51,14 @@ def mcp_server(
     async def lifespan(server: Server[Any]) -> AsyncIterator[threading.Event]:
         listed = threading.Event()
 
-        def open_behind() -> None:
-            listed.wait(PATIENCE)
-            time.sleep(SENT)
-            studio.open()
+        def open_later() -> None:
+            listed.wait(LIST_TIMEOUT)
+            time.sleep(SEND_TIME)
+            service.jobs.open()
 
-        threading.Thread(target=open_behind, name="mcp-opens-studio", daemon=True).start()
+        threading.Thread(target=open_later, name="mcp-opens-jobs", daemon=True).start()
         yield listed
-        await anyio.to_thread.run_sync(studio.close)
+        await anyio.to_thread.run_sync(service.jobs.close)
 
     async def list_tools(context: Context, params: Any) -> types.ListToolsResult:
         listing = types.ListToolsResult(tools=[types.Tool.model_validate(mcp_schema(tool)) for tool in tools])
@@ -71,21 +71,21 @@ def mcp_server(
         tool = by_name[params.name]
 
         async def report(step: Progress) -> None:
-            said = f"picture {step['picture']}: step {step['step']} of {step['steps']}"
-            await context.session.report_progress(step["step"], step["steps"], said)
+            message = f"picture {step['picture']}: step {step['step']} of {step['steps']}"
+            await context.session.report_progress(step["step"], step["steps"], message)
 
         try:
             arguments = tool.args_schema.model_validate(params.arguments or {})
             text, answer = await tool.acall(arguments, _caller(context), report)
-        except (DitpipeError, ValueError) as error:  # the model reads what is wrong and can mend it
+        except (DitpipeError, ValueError) as error:  # the model reads what is wrong and can correct it
             return types.CallToolResult(content=[types.TextContent(text=one_line(error))], is_error=True)
         return _result(text, answer, local=local)
 
     async def list_resources(context: Context, params: Any) -> types.ListResourcesResult:
         resources = []
-        for job in (one for one in studio.jobs.of(_caller(context)) if one.status == "done"):
-            with suppress(FileNotFoundError):  # somebody took it away
-                uri, size = f"{SCHEME}{job.id}", studio.file(job).stat().st_size
+        for job in (job for job in service.jobs.recent(_caller(context)) if job.status == "done"):
+            with suppress(FileNotFoundError):  # the file was deleted
+                uri, size = f"{SCHEME}{job.id}", service.jobs.file(job).stat().st_size
                 resources.append(types.Resource(uri=uri, name=job.id, mime_type="image/png", size=size))
         return types.ListResourcesResult(resources=resources)
 
@@ -97,19 +97,19 @@ def mcp_server(
 
     async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         try:
-            job = studio.jobs.get(params.uri.removeprefix(SCHEME), caller=_caller(context))
+            job = service.jobs.get(params.uri.removeprefix(SCHEME), caller=_caller(context))
         except UnknownPicture as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
         if job.status != "done":
             raise MCPError(types.INVALID_PARAMS, f"picture {job.id} is {job.status}, not done")
-        blob = _base64(studio.file(job))
+        blob = _base64(service.jobs.file(job))
         contents = types.BlobResourceContents(uri=params.uri, mime_type="image/png", blob=blob)
         return types.ReadResourceResult(contents=[contents])
 
     async def list_prompts(context: Context, params: Any) -> types.ListPromptsResult:
         brief = types.PromptArgument(name="brief", description="what the picture should show", required=True)
-        says = "Plan a picture for a brief yourself and have it drawn."
-        return types.ListPromptsResult(prompts=[types.Prompt(name="plan", description=says, arguments=[brief])])
+        description = "Plan a picture for a brief yourself and have it drawn."
+        return types.ListPromptsResult(prompts=[types.Prompt(name="plan", description=description, arguments=[brief])])
 
     async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         if params.name != "plan" or "brief" not in (params.arguments or {}):
@@ -139,8 +139,8 @@ def run_stdio(server: Server[Any]) -> None:
 
 
 def http_app(server: Server[Any], *, host: str, keys: Keys) -> ASGIApp:
-    """The server as an ASGI application at /mcp, behind the gate."""
-    return Gate(server.streamable_http_app(host=host), keys=keys)
+    """The server as an ASGI application at /mcp, behind the AuthMiddleware."""
+    return AuthMiddleware(server.streamable_http_app(host=host), keys=keys)
 
 
 def _caller(context: Context) -> str:
@@ -150,19 +150,20 @@ def _caller(context: Context) -> str:
 def _result(text: str, answer: BaseModel, *, local: bool) -> types.CallToolResult:
     content: list[types.ContentBlock] = [types.TextContent(text=text)]
     if isinstance(answer, Picture):
-        shown = answer if local else answer.model_copy(update={"path": None, "preview": None})
-        content = [types.TextContent(text=told(shown)), *_preview(answer)]
-        answer = shown
+        public = answer if local else answer.model_copy(update={"path": None, "preview": None})
+        content = [types.TextContent(text=describe_picture(public)), *_preview(answer)]
+        answer = public
     return types.CallToolResult(content=content, structured_content=answer.model_dump(mode="json"))
 
 
-def _preview(one: Picture) -> list[types.ContentBlock]:
+def _preview(picture: Picture) -> list[types.ContentBlock]:
     """A small picture to look at, and where the whole one is."""
-    if one.preview is None or one.path is None:
+    if picture.preview is None or picture.path is None:
         return []
+    size = Path(picture.path).stat().st_size
     return [
-        types.ImageContent(data=_base64(Path(one.preview)), mime_type="image/png"),
-        types.ResourceLink(uri=one.uri, name=one.id, mime_type="image/png", size=Path(one.path).stat().st_size),
+        types.ImageContent(data=_base64(Path(picture.preview)), mime_type="image/png"),
+        types.ResourceLink(uri=picture.uri, name=picture.id, mime_type="image/png", size=size),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The HTTP service's other half: OpenAI's Images API, so that the official client works against it unchanged."""
+"""OpenAI's Images API, so that its official client works against this server unchanged."""
 
 import asyncio
 import base64
@@ -10,7 +10,8 @@ from io import BytesIO
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
 from PIL import Image
 
 from ..prompts.chat_schema import ChatCommand
@@ -22,96 +23,105 @@ from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.pictures.artifacts import encode_image, metadata_text, request_in
 from ..renderer.regions.mask_image import mask_text
 from ..renderer.request import RenderRequest
-from .api_schema import MAX_STEPS, EditOrder, PaintOrder, PictureId, check_size, check_upload, edit_of_upload
-from .api_schema import picture as picture_of
+from .api_schema import (
+    MAX_STEPS,
+    EditInput,
+    PaintInput,
+    PictureId,
+    check_size,
+    check_upload,
+    edit_of_upload,
+    picture_of,
+)
 from .auth import Signer, caller_of, refusal
-from .jobs.queue import Job
-from .jobs.service import Studio
+from .jobs.engine import Job
+from .jobs.service import PictureService
 from .openai_images_schema import EditSettings, ImageRow, ImagesAnswer, ImageSettings, nearest_size
-from .requested_change import Reader, order_change
+from .requested_change import ChangeReader, change_input
 from .uploads import box_of, digest_outside, hole_in, open_upload, shared_area
 
 PATIENCE = 590  # seconds: the client gives up after 600
-LINK_LIFE = 3600  # seconds
-SAME_PLACE = 0.6  # intersection over union from which on a mask means a region of the plan
+LINK_LIFETIME = 3600  # seconds
+SAME_PLACE = 0.6  # least intersection over union at which a mask replaces a region of the plan
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 ANYTHING, EVERYWHERE = LeveledPrompt(high_level=""), Box(left=0, top=0, right=1, bottom=1)
-SHARES = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # of the server's steps
+STEP_FACTORS = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # × the server's steps
 
 
 def images_router(
-    studio: Studio,
+    service: PictureService,
     *,
     checkpoint: Checkpoint,
     signer: Signer,
     request_for: Callable[[ScenePlan], RenderRequest],
-    read: Reader | None = None,
+    read: ChangeReader | None = None,
     compatible: bool = False,
 ) -> APIRouter:
-    """`checkpoint` is the model that is served by its name, `request_for` a plan has the server's settings, `read`
-    understands a change that is asked for without a mask, if anybody does. `compatible`: other names of models and
-    other sizes are answered by what is here, and the answer says so. Raises what the service's handlers turn into
-    answers."""
+    """The routes. Errors become answers in `http_service`.
+
+    `checkpoint`: the model, served by its name. `request_for` a plan has the server's settings. `read` reads a change
+    in plain language, for edits without a mask. `compatible`: any model name and size is taken, drawn with this model
+    at the nearest size, and the answer has a warning.
+    """
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 
     here = request_for(ScenePlan(scene=ANYTHING, regions=[Region(name="picture", box=EVERYWHERE, prompt=ANYTHING)]))
 
-    def steps(asked: ImageSettings) -> int:
-        return min(MAX_STEPS, max(1, round(SHARES[asked.quality] * (here.steps or checkpoint.steps))))
+    def steps(settings: ImageSettings) -> int:
+        return min(MAX_STEPS, max(1, round(STEP_FACTORS[settings.quality] * (here.steps or checkpoint.steps))))
 
     def link(request: Request, job: Job) -> str:
-        expires = int(time.time()) + LINK_LIFE
+        expires = int(time.time()) + LINK_LIFETIME
         signature = signer.sign(job.id, job.caller, expires)
         url = request.url_for("get_file", picture_id=job.id)
         return str(url.include_query_params(caller=job.caller, expires=expires, signature=signature))
 
-    async def pictures(request: Request, jobs: list[Job], asked: ImageSettings, notes: list[str]) -> ImagesAnswer:
+    async def pictures(request: Request, jobs: list[Job], settings: ImageSettings, notes: list[str]) -> ImagesAnswer:
         rows = []
-        finished = [await _finished(studio, job, request) for job in jobs]
+        finished = [await _finished(service, job, request) for job in jobs]
         for job in finished:
-            place: dict[str, Any] = {"url": link(request, job)} if asked.response_format == "url" else {}
-            place = place or {"b64_json": _encoded(studio, job, asked)}
-            rows.append(ImageRow(**place, **_drawn(studio, job)))
+            place: dict[str, Any] = {"url": link(request, job)} if settings.response_format == "url" else {}
+            place = place or {"b64_json": _encoded(service, job, settings)}
+            rows.append(ImageRow(**place, **_prompt_and_score(service, job)))
         return ImagesAnswer(
-            created=int(time.time()), data=rows, output_format=asked.output_format, quality=_quality(asked),
-            size=_size(studio, finished[0]), warnings=_warnings(studio, finished, asked, notes),
+            created=int(time.time()), data=rows, output_format=settings.output_format, quality=_quality(settings),
+            size=_size(service, finished[0]), warnings=_warnings(service, finished, settings, notes),
         )  # fmt: skip
 
     async def respond(
-        kind: str, request: Request, orders: list[tuple[str, Any]], asked: ImageSettings, notes: list[str]
+        kind: str, request: Request, job_inputs: list[tuple[str, Any]], settings: ImageSettings, notes: list[str]
     ) -> Any:
-        if asked.stream and len(orders) > 1:
+        if settings.stream and len(job_inputs) > 1:
             raise ValueError("n: one picture at a time is streamed")
-        if asked.response_format == "url" and asked.output_format != "png":
+        if settings.response_format == "url" and settings.output_format != "png":
             raise ValueError("output_format: links lead to PNG files; ask for b64_json, or for png")
-        previews = asked.partial_images if asked.stream else 0
+        previews = settings.partial_images if settings.stream else 0
         jobs: list[Job] = []
         try:
-            for work, order in orders:
-                asked_for = order.model_dump(mode="json")
-                jobs.append(studio.order(work, asked_for, caller=caller_of(request), previews=previews))
-            if asked.stream:
-                events = _events(studio, kind, jobs[0], asked, notes)
-                return StreamingResponse(events, media_type="text/event-stream")
-            return await pictures(request, jobs, asked, notes)
+            for job_kind, job_input in job_inputs:
+                jobs.append(service.submit(job_kind, job_input, caller=caller_of(request), previews=previews))
+            if settings.stream:
+                events = _events(service, kind, jobs[0], settings, notes)
+                return EventSourceResponse(events)
+            return await pictures(request, jobs, settings, notes)
         except BaseException:
             for job in jobs:
-                studio.jobs.cancel(job.id, caller=job.caller)
+                service.jobs.cancel(job.id, caller=job.caller)
             raise
 
-    def replaced(asked: ImageSettings) -> list[str]:
-        """What of the request is answered by something else. Raises ValueError where that is not wanted here."""
+    def replacements(settings: ImageSettings) -> list[str]:
+        """Warnings for what is replaced or ignored. Raises ValueError where this server replaces nothing."""
         notes = []
-        if asked.model not in (None, checkpoint.name):
+        if settings.model not in (None, checkpoint.name):
             if not compatible:
                 raise ValueError(
-                    f"model {asked.model!r} is not served here: use {checkpoint.name!r}, or leave it out; "
+                    f"model {settings.model!r} is not served here: use {checkpoint.name!r}, or leave it out; "
                     "`ditpipe serve --openai-compatible` takes any name"
                 )
-            notes.append(f"model {asked.model!r} is not served here: {checkpoint.name!r} drew this")
-        if asked.style:
-            notes.append(f"style {asked.style!r} is not used: say in the prompt what style it should have")
-        if isinstance(asked, EditSettings) and asked.input_fidelity:
+            notes.append(f"model {settings.model!r} is not served here: {checkpoint.name!r} drew this")
+        if settings.style:
+            notes.append(f"style {settings.style!r} is not used: say in the prompt what style it should have")
+        if isinstance(settings, EditSettings) and settings.input_fidelity:
             notes.append("input_fidelity is not used: what is not to change stays as it is")
         return notes
 
@@ -132,79 +142,77 @@ def images_router(
         return refusal(404, f"model {model!r} is not served here: {checkpoint.name!r} is", code="model_not_found")
 
     @router.post("/images/generations", response_model=ImagesAnswer, responses=STREAM)
-    async def generate(asked: ImageSettings, request: Request) -> Any:
+    async def generate(settings: ImageSettings, request: Request) -> Any:
         """Paint a prompt: plan, draw, criticise and mend."""
-        notes, size = replaced(asked), asked.size
+        notes, size = replacements(settings), settings.size
         if compatible:
-            size = nearest_size(size, usual=checkpoint.size, largest=studio.largest)
-            notes += [f"size {asked.size} is not drawn here: this is {size}"] if size != asked.size else []
-        width, height = asked.model_copy(update={"size": size}).pixels()
-        check_size(studio, width, height)
-        first = secrets.randbelow(2**31) if asked.seed is None else asked.seed
-        orders = [
-            ("paint", PaintOrder(brief=asked.prompt, width=width, height=height, seed=first + i, steps=steps(asked)))
-            for i in range(asked.n)
+            size = nearest_size(size, usual=checkpoint.size, largest=service.largest)
+            notes += [f"size {settings.size} is not drawn here: this is {size}"] if size != settings.size else []
+        width, height = settings.model_copy(update={"size": size}).pixels()
+        check_size(service, width, height)
+        first = secrets.randbelow(2**31) if settings.seed is None else settings.seed
+        job_inputs = [
+            ("paint", PaintInput(brief=settings.prompt, width=width, height=height, seed=seed, steps=steps(settings)))
+            for seed in range(first, first + settings.n)
         ]
-        return await respond("image_generation", request, orders, asked, notes)
+        return await respond("image_generation", request, job_inputs, settings, notes)
 
     @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
-    async def edit(asked: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
+    async def edit(settings: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
         is. Without either, a prompt that says what is to change is read as in the chat ("make the cat orange"), and any
         other takes the place of the whole picture. The picture must carry its plan."""
-        notes = replaced(asked)
-        given = [one for one in (asked.image, *asked.images) if one]
-        if len(given) != 1:
-            raise ValueError(f"image: send exactly one picture, not {len(given)}")
-        picture = await asyncio.to_thread(open_upload, await given[0].read(), name="image")
+        notes = replacements(settings)
+        uploads = [upload for upload in (settings.image, *settings.images) if upload]
+        if len(uploads) != 1:
+            raise ValueError(f"image: send exactly one picture, not {len(uploads)}")
+        picture = await asyncio.to_thread(open_upload, await uploads[0].read(), name="image")
         mask = None
-        if asked.mask:
-            mask = await asyncio.to_thread(open_upload, await asked.mask.read(), name="mask")
+        if settings.mask:
+            mask = await asyncio.to_thread(open_upload, await settings.mask.read(), name="mask")
         elif picture.has_transparency_data and any(picture.convert("RGBA").getchannel("A").histogram()[:128]):
             mask = picture
         elif read:
             plan = request_in(picture, name="image").edited_plan
-            heard = await asyncio.to_thread(read, asked.prompt, plan)
-            if heard.kind == "change":
-                orders = _changes(studio, picture, heard, asked, request_for, checkpoint.steps)
-                notes += [*_unused(asked, picture), f"no mask: {asked.prompt[:60]!r} was read as a change"]
-                return await respond("image_edit", request, orders, asked, notes)
-        edits = _edits(studio, picture, mask, asked, request_for, checkpoint.steps)
-        return await respond("image_edit", request, [("edit", order) for order in edits], asked, notes)
+            command = await asyncio.to_thread(read, settings.prompt, plan)
+            if command.kind == "change":
+                job_inputs = _changes(service, picture, command, settings, request_for, checkpoint.steps)
+                notes += [*_unused(settings, picture), f"no mask: {settings.prompt[:60]!r} was read as a change"]
+                return await respond("image_edit", request, job_inputs, settings, notes)
+        edits = _edits(service, picture, mask, settings, request_for, checkpoint.steps)
+        return await respond("image_edit", request, [("edit", job_input) for job_input in edits], settings, notes)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
-    def get_file(
-        picture_id: Annotated[PictureId, Path()], caller: str, expires: int, signature: str
-    ) -> FileResponse:
+    def get_file(picture_id: Annotated[PictureId, Path()], caller: str, expires: int, signature: str) -> FileResponse:
         """A picture by the link that `response_format="url"` gave; it needs no key and ends after an hour."""
-        if time.time() > expires or not signer.holds(signature, picture_id, caller, expires):
+        if time.time() > expires or not signer.verify(signature, picture_id, caller, expires):
             raise ValueError("this link is not valid, or no longer")
-        return FileResponse(studio.file(studio.jobs.get(picture_id, caller=caller)), media_type="image/png")
+        return FileResponse(service.jobs.file(service.jobs.get(picture_id, caller=caller)), media_type="image/png")
 
     return router
 
 
 def _edits(
-    studio: Studio,
+    service: PictureService,
     picture: Image.Image,
     mask: Image.Image | None,
-    asked: ImageSettings,
+    settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
-) -> list[EditOrder]:
-    """`n` orders. Into the transparent part of the mask the plan gets a region of just that shape, on top: in the place
-    of the region that has it to itself, else one more. Without a mask the prompt takes the place of all regions."""
+) -> list[EditInput]:
+    """The inputs of `n` edits: a region with the shape of the mask's hole, on top of the plan. It replaces the region
+    that covers the same area, if there is one. Without a mask it replaces all regions."""
     request = request_in(picture, name="image")
-    plan, prompt = request.edited_plan, LeveledPrompt(high_level=asked.prompt)
-    seeds = [(request.seed if asked.seed is None else asked.seed) + i for i in range(asked.n)]
+    plan, prompt = request.edited_plan, LeveledPrompt(high_level=settings.prompt)
+    seeds = [(request.seed if settings.seed is None else settings.seed) + i for i in range(settings.n)]
     names = {region.name for region in plan.regions}
     name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
-    notes = _unused(asked, picture)
+    notes = _unused(settings, picture)
     if mask is None:
         hole, shape, removed, scene = Image.new("L", picture.size, 255), "", sorted(names), prompt
         notes += ["no mask: the whole picture was drawn anew; make transparent in a mask what alone is to change"]
     else:
-        hole, scene = hole_in(mask, size=picture.size, name="mask" if asked.mask else "image"), None  # type: ignore[attr-defined]
+        hole, scene = hole_in(mask, size=picture.size, name="mask" if settings.mask else "image"), None  # type: ignore[attr-defined]
         shape = mask_text(hole)
         same = max(plan.regions, key=lambda region: shared_area(hole, region.box))
         removed = [same.name] if shared_area(hole, same.box) >= SAME_PLACE else []
@@ -216,7 +224,7 @@ def _edits(
     ]
     here, protected = request_for(plan), digest_outside(hole, picture)
     return [
-        edit_of_upload(studio, request, revision, here=here, steps=steps).model_copy(
+        edit_of_upload(service, request, revision, here=here, steps=steps).model_copy(
             update={"notes": notes, "protected": protected if shape else None}
         )
         for revision in revisions
@@ -224,46 +232,49 @@ def _edits(
 
 
 def _changes(
-    studio: Studio,
+    service: PictureService,
     picture: Image.Image,
-    heard: ChatCommand,
-    asked: ImageSettings,
+    command: ChatCommand,
+    settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
 ) -> list[tuple[str, Any]]:
-    """`n` orders, each with its kind of job, for a change that was asked for in words."""
+    """Kind and input of `n` jobs for a change in plain language."""
     request = request_in(picture, name="image")
     here = request_for(request.edited_plan)
-    check_upload(studio, request, here=here, steps=steps)
-    first = request.seed % 2**62 if asked.seed is None and asked.n > 1 else asked.seed
+    check_upload(service, request, here=here, steps=steps)
+    first = request.seed % 2**62 if settings.seed is None and settings.n > 1 else settings.seed
 
-    def edit(revision: Revision) -> EditOrder:
-        return edit_of_upload(studio, request, revision, here=here, steps=steps)
+    def edit(revision: Revision) -> EditInput:
+        return edit_of_upload(service, request, revision, here=here, steps=steps)
 
-    return [order_change(heard, request, edit, seed=None if first is None else first + i) for i in range(asked.n)]
-
-
-def _drawn(studio: Studio, job: Job) -> dict[str, Any]:
-    """What a finished picture shows, and what of its prompt it does not."""
-    one = picture_of(studio, job)
-    text = ", ".join(part for part in (one.plan.scene.high_level, one.plan.scene.low_level) if part) if one.plan else ""
-    text += f" (not as asked: {'; '.join(one.warnings)})" if one.warnings else ""
-    return {"revised_prompt": text, "score": one.critique.score if one.critique else None}
+    return [change_input(command, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
 
 
-def _unused(asked: ImageSettings, picture: Image.Image) -> list[str]:
-    """What an edit was asked for and does not do."""
+def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
+    """The prompt that was drawn, with the picture's warnings, and the critic's score."""
+    picture = picture_of(service, job)
+    text = ""
+    if picture.plan:
+        scene = picture.plan.scene
+        text = ", ".join(part for part in (scene.high_level, scene.low_level) if part)
+    text += f" (not as asked: {'; '.join(picture.warnings)})" if picture.warnings else ""
+    return {"revised_prompt": text, "score": picture.critique.score if picture.critique else None}
+
+
+def _unused(settings: ImageSettings, picture: Image.Image) -> list[str]:
+    """Warnings for settings that an edit ignores."""
     notes = []
-    if asked.quality not in ("auto", "medium", "standard"):
-        notes.append(f"quality {asked.quality!r} is not used: an edit takes the picture's own steps")
-    if asked.size not in ("auto", f"{picture.width}x{picture.height}"):
-        notes.append(f"size {asked.size} is not used: an edit keeps the picture's, {picture.width}x{picture.height}")
+    if settings.quality not in ("auto", "medium", "standard"):
+        notes.append(f"quality {settings.quality!r} is not used: an edit takes the picture's own steps")
+    if settings.size not in ("auto", f"{picture.width}x{picture.height}"):
+        notes.append(f"size {settings.size} is not used: an edit keeps the picture's, {picture.width}x{picture.height}")
     return notes
 
 
-async def _finished(studio: Studio, job: Job, request: Request) -> Job:
+async def _finished(service: PictureService, job: Job, request: Request) -> Job:
     """The job when it is done. Raises RenderError if it failed, TimeoutError if it takes too long."""
-    async for job in studio.afollow(job, patience=PATIENCE):
+    async for job in service.afollow(job, patience=PATIENCE):
         if await request.is_disconnected():
             raise TimeoutError("the client has gone")
     if not job.is_finished:
@@ -274,29 +285,29 @@ async def _finished(studio: Studio, job: Job, request: Request) -> Job:
 
 
 async def _events(
-    studio: Studio, kind: str, job: Job, asked: ImageSettings, notes: list[str]
-) -> AsyncIterator[str]:
-    """The picture's server-sent events in OpenAI's names: partial images, then the completed one or an error."""
-    about = {"background": "opaque", "output_format": asked.output_format, "quality": _quality(asked)}
+    service: PictureService, kind: str, job: Job, settings: ImageSettings, notes: list[str]
+) -> AsyncIterator[bytes]:
+    """The picture's server-sent events under OpenAI's names: partial images, then the completed one or an error."""
+    about = {"background": "opaque", "output_format": settings.output_format, "quality": _quality(settings)}
     sent = 0
     try:
-        async for job in studio.afollow(job, patience=PATIENCE):
-            while sent < job.previews and studio.file(job, str(sent + 1)).exists():
-                partial = _encoded(studio, job, asked, str(sent + 1))
+        async for job in service.afollow(job, patience=PATIENCE):
+            while sent < job.previews and service.jobs.file(job, str(sent + 1)).exists():
+                partial = _encoded(service, job, settings, str(sent + 1))
                 yield _event(f"{kind}.partial_image", about | {
-                    "b64_json": partial, "partial_image_index": sent, "size": _size(studio, job, str(sent + 1)),
+                    "b64_json": partial, "partial_image_index": sent, "size": _size(service, job, str(sent + 1)),
                 })  # fmt: skip
                 sent += 1
         if job.status == "done":
-            size = _size(studio, job)
+            size = _size(service, job)
             width, height = map(int, size.split("x"))
             tokens = width * height // 256
             usage = {
                 "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens,
                 "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
             }  # fmt: skip
-            final = {"b64_json": _encoded(studio, job, asked), "size": size, "usage": usage}
-            final |= {"warnings": _warnings(studio, [job], asked, notes)} | _drawn(studio, job)
+            final = {"b64_json": _encoded(service, job, settings), "size": size, "usage": usage}
+            final |= {"warnings": _warnings(service, [job], settings, notes)} | _prompt_and_score(service, job)
             yield _event(f"{kind}.completed", about | final)
         else:
             problem = job.error or f"the picture is {job.status}"
@@ -304,37 +315,38 @@ async def _events(
                 "message": problem, "type": "image_generation_error", "param": None, "code": None,
             }})  # fmt: skip
     finally:
-        studio.jobs.cancel(job.id, caller=job.caller)  # the client has gone; a finished job is left as it is
+        service.jobs.cancel(job.id, caller=job.caller)  # if the client has gone; a finished job stays as it is
 
 
-def _event(name: str, content: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps({'type': name, 'created_at': int(time.time())} | content)}\n\n"
+def _event(name: str, content: dict[str, Any]) -> bytes:
+    data = {"type": name, "created_at": int(time.time())} | content
+    return format_sse_event(event=name, data_str=json.dumps(data))
 
 
-def _encoded(studio: Studio, job: Job, asked: ImageSettings, kind: str = "") -> str:
-    """Base64 of a picture in the format that was asked for."""
-    content = studio.file(job, kind).read_bytes()
-    if asked.output_format != "png":
+def _encoded(service: PictureService, job: Job, settings: ImageSettings, kind: str = "") -> str:
+    """Base64 of a picture in the requested format."""
+    content = service.jobs.file(job, kind).read_bytes()
+    if settings.output_format != "png":
         with Image.open(BytesIO(content)) as image:
-            form, note = asked.output_format.upper(), metadata_text(image)
-            content = encode_image(image.convert("RGB"), note, form, quality=asked.output_compression)
+            form, note = settings.output_format.upper(), metadata_text(image)
+            content = encode_image(image.convert("RGB"), note, form, quality=settings.output_compression)
     return base64.b64encode(content).decode()
 
 
-def _warnings(studio: Studio, jobs: Sequence[Job], asked: ImageSettings, notes: list[str]) -> list[str]:
-    """What was not drawn as asked, of all pictures, and what of the answer is not as asked, beside `notes`."""
-    notes = [*notes, *(warning for job in jobs for warning in picture_of(studio, job).warnings)]
-    if asked.partial_images and not asked.stream:
+def _warnings(service: PictureService, jobs: Sequence[Job], settings: ImageSettings, notes: list[str]) -> list[str]:
+    """`notes`, the warnings of all pictures, and settings that the answer ignores."""
+    notes = [*notes, *(warning for job in jobs for warning in picture_of(service, job).warnings)]
+    if settings.partial_images and not settings.stream:
         notes.append("partial_images are sent while streaming only: ask with stream=true")
-    if asked.output_compression != 100 and asked.output_format == "png":
+    if settings.output_compression != 100 and settings.output_format == "png":
         notes.append("output_compression is for jpeg and webp; a PNG loses nothing")
     return list(dict.fromkeys(notes))
 
 
-def _size(studio: Studio, job: Job, kind: str = "") -> str:
-    with Image.open(studio.file(job, kind)) as image:
+def _size(service: PictureService, job: Job, kind: str = "") -> str:
+    with Image.open(service.jobs.file(job, kind)) as image:
         return f"{image.width}x{image.height}"
 
 
-def _quality(asked: ImageSettings) -> str:
-    return {"auto": "medium", "standard": "medium", "hd": "high"}.get(asked.quality, asked.quality)
+def _quality(settings: ImageSettings) -> str:
+    return {"auto": "medium", "standard": "medium", "hd": "high"}.get(settings.quality, settings.quality)

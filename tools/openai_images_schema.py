@@ -1,4 +1,4 @@
-"""What OpenAI's Images API asks and answers, as far as it can be honoured here: the rest is refused, not ignored."""
+"""Requests and answers of OpenAI's Images API. What cannot be honoured here is refused, not ignored."""
 
 from math import sqrt
 from typing import Any, Literal
@@ -38,7 +38,9 @@ class ImageSettings(BaseModel):
     @classmethod
     def _null_is_not_given(cls, values: Any) -> Any:
         """Official clients send null for what was not given."""
-        return {name: v for name, v in values.items() if v is not None} if isinstance(values, dict) else values
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
 
     def pixels(self) -> tuple[int | None, int | None]:
         """(width, height), or (None, None) for the model's own. Raises ValueError."""
@@ -51,8 +53,8 @@ class ImageSettings(BaseModel):
 
 
 def nearest_size(size: str, *, usual: int, largest: int) -> str:
-    """A size that a server with the option --openai-compatible draws for the one that was asked for: the same if it
-    can, else the model's usual number of pixels in the same shape; sides are multiples of 16 from 64 to `largest`."""
+    """The size that `serve --openai-compatible` draws: the requested one if it can, else the model's usual number of
+    pixels in the same shape. Sides are multiples of 16 from 64 to `largest`."""
     if size == "auto":
         return size
     width, height = map(int, size.split("x"))

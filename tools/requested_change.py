@@ -1,4 +1,4 @@
-"""A change asked for in words becomes an order: what the chat's reader makes of the words, for one picture."""
+"""A requested change in plain language → the input of a job, by the same reader as the chat's."""
 
 import secrets
 from collections.abc import Callable
@@ -8,37 +8,42 @@ from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import sync_scene_prompt
 from ..prompts.revision import Revision
 from ..renderer.request import RenderRequest
-from .api_schema import EditOrder, RenderOrder
+from .api_schema import EditInput, RenderInput
 
-Reader = Callable[[str, ScenePlan], ChatCommand]
-"""(message, plan of the picture) → what the message means. Raises DitpipeError if the model behind it fails."""
+ChangeReader = Callable[[str, ScenePlan], ChatCommand]
+"""(message, plan of the picture) → the command in it. Raises DitpipeError if the model behind it fails."""
 
 
-def understood_change(read: Reader, message: str, plan: ScenePlan, *, field: str) -> ChatCommand:
-    """What a message changes. Raises ValueError, which names the `field` that carried it, if it asks for no change of
-    this picture: the reader's own answer or question is passed on."""
-    heard = read(message, plan)
-    if heard.kind == "change":
-        return heard
-    if heard.kind == "new brief":
+def change_command(read: ChangeReader, message: str, plan: ScenePlan, *, field: str) -> ChatCommand:
+    """The change that a message asks for. Raises ValueError, which names the `field` that carried it, if it asks for
+    none: with the reader's own reply or question."""
+    command = read(message, plan)
+    if command.kind == "change":
+        return command
+    if command.kind == "new brief":
         raise ValueError(f"{field}: this describes a new picture, not a change of this one; have it painted instead")
-    raise ValueError(f"{field}: {heard.reply or 'say what is to change in this picture'}")
+    raise ValueError(f"{field}: {command.reply or 'say what is to change in this picture'}")
 
 
-def order_change(
-    heard: ChatCommand, request: RenderRequest, edit: Callable[[Revision], EditOrder], *, seed: int | None = None
-) -> tuple[str, EditOrder | RenderOrder]:
-    """A job's kind and its order: the named regions drawn into the picture by the order that `edit` makes, or
-    the whole picture again, from the same noise unless another try was asked for. `seed`: noise for what is drawn."""
+def change_input(
+    command: ChatCommand, request: RenderRequest, edit: Callable[[Revision], EditInput], *, seed: int | None = None
+) -> tuple[str, EditInput | RenderInput]:
+    """The kind and the input of the job for a change.
+
+    An edit, made by `edit`, if the change names regions; else the whole picture is rendered again, from the same noise
+    unless the command asks for another try. `seed`: noise for what is drawn.
+    """
     plan = request.edited_plan
-    if heard.revision and heard.revision.names and not (heard.whole or heard.fresh):
-        return "edit", edit(_seeded(heard.revision, seed))
-    changed = sync_scene_prompt(plan, heard.revision.apply(plan)) if heard.revision else plan
-    noise = secrets.randbelow(2**31) if heard.fresh else request.seed % 2**62
-    order = RenderOrder(
-        plan=changed, seed=noise if seed is None else seed, steps=request.steps, guidance_scale=request.guidance_scale
+    if command.revision and command.revision.names and not (command.whole or command.fresh):
+        return "edit", edit(_seeded(command.revision, seed))
+    changed = sync_scene_prompt(plan, command.revision.apply(plan)) if command.revision else plan
+    redraw_seed = secrets.randbelow(2**31) if command.fresh else request.seed % 2**62
+    return "render", RenderInput(
+        plan=changed,
+        seed=redraw_seed if seed is None else seed,
+        steps=request.steps,
+        guidance_scale=request.guidance_scale,
     )
-    return "render", order
 
 
 def _seeded(revision: Revision, seed: int | None) -> Revision:

@@ -1,32 +1,37 @@
-"""A tool as data and functions: what a model is told of it, and what a call does.
+"""A tool as data and one function: what a model reads of it, and what a call does.
 
-Servers and lists of schemas start without LangChain; `langchain()` makes of it the tool that a LangChain agent takes.
+Servers and lists of schemas start without LangChain; `langchain()` makes the tool that a LangChain agent takes.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from ..prompts.errors import DitpipeError, first_problem
-from .jobs.queue import LOCAL
+from .jobs.engine import LOCAL
+from .jobs.service import POLL
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
 Progress = dict[str, Any]  # {"picture": id, "step": from 1, "steps": in all}
 Answer = tuple[str, BaseModel]  # for a model that reads text, and typed
-Call = Callable[[Any, str, Callable[[Progress], None]], Answer]
-AsyncCall = Callable[[Any, str, Callable[[Progress], Awaitable[None]]], Awaitable[Answer]]
+CallEvents = Generator[Progress | Answer | None, None, None]
+"""The progress of a call, None where its driver pauses for `POLL` seconds, and last its answer."""
 
 
 @dataclass(frozen=True)
 class PictureTool:
-    """`call` and `acall` take checked arguments, the caller's name, which no model can set, and a callback per step.
+    """`run` takes checked arguments and the caller's name, which no model can set; closing it early ends the call.
 
-    They raise DitpipeError or ValueError for what the caller can mend. `output`: the type of the answer; `hints`: what
-    a host may tell its user before a call, as the Model Context Protocol has them.
+    It raises DitpipeError or ValueError for what the caller can correct. `output`: the type of the answer; `hints`:
+    what a host may tell its user before a call, as the Model Context Protocol defines them.
     """
 
     name: str
@@ -34,13 +39,39 @@ class PictureTool:
     args_schema: type[BaseModel]
     output: type[BaseModel]
     hints: dict[str, bool]
-    call: Call
-    acall: AsyncCall
+    run: Callable[[Any, str], CallEvents]
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the schemas say beside name, description and arguments."""
+        """What the schemas contain beside name, description and arguments."""
         return {"output_schema": self.output.model_json_schema(), "hints": self.hints}
+
+    def call(self, arguments: Any, caller: str, report: Callable[[Progress], None]) -> Answer:
+        """Runs the tool; `report` gets each step."""
+        with closing(self.run(arguments, caller)) as events:
+            while not isinstance(event := next(events), tuple):
+                if event is None:
+                    time.sleep(POLL)
+                else:
+                    report(event)
+            return event
+
+    async def acall(self, arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]) -> Answer:
+        """`call`, without blocking the event loop."""
+        events = self.run(arguments, caller)
+        # Up to its first event a call may plan, judge or read with a model, so it runs in a thread.
+        first = asyncio.get_running_loop().run_in_executor(None, copy_context().run, next, events)
+        try:
+            event = await asyncio.shield(first)
+            while not isinstance(event, tuple):
+                await (asyncio.sleep(POLL) if event is None else report(event))
+                event = next(events)
+            return event
+        finally:
+            if first.done():
+                events.close()
+            else:  # the caller was cancelled; the thread runs until the first event
+                first.add_done_callback(lambda _: events.close())
 
     def langchain(self) -> "BaseTool":
         """The tool for LangChain. `config["configurable"]["caller"]` names the caller; each step is a custom event
@@ -52,21 +83,22 @@ class PictureTool:
         def caller(config: RunnableConfig) -> str:
             return str(config.get("configurable", {}).get("caller", LOCAL))
 
-        def run(config: RunnableConfig, **arguments: Any) -> Answer:
+        @contextmanager
+        def tool_errors() -> Iterator[None]:
             try:
-                return self.call(
-                    self.args_schema(**arguments), caller(config), lambda step: dispatch_custom_event("progress", step)
-                )
+                yield
             except (DitpipeError, ValueError) as error:
                 raise ToolException(one_line(error)) from error
 
+        def run(config: RunnableConfig, **arguments: Any) -> Answer:
+            with tool_errors():
+                checked = self.args_schema(**arguments)
+                return self.call(checked, caller(config), lambda step: dispatch_custom_event("progress", step))
+
         async def arun(config: RunnableConfig, **arguments: Any) -> Answer:
-            try:
-                return await self.acall(
-                    self.args_schema(**arguments), caller(config), lambda step: adispatch_custom_event("progress", step)
-                )
-            except (DitpipeError, ValueError) as error:
-                raise ToolException(one_line(error)) from error
+            with tool_errors():
+                checked = self.args_schema(**arguments)
+                return await self.acall(checked, caller(config), lambda step: adispatch_custom_event("progress", step))
 
         return StructuredTool.from_function(
             run,
@@ -75,12 +107,12 @@ class PictureTool:
             description=self.description,
             args_schema=self.args_schema,
             response_format="content_and_artifact",
-            handle_tool_error=True,  # the model reads what is wrong and can mend it
+            handle_tool_error=True,  # the model reads what is wrong and can correct it
             handle_validation_error=first_problem,
             metadata=self.metadata,
         )
 
 
 def one_line(error: DitpipeError | ValueError) -> str:
-    """What a caller is told of a call that it can mend."""
+    """The message of an error that the caller can correct, on one line."""
     return first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())

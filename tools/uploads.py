@@ -1,4 +1,4 @@
-"""Pictures that callers send, decoded within limits: what they claim to be is checked before a pixel is unpacked."""
+"""Uploaded pictures, decoded within limits: format and size are checked before the pixels are unpacked."""
 
 from hashlib import sha256
 from io import BytesIO
@@ -28,7 +28,7 @@ def open_upload(content: bytes, *, name: str) -> Image.Image:
 
 
 def hole_in(mask: Image.Image, *, size: tuple[int, int], name: str = "mask") -> Image.Image:
-    """White where a mask is transparent, more than half. Raises ValueError for another size, or if nothing is."""
+    """White where a mask is more than half transparent. Raises ValueError for another size, or if it is opaque."""
     if mask.size != size:
         raise ValueError(f"{name}: it is {mask.width}×{mask.height} pixels and the picture {size[0]}×{size[1]}")
     hole = mask.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha < 128))
@@ -44,17 +44,17 @@ def box_of(hole: Image.Image) -> Box:
 
 
 def shared_area(hole: Image.Image, box: Box) -> float:
-    """The area that a hole and a box share, as a share of the area of both, 0 to 1."""
+    """Intersection over union of a hole and a box, 0 to 1."""
     width, height = hole.size
     left, right, top, bottom = (
         round(edge) for edge in (box.left * width, box.right * width, box.top * height, box.bottom * height)
     )
     inside = left, top, right, bottom
-    shared, whole = (sum(one.histogram()[128:]) for one in (hole.crop(inside), hole))
+    shared, whole = (sum(mask.histogram()[128:]) for mask in (hole.crop(inside), hole))
     return shared / max(1, whole + (right - left) * (bottom - top) - shared)
 
 
 def digest_outside(hole: Image.Image, picture: Image.Image) -> str:
-    """A hash of the picture's pixels outside a hole: what an edit must leave as it is."""
-    kept = Image.composite(Image.new("RGB", picture.size), picture.convert("RGB"), hole)
-    return sha256(kept.tobytes()).hexdigest()
+    """A hash of the picture's pixels outside the hole, which an edit must not change."""
+    outside = Image.composite(Image.new("RGB", picture.size), picture.convert("RGB"), hole)
+    return sha256(outside.tobytes()).hexdigest()

@@ -71,12 +71,12 @@ def serve(
     _loading("the service", host, port)
     from ... import __version__
     from ...tools.http_service import http_service
-    from ..wiring import critique_of, planned, reader_of, studio_of
+    from ..wiring import change_reader, critique_of, picture_service, plan_brief
 
     app = http_service(
-        studio_of(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
-        plan=lambda brief, width, height: planned(agent, brief, width, height), version=__version__,
-        request_for=agent.request, read=reader_of(agent), compatible=compatible,
+        picture_service(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
+        plan=lambda brief, width, height: plan_brief(agent, brief, width, height), version=__version__,
+        request_for=agent.request, read=change_reader(agent), compatible=compatible,
     )  # fmt: skip
     _run_server(app, host, port)
 
@@ -124,11 +124,11 @@ def mcp(
         _loading("the tools", host, port)
     from ... import __version__
     from ...tools.mcp_server import http_app, mcp_server, run_stdio
-    from ..wiring import studio_of, tools_of
+    from ..wiring import picture_service, tools_for
 
-    studio = studio_of(agent)
+    service = picture_service(agent)
     server = mcp_server(
-        tools_of(studio, agent), studio, version=__version__, local=not http, draws=agent.vocabulary_summary
+        tools_for(service, agent), service, version=__version__, local=not http, draws=agent.vocabulary_summary
     )
     if allowed is None:
         run_stdio(server)
@@ -141,13 +141,13 @@ def tools(
 ) -> None:
     """Print the tools as function schemas, to call a model without a framework."""
     from ...tools.function_schemas import FORMATS
-    from ..wiring import studio_of, tools_of
+    from ..wiring import picture_service, tools_for
 
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
     with TemporaryDirectory() as nowhere:
         agent = _agent(out=Path(nowhere))
-        schemas = [FORMATS[form](tool) for tool in tools_of(studio_of(agent), agent)]
+        schemas = [FORMATS[form](tool) for tool in tools_for(picture_service(agent), agent)]
     print(json.dumps(schemas, indent=2))
 
 

@@ -12,8 +12,8 @@ from starlette.background import BackgroundTask
 from starlette.types import ASGIApp
 
 from ...prompts.errors import ModelError, RunError
-from ...tools.auth import Gate, Keys, caller_of
-from ...tools.jobs.queue import LOCAL
+from ...tools.auth import AuthMiddleware, Keys, caller_of
+from ...tools.jobs.engine import LOCAL
 from ..agent import Agent
 from ..chat.session import Session
 from ..llm.local_models import LOCAL_MODELS
@@ -77,7 +77,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         app, page, path="/", theme=theme(), footer_links=[], run_history=False,
         head='<link rel="stylesheet" href="ditpipe/static/page.css">', max_file_size="1mb", ssr_mode=False, pwa=False,
     )  # fmt: skip
-    return Gate(app, keys=keys, browser=True)
+    return AuthMiddleware(app, keys=keys, browser=True)
 
 
 def missing(agent: Agent) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...prompts.errors import RunError
 from ...prompts.plan import ScenePlan
-from ...tools.jobs.queue import LOCAL
+from ...tools.jobs.engine import LOCAL
 from ..agent import Agent
 from ..chat.session import ChatEvent, Session, Sessions
 from ..chat.store import Store

@@ -1,1 +1,1 @@
-"""The queue of pictures to draw, the service that draws them, and the job handlers."""
+"""Jobs: the engine that draws pictures, its queue, its handlers, and the service that tools use."""

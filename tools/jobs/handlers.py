@@ -1,4 +1,4 @@
-"""What a renderer can do for a studio: draw a plan, and draw changed regions into a picture and keep the rest."""
+"""The job handlers of a renderer: draw a plan, and draw changed regions into a picture."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,44 +11,46 @@ from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_result, write_result
 from ...renderer.regions.mask_image import shape_of
-from ...renderer.request import OnStep, RenderRequest, RenderResult
-from ..api_schema import EditOrder, RenderOrder
+from ...renderer.request import RenderRequest, RenderResult
+from ..api_schema import EditInput, RenderInput
 from ..uploads import digest_outside
-from .service import Work
+from .engine import JobContext, JobHandler
 
 if TYPE_CHECKING:
     from ...renderer.pipeline import Renderer
 
-KEPT = "picture.png"  # in the folder of a work, which a run of the agent is, too
+PICTURE = "picture.png"  # in a job's folder, as in the folder of an agent's run
 
 
-def renderer_works(renderer: "Renderer", request: Callable[[ScenePlan], RenderRequest]) -> dict[str, Work]:
-    """The works "render" and "edit"; each gives a PNG that carries the request it can be made from again.
+def renderer_handlers(renderer: "Renderer", request_for: Callable[[ScenePlan], RenderRequest]) -> dict[str, JobHandler]:
+    """The handlers "render" and "edit"; each returns a PNG that carries the request it can be drawn from again.
 
-    `request` of a plan has the server's settings; an order says what differs from them. Each picture stays in the
-    folder of its work with its latents, as paintings do: an edit goes on from them, and from the request without them.
+    `request_for` a plan has the server's settings; a job's input says what differs from them. A picture stays in its
+    job's folder with its latents: an edit continues from them, or without them from the request.
     """
 
-    def kept(result: RenderResult, folder: Path) -> bytes:
-        write_result(folder / KEPT, result)
-        return (folder / KEPT).read_bytes()
+    def save(result: RenderResult, folder: Path) -> bytes:
+        write_result(folder / PICTURE, result)
+        return (folder / PICTURE).read_bytes()
 
-    def render(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        order = RenderOrder.model_validate(asked)
-        said = order.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
-        return kept(renderer.render(request(order.plan).model_copy(update=said), on_step), folder)
+    def render(payload: dict[str, Any], context: JobContext) -> bytes:
+        job = RenderInput.model_validate(payload)
+        settings = job.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
+        request = request_for(job.plan).model_copy(update=settings)
+        return save(renderer.render(request, context.on_step), context.folder)
 
-    def edit(asked: dict[str, Any], folder: Path, on_step: OnStep) -> bytes:
-        order = EditOrder.model_validate(asked)
-        base = folder.parent / (order.base or "") / KEPT
-        before = read_result(base) if order.base and base.exists() else order.request
-        result, notes = renderer.edit(before, order.revision, on_step), list(order.notes)
-        if order.protected and order.protected != _digest(result, order.revision):
+    def edit(payload: dict[str, Any], context: JobContext) -> bytes:
+        job = EditInput.model_validate(payload)
+        base = context.folder.parent / (job.base or "") / PICTURE
+        before = read_result(base) if job.base and base.exists() else job.request
+        result, notes = renderer.edit(before, job.revision, context.on_step), list(job.notes)
+        if job.protected and job.protected != _digest(result, job.revision):
             notes.append(
                 "the picture that was sent is not, pixel for pixel, the one that its plan draws here: outside the mask "
                 "the answer has what was drawn here"
             )
-        return kept(replace(result, warnings=tuple(dict.fromkeys([*result.warnings, *notes]))), folder)
+        result = replace(result, warnings=tuple(dict.fromkeys([*result.warnings, *notes])))
+        return save(result, context.folder)
 
     return {"render": render, "edit": edit}
 

@@ -1,7 +1,7 @@
-"""The queue of pictures to draw: one SQLite table, which is all the state there is. Knows nothing of drawing.
+"""The queue of the local engine: one SQLite table, which holds its whole state. Knows nothing of drawing.
 
-queued ──► running ──► done | failed | cancelled. A job whose process ended while it was running is queued again, and
-again only so often; one that was put back in time, as often as it takes.
+A job whose process ended while it was running is queued again, at most `MAX_ATTEMPTS` times; one that a closing engine
+released does not count as an attempt.
 """
 
 import json
@@ -10,16 +10,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ...prompts.errors import QueueFull, RunError, UnknownPicture
 from ...prompts.outside_json import parse_json
+from .engine import FINISHED, Job, Status
 
-Status = Literal["queued", "running", "done", "failed", "cancelled"]
-LOCAL = "local"  # the caller where there is only one
-FINISHED = ("done", "failed", "cancelled")
 MAX_ATTEMPTS = 3
 
 TABLE = """
@@ -44,34 +41,15 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, caller);
 CREATE INDEX IF NOT EXISTS jobs_by_caller ON jobs (caller, turn);
 """
 
-# Ids are names of folders, and the table may be a stranger's: others than this module's own are never drawn.
-# The caller whose last picture was started longest ago is next; of one caller's jobs the oldest.
+# Ids name folders, and the file may come from elsewhere: a job whose id this module cannot have made is never drawn.
+# The caller whose last job was started longest ago is next; of a caller's jobs the oldest.
 NEXT = """
 SELECT id FROM jobs AS waiting WHERE status = 'queued' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'
 ORDER BY (SELECT max(turn) FROM jobs WHERE caller = waiting.caller), number LIMIT 1
 """
 
 
-@dataclass(frozen=True)
-class Job:
-    """One picture, ordered. `asked` is the order as JSON; `work` says who fulfils it."""
-
-    id: str
-    caller: str
-    work: str
-    asked: dict[str, Any]
-    previews: int
-    status: Status
-    step: int
-    steps: int
-    error: str
-
-    @property
-    def is_finished(self) -> bool:
-        return self.status in FINISHED
-
-
-class Jobs:
+class JobQueue:
     """The table in one file, for any number of threads and processes. `capacity` bounds the jobs that wait, `share`
     those of one caller. Raises RunError if the file cannot be used."""
 
@@ -89,7 +67,7 @@ class Jobs:
     def _table(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.file, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA trusted_schema = OFF")  # the file may be a stranger's
+            connection.execute("PRAGMA trusted_schema = OFF")  # the file may come from elsewhere
             connection.execute("PRAGMA synchronous = NORMAL")
             yield connection
 
@@ -100,44 +78,44 @@ class Jobs:
             table.execute("BEGIN IMMEDIATE")
             yield table
 
-    def add(self, work: str, asked: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
-        """Queues an order. Raises QueueFull."""
+    def add(self, kind: str, payload: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
+        """Queues a job. Raises QueueFull."""
         with self._writing() as table:
             row = table.execute(
                 "SELECT count(*) AS waiting, coalesce(sum(caller = ?), 0) AS own FROM jobs WHERE status = 'queued'",
                 [caller],
             ).fetchone()
             if row["waiting"] >= self.capacity or row["own"] >= self.share:
-                took = table.execute(
+                seconds = table.execute(
                     "SELECT avg(finished - started) FROM (SELECT * FROM jobs WHERE status = 'done' "
                     "ORDER BY number DESC LIMIT 20)"
                 ).fetchone()[0]
                 full = f"{row['own']} of yours" if row["own"] >= self.share else str(row["waiting"])
                 message = f"the queue is full: {full} pictures are waiting; try again later"
-                raise QueueFull(message, retry_after=max(1, round(took or 1.0)))
+                raise QueueFull(message, retry_after=max(1, round(seconds or 1.0)))
             job_id = uuid.uuid4().hex
             table.execute(
                 "INSERT INTO jobs (id, caller, work, asked, previews) VALUES (?, ?, ?, ?, ?)",
-                [job_id, caller, work, json.dumps(asked), previews],
+                [job_id, caller, kind, json.dumps(payload), previews],
             )
         return self.get(job_id, caller=caller)
 
     def get(self, job_id: str, *, caller: str) -> Job:
-        """The job of that id, if it is this caller's. Raises UnknownPicture."""
+        """A caller's job by its id. Raises UnknownPicture."""
         with self._table() as table:
             row = table.execute("SELECT * FROM jobs WHERE id = ? AND caller = ?", [job_id, caller]).fetchone()
         if row is None:
             raise UnknownPicture(f"no picture {job_id[:40]!r}: give the id that a drawing tool returned")
         return _job(row)
 
-    def of(self, caller: str, *, limit: int = 100) -> list[Job]:
+    def recent(self, caller: str, *, limit: int = 100) -> list[Job]:
         """A caller's newest jobs, newest first."""
         with self._table() as table:
             rows = table.execute("SELECT * FROM jobs WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, limit])
             return [_job(row) for row in rows]
 
     def cancel(self, job_id: str, *, caller: str) -> Job:
-        """Ends a job that is not finished; a running one within its next step. Raises UnknownPicture."""
+        """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""
         self.get(job_id, caller=caller)
         with self._table() as table:
             table.execute(
@@ -147,10 +125,13 @@ class Jobs:
         return self.get(job_id, caller=caller)
 
     def claim(self, device: str) -> Job | None:
-        """The next job, now running on `device`. Whoever calls this must be the only one who draws on that device: a
-        job that is still marked as running there was left by a process that ended, and is queued again first."""
+        """Marks the next job as running on `device` and returns it; None if no job waits.
+
+        The caller must hold the device's lock: a job still marked as running there was left by a process that ended,
+        and is queued again first.
+        """
         with self._writing() as table:
-            _queue_again(table, device)
+            _requeue(table, device)
             row = table.execute(
                 "UPDATE jobs SET status = 'running', device = ?, started = ?, step = 0, attempts = attempts + 1, "
                 f"turn = (SELECT max(turn) + 1 FROM jobs) WHERE id = ({NEXT}) RETURNING *",
@@ -158,10 +139,10 @@ class Jobs:
             ).fetchone()
         return _job(row) if row else None
 
-    def deserted(self, device: str) -> None:
-        """Queues again what is marked as running on a device. Whoever calls this must know that nobody draws there."""
+    def requeue(self, device: str) -> None:
+        """Queues again what is marked as running on a device. The caller must hold the device's lock."""
         with self._writing() as table:
-            _queue_again(table, device)
+            _requeue(table, device)
 
     def devices(self) -> list[str]:
         """The devices that jobs are marked as running on."""
@@ -169,8 +150,8 @@ class Jobs:
             rows = table.execute("SELECT DISTINCT device FROM jobs WHERE status = 'running'")
             return [row["device"] for row in rows]
 
-    def put_back(self, job: Job) -> None:
-        """Queues a running job again as if it had not been claimed. One that was cancelled stays so."""
+    def release(self, job: Job) -> None:
+        """Queues a running job again as if it had not been claimed. A cancelled one stays cancelled."""
         with self._table() as table:
             table.execute(
                 "UPDATE jobs SET status = 'queued', step = 0, attempts = attempts - 1 "
@@ -179,37 +160,35 @@ class Jobs:
             )
 
     def remove(self, job: Job) -> bool:
-        """Forgets a finished job, but not that its caller has had a turn. False if it is not finished."""
+        """Deletes a finished job; its caller's turn still counts. False if it is not finished."""
         with self._writing() as table:
             row = table.execute(
                 f"DELETE FROM jobs WHERE id = ? AND status IN {FINISHED} RETURNING turn", [job.id]
             ).fetchone()
             if row:
                 newest = "(SELECT max(number) FROM jobs WHERE caller = ?)"
-                table.execute(
-                    f"UPDATE jobs SET turn = max(turn, ?) WHERE number = {newest}", [row["turn"], job.caller]
-                )
+                table.execute(f"UPDATE jobs SET turn = max(turn, ?) WHERE number = {newest}", [row["turn"], job.caller])
         return row is not None
 
-    def progress(self, job: Job, step: int, steps: int) -> bool:
-        """Notes a finished step. False if the job is no longer wanted."""
+    def record_step(self, job: Job, step: int, steps: int) -> bool:
+        """Records a finished step. False if the job is no longer running."""
         with self._table() as table:
-            done = table.execute(
+            updated = table.execute(
                 "UPDATE jobs SET step = ?, steps = ? WHERE id = ? AND status = 'running'", [step, steps, job.id]
             )
-            return done.rowcount == 1
+            return updated.rowcount == 1
 
     def finish(self, job: Job, status: Status, error: str = "") -> bool:
         """Ends a running job. False if it was cancelled before."""
         with self._table() as table:
-            done = table.execute(
+            updated = table.execute(
                 "UPDATE jobs SET status = ?, error = ?, finished = ? WHERE id = ? AND status = 'running'",
                 [status, error, time.time(), job.id],
             )
-            return done.rowcount == 1
+            return updated.rowcount == 1
 
 
-def _queue_again(table: sqlite3.Connection, device: str) -> None:
+def _requeue(table: sqlite3.Connection, device: str) -> None:
     table.execute(
         "UPDATE jobs SET status = 'failed', error = ?, finished = ? "
         "WHERE status = 'running' AND device = ? AND attempts >= ?",
@@ -219,5 +198,5 @@ def _queue_again(table: sqlite3.Connection, device: str) -> None:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    names = ("id", "caller", "work", "previews", "status", "step", "steps", "error")
-    return Job(asked=parse_json(row["asked"]), **{name: row[name] for name in names})
+    names = ("id", "caller", "previews", "status", "step", "steps", "error")
+    return Job(kind=row["work"], payload=parse_json(row["asked"]), **{name: row[name] for name in names})

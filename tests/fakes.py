@@ -1,4 +1,4 @@
-"""A studio that tests share: a tiny renderer, a planner and a critic that need no model."""
+"""An agent that tests share: a tiny renderer, a planner and a critic that need no model."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
 from ditpipe.prompts.critique import RegionScore
 from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.renderer.request import RenderRequest
-from ditpipe.tools.jobs.service import Studio
+from ditpipe.tools.api_schema import RenderInput
+from ditpipe.tools.jobs.service import PictureService
 
 
 class TwoThings(Planner):
@@ -35,10 +36,9 @@ def tiny_agent(tiny: Renderer, folder: Path) -> Agent:
     return Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=folder)
 
 
-def drawn(studio: Studio, tiny: Renderer, *, caller: str = "local") -> str:
+def drawn(service: PictureService, tiny: Renderer, *, caller: str = "local") -> str:
     """The id of a finished picture of `plan_of(2)`."""
-    order = {"plan": plan_of(2).model_dump(), "steps": 2}
-    *_, job = studio.follow(studio.order("render", order, caller=caller))
+    *_, job = service.follow(service.submit("render", RenderInput(plan=plan_of(2), steps=2), caller=caller))
     assert job.status == "done", job
     return job.id
 
