@@ -24,3 +24,10 @@ def listed_plan() -> ScenePlan:
             Region(name="rocket", box=Box(left=0.5, top=0, right=1, bottom=1), prompt=rocket),
         ],
     )
+
+
+def changed(plan: ScenePlan, number: int = 0, **fields: object) -> ScenePlan:
+    """The plan with fields of one region set."""
+    some = list(plan.regions)
+    some[number] = some[number].model_copy(update=fields)
+    return plan.model_copy(update={"regions": some})

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from critics import Blind, ByRegion, Verdicts
 from langchain_core.tools import StructuredTool
 from PIL import Image
+from planner_replies import BRIEF, GOOD
 from plans import plan_of
 from rich.console import Console
 from scripted import scripted
-from test_planner import BRIEF, GOOD
 from tiny_models import saved
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
@@ -35,24 +36,6 @@ from ditpipe.renderer.pictures.artifacts import (
 )
 from ditpipe.renderer.pipeline import RenderResult
 from ditpipe.tools.loop_tools import revise_plan
-
-
-class Verdicts:
-    """A critic that gives every region the next score of a list; `fail_at` raises on that call."""
-
-    def __init__(self, *scores: float, fail_at: int | None = None) -> None:
-        self.scores, self.calls, self.fail_at = list(scores), 0, fail_at
-
-    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
-        self.calls += 1
-        if self.calls == self.fail_at:
-            raise KeyboardInterrupt
-        score = self.scores.pop(0)
-        scores = [
-            RegionScore(name=region.name, score=score, seen="?", problem="" if score > 0.5 else "?")
-            for region in plan.regions
-        ]
-        return Critique(score=score, regions=scores)
 
 
 def agent(tiny: Renderer, critic: Critic | None, tmp_path: Path, **options: Any) -> Agent:
@@ -114,18 +97,6 @@ def test_a_region_of_a_single_small_token_is_judged_too(tmp_path: Path) -> None:
     assert len(painter.paint(BRIEF, plan=plan).rounds) == 2
 
 
-class ByRegion:
-    """A critic that gives each region the next score of its list, and the last one from then on."""
-
-    def __init__(self, **scores: list[float]) -> None:
-        self.scores = {name.replace("_", " "): scores for name, scores in scores.items()}
-
-    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
-        regions = []
-        for region in plan.regions:
-            row = self.scores[region.name]
-            regions.append(RegionScore(name=region.name, score=row.pop(0) if len(row) > 1 else row[0], seen="?"))
-        return Critique(score=sum(one.score or 0 for one in regions) / len(regions), regions=regions)
 
 
 def changed(painter: Agent, tmp_path: Path, **more: Any) -> tuple[list[Any], Painting]:
@@ -221,19 +192,6 @@ def test_a_revision_that_changes_nothing_ends_the_loop(tmp_path: Path) -> None:
     assert state["done"] and len(state["tried"]) == len(drawn) == 1
 
 
-class Blind:
-    """A critic that judges only the regions that it is told; its score is the mean of those."""
-
-    def __init__(self, **scores: float) -> None:
-        self.scores = {name.replace("_", " "): score for name, score in scores.items()}
-
-    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
-        regions = [
-            RegionScore(name=r.name, score=self.scores.get(r.name), seen="?", problem="cannot judge it")
-            for r in plan.regions
-        ]
-        judged = list(self.scores.values())
-        return Critique(score=sum(judged) / len(judged) if judged else None, regions=regions)
 
 
 def test_the_loop_ends_where_nothing_can_be_judged(tiny: Renderer, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from attention_layers import attention, regions
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 
-from ditpipe import Box, LeveledPrompt, Region, grid
+from ditpipe import Box, grid
 from ditpipe.renderer.families.hunyuan import rotary_pairs_of
 from ditpipe.renderer.regions.attention import (
     Positions,
@@ -18,20 +19,6 @@ from ditpipe.renderer.regions.attention import (
     token_groups,
 )
 from ditpipe.renderer.regions.region_masks import region_ids
-
-
-def attention() -> Attention:
-    torch.manual_seed(0)
-    return Attention(
-        query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", eps=1e-6, bias=True
-    )
-
-
-def regions(boxes: list[Box], z_orders: list[int] | None = None) -> list[Region]:
-    return [
-        Region(name=str(i), box=box, prompt=LeveledPrompt(high_level="x"), z_order=z_orders[i] if z_orders else 0)
-        for i, box in enumerate(boxes)
-    ]
 
 
 def masked_sum(layer: Any, image: torch.Tensor, texts: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_cli import COMMAND, refused, run
+from command_line import COMMAND, refused, run
 
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from attention_layers import attention, regions
 from PIL import Image
-from plans import plan_of
+from plans import changed, plan_of
 from pydantic import ValidationError
-from test_attention import attention, regions
 
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
@@ -41,11 +41,6 @@ WHOLE = Box(left=0, top=0, right=1, bottom=1)
 MIDDLE = Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
 
 
-def changed(plan: ScenePlan, number: int = 0, **fields: object) -> ScenePlan:
-    """The plan with fields of one region set."""
-    some = list(plan.regions)
-    some[number] = some[number].model_copy(update=fields)
-    return plan.model_copy(update={"regions": some})
 
 
 def request(renderer: Renderer, plan: ScenePlan, **kwargs: Any) -> RenderRequest:

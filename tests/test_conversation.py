@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from chat_program import FixedPlanner, sessions
+from critics import Blind, ByRegion, Verdicts
 from PIL import Image
-from test_agent import Blind, ByRegion, Verdicts
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.chat.interpreter import ChatState

@@ -11,11 +11,12 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-from test_controls import changed
+from family_plans import drawn, plan_of, request
+from plans import changed
 from tiny_models import TINY, saved
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
+from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.load import half_precision
@@ -25,7 +26,6 @@ from ditpipe.renderer.families.stable_diffusion import StableDiffusionXL
 from ditpipe.renderer.regions.joint_attention import JointText
 from ditpipe.renderer.regions.prompt_schedule import preset
 
-SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
 # cross-attentions of a U-Net, its convolutions and group norms over the whole picture, carries a change everywhere.
 CONFINED = {"sd": 2.0, "sdxl": 1.4}
@@ -50,22 +50,10 @@ def renderer(name: str, renderers: dict[str, Renderer]) -> Renderer:
     return renderers[name]
 
 
-def plan_of(name: str, columns: int = 2, rows: int = 1, **fields: Any) -> ScenePlan:
-    side = SIDE.get(name, 96)
-    regions = [
-        Region(name=f"thing {i}", box=box, prompt=LeveledPrompt(high_level="abcdefghi"[i], low_level="red"))
-        for i, box in enumerate(grid(columns, rows))
-    ]
-    scene = {"scene": LeveledPrompt(high_level="many things in rows")} | fields
-    return ScenePlan(width=side, height=side, regions=regions, **scene)
 
 
-def request(renderer: Renderer, plan: ScenePlan, **asked: Any) -> RenderRequest:
-    return RenderRequest(plan=plan, model=renderer.model, **({"steps": 2} | asked))
 
 
-def drawn(renderer: Renderer, plan: ScenePlan, **asked: Any) -> torch.Tensor:
-    return renderer.render(request(renderer, plan, **asked)).latents
 
 
 def test_regions_that_start_one_by_one_keep_one_mask_in_memory(renderers: dict[str, Renderer]) -> None:

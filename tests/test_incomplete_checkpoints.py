@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from published import SDXL_TURBO, published, sdxl, write_json
-from test_published import draw
+from published_plans import draw
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError

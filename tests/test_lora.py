@@ -15,10 +15,9 @@ import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
 from peft import LoraConfig, PeftModel, get_peft_model
-from plans import plan_of
+from plans import changed, plan_of
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
-from test_controls import changed
 from tiny_models import saved
 
 from ditpipe import Renderer, RenderRequest, Revision

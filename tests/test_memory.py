@@ -13,9 +13,9 @@ import torch
 from diffusers import (
     HunyuanDiT2DControlNetModel,
 )
+from option_requests import drawn, request
 from plans import plan_of
 from pydantic import ValidationError
-from test_options import drawn, request
 from tiny_models import saved, vae
 from torch import nn
 

@@ -14,13 +14,14 @@ from diffusers import (
     HunyuanDiTControlNetPipeline,
     HunyuanDiTPipeline,
 )
+from option_requests import drawn, request
 from PIL import ExifTags, Image, ImageOps
 from plans import plan_of
 from pydantic import ValidationError
 from tiny_models import saved
 from torch._dynamo.utils import counters
 
-from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
+from ditpipe import LeveledPrompt, Renderer, Revision
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.load import load
@@ -33,13 +34,8 @@ from ditpipe.renderer.request import Control
 ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 can be"
 
 
-def request(renderer: Renderer, **asked: Any) -> RenderRequest:
-    usual: dict[str, Any] = {"plan": plan_of(2), "model": renderer.model, "steps": 4}
-    return RenderRequest(**(usual | asked))
 
 
-def drawn(renderer: Renderer, **asked: Any) -> torch.Tensor:
-    return renderer.render(request(renderer, **asked)).latents
 
 
 # --- a picture to start from ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from critics import Verdicts
 from fakes import Pleased, TwoThings, drawn, expected, tiny_agent
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
@@ -19,7 +20,6 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import listed_plan, plan_of
-from test_agent import Verdicts
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.wiring import paint_handler, picture_service, tools_for

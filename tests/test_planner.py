@@ -6,6 +6,7 @@ import httpx
 import httpx2
 import openai
 import pytest
+from planner_replies import BRIEF, GOOD, reply, thing
 from scripted import scripted
 
 from ditpipe import Planner, ScenePlan
@@ -13,19 +14,6 @@ from ditpipe.agent.llm.chat_models import chat_model, structured_reply
 from ditpipe.agent.plan_checks import check_answer
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, scene_text
-
-BRIEF = "a red cat on the left and a blue rocket on the right, at night"
-
-
-def thing(subject: str, colour: str, position: str, detail: str = "") -> dict[str, str]:
-    return {"subject": subject, "colour": colour, "detail": detail, "position": position}
-
-
-def reply(*objects: dict[str, str], background: str = "at night", mood: str = "soft moonlight") -> str:
-    return json.dumps({"objects": objects, "background": background, "mood": mood})
-
-
-GOOD = reply(thing("cat", "red", "left", "striped"), thing("rocket", "blue", "right"))
 
 
 def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:

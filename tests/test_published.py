@@ -16,16 +16,14 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 from published import PUBLISHED, published
+from published_plans import PROMPT, draw, plan_of
 from safetensors.torch import load_file, save_file
 
-from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
+from ditpipe import LeveledPrompt, Renderer, RenderRequest
 from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.pipeline_folder import stored_variants
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
-from ditpipe.renderer.regions.prompt_schedule import preset
-
-PROMPT = "a red cat, blurred"
 
 
 @pytest.fixture(scope="session")
@@ -33,17 +31,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("published")
 
 
-def plan_of(name: str) -> ScenePlan:
-    """One region over the whole canvas."""
-    side = 128 if name.startswith(("sana", "sd-", "sdxl")) else 96
-    prompt = LeveledPrompt(high_level=PROMPT)
-    region = Region(name="all", box=grid(1, 1)[0], prompt=prompt)
-    return ScenePlan(scene=prompt, regions=[region], negative="blurred", width=side, height=side)
 
 
-def draw(model: str, name: str, **more: Any) -> Any:
-    request = RenderRequest(plan=plan_of(name), model=model, steps=3, guidance_scale=4, seed=7, depth=preset("regions"))
-    return Renderer(model, device="cpu").render(request.model_copy(update=more))
 
 
 def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:

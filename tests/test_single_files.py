@@ -12,9 +12,9 @@ import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from published import published
+from published_plans import draw
 from safetensors.torch import load_file, save_file
 from single_files import single_file, stored
-from test_published import draw
 
 from ditpipe import Renderer, RenderResult
 from ditpipe.prompts.errors import ModelError

@@ -12,7 +12,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from test_families import plan_of, request
+from family_plans import plan_of, request
 from tiny_models import TINY, saved
 from typer.testing import CliRunner
 
