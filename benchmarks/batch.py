@@ -14,14 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import PromptSchedule, Renderer, ScenePlan
-from ditpipe.renderer.families.hunyuan import (
-    Hunyuan,
-    embed_picture_condition,
-    predict,
-    rotary_embedding,
-    rotary_pairs_of,
-)
-from ditpipe.renderer.regions.attention import Positions, RegionAttention, TextContext, TokenGroup, token_groups
+from ditpipe.renderer.families.hunyuan import Hunyuan, embed_picture_condition, predict
+from ditpipe.renderer.families.hunyuan_attention import CrossAttention, Positions, rotary_embedding, rotary_pairs_of
+from ditpipe.renderer.families.hunyuan_text import join
+from ditpipe.renderer.regions.attention import TextContext, TokenGroup, token_groups
 from ditpipe.renderer.regions.conditioning import prompts_at_level
 from ditpipe.renderer.regions.region_masks import region_ids
 from ditpipe.renderer.sampling.sampler import initial_noise
@@ -39,8 +35,8 @@ class CoupledText:
     regions: TextContext
 
 
-class CoupleAttention(RegionAttention):
-    """Couple ("attention couple") in a cross-attention layer; any other text is left to RegionAttention.
+class CoupleAttention(CrossAttention):
+    """Couple ("attention couple") in a cross-attention layer; any other text is left to CrossAttention.
 
     As its users' documentation tells it (asagi4/comfyui-prompt-control, attention_couple.md): the base prompt has the
     mask 1 everywhere, each coupled prompt the mask 1 in its region; the masks are divided by their sum, and the layer's
@@ -80,7 +76,7 @@ class Batch:
         self.pipe = renderer.pipe
         transformer = self.pipe.transformer
         for block in transformer.blocks:
-            block.attn2.set_processor(CoupleAttention())  # does all that RegionAttention does
+            block.attn2.set_processor(CoupleAttention())  # does all that CrossAttention does
         patch = 8 * transformer.config.patch_size
         self.owner = region_ids(first.regions, rows=first.height // patch, columns=first.width // patch)
         # Prompts in this order: the first plan's scene and its regions, the second plan's, …, the negative.
@@ -89,13 +85,13 @@ class Batch:
             unique = list(dict.fromkeys(ordered))
             rows = torch.tensor([unique.index(text) for text in ordered])
             states = renderer.prompts(unique)
-            scenes = states.t5[rows[: -1 : len(first.regions) + 1]]
-            t5 = torch.cat([states.t5[rows[-1:]], scenes])
+            t5 = join(states).t5
+            t5 = torch.cat([t5[rows[-1:]], t5[rows[: -1 : len(first.regions) + 1]]])
             negative, *asked = embed_picture_condition(transformer, t5, first.height // 8, first.width // 8)
             self.picture_condition = torch.stack([negative] * len(plans) + asked)
             text = self.family.text_states(states)
             self.projected = [
-                tuple(projection[rows] for projection in self.family.project(index, text))
+                tuple(torch.as_tensor(projection)[rows] for projection in self.family.project(index, text))
                 for index in range(len(transformer.blocks))
             ]
 
@@ -112,7 +108,7 @@ class Batch:
             return tuple(heard)
 
         scene, regions = hearing(torch.zeros_like(self.owner)), hearing(self.owner)
-        heard: list[Any] = []  # RegionAttention's texts, or CoupleAttention's
+        heard: list[Any] = []  # CrossAttention's texts, or CoupleAttention's
         for (keys, values), level in zip(self.projected, levels_of(method, len(self.projected)), strict=True):
             at_scene, at_regions = TextContext(keys, values, scene), TextContext(keys, values, regions)
             heard.append({"scene": at_scene, "region": at_regions, COUPLE: CoupledText(at_scene, at_regions)}[level])

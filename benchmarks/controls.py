@@ -17,11 +17,12 @@ from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revisio
 from ditpipe.agent.chat.phrases import score_text
 from ditpipe.agent.critic import EmbeddedCritic, rank_candidates
 from ditpipe.prompts.revision import RegionChange
+from ditpipe.renderer.forward import EditBase
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import PRESETS, preset
 from ditpipe.renderer.request import Lora
 from ditpipe.renderer.sampling.edit import changed_tokens
-from ditpipe.renderer.sampling.sampler import EditBase, tokens_to_cells
+from ditpipe.renderer.sampling.sampler import tokens_to_cells
 
 SEED = 3
 WORDS = ("red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",
@@ -86,7 +87,7 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         width, height = plan.size
         tokens, cells = height // 16, height // 8  # a side
         drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
-        every = EditBase(before.latents, drawn, whole=lambda steps: set(range(steps)))
+        every = EditBase(before.latents, drawn, full_steps=lambda steps: set(range(steps)))
         exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
         distances.append(float((ours.latents - exact).norm() / (exact - before.latents).norm()))
         with torch.inference_mode():
@@ -129,7 +130,7 @@ def main() -> None:
         "rocket: blue": request(pair(negative="blue"))})  # fmt: skip
     page.vary("seed", "Seeds: new noise in one region", "ditpipe render plan.json --set rocket.seed=1", {
         "the picture's": request(pair()), **{f"rocket {s}": request(pair(seed=s)) for s in (1, 2)}})  # fmt: skip
-    best = rank_candidates(renderer.candidates(request(pair()), 4), EmbeddedCritic())
+    best = ranked(renderer.candidates(request(pair()), 4), EmbeddedCritic())
     page.show(
         "candidates",
         "Candidates: one batch, best first",

@@ -17,17 +17,19 @@ import torch
 from rich.console import Console
 
 from ditpipe import ScenePlan
-from ditpipe.renderer.families.base import Encoded, Family, ForwardOptions
+from ditpipe.renderer.families.base import Family
 from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.hunyuan_text import HunyuanText
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
-from ditpipe.renderer.prompt_cache import HunyuanText
+from ditpipe.renderer.forward import Encoded, ForwardOptions
 from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import region_weights
+from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 
 from .render import plan_of, timed
 
@@ -128,12 +130,16 @@ FAMILIES = (
 )
 
 
+def _hunyuan_text(bert_length: int, t5_length: int) -> HunyuanText:
+    mask, t5_mask = ((torch.arange(length) < OWN).long()[None] for length in (bert_length, t5_length))
+    bert, t5 = torch.randn(1, bert_length, TEXT), torch.randn(1, t5_length, TEXT)
+    return HunyuanText(bert, mask=mask, t5=t5, t5_mask=t5_mask, embed=lambda: torch.cat([bert, t5], 1))
+
+
 def encoded(measured: Measured, texts: Sequence[str]) -> Any:
     """Random states of prompts of `OWN` tokens in the family's length; encoding is not what is measured here."""
     if measured.make is hunyuan:
-        masks = [(torch.arange(length) < OWN).long().repeat(len(texts), 1) for length in measured.sections]
-        bert, t5 = (torch.randn(len(texts), length, TEXT) for length in measured.sections)
-        return HunyuanText(bert, masks[0], t5, masks[1], embed=lambda: torch.cat([bert, t5], 1))
+        return [_hunyuan_text(*measured.sections) for _ in texts]
     length = sum(measured.sections) or OWN
     sections = tuple((section, min(section, OWN if section > CLIP else CLIP)) for section in measured.sections)
     return [Encoded(torch.randn(length, TEXT), torch.randn(TEXT), sections=sections) for _ in texts]
@@ -152,14 +158,15 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
         conditioning: Any = JointConditioning(family, prompts, plan, levels, paddings=paddings)
     else:
         conditioning = family.conditioning(prompts, plan, levels, (rows, columns))
-    heard = conditioning.at(region_weights(plan.regions, rows=rows, columns=columns, patch=family.patch))
+    weights = region_weights(plan.regions, rows=rows, columns=columns, patch=family.patch)
+    conditions = StepwiseConditioning(conditioning, weights).at(0.0)
     latents = torch.randn(1, family.channels, *(side // family.cell for side in plan.size[::-1]))
     forward = family.forward(latents.shape, conditioning.picture_condition, ForwardOptions(3.0))
     seen, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
 
     def run() -> Any:
         with torch.inference_mode():
-            return forward(seen, torch.tensor(500.0), heard, next(steps), False)
+            return forward(seen, torch.tensor(500.0), conditions, next(steps), False)
 
     return run
 

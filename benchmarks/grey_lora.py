@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from benchmarks.plans import fixed_plan
 from ditpipe import Renderer, RenderRequest
-from ditpipe.renderer.families.hunyuan import picture_conditions, rotary_embedding
+from ditpipe.renderer.families.hunyuan import size_and_style
+from ditpipe.renderer.families.hunyuan_attention import rotary_embedding
 
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
 
@@ -26,15 +27,15 @@ def trained(renderer: Renderer, path: Path, *, pictures: int = 12, steps: int = 
         result = renderer.render(RenderRequest(plan=plan, model=renderer.model, seed=number))
         with torch.inference_mode():
             seen.append(renderer.family.encode_image(ImageOps.grayscale(result.image).convert("RGB")))
-            states.append(renderer.prompts([said]))
+            states += renderer.prompts([said])
     clean = torch.cat(seen).clone()
-    parts = ("bert", "bert_mask", "t5", "t5_mask")
+    parts = ("states", "mask", "t5", "t5_mask")
     text = [torch.cat([getattr(one, part) for one in states]).clone() for part in parts]
     fresh: Any = Renderer(renderer.model, device=str(renderer.family.device)).family
     fresh.model.set_default_attn_processor()
     rows, columns = (side // fresh.patch for side in clean.shape[-2:])
     rotary = rotary_embedding(fresh.model, rows, columns)
-    size, style = picture_conditions(batch, *clean.shape[-2:], like=clean)
+    size, style = size_and_style(batch, *clean.shape[-2:], like=clean)
     model: Any = get_peft_model(fresh.model, LoraConfig(r=8, lora_alpha=8, target_modules=TARGETS))
     noising = DDPMScheduler.from_config(fresh.pipe.scheduler.config)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)

@@ -25,11 +25,11 @@ from torch import Tensor
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
-from ditpipe.renderer.families.hunyuan import Hunyuan, rotary_pairs_of
-from ditpipe.renderer.prompt_cache import HunyuanText
+from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.hunyuan_attention import CrossAttention, Positions, rotary_pairs_of
+from ditpipe.renderer.families.hunyuan_text import HunyuanText
+from ditpipe.renderer.forward import EditBase
 from ditpipe.renderer.regions.attention import (
-    Positions,
-    RegionAttention,
     TextContext,
     normed_heads,
     project_text,
@@ -38,8 +38,9 @@ from ditpipe.renderer.regions.attention import (
 from ditpipe.renderer.regions.conditioning import RegionConditioning
 from ditpipe.renderer.regions.prompt_schedule import Level
 from ditpipe.renderer.regions.region_masks import region_ids, region_weights
+from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 from ditpipe.renderer.sampling.edit import changed_tokens
-from ditpipe.renderer.sampling.sampler import EditBase, denoise
+from ditpipe.renderer.sampling.sampler import denoise
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
 LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}
@@ -124,7 +125,7 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
         return finish(layer, heard(layer, query(), texts.flatten(0, 1)[None], allowed))
 
     def ours() -> Tensor:
-        return RegionAttention()(layer, image, cached, image_rotary_emb=Positions(rotary_pairs))
+        return CrossAttention()(layer, image, cached, image_rotary_emb=Positions(rotary_pairs))
 
     with torch.inference_mode():
         ways: dict[str, Callable[[], Any]] = {
@@ -198,19 +199,21 @@ class Reduced:
         """Standard normal numbers of the model's dtype, on its device."""
         return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
 
-    def prompts(self, texts: list[str]) -> HunyuanText:
+    def prompts(self, texts: Sequence[str]) -> list[HunyuanText]:
         """Random states of prompts of 20 tokens in the published lengths; encoding is not what is measured here."""
-        n, text, device = len(texts), self.shape.text, self.shape.device
-        masks = [(torch.arange(length, device=device) < 20).long().repeat(n, 1) for length in (77, 256)]
-        bert, t5 = self.noise(n, 77, text), self.noise(n, 256, self.shape.text_t5)
-        spoken = self.noise(n, 333, text)
-        return HunyuanText(bert, masks[0], t5, masks[1], embed=lambda: spoken)
+        return [self._prompt() for _ in texts]
+
+    def _prompt(self) -> HunyuanText:
+        mask, t5_mask = ((torch.arange(n, device=self.shape.device) < 20).long()[None] for n in (77, 256))
+        bert, t5 = self.noise(1, 77, self.shape.text), self.noise(1, 256, self.shape.text_t5)
+        embedded = self.noise(1, 333, self.shape.text)
+        return HunyuanText(bert, mask=mask, t5=t5, t5_mask=t5_mask, embed=lambda: embedded)
 
     def plain(self, steps: int, *, decode: bool = False) -> list[float]:
         """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, its preparation in the first one; with
         `decode` those of decoding come last."""
         self.transformer.set_default_attn_processor()
-        one, two = self.prompts(["prompt"]), self.prompts(["negative"])
+        one, two = self.prompts(["prompt", "negative"])
         stamps = [self.clock()]
 
         def stamp(*_: Any) -> dict[str, Any]:
@@ -220,9 +223,9 @@ class Reduced:
         size = 16 * self.side
         self.pipe(
             height=size, width=size, num_inference_steps=steps, guidance_scale=6, use_resolution_binning=False,
-            prompt_embeds=one.bert, prompt_attention_mask=one.bert_mask, prompt_embeds_2=one.t5,
-            prompt_attention_mask_2=one.t5_mask, negative_prompt_embeds=two.bert,
-            negative_prompt_attention_mask=two.bert_mask, negative_prompt_embeds_2=two.t5,
+            prompt_embeds=one.states, prompt_attention_mask=one.mask, prompt_embeds_2=one.t5,
+            prompt_attention_mask_2=one.t5_mask, negative_prompt_embeds=two.states,
+            negative_prompt_attention_mask=two.mask, negative_prompt_embeds_2=two.t5,
             negative_prompt_attention_mask_2=two.t5_mask, output_type="pil" if decode else "latent",
             callback_on_step_end=stamp,
         )  # fmt: skip
@@ -244,16 +247,13 @@ class Reduced:
             heard = levels or ["region"] * self.shape.layers
             conditioning = RegionConditioning(self.own, self.prompts, plan, heard, grid=(self.side, self.side))
             share = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
-            whole = conditioning.at(share, pictures=pictures)
-            part = conditioning.at(share[:, kept.drawn.cpu()], pictures=pictures) if kept else whole
-            whole = [*whole[:-1], part[-1]]  # the last block of an edit computes what it draws
+            stepwise = StepwiseConditioning(conditioning, share, pictures=pictures, edit=kept)
+            for partial_step in (False, True) if kept else (False,):
+                stepwise.at(0.0, partial=partial_step)  # is the same in all steps
             noise = torch.randn(pictures, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
             yield self.clock() - started
             started = self.clock()
-            for at in denoise(
-                self.own, noise, steps=steps, guidance=6, picture_condition=conditioning.picture_condition, kept=kept,
-                hear=lambda _, partial: part if partial else whole,
-            ):  # fmt: skip
+            for at in denoise(self.own, noise, stepwise, steps=steps, guidance=6, edit=kept):
                 yield self.clock() - started
                 started = self.clock()
             if decode:

@@ -15,18 +15,18 @@ from .request import RenderRequest
 
 
 def ignored_field_warnings(
-    request: RenderRequest, plan: ScenePlan, family: Family, *, share: Tensor, grid: tuple[int, int],
+    request: RenderRequest, plan: ScenePlan, family: Family, *, region_weights: Tensor, grid: tuple[int, int],
     levels: Sequence[Level], steps: int, guidance: float, is_edit: bool,
 ) -> list[str]:  # fmt: skip
     """One sentence for each thing that the request asks for and that changes nothing.
 
-    share: (regions + 1, tokens), as `masks.shares`; levels: what each block hears.
+    region_weights: (regions + 1, tokens); levels: one per block.
     """
     prompts = [plan.scene, *(region.prompt for region in plan.regions)]
     texts = [text for prompt in prompts for text in (prompt.high_level, prompt.low_level)]
     negatives = [plan.negative, *(region.negative for region in plan.regions)]
     notes = [notation_warning([*texts, *negatives])]
-    notes += _hidden(plan, share, grid)
+    notes += _hidden(plan, region_weights, grid)
     if not any(level.startswith("region") for level in levels):
         notes.append("the depth schedule has no level of the regions: their prompts and negatives are not heard")
     for region in plan.regions:
@@ -50,11 +50,11 @@ def ignored_field_warnings(
     return [note for note in notes if note]
 
 
-def _hidden(plan: ScenePlan, share: Tensor, grid: tuple[int, int]) -> list[str]:
-    """The regions that have no token's share, and what covers them."""
+def _hidden(plan: ScenePlan, region_weights: Tensor, grid: tuple[int, int]) -> list[str]:
+    """The regions without weight in any token, and what covers them."""
     notes = []
     for index, region in enumerate(plan.regions):
-        if share[index + 1].any():
+        if region_weights[index + 1].any():
             continue
         alone = region_ids([region], rows=grid[0], columns=grid[1]) == 1
         over = region_ids(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
@@ -14,7 +13,9 @@ from .checkpoints.hub import Hub
 from .checkpoints.load import load
 from .checkpoints.registry import absolute_name, checkpoint
 from .checkpoints.silence import silence_loading
+from .diffusers_types import Pipeline
 from .families.base import Family
+from .forward import EditBase
 from .loaded_model import LoadedModel
 from .prompt_cache import PromptCache
 from .request import (
@@ -37,7 +38,6 @@ from .sampling.edit import (
     unintended_changes,
     unintended_changes_warning,
 )
-from .sampling.sampler import EditBase
 from .weights.offload import cheaper_savings, retry_on_oom
 from .weights.quantize import Format
 
@@ -72,7 +72,7 @@ class Renderer:
         return self.loaded.family
 
     @property
-    def pipe(self) -> Any:
+    def pipe(self) -> Pipeline:
         """Its diffusers pipeline."""
         return self.family.pipe
 
@@ -80,6 +80,16 @@ class Renderer:
     def prompts(self) -> PromptCache:
         """Its encoders, with the latest prompts kept."""
         return self.loaded.prompts
+
+    def release(self) -> Pipeline | None:
+        """Gives the loaded diffusers pipeline back as diffusers loaded it, and forgets it; None if none is loaded.
+
+        Attention processors are its own again, hooks of LoRAs and compiled code are off. Weights in 8 bits stay so. The
+        next render loads the model anew. No render may be running.
+        """
+        with self._lock:
+            loaded, self._loaded = self._loaded, None
+        return loaded[1].family.release() if loaded else None
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError

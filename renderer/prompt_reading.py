@@ -4,7 +4,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from .diffusers_types import Encoder, Tokenizer
 
 # What encoders are called, by the model type of their configuration.
 NAMES = {
@@ -38,13 +39,13 @@ class Reading:
     tokens: tuple[int, ...] = ()
 
 
-def encoder_name(encoder: Any) -> str:
+def encoder_name(encoder: Encoder) -> str:
     """What a text encoder of transformers is called."""
     kind = str(encoder.config.model_type)
     return NAMES.get(kind, kind)
 
 
-def read(text: str, encoders: Sequence[tuple[str, Any, int]]) -> Reading:
+def read(text: str, encoders: Sequence[tuple[str, Tokenizer, int]]) -> Reading:
     """How each encoder, (name, tokenizer, limit in tokens with the special ones), reads a prompt."""
     cuts, unknown, tokens = [], [], []
     for name, tokenizer, limit in encoders:
@@ -57,7 +58,7 @@ def read(text: str, encoders: Sequence[tuple[str, Any, int]]) -> Reading:
     return Reading(text, tuple(readers), tuple(dict.fromkeys(cuts)), tuple(dict.fromkeys(unknown)), tuple(tokens))
 
 
-def _unread(text: str, tokenizer: Any, limit: int) -> tuple[str, list[str]]:
+def _unread(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]]:
     """The end of a text that no token is left for, and the words before it that the vocabulary lacks."""
     if not tokenizer.is_fast:  # these do not tell which characters a token stands for
         return _unread_by_words(text, tokenizer, limit)
@@ -93,7 +94,7 @@ def _words(text: str, lacking: Sequence[bool]) -> list[str]:
     ]
 
 
-def _unread_by_words(text: str, tokenizer: Any, limit: int) -> tuple[str, list[str]]:
+def _unread_by_words(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]]:
     """As `_unread`, word by word."""
     words, read_until = text.split(), len(text.split())
     while read_until and len(tokenizer(" ".join(words[:read_until]), truncation=False)["input_ids"]) > limit:

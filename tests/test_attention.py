@@ -4,39 +4,28 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from attention_layers import attention, regions
 from diffusers.models.attention_processor import Attention, HunyuanAttnProcessor2_0
 
 from ditpipe import Box, grid
-from ditpipe.renderer.families.hunyuan import rotary_pairs_of
+from ditpipe.renderer.families.hunyuan_attention import CrossAttention, Positions, SelfAttention, rotary_pairs_of
 from ditpipe.renderer.regions.attention import (
-    Positions,
     RegionAttention,
-    SelfAttention,
     TextContext,
+    masked_output_sum,
+    normed_heads,
+    project_out,
     project_text,
     token_groups,
 )
 from ditpipe.renderer.regions.region_masks import region_ids
 
 
-def masked_sum(layer: Any, image: torch.Tensor, texts: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
-    """The authors' way: full query for each prompt, the output times the mask, summed, then the output projection."""
-
-    def heads(x: torch.Tensor) -> torch.Tensor:
-        split: torch.Tensor = x.unflatten(-1, (layer.heads, -1))
-        return split.transpose(1, 2)
-
-    query = layer.norm_q(heads(layer.to_q(image)))
-    feature = torch.zeros_like(query)
-    for prompt in range(len(texts)):
-        key = layer.norm_k(heads(layer.to_k(texts[prompt : prompt + 1])))
-        value = heads(layer.to_v(texts[prompt : prompt + 1]))
-        mask = (owner == prompt).to(query.dtype)[None, None, :, None]
-        feature += mask * F.scaled_dot_product_attention(query, key, value)
-    out: torch.Tensor = layer.to_out[0](feature.transpose(1, 2).flatten(2))
-    return out
+def masked_sum(layer: Any, image: torch.Tensor, texts: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """A whole layer the authors' way."""
+    weights = (ids == torch.arange(len(texts))[:, None]).float()
+    query = normed_heads(layer, layer.to_q(image), layer.norm_q)
+    return project_out(layer, masked_output_sum(query, *project_text(layer, texts), weights))
 
 
 LAYOUTS = {
@@ -109,7 +98,7 @@ def test_one_prompt_equals_diffusers_processor() -> None:
     rotary = angles.cos(), angles.sin()
     everyone = tuple(token_groups(slice(0, 2), torch.ones(1, 36), device=CPU))
     places = Positions(rotary_pairs_of(rotary))
-    ours = RegionAttention()(layer, image, TextContext(*project_text(layer, text), everyone), image_rotary_emb=places)
+    ours = CrossAttention()(layer, image, TextContext(*project_text(layer, text), everyone), image_rotary_emb=places)
     plain: Any = HunyuanAttnProcessor2_0()
     theirs = plain(layer, image, encoder_hidden_states=text.expand(2, -1, -1), image_rotary_emb=rotary)
     torch.testing.assert_close(ours, theirs)
@@ -123,6 +112,14 @@ def test_self_attention_equals_diffusers_processor() -> None:
     ours = SelfAttention()(layer, image, image_rotary_emb=Positions(rotary_pairs_of(rotary)))
     plain: Any = HunyuanAttnProcessor2_0()
     torch.testing.assert_close(ours, plain(layer, image, image_rotary_emb=rotary))
+
+
+def test_a_masked_query_is_not_what_the_authors_code_computes() -> None:
+    """The paper's formula masks the query; a zero query attends to all tokens alike: the mean of the values."""
+    keys, values = torch.randn(1, 20, 2, 16), torch.randn(1, 20, 2, 16)
+    out = masked_output_sum(torch.zeros(1, 4, 2, 16), keys, values, torch.ones(1, 4))
+    torch.testing.assert_close(out[0], values.mean(1).expand(4, 2, 16))
+    assert masked_output_sum(torch.zeros(1, 4, 2, 16), keys, values, torch.zeros(1, 4)).eq(0).all()
 
 
 def test_uncovered_tokens_belong_to_the_scene() -> None:

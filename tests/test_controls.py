@@ -14,27 +14,18 @@ from pydantic import ValidationError
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.revision import RegionChange
-from ditpipe.renderer.families.hunyuan import (
-    Hunyuan,
-    embed_picture_condition,
-    predict,
-    rotary_embedding,
-    rotary_pairs_of,
-)
-from ditpipe.renderer.regions.attention import (
-    CachedKeyValues,
-    Extrapolation,
-    RegionAttention,
-    TextContext,
-    project_text,
-    token_groups,
-)
+from ditpipe.renderer.families.hunyuan import Hunyuan, embed_picture_condition, predict
+from ditpipe.renderer.families.hunyuan_attention import rotary_embedding, rotary_pairs_of
+from ditpipe.renderer.families.hunyuan_text import join
+from ditpipe.renderer.forward import full_steps
+from ditpipe.renderer.regions.attention import RegionAttention, TextContext, project_text, token_groups
 from ditpipe.renderer.regions.conditioning import negatives_at_level
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import blend, region_ids, region_weights, scale_region_weights, strengths_at
 from ditpipe.renderer.sampling.edit import REACH, changed_tokens
-from ditpipe.renderer.sampling.sampler import full_steps, initial_noise, tokens_to_cells
+from ditpipe.renderer.sampling.edit_cache import CachedKeyValues, Extrapolation
+from ditpipe.renderer.sampling.sampler import initial_noise, tokens_to_cells
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
@@ -325,8 +316,10 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
         conditioning = family.conditioning(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
         whole, part = conditioning.at(share), conditioning.at(share[:, drawn])
         latents = torch.randn(2, family.channels, 12, 12)
+        encoded = conditioning.picture_condition
+        assert encoded is not None and not isinstance(encoded, torch.Tensor)
         told: dict[str, Any] = {
-            "picture_condition": embed_picture_condition(model, conditioning.picture_condition.t5, 12, 12),
+            "picture_condition": embed_picture_condition(model, join(encoded).t5, 12, 12),
             "rotary_pairs": rotary_pairs_of(rotary_embedding(model, 6, 6)),
         }  # fmt: skip
         everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **told)
@@ -344,13 +337,13 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
 
 def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_watched() -> None:
     speed = torch.randn(1, 6, 2, 4)
-    elapsed = Extrapolation(torch.zeros(()))
-    beside = CachedKeyValues(torch.tensor([3, 4]), 6, elapsed)
+    extrapolation = Extrapolation(torch.zeros(()))
+    beside = CachedKeyValues(torch.tensor([3, 4]), 6, extrapolation)
     for step in (2, 5):
-        elapsed.at(step, partial=False)
+        extrapolation.advance(step, partial=False)
         assert beside.merge(step * speed, -step * speed)[0].shape[1] == 6
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
-        elapsed.at(step, partial=True)
+        extrapolation.advance(step, partial=True)
         keys, values = beside.merge(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
         kept = [0, 1, 2, 5]
         torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])

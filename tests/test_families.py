@@ -23,7 +23,7 @@ from ditpipe.renderer.checkpoints.load import half_precision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
 from ditpipe.renderer.families.base import Family
 from ditpipe.renderer.families.stable_diffusion import StableDiffusionXL
-from ditpipe.renderer.regions.joint_attention import JointText
+from ditpipe.renderer.forward import JointText
 from ditpipe.renderer.regions.prompt_schedule import preset
 
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
@@ -84,8 +84,25 @@ def test_a_mask_is_built_in_the_models_dtype(renderers: dict[str, Renderer]) -> 
     conditioning = flux.family.conditioning(flux.prompts, plan, ["region"] * 4, (6, 6))
     share = torch.full((3, 36), 1 / 3, dtype=torch.float64)
     with Widest() as widest:  # type: ignore[no-untyped-call]
-        (bias, *_) = conditioning.at(share).bias
+        text = conditioning.at(share)
+    assert isinstance(text, JointText)
+    bias = text.bias[0]
     assert widest.numbers < bias.numel() / 100 and bias.dtype == flux.family.dtype
+
+
+def test_a_released_pipeline_is_as_diffusers_loaded_it(name: str, renderers: dict[str, Renderer]) -> None:
+    renderer = Renderer(renderers[name].model, device="cpu")
+    assert renderer.release() is None  # nothing is loaded yet
+    renderer.render(RenderRequest(plan=plan_of(name), steps=1))
+    pipe = renderer.release()
+    fresh = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
+    ours, theirs = (getattr(one, "unet", None) or one.transformer for one in (pipe, fresh))
+    assert [type(one) for one in ours.attn_processors.values()] == [
+        type(one) for one in theirs.attn_processors.values()
+    ]
+    assert not any(module._forward_hooks for module in ours.modules())
+    assert pipe.vae.dtype == fresh.vae.dtype
+    renderer.render(RenderRequest(plan=plan_of(name), steps=1))  # it loads the model anew
 
 
 def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> None:

@@ -14,10 +14,11 @@ from tiny_models import saved
 from torch import Tensor
 
 from ditpipe import LeveledPrompt, Renderer, ScenePlan
-from ditpipe.renderer.families.base import Encoded
+from ditpipe.renderer.forward import Encoded
 from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning, condensed
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import region_ids, region_weights
+from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 from ditpipe.renderer.sampling.sampler import denoise, initial_noise
 
 Prompts = Callable[[Sequence[str]], list[Encoded]]
@@ -60,11 +61,9 @@ def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int |
     family, rows, columns = renderer.family, 6, 6  # tokens of 96×96 pixels
     with torch.inference_mode():
         hears = listening(renderer, plan, prompts, paddings)
-        text = hears.at(region_weights(plan.regions, rows=rows, columns=columns, patch=2))
+        text = StepwiseConditioning(hears, region_weights(plan.regions, rows=rows, columns=columns, patch=2))
         noise = initial_noise(family, plan, region_ids(plan.regions, rows=rows, columns=columns), 0)
-        for at in denoise(
-            family, noise, steps=2, guidance=3, picture_condition=hears.picture_condition, hear=lambda *_: text
-        ):
+        for at in denoise(family, noise, text, steps=2, guidance=3):
             pass
     return at.latents
 

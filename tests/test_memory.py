@@ -162,7 +162,7 @@ def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
         loaded.denoised(asked, asked.plan, [0], None)
     (_, net), (_, again) = (parts for parts in places.noted if tiny.family.model in parts)
     assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
-    assert loaded._control.cache_info().maxsize == 2
+    assert loaded._load_control.cache_info().maxsize == 2
 
 
 TOO_SMALL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import BertTokenizer
 
 from ditpipe.renderer.families import hunyuan
-from ditpipe.renderer.prompt_cache import embed_text, pad_text
+from ditpipe.renderer.families.hunyuan_attention import rotary_pairs_of
+from ditpipe.renderer.families.hunyuan_text import embed_text, pad_text
 from ditpipe.renderer.regions.attention import TextContext, project_text, token_groups
 
 loop = pytest.importorskip("training.loop", reason="the training extra is not installed")
@@ -60,7 +61,7 @@ def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
     owner = torch.arange(64)[None] % 8 // 3  # columns 0–2 hear the scene, 3–5 the first region, 6–7 the second
     rotary, attention = transformer.rotary_for(8), transformer.SharedPaddingAttention()
     with torch.no_grad():
-        said = pad_text(model, embed_text(model, bert, mask, t5, mask), mask, mask)
+        said = pad_text(model, embed_text(model, bert, t5), mask, mask)
         region_weights = torch.stack([(owner[0] == prompt).float() for prompt in range(3)])
         alone = torch.tensor([1.0, 0.0, 0.0])[:, None].expand(3, 64)
         contexts = []
@@ -73,13 +74,11 @@ def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
         regions = transformer.Heard(bert[1:, :6], mask[1:, :6], t5[1:, :6])
         deep = regions, torch.tensor([[0, 1]]), owner
         trained = transformer.forward(model, attention, latents, time, scene, rotary, deep, turn)
-        hunyuan.install_processors(model)
-        picture_condition, rotary_pairs = (
-            hunyuan.embed_picture_condition(model, t5[:1], 16, 16),
-            hunyuan.rotary_pairs_of(rotary),
-        )
+        for layer, processor in hunyuan.processors_of(model):
+            layer.set_processor(processor)
+        condition = hunyuan.embed_picture_condition(model, t5[:1], 16, 16)
         rendered = hunyuan.predict(
-            model, latents, time, picture_condition=picture_condition, contexts=contexts, rotary_pairs=rotary_pairs
+            model, latents, time, picture_condition=condition, contexts=contexts, rotary_pairs=rotary_pairs_of(rotary)
         )
     torch.testing.assert_close(trained[:, :8], rendered, rtol=1e-4, atol=1e-4)
 

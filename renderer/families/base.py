@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ...prompts.errors import RenderError
+from ...prompts.plan import ScenePlan
 from ..checkpoints.supported import check_scheduler, check_vae
+from ..diffusers_types import Config, Layer, Network, Pipeline, Processor, TextStates
+from ..forward import Conditioning, Encode, Encoded, ForwardOptions, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
 from ..regions.attention import project_text
+from ..regions.conditioning import KeyValues, RegionConditioning
+from ..regions.prompt_schedule import Level
 from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
-
-if TYPE_CHECKING:
-    from ..sampling.sampler import EditBase
-    from ..sampling.step_cache import StepCache
-    from ..weights.lora import LoadedLora
-    from .hunyuan_controlnet import ControlInput
-
-# (latents as the model is shown them (rows, channels, h, w), timestep, what each block hears, step, partial)
-#   → prediction of that shape
-Predict = Callable[[Tensor, Tensor, Any, int, bool], Tensor]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
-
-    sections: of each stretch of states that an encoder padded, how many tokens it has and how many of them, the first,
-    are the prompt's own, or are not alike; empty where there is no padding.
-    """
-
-    states: Tensor
-    pooled: Tensor | None = None
-    reading: Reading = Reading("")
-    sections: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class ForwardOptions:
-    """What one render asks of a forward, beside its text; a family refuses nothing of it that it says it can."""
-
-    guidance: float
-    kept: EditBase | None = None
-    cache: StepCache | None = None
-    followed: Sequence[ControlInput] = ()
+from ..weights.lora import LoadedLora, remove_hooks
 
 
 class Family(ABC):
@@ -71,18 +43,20 @@ class Family(ABC):
     denoiser: ClassVar[str] = "transformer"
     notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
 
-    def __init__(self, pipe: Any, device: torch.device | None = None) -> None:
+    def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
         """Raises ModelError if no solver can stand in for its scheduler, or if its VAE's latents are others."""
         check_scheduler(type(pipe.scheduler).__name__, pipe.scheduler.config, flow=self.flow)
         check_vae(pipe.vae.config)
         self.pipe = pipe
         self.device = device or self.model.device
+        self._vae_dtype = pipe.vae.dtype
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
             pipe.vae.to(torch.float32)  # it overflows in float16, and pictures come out black
+        self._published: list[tuple[Layer, Processor]] = []  # what `release` gives back
         self.install_processors()
 
     @property
-    def model(self) -> Any:
+    def model(self) -> Network:
         """The network that denoises."""
         return getattr(self.pipe, self.denoiser)
 
@@ -97,15 +71,15 @@ class Family(ABC):
 
     @property
     def depth(self) -> int:
-        """How many blocks listen to text."""
+        """How many blocks take text."""
         return len(self.blocks)
 
     @property
-    def blocks(self) -> list[Any]:
+    def blocks(self) -> list[Network]:
         """What is compiled by itself, so that blocks alike are compiled once."""
         return [self.model]
 
-    def compile(self, **options: Any) -> None:
+    def compile(self, **options: object) -> None:
         """Has the blocks compiled when they are first computed; options are torch.compile's."""
         for block in self.blocks:
             block.compile(**options)
@@ -133,12 +107,31 @@ class Family(ABC):
         return min(trained, key=lambda wh: apart(*wh))
 
     @abstractmethod
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+        """The attention layers, each with the processor of this package that it gets."""
+
     def install_processors(self) -> None:
-        """Gives the attention layers this package's processors; done once, after loading."""
+        """Gives the attention layers this package's processors; done after loading."""
+        for layer, processor in self.processors():
+            if type(layer.processor) is not type(processor):
+                self._published.append((layer, layer.processor))
+                layer.set_processor(processor)
+
+    def release(self) -> Pipeline:
+        """The pipeline as diffusers loaded it: its own processors, nothing compiled, no hooks, the decoder's own dtype.
+        This family cannot draw any more. Weights that are held in 8 bits stay so."""
+        for layer, processor in reversed(self._published):
+            layer.set_processor(processor)
+        self._published.clear()
+        for block in self.blocks:
+            block._compiled_call_impl = None
+        remove_hooks(self.model)
+        self.pipe.vae.to(self._vae_dtype)
+        return self.pipe
 
     @abstractmethod
-    def encode(self, text: str) -> Any:
-        """One prompt, as the network is fed it. It has a `reading`, see `Encoded`."""
+    def encode(self, text: str) -> Encoded:
+        """One prompt, as the network takes it."""
 
     def reading(self, text: str, **limits: int) -> Reading:
         """How the pipeline's encoders, each by its name there with its limit in tokens, read a prompt."""
@@ -151,20 +144,23 @@ class Family(ABC):
             ],
         )
 
-    def joined(self, each: Sequence[Any]) -> Any:
-        """Encoded prompts as one batch."""
-        return each
+    @abstractmethod
+    def conditioning(
+        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
+        loras: Sequence[LoadedLora] = (),
+    ) -> Conditioning:  # fmt: skip
+        """A plan's prompts for the blocks. levels: one per block. grid: rows and columns of the image's tokens."""
 
     @abstractmethod
-    def conditioning(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
-        """Who hears what in a plan's render: `plan`, `tone`, `readings`, `at(shares, pictures=)`, `worn(shares)`."""
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
+        """The network's forward in one render of latents (pictures, channels, h, w)."""
 
-    @abstractmethod
-    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
-        """The network's forward for one render of latents (pictures, channels, h, w)."""
+    def load_control(self, name: str) -> Network:
+        """A ControlNet in main memory. Raises ModelError if it cannot be loaded, RenderError if there are none."""
+        raise RenderError("ControlNets are for hunyuan models only")
 
-    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
-        """What is to be said of LoRAs and ControlNets that fit, and were trained for another version of the model."""
+    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Network]) -> list[str]:
+        """Warnings of LoRAs and ControlNets that fit, but were trained for another version of the model."""
         return []
 
     @property
@@ -179,7 +175,7 @@ class Family(ABC):
 
     @classmethod
     def schedule_of(
-        cls, config: Any, steps: int, *, denoise: float, tokens: int, solver: Solver, device: torch.device
+        cls, config: Config, steps: int, *, denoise: float, tokens: int, solver: Solver, device: torch.device
     ) -> Schedule:
         """`schedule`, for the configuration of a published scheduler."""
         if solver == "dpm++":
@@ -188,12 +184,12 @@ class Family(ABC):
         return cls.euler(config, steps, denoise, tokens, device)
 
     @classmethod
-    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
+    def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         """Euler's steps."""
         return Diffusion(config, steps, denoise, device)
 
     @classmethod
-    def shift(cls, config: Any, tokens: int) -> float:
+    def shift(cls, config: Config, tokens: int) -> float:
         """How far a flow's noise levels are moved towards noise for so many tokens: 1 not at all."""
         return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
@@ -214,17 +210,17 @@ class Family(ABC):
         large = tiled and max(latents.shape[-2:]) > self.tile
         return (self._tiling().tiled_decode if large else vae.decode)(latents).sample  # type: ignore[no-any-return]
 
-    def _tiling(self) -> Any:
+    def _tiling(self) -> Network:
         """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
         side = self.tile * self.cell
         return with_tiles(self.pipe.vae, tile_latent_min_size=self.tile, tile_sample_min_size=side)
 
     def encode_image(self, image: Image.Image) -> Tensor:
-        """RGB picture → latents (1, channels, h, w), float32: the mode of what the encoder sees in it."""
+        """RGB picture → latents (1, channels, h, w), float32: the mode of the encoder's distribution."""
         vae = self.pipe.vae
         pixels = self.pipe.image_processor.preprocess(image).to(self.device, vae.dtype)
-        seen = vae.encode(pixels)
-        latents = seen.latent_dist.mode() if hasattr(seen, "latent_dist") else seen.latent
+        encoded = vae.encode(pixels)
+        latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latent
         shifted = latents.float() - (getattr(vae.config, "shift_factor", None) or 0)
         return shifted * vae.config.scaling_factor  # type: ignore[no-any-return]
 
@@ -232,27 +228,28 @@ class Family(ABC):
 class CrossFamily(Family):
     """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
 
-    def conditioning(self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()) -> Any:
-        from ..regions.conditioning import RegionConditioning
+    def conditioning(
+        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
+        loras: Sequence[LoadedLora] = (),
+    ) -> RegionConditioning:  # fmt: skip
+        return RegionConditioning(self, encode, plan, levels, grid=grid, loras=loras)
 
-        return RegionConditioning(self, prompts, plan, levels, grid=grid, loras=loras)
+    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
+        """What the cross-attentions take of encoded prompts: (text tokens, channels) each."""
+        return [prompt.states for prompt in encoded]
 
-    def text_states(self, encoded: Any) -> Any:
-        """What the cross-attentions hear of encoded prompts: (text tokens, channels) each."""
-        return [one.states for one in encoded]
-
-    def picture_condition(self, whole: Any) -> Any:
+    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
         """What the encoded negative and scene prompts set for the whole picture."""
         return None
 
     @abstractmethod
-    def layer(self, index: int) -> Any:
+    def layer(self, index: int) -> Layer:
         """The cross-attention layer of a block."""
 
-    def project(self, index: int, states: Any) -> tuple[Any, Any]:
+    def project(self, index: int, states: TextStates) -> KeyValues:
         """Keys and values of a block, of every prompt: (text tokens, heads, head dim) each."""
-        each = [project_text(self.layer(index), one[None]) for one in states]
-        return [keys[0] for keys, _ in each], [values[0] for _, values in each]
+        pairs = [project_text(self.layer(index), prompt[None]) for prompt in states]
+        return [keys[0] for keys, _ in pairs], [values[0] for _, values in pairs]
 
     def scale(self, index: int) -> int:
         """How many of the grid's tokens along a side one token of this block stands for."""
@@ -271,7 +268,7 @@ def ratios(side: int) -> list[tuple[int, int]]:
     return [(int(width), int(height)) for height, width in tables.get(side, {"1": (side, side)}).values()]
 
 
-def with_tiles(vae: Any, **sizes: int) -> Any:
+def with_tiles(vae: Network, **sizes: int) -> Network:
     """A shallow copy of a decoder with other tiles. `sizes`: its attributes, all of which it must have already."""
     unknown = [name for name in sizes if not hasattr(vae, name)]
     assert not unknown, f"this diffusers sets a decoder's tiles otherwise: {type(vae).__name__} has no {unknown}"

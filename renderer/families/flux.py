@@ -1,21 +1,25 @@
 """FLUX.1: text and image in one attention, and from half-way in one stream. A flow, distilled to take no negative."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
 from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
+from ...prompts.plan import ScenePlan
+from ..diffusers_types import Config, Layer, Network, Processor
+from ..forward import Encode, Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..regions.joint_attention import JointConditioning, own_bias
+from ..regions.prompt_schedule import Level
 from ..sampling.schedules import Flow, Schedule, shift_of
-from .base import Encoded, Family, ForwardOptions, Predict, ratios
+from ..weights.lora import LoadedLora
+from .base import Family, ratios
 
 LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
 
 
-class DepthAttention(FluxAttnProcessor):
+class BiasedAttention(FluxAttnProcessor):
     """diffusers' processor with the mask of its block; text comes first in the sequence."""
 
     def __init__(self, index: int) -> None:
@@ -23,14 +27,16 @@ class DepthAttention(FluxAttnProcessor):
         self.index = index
 
     def __call__(  # type: ignore[override]
-        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: None = None,
-        image_rotary_emb: Any = None, bias: Sequence[Tensor] = (),
-    ) -> Any:  # fmt: skip
-        return super().__call__(attn, hidden_states, encoder_hidden_states, own_bias(self, bias), image_rotary_emb)
+        self, attn: Layer, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        attention_mask: None = None, image_rotary_emb: tuple[Tensor, Tensor] | None = None, bias: Sequence[Tensor] = (),
+    ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
+        mask = own_bias(self, bias)
+        out = super().__call__(attn, hidden_states, encoder_hidden_states, mask, image_rotary_emb)  # type: ignore[arg-type]
+        return out
 
 
 class Flux(Family):
-    """The guidance scale is told to the model instead of computed from two forwards; negatives are not heard."""
+    """The guidance scale is an input of the network, not computed from two forwards; negatives are not used."""
 
     flow = True
     guided = False
@@ -45,15 +51,15 @@ class Flux(Family):
         return int(self.model.config.in_channels) // 4
 
     @property
-    def blocks(self) -> list[Any]:
+    def blocks(self) -> list[Network]:
         return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return [size for side in (256, 512, 1024) for size in ratios(side)]  # 0.1 to 2 million pixels
 
-    def install_processors(self) -> None:
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
         for index, block in enumerate(self.blocks):
-            block.attn.set_processor(DepthAttention(index))
+            yield block.attn, BiasedAttention(index)
 
     def encode(self, text: str) -> Encoded:
         longest = LONGEST if self.model.config.guidance_embeds else LONGEST // 2
@@ -64,46 +70,49 @@ class Flux(Family):
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     def conditioning(
-        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
-    ) -> JointConditioning:
-        return JointConditioning(self, prompts, plan, levels, loras)
+        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
+        loras: Sequence[LoadedLora] = (),
+    ) -> JointConditioning:  # fmt: skip
+        return JointConditioning(self, encode, plan, levels, loras)
 
     @classmethod
-    def shift(cls, config: Any, tokens: int) -> float:
+    def shift(cls, config: Config, tokens: int) -> float:
         dynamic = config.get("use_dynamic_shifting")
         return shift_of(config, _mu(config, tokens)) if dynamic else super().shift(config, tokens)
 
     @classmethod
-    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
+    def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         def sigmas(total: int) -> list[float]:
             return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
 
         mu = _mu(config, tokens) if config.use_dynamic_shifting else None
         return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
-    def forward(self, shape: torch.Size, picture_condition: Tensor, asked: ForwardOptions) -> Predict:
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
-        pooled = picture_condition.repeat_interleave(pictures, 0)
+        pooled = pooled_of(condition).repeat_interleave(pictures, 0)
         places = torch.zeros(rows, columns, 3, device=self.device, dtype=self.dtype)
         places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
-        told = self.model.config.guidance_embeds
-        scale = torch.full([pictures], asked.guidance, device=self.device) if told else None
+        scale = torch.full([pictures], options.guidance, device=self.device) if self.guidable else None
 
-        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+        def predict(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
+            text = conditioning.joint
             # b c (h 2) (w 2) → b (h w) (c 2 2), and back
             x = latents.unflatten(2, (rows, 2)).unflatten(4, (columns, 2)).permute(0, 2, 4, 1, 3, 5)
             x = self.model(
-                x.flatten(3).flatten(1, 2), heard.states, pooled, timestep.expand(pictures) / 1000, guidance=scale,
-                img_ids=places.flatten(0, 1), txt_ids=places.new_zeros(heard.states.shape[1], 3),
-                joint_attention_kwargs={"bias": heard.bias},
+                x.flatten(3).flatten(1, 2), text.states, pooled, timestep.expand(pictures) / 1000, guidance=scale,
+                img_ids=places.flatten(0, 1), txt_ids=places.new_zeros(text.states.shape[1], 3),
+                joint_attention_kwargs={"bias": text.bias},
             ).sample  # fmt: skip
             x = x.unflatten(1, (rows, columns)).unflatten(3, (-1, 2, 2)).permute(0, 3, 1, 4, 2, 5)
             return x.flatten(4, 5).flatten(2, 3)  # type: ignore[no-any-return]
 
-        return forward
+        return predict
 
 
-def _mu(config: Any, tokens: int) -> float:
+def _mu(config: Config, tokens: int) -> float:
     """The logarithm of the shift for so many tokens."""
-    known = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-    return float(calculate_shift(tokens, *(config[name] for name in known)))
+    names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+    return float(calculate_shift(tokens, *(config[name] for name in names)))

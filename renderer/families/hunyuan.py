@@ -1,81 +1,62 @@
-"""What is Hunyuan-DiT's own: how its text states, positions and one forward are computed. Knows no plan."""
+"""Hunyuan-DiT's forward: a U-shaped transformer with skips, in which an edit can compute some tokens alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import torch
-from diffusers.models.embeddings import get_2d_rotary_pos_embed
-from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE, get_resize_crop_region_for_grid
+from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE
 from torch import Tensor
 
-from ..prompt_cache import HunyuanText, PaddedText, embed_text, encode, joined, pad_text
-from ..regions.attention import (
-    CachedKeyValues,
-    Extrapolation,  # fmt: skip
-    Positions,
-    RegionAttention,
-    SelfAttention,
-    TextContext,
-    attend,
-    project_text,
-)
+from ..diffusers_types import Layer, Network, Processor
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ..regions.attention import TextContext, attend, project_text
+from ..regions.conditioning import KeyValues
 from ..sampling.cuda_graphs import CudaGraphRunner
+from ..sampling.edit_cache import CachedKeyValues, Extrapolation
 from ..sampling.step_cache import StepCache, run_blocks
 from ..weights.lora import LoadedLora, acts_on
-from .base import CrossFamily, ForwardOptions, Predict
-from .hunyuan_controlnet import residuals
+from .base import CrossFamily
+from .hunyuan_attention import CrossAttention, Positions, SelfAttention, rotary_embedding, rotary_pairs_of
+from .hunyuan_controlnet import load_control, residuals
+from .hunyuan_text import HunyuanText, PaddedText, embed_text, encode, join, pad_text
 
 
-def install_processors(transformer: Any) -> None:
-    """Gives every block this package's attention; done once, after loading."""
-    for block in transformer.blocks:
-        block.attn1.set_processor(SelfAttention())
-        block.attn2.set_processor(RegionAttention())
-
-
-def rotary_embedding(transformer: Any, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """The two-dimensional rotary embedding of a grid of rows×columns tokens: cosines and sines (tokens, head dim)."""
-    crops = get_resize_crop_region_for_grid((rows, columns), 512 // 8 // transformer.config.patch_size)
-    head_dim = transformer.inner_dim // transformer.num_heads
-    device = transformer.device
-    return get_2d_rotary_pos_embed(head_dim, crops, (rows, columns), device=device, output_type="pt")  # type: ignore[no-any-return]
-
-
-def rotary_pairs_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """A rotary embedding as a cosine and a sine for each pair of channels: (tokens, head dim / 2, 2)."""
-    return torch.stack([rotary[0][:, ::2], rotary[1][:, ::2]], -1)
-
-
-def picture_conditions(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Size and style of pictures of so many latent cells, as the network is told them: (batch, 6) and (batch,)."""
+def size_and_style(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Size and style of pictures of so many latent cells, as the network takes them: (batch, 6) and (batch,)."""
     size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=like.dtype, device=like.device)
     return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
 
 
-def embed_picture_condition(transformer: Any, t5: Tensor, height: int, width: int) -> Tensor:
-    """What T5 states (rows, text_len_t5, channels), size and style set for a picture of so many latent cells: (rows,
-    channels), added to the timestep's embedding and the same in every step."""
+def embed_picture_condition(transformer: Network, t5: Tensor, height: int, width: int) -> Tensor:
+    """The embedding of T5 states (rows, text_len_t5, channels), size and style of a picture of so many latent cells:
+    (rows, channels), added to the timestep's embedding and the same in every step."""
     embedder = transformer.time_extra_emb
-    told = [pooled(embedder.pooler, t5) if acts_on("time_extra_emb.pooler") else embedder.pooler(t5)]
+    parts = [pool_text(embedder.pooler, t5) if acts_on("time_extra_emb.pooler") else embedder.pooler(t5)]
     if embedder.use_style_cond_and_image_meta_size:
-        size, style = picture_conditions(len(t5), height, width, like=t5)
-        told += [embedder.size_proj(size.flatten()).to(t5.dtype).view(len(t5), -1), embedder.style_embedder(style)]
-    return embedder.extra_embedder(torch.cat(told, 1))  # type: ignore[no-any-return]
+        size, style = size_and_style(len(t5), height, width, like=t5)
+        parts += [embedder.size_proj(size.flatten()).to(t5.dtype).view(len(t5), -1), embedder.style_embedder(style)]
+    return embedder.extra_embedder(torch.cat(parts, 1))  # type: ignore[no-any-return]
 
 
-def pooled(pooler: Any, t5: Tensor) -> Tensor:
-    """HunyuanDiTAttentionPool's forward, (rows, tokens, channels) → (rows, channels), with its layers called: it takes
-    their matrices, which know nothing of a LoRA."""
+def pool_text(pooler: Network, t5: Tensor) -> Tensor:
+    """HunyuanDiTAttentionPool's forward, (rows, tokens, channels) → (rows, channels), with its layers called: diffusers
+    takes their matrices, which leaves out a LoRA."""
     x = torch.cat([t5.mean(1, keepdim=True), t5], 1) + pooler.positional_embedding.to(t5.dtype)
     layers = ((pooler.q_proj, x[:, :1]), (pooler.k_proj, x), (pooler.v_proj, x))
     query, keys, values = (layer(states).unflatten(-1, (pooler.num_heads, -1)) for layer, states in layers)
     return pooler.c_proj(attend(query, keys, values).flatten(2))[:, 0]  # type: ignore[no-any-return]
 
 
+def processors_of(transformer: Network) -> Iterable[tuple[Layer, Processor]]:
+    """The attention layers of a transformer, each with its processor of this package."""
+    for block in transformer.blocks:
+        yield block.attn1, SelfAttention()
+        yield block.attn2, CrossAttention()
+
+
 def predict(
-    transformer: Any,
+    transformer: Network,
     latents: Tensor,
     timestep: Tensor,
     *,
@@ -90,10 +71,10 @@ def predict(
 ) -> Tensor:
     """One forward of HunyuanDiT2DModel with a text per block. latents: (batch, channels, h, w); returns that shape.
 
-    tone: see `whole_picture`. turns: of all tokens. With `tokens` (int64, n) only those are wanted, and the rest comes
-    out as 0: the last block computes them alone, and so does a `partial` forward everywhere, beside `neighbours` that a
-    whole one has filled. controls: what to add to the skips, of (latents, times). A cache needs the blocks after the
-    first not always.
+    picture_condition: see `embed_picture_condition`. rotary_pairs: of all tokens. With `tokens` (int64, n) only those
+    are wanted, and the rest comes out as 0: in a full forward the last block computes them alone, in a `partial` one
+    every block does, beside the `cached_kv` that full ones have filled. controls: what is added to the skips, of
+    (latents, times). cache: may skip the blocks after the first.
     """
     config = transformer.config
     batch, _, height, width = latents.shape
@@ -106,26 +87,26 @@ def predict(
     half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
     added = controls(latents, timestep.to(latents.dtype).expand(batch)) if controls else []
     if tokens is not None and partial:
-        x, rotary_pairs, added = x[:, tokens], rotary_pairs[tokens], [one[:, tokens] for one in added]
+        x, rotary_pairs, added = x[:, tokens], rotary_pairs[tokens], [residual[:, tokens] for residual in added]
 
-    def through_block(x: Tensor, numbered: Any) -> Tensor:
-        depth, (block, text) = numbered
+    def run(x: Tensor, indexed: tuple[int, tuple[Network, TextContext]]) -> Tensor:
+        depth, (block, text) = indexed
         skip = skips.pop() if depth > half else None
         if skip is not None and added:
             skip = skip + added.pop()
-        places = Positions(rotary_pairs, cached_kv[depth] if cached_kv else None)
+        positions = Positions(rotary_pairs, cached_kv[depth] if cached_kv else None)
         if depth == last and tokens is not None and not partial:
-            return block_at(block, x, skip, condition, text, replace(places, asked=tokens))
-        if places.cached_kv and block._compiled_call_impl:  # the same graphs for whole and partial forwards
-            for states, at in ((x, 1), (skip, 1), (rotary_pairs, 0), (places.cached_kv.number, 0)):
+            return block_at(block, x, skip, condition, text, replace(positions, query_tokens=tokens))
+        if positions.cached_kv and block._compiled_call_impl:  # the same graphs for full and partial forwards
+            for states, axis in ((x, 1), (skip, 1), (rotary_pairs, 0), (positions.cached_kv.graph_ids, 0)):
                 if states is not None:
-                    torch._dynamo.maybe_mark_dynamic(states, at)
-        x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=places, skip=skip)
+                    torch._dynamo.maybe_mark_dynamic(states, axis)
+        x = block(x, temb=condition, encoder_hidden_states=text, image_rotary_emb=positions, skip=skip)
         if depth < half - 1:
             skips.append(x)
         return x
 
-    x = run_blocks(enumerate(zip(transformer.blocks, contexts, strict=True)), through_block, x, cache)
+    x = run_blocks(enumerate(zip(transformer.blocks, contexts, strict=True)), run, x, cache)
     x = transformer.proj_out(transformer.norm_out(x, condition.to(torch.float32)))
     if tokens is not None:
         x = x.new_zeros(batch, total, x.shape[-1]).index_copy_(1, tokens, x)
@@ -135,13 +116,16 @@ def predict(
     return x[:, : config.in_channels]  # the other half is the learned variance
 
 
-def block_at(block: Any, x: Tensor, skip: Tensor | None, condition: Tensor, text: TextContext, at: Positions) -> Tensor:
-    """HunyuanDiTBlock's forward at the tokens `at.asked`: (batch, tokens, channels) → (batch, n, channels)."""
+def block_at(
+    block: Network, x: Tensor, skip: Tensor | None, condition: Tensor, text: TextContext, positions: Positions
+) -> Tensor:
+    """HunyuanDiTBlock's forward at the query tokens: (batch, tokens, channels) → (batch, n, channels)."""
+    tokens, rotary_pairs = positions.query_tokens, positions.rotary_pairs
     if skip is not None:
         x = block.skip_linear(block.skip_norm(torch.cat([x, skip], -1)))
-    x = x[:, at.asked] + block.attn1(block.norm1(x, condition), image_rotary_emb=at)
-    places = Positions(None if at.rotary_pairs is None else at.rotary_pairs[at.asked])
-    x = x + block.attn2(block.norm2(x), encoder_hidden_states=text, image_rotary_emb=places)
+    x = x[:, tokens] + block.attn1(block.norm1(x, condition), image_rotary_emb=positions)
+    own = Positions(None if rotary_pairs is None else rotary_pairs[tokens])
+    x = x + block.attn2(block.norm2(x), encoder_hidden_states=text, image_rotary_emb=own)
     return x + block.ff(block.norm3(x))  # type: ignore[no-any-return]
 
 
@@ -154,7 +138,7 @@ def trained_for(base: str) -> str | None:
 
 
 class Hunyuan(CrossFamily):
-    """Hunyuan-DiT, and the pocket checkpoint. An edit computes the tokens that it draws, and few steps whole."""
+    """Hunyuan-DiT, and the pocket checkpoint. An edit computes the tokens that it draws, and few steps in full."""
 
     partial = True
     cached = True
@@ -166,7 +150,7 @@ class Hunyuan(CrossFamily):
         return int(self.model.config.patch_size)
 
     @property
-    def blocks(self) -> list[Any]:
+    def blocks(self) -> list[Network]:
         return list(self.model.blocks)
 
     @property
@@ -176,36 +160,36 @@ class Hunyuan(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return SUPPORTED_SHAPE if side == 1024 else super().trained(side)
 
-    def install_processors(self) -> None:
-        install_processors(self.model)
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+        return processors_of(self.model)
 
     def encode(self, text: str) -> HunyuanText:
         return encode(self.pipe, text, self.dtype)
 
-    def joined(self, each: Sequence[HunyuanText]) -> HunyuanText:
-        return joined(each)
+    def text_states(self, encoded: Sequence[Encoded]) -> PaddedText:
+        text = join(encoded)
+        # Cached prompts serve other renders too, and must not be computed while a LoRA acts.
+        states = embed_text(self.model, text.states, text.t5) if acts_on("text_embedder") else text.embed()
+        return pad_text(self.model, states, text.mask, text.t5_mask)
 
-    def text_states(self, encoded: HunyuanText) -> PaddedText:
-        own = (encoded.bert, encoded.bert_mask, encoded.t5, encoded.t5_mask)
-        # What the prompts hold is kept for other renders, and must not be computed while a LoRA acts.
-        states = embed_text(self.model, *own) if acts_on("text_embedder") else encoded.embedded
-        return pad_text(self.model, states, encoded.bert_mask, encoded.t5_mask)
-
-    def picture_condition(self, whole: HunyuanText) -> HunyuanText:
-        """The negative and the scene prompt, of which the T5 states set the tone."""
+    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
+        """The negative and the scene prompt, see `embed_picture_condition`."""
         return whole
 
-    def layer(self, index: int) -> Any:
+    def layer(self, index: int) -> Layer:
         return self.model.blocks[index].attn2
 
-    def project(self, index: int, states: PaddedText) -> tuple[Tensor, Tensor]:
-        each = project_text(self.layer(index), states.distinct[None])
-        keys, values = (one[0].index_select(0, states.where.flatten()).unflatten(0, states.where.shape) for one in each)
-        return keys, values
+    def project(self, index: int, states: PaddedText) -> KeyValues:
+        pair = project_text(self.layer(index), states.distinct[None])
+        keys, values = (part[0].index_select(0, states.where.flatten()) for part in pair)
+        return keys.unflatten(0, states.where.shape), values.unflatten(0, states.where.shape)
 
-    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Any]) -> list[str]:
-        """Those up to 1.1 are told a picture's size and style, and 1.2 is not: that tells models and ControlNets apart.
-        Of LoRAs only what their trainers wrote about them does, for their layers are the same."""
+    def load_control(self, name: str) -> Network:
+        return load_control(name, dtype=self.dtype)
+
+    def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Network]) -> list[str]:
+        """Versions up to 1.1 take a picture's size and style, and 1.2 does not: that tells models and ControlNets
+        apart. LoRAs have the same layers in all, so only what their trainers wrote about them tells."""
         older = bool(self.model.config.use_style_cond_and_image_meta_size)
         this = "1.1 or earlier" if older else "1.2"
         out = []
@@ -221,45 +205,45 @@ class Hunyuan(CrossFamily):
                 out.append(f"a ControlNet is made for Hunyuan-DiT {other}, this model is {this}: it may act weakly")
         return out
 
-    def forward(self, shape: torch.Size, picture_condition: HunyuanText, asked: ForwardOptions) -> Predict:
-        """In the steps that an edit does not compute whole, its tokens attend to extrapolated keys and values of the
-        kept ones (`Neighbours`); that is all that is approximate in it."""
-        transformer, patch = self.model, self.patch
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
+        """In partial steps the drawn tokens attend to extrapolated keys and values of the others (`CachedKeyValues`);
+        nothing else of an edit is approximate."""
+        assert not isinstance(condition, Tensor) and condition is not None
+        transformer, patch, whole = self.model, self.patch, join(condition)
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
         rotary_pairs = rotary_pairs_of(rotary)
-        drawn, cached_kv, controls, elapsed = None, None, None, Extrapolation(torch.zeros((), device=self.device))
-        if asked.followed:
-            told = picture_conditions(2 * shape[0], *shape[-2:], like=picture_condition.t5)
-            controls = residuals(asked.followed, picture_condition, *told, rotary)
-        if kept := asked.kept:
-            drawn = kept.drawn.nonzero()[:, 0]
-            cached_kv = [CachedKeyValues(drawn, len(kept.drawn), elapsed) for _ in transformer.blocks]
+        drawn, cached_kv, controls = None, None, None
+        extrapolation = Extrapolation(torch.zeros((), device=self.device))
+        if options.controls:
+            size, style = size_and_style(2 * shape[0], *shape[-2:], like=whole.t5)
+            controls = residuals(options.controls, whole, size, style, rotary)
+        if edit := options.edit:
+            drawn = edit.drawn.nonzero()[:, 0]
+            cached_kv = [CachedKeyValues(drawn, len(edit.drawn), extrapolation) for _ in transformer.blocks]
 
         @cache
-        def whole() -> Tensor:  # computed in the first step, where the picture's LoRAs act
-            return embed_picture_condition(transformer, picture_condition.t5, *shape[-2:]).repeat_interleave(
-                shape[0], 0
-            )
+        def embedded() -> Tensor:  # computed in the first step, where the picture's LoRAs act
+            return embed_picture_condition(transformer, whole.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
 
-        replayed: tuple[Any, CudaGraphRunner] | None = (
-            None  # of what is heard, which may change in the course of the steps
-        )
+        runner: tuple[StepConditioning, CudaGraphRunner] | None = None  # one per conditioning, which may change
 
-        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
-            elapsed.at(step, partial=partial)
+        def forward(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
+            extrapolation.advance(step, partial=partial)
 
-            def computed(latents: Tensor, timestep: Tensor) -> Tensor:
+            def compute(latents: Tensor, timestep: Tensor) -> Tensor:
                 return predict(
-                    transformer, latents, timestep, picture_condition=whole(), contexts=heard,
-                    rotary_pairs=rotary_pairs, tokens=drawn, partial=partial, cached_kv=cached_kv,
-                    controls=controls, cache=asked.cache,
+                    transformer, latents, timestep, picture_condition=embedded(), contexts=conditioning.contexts,
+                    rotary_pairs=rotary_pairs, tokens=drawn, partial=partial, cached_kv=cached_kv, controls=controls,
+                    cache=options.cache,
                 )  # fmt: skip
 
-            nonlocal replayed
+            nonlocal runner
             if partial and latents.is_cuda and not controls and not acts_on(""):
-                if replayed is None or replayed[0] is not heard:
-                    replayed = heard, CudaGraphRunner(computed)
-                return replayed[1](latents, timestep)
-            return computed(latents, timestep)
+                if runner is None or runner[0] is not conditioning:
+                    runner = conditioning, CudaGraphRunner(compute)
+                return runner[1](latents, timestep)
+            return compute(latents, timestep)
 
         return forward

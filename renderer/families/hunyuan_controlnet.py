@@ -1,11 +1,9 @@
-"""ControlNets of Hunyuan-DiT: a second network that looks at edges, depth or a pose adds to the first one's skips."""
+"""ControlNets of Hunyuan-DiT: a second network reads edges, depth or a pose and adds to the skips of the first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +12,10 @@ from ...prompts.errors import ModelError, first_line
 from ..checkpoints.components import load_component
 from ..checkpoints.hub import Hub, HubName
 from ..checkpoints.silence import silence_loading
-from ..prompt_cache import HunyuanText
+from ..diffusers_types import Network
+from ..forward import ControlInput
 from ..weights.offload import is_out_of_memory
+from .hunyuan_text import HunyuanText
 
 PUBLISHED = {
     name: f"Tencent-Hunyuan/HunyuanDiT-v1.2-ControlNet-Diffusers-{name.capitalize()}"
@@ -23,16 +23,7 @@ PUBLISHED = {
 }
 
 
-@dataclass(frozen=True)
-class ControlInput:
-    """A ControlNet and the latents (1, channels, h, w) of the picture that it follows."""
-
-    net: Any
-    latents: Tensor
-    scale: float
-
-
-def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Any:
+def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Network:
     """A published ControlNet, or one of a folder or a hub name, in main memory. Raises ModelError, one line."""
     from diffusers import HunyuanDiT2DControlNetModel
 
@@ -55,27 +46,27 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> An
 
 
 def residuals(
-    followed: Sequence[ControlInput], whole: HunyuanText, size: Tensor, style: Tensor, rotary: Any
+    inputs: Sequence[ControlInput], whole: HunyuanText, size: Tensor, style: Tensor, rotary: tuple[Tensor, Tensor]
 ) -> Callable[[Tensor, Tensor], list[Tensor]]:
     """What the ControlNets add to the skips, deepest last, for (latents, times): each (rows, tokens, channels).
 
-    They hear the whole picture's prompts: whole holds the negative's and the scene's, (2, …); rows are pairs of them.
+    They take the whole picture's prompts: whole holds the negative's and the scene's, (2, …); rows are pairs of them.
     """
 
     def add(latents: Tensor, times: Tensor) -> list[Tensor]:
         pictures, dtype = len(latents) // 2, latents.dtype
-        bert, bert_mask, t5, t5_mask = (
-            one.repeat_interleave(pictures, 0) for one in (whole.bert, whole.bert_mask, whole.t5, whole.t5_mask)
+        bert, mask, t5, t5_mask = (
+            part.repeat_interleave(pictures, 0) for part in (whole.states, whole.mask, whole.t5, whole.t5_mask)
         )
         sums: list[Tensor] = []
-        for one in followed:
-            (each,) = one.net(
-                latents, times, one.latents.to(dtype).expand(len(latents), -1, -1, -1), one.scale,
-                encoder_hidden_states=bert, text_embedding_mask=bert_mask, encoder_hidden_states_t5=t5,
+        for control in inputs:
+            (added,) = control.net(
+                latents, times, control.latents.to(dtype).expand(len(latents), -1, -1, -1), control.scale,
+                encoder_hidden_states=bert, text_embedding_mask=mask, encoder_hidden_states_t5=t5,
                 text_embedding_mask_t5=t5_mask, image_meta_size=size, style=style, image_rotary_emb=rotary,
                 return_dict=False,
             )  # fmt: skip
-            sums = [a + b for a, b in zip(sums, each, strict=True)] if sums else list(each)
+            sums = [a + b for a, b in zip(sums, added, strict=True)] if sums else list(added)
         return sums
 
     return add

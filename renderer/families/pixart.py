@@ -1,13 +1,15 @@
 """PixArt-α and PixArt-Σ: cross-attention DiTs with one T5. Their padding is masked, so a prompt is as long as it is."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-from ..regions.attention import RegionAttention
+from ..diffusers_types import Layer, Network, Processor, TextStates
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ..regions.attention import RegionAttention, TextContext
 from ..sampling.step_cache import run_blocks
-from .base import CrossFamily, Encoded, ForwardOptions, Predict, ratios
+from .base import CrossFamily, ratios
 
 
 class PixArt(CrossFamily):
@@ -19,7 +21,7 @@ class PixArt(CrossFamily):
         return int(self.model.config.patch_size)
 
     @property
-    def blocks(self) -> list[Any]:
+    def blocks(self) -> list[Network]:
         return list(self.model.transformer_blocks)
 
     @property
@@ -30,49 +32,52 @@ class PixArt(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def install_processors(self) -> None:
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
         for block in self.model.transformer_blocks:
-            block.attn2.set_processor(RegionAttention())
+            yield block.attn2, RegionAttention()
 
     def encode(self, text: str) -> Encoded:
         states, mask, *_ = self.pipe.encode_prompt(
             text, do_classifier_free_guidance=False, device=self.device, max_sequence_length=self.longest
         )
-        heard = states[0, mask[0].bool()].to(self.dtype)
-        return Encoded(heard, reading=self.reading(text, text_encoder=self.longest))
+        own = states[0, mask[0].bool()].to(self.dtype)
+        return Encoded(own, reading=self.reading(text, text_encoder=self.longest))
 
-    def text_states(self, encoded: Any) -> list[Tensor]:
-        return [self.model.caption_projection(one.states) for one in encoded]
+    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
+        return [self.model.caption_projection(prompt.states) for prompt in encoded]
 
-    def layer(self, index: int) -> Any:
+    def layer(self, index: int) -> Layer:
         return self.model.transformer_blocks[index].attn2
 
-    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])
-        size: dict[str, Any] = {"resolution": None, "aspect_ratio": None}
-        if model.use_additional_conditions:  # α at 1024 pixels is told the picture's size
+        sizes: dict[str, Tensor | None] = {"resolution": None, "aspect_ratio": None}
+        if model.use_additional_conditions:  # α at 1024 pixels takes the picture's size
             height, width = (float(side * self.cell) for side in shape[-2:])
-            told = {"resolution": [[height, width]], "aspect_ratio": [[height / width]]}
-            size = {
+            values = {"resolution": [[height, width]], "aspect_ratio": [[height / width]]}
+            sizes = {
                 name: torch.tensor(value, dtype=self.dtype, device=self.device).repeat(2 * shape[0], 1)
-                for name, value in told.items()
+                for name, value in values.items()
             }
 
-        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+        def predict(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
             x = model.pos_embed(latents)
             times = timestep.expand(len(latents))
-            condition, embedded = model.adaln_single(times, size, batch_size=len(latents), hidden_dtype=x.dtype)
+            embedding, embedded = model.adaln_single(times, sizes, batch_size=len(latents), hidden_dtype=x.dtype)
 
-            def one(x: Tensor, pair: Any) -> Tensor:
+            def run(x: Tensor, pair: tuple[Network, TextContext]) -> Tensor:
                 block, text = pair
-                return block(x, encoder_hidden_states=text, timestep=condition)  # type: ignore[no-any-return]
+                return block(x, encoder_hidden_states=text, timestep=embedding)  # type: ignore[no-any-return]
 
-            x = run_blocks(zip(model.transformer_blocks, heard, strict=True), one, x, asked.cache)
+            pairs = zip(model.transformer_blocks, conditioning.contexts, strict=True)
+            x = run_blocks(pairs, run, x, options.cache)
             shift, scale = (model.scale_shift_table[None] + embedded[:, None]).chunk(2, dim=1)
             x = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
             return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is the learned variance
 
-        return forward
+        return predict
 
 
 def unpatched(x: Tensor, rows: int, columns: int, patch: int) -> Tensor:

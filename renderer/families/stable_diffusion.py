@@ -1,27 +1,33 @@
 """Stable Diffusion 1.5 and XL, the paper's baselines: U-Nets that cross-attend at several resolutions.
 
-With the depth schedule 'scene' they hear one merged prompt everywhere; with 'regions' and two regions that is Couple. A
-block's depth is its place in the order of computing: down, middle, up.
+With the prompt schedule 'scene' every layer attends to one merged prompt; with 'regions' and two regions that is
+Couple. A block's depth is its place in the order of computing: down, middle, up.
 """
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
+from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from ..diffusers_types import Layer, Processor
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..prompt_reading import Reading
-from ..regions.attention import RegionAttention
-from .base import CrossFamily, Encoded, ForwardOptions, Predict, ratios
+from ..regions.attention import RegionAttention, TextContext
+from .base import CrossFamily, ratios
 
 
-class LayerAttention(RegionAttention):
-    """RegionAttention of one layer of a U-Net, which hands the same text to all of its layers: here, all of theirs."""
+class LayerAttention:
+    """RegionAttention of one layer of a U-Net, which hands the same text to all layers: here, the texts of all."""
 
     def __init__(self, index: int) -> None:
-        self.index = index
+        self.index, self._attention = index, RegionAttention()
 
-    def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any, *_: Any, **__: Any) -> Tensor:
-        return super().__call__(attn, hidden_states, encoder_hidden_states[self.index])
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Sequence[TextContext], *_: object,
+        **__: object,
+    ) -> Tensor:  # fmt: skip
+        return self._attention(attn, hidden_states, encoder_hidden_states[self.index])
 
 
 class StableDiffusion(CrossFamily):
@@ -33,7 +39,7 @@ class StableDiffusion(CrossFamily):
     def depth(self) -> int:
         return len(self.layers)
 
-    def install_processors(self) -> None:
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
         unet = self.model
         last = len(unet.down_blocks) - 1
         stages = [
@@ -41,16 +47,15 @@ class StableDiffusion(CrossFamily):
             *([(unet.mid_block, last)] if unet.mid_block else []),
             *((block, last - index) for index, block in enumerate(unet.up_blocks)),
         ]
-        found = [
+        layers = [
             (layer.attn2, 2**halvings)
             for stage, halvings in stages
             for part in getattr(stage, "attentions", ())
             for layer in part.transformer_blocks
         ]
-        self.layers: list[Any] = [layer for layer, _ in found]
-        self.scales: list[int] = [scale for _, scale in found]
-        for index, layer in enumerate(self.layers):
-            layer.set_processor(LayerAttention(index))
+        self.layers: list[Layer] = [layer for layer, _ in layers]
+        self.scales: list[int] = [scale for _, scale in layers]
+        return [(layer, LayerAttention(index)) for index, layer in enumerate(self.layers)]
 
     def encode(self, text: str) -> Encoded:
         states, _ = self.pipe.encode_prompt(text, self.device, 1, False)
@@ -60,23 +65,26 @@ class StableDiffusion(CrossFamily):
         limit = self.pipe.tokenizer.model_max_length
         return self.reading(text, **dict.fromkeys(self.encoders, limit))
 
-    def layer(self, index: int) -> Any:
+    def layer(self, index: int) -> Layer:
         return self.layers[index]
 
     def scale(self, index: int) -> int:
         return self.scales[index]
 
-    def conditions(self, shape: torch.Size, picture_condition: Any) -> dict[str, Tensor] | None:
-        """What the U-Net is told beside text and time, for the rows of a batch."""
+    def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor] | None:
+        """What the U-Net takes beside text and time, for the rows of a batch."""
         return None
 
-    def forward(self, shape: torch.Size, picture_condition: Any, asked: ForwardOptions) -> Predict:
-        conditions = self.conditions(shape, picture_condition)
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
+        added = self.added_conditions(shape, condition)
 
-        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
-            return self.model(latents, timestep, encoder_hidden_states=heard, added_cond_kwargs=conditions).sample  # type: ignore[no-any-return]
+        def predict(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
+            out = self.model(latents, timestep, encoder_hidden_states=conditioning.contexts, added_cond_kwargs=added)
+            return out.sample  # type: ignore[no-any-return]
 
-        return forward
+        return predict
 
 
 class StableDiffusionXL(StableDiffusion):
@@ -93,14 +101,12 @@ class StableDiffusionXL(StableDiffusion):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def picture_condition(self, whole: Any) -> Tensor:
+    def picture_condition(self, whole: Sequence[Encoded]) -> Tensor:
         """Pooled embeddings (2, channels): the negative's and the scene's."""
-        return torch.stack([one.pooled for one in whole])
+        return torch.stack([prompt.pooled for prompt in whole if prompt.pooled is not None])
 
-    def conditions(self, shape: torch.Size, picture_condition: Tensor) -> dict[str, Tensor]:
+    def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor]:
         pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
         times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # whole, uncropped
-        return {
-            "text_embeds": picture_condition.repeat_interleave(pictures, 0),
-            "time_ids": times.repeat(2 * pictures, 1),
-        }
+        pooled = pooled_of(condition).repeat_interleave(pictures, 0)
+        return {"text_embeds": pooled, "time_ids": times.repeat(2 * pictures, 1)}

@@ -1,14 +1,19 @@
 """Stable Diffusion 3 and 3.5: text and image in one attention, with streams of their own. A flow."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
+from ...prompts.plan import ScenePlan
+from ..diffusers_types import Config, Layer, Network, Processor
+from ..forward import Encode, Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..regions.joint_attention import JointAttention, JointConditioning
+from ..regions.prompt_schedule import Level
 from ..sampling.schedules import Flow, Schedule, shift_of
-from .base import Encoded, Family, ForwardOptions, Predict, ratios
+from ..weights.lora import LoadedLora
+from .base import Family, ratios
 
 LONGEST = 256  # T5 tokens of a prompt that are read, beside CLIP's 77
 
@@ -22,7 +27,7 @@ class StableDiffusion3(Family):
         return int(self.model.config.patch_size)
 
     @property
-    def blocks(self) -> list[Any]:
+    def blocks(self) -> list[Network]:
         return list(self.model.transformer_blocks)
 
     @property
@@ -32,11 +37,11 @@ class StableDiffusion3(Family):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def install_processors(self) -> None:
+    def processors(self) -> Iterable[tuple[Layer, Processor]]:
         for index, block in enumerate(self.model.transformer_blocks):
-            block.attn.set_processor(JointAttention(index))
+            yield block.attn, JointAttention(index)
             if block.attn2 is not None:  # 3.5: a second attention among the image tokens alone
-                block.attn2.set_processor(JointAttention(index))
+                yield block.attn2, JointAttention(index)
 
     def encode(self, text: str) -> Encoded:
         states, _, pooled, _ = self.pipe.encode_prompt(
@@ -50,27 +55,31 @@ class StableDiffusion3(Family):
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     def conditioning(
-        self, prompts: Any, plan: Any, levels: Any, grid: tuple[int, int], loras: Any = ()
-    ) -> JointConditioning:
-        return JointConditioning(self, prompts, plan, levels, loras)
+        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
+        loras: Sequence[LoadedLora] = (),
+    ) -> JointConditioning:  # fmt: skip
+        return JointConditioning(self, encode, plan, levels, loras)
 
     @classmethod
-    def shift(cls, config: Any, tokens: int) -> float:
+    def shift(cls, config: Config, tokens: int) -> float:
         dynamic = config.get("use_dynamic_shifting")
         return shift_of(config, calculate_shift(tokens)) if dynamic else super().shift(config, tokens)
 
     @classmethod
-    def euler(cls, config: Any, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
+    def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
         mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
         return Flow(config, steps, denoise, device, mu=mu)
 
-    def forward(self, shape: torch.Size, picture_condition: Tensor, asked: ForwardOptions) -> Predict:
-        pooled = picture_condition.repeat_interleave(shape[0], 0)
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
+        pooled = pooled_of(condition).repeat_interleave(shape[0], 0)
 
-        def forward(latents: Tensor, timestep: Tensor, heard: Any, step: int, partial: bool) -> Tensor:
+        def predict(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
+            text = conditioning.joint
             return self.model(  # type: ignore[no-any-return]
-                latents, heard.states, pooled, timestep.expand(len(latents)),
-                joint_attention_kwargs={"bias": heard.bias},
+                latents, text.states, pooled, timestep.expand(len(latents)),
+                joint_attention_kwargs={"bias": text.bias},
             ).sample  # fmt: skip
 
-        return forward
+        return predict

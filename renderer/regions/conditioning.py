@@ -1,21 +1,33 @@
-"""Who hears what: the texts of each prompt level, each with its share of every image token."""
+"""A plan's prompts, per block: keys and values of each prompt level, and the weight of each prompt in every token."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..families.base import CrossFamily
+from ..diffusers_types import TextStates
+from ..forward import Encode, Encoded, PictureCondition
 from ..prompt_reading import Reading
 from ..weights.lora import ActiveLora, LoadedLora, active_loras
-from .attention import TextContext, token_groups
+from .attention import TextContext, TokenGroup, token_groups
 from .prompt_schedule import Level, region_text, scene_text
-from .region_masks import coarser
+from .region_masks import downsample_weights
 
-# A prompt, and the LoRAs that speak in it.
-LoraPrompt = tuple[str, tuple[LoadedLora, ...]]
+KeyValues = tuple[Tensor | Sequence[Tensor], Tensor | Sequence[Tensor]]
+LoraPrompt = tuple[str, tuple[LoadedLora, ...]]  # a prompt, and the LoRAs that act in it
+
+
+class CrossAttends(Protocol):
+    """What a family tells of its cross-attentions, see `CrossFamily`."""
+
+    device: torch.device
+
+    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition: ...
+    def text_states(self, encoded: Sequence[Encoded]) -> TextStates: ...
+    def project(self, index: int, states: TextStates) -> KeyValues: ...
+    def scale(self, index: int) -> int: ...
 
 
 def prompts_at_level(plan: ScenePlan, level: Level) -> list[str]:
@@ -25,127 +37,126 @@ def prompts_at_level(plan: ScenePlan, level: Level) -> list[str]:
 
 
 def negatives_at_level(plan: ScenePlan, level: Level) -> list[str]:
-    """The negatives of a level, as `said`: the picture's, and per region its own together with the picture's."""
+    """The negatives, in the order of `prompts_at_level`: the picture's, and per region its own joined with that."""
     regions = plan.regions if level.startswith("region") else []
     return [plan.negative, *(", ".join(n for n in (region.negative, plan.negative) if n) for region in regions)]
 
 
 def all_texts(plan: ScenePlan, levels: Sequence[Level], *, guided: bool) -> list[str]:
-    """Every text that is encoded for a render. guided: negatives are heard."""
-    each = [[plan.negative, scene_text(plan, "scene")]]
-    each += [
-        prompts_at_level(plan, level) + (negatives_at_level(plan, level) if guided else [])
-        for level in dict.fromkeys(levels)
-    ]
-    return list(dict.fromkeys(text for texts in each for text in texts))
+    """Every text that a render encodes. guided: the family takes negatives."""
+    texts = [plan.negative, scene_text(plan, "scene")]
+    for level in dict.fromkeys(levels):
+        texts += prompts_at_level(plan, level) + (negatives_at_level(plan, level) if guided else [])
+    return list(dict.fromkeys(texts))
+
+
+def loras_by_prompt(regions: int, loras: Sequence[LoadedLora]) -> list[tuple[LoadedLora, ...]]:
+    """The LoRAs that act in the prompt of the scene, and of each region."""
+    return [tuple(lora for lora in loras if lora.region in (None, index)) for index in (None, *range(regions))]
+
+
+def readings_of(encoded: Iterable[Encoded]) -> tuple[Reading, ...]:
+    """How the encoders read prompts."""
+    return tuple(prompt.reading for prompt in encoded)
 
 
 class RegionConditioning:
-    """What each block of one plan's render hears. Keys and values are computed once, for all steps.
+    """What the blocks of one render cross-attend to. Keys and values are computed once, for all steps.
 
-    They are freed with this object. A prompt takes 1.9 MB in each block that hears it in Hunyuan-DiT (half precision)
+    They are freed with this object. A prompt takes 1.9 MB in each block that uses it in Hunyuan-DiT (half precision)
     and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.7 GB and 21 MB in all.
     """
 
     def __init__(
-        self, family: CrossFamily, prompts: Any, plan: ScenePlan, levels: Sequence[Level], *, grid: tuple[int, int],
+        self, family: CrossAttends, encode: Encode, plan: ScenePlan, levels: Sequence[Level], *, grid: tuple[int, int],
         loras: Sequence[LoadedLora] = (),
     ) -> None:  # fmt: skip
-        """levels: what each block hears, from the shallowest. grid: rows and columns of the image's tokens."""
+        """levels: one per block, from the shallowest. grid: rows and columns of the image's tokens."""
         self.plan, self.levels, self._grid, self._loras = plan, levels, grid, loras
-        self._voices = loras_by_prompt(len(plan.regions), loras)
-        self.texts = {
-            level: list(
-                dict.fromkeys(
-                    [*self._spoken(prompts_at_level(plan, level)), *self._spoken(negatives_at_level(plan, level))]
-                )
-            )
-            for level in dict.fromkeys(levels)
-        }
-        whole = prompts([plan.negative, scene_text(plan, "scene")])
+        self._loras_by_prompt = loras_by_prompt(len(plan.regions), loras)
+        self.texts: dict[Level, list[LoraPrompt]] = {}
+        for level in levels:
+            prompts = self._with_loras(prompts_at_level(plan, level))
+            negatives = self._with_loras(negatives_at_level(plan, level))
+            self.texts[level] = list(dict.fromkeys([*prompts, *negatives]))
+        whole = encode([plan.negative, scene_text(plan, "scene")])
         self.picture_condition = family.picture_condition(whole)
-        self.readings = readings(whole)
-        spoken = {}
+        self.readings = readings_of(whole)
+        states: dict[tuple[Level, tuple[LoadedLora, ...]], TextStates] = {}
         for level, texts in self.texts.items():
-            for voice in dict.fromkeys(voice for _, voice in texts):
-                encoded = prompts([text for text, own in texts if own == voice])
-                with active_loras([ActiveLora(one) for one in voice]):
-                    spoken[level, voice] = family.text_states(encoded)
-                self.readings += readings(encoded)
-        self._projected = [self._project(family, index, spoken) for index in range(len(levels))]
-        self._heard = [(level, family.scale(index)) for index, level in enumerate(levels)]
+            for group in dict.fromkeys(group for _, group in texts):
+                encoded = encode([text for text, own in texts if own == group])
+                with active_loras([ActiveLora(lora) for lora in group]):
+                    states[level, group] = family.text_states(encoded)
+                self.readings += readings_of(encoded)
+        self._projected = [self._project(family, index, states) for index in range(len(levels))]
+        self._resolutions = [(level, family.scale(index)) for index, level in enumerate(levels)]
         self._device = family.device
 
-    def _spoken(self, texts: Sequence[str]) -> list[LoraPrompt]:
-        return list(zip(texts, self._voices))
-
-    def _project(self, family: CrossFamily, index: int, spoken: Mapping[Any, Any]) -> tuple[Any, Any]:
-        """Keys and values of a block, in the order of its level's texts. A LoRA speaks in its own region's texts."""
-        level = self.levels[index]
-        parts = {}
-        for voice in dict.fromkeys(voice for _, voice in self.texts[level]):
-            with active_loras([ActiveLora(one) for one in voice]):
-                parts[voice] = family.project(index, spoken[level, voice])
-        if len(parts) == 1:
-            keys, values = next(iter(parts.values()))
-        else:
-            each = {voice: zip(*pair) for voice, pair in parts.items()}
-            keys, values = zip(*(next(each[voice]) for _, voice in self.texts[level]))
-        alike = len({len(one) for one in keys}) == 1
-        return (keys, values) if isinstance(keys, Tensor) or not alike else (torch.stack(keys), torch.stack(values))
-
     def at(self, region_weights: Tensor, *, pictures: int = 1) -> list[TextContext]:
-        """One TextContext per block, for a batch of `pictures` unconditional rows and as many conditional ones.
+        """One TextContext per block, for `pictures` unconditional rows and as many conditional ones.
 
-        shares: (regions + 1, image tokens), the share of each prompt in every token. The negatives are gathered by the
-        same shares as the prompts.
+        region_weights: (regions + 1, image tokens), the weight of each prompt in every token. The negatives are
+        gathered by the same weights as the prompts.
         """
-        below, above = slice(0, pictures), slice(pictures, 2 * pictures)
         together = all(isinstance(keys, Tensor) for keys, _ in self._projected)
-        heard = {}
-        for level, scale in dict.fromkeys(self._heard):
-            here = coarser(region_weights, self._grid, scale)
-            heard[level, scale] = tuple(
-                segment
-                for rows, prompts in (
-                    (below, negatives_at_level(self.plan, level)),
-                    (above, prompts_at_level(self.plan, level)),
-                )
-                for segment in token_groups(
-                    rows, self._of_texts(level, prompts, here), device=self._device, together=together
+        groups: dict[tuple[Level, int], tuple[TokenGroup, ...]] = {}
+        for level, scale in dict.fromkeys(self._resolutions):
+            coarse = downsample_weights(region_weights, self._grid, scale)
+            prompts_of_rows = (
+                (slice(0, pictures), negatives_at_level(self.plan, level)),
+                (slice(pictures, 2 * pictures), prompts_at_level(self.plan, level)),
+            )
+            groups[level, scale] = tuple(
+                group
+                for rows, prompts in prompts_of_rows
+                for group in token_groups(
+                    rows, self._text_weights(level, prompts, coarse), device=self._device, together=together
                 )
             )
         return [
-            TextContext(keys, values, heard[where])
-            for (keys, values), where in zip(self._projected, self._heard, strict=True)
+            TextContext(keys, values, groups[resolution])
+            for (keys, values), resolution in zip(self._projected, self._resolutions, strict=True)
         ]
-
-    def _of_texts(self, level: Level, prompts: list[str], region_weights: Tensor) -> Tensor:
-        """Share of each text of a level in every token, where prompts[i] has shares[i]; a single one has everything."""
-        out = region_weights.new_zeros(len(self.texts[level]), region_weights.shape[1])
-        for spoken, share in zip(
-            self._spoken(prompts), region_weights if len(prompts) > 1 else torch.ones_like(region_weights[:1])
-        ):
-            out[self.texts[level].index(spoken)] += share
-        return out.clamp(max=1)
 
     def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
-        """The LoRAs as they act on the image's tokens; shares as in `at`."""
-        scales = {scale for _, scale in self._heard} | {1}
-        coarse = [coarser(region_weights, self._grid, scale).float().to(self._device) for scale in sorted(scales)]
+        """The LoRAs as they act on the image's tokens; region_weights as in `at`."""
+        scales = sorted({scale for _, scale in self._resolutions} | {1})
+        coarse = [downsample_weights(region_weights, self._grid, scale).float().to(self._device) for scale in scales]
         return [
             ActiveLora(
-                one, None if one.region is None else {(False, each.shape[1]): each[one.region + 1] for each in coarse}
+                lora,
+                None if lora.region is None else {(False, each.shape[1]): each[lora.region + 1] for each in coarse},
             )
-            for one in self._loras
+            for lora in self._loras
         ]
 
+    def _with_loras(self, texts: Sequence[str]) -> list[LoraPrompt]:
+        return list(zip(texts, self._loras_by_prompt))
 
-def loras_by_prompt(regions: int, loras: Sequence[LoadedLora]) -> list[tuple[LoadedLora, ...]]:
-    """The LoRAs that speak in the prompt of the scene and of each region."""
-    return [tuple(one for one in loras if one.region in (None, index)) for index in (None, *range(regions))]
+    def _project(
+        self, family: CrossAttends, index: int, states: Mapping[tuple[Level, tuple[LoadedLora, ...]], TextStates]
+    ) -> KeyValues:
+        """Keys and values of a block, in the order of its level's texts. A LoRA acts in its own region's texts."""
+        level = self.levels[index]
+        parts: dict[tuple[LoadedLora, ...], KeyValues] = {}
+        for loras in dict.fromkeys(loras for _, loras in self.texts[level]):
+            with active_loras([ActiveLora(lora) for lora in loras]):
+                parts[loras] = family.project(index, states[level, loras])
+        keys, values = next(iter(parts.values()))
+        if len(parts) > 1:
+            pairs = {loras: zip(*part) for loras, part in parts.items()}
+            keys, values = zip(*(next(pairs[loras]) for _, loras in self.texts[level]))
+        alike = len({len(key) for key in keys}) == 1
+        if isinstance(keys, Tensor) or isinstance(values, Tensor) or not alike:
+            return keys, values
+        return torch.stack(list(keys)), torch.stack(list(values))
 
-
-def readings(encoded: Any) -> tuple[Reading, ...]:
-    """How the encoders read prompts: those of a batch, or of a list of encoded ones."""
-    return encoded.readings if hasattr(encoded, "readings") else tuple(prompt.reading for prompt in encoded)
+    def _text_weights(self, level: Level, prompts: Sequence[str], region_weights: Tensor) -> Tensor:
+        """Weight of each text of a level in every token, where prompts[i] has region_weights[i]; a single prompt has
+        every token."""
+        out = region_weights.new_zeros(len(self.texts[level]), region_weights.shape[1])
+        weights = region_weights if len(prompts) > 1 else torch.ones_like(region_weights[:1])
+        for prompt, weight in zip(self._with_loras(prompts), weights):
+            out[self.texts[level].index(prompt)] += weight
+        return out.clamp(max=1)

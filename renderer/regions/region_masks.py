@@ -98,7 +98,7 @@ def scale_region_weights(region_weights: Tensor, own: Sequence[float]) -> Tensor
     return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
 
 
-def coarser(region_weights: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+def downsample_weights(region_weights: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
     """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
     if scale == 1:
         return region_weights

@@ -1,44 +1,33 @@
 """Noise → latents: a solver's steps with classifier-free guidance, over a whole picture or what an edit changes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..families.base import Family, ForwardOptions
-from ..families.hunyuan_controlnet import ControlInput
+from ..families.base import Family
+from ..forward import ControlInput, EditBase, ForwardOptions
+from ..regions.stepwise import StepwiseConditioning
 from ..request import Solver
+from ..weights.lora import active_loras
 from .step_cache import StepCache
-
-Hear = Callable[[float, bool], Any]
-
-
-def full_steps(steps: int) -> set[int]:
-    """The steps in which an edit computes the whole picture: evenly spread, five at most: 0, 4, 8, 12 and 16 of 20.
-
-    In the others it computes the tokens that it draws, and what these see of the rest is extrapolated.
-    """
-    count = min(5, (steps + 1) // 2)
-    return {steps * k // count for k in range(count)}
 
 
 @dataclass(frozen=True)
-class EditBase:
-    """What an edit starts from: the finished latents (1, channels, h, w), and which tokens it draws anew, bool (n,)."""
+class StartPicture:
+    """What image-to-image starts from: latents (1, channels, h, w), and the share of the noise that they are put under,
+    0–1."""
 
     latents: Tensor
-    drawn: Tensor
-    whole: Callable[[int], set[int]] = full_steps
+    denoise: float
 
 
 @dataclass(frozen=True)
 class Denoised:
-    """Where a render stands after step `index` of `total`; `expected` is the clean picture that the model foresees."""
+    """A render after step `index` of `total`; `expected` are the clean latents that the model predicts."""
 
     index: int
     total: int
@@ -46,21 +35,20 @@ class Denoised:
     expected: Tensor
 
 
-def initial_noise(family: Family, plan: ScenePlan, owner: Tensor, seed: int) -> Tensor:
+def initial_noise(family: Family, plan: ScenePlan, region_ids: Tensor, seed: int) -> Tensor:
     """Standard normal latents (1, channels, h, w), float32; regions with a seed of their own get that seed's noise."""
     width, height = (side // family.cell for side in plan.size)
     shape = (1, family.channels, height, width)
     noise = _standard_normal(shape, seed)
-    cells = tokens_to_cells(owner, height, width, family.patch)
+    cells = tokens_to_cells(region_ids, height, width, family.patch)
     for index, region in enumerate(plan.regions):
         if region.seed is not None:
-            own = _standard_normal(shape, region.seed)
-            noise = torch.where(cells == index + 1, own, noise)
+            noise = torch.where(cells == index + 1, _standard_normal(shape, region.seed), noise)
     return noise.to(family.device)
 
 
 def _standard_normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Torch's noise, whose generator reads the lower 32 bits of a seed only; of a larger seed NumPy's, by all of it."""
+    """Torch's noise, whose generator reads the lower 32 bits of a seed only; NumPy's for larger seeds, by all bits."""
     if seed < 2**32:
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
@@ -75,54 +63,50 @@ def tokens_to_cells(tokens: Tensor, height: int, width: int, patch: int) -> Tens
 def denoise(
     family: Family,
     noise: Tensor,
+    conditioning: StepwiseConditioning,
     *,
     steps: int,
     guidance: float,
-    picture_condition: Any,
-    hear: Hear,
-    kept: EditBase | None = None,
-    start: tuple[Tensor, float] | None = None,
+    edit: EditBase | None = None,
+    start: StartPicture | None = None,
     cache: StepCache | None = None,
     solver: Solver | None = None,
-    followed: Sequence[ControlInput] = (),
-    wearing: Callable[[float, bool], AbstractContextManager[None]] = lambda *_: nullcontext(),
+    controls: Sequence[ControlInput] = (),
 ) -> Iterator[Denoised]:
-    """Yields every step of the way from noise (pictures, channels, h, w) to latents of that shape.
+    """Yields every step from noise (pictures, channels, h, w) to latents of that shape. solver: None for the model's.
 
-    tone: what the negative and the scene prompt set for the whole picture. `hear(progress, partial)` gives each block's
-    text, for all tokens or for the drawn ones. `start`: latents (1, channels, h, w) of a picture, and the share of the
-    noise that they are drawn from; `solver`: None for the model's own; `wearing`: which LoRAs act.
-
-    Raises RenderError if that makes too many steps.
-
-    With `kept` only its drawn tokens are new. The others are the finished latents under the noise of each step, which
-    is known in closed form, and come out bit for bit.
+    With `edit` only the drawn tokens are new. The others are the finished latents under the noise of each step, known
+    in closed form, and come out bit for bit. Raises RenderError if there are too many steps.
     """
     height, width = noise.shape[-2:]
-    clean, share = start or (None, 1.0)
-    schedule = family.schedule(steps, denoise=share, tokens=height * width // family.patch**2, solver=solver)
-    forward = family.forward(noise.shape, picture_condition, ForwardOptions(guidance, kept, cache, followed))
-    latents = schedule.init_latents(noise) if clean is None else schedule.add_noise(clean, noise, schedule.first)
-    if kept:
-        new = tokens_to_cells(kept.drawn, height, width, family.patch)
-        whole = kept.whole(steps)
-        latents = torch.where(new, latents, schedule.add_noise(kept.latents, noise, 0))
-    dtype = family.dtype
+    tokens = height * width // family.patch**2
+    schedule = family.schedule(steps, denoise=start.denoise if start else 1.0, tokens=tokens, solver=solver)
+    options = ForwardOptions(guidance, edit, cache, controls)
+    forward = family.forward(noise.shape, conditioning.picture_condition, options)
+    if start:
+        latents = schedule.add_noise(start.latents, noise, schedule.first)
+    else:
+        latents = schedule.init_latents(noise)
+    drawn, full_steps = torch.ones((), dtype=torch.bool), set(range(steps))
+    if edit:
+        drawn = tokens_to_cells(edit.drawn, height, width, family.patch)
+        full_steps = edit.full_steps(steps) if family.partial else full_steps
+        latents = torch.where(drawn, latents, schedule.add_noise(edit.latents, noise, 0))
     for done in range(steps):
-        index = schedule.first + done
-        partial = kept is not None and family.partial and done not in whole
-        seen = schedule.scale_model_input(latents, index)
+        index, partial = schedule.first + done, done not in full_steps
+        model_input = schedule.scale_model_input(latents, index)
         if family.guided:
-            seen = seen.repeat(2, 1, 1, 1)
-        heard = hear(done / steps, partial)
-        with wearing(done / steps, partial):
-            predicted = forward(seen.to(dtype), schedule.timestep(index), heard, done, partial).float()
+            model_input = model_input.repeat(2, 1, 1, 1)
+        step = conditioning.at(done / steps, partial=partial)
+        with active_loras(step.loras):
+            predicted = forward(model_input.to(family.dtype), schedule.timestep(index), step, done, partial).float()
         if family.guided:
             negative, positive = predicted.chunk(2)
             predicted = negative + guidance * (positive - negative)
         latents, expected = schedule.step(predicted, latents, index)
-        if kept:
-            known = schedule.add_noise(kept.latents, noise, index + 1) if done + 1 < steps else kept.latents
-            latents = torch.where(new, latents, known)
-            expected = torch.where(new, expected, kept.latents)
+        if edit:
+            last = done + 1 == steps
+            unchanged = edit.latents if last else schedule.add_noise(edit.latents, noise, index + 1)
+            latents = torch.where(drawn, latents, unchanged)
+            expected = torch.where(drawn, expected, edit.latents)
         yield Denoised(done + 1, steps, latents, expected)

@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from inspect import signature
 from math import exp
-from typing import Any
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from ...prompts.errors import RenderError
+from ..diffusers_types import Config, Scheduler
 from ..request import Solver
 
 _NAMED: dict[str, Solver] = {
@@ -19,38 +19,39 @@ _NAMED: dict[str, Solver] = {
 }  # fmt: skip
 
 
-def shift_of(config: Any, mu: float) -> float:
+def shift_of(config: Config, mu: float) -> float:
     """The shift of a flow's noise levels that a scheduler with `use_dynamic_shifting` makes of mu."""
     return mu if config.get("time_shift_type") == "linear" else exp(mu)
 
 
-def published_solver(scheduler: Any, *, otherwise: Solver) -> Solver:
+def published_solver(scheduler: Scheduler, *, otherwise: Solver) -> Solver:
     """The solver that a published scheduler is; `otherwise` for one that is none of those here."""
     return _NAMED.get(type(scheduler).__name__, otherwise)
 
 
-Sigmas = Callable[[int], list[float]]  # how many steps the whole way has → the noise's share before each of them
+Sigmas = Callable[[int], list[float]]  # number of all steps → sigma before each of them
 
 
 class Schedule(ABC):
-    """`steps` denoising steps; of a way that begins at the share `denoise` of the noise, the last ones.
+    """The last `steps` of round(steps / denoise) denoising steps, as img2img strength does.
 
     That is how the paper's settings count: 20 steps at denoise 0.5 are the second half of 40. Raises RenderError if
-    that way has more steps than the model was trained on.
+    there are more steps in all than the model was trained on.
     """
 
     def __init__(
-        self, scheduler: Any, steps: int, denoise: float, device: torch.device, sigmas: Sigmas | None = None,
-        **chosen: Any,
+        self, scheduler: Scheduler, steps: int, denoise: float, device: torch.device, *,
+        sigmas: Sigmas | None = None, mu: float | None = None,
     ) -> None:  # fmt: skip
-        """sigmas: see `Sigmas`; without, they are the scheduler's own. `chosen` goes to its `set_timesteps`."""
-        way, trained = steps / denoise, scheduler.config.num_train_timesteps
-        if round(min(way, trained + 1)) > trained:
-            told = f"{steps} steps at denoise {denoise:g} are the end of {way:.0f}"
-            raise RenderError(f"{told}: at most {trained} can be")
-        self.total, self._scheduler = round(way), scheduler
+        """sigmas: see `Sigmas`; None: the scheduler's own. mu: shift of its dynamic shifting."""
+        total, trained = steps / denoise, scheduler.config.num_train_timesteps
+        if round(min(total, trained + 1)) > trained:
+            raise RenderError(
+                f"{steps} steps at denoise {denoise:g} are the end of {total:.0f}: at most {trained} can be"
+            )
+        self.total, self._scheduler = round(total), scheduler
         self.first = self.total - steps
-        chosen |= {"sigmas": sigmas(self.total)} if sigmas else {}
+        chosen = ({"sigmas": sigmas(self.total)} if sigmas else {}) | ({} if mu is None else {"mu": mu})
         scheduler.set_timesteps(self.total, device=device, **chosen)
         if len(scheduler.timesteps) > self.total:  # diffusers' np.arange has one more at 61 steps, and other numbers
             scheduler.timesteps = scheduler.timesteps[: self.total]
@@ -61,34 +62,34 @@ class Schedule(ABC):
         scheduler.set_begin_index(self.first)
 
     def timestep(self, index: int) -> Tensor:
-        """What the model is told before step `index`, a scalar."""
+        """The timestep that step `index` passes to the model, a scalar."""
         return self._scheduler.timesteps[index]  # type: ignore[no-any-return]
 
     def sigma(self, index: int) -> Tensor:
-        """The noise's share before step `index`; after the last one it is 0."""
+        """The noise level before step `index`; after the last one it is 0."""
         return self._scheduler.sigmas[index]  # type: ignore[no-any-return]
 
     @abstractmethod
     def init_latents(self, noise: Tensor) -> Tensor:
-        """Standard normal noise as the latents that nothing is known of yet."""
+        """Standard normal noise scaled to the latents that denoising starts from."""
 
     @abstractmethod
     def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
-        """Finished latents under the noise that is left before step `index`."""
+        """Clean latents with the noise level of step `index`."""
 
     @abstractmethod
     def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
-        """The latents as the model is shown them."""
+        """The latents scaled as the model takes them."""
 
     @abstractmethod
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        """The latents after step `index`, and the clean latents that the prediction amounts to."""
+        """The latents after step `index`, and the clean latents that the prediction implies."""
 
 
 class Diffusion(Schedule):
     """Euler over a variance-preserving diffusion, predicting noise or v: x = x_0 + sigma·noise."""
 
-    def __init__(self, config: Any, steps: int, denoise: float, device: torch.device) -> None:
+    def __init__(self, config: Config, steps: int, denoise: float, device: torch.device) -> None:
         scheduler = EulerDiscreteScheduler.from_config(
             config, timestep_spacing="trailing", final_sigmas_type="zero"
         )
@@ -111,9 +112,13 @@ class Diffusion(Schedule):
 class Flow(Schedule):
     """Euler along a rectified flow: x = (1 - sigma)·x_0 + sigma·noise; the model predicts noise - x_0."""
 
-    def __init__(self, config: Any, steps: int, denoise: float, device: torch.device, **chosen: Any) -> None:
-        """config: what FlowMatchEulerDiscreteScheduler takes; `chosen` as in `Schedule`."""
-        super().__init__(FlowMatchEulerDiscreteScheduler.from_config(config), steps, denoise, device, **chosen)
+    def __init__(
+        self, config: Config, steps: int, denoise: float, device: torch.device, *, sigmas: Sigmas | None = None,
+        mu: float | None = None,
+    ) -> None:  # fmt: skip
+        """config: what FlowMatchEulerDiscreteScheduler takes; sigmas and mu as in `Schedule`."""
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(config)
+        super().__init__(scheduler, steps, denoise, device, sigmas=sigmas, mu=mu)
 
     def init_latents(self, noise: Tensor) -> Tensor:
         return noise
@@ -133,14 +138,14 @@ class Flow(Schedule):
 class Multistep(Schedule):
     """DPM-Solver++ of second order (arXiv 2211.01095), over a diffusion or a flow: x = alpha·x_0 + sigma·noise.
 
-    A step also looks at the clean latents that the step before it foresaw. They are this schedule's, so of one render.
+    A step also uses the clean latents predicted in the step before it; this object holds them, for one render.
     """
 
     def __init__(
-        self, config: Any, steps: int, denoise: float, device: torch.device, *, flow_shift: float | None = None
+        self, config: Config, steps: int, denoise: float, device: torch.device, *, flow_shift: float | None = None
     ) -> None:
         """flow_shift: how far a flow's noise levels are moved towards noise; None: a diffusion."""
-        chosen: dict[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
+        chosen: dict[str, object] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
         chosen["variance_type"] = None  # a variance that a model also predicts is cut off by its family
         self._flow = flow_shift is not None
         if self._flow:

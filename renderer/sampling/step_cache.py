@@ -1,18 +1,20 @@
-"""First-block caching: a step whose first block says much the same as before reuses what the other blocks said."""
+"""First-block caching: a step whose first block changes little reuses the residual of the other blocks."""
 
 from collections.abc import Callable, Iterable
 from functools import reduce
-from typing import Any
+from typing import TypeVar
 
 from torch import Tensor
+
+Block = TypeVar("Block")
 
 
 class StepCache:
     """Lives as long as one render.
 
-    `reused`: steps so far that reused. `error`: the largest difference, as a share, between what the other blocks added
-    in a step that computed them and what had been kept from before. What reuse was off by in its own steps nobody has
-    computed; their first block had changed less.
+    reused: steps so far that reused a residual. error: the largest relative change of the other blocks' residual, in
+    the steps that computed it again. What reuse was off by in its own steps is unknown; their first block had changed
+    less.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -23,28 +25,29 @@ class StepCache:
 
     def __call__(self, x: Tensor, first: Callable[[Tensor], Tensor], others: Callable[[Tensor], Tensor]) -> Tensor:
         """`others(first(x))`, or near it."""
-        begun = first(x)
-        said = begun - x
-        if self._first is not None and self._others is not None and _share(self._first, said) < self.threshold:
+        after_first = first(x)
+        residual = after_first - x
+        unchanged = self._first is not None and _difference(self._first, residual) < self.threshold
+        if unchanged and self._others is not None:
             self.reused += 1
-            return begun + self._others
-        out = others(begun)
+            return after_first + self._others
+        out = others(after_first)
         if self._others is not None:
-            self.error = max(self.error, _share(self._others, out - begun))
-        self._first, self._others = said, out - begun
+            self.error = max(self.error, _difference(self._others, out - after_first))
+        self._first, self._others = residual, out - after_first
         return out
 
 
 def run_blocks(
-    blocks: Iterable[Any], one: Callable[[Tensor, Any], Tensor], x: Tensor, cache: StepCache | None
+    blocks: Iterable[Block], run: Callable[[Tensor, Block], Tensor], x: Tensor, cache: StepCache | None
 ) -> Tensor:
-    """x through all blocks, one by one; with a cache, through the first and perhaps the others."""
+    """x through all blocks in turn; with a cache, through the first and perhaps the others."""
     first, *others = blocks
     if cache is None:
-        return reduce(one, others, one(x, first))
-    return cache(x, lambda x: one(x, first), lambda x: reduce(one, others, x))
+        return reduce(run, others, run(x, first))
+    return cache(x, lambda x: run(x, first), lambda x: reduce(run, others, x))
 
 
-def _share(old: Tensor, new: Tensor) -> float:
-    """How far `old` is from `new`, as a share of `new`, by mean absolute values."""
+def _difference(old: Tensor, new: Tensor) -> float:
+    """|old − new| relative to |new|, by mean absolute values."""
     return float((old - new).abs().mean() / new.abs().mean().clamp(min=1e-12))

@@ -121,10 +121,17 @@ def _readied(modules: Mapping[str, Any], names: Iterable[str]) -> None:
     with _READYING:
         for name in names:
             if not getattr(modules[name], "takes_lora", False):
-                modules[name].register_forward_hook(_hook(name))
-                modules[name].takes_lora = True
+                modules[name].takes_lora = modules[name].register_forward_hook(_hook(name))
         for module in modules.values():
             _compiled_unless_worn(module)
+
+
+def remove_hooks(model: nn.Module) -> None:
+    """Takes the hooks of all LoRAs off a model's layers."""
+    with _READYING:
+        for module in model.modules():
+            if hook := module.__dict__.pop("takes_lora", None):
+                hook.remove()
 
 
 def load_lora(

@@ -1,0 +1,135 @@
+"""What a forward of a family's network takes: encoded prompts, the text of each block, options. Types alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from ..prompts.plan import ScenePlan
+from .diffusers_types import Network
+from .prompt_reading import Reading
+from .regions.attention import TextContext
+from .sampling.step_cache import StepCache
+from .weights.lora import ActiveLora
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
+
+    sections: for each stretch of states that an encoder padded, its length and how many of its first tokens are the
+    prompt's own, or are not alike; empty where there is no padding.
+    """
+
+    states: Tensor
+    pooled: Tensor | None = None
+    reading: Reading = Reading("")
+    sections: tuple[tuple[int, int], ...] = ()
+
+
+Encode = Callable[[Sequence[str]], Sequence[Encoded]]
+# What the negative and the scene prompt set for the whole picture: pooled embeddings (2, channels), the encoded prompts
+# themselves, or nothing.
+PictureCondition = Tensor | Sequence[Encoded] | None
+
+
+@dataclass(frozen=True)
+class JointText:
+    """states: (rows, text tokens of all prompts, channels). bias: per block, (text + image)² added to the logits."""
+
+    states: Tensor
+    bias: tuple[Tensor, ...]
+
+
+BlockTexts = Sequence[TextContext] | JointText
+
+
+@dataclass(frozen=True)
+class StepConditioning:
+    """What one forward is conditioned on: the text of each block, and the LoRAs that act."""
+
+    texts: BlockTexts
+    loras: Sequence[ActiveLora] = ()
+
+    @property
+    def contexts(self) -> Sequence[TextContext]:
+        """The text of each block of a model that cross-attends."""
+        assert not isinstance(self.texts, JointText)
+        return self.texts
+
+    @property
+    def joint(self) -> JointText:
+        """The text of a model whose text and image share one attention."""
+        assert isinstance(self.texts, JointText)
+        return self.texts
+
+
+class Conditioning(Protocol):
+    """One plan's prompts, encoded and projected once for all steps."""
+
+    plan: ScenePlan
+    picture_condition: PictureCondition
+    readings: tuple[Reading, ...]
+
+    def at(self, region_weights: Tensor, *, pictures: int = 1) -> BlockTexts:
+        """The text of each block for `pictures` unconditional rows and as many conditional ones.
+
+        region_weights: (regions + 1, image tokens), the weight of each prompt in every token.
+        """
+
+    def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
+        """The LoRAs with the tokens that each acts on; region_weights as in `at`."""
+
+
+def full_steps(steps: int) -> set[int]:
+    """The steps in which an edit computes the whole picture: evenly spread, five at most: 0, 4, 8, 12 and 16 of 20.
+
+    The others compute the tokens that the edit draws; keys and values of the rest are extrapolated.
+    """
+    count = min(5, (steps + 1) // 2)
+    return {steps * k // count for k in range(count)}
+
+
+@dataclass(frozen=True)
+class EditBase:
+    """What an edit starts from: the finished latents (1, channels, h, w), and which tokens it draws anew, bool (n,)."""
+
+    latents: Tensor
+    drawn: Tensor
+    full_steps: Callable[[int], set[int]] = full_steps
+
+
+@dataclass(frozen=True)
+class ControlInput:
+    """A ControlNet and the latents (1, channels, h, w) of the picture that it follows."""
+
+    net: Network
+    latents: Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class ForwardOptions:
+    """Options of all forwards of one render. A family honours every option that its flags advertise."""
+
+    guidance: float
+    edit: EditBase | None = None
+    cache: StepCache | None = None
+    controls: Sequence[ControlInput] = ()
+
+
+class Predict(Protocol):
+    """The network's forward in one render."""
+
+    def __call__(
+        self, latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+    ) -> Tensor:
+        """latents: scaled for the model, (rows, channels, h, w). partial: only the drawn tokens of an edit are
+        computed. Returns the prediction, in the shape of the latents."""
+
+
+def pooled_of(condition: PictureCondition) -> Tensor:
+    """The pooled embeddings (2, channels) of a family that has them."""
+    assert isinstance(condition, Tensor)
+    return condition

@@ -1,0 +1,42 @@
+"""A plan on the grid of image tokens: each token's prompts and their weights, and each block's level."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...prompts.errors import RenderError
+from ...prompts.plan import ScenePlan
+from .prompt_schedule import Level, PromptSchedule
+from .region_masks import check_masks, region_ids, region_weights
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """grid: rows and columns of tokens. region_ids: int64 (tokens,). region_weights: (regions + 1, tokens), the whole
+    render's, before strengths. levels: one per block, from the shallowest."""
+
+    plan: ScenePlan
+    grid: tuple[int, int]
+    region_ids: Tensor
+    region_weights: Tensor
+    levels: list[Level]
+
+    @property
+    def has_both_levels(self) -> bool:
+        """Whether some blocks attend to the scene's prompt and others to the regions'."""
+        return len({level.startswith("region") for level in self.levels}) == 2
+
+
+def token_layout(
+    plan: ScenePlan, schedule: PromptSchedule, *, grid: tuple[int, int], patch: int, blocks: int
+) -> TokenLayout:
+    """Raises RenderError if masks or schedule do not fit, or a region covers no token."""
+    rows, columns = grid
+    try:
+        check_masks(plan)
+        return TokenLayout(
+            plan, grid, region_ids(plan.regions, rows=rows, columns=columns),
+            region_weights(plan.regions, rows=rows, columns=columns, patch=patch), schedule.levels(blocks),
+        )  # fmt: skip
+    except ValueError as error:
+        raise RenderError(str(error)) from error

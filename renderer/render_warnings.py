@@ -1,0 +1,70 @@
+"""Warnings of one render: what was not drawn as requested, and what was approximated."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ..prompts.errors import RenderError
+from ..prompts.plan import ScenePlan
+from .families.base import Family
+from .forward import ControlInput
+from .request import Lora, RenderRequest
+from .sampling.step_cache import StepCache
+from .weights.lora import LoadedLora
+
+
+def acts_in(plan: ScenePlan, lora: Lora) -> bool:
+    """Whether the plan has the LoRA's region: an edit may have removed it."""
+    return lora.region is None or lora.region in [region.name for region in plan.regions]
+
+
+def lora_warnings(
+    request: RenderRequest, plan: ScenePlan, family: Family, loras: Sequence[LoadedLora],
+    controls: Sequence[ControlInput],
+) -> list[str]:  # fmt: skip
+    """Of LoRAs and ControlNets: without their region, made for another version, or in part for text encoders."""
+    warnings = [
+        f"the LoRA of {lora.region!r} is not used: the edited picture has no such region"
+        for lora in request.loras
+        if not acts_in(plan, lora)
+    ]
+    warnings += dict.fromkeys(family.misfits(loras, [control.net for control in controls]))
+    if any(lora.skipped for lora in loras):
+        warnings.append("the LoRA's weights for text encoders are not used, only those for the image model")
+    return warnings
+
+
+def approximation_warnings(
+    request: RenderRequest, plan: ScenePlan, family: Family, *, cache: StepCache | None, steps: int, trained_size: int
+) -> list[str]:
+    """Of options without effect on this device, of reused steps, and of sizes far from the trained ones."""
+    warnings = []
+    if "offload" in request.save and family.device.type == "cpu":
+        warnings.append("save 'offload' does nothing on a CPU: the model is in main memory all the time")
+    if cache and cache.reused:
+        reused = f"step cache: {cache.reused} of {steps} steps reused what their blocks had said"
+        warnings.append(f"{reused}; in the steps that computed it again it had changed by at most {cache.error:.1%}")
+    elif cache:
+        warnings.append("step cache: no step reused what its blocks had said")
+    if nearest := family.nearest_trained(trained_size, plan.size):
+        sizes = "{}×{} pixels are far from what this model was trained at: the nearest is {}×{}"
+        warnings.append(sizes.format(*plan.size, *nearest))
+    return warnings
+
+
+def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decoding: bool) -> RenderError:
+    """The error for values that are NaN or infinite, of which no picture can be made. part: what computed them."""
+    causes = []
+    if dtype == torch.float16:
+        causes.append("float16, in which large numbers overflow: try --device cpu, or a GPU that has bfloat16")
+    if request.loras and not decoding:
+        files = ", ".join(lora.file.path for lora in request.loras)
+        causes.append(f"a LoRA: try it weaker, or the picture without {files}")
+    if request.controls and not decoding:
+        causes.append("a ControlNet: try it weaker")
+    if {"int8", "fp8"} & set(request.save) and not decoding:
+        causes.append("weights held in 8 bits: leave that out of --save")
+    causes.append("damaged weights: get the model again")
+    return RenderError(
+        f"no picture: {part} are not finite numbers (NaN or infinite). Likely causes: {'; '.join(causes)}"
+    )
