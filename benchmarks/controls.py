@@ -130,7 +130,7 @@ def main() -> None:
         "rocket: blue": request(pair(negative="blue"))})  # fmt: skip
     page.vary("seed", "Seeds: new noise in one region", "ditpipe render plan.json --set rocket.seed=1", {
         "the picture's": request(pair()), **{f"rocket {s}": request(pair(seed=s)) for s in (1, 2)}})  # fmt: skip
-    best = ranked(renderer.candidates(request(pair()), 4), EmbeddedCritic())
+    best = rank_candidates(renderer.candidates(request(pair()), 4), EmbeddedCritic())
     page.show(
         "candidates",
         "Candidates: one batch, best first",

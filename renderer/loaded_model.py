@@ -201,8 +201,8 @@ class LoadedModel:
         reader = getattr(self.family.pipe, "lora_state_dict", None)
         return [
             load_lora(
-                self.family.model, lora.file.verified_path(), scale=lora.scale, convert=reader, device=self.family.device,
-                region=None if lora.region is None else names.index(lora.region),
+                self.family.model, lora.file.verified_path(), scale=lora.scale, convert=reader,
+                device=self.family.device, region=None if lora.region is None else names.index(lora.region),
             )
             for lora in request.loras
             if acts_in(plan, lora)
