@@ -140,7 +140,8 @@ def test_layers_in_the_names_of_a_models_own_code(name: str, naming: str, tiny: 
 def test_a_u_nets_lora_as_diffusers_wrote_it_in_2023(tiny: Renderer, tmp_path: Path) -> None:
     renderer = renderer_of("sd", tiny, tmp_path)
     block = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
-    old, new = {}, {}
+    old: dict[str, Tensor] = {}
+    new: dict[str, Tensor] = {}
     torch.manual_seed(0)
     for part, layer in (("to_q", "to_q"), ("to_out", "to_out.0")):
         linear = renderer.family.model.get_submodule(f"{block}.{layer}")

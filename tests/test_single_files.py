@@ -193,3 +193,23 @@ def test_what_a_single_file_says_of_its_scheduler_is_heeded(zoo: Path, tmp_path:
     save_file(weights | {"edm_mean": torch.zeros(4)}, file)
     with pytest.raises(ModelError, match="by its 'edm_mean' it is a model of EDM, which no solver here"):
         load(f"{file}@{folder}", device="cpu")
+
+
+def test_a_file_that_does_not_go_with_its_folder_is_one_line(zoo: Path, tmp_path: Path) -> None:
+    file, pointer, lora = (tmp_path / f"{name}.safetensors" for name in ("model", "pointer", "lora"))
+    single_file("sd-1.5", zoo, file)
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0f1e\nsize 12345\n")
+    save_file({"lora_unet_x.lora_down.weight": torch.ones(2, 2), "lora_unet_x.alpha": torch.ones(())}, lora)
+    other, flow, none = (published(name, zoo) for name in ("sdxl", "flux-dev", "pixart-sigma"))
+    for name, says in (
+        (f"{file}@{other}", "it lacks label_emb.0.0.weight; give the folder that configures this model"),
+        (f"{file}@{flow}", "weights of the vae do not fit its config.json: decoder.conv_in.weight"),
+        (f"{file}@{none}", "no single files are read with a PixArtSigmaPipeline"),
+        (f"{pointer}@{other}", "it is a pointer of git-lfs: `git lfs pull` gets the file"),
+        (str(pointer), "it is a pointer of git-lfs"),
+        (f"{lora}@{other}", "this is a LoRA, and no model: give it beside one, as --lora lora.safetensors"),
+        (str(lora), "this is a LoRA, and no model"),
+    ):
+        with pytest.raises(ModelError, match=says) as error:
+            load(name, device="cpu")
+        assert "\n" not in str(error.value)

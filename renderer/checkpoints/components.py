@@ -54,6 +54,8 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     notes += [f"this checkpoint's {name!r} is not used" for name in other_components(index)]
     expected = signature(pipeline.__init__).parameters
     _check_listed(folder, parts, expected)
+    if file and not hasattr(pipeline, "from_single_file"):
+        raise ModelError(f"{file}: no single files are read with a {pipeline.__name__}, which {folder} configures")
     names = weight_names(file) if file else []
     settings = scheduler_settings(file, names) if file else {}
     if "text_encoder_3" in parts and not _has_t5(folder, parts["text_encoder_3"][1], file, names):
@@ -117,8 +119,11 @@ def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtyp
     except Exception as error:
         if not is_out_of_memory(error):
             _find_fault(file, folder, components)
-        if isinstance(error, KeyError):  # of a converter
-            raise ModelError(f"{file}: it lacks {error.args[0]}; get the checkpoint again") from error
+        if isinstance(error, KeyError | IndexError):  # of a converter
+            lacks = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else "it cannot be read as such a model"
+            raise ModelError(
+                f"{file}: {lacks}; give the folder that configures this model ({folder} may not), or get the file again"
+            ) from error
         if isinstance(error, ValueError):  # CLIP's shapes; what follows is advice to programmers
             raise ModelError(f"{file}: {first_line(error).partition('. If you want')[0]}") from error
         raise
@@ -146,7 +151,7 @@ def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None
             wanted = {weight: value.shape for weight, value in cls.from_config(config).state_dict().items()}
         try:
             found = readers[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
-        except KeyError:
+        except (KeyError, IndexError):
             continue  # the caller names it
         misfits = [(weight, found[weight].shape, shape) for weight, shape in wanted.items()
                    if weight in found and found[weight].shape != shape]  # fmt: skip

@@ -133,11 +133,19 @@ def _components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def weight_names(file: Path) -> list[str]:
-    """The names of the weights in a .safetensors file. Raises SafetensorError if it is none."""
-    from safetensors import safe_open
+    """The names of the weights in a single file. Raises ModelError if none can be read, or if they are a LoRA's."""
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(file, framework="numpy") as weights:
-        return list(weights.keys())
+    try:
+        with safe_open(file, framework="numpy") as weights:
+            names = list(weights.keys())
+    except (OSError, SafetensorError) as error:
+        pointer = file.is_file() and _start(file) == _POINTER
+        why = "it is a pointer of git-lfs: `git lfs pull` gets the file" if pointer else str(error).splitlines()[0]
+        raise ModelError(f"cannot read {file}: {why}") from error
+    if names and all("lora_" in name or ".lora." in name or name.endswith(".alpha") for name in names):
+        raise ModelError(f"{file}: this is a LoRA, and no model: give it beside one, as --lora {file.name}")
+    return names
 
 
 def in_file(names: Sequence[str], component: str, kind: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...prompts.errors import ModelError, first_line
 from .hub import Hub, HubName
+from .pipeline_folder import weight_names
 
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 
@@ -114,6 +115,7 @@ def _derived_from(file: Path) -> str:
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
     from safetensors import safe_open
 
+    weight_names(file)  # whether it can be read
     try:
         with safe_open(file, framework="pt") as weights:
             shapes: dict[str, Any] = {
