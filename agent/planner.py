@@ -69,7 +69,7 @@ class Planner:
 
         def parse(parsed: Any) -> PlannerAnswer:
             reply = schema.model_validate(parsed)
-            answer = repair_layout(brief, reply.spelt_out() if isinstance(reply, ShortAnswer) else reply)
+            answer = repair_layout(brief, reply.to_planner_answer() if isinstance(reply, ShortAnswer) else reply)
             plan_from_answer(answer, width=self.width, height=self.height)
             return answer
 

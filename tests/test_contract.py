@@ -66,4 +66,4 @@ def test_no_request_breaks_the_service(contract: Any) -> None:
 
 
 def test_the_brush_stroke_is_a_picture() -> None:
-    assert Image.open(BytesIO(stroke({}, Path(), lambda step: None))).size == (96, 96)
+    assert Image.open(BytesIO(stroke({}, JobContext(Path())))).size == (96, 96)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -130,11 +131,9 @@ class AuthMiddleware:
         *,
         keys: Keys,
         open_paths: Iterable[str] = (),
-        max_body: int = MAX_BODY,
         browser: bool = False,
     ) -> None:
-        self.app, self.keys, self.open_paths, self.max_body = app, keys, tuple(open_paths), max_body
-        self.browser = browser
+        self.app, self.keys, self.open_paths, self.browser = app, keys, tuple(open_paths), browser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -143,7 +142,7 @@ class AuthMiddleware:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # there are no websockets here
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = Headers(scope=scope)
         caller = self._caller(scope["path"], headers)
         problem = self._problem(headers) if caller is not None else self._no_key(headers)
         if problem:
@@ -154,7 +153,7 @@ class AuthMiddleware:
             if (body := await _read(receive)) is None:
                 return
             try:
-                parse_json(body, limit=self.max_body)  # parsers behind this may recurse
+                parse_json(body, limit=MAX_BODY)  # parsers behind this may recurse
             except ValueError as error:
                 await refusal(400, f"body: {error}")(scope, receive, send)
                 return
@@ -181,8 +180,8 @@ class AuthMiddleware:
         if "transfer-encoding" in headers:
             return refusal(411, "send the body with a Content-Length")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.max_body:
-            return refusal(413, f"the body is too long: at most {self.max_body} bytes are read")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            return refusal(413, f"the body is too long: at most {MAX_BODY} bytes are read")
         return None
 
     def _no_key(self, headers: Mapping[str, str]) -> JSONResponse:

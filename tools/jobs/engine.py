@@ -13,6 +13,7 @@ from ...renderer.request import OnStep
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
+RECENT = 100  # jobs in a list
 LOCAL = "local"  # the caller's name where there is only one
 
 
@@ -69,8 +70,8 @@ class JobEngine(Protocol):
     def get(self, job_id: str, *, caller: str) -> Job:
         """The present state of a caller's job. Raises UnknownPicture."""
 
-    def recent(self, caller: str, *, limit: int = 100) -> list[Job]:
-        """A caller's newest jobs, newest first."""
+    def recent(self, caller: str) -> list[Job]:
+        """A caller's newest `RECENT` jobs, newest first."""
 
     def cancel(self, job_id: str, *, caller: str) -> Job:
         """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""

@@ -79,8 +79,8 @@ class LocalEngine:
     def get(self, job_id: str, *, caller: str) -> Job:
         return self.queue.get(job_id, caller=caller)
 
-    def recent(self, caller: str, *, limit: int = 100) -> list[Job]:
-        return self.queue.recent(caller, limit=limit)
+    def recent(self, caller: str) -> list[Job]:
+        return self.queue.recent(caller)
 
     def cancel(self, job_id: str, *, caller: str) -> Job:
         job = self.queue.cancel(job_id, caller=caller)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...prompts.errors import QueueFull, RunError, UnknownPicture
 from ...prompts.outside_json import parse_json
-from .engine import FINISHED, Job, Status
+from .engine import FINISHED, RECENT, Job, Status
 
 MAX_ATTEMPTS = 3
 
@@ -108,10 +108,10 @@ class JobQueue:
             raise UnknownPicture(f"no picture {job_id[:40]!r}: give the id that a drawing tool returned")
         return _job(row)
 
-    def recent(self, caller: str, *, limit: int = 100) -> list[Job]:
-        """A caller's newest jobs, newest first."""
+    def recent(self, caller: str) -> list[Job]:
+        """A caller's newest `RECENT` jobs, newest first."""
         with self._table() as table:
-            rows = table.execute("SELECT * FROM jobs WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, limit])
+            rows = table.execute("SELECT * FROM jobs WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, RECENT])
             return [_job(row) for row in rows]
 
     def cancel(self, job_id: str, *, caller: str) -> Job:
