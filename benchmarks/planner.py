@@ -109,9 +109,11 @@ def judge(answer: PlannerAnswer, right: RightAnswer) -> dict[str, bool]:
     return parts | {"all right": all(parts.values())}
 
 
-def measure(name: str, path: Path, console: Console, base_url: str | None = None) -> Measured:
+def measure(
+    name: str, path: Path, console: Console, base_url: str | None = None, *, planner: Planner | None = None
+) -> Measured:
     """One planner on the briefs of one file; which of the unseen ones it gets wrong is neither kept nor shown."""
-    planner = Planner(chat_model(name, base_url=base_url))
+    planner = planner or Planner(chat_model(name, base_url=base_url))
     rows: list[dict[str, bool]] = []
     seconds: list[float] = []
     wrong: list[str] = []

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ditpipe import Renderer
 
 os.environ["DITPIPE_PLANNER"] = "embedded"  # whatever else was pulled on this machine
+# Nothing is fetched from the hub: this address refuses connections. HF_HUB_OFFLINE would do it too, but it also blocks
+# the hub that test_hub.py runs on this machine.
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.jobs.service import PictureService
 
+PATIENCE = 600.0  # seconds that a call waits for its picture: more than a busy machine needs
+
 
 class TwoThings(Planner):
     """A planner that answers every brief with the same two regions and the brief as the scene."""

@@ -338,18 +338,16 @@ def test_twins_are_told_apart_by_their_colours() -> None:
 
 
 @pytest.mark.parametrize(("path", "told"), [(planner.BRIEFS, True), (planner.UNSEEN, False)])
-def test_of_the_unseen_briefs_no_failure_is_shown(path: Path, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    class AlwaysWrong:
-        def __init__(self, chat_model: Any) -> None:
+def test_of_the_unseen_briefs_no_failure_is_shown(path: Path, told: bool) -> None:
+    class AlwaysWrong(planner.Planner):
+        def __init__(self) -> None:
             pass
 
         def answer(self, brief: str) -> PlannerAnswer:
             return planned(("nobody", "", "center"))
 
-    monkeypatch.setattr(planner, "chat_model", lambda *_, **__: None)
-    monkeypatch.setattr(planner, "Planner", AlwaysWrong)
     shown = StringIO()
-    measured = planner.measure("someone", path, Console(file=shown, width=1000))
+    measured = planner.measure("someone", path, Console(file=shown, width=1000), planner=AlwaysWrong())
     brief = planner.right_answers(path)[0]["brief"]
     assert measured.cells[-2] == "0/60" and bool(measured.wrong) == told == (brief in shown.getvalue())
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, refused, run
 
+pytestmark = pytest.mark.process
+
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
 

@@ -19,6 +19,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from plans import listed_plan, plan_of
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def plan_file(tmp_path: Path) -> Path:

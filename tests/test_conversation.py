@@ -331,13 +331,31 @@ def test_approval_in_python(tiny: Renderer, tmp_path: Path) -> None:
         agent.paint(BRIEF)
 
 
-def test_a_stop_ends_the_drawing_and_not_the_session(session: Session) -> None:
+class Gated(Renderer):
+    """After the first step of an edit it waits until `gate` is set."""
+
+    gate: threading.Event
+
+    def edit(self, picture: Any, revision: Any, on_step: Any = None) -> Any:
+        def step(progress: Any) -> None:
+            if progress.index > 1:
+                self.gate.wait()
+            on_step(progress)
+
+        return super().edit(picture, revision, step)
+
+
+def test_a_stop_ends_the_drawing_and_not_the_session(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer = Gated(str(tiny_folder), device="cpu")
+    renderer.gate = threading.Event()
+    session = sessions(tmp_path, agent_of(renderer)).new()
     said(session, BRIEF)
     before = pixels(session)
     turn = None
     for event in session.say("make the cat orange"):
         if isinstance(event, Stepped):
             session.stop()
+            renderer.gate.set()
         turn = event.turn if isinstance(event, Replied) else None
     assert turn and turn.status == "stopped" and (before == pixels(session)).all()
     assert said(session, "make the cat orange").status == "done"

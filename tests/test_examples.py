@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from agents import Model, ModelResponse, Usage, set_tracing_disabled
-from fakes import Pleased, TwoThings, tiny_agent
+from fakes import PATIENCE, Pleased, TwoThings, tiny_agent
 from http_servers import listening
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -46,7 +46,8 @@ def test_langchain_agent(tiny: Renderer, tmp_path: Path, capsys: pytest.CaptureF
 def service(tiny: Renderer, tmp_path: Path) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path / "runs")
     app = http_service(
-        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        picture_service(agent, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
         request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked),
     )  # fmt: skip
     with listening(app) as address:
@@ -58,6 +59,7 @@ def test_openai_client(service: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.split() == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
 
 
+@pytest.mark.process
 async def test_mcp_client(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--model", str(tiny_folder), "--critic", "none", "--out", str(tmp_path)]
     picture = await example("mcp_client")(*options)
@@ -88,7 +90,7 @@ class ScriptedModel(Model):
 async def test_openai_agent_over_mcp(tiny: Renderer, tmp_path: Path) -> None:
     set_tracing_disabled(True)  # it would report to OpenAI
     agent = tiny_agent(tiny, tmp_path)
-    service = picture_service(agent)
+    service = picture_service(agent, patience=PATIENCE)
     server = mcp_server(tools_for(service, agent), service, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
         said = await example("openai_agent_over_mcp")(f"{address}/mcp", ScriptedModel(), "a red cat")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import expected, tiny_agent
+from fakes import PATIENCE, expected, tiny_agent
 from http_servers import listening
 from openai import BadRequestError, NotFoundError, OpenAI, RateLimitError, UnprocessableEntityError
 from openai.types import ImagesResponse
@@ -39,7 +39,8 @@ from ditpipe.tools.openai_images_schema import nearest_size
 def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("http"))
     app = http_service(
-        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        picture_service(agent, largest=192, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
         request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), version="0",
         read=change_reader(agent),
     )  # fmt: skip
@@ -293,7 +294,8 @@ def test_the_answer_says_what_was_drawn_and_how_well(client: OpenAI) -> None:
 def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
-        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        picture_service(agent, largest=192, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
         request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), compatible=True, version="0",
     )  # fmt: skip
     with listening(app) as address:
@@ -444,7 +446,8 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
         return plan_of(2)
 
     app = http_service(
-        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
+        picture_service(agent, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
         request_for=agent.request, plan=slow,
     )  # fmt: skip
     with listening(app) as address, ThreadPoolExecutor(12) as crowd:

@@ -23,7 +23,7 @@ BRIEF = "two things"
 WRITING = {"open", "write", "close", "mkdir", "rename", "replace", "unlink", "execute", "executemany", "commit"}
 POINTS = 25  # of each kind, spread evenly
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
 def agent(out: Path) -> Agent:

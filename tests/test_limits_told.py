@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import Pleased, TwoThings
+from fakes import PATIENCE, Pleased, TwoThings
 from http_servers import listening
 from mcp import Client
 from openai import OpenAI
@@ -44,7 +44,7 @@ def agent(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Agent:
 
 @pytest.fixture(scope="module")
 def service(agent: Agent) -> Iterator[PictureService]:
-    service = picture_service(agent)
+    service = picture_service(agent, patience=PATIENCE)
     yield service
     service.jobs.close()
 

@@ -329,6 +329,7 @@ def test_the_layers_that_are_one_in_fluxs_own_code(tmp_path: Path) -> None:
         torch.testing.assert_close(own_up[:8] @ own_down, part[:8] @ down / 2)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("first", ["plain", "worn"])
 def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> None:
     lora = of(make(tiny), region="thing 0")

@@ -239,10 +239,12 @@ def test_a_step_cache_in_other_families(name: str, tmp_path: Path) -> None:
     assert not torch.equal(drawn(renderer, plan=plan, steps=8, step_cache=0.5), exact)
 
 
+@pytest.mark.compiled
 def test_blocks_can_be_compiled(tiny_folder: Path) -> None:
     assert all(block._compiled_call_impl for block in load(str(tiny_folder), device="cpu", compiled=True).blocks)
 
 
+@pytest.mark.compiled
 def test_compiled_blocks_draw_every_plan_and_edit_with_the_same_graphs(tiny: Renderer) -> None:
     # Traced by torch.compile but not compiled to machine code, which takes a minute: that was tried by hand.
     soft = plan_of(4)

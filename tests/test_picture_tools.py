@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from critics import Verdicts
-from fakes import Pleased, TwoThings, drawn, expected, tiny_agent
+from fakes import PATIENCE, Pleased, TwoThings, drawn, expected, tiny_agent
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
@@ -32,7 +31,7 @@ from ditpipe.tools.jobs.service import PictureService
 
 @pytest.fixture(scope="module")
 def service(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PictureService]:
-    service = picture_service(tiny_agent(tiny, tmp_path_factory.mktemp("pictures")), largest=256, patience=600)
+    service = picture_service(tiny_agent(tiny, tmp_path_factory.mktemp("pictures")), largest=256, patience=PATIENCE)
     yield service
     service.jobs.close()
 
@@ -209,7 +208,7 @@ def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
 def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, tmp_path: Path) -> None:
     critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
     painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
-    service = picture_service(painter, largest=256)
+    service = picture_service(painter, largest=256, patience=PATIENCE)
     steps: list[Step] = []
     paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", steps.append))
     assert [(step.index, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
@@ -228,10 +227,10 @@ def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) 
 
 def test_a_picture_that_takes_too_long_comes_back_as_a_handle(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
-    service = picture_service(agent, patience=0.3)
+    service = picture_service(agent, patience=0)
     tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     handle = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=200).artifact
-    assert handle.status == "running"
+    assert handle.status in ("queued", "running")
     assert call(tools["cancel_picture"], id=handle.id).artifact.status == "cancelled"
     service.jobs.close()
 
@@ -240,16 +239,18 @@ def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], service: P
     async def give_up() -> None:
         task = asyncio.create_task(tools["render_picture"].ainvoke({"plan": plan_of(4).model_dump(), "steps": 200}))
         while not any(job.status == "running" for job in service.jobs.recent("local")):
+            assert not task.done()
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(give_up())
-    assert service.jobs.recent("local")[0].status == "cancelled"
-    started = time.monotonic()
+    cancelled = service.jobs.recent("local")[0]
+    assert cancelled.status == "cancelled"
     drawn_again = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=1).artifact
-    assert drawn_again.status == "done" and time.monotonic() - started < 3  # the worker is free again
+    assert drawn_again.status == "done"  # the worker is free again
+    assert service.jobs.get(cancelled.id, caller="local").step < 200
 
 
 def test_one_caller_does_not_see_anothers_pictures(tools: dict[str, BaseTool], finished: str) -> None:
@@ -277,12 +278,13 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
     assert last.content == "Here it is."
 
 
+@pytest.mark.compiled
 def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
     agent = Agent(
         renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
         step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
     )  # fmt: skip
-    service = picture_service(agent, patience=600)  # it compiles
+    service = picture_service(agent, patience=PATIENCE)  # it compiles
     tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
     edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import PATIENCE
 from jsonschema import Draft202012Validator, validate  # type: ignore[import-untyped]
 from openai import pydantic_function_tool
 from plans import plan_of
@@ -76,7 +77,7 @@ def test_openai_schemas_are_as_its_own_library_makes_them(tmp_path: Path) -> Non
         }  # fmt: skip
 
     agent = Agent(out=tmp_path)
-    for tool in tools_for(picture_service(agent), agent):
+    for tool in tools_for(picture_service(agent, patience=PATIENCE), agent):
         theirs: Any = pydantic_function_tool(tool.args_schema, name=tool.name, description=tool.description)
         assert openai_schema(tool)["function"]["parameters"] == without(theirs["function"]["parameters"])
 

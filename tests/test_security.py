@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import expected, tiny_agent
+from fakes import PATIENCE, expected, tiny_agent
 from http_servers import listening
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -41,7 +41,8 @@ ORDER = {"plan": plan_of(2).model_dump(), "steps": 2}
 def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     agent = tiny_agent(tiny, tmp_path_factory.mktemp("keys"))
     app = http_service(
-        picture_service(agent, largest=192), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
+        picture_service(agent, largest=192, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
         request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
@@ -103,7 +104,7 @@ async def test_mcp_asks_for_the_key_and_keeps_callers_apart(tiny: Renderer, tmp_
     from httpx2 import AsyncClient
 
     agent = tiny_agent(tiny, tmp_path)
-    service = picture_service(agent)
+    service = picture_service(agent, patience=PATIENCE)
     server = mcp_server(tools_for(service, agent), service, version="0", local=False)
 
     def client(key: str) -> Client:
@@ -211,7 +212,8 @@ def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Pa
 def test_web_pages_cannot_use_the_visitors_browser(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
-        picture_service(agent), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        picture_service(agent, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
         request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address:
@@ -349,7 +351,7 @@ def test_a_hostile_brief_changes_no_file_and_no_setting(brief: str, tiny: Render
     before, environment = files_under(tmp_path), dict(os.environ)
     agent = tiny_agent(tiny, tmp_path / "runs")
     agent.planner = Planner(chat_model("embedded"))
-    service = picture_service(agent)
+    service = picture_service(agent, patience=PATIENCE)
     paint = {tool.name: tool.langchain() for tool in tools_for(service, agent)}["paint_picture"]
     call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": brief, "seed": 5, "rounds": 1}}
     answer = paint.invoke(call)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from blank import Blank
-from fakes import Pleased, TwoThings
+from fakes import PATIENCE, Pleased, TwoThings
 from http_servers import listening
 from mcp.client import Client
 from plans import plan_of
@@ -39,7 +39,10 @@ from ditpipe.tools.mcp_server import http_app, mcp_server
 WARM = 4  # turns before the first look
 FILES = Path("/proc/self/fd")
 
-pytestmark = pytest.mark.skipif(not FILES.exists(), reason="counts what Linux lists of a process")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not FILES.exists(), reason="counts what Linux lists of a process"),
+]
 
 
 def look() -> dict[str, int]:
@@ -125,7 +128,8 @@ def posted(url: str, body: dict[str, Any]) -> Any:
 def test_the_http_service(tmp_path: Path) -> None:
     painter = agent(tmp_path)
     app = http_service(
-        picture_service(painter), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
+        picture_service(painter, patience=PATIENCE),
+        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
         request_for=painter.request, plan=lambda *asked: plan_brief(painter, *asked), version="0",
     )  # fmt: skip
     with listening(app) as address, steady(25) as another:
@@ -140,7 +144,7 @@ def test_the_http_service(tmp_path: Path) -> None:
 
 async def test_the_mcp_server(tmp_path: Path) -> None:
     painter = agent(tmp_path)
-    service = picture_service(painter)
+    service = picture_service(painter, patience=PATIENCE)
     server = mcp_server(tools_for(service, painter), service, version="0", local=False)
     with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address, steady(15) as another:
         while another():
@@ -154,7 +158,7 @@ def test_tools_that_nobody_holds_any_more(tmp_path: Path) -> None:
     """What draws for them ends; what was ordered is drawn before."""
     with steady(20) as another:
         while another():
-            service = picture_service(agent(tmp_path))
+            service = picture_service(agent(tmp_path), patience=PATIENCE)
             job = service.submit("render", RenderInput(plan=plan_of(2)), caller="local")
             queue = JobQueue(tmp_path / "jobs.sqlite")
             del service

@@ -14,6 +14,8 @@ from http_servers import listening
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.renderer.checkpoints.fast_import import without_gc
 
+pytestmark = pytest.mark.process
+
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
 TALKS = ("openai", "langchain_core", "langgraph", "langsmith")

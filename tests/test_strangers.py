@@ -15,7 +15,7 @@ from typing import Any
 import ormsgpack
 import pytest
 import torch
-from fakes import Pleased, drawn, tiny_agent
+from fakes import PATIENCE, Pleased, drawn, tiny_agent
 from PIL import Image
 from plans import plan_of
 from pydantic import ValidationError
@@ -304,7 +304,7 @@ def test_a_branch_does_not_follow_links(tiny: Renderer, tmp_path: Path) -> None:
 def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("mine")
-    service = picture_service(tiny_agent(tiny, tmp_path / "out"))
+    service = picture_service(tiny_agent(tiny, tmp_path / "out"), patience=PATIENCE)
     table = service.jobs.folder / "jobs.sqlite"
     for kind, payload in {"paint": {"brief": "a cat"}, "render": {"plan": plan_of(2).model_dump()}}.items():
         theirs = [f"../../mine{'/' * (kind == 'render')}", kind, json.dumps(payload)]
@@ -313,7 +313,7 @@ def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path)
     service.jobs.close()
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
     changed(table, "UPDATE jobs SET status = 'running', device = '../../mine/cpu' WHERE caller = 'x'")
-    service = picture_service(tiny_agent(tiny, tmp_path / "out"))
+    service = picture_service(tiny_agent(tiny, tmp_path / "out"), patience=PATIENCE)
     drawn(service, tiny)
     service.jobs.close()
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]

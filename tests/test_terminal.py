@@ -16,6 +16,8 @@ from ditpipe import Renderer
 from ditpipe.agent.chat.store import Store
 from ditpipe.renderer.pictures.artifacts import read_request
 
+pytestmark = pytest.mark.terminal
+
 PROGRAM = [sys.executable, str(Path(__file__).parent / "chat_program.py")]
 DITPIPE = str(Path(sys.executable).parent / "ditpipe")
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"

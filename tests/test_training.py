@@ -101,9 +101,7 @@ def test_drawn_batches_are_the_same_for_the_same_number() -> None:
     assert (drawing(4)[0].rows != one[0].rows).any()
 
 
-def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "WORK", tmp_path)
-
+def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path) -> None:
     def trained(steps: int) -> tuple[list[int], torch.Tensor]:
         torch.manual_seed(0)
         model, seen = torch.nn.Linear(3, 1), list[int]()
@@ -113,7 +111,7 @@ def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path, mo
             seen.append(step)
             return (model(torch.ones(2, 3)) - 5).square().mean(), {}
 
-        weights = loop.train("tiny", model, [optimiser], loss_of, steps=steps, every=2, warmup=1)
+        weights = loop.train("tiny", model, [optimiser], loss_of, steps=steps, every=2, warmup=1, folder=tmp_path)
         return seen, weights["weight"].clone()
 
     assert trained(4)[0] == [0, 1, 2, 3]

@@ -40,9 +40,12 @@ SIDE = CHECKPOINTS["pocket"].size  # pixels of the picture, and how far an edit 
 FAR = SIDE // 2 + 18
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("CI"), reason="no Chromium here (Debian: apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM and not os.environ.get("CI"), reason="no Chromium here (Debian: apt-get install chromium)"
+    ),
+]
 
 
 class Server:

@@ -6,6 +6,10 @@ import sys
 import venv
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.wheel
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -157,18 +157,20 @@ def train(
     every: int = 500,
     on_checkpoint: Callable[[int, dict[str, torch.Tensor]], dict[str, float]] | None = None,
     after: str | None = None,
+    folder: Path = WORK,
 ) -> dict[str, torch.Tensor]:
     """Runs `loss_of(step)` until `steps`, or for `minutes` in all, going on from training/work/NAME.pt if it exists.
 
     Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and plotted beside it,
     and `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of stage
-    `after`, if there is one. Returns the weights to ship (the average, if one is kept).
+    `after`, if there is one. `folder`: where these files are, training/work by default. Returns the weights to ship
+    (the average, if one is kept).
     """
-    WORK.mkdir(parents=True, exist_ok=True)
-    path, log = WORK / f"{name}.pt", WORK / f"{name}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
     average = Average(model, ema) if ema else None
     start, spent = 0, 0.0
-    begun = path if path.exists() or after is None else WORK / f"{after}.pt"
+    begun = path if path.exists() or after is None else folder / f"{after}.pt"
     if begun.exists():
         state = torch.load(begun, map_location=pick_device(), weights_only=True)
         model.load_state_dict(state["model"])
