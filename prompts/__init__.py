@@ -1,1 +1,1 @@
-"""The ground floor: the scene contract and the words sent to models."""
+"""Scene plans, revisions and critiques, layouts, and the prompts sent to language models. No model is loaded here."""

@@ -10,7 +10,7 @@ from .plan import Share, StrictModel
 
 
 class RegionScore(StrictModel):
-    """How well one region came out."""
+    """Score of one region."""
 
     name: str = Field(description="name of the region")
     score: Share | None = Field(

@@ -1,22 +1,22 @@
-"""Every error that ditpipe raises on purpose.
+"""All errors that ditpipe raises deliberately.
 
 DitpipeError
-├── PlanningError      the planner's reply could not be made valid; `reply` holds it raw
+├── PlanningError      the planner's reply stayed invalid; `reply` is the raw text
 ├── CritiqueError      the same for a critic
 ├── ModelError         a model is unknown, missing or cannot be loaded
 ├── RenderError        the renderer could not draw
 ├── RunError           a run folder or picture cannot be read, written or resumed
-├── QueueFull          no more pictures are taken now; `retry_after` says when to try again
-└── UnknownPicture     no picture of that id, or it is another caller's
+├── QueueFull          the queue accepts no more jobs now; retry after `retry_after` seconds
+└── UnknownPicture     no picture of that id, or it belongs to another caller
 """
 
 from pydantic import ValidationError
 
 
 class DitpipeError(Exception):
-    """Something the user or operator can act on; str() is one clear line.
+    """An error that the user or operator can act on; str() is one line.
 
-    `resume`: the command that goes on with the run which it ended; empty if there is none.
+    `resume`: the command that resumes the interrupted run; empty if there is none.
     """
 
     resume: str = ""
@@ -51,7 +51,7 @@ class RunError(DitpipeError):
 
 
 class QueueFull(DitpipeError):
-    """No more pictures are taken now; try again in `retry_after` seconds."""
+    """The queue accepts no more jobs now; retry after `retry_after` seconds."""
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
@@ -59,11 +59,11 @@ class QueueFull(DitpipeError):
 
 
 class UnknownPicture(DitpipeError):
-    """There is no picture of that id, or it is another caller's: the answer is the same."""
+    """There is no picture of that id, or it belongs to another caller; callers cannot tell which."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of somebody else's code says, shortened to its first line; its class where it says nothing."""
+    """First line of a foreign error's message; its class name if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

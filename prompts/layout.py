@@ -1,4 +1,4 @@
-"""Boxes by arithmetic instead of by model: regular divisions (paper, section II-A) and places said in words."""
+"""Box arithmetic: regular grids (paper, section II-A) and boxes for positions given in words."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -11,7 +11,7 @@ Place = Literal[
 ]  # fmt: skip
 PLACES: tuple[Place, ...] = get_args(Place)
 CORNERS: tuple[Place, ...] = ("top left", "top right", "bottom left", "bottom right")
-# Where so many things stand if nobody says where.
+# Default positions by number of objects.
 DEFAULT_PLACES: dict[int, tuple[Place, ...]] = {
     1: ("center",), 2: ("left", "right"), 3: ("left", "center", "right"), 4: CORNERS, 5: (*CORNERS, "center"),
     6: ("top left", "top", "top right", "bottom left", "bottom", "bottom right"),
@@ -43,10 +43,10 @@ def rows(count: int) -> list[Box]:
 
 
 def expand_box(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
-    """The box with each edge moved outwards by `by` of the canvas, at most to its rim, where no other box is met."""
+    """Moves each edge of a box outwards by `by` of the canvas, unless it would overlap another box more than before."""
     for edge, outermost in (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0)):
-        here = getattr(box, edge)
-        moved = max(0.0, here - by) if outermost == 0.0 else min(1.0, here + by)
+        position = getattr(box, edge)
+        moved = max(0.0, position - by) if outermost == 0.0 else min(1.0, position + by)
         wider = box.model_copy(update={edge: moved})
         if all(wider.overlap(other) <= box.overlap(other) for other in others):
             box = wider
@@ -54,11 +54,11 @@ def expand_box(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
 
 
 def boxes_for(places: list[Place]) -> list[Box]:
-    """One box per place word, as large as the other places let it be.
+    """One box per position, as large as the other positions allow.
 
-    A place that several share is divided: up to three stand side by side, more in rows.
-    'left' and 'right' make two columns of full height, 'top left' … 'bottom right' a 2×2 grid, 'top' with 'bottom left'
-    and 'bottom right' one wide box over two. Of the division by rows and the one by columns, the roomier is taken.
+    'left' and 'right' give two columns of full height, 'top left' … 'bottom right' a 2×2 grid, 'top' with 'bottom left'
+    and 'bottom right' one wide box above two. The canvas is divided by rows or by columns, whichever makes the smallest
+    box larger. A position that occurs several times is divided: up to three side by side, more in a grid.
     """
     across = [0 if "left" in place else 2 if "right" in place else 1 for place in places]
     down = [0 if "top" in place else 2 if "bottom" in place else 1 for place in places]
@@ -77,17 +77,17 @@ def boxes_for(places: list[Place]) -> list[Box]:
     chosen = by_columns if smallest(by_columns) > smallest(by_rows) else by_rows
     boxes = []
     for i, (left, right, top, bottom) in enumerate(chosen):
-        twins = [j for j, place in enumerate(places) if place == places[i]]
-        across_it = len(twins) if len(twins) <= 3 else ceil(sqrt(len(twins)))
-        width, height = (right - left) / across_it, (bottom - top) / ceil(len(twins) / across_it)
-        line, column = divmod(twins.index(i), across_it)
-        x, y = left + column * width, top + line * height
+        sharing = [j for j, place in enumerate(places) if place == places[i]]
+        per_row = len(sharing) if len(sharing) <= 3 else ceil(sqrt(len(sharing)))
+        width, height = (right - left) / per_row, (bottom - top) / ceil(len(sharing) / per_row)
+        row, column = divmod(sharing.index(i), per_row)
+        x, y = left + column * width, top + row * height
         boxes.append(Box(left=x, top=y, right=min(1.0, x + width), bottom=min(1.0, y + height)))
     return boxes
 
 
 def _span(index: int, used: set[int]) -> tuple[float, float]:
-    """Start and end of one of three parts (0, 1, 2), given which parts are used: all, halves or thirds."""
+    """Start and end of part 0, 1 or 2 of an axis: the whole axis, a half or a third, depending on the parts in use."""
     if used == {1}:
         return 0.0, 1.0
     if 1 in used:
@@ -96,14 +96,14 @@ def _span(index: int, used: set[int]) -> tuple[float, float]:
 
 
 def box_at_place(place: Place, side: float = 0.5) -> Box:
-    """A square of that side at a place: in its corner, or in the middle of its edge."""
+    """A square of that side at a position: in the corner, or centred on the edge."""
     left = 0.0 if "left" in place else 1 - side if "right" in place else (1 - side) / 2
     top = 0.0 if "top" in place else 1 - side if "bottom" in place else (1 - side) / 2
     return box_within(left, top, side, side)
 
 
 def box_within(left: float, top: float, width: float, height: float) -> Box:
-    """A box of that size, at most the canvas's, pushed inside the canvas."""
+    """A box of that size, limited to the canvas and moved inside it."""
     width, height = min(width, 1.0), min(height, 1.0)
     left, top = min(max(left, 0.0), 1 - width), min(max(top, 0.0), 1 - height)
     edges = (round(edge, 4) for edge in (left, top, left + width, top + height))
@@ -118,9 +118,9 @@ def scaled(box: Box, factor: float) -> Box:
 
 
 def move_to_place(box: Box, place: Place) -> Box:
-    """A box of the same size at another place; halved where it spans the canvas in a direction that is named.
+    """Moves a box to another position, keeping its size; a side longer than 0.6 along a named direction becomes 0.5.
 
-    'left' and 'right' leave it as high up as it was, 'top' and 'bottom' as far to the side.
+    'left' and 'right' keep the vertical position, 'top' and 'bottom' the horizontal one.
     """
     width, height = box.right - box.left, box.bottom - box.top
     across = "left" in place or "right" in place or place == "center"
@@ -132,7 +132,7 @@ def move_to_place(box: Box, place: Place) -> Box:
 
 
 def box_beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: float = 0.5) -> Box:
-    """A square of that side next to the middle of a box, on the side that is named."""
+    """A square of that side beside the middle of a box."""
     x, y = box.centre
     half = min(box.right - box.left, box.bottom - box.top) / 2
     shift = half + side / 2
@@ -142,22 +142,22 @@ def box_beside(box: Box, relation: Literal["left", "right", "top", "bottom"], si
 
 
 def make_room(box: Box, other: Box) -> Box:
-    """What `other` keeps beside `box`: the largest part on one side of it, or all of it if hardly any would be left."""
+    """The largest part of `other` on one side of `box`; all of `other` if less than 30% of it would be left."""
     if not box.overlap(other):
         return other
     edges = other.model_dump()
     parts = [("right", box.left), ("bottom", box.top), ("left", box.right), ("top", box.bottom)]
-    left = [edges | {name: at} for name, at in parts]
-    kept = [Box(**part) for part in left if part["right"] - part["left"] >= 0.3 and part["bottom"] - part["top"] >= 0.3]
+    cut = [edges | {name: at} for name, at in parts]
+    large = [Box(**part) for part in cut if part["right"] - part["left"] >= 0.3 and part["bottom"] - part["top"] >= 0.3]
     best = max(
-        kept, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None
+        large, key=lambda part: (round(part.area, 3), min(part.right - part.left, part.bottom - part.top)), default=None
     )
     return best if best and best.area >= 0.3 * other.area else other
 
 
 def move_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
-    """`other`, as large as it was, moved beside `box` on the nearest side where the canvas has room for it and it meets
-    none of `rest`; where it was if there is no such side."""
+    """Moves `other`, at its size, beside `box`: to the nearest side where it fits on the canvas and overlaps none of
+    `rest`. Returns it unchanged if there is no such side."""
     width, height = other.right - other.left, other.bottom - other.top
     moves = [
         (box.right - other.left, 0.0), (box.left - other.right, 0.0),
@@ -168,17 +168,17 @@ def move_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
         if min(left, top) < -1e-6 or left + width > 1 + 1e-6 or top + height > 1 + 1e-6:
             continue
         moved = box_within(left, top, width, height)
-        if all(moved.overlap(one) < 1e-3 for one in rest):
+        if all(moved.overlap(neighbour) < 1e-3 for neighbour in rest):
             return moved
     return other
 
 
 def freest_place(others: Sequence[Box], side: float = 0.5) -> Place:
-    """The place where a square of that side covers least of what stands in the middle of the other boxes."""
+    """The position where a square of that side covers least of the middles of the other boxes."""
     middles = []
-    for one in others:
-        x, y = one.centre
-        half = 0.45 * min(one.right - one.left, one.bottom - one.top)
+    for box in others:
+        x, y = box.centre
+        half = 0.45 * min(box.right - box.left, box.bottom - box.top)
         middles.append(box_within(x - half, y - half, 2 * half, 2 * half))
     order: list[Place] = [
         "right",
@@ -191,4 +191,4 @@ def freest_place(others: Sequence[Box], side: float = 0.5) -> Place:
         "bottom",
         "center",
     ]
-    return min(order, key=lambda place: round(sum(box_at_place(place, side).overlap(one) for one in middles), 3))
+    return min(order, key=lambda place: round(sum(box_at_place(place, side).overlap(middle) for middle in middles), 3))

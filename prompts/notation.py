@@ -1,9 +1,9 @@
-"""Notation of other programs in prompts and briefs: here it has no effect, and a model reads it as words."""
+"""Detects prompt syntax of other programs, such as weights and LoRA tags, which has no effect here."""
 
 import re
 from collections.abc import Iterable
 
-# Syntax, not language: what AUTOMATIC1111, Forge, ComfyUI, InvokeAI and their wildcard extensions give a meaning to.
+# Syntax of AUTOMATIC1111, Forge, ComfyUI, InvokeAI and their wildcard extensions.
 _NOTATION = re.compile(
     r"<[a-z]+:[^<>\n]+>"  # <lora:name:0.8>
     r"|\([^()\n]*(?<!\d):\s*[+-]?(?:\d?\.\d+|\d)\s*\)"  # (word:1.3), but no (at 5:30)
@@ -15,20 +15,22 @@ _NOTATION = re.compile(
     r"|\bembedding:\S+"
     r"|\b(?:BREAK|ADDCOMM|ADDBASE|ADDCOL|ADDROW)\b"
 )  # fmt: skip
-_MOST = 3  # that are named
+_MAX_QUOTED = 3
 
 
 def notation_warning(texts: Iterable[str]) -> str:
-    """What to say of the notation in the texts; empty if there is none. A text all in capitals may shout BREAK."""
-    found: list[str] = []
+    """A warning that quotes foreign syntax in the texts; empty if there is none. In a text all in capitals BREAK is a
+    word."""
+    matches: list[str] = []
     for text in texts:
         marks = [match[0] for match in _NOTATION.finditer(text)]
-        found += [mark for mark in marks if not (mark.isalpha() and text.isupper())]
-    found = list(dict.fromkeys(found))
-    if not found:
+        matches += [mark for mark in marks if not (mark.isalpha() and text.isupper())]
+    matches = list(dict.fromkeys(matches))
+    if not matches:
         return ""
-    named = ", ".join(f"{mark[:40]!r}" for mark in found[:_MOST]) + (" …" if len(found) > _MOST else "")
+    quoted = ", ".join(f"{mark[:40]!r}" for mark in matches[:_MAX_QUOTED])
+    quoted += " …" if len(matches) > _MAX_QUOTED else ""
     return (
-        f"{named} in a prompt: read as plain words, for prompts have no weights, LoRA tags, BREAK or wildcards here; a "
-        "region's strength weighs its prompt, and --lora FILE,region=NAME loads a LoRA"
+        f"{quoted} in a prompt: read as plain words, for prompts have no weights, LoRA tags, BREAK or wildcards here; "
+        "a region's strength weighs its prompt, and --lora FILE,region=NAME loads a LoRA"
     )

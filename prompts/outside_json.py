@@ -1,18 +1,19 @@
-"""JSON that comes from outside: files that people pass on, uploads, bodies, replies of LLMs. One way to read it."""
+"""Parsing of untrusted JSON: shared files, uploads, request bodies, replies of LLMs."""
 
 import json
 from typing import Any
 
 from pydantic_core import from_json
 
+JsonObject = dict[str, Any]
 MAX_JSON = 4 * 2**20  # bytes; the largest run record and the largest plan take a few hundred thousand
 
 
 def parse_json(content: str | bytes | bytearray, *, limit: int = MAX_JSON) -> Any:
-    """What the JSON says. Bytes may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+    """Parses JSON. Bytes may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
-    Raises ValueError, one line, for what is longer than `limit` bytes (of a string: characters), for values nested more
-    than some 200 deep, and for what is no JSON. Python's own parser recurses, and ends in a RecursionError.
+    Raises ValueError with a one-line message for input longer than `limit` bytes (of a string: characters), for values
+    nested more than about 200 levels deep, and for invalid JSON. Python's own parser would raise RecursionError.
     """
     if len(content) > limit:
         raise ValueError(f"{len(content):,} bytes of JSON are too many: at most {limit:,} are read")

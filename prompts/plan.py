@@ -1,4 +1,4 @@
-"""The scene contract: what a planner says and the renderer draws. Its field descriptions are sent to the LLM."""
+"""The scene plan: what a planner returns and the renderer draws. The field descriptions are sent to the LLM."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 MAX_SIDE = 2048  # pixels
 Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=16)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
-MAX_MASK = 48_000  # characters: sixteen of them still fit into one text of a PNG
+MAX_MASK = 48_000  # characters: sixteen masks fit into one PNG text chunk
 Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
 
 
 def optional_field(default: Any, **about: Any) -> Any:
-    """A field that is written only where it differs from its default: whoever does not use it keeps the same bytes."""
+    """A field that is serialized only if it differs from its default, so that files without it keep their bytes."""
     return Field(default=default, exclude_if=lambda value: value == default, **about)
 
 
 class StrictModel(BaseModel):
-    """Immutable, and strict about fields it does not know. Null is read as not given, for models have to name every
-    field where a schema is strict."""
+    """Immutable; unknown fields are errors. Null means default, because strict output schemas make LLMs give every
+    field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class StrictModel(BaseModel):
 
 
 class Box(StrictModel):
-    """A rectangle of the canvas; (0, 0) is the top left corner, (1, 1) the bottom right."""
+    """A rectangle in canvas coordinates; (0, 0) is the top left corner, (1, 1) the bottom right."""
 
     left: Share = Field(description="left edge, 0 to 1 of the canvas width")
     top: Share = Field(description="top edge, 0 to 1 of the canvas height")
@@ -64,7 +64,7 @@ class Box(StrictModel):
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def overlap(self, other: Box) -> float:
-        """Area shared with another box."""
+        """Area of the intersection with another box."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, width) * max(0.0, height)
@@ -81,18 +81,18 @@ class LeveledPrompt(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _reads_plain_text(cls, value: Any) -> Any:
-        """A prompt given as one text is its high level."""
+        """Plain text is taken as the high level."""
         return {"high_level": value} if isinstance(value, str) else value
 
     @property
     def text(self) -> str:
-        """A thing's two levels as one prompt: 'red cat'. What follows a comma stands behind: 'red cat with spots'."""
+        """Both levels as one prompt: 'red cat'. Low-level text after a comma follows the noun: 'red cat with spots'."""
         before, _, behind = self.low_level.partition(", ")
         return f"{before} {self.high_level} {behind}".strip()
 
 
 class Region(StrictModel):
-    """One place of the picture with a prompt of its own."""
+    """A part of the picture with its own prompt."""
 
     name: str = Field(min_length=1, max_length=60, description="short unique name, e.g. 'cat'")
     box: Box = Field(description="where it is")
@@ -108,14 +108,14 @@ class Region(StrictModel):
         0.0, description="normally 0, a sharp edge; else latent cells over which the region fades out beyond its box"
     )
     strength: Share = optional_field(
-        1.0, description="normally 1: its place hears the region's own prompt alone; less mixes in the scene prompt, "
+        1.0, description="normally 1: only the region's own prompt acts in its place; less mixes in the scene prompt, "
         "and at 0.5 the object may be missing"
     )  # fmt: skip
     start: Share = optional_field(
-        0.0, description="normally 0; share of the denoising steps before which its place hears the scene prompt"
+        0.0, description="normally 0; share of the denoising steps before which the scene prompt acts in its place"
     )
     end: Share = optional_field(
-        1.0, description="normally 1; share of the denoising steps from which on its place hears the scene prompt again"
+        1.0, description="normally 1; share of the denoising steps from which on the scene prompt acts there again"
     )
     mask: Mask = optional_field(
         "", description="a free shape inside the box: base64 of a PNG as large as the picture, white where the region "
@@ -130,7 +130,7 @@ class Region(StrictModel):
 
 
 class ScenePlan(StrictModel):
-    """A brief, answered: the whole picture's prompt and its regions. What no region covers is the scene prompt's."""
+    """The prompt of the whole picture and its regions. Outside all regions the scene prompt acts."""
 
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
@@ -157,12 +157,12 @@ class ScenePlan(StrictModel):
         return self.width, self.height
 
     def with_size(self, width: int | None, height: int | None) -> ScenePlan:
-        """The plan with these sides in pixels where it names none itself."""
+        """The plan with missing sides filled in, in pixels."""
         given = {"width": self.width or width, "height": self.height or height}
         return self if given == {"width": self.width, "height": self.height} else self.model_copy(update=given)
 
     def region(self, name: str) -> Region:
-        """The region of that name. Raises ValueError that lists the names there are."""
+        """The region of that name. Raises ValueError that lists the existing names."""
         for region in self.regions:
             if region.name == name:
                 return region

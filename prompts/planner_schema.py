@@ -1,4 +1,4 @@
-"""The small answer that a planner gives: words only. Positions become boxes by arithmetic, in code."""
+"""The planner's reply, which names positions in words, and its conversion to a ScenePlan with boxes."""
 
 import re
 from typing import Self
@@ -15,7 +15,7 @@ PLACE_PHRASES: dict[Place, str] = {
 }  # fmt: skip
 
 
-# Details that begin so stand behind the thing: 'a red cat with white spots'.
+# Details with these first words follow the noun: 'a red cat with white spots'.
 BEHIND_THE_NOUN = {
     "with",
     "made",
@@ -63,14 +63,14 @@ class PlannedObject(StrictModel):
 
     @property
     def appearance(self) -> str:
-        """What it looks like, as a region's low level: 'striped red', 'red, made of glass'."""
+        """The low level of its region's prompt: 'striped red', 'red, made of glass'."""
         after = self.detail.split(" ")[0] in BEHIND_THE_NOUN
         parts = (self.colour, self.detail) if after else (self.detail, self.colour)
         return (", " if after else " ").join(part for part in parts if part)
 
     @property
     def subject_at_place(self) -> str:
-        """The object and where it is, as a region's high level: 'cat on the left'."""
+        """The high level of its region's prompt: 'cat on the left'."""
         return f"{self.subject} {PLACE_PHRASES[self.position]}"
 
 
@@ -99,51 +99,52 @@ class ShortAnswer(StrictModel):
 
     @classmethod
     def of(cls, answer: PlannerAnswer) -> Self:
-        rows = [(one.subject, one.colour, one.detail, one.position) for one in answer.objects]
+        rows = [(thing.subject, thing.colour, thing.detail, thing.position) for thing in answer.objects]
         return cls(objects=rows, background=answer.background, mood=answer.mood)
 
     def to_planner_answer(self) -> PlannerAnswer:
-        """Raises pydantic's ValidationError for words that are missing or too long."""
+        """The long form. Raises pydantic's ValidationError for texts that are missing or too long."""
         names = list(PlannedObject.model_fields)
         rows = [dict(zip(names, row, strict=True)) for row in self.objects]
         return PlannerAnswer.model_validate({"objects": rows, "background": self.background, "mood": self.mood})
 
 
 def scene_text(answer: PlannerAnswer) -> str:
-    """The high-level scene prompt, one sentence that says what is where: 'a red cat on the left and … at night'."""
+    """The high-level scene prompt, which lists objects and positions: 'a red cat on the left and … at night'."""
     if len(answer.objects) == 1 and answer.objects[0].position == "center":
         parts = [answer.objects[0].noun_phrase]
     else:
-        parts = [f"{one.noun_phrase} {PLACE_PHRASES[one.position]}" for one in answer.objects]
+        parts = [f"{thing.noun_phrase} {PLACE_PHRASES[thing.position]}" for thing in answer.objects]
     body = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     if not answer.background:
         return body
-    joint = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
-    return f"{body}{joint}{answer.background}"
+    separator = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
+    return f"{body}{separator}{answer.background}"
 
 
 def unique_name(subject: str, taken: set[str]) -> str:
-    """A region's name that is not taken: 'cat', 'cat 2' …"""
+    """A region name that is not taken: 'cat', 'cat 2' …"""
     subject = re.sub(r"\s+", " ", subject)[:55]
     return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
 def plan_from_answer(answer: PlannerAnswer, *, width: int | None, height: int | None) -> ScenePlan:
-    """The plan that an answer means: unique names, boxes from positions, both prompt levels filled.
+    """Converts a reply to a plan: unique region names, boxes from positions, both prompt levels.
 
-    A region's high level says its place too, as the high level is about content and layout: a model that learnt from
-    captions of whole pictures takes a bare 'red cat' for one big cat in the middle. Raises ValueError if the words are
-    too many for a plan.
+    A region's high level names its position too: a model trained on captions of whole pictures draws a bare 'red cat'
+    as one big cat in the middle. Raises ValueError if the texts are too long for a plan.
     """
     alone = len(answer.objects) == 1 and answer.objects[0].position == "center"
     regions: list[Region] = []
-    boxes = boxes_for([one.position for one in answer.objects])
-    for one, box in zip(answer.objects, boxes, strict=True):
+    boxes = boxes_for([thing.position for thing in answer.objects])
+    for thing, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
-        name = unique_name(one.subject, taken)
-        prompt = LeveledPrompt(high_level=one.subject if alone else one.subject_at_place, low_level=one.appearance)
+        name = unique_name(thing.subject, taken)
+        high_level = thing.subject if alone else thing.subject_at_place
+        prompt = LeveledPrompt(high_level=high_level, low_level=thing.appearance)
         regions.append(Region(name=name, box=box, prompt=prompt))
-    if len(said := scene_text(answer)) > MAX_PROMPT:
-        raise ValueError(f"objects: their sentence has {len(said)} characters, at most {MAX_PROMPT}; say less of each")
-    scene = LeveledPrompt(high_level=said, low_level=answer.mood)
+    if len(sentence := scene_text(answer)) > MAX_PROMPT:
+        length = f"{len(sentence)} characters, at most {MAX_PROMPT}"
+        raise ValueError(f"objects: their sentence has {length}; say less of each")
+    scene = LeveledPrompt(high_level=sentence, low_level=answer.mood)
     return ScenePlan(width=width, height=height, scene=scene, regions=regions)

@@ -1,7 +1,7 @@
-"""Keeps what a plan says in step with its regions: who is named where in the scene prompt. Knows no model.
+"""Keeps the scene prompt of a plan consistent with its regions. Loads no model.
 
-The scene prompts that `answers.compose` writes are lists ("a red cat on the left and a blue rocket on the right at
-night"), and so can be taken apart; in any other text only the words of a region that are found there are replaced.
+Scene prompts from `planner_schema.plan_from_answer` are lists ("a red cat on the left and a blue rocket on the right at
+night") and can be rebuilt. In any other text only phrases of regions that occur in it are replaced.
 """
 
 import re
@@ -18,7 +18,7 @@ COLOURS = frozenset(
 )
 SHADES = frozenset("dark light bright pale deep soft hot neon pastel dull vivid".split())
 SIZES = frozenset("tiny small little big large huge giant".split())
-# Words by which a text says where something is ('under' and 'over' are said of the sea and the sky, too).
+# Words that give a position ('under' and 'over' are left out: they also occur with the sea and the sky).
 _WHERE = re.compile(
     r"\b(?:left|right|top|bottom|upper|lower|cent(?:er|re)|middle|corners?|above|below|beneath|beside|between"
     r"|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
@@ -30,7 +30,7 @@ _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
 
 
 def place_of(box: Box) -> Place:
-    """The place word that says best where a box is, by its centre; a box as wide as the picture has no side."""
+    """The position nearest to the centre of a box."""
     x, y = box.centre
     across = "left" if x < 0.4 else "right" if x > 0.6 else ""
     down = "top" if y < 0.4 else "bottom" if y > 0.6 else ""
@@ -39,13 +39,13 @@ def place_of(box: Box) -> Place:
 
 
 def subject_of(region: Region) -> str:
-    """What a region shows, without its place: 'cat' of 'cat on the left'."""
+    """The subject of a region without its position: 'cat' of 'cat on the left'."""
     text = region.prompt.high_level.strip()
     return next((text[: -len(p)].rstrip() for p in _PLACES if text.lower().endswith(" " + p)), text)
 
 
 def colour_of(region: Region) -> str:
-    """The colour words of a region's low level: 'dark blue' of 'striped dark blue, made of wool'; or empty."""
+    """The colour in a region's low level: 'dark blue' of 'striped dark blue, made of wool'; or empty."""
     words = re.findall(r"[\w-]+", region.prompt.low_level.partition(",")[0])
     for index, word in enumerate(words):
         if word.lower() in COLOURS:
@@ -62,13 +62,13 @@ def noun_phrase(region: Region, *, sizes: bool = True) -> str:
 
 
 def region_phrase(region: Region, *, sizes: bool = True) -> str:
-    """How a scene prompt names a region: 'a red cat on the left'; without a place if its own prompt has none."""
+    """A region's phrase in the scene prompt: 'a red cat on the left'; without position if its own prompt has none."""
     place = region.prompt.high_level[len(subject_of(region)) :].strip()
     return f"{noun_phrase(region, sizes=sizes)} {place}".strip()
 
 
 def with_place(region: Region) -> Region:
-    """The region with the place of its box in its high level. A free shape all over the picture has no place."""
+    """Adds the position of its box to a region's high level. A free shape over the whole picture has no position."""
     if region.mask and not _where(region.box):
         return region
     text = f"{subject_of(region)} {PLACE_PHRASES[place_of(region.box)]}"
@@ -77,16 +77,16 @@ def with_place(region: Region) -> Region:
 
 
 def with_layout(plan: ScenePlan) -> ScenePlan:
-    """The plan with a scene prompt that says what stands where. One that names no place itself gets the regions with
-    the places of their boxes: 'on the beach' → 'on the beach, cat on the left, rocket on the right'.
+    """Appends the regions and their positions to a scene prompt that names no position: 'on the beach' → 'on the beach,
+    cat on the left, rocket on the right'.
 
-    What a region looks like stays its own. One region in the middle needs no place; what acts later or not at all is
-    not told; and where 300 characters are too few all is left as it is, for text encoders end at 77 tokens.
+    Low levels are not copied. Regions that start later or do not act are left out. A plan with a single region in the
+    middle is unchanged, and so is one whose scene prompt would exceed 300 characters: CLIP reads 77 tokens.
     """
     text, low = plan.scene.high_level, plan.scene.low_level
     acting = [region for region in plan.regions if region.strength > 0 and region.start == 0]
-    told = [f"{subject_of(region)} {_where(region.box)}".strip() for region in acting]
-    whole = ", ".join(part for part in (text, *told) if part)
+    phrases = [f"{subject_of(region)} {_where(region.box)}".strip() for region in acting]
+    whole = ", ".join(part for part in (text, *phrases) if part)
     alone = len(plan.regions) == 1 and place_of(plan.regions[0].box) == "center"
     if alone or _WHERE.search(text) or len(whole) + len(low) > 300:
         return plan
@@ -105,7 +105,7 @@ def region_list(regions: list[Region], *, sizes: bool = True) -> str:
 
 
 def background_of(plan: ScenePlan) -> str | None:
-    """What the scene prompt says after its list of the regions: 'at night', or empty. None if it is no such list."""
+    """The text after the list of regions in the scene prompt: 'at night', or empty. None if it has no such list."""
     text = plan.scene.high_level
     for sizes in (True, False):  # plans that come from a brief leave sizes to the regions
         body = region_list(plan.regions, sizes=sizes)
@@ -115,8 +115,8 @@ def background_of(plan: ScenePlan) -> str | None:
 
 
 def replace_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:
-    """The plan at another place or time. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
-    prompt is no list of the regions, so that it is not known what in it is the background."""
+    """The plan with another background. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
+    prompt is not a list of regions followed by a background."""
     if background_of(plan) is None:
         raise ValueError("this picture's scene prompt is not in a form whose background can be told from the rest")
     scene = LeveledPrompt(
@@ -126,10 +126,8 @@ def replace_background(plan: ScenePlan, background: str, mood: str = "") -> Scen
 
 
 def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
-    """`after`, with places in the prompts of regions that moved, and with a scene prompt that names what is there now.
-
-    A scene prompt that differs already is left as it is.
-    """
+    """Updates `after`: positions in the prompts of regions that moved, and the scene prompt, unless it already differs
+    from that of `before`."""
     known = {region.name: region for region in before.regions}
     regions = [_moved(known.get(region.name), region) for region in after.regions]
     plan = after.model_copy(update={"regions": regions})
@@ -145,9 +143,9 @@ def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
 
 
 def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
-    """The revision of a plan, with a scene prompt that follows what changes as `retold` says, unless it has its own."""
+    """The revision with an updated scene prompt (see `sync_scene_prompt`), unless it has one of its own."""
     after = revision.apply(plan)
-    if not (revision.added or revision.removed or any(one.prompt or one.box for one in revision.changes)):
+    if not (revision.added or revision.removed or any(change.prompt or change.box for change in revision.changes)):
         return revision
     known, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
 
@@ -156,12 +154,12 @@ def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
             return False
         return _has_place(known[region.name]) if region.name in known else places
 
-    # The scene says where a region is, as it did before; what was said of the region itself stays as it was said.
-    told = [with_place(one) if is_placed(one) and not _has_place(one) else one for one in after.regions]
-    scene = revision.scene or sync_scene_prompt(plan, after.model_copy(update={"regions": told})).scene
-    regions = [_moved(known.get(one.name), one) if is_placed(one) else one for one in after.regions]
-    said = after.model_copy(update={"regions": regions, "scene": scene})
-    return Revision.between(plan, said, reason=revision.reason) or revision
+    # Positions are added only to phrase the scene prompt; the regions' own prompts keep their text.
+    with_places = [with_place(part) if is_placed(part) and not _has_place(part) else part for part in after.regions]
+    scene = revision.scene or sync_scene_prompt(plan, after.model_copy(update={"regions": with_places})).scene
+    regions = [_moved(known.get(part.name), part) if is_placed(part) else part for part in after.regions]
+    synced = after.model_copy(update={"regions": regions, "scene": scene})
+    return Revision.between(plan, synced, reason=revision.reason) or revision
 
 
 def _has_place(region: Region) -> bool:
@@ -181,7 +179,7 @@ def _joined(body: str, background: str) -> str:
 
 
 def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) -> str:
-    """Words of changed regions replaced, of removed ones taken out where they are found, added ones at the end."""
+    """Replaces phrases of changed regions, deletes those of removed ones and appends added ones."""
     for name, was in before.items():
         becomes = after.get(name)
         if becomes == was:
@@ -201,7 +199,7 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
     others = [region for name, region in after.items() if name not in before]
     if _WHERE.search(text) or not text:
         added = [region_phrase(region) for region in others]
-    else:  # `with_layout` tells the places of all
+    else:  # `with_layout` appends the positions of all regions
         subjects = [re.escape(subject_of(was)) for was in before.values()]
         names_them = any(re.search(rf"\b{subject}", text, re.IGNORECASE) for subject in subjects)
         added = [noun_phrase(region) for region in others if names_them]

@@ -36,13 +36,13 @@ class RegionChange(StrictModel):
     end: Share | None = optional_field(None, description="new share of the steps until which it acts")
 
 
-def _can_change(was: Region, becomes: Region) -> bool:
-    """Whether a change can say what becomes of a region: it knows no mask, and its null means 'as it was'."""
-    return becomes.mask == was.mask and (becomes.seed is not None or was.seed is None)
+def _can_change(old: Region, new: Region) -> bool:
+    """Whether a RegionChange can express the difference: it has no mask, and null keeps the old value."""
+    return new.mask == old.mask and (new.seed is not None or old.seed is None)
 
 
 class Revision(StrictModel):
-    """A delta to a plan that names the regions it changes, whether a critic or a person asked for it."""
+    """A change to a plan, from a critic or a person: regions that change, are added or removed."""
 
     reason: str = Field(default="", description="why, in one sentence")
     changes: list[RegionChange] = Field(
@@ -53,7 +53,7 @@ class Revision(StrictModel):
         [], max_length=MAX_REGIONS, description="new regions, drawn over what is there"
     )
     removed: list[str] = optional_field([], max_length=MAX_REGIONS, description="names of the regions to take away")
-    # The renderer's to set, and no part of what an LLM is asked for.
+    # Set by the renderer; not in the schema for LLMs.
     margin: SkipJsonSchema[int] = optional_field(
         0, ge=0, le=64, description="tokens around the changed regions that are drawn with them where no region is"
     )
@@ -66,14 +66,14 @@ class Revision(StrictModel):
 
     @property
     def names(self) -> list[str]:
-        """The regions that it draws, or takes away."""
-        return [*(one.name for one in self.changes), *(one.name for one in self.added), *self.removed]
+        """Names of all changed, added and removed regions."""
+        return [*(change.name for change in self.changes), *(region.name for region in self.added), *self.removed]
 
     def apply(self, plan: ScenePlan) -> ScenePlan:
-        """The revised plan: first regions are changed, then removed, then added, at the end.
+        """The revised plan: regions are changed, then removed, then added at the end.
 
-        Raises ValueError if it names a region that the plan does not have, or adds one whose name is taken; pydantic's
-        ValidationError (a ValueError) if no region is left.
+        Raises ValueError if it names a region that the plan does not have, adds a name that exists, or leaves no
+        region.
         """
         regions = {region.name: region for region in plan.regions}
         for change in self.changes:
@@ -83,30 +83,30 @@ class Revision(StrictModel):
         for name in self.removed:
             plan.region(name)
             regions.pop(name, None)
-        left = [*regions.values(), *self.added]
-        changed = plan.model_copy(update={"regions": left, "scene": self.scene or plan.scene})
+        remaining = [*regions.values(), *self.added]
+        changed = plan.model_copy(update={"regions": remaining, "scene": self.scene or plan.scene})
         return ScenePlan.model_validate(changed.model_dump())
 
     @classmethod
     def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
-        """The revision that makes one plan of another, but for the order of their regions.
+        """The revision that turns `before` into `after`, apart from the order of regions; None if they are equal.
 
-        None if they are the same; a size that `after` does not name is that of `before`. Raises ValueError if they
-        differ in size or in the picture's negative, which no revision can say.
+        A size that `after` leaves open is that of `before`. Raises ValueError if size or negative prompt differ, which
+        a revision cannot express.
         """
         after = after.with_size(before.width, before.height)
         if (before.width, before.height, before.negative) != (after.width, after.height, after.negative):
             raise ValueError("a revision cannot change a picture's size or its negative")
-        old, new = ({region.name: region for region in plan.regions} for plan in (before, after))
-        changes, added, removed = [], [one for one in after.regions if one.name not in old], []
-        for name, was in old.items():
-            becomes = new.get(name)
-            if becomes is None or not _can_change(was, becomes):
+        old_regions, new_regions = ({region.name: region for region in plan.regions} for plan in (before, after))
+        changes, added, removed = [], [region for region in after.regions if region.name not in old_regions], []
+        for name, old in old_regions.items():
+            new = new_regions.get(name)
+            if new is None or not _can_change(old, new):
                 removed.append(name)
-                added += [becomes] if becomes else []
-            elif becomes != was:
+                added += [new] if new else []
+            elif new != old:
                 fields = (field for field in RegionChange.model_fields if field != "name")
-                given = {f: getattr(becomes, f) for f in fields if getattr(becomes, f) != getattr(was, f)}
+                given = {f: getattr(new, f) for f in fields if getattr(new, f) != getattr(old, f)}
                 changes.append(RegionChange(name=name, **given))
         scene = after.scene if after.scene != before.scene else None
         if not (changes or added or removed or scene):

@@ -28,19 +28,19 @@ from training.brief_parts import (  # fmt: skip
     scenery,
 )
 from training.brief_words import COUNTS, PLAIN_COLOURS
-from training.tables import table
+from training.tables import load_table
 
 Point = tuple[int, int]
 STEPS: dict[str, Point] = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1)}
 # "A is … B": where A is, seen from B.
-SEEN: dict[str, tuple[str, ...]] = table("arrangements", "seen")
+SEEN: dict[str, tuple[str, ...]] = load_table("arrangements", "seen")
 # "A with B …": where B is, seen from A.
-ITS: dict[str, tuple[str, ...]] = table("arrangements", "its")
+ITS: dict[str, tuple[str, ...]] = load_table("arrangements", "its")
 BEING = ("is", "is", "stands", "sits", "rests", "can be seen", "waits", "is placed", "floats")
 # Colours and looks told after the noun, without commas.
 AFTER_NOUN = ("{n} in {c}", "{n} that is {c}", "{n} painted {c}", "{n} coloured {c}", "{n} which is {c}", "{n} ({c})", "{n} painted in {c}", "{n} of {c} colour")
-LOOKS: tuple[str, ...] = table("arrangements", "looks")
-LOOKS_AFTER: tuple[str, ...] = table("arrangements", "looks_after")
+LOOKS: tuple[str, ...] = load_table("arrangements", "looks")
+LOOKS_AFTER: tuple[str, ...] = load_table("arrangements", "looks_after")
 
 
 def dressed(rng: np.random.Generator, count: int, *, before_only: bool = False) -> list[Thing]:
@@ -130,9 +130,9 @@ def chain(rng: np.random.Generator, count: int) -> Body:
 
 
 # Places as people also call them.
-CALLED: dict[str, tuple[str, ...]] = table("arrangements", "called")
-AREAS: dict[str, tuple[str, ...]] = table("arrangements", "areas")
-MORE_SPOTS: dict[int, tuple[tuple[str, ...], ...]] = table("arrangements", "more_spots")
+CALLED: dict[str, tuple[str, ...]] = load_table("arrangements", "called")
+AREAS: dict[str, tuple[str, ...]] = load_table("arrangements", "areas")
+MORE_SPOTS: dict[int, tuple[tuple[str, ...], ...]] = load_table("arrangements", "more_spots")
 
 
 def called_places(rng: np.random.Generator, count: int) -> Body:
@@ -151,7 +151,7 @@ def called_places(rng: np.random.Generator, count: int) -> Body:
 
 
 # Different objects {0}, {1} …, in the order of their mention; {0s} is 'the cat'.
-ORDERED: dict[int, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = table("arrangements", "ordered")
+ORDERED: dict[int, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = load_table("arrangements", "ordered")
 
 
 def ordered(rng: np.random.Generator, count: int) -> Body:
@@ -165,8 +165,8 @@ def ordered(rng: np.random.Generator, count: int) -> Body:
 LINES: dict[int, tuple[str, ...]] = {
     3: DEFAULT[3], 4: CORNERS, 5: ("top left", "top right", "center", "bottom left", "bottom right"), 6: DEFAULT[6],
 }  # fmt: skip
-LINED_UP: tuple[str, ...] = table("arrangements", "lined_up")
-STACKED: tuple[str, ...] = table("arrangements", "stacked")
+LINED_UP: tuple[str, ...] = load_table("arrangements", "lined_up")
+STACKED: tuple[str, ...] = load_table("arrangements", "stacked")
 
 
 def lined_up(rng: np.random.Generator, count: int) -> Body:
@@ -183,7 +183,7 @@ def lined_up(rng: np.random.Generator, count: int) -> Body:
 TOP_ROW, BOTTOM_ROW, MIDDLE_ROW = ("top left", "top", "top right"), ("bottom left", "bottom", "bottom right"), ("left", "center", "right")
 LEFT_COLUMN, RIGHT_COLUMN = ("top left", "left", "bottom left"), ("top right", "right", "bottom right")
 BOTH = ("left", "right")
-SAME: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = table("arrangements", "same")
+SAME: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = load_table("arrangements", "same")
 
 
 def same(rng: np.random.Generator, count: int) -> Body:
@@ -225,7 +225,7 @@ def shades(rng: np.random.Generator, count: int) -> list[str]:
 
 
 # So many of one noun by colour: {m} is 'three kites', the digits of the second field tell the colour of each.
-BY_COLOUR: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = table("arrangements", "by_colour")
+BY_COLOUR: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = load_table("arrangements", "by_colour")
 
 
 def by_colour(rng: np.random.Generator, count: int) -> Body:
@@ -300,9 +300,9 @@ def arrangement(rng: np.random.Generator) -> Body:
 
 
 # Bodies that begin so are clauses: no 'I want' before them.
-CLAUSES: tuple[str, ...] = table("arrangements", "clauses")
+CLAUSES: tuple[str, ...] = load_table("arrangements", "clauses")
 # The background {s} amid the objects; the places of what comes first and then.
-AMID: tuple[tuple[str, tuple[str, ...]], ...] = table("arrangements", "amid")
+AMID: tuple[tuple[str, tuple[str, ...]], ...] = load_table("arrangements", "amid")
 
 
 def amid(rng: np.random.Generator, body: Source) -> Whole:

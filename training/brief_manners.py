@@ -34,19 +34,19 @@ from training.brief_parts import (  # fmt: skip
 )
 from training.brief_records import record_brief
 from training.brief_words import COUNTS, PLAIN_COLOURS
-from training.tables import table
+from training.tables import load_table
 
 # Words around a phrase {b} and, after a space, the scenery {s}.
-SLANG: tuple[str, ...] = table("manners", "slang")
+SLANG: tuple[str, ...] = load_table("manners", "slang")
 EMOJI = (" 😊", " 🙏", "!!!", " lol", " ❤️", " :-)", " xD", " 😂", " <3", " 🎨", " 👍", " ✨", " haha", " ;)", " pls", " thxx", "!!", " 🥰", " tysm")
-SHORT: dict[str, tuple[str, ...]] = table("manners", "short")
-PURPOSES: tuple[str, ...] = table("manners", "purposes")
-PURPOSED: tuple[str, ...] = table("manners", "purposed")
-MEMORIES: tuple[str, ...] = table("manners", "memories")
-GREETINGS: tuple[str, ...] = table("manners", "greetings")
-LETTERS: tuple[str, ...] = table("manners", "letters")
-SIGN_OFFS: tuple[str, ...] = table("manners", "sign_offs")
-NEGATIONS: tuple[str, ...] = table("manners", "negations")
+SHORT: dict[str, tuple[str, ...]] = load_table("manners", "short")
+PURPOSES: tuple[str, ...] = load_table("manners", "purposes")
+PURPOSED: tuple[str, ...] = load_table("manners", "purposed")
+MEMORIES: tuple[str, ...] = load_table("manners", "memories")
+GREETINGS: tuple[str, ...] = load_table("manners", "greetings")
+LETTERS: tuple[str, ...] = load_table("manners", "letters")
+SIGN_OFFS: tuple[str, ...] = load_table("manners", "sign_offs")
+NEGATIONS: tuple[str, ...] = load_table("manners", "negations")
 SENTENCE = re.compile(r"[.:;\n()=>\"]|\b(?:is|are|there|put|place|stands?|sits?|lies|goes|see|shows|has|the (?:first|second)|and (?:the|it))\b|^(?:left|right|top|bottom|above|below|center)\b|[A-Z]\w* \w+ [A-Z]")
 
 
@@ -214,7 +214,7 @@ def together_coloured(rng: np.random.Generator, count: int) -> Body:
 
 
 # Several of one noun, each told apart by its colour {0}, {1} …, in the order of mention; {m} is 'three books'.
-APART: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "apart")
+APART: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("manners", "apart")
 
 
 def told_apart(rng: np.random.Generator, count: int) -> Body:
@@ -234,9 +234,9 @@ def told_apart(rng: np.random.Generator, count: int) -> Body:
 
 
 # Different objects {0}, {1} …, their places, told as people tell them.
-TOLD_PLACES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "told_places")
+TOLD_PLACES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("manners", "told_places")
 # Several of one kind {m}, and perhaps one other {o}: the places, '*' for the other.
-CLONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("manners", "clones")
+CLONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("manners", "clones")
 
 
 def told_places(rng: np.random.Generator, count: int) -> Body:
@@ -257,9 +257,9 @@ def clones(rng: np.random.Generator, count: int) -> Body:
 
 
 # Clothes and parts are details of what wears or has them; all after the noun.
-WEARERS: tuple[str, ...] = table("manners", "wearers")
-CLOTHES: tuple[str, ...] = table("manners", "clothes")
-PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = table("manners", "parts")
+WEARERS: tuple[str, ...] = load_table("manners", "wearers")
+CLOTHES: tuple[str, ...] = load_table("manners", "clothes")
+PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = load_table("manners", "parts")
 
 
 def detailed(rng: np.random.Generator, count: int) -> Body:

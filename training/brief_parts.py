@@ -22,7 +22,7 @@ from training.brief_words import (
     PLAIN_COLOURS,
     SHADES,
 )
-from training.tables import table
+from training.tables import load_table
 
 Option = TypeVar("Option")
 USUAL_COLOUR = KNOWN | OTHERS
@@ -187,7 +187,7 @@ SPOTS: dict[int, tuple[tuple[str, ...], ...]] = {
     5: (DEFAULT[5], ("center", "top", "bottom", "left", "right"), ("top left", "top", "top right", "bottom left", "bottom right")),
     6: (DEFAULT[6], ("top left", "top right", "left", "right", "bottom left", "bottom right")),
 }  # fmt: skip
-AT_PLACE: dict[str, str] = table("parts", "at_place")
+AT_PLACE: dict[str, str] = load_table("parts", "at_place")
 COUNT_ODDS = (0.24, 0.34, 0.22, 0.12, 0.04, 0.04)  # of one to six objects
 
 

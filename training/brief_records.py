@@ -23,7 +23,7 @@ from training.brief_parts import (  # fmt: skip
     thing_of,
 )
 from training.brief_words import LIGHTS, MOODS, PLAIN_COLOURS
-from training.tables import table
+from training.tables import load_table
 
 # How one writer spells the nine places.
 SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -32,16 +32,16 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda p: " ".join(reversed(p.split())), lambda p: p.replace("top ", "up ").replace("bottom ", "down "), lambda p: f"at {p}" if p != "center" else "centered",
     lambda p: f"{p} corner" if " " in p else f"{p} side" if p in ("left", "right") else p, lambda p: p.upper(), lambda p: p.title(),
 )  # fmt: skip
-NAMES: dict[str, tuple[str, ...]] = table("records", "names")
+NAMES: dict[str, tuple[str, ...]] = load_table("records", "names")
 # What stands in the background field of a record.
-FIELDS: dict[str, tuple[str, ...]] = table("records", "fields")
-OTHER_FIELDS: tuple[str, ...] = table("records", "other_fields")
+FIELDS: dict[str, tuple[str, ...]] = load_table("records", "fields")
+OTHER_FIELDS: tuple[str, ...] = load_table("records", "other_fields")
 CODES = ("SKU-{n}", "Item {n}", "ID {n}", "#{n}", "Order {n}", "Asset {n}", "REF-{n}", "Job no. {n}", "[ICON-{n}]", "Ticket {n}", "IMG_{n}", "Art. {n}", "Slide {n}", "Page {n}", "Req. {n}")
 KINDS = ("thumbnail", "icon", "banner", "label", "hero image", "sticker", "card", "cover", "product shot", "artwork", "illustration", "poster", "tile", "emblem")
-TITLES: tuple[str, ...] = table("records", "titles")
-LAYOUTS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("records", "layouts")
-ROLES: tuple[str, ...] = table("records", "roles")
-REASONS: tuple[str, ...] = table("records", "reasons")
+TITLES: tuple[str, ...] = load_table("records", "titles")
+LAYOUTS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("records", "layouts")
+ROLES: tuple[str, ...] = load_table("records", "roles")
+REASONS: tuple[str, ...] = load_table("records", "reasons")
 TAGS = ("4k", "highly detailed", "best quality", "8k", "trending", "masterpiece", "sharp focus", "--ar 1:1", "high resolution", "no text", "--v 6", "award winning")
 
 

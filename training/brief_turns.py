@@ -29,21 +29,21 @@ from training.brief_parts import (  # fmt: skip
 from training.brief_records import field_of
 from training.brief_voices import WHERE, cast, said_where, upper
 from training.brief_words import BACKGROUND_PHRASES, PLAIN_COLOURS
-from training.tables import table
+from training.tables import load_table
 
 LR, RL, TB, BT = ("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")
 COLUMN = ("top", "center", "bottom")
 COLUMNS = ("top left", "left", "bottom left", "top", "center", "bottom", "top right", "right", "bottom right")
 PAIRS_OF_ROWS = ("top left", "top right", "left", "right", "bottom left", "bottom right")
 # {0} and {1} in the order of their mention, and where they stand.
-RELATED: tuple[tuple[str, tuple[str, str]], ...] = table("turns", "related")
-TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = table("turns", "trios")
+RELATED: tuple[tuple[str, tuple[str, str]], ...] = load_table("turns", "related")
+TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = load_table("turns", "trios")
 # The colours {c} of what was called {s}, {S} in capitals; 'respectively' and such by their order.
-TOLD_PAIR: tuple[str, ...] = table("turns", "told_pair")
-TOLD_TRIO: tuple[str, ...] = table("turns", "told_trio")
+TOLD_PAIR: tuple[str, ...] = load_table("turns", "told_pair")
+TOLD_TRIO: tuple[str, ...] = load_table("turns", "told_trio")
 SHORTENED = frozenset("lamp chair table car hat boat bottle tree house cup ball bag box train truck boot shoe balloon cake clock bear".split())
 # Around a phrase {b}, with its scenery: what is said first or last and is no part of the picture.
-AROUND: tuple[str, ...] = table("turns", "around")
+AROUND: tuple[str, ...] = load_table("turns", "around")
 PLAIN_OPENINGS = ("", "", "", "", "", "", "please: ", "draw ", "I'd like ", "picture of ", "Could you do ", "need ", "make me ", "one picture: ")
 ENDS = ("", "", "", "", "", ".", "!", ", please", ", thanks", ". That's all.", ". Nothing else.", ", thx", ". No text.")
 
@@ -103,7 +103,7 @@ def colours_after(rng: np.random.Generator) -> Whole:
 
 
 # {m} is 'two hearts'; the colours {0}, {1} … in the order of the objects, and their places.
-ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("turns", "ones")
+ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns", "ones")
 NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 KINDS = {
     kind: tuple(name for name in names.split(", ") if name in USUAL_COLOUR)
@@ -115,7 +115,7 @@ KINDS = {
         "flowers": "rose, tulip, lily, daisy, sunflower, poppy, iris, orchid, daffodil, peony, carnation, snowdrop, crocus", "toys": "doll, ball, kite, teddy bear, rocking horse, toy train, drum, dice, rubber duck", "things": "book, lamp, clock, teapot, umbrella, key, candle, vase, cup, bell, pencil, suitcase, lantern, hat",
     }.items()
 }  # fmt: skip
-NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = table("turns", "namely")
+NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns", "namely")
 
 
 def named(rng: np.random.Generator, nouns: Sequence[str], count: int, coloured: bool) -> list[Thing]:
@@ -144,7 +144,7 @@ def counts_first(rng: np.random.Generator) -> Whole:
 
 LOWER, UPPER, LEFTS, RIGHTS = CORNERS[2:], CORNERS[:2], ("top left", "bottom left"), ("top right", "bottom right")
 # {x} 'a rabbit' for each m, {n} 'rabbits', {o} another thing; the places in the order of mention.
-CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = table("turns", "cornered")
+CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = load_table("turns", "cornered")
 
 
 def cornered(rng: np.random.Generator) -> Whole:
@@ -238,7 +238,7 @@ def around(rng: np.random.Generator) -> Whole:
     return Whole(pick(rng, AROUND).format(b=text + (f" {said}" if said else "")) + pick(rng, ("", "", "", ".", " pls", ", thanks")), things, background)
 
 
-SETTINGS: tuple[str, ...] = table("turns", "settings")
+SETTINGS: tuple[str, ...] = load_table("turns", "settings")
 
 
 def calls(rng: np.random.Generator) -> Whole:
@@ -289,7 +289,7 @@ COMMON = tuple(
     for noun in "elephant, giraffe, monkey, penguin, rabbit, turtle, butterfly, umbrella, castle, rocket, robot, mushroom, balloon, guitar, cactus, tulip, flower, whale, snail, house, horse, tiger, zebra, lion, frog, dragon, snake, parrot, crocodile, dinosaur, unicorn, mermaid, princess, witch, wizard, pirate, astronaut, bicycle, helicopter, tractor, train, truck, ambulance, airplane, pineapple, banana, strawberry, lemon, cherry, carrot, tomato, pumpkin, broccoli, pizza, hamburger, pancake, cupcake, chair, table, lamp, candle, clock, teapot, bottle, basket, violin, trumpet, piano, drum, snowman, lighthouse, windmill, squirrel, hedgehog, kangaroo, octopus, jellyfish, dolphin, shark, flamingo, swan, chicken, camel, donkey, hippo, crown, heart, star, feather, lantern, pencil, suitcase, telephone, camera, skeleton, ghost, spider, caterpillar, starfish, seahorse, raccoon, leopard, cheetah, gorilla, sunflower, scissors, ladder, hammer, mirror".split(", ")
     if noun in USUAL_COLOUR
 )  # fmt: skip
-SOUND_SPELLINGS: tuple[tuple[str, ...], ...] = table("turns", "sound_spellings")
+SOUND_SPELLINGS: tuple[tuple[str, ...], ...] = load_table("turns", "sound_spellings")
 WORDS = frozenset(word for name in (*USUAL_COLOUR, *PLAIN_COLOURS) for word in name.lower().split()) | frozenset("loin hose bare horn tale scar start plan plate planet pun heat hat hurt steer store star tower form from desert dessert forrester rider pearl path bench bleach loan lane least cluck sliver rum lump dawn last crow clown clock click wail wheel hers house pipe peer".split())
 
 

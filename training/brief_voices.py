@@ -31,12 +31,12 @@ from training.brief_parts import (  # fmt: skip
 )
 from training.brief_records import FIELDS, field_of
 from training.brief_words import MOODS, STYLES, USUAL_LIGHT
-from training.tables import table
+from training.tables import load_table
 
 # Places as people say them in passing.
-WHERE: dict[str, tuple[str, ...]] = table("voices", "where")
+WHERE: dict[str, tuple[str, ...]] = load_table("voices", "where")
 # Two objects: what is said of the first {0} and the second {1}, and where they stand.
-RELATIONS: tuple[tuple[str, tuple[str, str]], ...] = table("voices", "relations")
+RELATIONS: tuple[tuple[str, tuple[str, str]], ...] = load_table("voices", "relations")
 
 
 def cast(rng: np.random.Generator, *, least: int = 1, most: int = 4, placed: float = 0.55, coloured: float = 0.9) -> tuple[list[Thing], list[str]]:
@@ -69,7 +69,7 @@ def upper(text: str) -> str:
 
 
 # Words around a phrase {b} and, after a space, the scenery {s}.
-FRAMES: tuple[str, ...] = table("voices", "frames")
+FRAMES: tuple[str, ...] = load_table("voices", "frames")
 
 
 def framed(rng: np.random.Generator, body: Source) -> Whole:
@@ -127,7 +127,7 @@ def storyboard(rng: np.random.Generator, body: Source) -> Whole:
 
 
 WEIGHTS = ("({}:1.2)", "({}:1.3)", "({})", "(({}))", "{}:1.1", "[{}]", "{{{}}}", "{}", "{}")
-BOOSTS: tuple[str, ...] = table("voices", "boosts")
+BOOSTS: tuple[str, ...] = load_table("voices", "boosts")
 
 
 def engineered(rng: np.random.Generator, body: Source) -> Whole:
@@ -167,7 +167,7 @@ def recipe(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(pick(rng, ("", "", "Recipe for a picture: ", "How to make my picture: ", "Instructions. ")) + text, things, background)
 
 
-VERSES: tuple[tuple[str, tuple[str, ...]], ...] = table("voices", "verses")
+VERSES: tuple[tuple[str, tuple[str, ...]], ...] = load_table("voices", "verses")
 
 
 def verse(rng: np.random.Generator, body: Source) -> Whole:
@@ -179,7 +179,7 @@ def verse(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(upper(text.replace("\n", pick(rng, ("\n", "\n", " / ")))), things, background)
 
 
-OOPS: tuple[str, ...] = table("voices", "oops")
+OOPS: tuple[str, ...] = load_table("voices", "oops")
 
 
 def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
@@ -256,7 +256,7 @@ def foreign(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(text.format(c=core.replace(",,", ",").rstrip(",")) + end + pick(rng, ("", "", ". Thank you very much.", ". Sorry for my English.", ", thanks you")), things, background)
 
 
-MARKS: dict[str, tuple[str, ...]] = table("voices", "marks")
+MARKS: dict[str, tuple[str, ...]] = load_table("voices", "marks")
 
 
 def abbreviated(rng: np.random.Generator, body: Source) -> Whole:
@@ -296,7 +296,7 @@ def dialogue(rng: np.random.Generator, body: Source) -> Whole:
 
 
 # The known backgrounds told at length, before the objects.
-SETTINGS: dict[str, tuple[str, ...]] = table("voices", "settings")
+SETTINGS: dict[str, tuple[str, ...]] = load_table("voices", "settings")
 
 
 def setting_first(rng: np.random.Generator, body: Source) -> Whole:
@@ -312,8 +312,8 @@ def setting_first(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(pick(rng, SETTINGS[background]) + pick(rng, (" ", " ", "\n")) + told.format(joined(names)), things, background)
 
 
-ANIMALS: tuple[str, ...] = table("voices", "animals")
-AGAIN: tuple[str, ...] = table("voices", "again")
+ANIMALS: tuple[str, ...] = load_table("voices", "animals")
+AGAIN: tuple[str, ...] = load_table("voices", "again")
 
 
 def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
@@ -336,7 +336,7 @@ def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(". ".join(map(upper, lines)) + pick(rng, ("", ".")), things, background)
 
 
-OWNERS: tuple[str, ...] = table("voices", "owners")
+OWNERS: tuple[str, ...] = load_table("voices", "owners")
 
 
 def owned(rng: np.random.Generator, body: Source) -> Whole:

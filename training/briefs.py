@@ -59,7 +59,7 @@ from training.brief_words import (
     STYLES,
     USUAL_LIGHT,
 )  # fmt: skip
-from training.tables import table
+from training.tables import load_table
 
 ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
 WHOLE = 0.18  # of the briefs have a form of their own, background included
@@ -113,7 +113,7 @@ PAIRS = {
         "{a} sleeps under {b}", "{a}, and high above it {b}", "{a} below, {b} circling above", "{a} is at the bottom. {b} is at the top", "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
     ),
 }  # fmt: skip
-TOGETHER: tuple[str, ...] = table("briefs", "together")
+TOGETHER: tuple[str, ...] = load_table("briefs", "together")
 # What three or four objects can be told about each other.
 SEVERAL = {
     ("center", "left", "right"): (

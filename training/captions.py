@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from training.tables import table
+from training.tables import load_table
 from training.world import Scene, Thing
 
-SUBJECT_WORDS: dict[str, str] = table("captions", "subject_words")
-COLOUR_WORDS: dict[str, str] = table("captions", "colour_words")
-BACKGROUND_WORDS: dict[str, tuple[str, ...]] = table("captions", "background_words")
+SUBJECT_WORDS: dict[str, str] = load_table("captions", "subject_words")
+COLOUR_WORDS: dict[str, str] = load_table("captions", "colour_words")
+BACKGROUND_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "background_words")
 PATTERN_WORDS = {
     "striped": ("striped", "striped", "stripy", "with stripes"),
     "dotted": ("dotted", "spotted", "polka-dotted", "with dots", "with polka dots", "with spots"),
 }
 STYLE_WORDS = {"glossy": ("glossy", "shiny", "glass", "plastic", "metallic"), "flat": ("flat", "matte", "plain")}
-WHOLE_STYLES: dict[str, tuple[str, ...]] = table("captions", "whole_styles")
-LIGHT_WORDS: dict[str, tuple[str, ...]] = table("captions", "light_words")
+WHOLE_STYLES: dict[str, tuple[str, ...]] = load_table("captions", "whole_styles")
+LIGHT_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "light_words")
 MOOD_WORDS = ("cosy", "dreamy", "cheerful", "spooky", "calm", "magical", "romantic", "peaceful", "mysterious", "playful", "gloomy", "sad", "happy")
-NINE: tuple[tuple[str, ...], ...] = table("captions", "nine")
+NINE: tuple[tuple[str, ...], ...] = load_table("captions", "nine")
 CELLS = {
     "pair": (3, 5), "stack": (1, 7), "row3": (3, 4, 5), "column3": (1, 4, 7), "quad": (0, 2, 6, 8),
     "nine": tuple(range(9)),

@@ -190,7 +190,7 @@ def accuracy(
     with torch.no_grad():
         bank = embed(model, tokenizer, LABELS)
         x = pixels.to(model.device).float() / 127.5 - 1
-        guess = torch.cat([(scorer.see(model, part) @ bank.T).argmax(-1) for part in x.split(200)]).cpu()
+        guess = torch.cat([(scorer.embed_crops(model, part) @ bank.T).argmax(-1) for part in x.split(200)]).cpu()
     pairs = [(LABELS[int(g)].split(), LABELS[int(y)].split()) for g, y in zip(guess, labels, strict=True)]
     return {
         "both": round(float((guess == labels).float().mean()), 4),

@@ -1,4 +1,4 @@
-"""The words sent to models: Markdown files beside this one, with $names that must all be given. And lists of words."""
+"""Prompt templates for language models: Markdown files with $placeholders, and word lists."""
 
 from functools import cache
 from importlib.resources import files
@@ -6,7 +6,7 @@ from string import Template
 
 
 def fill_template(name: str, **values: str) -> str:
-    """The text of NAME.md with its $names filled in. Raises ValueError for an unknown or missing value."""
+    """Fills in NAME.md. Raises ValueError if a placeholder has no value or a value no placeholder."""
     template = Template(files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip())
     wanted = set(template.get_identifiers())
     if wanted != values.keys():
@@ -16,5 +16,5 @@ def fill_template(name: str, **values: str) -> str:
 
 @cache
 def word_list(name: str) -> frozenset[str]:
-    """The words of NAME.txt, in small letters."""
+    """The words of NAME.txt, in lower case."""
     return frozenset(files(__package__).joinpath(f"{name}.txt").read_text(encoding="utf-8").split())

@@ -1,21 +1,22 @@
-"""A folder in diffusers' pipeline format → its pipeline, in which every weight is a published one.
+"""Loads a pipeline from a folder in diffusers' format, and checks that every weight came from a file.
 
-Each component is loaded by its own library's class, and what that library reports is checked: both replace what a file
-lacks by random numbers, and only warn of it.
+Each component is loaded by its own library's class. Both libraries fill missing weights with random numbers and only
+warn, so their loading reports are checked here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import nn
 
 from ...prompts.errors import ModelError, first_line
+from ...prompts.outside_json import JsonObject
 from ..weights.offload import is_out_of_memory
 from .pipeline_folder import (
     NEVER_RUN,
@@ -33,21 +34,34 @@ from .pipeline_folder import (
     weight_names,
 )
 
-# What a file may lack without a difference: numbered positions, and what makes one vector of BERT's states.
-IDLE = ("position_ids", "pooler.")
+if TYPE_CHECKING:
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+# Weights that a file may lack without effect: position ids and BERT's pooling layer.
+UNUSED_WEIGHTS = ("position_ids", "pooler.")
 
 
-def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None) -> tuple[Any, tuple[str, ...]]:
-    """The pipeline of a folder, or of a single file of weights with the folder's configuration, and what is to be said
-    of it. Components that the file lacks are the folder's.
+class ModelClass(Protocol):
+    """Loading interface shared by the model classes of diffusers and transformers."""
 
-    Raises ModelError if a component is missing, lacks weights, or has weights of other shapes; whatever else the
+    def from_pretrained(self, path: str, **options: object) -> tuple[nn.Module, JsonObject]: ...
+    def load_config(self, path: str, *, subfolder: str) -> JsonObject: ...
+    def from_config(self, config: JsonObject) -> nn.Module: ...
+
+
+def load_pipeline(
+    folder: Path, dtype: torch.dtype, *, file: Path | None = None
+) -> tuple[DiffusionPipeline, tuple[str, ...]]:
+    """Loads a folder's pipeline, or a single file of weights with the folder's configuration; also returns warnings.
+    Components that the file lacks come from the folder.
+
+    Raises ModelError if a component is missing, lacks weights or has weights of wrong shapes; else whatever the
     libraries raise.
     """
     import diffusers
 
     index = read_index(folder)
-    pipeline: Any = getattr(diffusers, index["_class_name"])
+    pipeline: type[DiffusionPipeline] = getattr(diffusers, index["_class_name"])
     parts, notes = listed_components(index), []
     if (index.get("safety_checker") or [None])[0]:
         notes.append("this checkpoint's safety checker is not run")
@@ -64,10 +78,11 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     for name in parts:
         if name.startswith("tokenizer"):
             check_tokenizer(folder / name)
-    components: dict[str, Any] = {}
+    components: dict[str, object] = {}
     for name, (library, kind) in parts.items():
         cls = _class(library, kind, where=folder)
-        if not isinstance(cls, type) or not issubclass(cls, nn.Module) or (file and in_file(names, name, kind)):
+        is_model = isinstance(cls, type) and issubclass(cls, nn.Module)
+        if not is_model or (file and in_file(names, name, kind)):
             continue
         components[name] = load_component(cls, folder / name, dtype, of=file)
     # Those that it has, given as none: else diffusers loads them, or misses them.
@@ -86,8 +101,8 @@ def load_pipeline(folder: Path, dtype: torch.dtype, *, file: Path | None = None)
     return pipe, tuple(notes)
 
 
-def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | None = None) -> Any:
-    """One component with its weights, of the variant that is there; the full one, if several are.
+def load_component(cls: ModelClass, folder: Path, dtype: torch.dtype, *, of: Path | None = None) -> nn.Module:
+    """Loads one component; of several stored variants the one in full precision.
 
     of: the single file that lacks this component, for the error. Raises ModelError as `load_pipeline`.
     """
@@ -105,15 +120,17 @@ def load_component(cls: Any, folder: Path, dtype: torch.dtype, *, of: Path | Non
         if is_out_of_memory(error):
             raise
         raise ModelError(f"cannot read {folder}: {first_line(error)}") from error
-    # diffusers believes the index of sharded files: what its files lack is known by what stays empty.
+    # diffusers trusts the index of sharded files: weights that the files lack are those that stay empty.
     _check(folder.name, folder, missing={*report["missing_keys"], *_unfilled(model)}, misfits=report["mismatched_keys"])
     return model
 
 
-def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtype, components: dict[str, Any]) -> Any:
-    """diffusers' reader of single files, and what it does not say: which weights are missing, and of which part."""
+def _from_single_file(
+    pipeline: type[DiffusionPipeline], file: Path, folder: Path, dtype: torch.dtype, components: dict[str, object]
+) -> DiffusionPipeline:
+    """Loads a single file with diffusers' reader, and adds the check that it lacks: which weights are missing."""
     try:
-        pipe = pipeline.from_single_file(
+        pipe: DiffusionPipeline = getattr(pipeline, "from_single_file")(
             str(file), config=str(folder), dtype=dtype, local_files_only=True, **components
         )  # fmt: skip
     except Exception as error:
@@ -136,12 +153,12 @@ def _from_single_file(pipeline: Any, file: Path, folder: Path, dtype: torch.dtyp
     return pipe
 
 
-def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None:
-    """Raises ModelError if one of diffusers' models has other weights in a file than its configuration says."""
+def _find_fault(file: Path, folder: Path, components: Mapping[str, object]) -> None:
+    """Raises ModelError if a model's weights in the file do not match its configuration."""
     from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
     from safetensors.torch import load_file
 
-    readers: Any = SINGLE_FILE_LOADABLE_CLASSES
+    readers = cast("Mapping[str, Mapping[str, Callable[..., dict[str, torch.Tensor]]]]", SINGLE_FILE_LOADABLE_CLASSES)
     for name, (library, kind) in listed_components(read_index(folder)).items():
         if name in components or kind not in readers:
             continue
@@ -159,16 +176,19 @@ def _find_fault(file: Path, folder: Path, components: Mapping[str, Any]) -> None
 
 
 def _unfilled(model: nn.Module) -> list[str]:
-    """Weights that no file has filled: the libraries build models on the meta device."""
+    """Names of weights still on the meta device, where the libraries build models: no file had them."""
     return [name for name, value in model.state_dict().items() if value.is_meta]
 
 
-def _check(component: str, source: Path, *, missing: Iterable[str] = (), misfits: Sequence[Any] = ()) -> None:
-    """Raises ModelError that names what is missing or has another shape than its configuration says."""
+def _check(
+    component: str, source: Path, *, missing: Iterable[str] = (),
+    misfits: Sequence[tuple[str, Sequence[int], Sequence[int]]] = (),
+) -> None:  # fmt: skip
+    """Raises ModelError that names missing weights, and misfits as (name, shape, expected shape)."""
     if misfits:
         shapes = [f"{name} {tuple(found)} where {tuple(wanted)} is expected" for name, found, wanted in misfits]
         raise ModelError(f"{source}: weights of the {component} do not fit its config.json: {_some(sorted(shapes))}")
-    missing = sorted(name for name in missing if not any(idle in name for idle in IDLE))
+    missing = sorted(name for name in missing if not any(part in name for part in UNUSED_WEIGHTS))
     if missing:
         raise ModelError(f"{source}: the {component} lacks {_some(missing)}; get the checkpoint again")
 
@@ -178,7 +198,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _check_listed(folder: Path, parts: Mapping[str, Any], expected: Collection[str]) -> None:
+def _check_listed(folder: Path, parts: Mapping[str, object], expected: Collection[str]) -> None:
     """Raises ModelError for a component that the pipeline needs and its model_index.json does not list."""
     absent = [name for name in USED if name in expected and name not in (*parts, *OPTIONAL)]
     if "text_encoder_3" in parts and "tokenizer_3" not in parts:
@@ -187,9 +207,10 @@ def _check_listed(folder: Path, parts: Mapping[str, Any], expected: Collection[s
         raise ModelError(f"{folder}: its model_index.json lists no {' and no '.join(absent)}; get the checkpoint again")
 
 
-def _class(library: str, kind: str, *, where: Path) -> Any:
-    """The class of a component. Raises ModelError if it is none of the two libraries': no other code is run."""
-    found = getattr(import_module(library), kind, None) if library in ("diffusers", "transformers") else None
+def _class(library: str, kind: str, *, where: Path) -> ModelClass:
+    """The class of a component. Raises ModelError unless diffusers or transformers has it: no other code is run."""
+    trusted = library in ("diffusers", "transformers")
+    found: ModelClass | None = getattr(import_module(library), kind, None) if trusted else None
     if found is None:
         raise ModelError(f"{where}: its model_index.json asks for {library}.{kind}, which neither library has")
     return found

@@ -1,6 +1,7 @@
-"""Checkpoints on the hub, by `owner/name` or `owner/name@revision`: only the files that ditpipe reads are fetched.
+"""Downloads checkpoints from the hub, by `owner/name` or `owner/name@revision`.
 
-Of each component's weights the smallest variant is. What is in the hub's cache is used where the hub is out of reach.
+Only files that ditpipe reads are fetched, and of each component's weights the smallest variant. If the hub cannot be
+reached, its local cache is used.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...prompts.errors import ModelError, first_line
+from ...prompts.outside_json import JsonObject
 from .pipeline_folder import (
     OPTIONAL,
     files_in,
@@ -31,7 +32,7 @@ TIMEOUT = 20.0  # seconds until the hub counts as out of reach
 
 @dataclass(frozen=True)
 class HubName:
-    """A repository on the hub, as of a revision (a branch, a tag or a commit; None: the main branch)."""
+    """A repository on the hub at a revision: a branch, a tag or a commit; None for the main branch."""
 
     repository: str
     revision: str | None = None
@@ -46,14 +47,17 @@ class HubName:
 
 
 class Hub:
-    """endpoint, cache: another hub and another folder than huggingface_hub's own."""
+    """endpoint: URL of another hub. cache: another cache folder. None for huggingface_hub's defaults."""
 
     def __init__(self, *, endpoint: str | None = None, cache: Path | None = None) -> None:
-        self._options: dict[str, Any] = {"endpoint": endpoint, "cache_dir": cache}
+        self._endpoint, self._cache = endpoint, cache
 
     def fetch(self, name: HubName, *, beside: Path | None = None, configuration: bool = False) -> Path:
-        """A folder with a repository's pipeline, downloaded where it is not in the cache; only what configures it, or
-        beside a single file what that lacks. Raises ModelError, one line that says what to do."""
+        """Downloads a pipeline unless it is cached, and returns its folder.
+
+        configuration: only configuration files. beside: a single file of weights; only what it lacks is fetched.
+        Raises ModelError with one line that says what to do.
+        """
 
         def needs(component: str, kind: str) -> bool:
             held = beside and (component in OPTIONAL or in_file(weight_names(beside), component, kind))
@@ -65,7 +69,7 @@ class Hub:
         return self._fetch(name, "model_index.json", wanted, complete=lambda folder: not _lacking(folder, needs))
 
     def fetch_model(self, name: HubName) -> Path:
-        """The same of a repository that holds a single model, as a ControlNet's does."""
+        """The same for a repository that holds a single model, such as a ControlNet."""
         return self._fetch(
             name, "config.json", lambda sizes, _: ["config.json", *_smallest({path: path for path in sizes}, sizes)],
             complete=lambda folder: bool(stored_variants(path.name for path in folder.iterdir())),
@@ -75,13 +79,13 @@ class Hub:
         self, name: HubName, first: str, wanted: Callable[[Mapping[str, int], Path], list[str]], *,
         complete: Callable[[Path], bool],
     ) -> Path:  # fmt: skip
-        """A folder with `first`, which says what it is, and the files that are `wanted` of their bytes by path and the
-        folder with the first. complete: whether a folder of the cache has them."""
+        """Fetches the file `first` and then what `wanted` selects, given sizes in bytes by path and the folder that
+        holds `first`. complete: whether a cached folder has everything."""
         from huggingface_hub import HfApi
         from huggingface_hub import errors as hub_errors
 
         try:
-            api = HfApi(endpoint=self._options["endpoint"])
+            api = HfApi(endpoint=self._endpoint)
             info = api.model_info(name.repository, revision=name.revision, files_metadata=True, timeout=TIMEOUT)
             sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
             if first not in sizes:
@@ -103,34 +107,35 @@ class Hub:
             return self._cached(name, error, first, complete)
 
     def _download(self, name: HubName, files: list[str], *, commit: str | None) -> Path:
-        """The folder with these files as of a commit. Weights come with progress bars, what is small without."""
+        """Downloads these files at a commit and returns their folder. Only weights show a progress bar."""
         from huggingface_hub import snapshot_download, try_to_load_from_cache
         from tqdm import tqdm
 
         class Silent(tqdm):  # type: ignore[misc]
-            def __init__(self, *args: Any, **options: Any) -> None:
+            def __init__(self, *args: object, **options: object) -> None:
                 super().__init__(*args, **options | {"disable": True})
 
-        cache = self._options["cache_dir"]
-        here = [try_to_load_from_cache(name.repository, file, cache_dir=cache, revision=commit) for file in files]
-        if all(isinstance(path, str) for path in here):
-            return Path(str(here[0])).parents[files[0].count("/")]
+        cached = [try_to_load_from_cache(name.repository, file, self._cache, commit) for file in files]
+        if all(isinstance(path, str) for path in cached):
+            return Path(str(cached[0])).parents[files[0].count("/")]
         small = all(file.endswith(_READ) for file in files)
         folder = snapshot_download(
             name.repository, revision=name.revision, allow_patterns=files, etag_timeout=TIMEOUT,
-            tqdm_class=Silent if small else None, **self._options,
+            tqdm_class=Silent if small else None, endpoint=self._endpoint, cache_dir=self._cache,
         )  # fmt: skip
         return Path(folder)
 
     def _cached(self, name: HubName, error: Exception, first: str, complete: Callable[[Path], bool]) -> Path:
-        """The folder in the cache, if it is complete. Raises ModelError from `error`."""
+        """The cached folder if it is complete; else raises ModelError from `error`."""
         from huggingface_hub import snapshot_download
 
         try:
-            index = {"allow_patterns": [first], "local_files_only": True, **self._options}
-            folder = Path(snapshot_download(name.repository, revision=name.revision, **index))
-            if complete(folder):
-                return folder
+            folder = snapshot_download(
+                name.repository, revision=name.revision, allow_patterns=[first], local_files_only=True,
+                endpoint=self._endpoint, cache_dir=self._cache,
+            )  # fmt: skip
+            if complete(Path(folder)):
+                return Path(folder)
         except (OSError, ModelError):  # not there; the error that led here says more
             pass
         revision = f" --revision {name.revision}" if name.revision else ""
@@ -143,13 +148,13 @@ class Hub:
 
 
 def needed_files(
-    sizes: Mapping[str, int], index: Mapping[str, Any], *, needs: Callable[[str, str], bool] = lambda *_: True,
+    sizes: Mapping[str, int], index: JsonObject, *, needs: Callable[[str, str], bool] = lambda *_: True,
     tokenizers: bool = True,
 ) -> list[str]:  # fmt: skip
-    """Which of a repository's files (bytes by path) are read: of each listed component its configuration and, of its
-    variants, the smallest. Neither pickled weights, nor those of other frameworks, nor what is never run.
+    """Selects the files to fetch: of each listed component its configuration and its smallest variant. Pickled weights,
+    other frameworks' weights and components that are never run are left out.
 
-    needs: whether the weights of a component (its name and class) are wanted.
+    sizes: bytes by path. needs: whether the weights of a component, by name and class, are wanted.
     """
     chosen = ["model_index.json"]
     for component, (_, kind) in listed_components(index).items():
@@ -161,7 +166,7 @@ def needed_files(
 
 
 def _smallest(inside: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
-    """The paths of a component's weights in their smallest variant. inside: its files' names by path."""
+    """Paths of the smallest variant of a component's weights. inside: file names by path."""
 
     def files(variant: str | None) -> list[str]:
         return [path for path, name in inside.items() if (file := weight_file(name)) and file.variant == variant]
@@ -171,7 +176,7 @@ def _smallest(inside: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
 
 
 def _lacking(folder: Path, needs: Callable[[str, str], bool]) -> list[str]:
-    """The components of a pipeline's folder that have a model's configuration, and not the weights that it needs."""
+    """Components of a folder that have a model configuration but lack the weights that are needed."""
     parts = [folder / name for name, (_, kind) in listed_components(read_index(folder)).items() if needs(name, kind)]
     models = [part for part in parts if (part / "config.json").exists()]
     return [part.name for part in models if not stored_variants(files_in(part))]

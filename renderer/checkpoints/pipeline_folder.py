@@ -1,32 +1,32 @@
-"""What a folder in diffusers' pipeline format says by its model_index.json and by its file names. Loads no torch."""
+"""Reads a folder in diffusers' pipeline format: its model_index.json and its file names. Loads no torch."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...prompts.errors import ModelError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import JsonObject, parse_json
 
-# Components that ditpipe runs. Others are neither fetched nor loaded; of the known ones nothing is said for that.
+# Components that ditpipe runs. Others are neither fetched nor loaded, those of NEVER_RUN without a warning.
 USED = (
     "scheduler", "text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer", "tokenizer_2", "tokenizer_3",
     "transformer", "unet", "vae",
 )  # fmt: skip
 NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder")
 OPTIONAL = ("text_encoder_3", "tokenizer_3")  # SD 3's T5
-# Where a single file has the weights of a component, by its name; T5 has a place of its own.
+# Key prefixes of a component's weights in a single file, by component or class name.
 IN_FILE = {
     "vae": ("first_stage_model.", "vae."),
     "text_encoder": ("cond_stage_model.", "conditioner.embedders.0.", "text_encoders.clip_l."),
     "text_encoder_2": ("conditioner.embedders.1.", "text_encoders.clip_g."),
     "T5EncoderModel": ("text_encoders.t5xxl.",),
 }
-# The files that a tokenizer's vocabulary lies in: all of one of these sets. Without, the libraries make an empty one.
+# Vocabulary files of a tokenizer: one of these sets must be complete, or the libraries make an empty vocabulary.
 VOCABULARIES = (
     ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",), ("tokenizer.model",)
 )  # fmt: skip
-HALF = ("fp16", "bf16")  # the same weights in half of the bytes; others, as non_ema, are other weights
+HALF = ("fp16", "bf16")  # variants in half precision; others, such as non_ema, are other weights
 # model.fp16-00001-of-00002.safetensors, and as it was until 2024: model-00001-of-00002.fp16.safetensors
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _DIFFUSERS = "diffusion_pytorch_model"
@@ -37,14 +37,14 @@ _FILE = re.compile(
 
 
 class WeightFile(NamedTuple):
-    """A file of weights: its variant, None for the full one, and of how many shards it is one."""
+    """A file of weights: its variant (None for full precision) and the number of shards."""
 
     variant: str | None
     shards: int
 
 
 def weight_file(name: str) -> WeightFile | None:
-    """What a file name says; None for a file that holds no weights, or weights of another kind."""
+    """Parses a file name; None if it is not a file of usable weights."""
     match = _FILE.fullmatch(name)
     if not match:
         return None
@@ -53,7 +53,7 @@ def weight_file(name: str) -> WeightFile | None:
 
 
 def stored_variants(names: Iterable[str]) -> list[str | None]:
-    """The variants whose files are all among the names of a component's folder, the full one first."""
+    """Variants whose files are complete in a component's folder, full precision first."""
     files = [file for name in names if (file := weight_file(name))]
     return [variant for variant in (None, *HALF) if any(
         files.count(WeightFile(variant, shards)) >= shards for shards in {file.shards for file in files}
@@ -61,7 +61,7 @@ def stored_variants(names: Iterable[str]) -> list[str | None]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """The names of a component's files, but for those without content: empty ones, and pointers of git-lfs to it."""
+    """Names of a component's files, without empty files and git-lfs pointers."""
     paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return [path.name for path in paths if _start(path) not in (b"", _POINTER)]
 
@@ -72,7 +72,7 @@ def _start(path: Path) -> bytes:
 
 
 def lacking_files(folder: Path) -> str:
-    """Which files of a model a component's folder lacks, for an error: shards, their index, or all weights."""
+    """Error text for missing shards, shard index or weights of a component; empty if complete."""
     names = files_in(folder)
     files = [file for name in names if (file := weight_file(name))]
     if not files:
@@ -91,7 +91,7 @@ def lacking_files(folder: Path) -> str:
 
 
 def _pulled(folder: Path) -> str:
-    """What else to do where git left pointers."""
+    """A hint for folders that contain git-lfs pointers."""
     pointers = folder.is_dir() and any(_start(path) == _POINTER for path in folder.iterdir() if path.is_file())
     return "; some of its files are pointers of git-lfs: `git lfs pull` gets them" if pointers else ""
 
@@ -107,27 +107,27 @@ def check_tokenizer(folder: Path) -> None:
         raise ModelError(f"{folder}: it lacks tokenizer_config.json; get the checkpoint again")
 
 
-def read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> JsonObject:
     """A folder's model_index.json. Raises ModelError if it names no pipeline."""
     try:
-        index: dict[str, Any] = parse_json((folder / "model_index.json").read_bytes())
+        index: JsonObject = parse_json((folder / "model_index.json").read_bytes())
         return {**index, "_class_name": str(index["_class_name"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
 
 
-def listed_components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def listed_components(index: JsonObject) -> dict[str, tuple[str, str]]:
     """The components that a model_index.json lists and ditpipe uses: name → library and class."""
     return {name: part for name, part in _components(index).items() if name in USED}
 
 
-def other_components(index: Mapping[str, Any]) -> list[str]:
-    """Those that it lists and ditpipe knows nothing of."""
+def other_components(index: JsonObject) -> list[str]:
+    """Components that it lists and that ditpipe does not know."""
     return [name for name in _components(index) if name not in (*USED, *NEVER_RUN)]
 
 
-def _components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """All that are there: absent ones are [null, null]."""
+def _components(index: JsonObject) -> dict[str, tuple[str, str]]:
+    """All listed components; absent ones are [null, null] in the file."""
     parts = {name: part for name, part in index.items() if isinstance(part, list) and len(part) == 2}
     return {name: (str(part[0]), str(part[1])) for name, part in parts.items() if part[0] and part[1]}
 
@@ -149,12 +149,12 @@ def weight_names(file: Path) -> list[str]:
 
 
 def in_file(names: Sequence[str], component: str, kind: str) -> bool:
-    """Whether a single file with weights of these names has a component; it always has the denoiser."""
+    """Whether a single file with these keys contains a component; it always contains the denoiser."""
     prefixes = IN_FILE.get(kind) or IN_FILE.get(component)
     return prefixes is None or any(name.startswith(prefixes) for name in names)
 
 
-def scheduler_settings(file: Path, names: Sequence[str]) -> dict[str, Any]:
+def scheduler_settings(file: Path, names: Sequence[str]) -> JsonObject:
     """What a single file with weights of these names says of its scheduler, by entries that are no weights.
 
     Raises ModelError for a model of EDM, which no solver here can stand in for.

@@ -1,19 +1,18 @@
-"""What a checkpoint is drawn with where a request says nothing: its published configuration is read, with no torch."""
+"""Default size, steps and guidance of a checkpoint, from its published configuration. Loads no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import JsonObject, parse_json
 
 FEW_STEPS = ("turbo", "lightning")  # in the name of a model that was distilled to draw in 4 steps without guidance
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """size: pixels a side of what the model was trained at."""
+    """Defaults of a checkpoint. size: side of the training images in pixels."""
 
     size: int
     steps: int
@@ -21,8 +20,8 @@ class Defaults:
 
 
 def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
-    """Those of a pipeline's folder. `called`: what the model is called, which alone tells some distilled models from
-    those they were made of; `usual`: what its family draws with, for all that the configuration leaves open."""
+    """Defaults of a pipeline's folder. called: the model's name, which alone tells some distilled models from their
+    base models. usual: the family's defaults, for what the configuration leaves open."""
     index = configuration_in(folder)
     denoiser = configuration_in(folder / ("unet" if family in ("sd", "sdxl") else "transformer"))
     called = f"{called} {Path(str(index.get('_name_or_path', ''))).name}".lower()
@@ -42,14 +41,14 @@ def published_defaults(folder: Path, called: str, *, family: str, usual: Default
 
 
 def _pixels_a_cell(folder: Path) -> int:
-    """Pixels a side of a latent cell: a decoder doubles them between its stages."""
+    """Side of a latent cell in pixels: the decoder doubles the size between its stages."""
     vae = configuration_in(folder / "vae")
     stages = vae.get("encoder_block_out_channels") or vae.get("block_out_channels") or [0] * 4
     return int(2 ** (len(stages) - 1))
 
 
-def configuration_in(folder: Path) -> dict[str, Any]:
-    """A component's configuration, or a pipeline's; empty if none can be read, which is said when it is loaded."""
+def configuration_in(folder: Path) -> JsonObject:
+    """Configuration of a component or pipeline; empty if it cannot be read, which loading reports."""
     for name in ("config.json", "scheduler_config.json", "model_index.json"):
         try:
             found = parse_json((folder / name).read_bytes())

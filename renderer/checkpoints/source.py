@@ -1,7 +1,7 @@
-"""What the name of a model means: a folder in diffusers' format, a name on the hub, or a single file of weights.
+"""Resolves the name of a model: a folder in diffusers' format, a name on the hub, or a single file of weights.
 
-A single file (`.safetensors`) has no configuration. That is the folder's that it lies in, or that of a folder or hub
-name after an @: `realvis.safetensors@~/models/sdxl`. Otherwise the hub has it, of the model that the file derives from.
+A single file (`.safetensors`) has no configuration. It is taken from the file's own folder, from a folder or hub name
+after an @ (`realvis.safetensors@~/models/sdxl`), or from the hub repository of the model that the file derives from.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os.path import abspath
 from pathlib import Path
-from typing import Any
 
 from ...prompts.errors import ModelError, first_line
 from .hub import Hub, HubName
@@ -20,7 +19,7 @@ _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 
 @dataclass(frozen=True)
 class Source:
-    """folder or hub: where the pipeline, or a single file's configuration, is; exactly one of them is given."""
+    """Location of a pipeline, or of a single file's configuration: exactly one of `folder` and `hub` is set."""
 
     folder: Path | None = None
     hub: HubName | None = None
@@ -28,13 +27,13 @@ class Source:
 
     @property
     def name(self) -> str:
-        """It as it is said from any folder: paths are absolute."""
+        """Unambiguous name, with absolute paths."""
         place = str(self.folder or self.hub)
         return f"{self.file}@{place}" if self.file else place
 
     @property
     def called(self) -> str:
-        """The name that its publisher gave it, as far as that can be seen: a hub's cache has it above the commit."""
+        """The publisher's name of the model, as far as known; in a hub cache it is the folder above the commit."""
         if self.file:
             return self.file.name
         if self.hub:
@@ -44,7 +43,7 @@ class Source:
 
     @property
     def note(self) -> str:
-        """It in two words, for the table of models."""
+        """Kind of location, for the table of models."""
         return "single file" if self.file else "local folder" if self.folder else "on the hub"
 
     def configuration(self, hub: Hub | None = None) -> Path:
@@ -52,13 +51,13 @@ class Source:
         return self.folder or self._fetch(hub, configuration=True)
 
     def files(self, hub: Hub | None = None) -> Path:
-        """A folder with all that is read; of a single file, all but what the file has. Raises ModelError."""
+        """A folder with all files that are read; for a single file, all that the file lacks. Raises ModelError."""
         return self.folder or self._fetch(hub, beside=self.file)
 
-    def _fetch(self, hub: Hub | None, **what: Any) -> Path:
+    def _fetch(self, hub: Hub | None, *, beside: Path | None = None, configuration: bool = False) -> Path:
         assert self.hub
         try:
-            return (hub or Hub()).fetch(self.hub, **what)
+            return (hub or Hub()).fetch(self.hub, beside=beside, configuration=configuration)
         except ModelError as error:
             if not self.file and Path(self.hub.repository).parent.is_dir():  # a path, more likely than a name
                 raise ModelError(f"there is no folder {self.hub}, and {error}") from error
@@ -71,8 +70,8 @@ class Source:
 
 
 def locate(name: str) -> Source | None:
-    """Where the model of a name is; None if the name is none of the three. Raises ModelError for a folder without a
-    pipeline and for a file that is not there or is not in a safe format."""
+    """The source of a model by name, or None if it matches no form. Raises ModelError for a folder without a pipeline,
+    and for a file that is missing or not in a safe format."""
     path = Path(name).expanduser()
     if path.is_dir():
         return Source(folder=_pipeline_in(path))
@@ -110,7 +109,7 @@ def _single_file(file: Path, configuration: str) -> Source:
 
 
 def _derived_from(file: Path) -> str:
-    """The published model whose configuration a file has, told by the names and shapes of its weights."""
+    """The published model that a file derives from, by the names and shapes of its weights."""
     import torch
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
     from safetensors import safe_open
@@ -118,7 +117,7 @@ def _derived_from(file: Path) -> str:
     weight_names(file)  # whether it can be read
     try:
         with safe_open(file, framework="pt") as weights:
-            shapes: dict[str, Any] = {
+            shapes: dict[str, torch.Tensor] = {
                 key: torch.empty(weights.get_slice(key).get_shape(), device="meta") for key in weights.keys()
             }
     except Exception as error:  # safetensors has no exported class of its own

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...prompts.errors import ModelError
+from ...prompts.outside_json import JsonObject
 from .published_defaults import configuration_in
 
 # Published schedulers of which only the noise levels and what the model predicts matter here: each is one of many ways
@@ -24,7 +23,7 @@ _FLOWS = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteSch
 _UNHEEDED = ("thresholding", "stochastic_sampling", "invert_sigmas")
 
 
-def check_scheduler(name: str, config: Mapping[str, Any], *, flow: bool) -> None:
+def check_scheduler(name: str, config: JsonObject, *, flow: bool) -> None:
     """Raises ModelError for a published scheduler, by its class and configuration, that no solver can stand in for.
 
     Those of consistency models (LCM, TCD) and of EDM mean other steps and other predictions; and a model that was
@@ -45,13 +44,13 @@ def check_scheduler(name: str, config: Mapping[str, Any], *, flow: bool) -> None
     )
 
 
-def check_vae(config: Mapping[str, Any]) -> None:
+def check_vae(config: JsonObject) -> None:
     """Raises ModelError for a VAE whose latents have a mean and a spread of their own, by its configuration."""
     if config.get("latents_mean") is not None:
         raise ModelError("the folder's VAE has latents of another mean (`latents_mean`), which are not drawn here")
 
 
-def check_folder(folder: Path, index: Mapping[str, Any], *, flow: bool) -> None:
+def check_folder(folder: Path, index: JsonObject, *, flow: bool) -> None:
     """Both, of a pipeline's folder and its model_index.json, before any weights are fetched or loaded. What cannot be
     read is said when it is loaded. Raises ModelError."""
     origin = index.get("scheduler")

@@ -9,7 +9,6 @@ from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from ...prompts.errors import RunError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import JsonObject, parse_json
 from ..request import RenderRequest, RenderResult
 from .foreign import exif_texts, program_of
 
@@ -37,7 +36,7 @@ def png_bytes(result: RenderResult) -> bytes:
 
 def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
     made_with = {name: version(name) for name in PACKAGES}
-    note: dict[str, Any] = {"request": request.model_dump(), "versions": made_with}
+    note: JsonObject = {"request": request.model_dump(), "versions": made_with}
     note |= {"warnings": warnings} if warnings else {}
     return json.dumps(note, sort_keys=True)
 
@@ -48,7 +47,7 @@ def encode_image(image: Image.Image, note: str, form: str, *, quality: int | Non
     `quality` of 0 to 100 is WEBP's and JPEG's; None: WEBP loses nothing, and JPEG little. A JPEG has no room for a note
     of more than `JPEG_ROOM` bytes, and goes without it.
     """
-    buffer, options = BytesIO(), dict[str, Any]()
+    buffer, options = BytesIO(), dict[str, object]()
     if form == "PNG":
         options["pnginfo"] = notes = PngImagePlugin.PngInfo()
         notes.add_itxt(KEY, note)

@@ -5,7 +5,7 @@ And files that the records of a folder name, which lie in it.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -51,9 +51,9 @@ def _hash(path: Path) -> str:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _named(value: Any) -> Any:
+def _from_path(value: object) -> object:
     # Only a Path, which JSON cannot hold: a request that came from elsewhere must not make this machine read files.
     return FileRef.of(value) if isinstance(value, Path) else value
 
 
-File = Annotated[FileRef, BeforeValidator(_named)]
+File = Annotated[FileRef, BeforeValidator(_from_path)]

@@ -1,7 +1,5 @@
 """Whose picture it is, where it carries the notes of another program: said to who gives it to ditpipe by mistake."""
 
-from typing import Any
-
 from PIL import ExifTags, Image
 
 # Programs by the names of their PNG texts.
@@ -33,7 +31,7 @@ def exif_texts(image: Image.Image) -> dict[str, str]:
     """The texts of a picture's EXIF, by the names of their tags; what cannot be read is left out."""
     try:
         exif = image.getexif()
-        tags: dict[int, Any] = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+        tags: dict[int, object] = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except Exception:  # EXIF that is broken raises whatever its reader stumbles over
         return {}
     names = ("ImageDescription", "Make", "Model", "Software", "UserComment")
@@ -41,7 +39,7 @@ def exif_texts(image: Image.Image) -> dict[str, str]:
     return {name: _text(value) for name, value in found.items()}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A tag's text; a comment begins with 8 bytes that name its letters."""
     if not isinstance(value, bytes):
         return str(value)

@@ -1,8 +1,8 @@
-"""LoRA: low-rank weights beside a model's own, for the whole picture or for one region's tokens alone.
+"""LoRA adapters for the whole picture or for the tokens of a single region.
 
-The model is not changed. Its linear layers, and a U-Net's convolutions, get hooks, which add nothing outside of `worn`;
-what is worn is a matter of the running render (a context variable), so that renders beside each other do not see each
-other's. Compiled code has no hooks in it: while a LoRA acts, what is compiled computes as if it were not.
+The model's weights are not changed. Linear layers, and the convolutions of a U-Net, get forward hooks that add nothing
+outside `active_loras`. Which LoRAs are active is a context variable, so concurrent renders do not affect each other.
+Compiled graphs contain no hooks: while a LoRA is active, compiled modules run uncompiled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,20 +20,20 @@ from torch import Tensor, nn
 
 from ...prompts.errors import RenderError
 from .lora_file import read
-from .lora_names import DOWN, by_layer
+from .lora_names import DOWN, Converter, by_layer
 
-# The share of a region in every token, (tokens,), of sequences of the lengths that occur; text layers have their own.
+# (text layer?, sequence length) → weight of the region in each token, (tokens,).
 Masks = Mapping[tuple[bool, int], Tensor]
 _TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "context_embedder")
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedLora:
-    """weights: name of a layer → (down (rank, in), up (out, rank)), scales included. region: its index.
+    """A LoRA's weights on the device.
 
-    A convolution's are (rank, in, height, width) and (out, rank, 1, 1).
-    skipped: the file also holds weights for text encoders, which are not used. base: what the file says of the model
-    that it was trained for.
+    weights: layer name → (down, up) of shapes (rank, in) and (out, rank), scale included; for convolutions (rank, in,
+    height, width) and (out, rank, 1, 1). region: index of the region, None for the whole picture. skipped: the file
+    also holds weights for text encoders, which are not used. base: the base model that the file names.
     """
 
     weights: Mapping[str, tuple[Tensor, Tensor]]
@@ -45,104 +44,106 @@ class LoadedLora:
 
 @dataclass(frozen=True)
 class ActiveLora:
-    """A LoRA that acts now. `masks` None: on every token."""
+    """A LoRA that is applied now; with `masks` None to every token."""
 
     lora: LoadedLora
     masks: Masks | None = None
 
     def also(self, other: ActiveLora) -> ActiveLora:
-        """The same LoRA, for sequences of the lengths of either."""
+        """The same LoRA with the masks of both, for all their sequence lengths."""
         return self if self.masks is None else ActiveLora(self.lora, {**self.masks, **(other.masks or {})})
 
-    def added(self, layer: Any, name: str, x: Tensor) -> Tensor | None:
-        """What it adds to the output of a layer for the input x, or None."""
+    def delta(self, layer: nn.Module, name: str, x: Tensor) -> Tensor | None:
+        """The LoRA's addition to the output of a layer for the input x; None where it has no weights for it."""
         if name not in self.lora.weights:
             return None
-        down, up = (one.to(x.dtype) for one in self.lora.weights[name])
-        flat = down.ndim == 2
-        if flat:
-            out = F.linear(F.linear(x, down), up)
-        else:
+        down, up = (matrix.to(x.dtype) for matrix in self.lora.weights[name])
+        flat = not isinstance(layer, nn.Conv2d)
+        if isinstance(layer, nn.Conv2d):
             out = F.conv2d(F.conv2d(x, down, None, layer.stride, layer.padding), up)
+        else:
+            out = F.linear(F.linear(x, down), up)
         if self.masks is None:
             return out
         tokens = out.shape[1] if flat else out.shape[2:].numel()
         mask = self.masks.get((any(part in name for part in _TEXT), tokens)) if out.ndim > 2 else None
-        if mask is None:  # a layer of the whole picture, such as the one that reads the timestep
+        if mask is None:  # a layer without token positions, such as the timestep embedding
             return None
         return mask.to(x.dtype).view((-1, 1) if flat else out.shape[2:]) * out
 
 
-_WORN: ContextVar[tuple[ActiveLora, ...]] = ContextVar("worn", default=())
-_READYING = threading.Lock()
+_ACTIVE: ContextVar[tuple[ActiveLora, ...]] = ContextVar("active_loras", default=())
+_HOOKS_LOCK = threading.Lock()
 
 
 @contextmanager
-def active_loras(each: Sequence[ActiveLora]) -> Iterator[None]:
-    """While it lasts, and in this thread, the given LoRAs act."""
-    token = _WORN.set(tuple(each))
+def active_loras(loras: Sequence[ActiveLora]) -> Iterator[None]:
+    """Applies these LoRAs inside the block, in this context only."""
+    token = _ACTIVE.set(tuple(loras))
     try:
         yield
     finally:
-        _WORN.reset(token)
+        _ACTIVE.reset(token)
 
 
 def acts_on(part: str) -> bool:
-    """Whether a LoRA that acts now has weights for a layer in the part of the model with that name."""
-    return any(name.startswith(part) for one in _WORN.get() for name in one.lora.weights)
+    """Whether an active LoRA has weights for a layer whose name begins with `part`."""
+    return any(name.startswith(part) for active in _ACTIVE.get() for name in active.lora.weights)
 
 
-def _hook(name: str) -> Callable[[Any, tuple[Any, ...], Tensor], Tensor | None]:
-    def add(layer: Any, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
+def _hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
+    def add(layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         if torch.compiler.is_dynamo_compiling():
             return output
-        for one in _WORN.get():
-            added = one.added(layer, name, args[0])
-            output = output if added is None else output + added
+        for active in _ACTIVE.get():
+            delta = active.delta(layer, name, args[0])
+            output = output if delta is None else output + delta
         return output
 
     return add
 
 
-def _compiled_unless_worn(module: Any) -> None:
-    """Has a compiled module compute uncompiled while a LoRA acts: hooks are not looked for again in compiled code."""
+def _run_uncompiled_while_active(module: nn.Module) -> None:
+    """Runs a compiled module uncompiled while a LoRA is active: compiled code does not look for hooks again."""
     compiled = module._compiled_call_impl
-    if compiled is not None and not hasattr(compiled, "unless_worn"):
+    if compiled is not None and not hasattr(compiled, "checks_loras"):
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return (module._call_impl if _WORN.get() else compiled)(*args, **kwargs)
+        uncompiled: Callable[..., object] = module._call_impl
 
-        call.unless_worn = True  # type: ignore[attr-defined]
+        def call(*args: object, **kwargs: object) -> object:
+            return (uncompiled if _ACTIVE.get() else compiled)(*args, **kwargs)
+
+        call.checks_loras = True  # type: ignore[attr-defined]
         module._compiled_call_impl = call
 
 
-def _readied(modules: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Gives the named layers their hooks, each one only, whichever threads ask for it and how often."""
-    with _READYING:
+def _register_hooks(modules: Mapping[str, nn.Module], names: Iterable[str]) -> None:
+    """Registers the hooks of the named layers, once per layer; safe to call from several threads."""
+    with _HOOKS_LOCK:
         for name in names:
             if not getattr(modules[name], "takes_lora", False):
-                modules[name].takes_lora = modules[name].register_forward_hook(_hook(name))
+                setattr(modules[name], "takes_lora", modules[name].register_forward_hook(_hook(name)))
         for module in modules.values():
-            _compiled_unless_worn(module)
+            _run_uncompiled_while_active(module)
 
 
 def remove_hooks(model: nn.Module) -> None:
-    """Takes the hooks of all LoRAs off a model's layers."""
-    with _READYING:
+    """Removes the hooks of all LoRAs from a model's layers."""
+    with _HOOKS_LOCK:
         for module in model.modules():
             if hook := module.__dict__.pop("takes_lora", None):
                 hook.remove()
 
 
 def load_lora(
-    model: nn.Module, path: Path, *, scale: float, region: int | None, device: torch.device, convert: Any = None
+    model: nn.Module, path: Path, *, scale: float, region: int | None, device: torch.device,
+    convert: Converter | None = None,
 ) -> LoadedLora:
-    """Reads a safetensors file in the naming of peft, diffusers, kohya or the model's own code, and readies the layers
-    for being worn.
+    """Reads a safetensors file in the key naming of peft, diffusers, kohya or the model's own code, and registers hooks
+    on the layers that it changes.
 
-    convert: diffusers' reader for the pipeline, for files in other namings, such as kohya's of FLUX. Raises RenderError
-    if the file is none, does not fit the model, holds numbers that are not finite, or more than a LoRA that is read
-    here.
+    convert: the pipeline's key converter in diffusers, for other namings such as kohya's for FLUX. Raises RenderError
+    if the file is not a LoRA, does not fit the model, holds non-finite numbers or an unsupported kind of adapter.
     """
     file = read(path, part="unet" if hasattr(model, "mid_block") else "transformer")
     state: dict[str, dict[str, Tensor]] = {}
@@ -178,5 +179,5 @@ def load_lora(
             raise RenderError(f"{path}: the weights of {name!r} are too large for {dtype}: try a smaller scale")
     if not weights:
         raise RenderError(f"{path}: there is no LoRA of a {type(model).__name__} in it")
-    _readied(modules, weights)
+    _register_hooks(modules, weights)
     return LoadedLora(weights, region, file.skipped, file.base)

@@ -1,4 +1,4 @@
-"""What a LoRA's file holds: safetensors alone, bounded before it is parsed. Other kinds of adapters are named."""
+"""Reads LoRA files: safetensors only, with a bounded header. Other kinds of adapters are rejected by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic_core import SchemaError, SchemaValidator, core_schema
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...prompts.errors import RenderError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import JsonObject, parse_json
 
 MOST_PATTERNS = 10_000  # a LoRA of all of FLUX's layers has 500
 LONGEST_EXPRESSIONS = 10_000  # characters, of all patterns that are no plain names
@@ -33,7 +32,7 @@ KINDS = {
     "controlnet_": "ControlNet", "emb_params": "textual inversion",
 }  # fmt: skip
 # peft's settings that change what a LoRA adds and that are not read, and the values of each that change nothing.
-_UNREAD: dict[str, tuple[Any, ...]] = {
+_UNREAD: dict[str, tuple[object, ...]] = {
     "use_dora": (None, False), "lora_bias": (None, False), "bias": (None, "none"), "modules_to_save": (None, []),
 }  # fmt: skip
 # Where trainers write what they trained: peft in its settings, kohya's in the file's metadata.
@@ -61,18 +60,17 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 @dataclass(frozen=True)
 class LoraFile:
-    """tensors: those for the image model. config: peft's settings. skipped: there are others, for text encoders.
-
-    base: what the file says of the model that it was trained for, as it stands there.
+    """A parsed file. tensors: weights of the image model. config: peft's settings. skipped: there are also weights for
+    text encoders. base: the base model, as the file names it.
     """
 
     tensors: Mapping[str, Tensor]
-    config: Mapping[str, Any]
+    config: JsonObject
     skipped: bool
     base: str
 
     def scale(self, name: str, rank: int) -> float:
-        """What peft multiplies a layer's LoRA with: alpha / rank, or with rank-stabilized LoRA alpha / √rank."""
+        """peft's scale of a layer's LoRA: alpha / rank, or alpha / √rank for rank-stabilized LoRA."""
         patterns = self.config.get("alpha_pattern") or {}
         own = (patterns[pattern] for pattern in patterns if _matcher(pattern)(name))
         alpha = next(own, self.config.get("lora_alpha"))
@@ -82,10 +80,10 @@ class LoraFile:
 
 
 def read(path: Path, *, part: str) -> LoraFile:
-    """Reads the weights for a part of the pipeline, 'transformer' or 'unet'.
+    """Reads the weights for one component of the pipeline, 'transformer' or 'unet'.
 
-    Raises RenderError, one line, if the file is no safetensors file or no LoRA, if its numbers are not finite or if its
-    settings ask for what is not read here.
+    Raises RenderError with one line if the file is not safetensors or not a LoRA, holds non-finite numbers, or has
+    settings that are not supported.
     """
     _bounded(path)
     try:
@@ -112,7 +110,7 @@ def read(path: Path, *, part: str) -> LoraFile:
 
 
 def _bounded(path: Path) -> None:
-    """Raises RenderError for a pickle, and for what announces more names than a LoRA has."""
+    """Raises RenderError for a pickle and for a header larger than any LoRA's."""
     pickled = f"{path}: a pickle, which may run code when it is opened, is not read: get it as a .safetensors file"
     if path.suffix.lower() in PICKLES:
         raise RenderError(pickled)
@@ -128,10 +126,10 @@ def _bounded(path: Path) -> None:
         raise RenderError(pickled if is_pickle else f"{path}: not a safetensors file that can be read")
 
 
-def _config(path: Path, stored: str | None, part: str) -> dict[str, Any]:
-    """peft's settings for a part of the pipeline: those in the file, else the `adapter_config.json` beside it.
+def _config(path: Path, stored: str | None, part: str) -> JsonObject:
+    """peft's settings for a component: from the file's metadata, else from `adapter_config.json` beside it.
 
-    Raises RenderError if they cannot be read, or ask for what is not read here.
+    Raises RenderError if they cannot be read or are not supported.
     """
     beside = path.with_name("adapter_config.json")
     try:
@@ -149,7 +147,7 @@ def _config(path: Path, stored: str | None, part: str) -> dict[str, Any]:
     return config
 
 
-def _check_patterns(config: Mapping[str, Any]) -> None:
+def _check_patterns(config: JsonObject) -> None:
     """Raises ValueError or TypeError if peft's alphas are no numbers, or its patterns none that are matched here."""
     patterns = config.get("alpha_pattern") or {}
     expressions = [pattern for pattern in patterns if not _PLAIN.fullmatch(pattern)]

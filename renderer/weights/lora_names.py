@@ -1,18 +1,17 @@
-"""Names of LoRA weights: which layers of a model they are for, and what of a fused matrix each layer gets.
+"""Maps the keys of a LoRA file to layers of the model, and splits fused matrices among their layers.
 
-Trainers write a layer's name as the code that they train calls it, some with '_' for '.'. Where diffusers has readers
-for that, they are used (U-Nets, FLUX). Hunyuan-DiT's and Stable Diffusion 3's own code has none there; its names are
-those that diffusers' scripts for whole checkpoints convert.
+Trainers name layers as the code that they train does, some with '_' for '.'. For U-Nets and FLUX diffusers' key
+converters are used. It has none for the original code of Hunyuan-DiT and Stable Diffusion 3; their tables follow its
+conversion scripts for whole checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...prompts.errors import RenderError
 
@@ -86,10 +85,11 @@ _STABLE_DIFFUSION_3 = {
 _OWN_CODE = {"HunyuanDiT2DModel": _HUNYUAN, "SD3Transformer2DModel": _STABLE_DIFFUSION_3}
 
 Named = dict[tuple[str, str], Tensor]  # (layer, ending of the key) → weights
+Converter = Callable[[dict[str, Tensor]], dict[str, Tensor] | tuple[dict[str, Tensor], ...]]
 
 
 def split(key: str) -> tuple[str, str]:
-    """A key's layer, without what trainers write before it, and its ending; '' where that is no LoRA's."""
+    """Splits a key into layer name, without trainers' prefixes, and ending; the ending is '' if it is not a LoRA's."""
     ending = next((ending for ending in ENDINGS if key.endswith(ending)), "")
     name = key.removesuffix(ending)
     for prefix in PREFIXES:
@@ -100,10 +100,10 @@ def split(key: str) -> tuple[str, str]:
     return name, ending
 
 
-def by_layer(path: Path, tensors: Mapping[str, Tensor], model: Any, convert: Any) -> Named:
-    """The tensors of a file by the layer of the model that they are for, and the ending that says what they are.
+def by_layer(path: Path, tensors: Mapping[str, Tensor], model: nn.Module, convert: Converter | None) -> Named:
+    """The tensors of a file by layer of the model and key ending (down, up or alpha).
 
-    convert: diffusers' reader for the pipeline, where it has one. Raises RenderError if they cannot be named.
+    convert: the pipeline's key converter in diffusers, if there is one. Raises RenderError for keys that fit no layer.
     """
     modules = dict(model.named_modules())
     layers = {name.replace(".", "_"): name for name in modules} | {name: name for name in modules}
@@ -130,7 +130,7 @@ def by_layer(path: Path, tensors: Mapping[str, Tensor], model: Any, convert: Any
     return out
 
 
-def _of_sgm(tensors: Mapping[str, Tensor], unet: Any) -> dict[str, Tensor]:
+def _of_sgm(tensors: Mapping[str, Tensor], unet: nn.Module) -> dict[str, Tensor]:
     from diffusers.loaders.lora_conversion_utils import _maybe_map_sgm_blocks_to_diffusers
 
     out: dict[str, Tensor] = _maybe_map_sgm_blocks_to_diffusers(dict(tensors), unet.config)
@@ -140,7 +140,7 @@ def _of_sgm(tensors: Mapping[str, Tensor], unet: Any) -> dict[str, Tensor]:
 
 
 def _as_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the names of FLUX's own code, as kohya writes them; others as they are."""
+    """Renames keys of FLUX's original code to kohya's naming; leaves other keys as they are."""
     out = {}
     for key, tensor in tensors.items():
         name, ending = split(key)
@@ -151,8 +151,8 @@ def _as_kohya(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def _own_names(kind: str, modules: Mapping[str, Any]) -> dict[str, list[str]]:
-    """A layer's name in the model's own code, with '_' for '.' → the layers of the model that it holds, in order."""
+def _own_names(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, list[str]]:
+    """Layer name in the model's original code, with '_' for '.' → diffusers' layers that it fuses, in order."""
     out = {}
     for theirs, ours in _OWN_CODE.get(kind, {}).items():
         for block in range(len(modules) if "{}" in theirs else 1):
@@ -164,11 +164,13 @@ def _own_names(kind: str, modules: Mapping[str, Any]) -> dict[str, list[str]]:
     return out
 
 
-def _parts(path: Path, name: str, ending: str, tensor: Tensor, layers: list[str], model: Any) -> dict[str, Tensor]:
-    """What each layer gets of the weights of a fused one: its own rows of `up`, and the same `down` and alpha."""
+def _parts(
+    path: Path, name: str, ending: str, tensor: Tensor, layers: list[str], model: nn.Module
+) -> dict[str, Tensor]:
+    """Splits the weights of a fused layer: each part gets its own rows of `up`, and the same `down` and alpha."""
     if ending not in UP:
         return dict.fromkeys(layers, tensor)
-    rows = [model.get_submodule(layer).out_features for layer in layers]
+    rows = [int(getattr(model.get_submodule(layer), "out_features")) for layer in layers]
     if tensor.shape[:1] != (sum(rows),):
         raise RenderError(f"{path}: {name!r} has another shape in this model; the LoRA was made for another one")
     if _swapped(layers[0], model):
@@ -176,7 +178,7 @@ def _parts(path: Path, name: str, ending: str, tensor: Tensor, layers: list[str]
     return dict(zip(layers, tensor.split(rows), strict=True))
 
 
-def _swapped(layer: str, model: Any) -> bool:
-    """Whether a modulation has shift before scale in the model's own code, and after it in diffusers'."""
+def _swapped(layer: str, model: nn.Module) -> bool:
+    """Whether a modulation stores shift before scale in the original code and scale before shift in diffusers."""
     name = type(model.get_submodule(layer.removesuffix(".linear"))).__name__
     return layer.endswith(".linear") and name == "AdaLayerNormContinuous"

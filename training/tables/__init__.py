@@ -10,7 +10,7 @@ from typing import Any
 _FOLDER = Path(__file__).parent
 
 
-def table(file: str, name: str) -> Any:
+def load_table(file: str, name: str) -> Any:
     """The table `name` of FILE.json. Lists become tuples, keys that are numbers become int; the order is kept, since
     a seeded generator draws by position. Raises KeyError for an unknown name."""
     return _frozen(_read(file)[name])
