@@ -1,8 +1,7 @@
-"""What a brief becomes: rounds, the best of them, and the events on the way. Knows no model."""
+"""The result of a run (rounds, the best of them) and its events. Knows no model."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -15,22 +14,12 @@ from .edit_review import Comparison
 
 
 def score_key(critique: Critique | None) -> float:
-    """The score as a key to choose the best by: what nobody judged comes last."""
+    """Sort key of a critique: its score; unjudged pictures come last."""
     return -1.0 if critique is None or critique.score is None else critique.score
 
 
-def shown_in(drawn: dict[str, Any]) -> ScenePlan:
-    """The plan that a finished picture shows, its edits included; `drawn`: the picture as a run keeps it."""
-    return RenderRequest.model_validate(drawn["request"]).edited_plan
-
-
-def comparison_of(drawn: dict[str, Any]) -> Comparison | None:
-    """What a picture, as a run keeps it, is beside the one that the run changes."""
-    return Comparison.model_validate(drawn["comparison"]) if drawn.get("comparison") else None
-
-
 def rank_key(critique: Critique | None, comparison: Comparison | None) -> tuple[int, float]:
-    """A round as a key to choose the best by: what it gained less what it lost, then its score."""
+    """Sort key of a round: regions gained minus regions lost, then its score."""
     return comparison.balance if comparison else 0, score_key(critique)
 
 
@@ -44,10 +33,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Round:
-    """One plan, its picture file and what the critic said of it (None without a critic).
+    """One plan, its picture file and the critique of it (None without a critic).
 
     `candidates`: all pictures of the round in the order of drawing, the best one included, if there were several.
-    `comparison`: the round beside the picture that the run changes, if it changes one. Number 0 is that picture itself.
+    `comparison`: with the picture that the run edits, if it edits one. Round 0 is that picture itself.
     """
 
     number: int
@@ -75,8 +64,8 @@ class Round:
 class Painting:
     """All rounds of one brief. `path` is the picture to show: the best round's, which need not be the last.
 
-    `before`: the picture that the run changes, as round 0, if it changes one. It is the best round if every other one
-    came out worse than it (see `comparing`).
+    `before`: the picture that the run edits, as round 0, if it edits one. It is the best round if all others are worse
+    (see `edit_review`).
     """
 
     brief: str
@@ -91,12 +80,12 @@ class Painting:
 
     @property
     def best_try(self) -> Round:
-        """The best of `rounds`, were it worse than the picture before."""
+        """The best of `rounds`, even if it is worse than `before`."""
         return max(self.rounds, key=lambda round_: rank_key(round_.critique, round_.comparison))
 
     @property
     def notes(self) -> list[str]:
-        """What is worse than in the picture that the run changes, or why that one stays: clauses, as warnings are."""
+        """What is worse than in the edited picture, or why that one stays: clauses, as warnings are."""
         best = self.best_try
         if best.comparison is None:
             return []
@@ -117,7 +106,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The run stops here until somebody says yes: `Agent.resume(folder, approved=True)`, or a changed plan for True."""
+    """The plan waits for approval: `Agent.resume(folder, approved=True)`, or a changed plan instead of True."""
 
     plan: ScenePlan
     folder: Path
@@ -147,7 +136,7 @@ class Critiqued:
 
 @dataclass(frozen=True)
 class Compared:
-    """A round beside the picture that the run changes."""
+    """A round compared with the picture that the run edits."""
 
     round: int
     comparison: Comparison

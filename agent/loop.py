@@ -1,32 +1,27 @@
-"""The whole loop on one screen: plan → (a yes) → render → critique → revise → render …, the best round kept."""
+"""The whole loop on one screen: plan → (approval) → render → critique → revise → render …, the best round kept."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
-from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from ..prompts.critique import Critique
 from ..prompts.plan import ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import write
 from ..renderer.pictures.file_ref import path_inside
-from ..renderer.request import RenderRequest, Step
-from .edit_review import Comparison
-from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped, comparison_of, rank_key, shown_in
+from ..renderer.request import OnStep, RenderResult
+from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped
+from .runs.entry import CandidateEntry, Entry
 from .settings import Settings
 
 
 class State(TypedDict, total=False):
-    """What the checkpointer keeps, as plain JSON. `tried` holds one {request, path, critique, comparison} per finished
-    round, `before` the same of the picture that the run changes.
-
-    Paths are relative to the folder of the run, which may be moved.
-    """
+    """What the checkpointer stores, as plain JSON: `drawn` holds the entries of the round in progress, `tried` one per
+    finished round, `before` that of the picture that the run edits."""
 
     brief: str
     plan: dict[str, Any]
@@ -36,90 +31,79 @@ class State(TypedDict, total=False):
     done: bool
 
 
-def build_graph(
-    settings: Settings,
-    *,
-    folder: Path,
-    plan: Callable[[str], ScenePlan],
-    render: Callable[[Callable[[Step], None], Path | None], BaseTool],
-    critique: BaseTool | None,
-    revise: Callable[[ScenePlan, Critique, Comparison | None, list[ScenePlan]], Revision | None],
-    apply: BaseTool,
-    request_for: Callable[[ScenePlan, dict[str, Any] | None], tuple[RenderRequest, Path | None]],
-    before: Callable[[], dict[str, Any]] | None = None,
-    compare: Callable[[dict[str, Any], dict[str, Any]], Comparison] | None = None,
-) -> StateGraph[State]:
-    """The loop as a LangGraph graph, not yet compiled. Every collaborator is handed in.
+class Steps(Protocol):
+    """The functions that the loop calls."""
 
-    `folder` is the run's. `request_for` a plan and the best round so far, if any, says what to draw and into which
-    finished picture. `revise` is given the plans of all rounds so far. A run that changes a picture has `before`, which
-    gives that picture as an entry of the state, and `compare`, which holds an entry against it.
-    """
+    def plan(self, brief: str) -> ScenePlan: ...
+
+    def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
+        """Draws the plan once per path and writes the files; `best` is the best round so far."""
+        ...
+
+    def base_entry(self) -> Entry | None:
+        """The picture that the run edits, if any."""
+        ...
+
+    def critique(self, entry: Entry, base: Entry | None) -> Entry:
+        """The entry with its critique, and with its comparison if there is a base."""
+        ...
+
+    def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
+        """What to change in the best round; `plans`: of all rounds so far. None if it is good enough."""
+        ...
+
+
+def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph[State]:
+    """The loop over a run's folder as a LangGraph graph, not yet compiled."""
 
     def plan_node(state: State) -> State:
-        answer = ScenePlan.model_validate(state["plan"]) if state.get("plan") else plan(state["brief"])
-        get_stream_writer()(Planned(answer))
-        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
-        return {"plan": answer.model_dump(), "tried": [], "done": False}
+        plan = ScenePlan.model_validate(state["plan"]) if state.get("plan") else steps.plan(state["brief"])
+        return {"plan": _publish(plan, folder), "tried": [], "done": False}
 
     def approve_node(state: State) -> State:
-        said = interrupt(state["plan"])  # the run ends here, and goes on with True or a changed plan
-        if said is True:
-            return {}
-        answer = ScenePlan.model_validate(said)
-        get_stream_writer()(Planned(answer))
-        write(folder / "plan.json", answer.model_dump_json(indent=2).encode())
-        return {"plan": answer.model_dump()}
+        answer = interrupt(state["plan"])  # the run ends here, and resumes with True or a changed plan
+        return {} if answer is True else {"plan": _publish(ScenePlan.model_validate(answer), folder)}
 
     def render_node(state: State) -> State:
-        emit, number = get_stream_writer(), len(state["tried"]) + 1
-        request, base = request_for(ScenePlan.model_validate(state["plan"]), _best(state["tried"]))
+        emit, rounds = get_stream_writer(), _entries(state["tried"])
+        number = len(rounds) + 1
         paths = [folder / f"round-{number}" / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
-        tool = render(lambda step: emit(Stepped(number, step)), base)
-        call = {"type": "tool_call", "id": str(number), "name": tool.name}
-        asked = request.model_dump() | {"paths": [str(path) for path in paths]}
+        results = steps.render(
+            ScenePlan.model_validate(state["plan"]), _best(rounds), paths, lambda step: emit(Stepped(number, step))
+        )
         drawn = []
-        for path, result in zip(paths, tool.invoke(call | {"args": asked}).artifact, strict=True):
+        for path, result in zip(paths, results, strict=True):
             emit(Rendered(number, path, result.seconds, result.warnings))
-            drawn.append({"request": result.request.model_dump(), "path": str(path.relative_to(folder))})
+            drawn.append(Entry(request=result.request, path=str(path.relative_to(folder))).as_state())
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:
-        number, verdicts = len(state["tried"]) + 1, []
-        first = state.get("before") or (before() if before else None)
-        for one in state["drawn"]:
-            verdict = None
-            if critique:
-                call = {"type": "tool_call", "id": str(number), "name": critique.name}
-                shown, file = shown_in(one).model_dump(), str(path_inside(folder, one["path"]))
-                verdict = critique.invoke(call | {"args": {"plan": shown, "path": file}}).artifact
-            judged = one | {"critique": verdict.model_dump() if verdict else None}
-            verdicts.append(judged | ({"comparison": compare(first, judged).model_dump()} if first and compare else {}))
-        best = max(verdicts, key=_rank)
-        if best["critique"]:
-            get_stream_writer()(Critiqued(number, Critique.model_validate(best["critique"])))
-        if comparison := comparison_of(best):
-            get_stream_writer()(Compared(number, comparison))
-        write(path_inside(folder, best["path"]).parent / "round.json", json.dumps(best, indent=2).encode())
-        others = {"candidates": [{"path": one["path"], "critique": one["critique"]} for one in verdicts]}
-        return {"tried": [*state["tried"], best | (others if len(verdicts) > 1 else {})], "before": first}
+        emit, number = get_stream_writer(), len(state["tried"]) + 1
+        base = Entry.model_validate(state["before"]) if state.get("before") else steps.base_entry()
+        judged = [steps.critique(entry, base) for entry in _entries(state["drawn"])]
+        best = max(judged, key=lambda entry: entry.rank)
+        if best.critique:
+            emit(Critiqued(number, best.critique))
+        if best.comparison:
+            emit(Compared(number, best.comparison))
+        write(path_inside(folder, best.path).parent / "round.json", json.dumps(best.as_state(), indent=2).encode())
+        if len(judged) > 1:
+            candidates = [CandidateEntry(path=entry.path, critique=entry.critique) for entry in judged]
+            best = best.model_copy(update={"candidates": candidates})
+        return {"tried": [*state["tried"], best.as_state()], "before": base.as_state() if base else None}
 
     def revise_node(state: State) -> State:
-        number, best = len(state["tried"]), _best(state["tried"])
-        assert best
-        scene, plans = shown_in(best), [shown_in(one) for one in state["tried"]]
-        revision = revise(scene, Critique.model_validate(best["critique"]), comparison_of(best), plans)
-        if revision is None or revision.apply(scene) in plans:  # what was tried is not drawn again
+        rounds = _entries(state["tried"])
+        best, plans = max(rounds, key=lambda entry: entry.rank), [entry.plan for entry in rounds]
+        revision = steps.revise(best, plans)
+        revised = revision.apply(best.plan) if revision else best.plan
+        if revision is None or revised in plans:  # a plan is not drawn twice
             return {"done": True}
-        get_stream_writer()(Revised(number, revision))
-        call = {"type": "tool_call", "id": str(number), "name": apply.name}
-        changed = apply.invoke(
-            call | {"args": {"plan": scene.model_dump(), "revision": revision.model_dump()}}
-        ).artifact
-        return {"plan": changed.model_dump()}
+        get_stream_writer()(Revised(len(rounds), revision))
+        return {"plan": revised.model_dump()}
 
     def after_critique(state: State) -> str:
-        return "revise" if critique and len(state["tried"]) < settings.rounds else END
+        return "revise" if state["tried"][-1]["critique"] and len(state["tried"]) < settings.rounds else END
 
     graph = StateGraph(State)
     graph.add_node("plan", plan_node)
@@ -136,10 +120,17 @@ def build_graph(
     return graph
 
 
-def _best(tried: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The best round so far, from which the loop goes on: a revision that made things worse is not built upon."""
-    return max(tried, key=_rank, default=None)
+def _publish(plan: ScenePlan, folder: Path) -> dict[str, Any]:
+    """Emits the plan and writes it to plan.json; returns it as the state holds it."""
+    get_stream_writer()(Planned(plan))
+    write(folder / "plan.json", plan.model_dump_json(indent=2).encode())
+    return plan.model_dump()
 
 
-def _rank(one: dict[str, Any]) -> tuple[int, float]:
-    return rank_key(Critique.model_validate(one["critique"]) if one["critique"] else None, comparison_of(one))
+def _entries(states: list[dict[str, Any]]) -> list[Entry]:
+    return [Entry.model_validate(state) for state in states]
+
+
+def _best(rounds: list[Entry]) -> Entry | None:
+    """The best round so far, on which the loop builds: a revision that made things worse is discarded."""
+    return max(rounds, key=lambda entry: entry.rank, default=None)

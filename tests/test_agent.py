@@ -2,14 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from critics import Blind, ByRegion, Verdicts
-from langchain_core.tools import StructuredTool
 from PIL import Image
 from planner_replies import BRIEF, GOOD
 from plans import plan_of
@@ -19,9 +19,11 @@ from tiny_models import saved
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import show
-from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic, revise
+from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic
 from ditpipe.agent.events import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.loop import build_graph
+from ditpipe.agent.reviser import revise
+from ditpipe.agent.runs.entry import Entry
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
@@ -34,8 +36,7 @@ from ditpipe.renderer.pictures.artifacts import (
     read_result,
     write_result,
 )
-from ditpipe.renderer.pipeline import RenderResult
-from ditpipe.tools.loop_tools import revise_plan
+from ditpipe.renderer.request import OnStep, RenderResult
 
 
 def agent(tiny: Renderer, critic: Critic | None, tmp_path: Path, **options: Any) -> Agent:
@@ -95,8 +96,6 @@ def test_a_region_of_a_single_small_token_is_judged_too(tmp_path: Path) -> None:
     plan = plan.model_copy(update={"regions": [plan.regions[0].model_copy(update={"box": dot})]})
     painter = Agent(renderer=renderer, critic=Verdicts(0.3, 0.9), size=256, steps=1, rounds=2, out=tmp_path / "runs")
     assert len(painter.paint(BRIEF, plan=plan).rounds) == 2
-
-
 
 
 def changed(painter: Agent, tmp_path: Path, **more: Any) -> tuple[list[Any], Painting]:
@@ -165,33 +164,37 @@ def test_the_critique_of_the_picture_before_is_not_asked_for_twice(tiny: Rendere
     assert critic.calls == 1 and painting.before and painting.before.critique == before
 
 
+class SameAgain:
+    """Steps of a loop whose pictures are weak and whose revision changes nothing."""
+
+    def __init__(self) -> None:
+        self.drawn: list[Path] = []
+
+    def plan(self, brief: str) -> ScenePlan:
+        return plan_of(1)
+
+    def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
+        self.drawn += paths
+        request = RenderRequest(plan=plan)
+        image, latents = Image.new("RGB", (8, 8)), torch.zeros(1)
+        return [RenderResult(request, image, latents, seconds=0.0) for _ in paths]
+
+    def base_entry(self) -> Entry | None:
+        return None
+
+    def critique(self, entry: Entry, base: Entry | None) -> Entry:
+        weak = Critique(score=0.1, regions=[RegionScore(name="thing 0", score=0.1, seen="?")])
+        return entry.model_copy(update={"critique": weak})
+
+    def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
+        return Revision(changes=[RegionChange(name="thing 0")])
+
+
 def test_a_revision_that_changes_nothing_ends_the_loop(tmp_path: Path) -> None:
-    """Handed to the graph itself: the reviser always finds other seeds."""
-    request = RenderRequest(plan=plan_of(1))
-    drawn: list[Path] = []
-
-    def render(on_step: Any, base: Path | None) -> StructuredTool:
-        def run(paths: list[str]) -> tuple[str, list[Any]]:
-            drawn.extend(map(Path, paths))
-            return "", [SimpleNamespace(request=request, seconds=0, warnings=())]
-
-        return StructuredTool.from_function(
-            run, name="draw", description="draw", response_format="content_and_artifact"
-        )
-
-    weak = Critique(score=0.1, regions=[RegionScore(name="thing 0", score=0.1, seen="?")])
-    graph = build_graph(
-        Settings(rounds=3), folder=tmp_path, plan=lambda brief: plan_of(1), render=render,
-        critique=StructuredTool.from_function(
-            lambda path: ("", weak), name="judge", description="judge", response_format="content_and_artifact"
-        ),
-        revise=lambda *_: Revision(changes=[RegionChange(name="thing 0")]), apply=revise_plan(),
-        request_for=lambda plan, best: (request.model_copy(update={"plan": plan}), None),
-    )  # fmt: skip
-    state = graph.compile().invoke({"brief": "a"})
-    assert state["done"] and len(state["tried"]) == len(drawn) == 1
-
-
+    """Given to the graph itself: the reviser always finds other seeds."""
+    steps = SameAgain()
+    state = build_graph(Settings(rounds=3), folder=tmp_path, steps=steps).compile().invoke({"brief": "a"})
+    assert state["done"] and len(state["tried"]) == len(steps.drawn) == 1
 
 
 def test_the_loop_ends_where_nothing_can_be_judged(tiny: Renderer, tmp_path: Path) -> None:

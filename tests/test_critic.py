@@ -7,7 +7,8 @@ from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe.agent.critic import VisionCritic, revise, with_unused_seeds
+from ditpipe.agent.critic import VisionCritic
+from ditpipe.agent.reviser import revise, with_unused_seeds
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError
 from ditpipe.prompts.plan import LeveledPrompt

@@ -350,7 +350,7 @@ def test_a_hostile_brief_changes_no_file_and_no_setting(brief: str, tiny: Render
     (tmp_path / "mine.txt").write_text("mine")
     before, environment = files_under(tmp_path), dict(os.environ)
     agent = tiny_agent(tiny, tmp_path / "runs")
-    agent.planner = Planner(chat_model("embedded"))
+    agent.models.planner = Planner(chat_model("embedded"))
     service = picture_service(agent, patience=PATIENCE)
     paint = {tool.name: tool.langchain() for tool in tools_for(service, agent)}["paint_picture"]
     call = {"type": "tool_call", "id": "1", "name": "paint_picture", "args": {"brief": brief, "seed": 5, "rounds": 1}}

@@ -1,1 +1,1 @@
-"""The folder of a run on disk: its record, its state, and which settings of an untrusted folder apply."""
+"""A run: its folder, record and state, the steps of its loop, and running or resuming it."""

@@ -56,7 +56,7 @@ def record_of(
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Writes the record to run.json. Raises RunError."""
-    write(folder / RECORD, record.model_dump_json(indent=2, exclude_none=True).encode())
+    write(folder / RECORD, record.model_dump_json(indent=2).encode())
 
 
 def run_record(folder: Path) -> RunRecord:

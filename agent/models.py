@@ -1,0 +1,105 @@
+"""The models of an agent: planner, critic and renderer by name or as objects, each loaded on first use."""
+
+import threading
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..prompts.plan import MAX_SIDE
+from ..renderer.checkpoints.fast_import import without_gc
+from ..renderer.checkpoints.registry import Checkpoint, checkpoint
+from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
+from .critic import Critic, EmbeddedCritic, VisionCritic
+from .llm.chat_models import chat_model
+from .llm.local_models import LOCAL_MODELS, best_planner
+from .planner import Planner
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..renderer.pipeline import Renderer
+
+
+class Models:
+    """Planner, critic and renderer under the settings of one agent. Agents of other settings may share them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        planner: Planner | None = None,
+        critic: Critic | None = None,
+        renderer: "Renderer | None" = None,
+    ) -> None:
+        self.settings = settings
+        # Name and row of the image model are known before anything is loaded.
+        self.image_model = renderer.model if renderer else settings.model
+        self.checkpoint: Checkpoint = renderer.checkpoint if renderer else checkpoint(self.image_model)
+        self._planner, self._critic, self._renderer, self._lock = planner, critic, renderer, threading.Lock()
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the image model was trained to draw; None if its checkpoint declares no limit."""
+        return vocabulary_of(self.checkpoint)
+
+    @property
+    def renderer(self) -> "Renderer":
+        """The renderer. Its first use imports torch; its first picture loads the weights."""
+        with without_gc():
+            from ..renderer.pipeline import Renderer
+
+        with self._lock:
+            self._renderer = self._renderer or Renderer(self.image_model)
+            return self._renderer
+
+    @cached_property
+    def planner_name(self) -> str:
+        """The planner that 'auto' stands for, or the one named by the settings."""
+        return best_planner() if self.settings.planner == "auto" else self.settings.planner
+
+    @cached_property
+    def planner(self) -> Planner:
+        if self._planner:
+            return self._planner
+        side = picture_side(self.settings, self.checkpoint)
+        return Planner(self._chat_model(self.planner_name), width=side, height=side)
+
+    @cached_property
+    def critic(self) -> Critic | None:
+        name = self.settings.critic
+        if name == "auto":  # the embedded critic was trained on the pocket model's world only
+            name = "embedded" if self.image_model == "pocket" else "none"
+        if self._critic or name == "none":
+            return self._critic
+        return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat_model(name))
+
+    def _chat_model(self, name: str) -> Any:
+        key = self.settings.api_key
+        base_url = None if name in LOCAL_MODELS else self.settings.base_url
+        return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None)
+
+    def warm_up(self) -> None:
+        """Loads planner and image model in parallel. Errors are raised again on first use."""
+
+        def load_planner() -> None:
+            with suppress(Exception):
+                _ = self.planner
+
+        thread = threading.Thread(target=load_planner, name="loads-planner", daemon=True)
+        thread.start()
+        with suppress(Exception):
+            _ = self.renderer.pipe
+        thread.join()
+
+    def load_torch(self) -> None:
+        """Imports torch in a thread, without the weights, while a planner works. Errors are raised on first use."""
+
+        def load() -> None:
+            with suppress(Exception):
+                _ = self.renderer
+
+        threading.Thread(target=load, name="loads-torch").start()
+
+
+def picture_side(settings: Settings, row: Checkpoint) -> int:
+    """Pixels a side of a picture whose plan names no size."""
+    return settings.size or min(row.size, MAX_SIDE)

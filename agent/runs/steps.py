@@ -1,0 +1,168 @@
+"""The steps of a run: plan, render, critique and revise with the models of an agent. `loop.py` calls them in order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ...prompts.critique import Critique
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
+from ...renderer.pictures.artifacts import copy_result, open_image, read_request, read_result, write_result
+from ...renderer.pictures.file_ref import path_inside
+from ...renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
+from ..edit_review import compare_edit, removed_regions
+from ..models import Models
+from ..reviser import revise
+from ..settings import Settings
+from .entry import Entry
+from .folder import RunRecord
+
+
+@dataclass
+class RunSteps:
+    """The steps over one run's folder: of a brief, or of an edit of the finished picture that its record names.
+
+    `side`: pixels of a picture whose plan names no size. `request_for`: a plan's render request. `raise_if_stopped`
+    raises KeyboardInterrupt to end the run. `warnings` are added to those of every picture.
+    """
+
+    folder: Path
+    record: RunRecord
+    models: Models
+    settings: Settings
+    side: int
+    request_for: Callable[[ScenePlan], RenderRequest]
+    raise_if_stopped: Callable[[], None]
+    warnings: Sequence[str] = ()
+
+    @cached_property
+    def _base(self) -> RenderRequest | None:
+        """The request of the picture that the run edits."""
+        return read_request(self.record.base) if self.record.base else None
+
+    def plan(self, brief: str) -> ScenePlan:
+        self.raise_if_stopped()
+        return self.models.planner.plan(brief).with_size(self.side, self.side)
+
+    def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
+        """Draws the plan once per path and writes the files.
+
+        The first round of a brief draws everything, later ones only what differs from the best round. A run that edits
+        a picture draws each round into that picture, so that no round inherits what another one spoilt.
+        """
+        self.raise_if_stopped()
+
+        def step(progress: Step) -> None:
+            self.raise_if_stopped()
+            on_step(progress)
+
+        if self._base and self.record.base:
+            results = self._edits(with_edit(self._base, plan), self.record.base, len(paths), step)
+        elif best:
+            picture = path_inside(self.folder, best.path)
+            results = self._edits(with_edit(best.request, plan), picture, len(paths), step)
+        else:
+            results = self.models.renderer.candidates(self.request_for(plan), len(paths), step)
+        results = [
+            replace(result, warnings=tuple(dict.fromkeys([*self.warnings, *result.warnings]))) for result in results
+        ]
+        for path, result in zip(paths, results, strict=True):
+            write_result(path, result)
+        return results
+
+    def _edits(self, request: RenderRequest, picture: Path, count: int, on_step: OnStep) -> list[RenderResult]:
+        """The request's last edit drawn into a finished picture `count` times, from the second on with other seeds."""
+        base, results = read_result(picture), []
+        for number in range(count):
+
+            def step(progress: Step, first: int = number) -> None:  # counted over all pictures
+                index, total = first * progress.total + progress.index, count * progress.total
+                on_step(replace(progress, index=index, total=total))
+
+            results.append(self.models.renderer.edit(base, _candidate_edit(request, number), step))
+        return results
+
+    def base_entry(self) -> Entry | None:
+        """The picture that the run edits, copied into its folder and judged unless the record has its critique."""
+        if not (self._base and self.record.base):
+            return None
+        critique = self.record.judged
+        if critique is None:
+            critique = self._judge(self.record.base, self._base.edited_plan)
+        path = "round-0/candidate-1.png"
+        copy_result(self.record.base, self.folder / path)
+        return Entry(request=self._base, path=path, critique=critique)
+
+    def critique(self, entry: Entry, base: Entry | None) -> Entry:
+        """The entry with its critique, and with its comparison if there is a base."""
+        path = path_inside(self.folder, entry.path)
+        entry = entry.model_copy(update={"critique": self._judge(path, entry.plan)})
+        if base is None:
+            return entry
+        from ...renderer.sampling.edit import unintended_changes
+
+        self.raise_if_stopped()
+        removed = removed_regions(base.plan, entry.plan)
+        pictures = open_image(path_inside(self.folder, base.path)), open_image(path)
+        comparison = compare_edit(
+            base.plan, entry.plan, critique_before=base.critique, critique_after=entry.critique,
+            remains_critique=self._judge(path, removed) if removed else None,
+            beside=unintended_changes(*pictures, base.plan, entry.plan), threshold=self.settings.accept,
+        )  # fmt: skip
+        return entry.model_copy(update={"comparison": comparison})
+
+    def _judge(self, path: Path, plan: ScenePlan) -> Critique | None:
+        critic = self.models.critic
+        if critic is None:
+            return None
+        self.raise_if_stopped()
+        return critic.critique(open_image(path), plan)
+
+    def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
+        """The revision of weak visible regions. Regions that an edit does not name stay, however weak; if one of
+        them got worse, the edited regions are drawn from other noise."""
+        from ...renderer.regions.region_masks import visible_regions
+
+        assert best.critique
+        family, plan = self.models.renderer.family, best.plan
+        candidates, spoiling = visible_regions(plan, token=family.cell * family.patch), set[str]()
+        if self._base:
+            candidates &= set(best.request.edits[-1].names)
+            worse = {drop.name for drop in best.comparison.lost} if best.comparison else set()
+            spoiling = candidates if worse - candidates else spoiling
+        scores = [score for score in best.critique.regions if score.name in candidates]
+        return revise(
+            plan, best.critique.model_copy(update={"regions": scores}), round_number=len(plans),
+            threshold=self.settings.accept,
+            origin=self._base.model_dump_json() if self._base else str(self.settings.seed),
+            tried=[*([self._base.edited_plan] if self._base else []), *plans, *self.record.tried],
+            spoiling=[region.name for region in plan.regions if region.name in spoiling],
+        )  # fmt: skip
+
+
+def with_edit(request: RenderRequest, plan: ScenePlan) -> RenderRequest:
+    """The request that draws a plan into the finished picture of another request.
+
+    Raises ValueError if nothing differs, or something that no revision can change.
+    """
+    revision = Revision.between(request.edited_plan, plan)
+    if revision is None:
+        raise ValueError("nothing to change: the picture shows this plan already")
+    return request.model_copy(update={"edits": [*request.edits, revision]})
+
+
+def _candidate_edit(request: RenderRequest, number: int) -> Revision:
+    """The request's last edit for candidate `number`; from 1 on its regions get seeds of their own."""
+    edit = request.edits[-1]
+    if not number:
+        return edit
+    plan = request.edited_plan
+
+    def seed(name: str) -> int:
+        own = plan.region(name).seed
+        return candidate_seed(request.seed if own is None else own, number)
+
+    changes = [change.model_copy(update={"seed": seed(change.name)}) for change in edit.changes]
+    added = [region.model_copy(update={"seed": seed(region.name)}) for region in edit.added]
+    return edit.model_copy(update={"changes": changes, "added": added})
