@@ -24,6 +24,8 @@ from ditpipe.tools.jobs.engine import JobContext
 from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.service import PictureService
 
+pytestmark = pytest.mark.slow
+
 
 def stroke(payload: dict[str, Any], context: JobContext) -> bytes:
     """A handler that paints every job grey at once."""

@@ -17,6 +17,8 @@ from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS
 from ditpipe.renderer.checkpoints.registry import POCKET
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_embedded_llm_plans_two_subjects() -> None:
     plan = Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right, at night")
