@@ -1,8 +1,9 @@
-"""A plan becomes a picture: encode, prepare, denoise, decode. And a picture becomes another one, in one place only."""
+"""Renderer: a plan → a picture, several candidates, or an edit of a finished picture in one place only."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
@@ -47,8 +48,8 @@ __all__ = [
 
 
 class Renderer:
-    """A checkpoint, loaded when it is first needed. It keeps the latest encoded prompts and ControlNets, and nothing
-    else of one render for the next, so it may serve any number of plans at once."""
+    """A checkpoint, loaded when it is first needed. It caches encoded prompts and ControlNets, and nothing else of one
+    render for the next, so it may serve any number of plans at once."""
 
     def __init__(self, model: str | None = None, *, device: str | None = None, hub: Hub | None = None) -> None:
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
@@ -68,7 +69,7 @@ class Renderer:
 
     @property
     def family(self) -> Family:
-        """What adapts it to the render loop."""
+        """The adapter of its kind of model."""
         return self.loaded.family
 
     @property
@@ -78,7 +79,7 @@ class Renderer:
 
     @property
     def prompts(self) -> PromptCache:
-        """Its encoders, with the latest prompts kept."""
+        """Its encoders, with a cache of the latest prompts."""
         return self.loaded.prompts
 
     def release(self) -> Pipeline | None:
@@ -120,44 +121,50 @@ class Renderer:
     ) -> RenderResult:
         """Draws the regions that a revision changes into a finished picture, and keeps everything else.
 
-        Drawn are the tokens that hear a changed region, and the background next to them as far as `edit.margin_of`
-        says, which is noted in the result's request. Latents of all others stay bit for bit, and so do pixels more than
-        `edit.REACH` beyond the drawn ones; of a region with a free shape, all pixels outside the shape. A new scene
-        prompt is heard by the drawn tokens only. A request is rendered first. The warnings say what looks different
-        though the revision does not name it. Raises as `render`; ValueError if the revision names a region that the
-        plan does not have, or changes nothing that is seen.
+        Drawn are the tokens with a weight of a changed region, and the background next to them as far as
+        `edit.margin_of` says, which the result's request notes. Latents of all others stay bit for bit, and so do
+        pixels more than `edit.REACH` beyond the drawn ones; of a region with a free shape, all pixels outside the
+        shape. A new scene prompt acts on the drawn tokens only. A request is rendered first. Warnings name visible
+        changes that the revision does not intend. Raises as `render`; ValueError if the revision names a region that
+        the plan does not have, or changes nothing visible.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
-        return self._edit(result, revision, on_step, anew=True)
+        return self._edit(result, revision, on_step, new_margin=True)
 
     def _edit(
-        self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, anew: bool = False
+        self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, new_margin: bool = False
     ) -> RenderResult:
-        """`anew`: with the margin that an edit has now, and not with the one that the revision notes."""
-        drew = self._own(result.request)
-        before, asked = drew.edited_plan, drew.model_copy(update={"edits": [*drew.edits, revision]})
+        """new_margin: the margin that an edit has now, not the one that the revision notes."""
+        base = self._own(result.request)
+        request = base.model_copy(update={"edits": [*base.edits, revision]})
+        draw = partial(self._draw_edit, result=result, base=base, on_step=on_step, new_margin=new_margin)
+        return self._retrying(request, draw)[0]
 
-        def draw(request: RenderRequest) -> list[RenderResult]:
-            started, loaded, plan = time.perf_counter(), self._ready(request), request.edited_plan
-            family, (rows, columns) = loaded.family, loaded.grid(request.plan)
-            if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # a file's, and not its own
-                raise RenderError("the latents of this picture have another size: without their file it is drawn again")
-            margin = margin_of(before, plan, rows=rows, columns=columns) if anew else revision.margin
-            noted = revision.model_copy(update={"margin": margin})
-            request = request.model_copy(update={"edits": [*drew.edits, noted]})
-            drawn = changed_tokens(before, plan, rows=rows, columns=columns, patch=family.patch, margin=margin)
-            kept = EditBase(result.latents.to(family.device), drawn.to(family.device))
-            latents, said = loaded.denoised(request, plan, [request.seed], on_step, kept)
-            whole = loaded.decode(request, latents)
-            image = keep_pixels(result.image, whole, drawn, before, plan, patch=family.patch, cell=family.cell)
-            seconds = result.seconds + time.perf_counter() - started
-            said = *said, *unintended_changes_warning(unintended_changes(result.image, image, before, plan))
-            outdated = set(loaded.beyond(before)) - set(said)  # of what is no longer there
-            earlier = [one for one in result.warnings if one not in outdated and not one.startswith(UNINTENDED)]
-            warnings = tuple(dict.fromkeys([*earlier, *said]))
-            return [RenderResult(request, image, latents.cpu(), seconds, warnings)]
-
-        return self._sparing(asked, draw)[0]
+    def _draw_edit(
+        self, request: RenderRequest, *, result: RenderResult, base: RenderRequest, on_step: OnStep | None,
+        new_margin: bool,
+    ) -> list[RenderResult]:  # fmt: skip
+        """The result with the request's last edit drawn into it. base: the request without that edit."""
+        started, loaded, revision = time.perf_counter(), self._ready(request), request.edits[-1]
+        before, after = base.edited_plan, request.edited_plan
+        family, (rows, columns) = loaded.family, loaded.grid(request.plan)
+        if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # a file's, and not its own
+            raise RenderError("the latents of this picture have another size: without their file it is drawn again")
+        margin = margin_of(before, after, rows=rows, columns=columns) if new_margin else revision.margin
+        request = request.model_copy(
+            update={"edits": [*base.edits, revision.model_copy(update={"margin": margin})]}
+        )
+        drawn = changed_tokens(before, after, rows=rows, columns=columns, patch=family.patch, margin=margin)
+        edit = EditBase(result.latents.to(family.device), drawn.to(family.device))
+        latents, warnings = loaded.denoised(request, after, [request.seed], on_step, edit)
+        decoded = loaded.decode(request, latents)
+        image = keep_pixels(result.image, decoded, drawn, before, after, patch=family.patch, cell=family.cell)
+        seconds = result.seconds + time.perf_counter() - started
+        changes = unintended_changes(result.image, image, before, after)
+        new = [*warnings, *unintended_changes_warning(changes)]
+        outdated = set(loaded.beyond(before)) - set(new)  # about regions that are gone
+        earlier = [text for text in result.warnings if text not in outdated and not text.startswith(UNINTENDED)]
+        return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
         """The request with this model's name and a size, so that a picture tells what drew it and how large."""
@@ -166,31 +173,33 @@ class Renderer:
         side = min(self.checkpoint.size, MAX_SIDE)
         return request.model_copy(update={"model": self.model, "plan": request.plan.with_size(side, side)})
 
-    def _draw(self, asked: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
+    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""
+        return self._retrying(request, partial(self._draw_batch, seeds=seeds, on_step=on_step))
 
-        def draw(request: RenderRequest) -> list[RenderResult]:
-            started, loaded = time.perf_counter(), self._ready(request)
-            latents, said = loaded.denoised(request, request.plan, seeds, on_step)
-            images = [loaded.decode(request, one[None]) for one in latents]
-            seconds = time.perf_counter() - started
-            return [
-                RenderResult(request.model_copy(update={"seed": seed}), image, one[None].float().cpu(), seconds, said)
-                for seed, image, one in zip(seeds, images, latents, strict=True)
-            ]
+    def _draw_batch(
+        self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None
+    ) -> list[RenderResult]:
+        started, loaded = time.perf_counter(), self._ready(request)
+        batch, warnings = loaded.denoised(request, request.plan, seeds, on_step)
+        each = [latents[None] for latents in batch]
+        images = [loaded.decode(request, latents) for latents in each]
+        seconds = time.perf_counter() - started
+        return [
+            RenderResult(request.model_copy(update={"seed": seed}), image, latents.float().cpu(), seconds, warnings)
+            for seed, image, latents in zip(seeds, images, each, strict=True)
+        ]
 
-        return self._sparing(asked, draw)
-
-    def _sparing(
-        self, asked: RenderRequest, draw: Callable[[RenderRequest], list[RenderResult]]
-    ) -> list[RenderResult]:  # fmt: skip
-        # Quietly: what the libraries print of long prompts is among the warnings, and what of their own old names, none
-        # of the user's business.
+    def _retrying(
+        self, request: RenderRequest, draw: Callable[[RenderRequest], list[RenderResult]]
+    ) -> list[RenderResult]:
+        """`retry_on_oom`, without what libraries print: of long prompts the warnings tell, and the rest is about their
+        own old names."""
         with silence_loading():
-            return retry_on_oom(asked, draw, self._cheaper)
+            return retry_on_oom(request, draw, self._cheaper)
 
     def _ready(self, request: RenderRequest) -> LoadedModel:
-        """The model as the request wants it; one is kept, and loaded anew when another format is asked for."""
+        """The model in the request's format; the one in memory is replaced when the format differs."""
         weights: Format = "int8" if "int8" in request.save else "fp8" if "fp8" in request.save else "full"
         return self._load(weights, compiled=request.compile, offload="offload" in request.save)
 

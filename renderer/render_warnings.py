@@ -42,10 +42,10 @@ def approximation_warnings(
     if "offload" in request.save and family.device.type == "cpu":
         warnings.append("save 'offload' does nothing on a CPU: the model is in main memory all the time")
     if cache and cache.reused:
-        reused = f"step cache: {cache.reused} of {steps} steps reused what their blocks had said"
-        warnings.append(f"{reused}; in the steps that computed it again it had changed by at most {cache.error:.1%}")
+        reused = f"step cache: {cache.reused} of {steps} steps reused the output of their blocks"
+        warnings.append(f"{reused}; where it was computed again it had changed by at most {cache.error:.1%}")
     elif cache:
-        warnings.append("step cache: no step reused what its blocks had said")
+        warnings.append("step cache: no step reused the output of its blocks")
     if nearest := family.nearest_trained(trained_size, plan.size):
         sizes = "{}×{} pixels are far from what this model was trained at: the nearest is {}×{}"
         warnings.append(sizes.format(*plan.size, *nearest))

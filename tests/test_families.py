@@ -95,6 +95,7 @@ def test_a_released_pipeline_is_as_diffusers_loaded_it(name: str, renderers: dic
     assert renderer.release() is None  # nothing is loaded yet
     renderer.render(RenderRequest(plan=plan_of(name), steps=1))
     pipe = renderer.release()
+    assert pipe is not None
     fresh = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
     ours, theirs = (getattr(one, "unet", None) or one.transformer for one in (pipe, fresh))
     assert [type(one) for one in ours.attn_processors.values()] == [

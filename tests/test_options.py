@@ -218,7 +218,7 @@ def test_a_step_cache_reuses_and_says_what_it_was_off_by(tiny: Renderer) -> None
     exact = drawn(tiny, steps=12)
     none, some = (tiny.render(request(tiny, steps=12, step_cache=share)) for share in (1e-9, 0.1))
     assert torch.equal(none.latents, exact) and none.warnings == (
-        "step cache: no step reused what its blocks had said",
+        "step cache: no step reused the output of its blocks",
     )
     reused = int(some.warnings[0].removeprefix("step cache: ").split()[0])
     assert 0 < reused < 12 and "had changed by at most" in some.warnings[0]

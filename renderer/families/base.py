@@ -33,7 +33,7 @@ class Family(ABC):
     tile: ClassVar[int] = 64  # latent cells a side of what a tiled decoder decodes at once
     patch: int = 2  # latent cells a token
     partial: ClassVar[bool] = False  # an edit may compute its own tokens alone
-    cached: ClassVar[bool] = False  # a step may reuse what its blocks said before
+    cached: ClassVar[bool] = False  # a step may reuse the residual of its blocks
     controlled: ClassVar[bool] = False  # ControlNets can be followed
     guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
     guidable: bool = True  # a guidance scale acts
@@ -41,7 +41,7 @@ class Family(ABC):
     preferred: ClassVar[Solver] = "euler"  # where the published scheduler is no solver of this package
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
     denoiser: ClassVar[str] = "transformer"
-    notes: tuple[str, ...] = ()  # what every picture of this checkpoint is to say
+    notes: tuple[str, ...] = ()  # warnings of every picture of this checkpoint
 
     def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
         """Raises ModelError if no solver can stand in for its scheduler, or if its VAE's latents are others."""

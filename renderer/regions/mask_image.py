@@ -48,7 +48,7 @@ def shape_of(region: Region) -> NDArray[np.bool_] | None:
 def _opened(text: str) -> NDArray[np.bool_]:
     try:
         with Image.open(BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
-            if max(image.size) > LARGEST:  # said by the header, before anything is unpacked
+            if max(image.size) > LARGEST:  # the header has the size, before anything is unpacked
                 raise ValueError(f"a mask of {image.width}×{image.height} pixels is too large")
             return np.asarray(image.convert("L")) >= 128
     except (OSError, SyntaxError, ValueError) as error:

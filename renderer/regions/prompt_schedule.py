@@ -1,4 +1,4 @@
-"""Which prompt level each transformer block listens to. "Depth" is depth of the network, never distance."""
+"""The prompt level of each transformer block. "Depth" is depth of the network, never distance."""
 
 import re
 from typing import Literal, Self, get_args
@@ -9,13 +9,13 @@ from ...prompts.plan import Region, ScenePlan, optional_field
 
 Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-# A drawing style as it is said between two commas of a prompt.
+# A drawing style, as it stands between two commas of a prompt.
 _KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
 STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 
 
 def scene_text(plan: ScenePlan, level: Level) -> str:
-    """What the scene says at a level: its high level alone for 'scene-high', else both joined."""
+    """The scene's text at a level: its high level alone for 'scene-high', else both joined."""
     high, low = plan.scene.high_level, plan.scene.low_level
     return high if level == "scene-high" and high else ", ".join(part for part in (high, low) if part)
 
@@ -23,34 +23,34 @@ def scene_text(plan: ScenePlan, level: Level) -> str:
 def style_of(plan: ScenePlan) -> str:
     """The drawing style that the scene's low level names, or its high level as '… style': 'glossy style'; or ''."""
     high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
-    said = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
-    return ", ".join(part for part in dict.fromkeys(said) if re.fullmatch(STYLE, part))
+    styles = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
+    return ", ".join(part for part in dict.fromkeys(styles) if re.fullmatch(STYLE, part))
 
 
 def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
-    """What a region says at a level: one of its levels, or both joined; also both where the one is empty.
+    """A region's text at a level: one of its levels, or both joined, also where the one is empty.
 
-    The drawing style of the scene belongs to the high level of every region: blocks that hear regions alone would not
-    know of it.
+    The drawing style of the scene belongs to the high level of every region, or else blocks that take regions alone
+    would lack it.
     """
-    said = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
+    own = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
     style = style_of(plan) if level != "region-low" else ""
-    return ", ".join(part for part in (said or region.prompt.text, style) if part)
+    return ", ".join(part for part in (own or region.prompt.text, style) if part)
 
 
 class PromptSchedule(BaseModel):
     """Progressive prompts as a matter of network depth (paper, Figure 6).
 
-    `first` is heard by the shallow blocks, `then` by those from the share `turn` (0–1) of the depth on. The default
-    lets the scene prompt, which says what is where, rule the shallow quarter and the region prompts the blocks below
-    it: of the schedules that keep the background, the best in boxes anywhere (docs/adherence.md).
+    `first` is the level of the shallow blocks, `then` of those from the share `turn` (0–1) of the depth on. By default
+    the shallow quarter takes the scene prompt, which describes the layout, and the blocks below it the region
+    prompts: of the schedules that keep the background, the best in boxes anywhere (docs/adherence.md).
     `blocks`, where given, names the level of every block instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    first: Level = Field(default="scene", description="level that the shallow blocks hear")
-    then: Level = Field(default="region", description="level that the deep blocks hear")
+    first: Level = Field(default="scene", description="level of the shallow blocks")
+    then: Level = Field(default="region", description="level of the deep blocks")
     turn: float = Field(default=0.25, ge=0, le=1, description="share of the depth at which it turns")
     blocks: list[Level] | None = optional_field(
         None, description="level of each block from the shallowest; null: as above"
@@ -104,11 +104,11 @@ def preset(name: str) -> PromptSchedule:
 def _listed(text: str) -> list[Level]:
     levels: list[Level] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*([a-z-]+)(?:\*(\d{1,3}))?\s*", part)
-        known = next((level for level in LEVELS if found and found[1] == level), None)
-        if not found or not known:
+        match = re.fullmatch(r"\s*([a-z-]+)(?:\*(\d{1,3}))?\s*", part)
+        level = next((level for level in LEVELS if match and match[1] == level), None)
+        if not match or not level:
             raise ValueError(
                 f"{part.strip()!r} in the depth schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
             )
-        levels += [known] * int(found[2] or 1)
+        levels += [level] * int(match[2] or 1)
     return levels

@@ -1,4 +1,4 @@
-"""How much of each prompt every image token hears: boxes → shares per token. Knows no model and no text.
+"""Boxes and masks → region_ids and region_weights, the weight of each prompt in every image token. No model, no text.
 
 The grid is the transformer's: rows×columns tokens of patch×patch latent cells. Prompt 0 is the scene's, i+1 the one of
 regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
@@ -60,11 +60,11 @@ def region_ids(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
 
 
 def region_weights(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
-    """Share of each prompt in every token: float64 (regions + 1, rows*columns); every token's shares sum to one.
+    """Weight of each prompt in every token: float64 (regions + 1, rows*columns); a token's weights sum to one.
 
     Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
-    linearly over `feather` latent cells beyond it; so does a free shape. Without feathers every share is 0 or 1, as
-    `owners` says. Raises ValueError as `owners`.
+    linearly over `feather` latent cells beyond it; so does a free shape. Without feathers every weight is 0 or 1, as
+    `region_ids` has it. Raises ValueError as `region_ids`.
     """
     out = torch.zeros(len(regions) + 1, rows, columns, dtype=torch.float64)
     out[SCENE] = 1
@@ -81,25 +81,26 @@ def region_weights(regions: Sequence[Region], *, rows: int, columns: int, patch:
 
 
 def visible_regions(plan: ScenePlan, *, token: int) -> set[str]:
-    """Names of the regions of which something is seen, for tokens of `token` pixels. Raises as `owners`."""
+    """Names of the regions that cover a token of `token` pixels. Raises as `region_ids`."""
     width, height = plan.size
     owner = region_ids(plan.regions, rows=height // token, columns=width // token)
     return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
 
 
 def strengths_at(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
-    """How much of its own prompt each region hears when a share `progress` (0 ≤ progress < 1) of the steps is done."""
+    """The strength of each region's prompt when a share `progress` (0 ≤ progress < 1) of the steps is done."""
     return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
 
 
-def scale_region_weights(region_weights: Tensor, own: Sequence[float]) -> Tensor:
-    """Shares in which region i keeps the part own[i] of what it has, and the scene prompt gets the rest."""
-    kept = region_weights[1:] * torch.tensor(own, dtype=region_weights.dtype, device=region_weights.device)[:, None]
-    return torch.cat([1 - kept.sum(0, keepdim=True), kept]).round(decimals=6)
+def scale_region_weights(region_weights: Tensor, strengths: Sequence[float]) -> Tensor:
+    """Weights of region i times strengths[i]; the scene prompt gets the rest."""
+    factors = torch.tensor(strengths, dtype=region_weights.dtype, device=region_weights.device)
+    scaled = region_weights[1:] * factors[:, None]
+    return torch.cat([1 - scaled.sum(0, keepdim=True), scaled]).round(decimals=6)
 
 
 def downsample_weights(region_weights: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
-    """Shares on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
+    """Weights on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
     if scale == 1:
         return region_weights
     rows, columns = (-(-side // scale) for side in grid)

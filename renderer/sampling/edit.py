@@ -1,4 +1,4 @@
-"""What an edit changes: which tokens are drawn anew, and which pixels that can reach."""
+"""What an edit changes: the tokens that it draws, and the pixels that they can reach."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from .sampler import tokens_to_cells
 # convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
 # arrives there.
 REACH = 2
-# A pixel looks different from this difference of a channel on, out of 255, and a place from this share of its pixels.
+# A pixel looks different if a channel differs by this much, out of 255; a place, if this share of its pixels does.
 VISIBLE = 12
 NOTICED = 0.01
 UNINTENDED = "the edit also changed "
@@ -24,8 +24,8 @@ UNINTENDED = "the edit also changed "
 def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -> int:
     """How many tokens around what changed an edit draws where only the background is: a sixteenth of the shorter side.
 
-    A thing reaches beyond its box. Without a margin that part stays of the old one, and is cut off of the new one. None
-    around a free shape, beyond which nothing may change.
+    An object reaches beyond its box. Without a margin that part of the old one stays, and that of the new one is cut
+    off. None around a free shape, beyond which nothing may change.
     """
     shaped = any(plan.regions[i].mask for plan, which in _changed(before, after) for i in which)
     return 0 if shaped else max(1, min(rows, columns) // 16)
@@ -34,18 +34,18 @@ def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -
 def changed_tokens(
     before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int, margin: int = 0
 ) -> Tensor:
-    """Tokens that hear a changed region before or after, its feather included, and those at most `margin` tokens from
-    them that hear no region: bool (rows*columns,).
+    """Tokens with a weight of a changed region before or after, feathers included, and background tokens at most
+    `margin` tokens from them: bool (rows*columns,).
 
-    Regions are told apart by their names; one that only one of the plans has is changed. One that has a free shape
-    after the edit is drawn in that shape and nowhere else, wherever it was before.
-    Raises ValueError if there are none: the revision changes nothing that is seen.
+    Regions are matched by name; a region that only one of the plans has is changed. A region that has a free shape
+    after the edit is drawn in that shape alone, wherever it was before.
+    Raises ValueError if there are none: the revision changes nothing visible.
     """
     tokens, background = torch.zeros(rows * columns, dtype=torch.bool), torch.ones(rows * columns, dtype=torch.bool)
     for plan, changed in _changed(before, after):
-        heard = region_weights(plan.regions, rows=rows, columns=columns, patch=patch)
-        tokens |= heard[[i + 1 for i in changed]].sum(0) > 0
-        background &= heard[SCENE] == 1
+        weights = region_weights(plan.regions, rows=rows, columns=columns, patch=patch)
+        tokens |= weights[[i + 1 for i in changed]].sum(0) > 0
+        background &= weights[SCENE] == 1
     if not tokens.any():
         raise ValueError("the revision changes nothing that is seen: name a visible region and give it something new")
     around = F.max_pool2d(tokens.view(1, 1, rows, columns).float(), 2 * margin + 1, stride=1, padding=margin).flatten()
@@ -69,17 +69,16 @@ def keep_pixels(
     if len(shapes) < len(changed):
         boxes = torch.zeros_like(drawn)
         for plan, which in _changed(before, after):
-            heard = region_weights(plan.regions, rows=rows // patch, columns=columns // patch, patch=patch)
-            boxes |= heard[[i + 1 for i in which if not plan.regions[i].mask]].sum(0).to(drawn.device) > 0
+            weights = region_weights(plan.regions, rows=rows // patch, columns=columns // patch, patch=patch)
+            boxes |= weights[[i + 1 for i in which if not plan.regions[i].mask]].sum(0).to(drawn.device) > 0
         weight = torch.maximum(weight, _weights(_reached(boxes, old.size, patch=patch, cell=cell)))
     weight = torch.minimum(weight, _weights(_reached(drawn, old.size, patch=patch, cell=cell)))
     return Image.composite(new, old, Image.fromarray((255 * weight).round().to(torch.uint8).numpy()))
 
 
 def unintended_changes(old: Image.Image, new: Image.Image, before: ScenePlan, after: ScenePlan) -> dict[str, float]:
-    """What looks different though no edit names it: the share of visibly different pixels in each region that both
-    plans have alike, by name, and in the background as ''. Pixels in boxes of changed regions do not count; what is
-    below `NOTICED` is left out.
+    """The share of visibly different pixels in each region that the edit does not change, by name, and in the
+    background as ''. Pixels in boxes of changed regions do not count; shares below `NOTICED` are left out.
 
     Both pictures have the same size. Different pixels are those of which a channel differs by `VISIBLE` or more.
     """
@@ -107,7 +106,7 @@ def unintended_changes(old: Image.Image, new: Image.Image, before: ScenePlan, af
 
 
 def unintended_changes_warning(changed: dict[str, float]) -> list[str]:
-    """The warning of what `changed_beside` found: 'the edit also changed 12% of 'rocket' and 3% of the background'."""
+    """The warning of `unintended_changes`: 'the edit also changed 12% of 'rocket' and 3% of the background'."""
     parts = [f"{share:.0%} of {repr(name) if name else 'the background'}" for name, share in changed.items()]
     return [UNINTENDED + " and ".join(parts)] if parts else []
 
