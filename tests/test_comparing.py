@@ -27,8 +27,10 @@ def scores(*values: float | None) -> Critique:
 GOOD = scores(0.9, 0.9, 0.9, 0.9)
 
 
-def beside(after: ScenePlan, now: Critique, then: Critique | None = GOOD, **more: Critique) -> Comparison:
-    return compare_edit(BEFORE, after, critique_before=then, critique_after=now, **more)
+def beside(
+    after: ScenePlan, now: Critique, then: Critique | None = GOOD, remains_critique: Critique | None = None
+) -> Comparison:
+    return compare_edit(BEFORE, after, critique_before=then, critique_after=now, remains_critique=remains_critique)
 
 
 def test_a_change_that_came_out_is_gained_and_nothing_lost() -> None:
