@@ -10,6 +10,8 @@ DitpipeError
 └── UnknownPicture     no picture of that id, or it belongs to another caller
 """
 
+import re
+
 from pydantic import ValidationError
 
 
@@ -62,6 +64,15 @@ class UnknownPicture(DitpipeError):
     """There is no picture of that id, or it belongs to another caller; callers cannot tell which."""
 
 
+# All but line feed, carriage return and tab: a terminal obeys them, and nobody sees them.
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def visible(text: str) -> str:
+    """A text with its control characters as �: of a stranger's file, or of a server's answer, a terminal obeys none."""
+    return CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def first_line(error: BaseException) -> str:
     """First line of a foreign error's message; its class name if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -73,3 +84,9 @@ def first_problem(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}{more}"
+
+
+def one_line(error: DitpipeError | ValueError) -> str:
+    """What a caller is told of an error that it can do something about."""
+    said = first_problem(error) if isinstance(error, ValidationError) else str(error)
+    return visible(" ".join(said.split()))

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .errors import CONTROL_CHARACTERS
+
 MAX_REGIONS = 16
 MAX_BRIEF = 4000
 MAX_PROMPT = 1000
@@ -37,6 +39,13 @@ class StrictModel(BaseModel):
             return values
         optional_fields = {name for name, field in cls.model_fields.items() if not field.is_required()}
         return {name: value for name, value in values.items() if value is not None or name not in optional_fields}
+
+    @model_validator(mode="after")
+    def _is_visible(self) -> Self:
+        for name, value in self:
+            if isinstance(value, str) and CONTROL_CHARACTERS.search(value):
+                raise ValueError(f"{name} holds a control character, which nobody sees: leave it out")
+        return self
 
 
 class Box(StrictModel):

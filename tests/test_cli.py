@@ -113,7 +113,7 @@ def test_render_repaint_and_json(tmp_path: Path, plan_file: Path, tiny_folder: P
         "render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", "--json", cwd=tmp_path
     )
     assert json.loads(done.stdout)["picture"] == "one.png", done.stderr
-    again = run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)
+    again = run("repaint", "one.png", "--out", "two.png", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder))
     assert again.stdout.strip() == "two.png"
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
@@ -124,15 +124,35 @@ def test_set_edit_and_candidates(tmp_path: Path, plan_file: Path, tiny_folder: P
     options = ("--model", str(tiny_folder), "--steps", "2", "--json")
     softer = ("--set", "thing 1.feather=2", "--set", "*.strength=0.8", "--set", "negative=blurred")
     run("render", "plan.json", *options, *softer, "--out", "one.png", cwd=tmp_path)
-    done = run("edit", "one.png", "--region", "thing 0", "--prompt", "zzz", "--seed", "4", "--json", cwd=tmp_path)
+    done = run(
+        "edit",
+        "one.png",
+        "--region",
+        "thing 0",
+        "--prompt",
+        "zzz",
+        "--seed",
+        "4",
+        "--json",
+        cwd=tmp_path,
+        DITPIPE_MODEL=str(tiny_folder),
+    )
     assert json.loads(done.stdout)["picture"] == "one-edited.png", done.stderr
     carried = read_request(tmp_path / "one-edited.png").model_dump()
     assert [region["strength"] for region in carried["plan"]["regions"]] == [0.8, 0.8]
     assert carried["plan"]["regions"][1]["feather"] == 2 and carried["plan"]["negative"] == "blurred"
     assert carried["edits"][0]["changes"][0]["seed"] == 4
-    refused(run("edit", "one.png", "--region", "cat", "--seed", "4", cwd=tmp_path), "the plan has thing 0, thing 1")
-    refused(run("edit", "one.png", "--region", "thing 0", cwd=tmp_path), "nothing to change")
-    refused(run("edit", "one.png", "--region", "thing 0", "--box", "1,2", cwd=tmp_path), "four numbers")
+    refused(
+        run("edit", "one.png", "--region", "cat", "--seed", "4", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder)),
+        "the plan has thing 0, thing 1",
+    )
+    refused(
+        run("edit", "one.png", "--region", "thing 0", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder)), "nothing to change"
+    )
+    refused(
+        run("edit", "one.png", "--region", "thing 0", "--box", "1,2", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder)),
+        "four numbers",
+    )
     refused(run("render", "plan.json", *options, "--set", "cat.colour=red", cwd=tmp_path), "feather, strength")
     done = run("render", "plan.json", *options, "--candidates", "2", cwd=tmp_path)
     scores = [one["score"] for one in json.loads(done.stdout)["pictures"]]
@@ -151,19 +171,21 @@ def test_an_edit_goes_on_from_the_latents_beside_the_picture_and_keeps_the_files
 ) -> None:
     run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--out", "one.png", cwd=tmp_path)
     region = ("edit", "--region", "thing 1", "--json")
-    first = run(*region, "one.png", "--seed", "4", "--out", "two.png", cwd=tmp_path)
+    first = run(*region, "one.png", "--seed", "4", "--out", "two.png", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder))
     assert "all of it was drawn first" in first.stderr and "drawn first" in json.loads(first.stdout)["warnings"][0]
     with Image.open(tmp_path / "two.png") as picture:
         notes = PngInfo()
         notes.add_itxt("ditpipe", picture.text["ditpipe"])  # type: ignore[attr-defined]
     Image.new("RGB", (96, 96), "grey").save(tmp_path / "two.png", pnginfo=notes)
-    second = run(*region, "two.png", "--seed", "5", "--out", "three.png", cwd=tmp_path)
+    second = run(*region, "two.png", "--seed", "5", "--out", "three.png", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder))
     warnings = json.loads(second.stdout)["warnings"]  # grey beside what is drawn: its rim is another colour
     assert len(warnings) == 1 and "also changed" in warnings[0], second.stderr
     left = Image.open(tmp_path / "three.png").crop((0, 0, 16, 96))
     assert left.tobytes() == Image.new("RGB", (16, 96), "grey").tobytes()
-    run("repaint", "one.png", "--out", "two.png", cwd=tmp_path)  # the latents beside it are of another picture now
-    third = run(*region, "two.png", "--seed", "5", cwd=tmp_path)
+    run(
+        "repaint", "one.png", "--out", "two.png", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder)
+    )  # the latents beside it are of another picture now
+    third = run(*region, "two.png", "--seed", "5", cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder))
     assert "drawn first" in json.loads(third.stdout)["warnings"][0]
 
 
@@ -173,7 +195,18 @@ def test_an_edit_tells_the_scene_what_is_there_now(tmp_path: Path, tiny_folder: 
     plan = listed_plan().model_copy(update={"width": 96, "height": 96})
     (tmp_path / "plan.json").write_text(plan.model_dump_json())
     run("render", "plan.json", "--model", str(tiny_folder), "--steps", "1", "--out", "one.png", cwd=tmp_path)
-    run("edit", "one.png", "--region", "cat", "--prompt", "dog", "--low", "blue", cwd=tmp_path)
+    run(
+        "edit",
+        "one.png",
+        "--region",
+        "cat",
+        "--prompt",
+        "dog",
+        "--low",
+        "blue",
+        cwd=tmp_path,
+        DITPIPE_MODEL=str(tiny_folder),
+    )
     scene = read_request(tmp_path / "one-edited.png").edited_plan.scene
     assert scene.high_level == "a blue dog on the left and a blue rocket on the right at night"
 
@@ -247,7 +280,7 @@ def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
     run("render", "plan.json", "--model", str(tiny_folder), "--steps", "2", "--guidance", "3", "--out", "one.png",
         cwd=tmp_path)  # fmt: skip
     said = ("--low", "", "--start", "0.1", "--end", "0.9", "--z-order", "2")
-    done = run("edit", "one.png", "--region", "thing 1", *said, cwd=tmp_path)
+    done = run("edit", "one.png", "--region", "thing 1", *said, cwd=tmp_path, DITPIPE_MODEL=str(tiny_folder))
     request = read_request(tmp_path / "one-edited.png")
     region = request.edited_plan.region("thing 1")
     assert (region.prompt.low_level, region.start, region.end, region.z_order) == ("", 0.1, 0.9, 2), done.stderr

@@ -26,7 +26,8 @@ from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import studio_value
 from ditpipe.agent.web.turn_worker import Desk
 from ditpipe.prompts.chat_schema import ChatCommand
-from ditpipe.prompts.errors import RunError
+from ditpipe.prompts.critique import Critique
+from ditpipe.prompts.errors import ModelError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_metadata, read_request, read_result, write_result
 from ditpipe.renderer.request import RenderResult
@@ -99,6 +100,40 @@ def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplo
     turn = said(session, BRIEF)
     assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
     assert session.unfinished is None and "unforeseen" in caplog.text
+
+
+class Unreachable:
+    """A critic whose server does not answer."""
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        raise ModelError("the chat model did not answer")
+
+
+def test_what_may_pass_is_said_again(tiny: Renderer, tmp_path: Path) -> None:
+    turn = said(sessions(tmp_path, agent_of(tiny, critic=Unreachable())).new(), BRIEF)
+    assert turn.status == "failed" and turn.reply == (
+        "That did not work: the chat model did not answer. The picture is as it was; say it again to try once more."
+    )
+
+
+def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
+    all_sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    pending = all_sessions.store.add(all_sessions.new().id, BRIEF)
+    broken = all_sessions.new()
+    all_sessions.store.add(broken.id, BRIEF)
+    with closing(sqlite3.connect(all_sessions.store.folder / "sessions.sqlite")) as table, table:
+        table.execute("UPDATE turns SET body = '5' WHERE session = ?", [broken.id])
+    warm = threading.Event()
+    warm.set()
+    desk = Desk(threading.Lock(), warm)
+    desk.finish_what_was_left(all_sessions)
+    (other,) = (record for record in all_sessions.list() if record.id != broken.id)
+    for thread in threading.enumerate():
+        if thread.name == f"web-{other.id}":
+            thread.join()
+    assert all_sessions.open(other.id).turns[pending.number - 1].status == "done"
+    assert "is left as it is: turn 1 of session" in caplog.text
 
 
 def test_the_page_says_that_a_turn_could_not_be_followed(session: Session) -> None:

@@ -70,9 +70,10 @@ def test_the_commands_write_read_and_change_a_jpeg(tiny: Renderer, plan: Path) -
     out = plan.parent / "a.jpg"
     answer, told = ditpipe("render", plan, "--out", out, "--model", tiny.model, "--steps", "2")
     assert Image.open(out).format == "JPEG" and "a JPEG loses" in told and "a JPEG loses" in answer["warnings"][0]
-    again = ditpipe("repaint", out)[0]["picture"]
+    again = ditpipe("repaint", out, "--model", tiny.model)[0]["picture"]
     assert again.endswith("a-again.png") and Path(again).read_bytes() == expected(tiny, plan_of(2))
-    edited = ditpipe("edit", out, "--region", "thing 0", "--seed", "4", "--out", out.with_stem("b"))[0]["picture"]
+    change = "edit", out, "--region", "thing 0", "--seed", "4"
+    edited = ditpipe(*change, "--out", out.with_stem("b"), "--model", tiny.model)[0]["picture"]
     assert Image.open(edited).format == "JPEG" and read_request(Path(edited)).edits
 
 
@@ -235,7 +236,9 @@ def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer
         return _file(tmp_path / "a.png", png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0)))  # type: ignore[arg-type]
 
     edit = {"changes": [{"name": "thing 0", "seed": 3}]}
-    told = " ".join(ditpipe("repaint", carried(together=[0, 1], edits=[edit]))[1].split())
+    own = "--model", tiny.model
+    change = "edit", tmp_path / "a.png", "--region", "thing 0", "--seed", "1"
+    told = " ".join(ditpipe("repaint", carried(together=[0, 1], edits=[edit]), *own)[1].split())
     assert "drawing 3 steps of 2 pictures together and 1 edit of as many, 96×96 pixels, with the model" in told
     assert "from here" in told
     for options, said in (
@@ -243,8 +246,8 @@ def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer
         ({"steps": 201}, "at most 200 steps"),
         ({"edits": [edit] * 17}, "17 edits"),
     ):  # fmt: skip
-        wrong = ditpipe("repaint", carried(**options), code=1)
+        wrong = ditpipe("repaint", carried(**options), *own, code=1)
         assert said in wrong and "--large draws it all the same" in wrong
-        assert "--large" in ditpipe("edit", tmp_path / "a.png", "--region", "thing 0", "--seed", "1", code=1)
+        assert "--large" in ditpipe(*change, *own, code=1)
     request = read_request(carried(steps=201))
     assert _announced(request, lambda on_step: "drawn", large=True)(lambda step: None) == "drawn"

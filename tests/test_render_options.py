@@ -101,7 +101,7 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     asked = read_request(second)
     assert asked.image and asked.image.path == str(first) and asked.denoise == 0.6 and asked.save == ["int8"]
     assert json.loads(done.stdout)["picture"] == str(second)
-    assert run.invoke(app, ["repaint", str(second), "--json"]).exit_code == 0
+    assert run.invoke(app, ["repaint", str(second), "--json", "--model", str(tiny.model)]).exit_code == 0
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
 
 

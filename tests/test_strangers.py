@@ -6,9 +6,12 @@ import os
 import pickle
 import shutil
 import sqlite3
+import struct
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,16 @@ from fakes import PATIENCE, Pleased, drawn, tiny_agent
 from PIL import Image
 from plans import plan_of
 from pydantic import ValidationError
+from rich.console import Console
 from safetensors import SafetensorError
+from typer.testing import CliRunner
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.chat.session import Sessions
+from ditpipe.agent.chat.store import Store
+from ditpipe.agent.cli.display import sessions_table
+from ditpipe.agent.cli.loads import agreed_request
+from ditpipe.agent.cli.main import app
 from ditpipe.agent.events import Finished, Waiting
 from ditpipe.agent.runs.folder import new_folder, record_of, run_record
 from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
@@ -30,10 +39,19 @@ from ditpipe.agent.runs.state import JsonSerializer
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.wiring import picture_service
 from ditpipe.prompts.errors import ModelError, RenderError, RunError
+from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.components import load_pipeline
-from ditpipe.renderer.pictures.artifacts import open_image, read_result, write_result
+from ditpipe.renderer.pictures.artifacts import (
+    open_image,
+    read_request,
+    read_result,
+    write_picture,
+    write_result,
+)
+from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.pipeline import RenderRequest
+from ditpipe.renderer.request import RenderResult
 from ditpipe.renderer.scorer import Scorer
 from ditpipe.renderer.weights.lora import load_lora
 
@@ -319,6 +337,121 @@ def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path)
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
 
 
+@pytest.mark.parametrize("body", [None, 5, 1.5, b"\xff", "[1]", "null", "[" * 100_000])
+def test_a_turn_of_another_kind_is_one_line(tmp_path: Path, body: Any) -> None:
+    store = Store(tmp_path)
+    record = store.create()
+    changed(tmp_path / "sessions.sqlite", "DROP TABLE turns")
+    changed(tmp_path / "sessions.sqlite", "CREATE TABLE turns (session, number, body)")
+    changed(tmp_path / "sessions.sqlite", "INSERT INTO turns VALUES (?, 1, ?)", record.id, body)
+    with pytest.raises(RunError, match="turn 1 of session .* cannot be read"):
+        store.turns(record.id)
+
+
+def test_a_turn_is_the_one_that_its_row_says(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = store.create()
+    turn = store.add(record.id, "a cat").model_copy(update={"number": 2})
+    changed(tmp_path / "sessions.sqlite", "UPDATE turns SET body = ?", turn.model_dump_json())
+    with pytest.raises(RunError, match="turn 1 of session .* cannot be read"):
+        store.turns(record.id)
+
+
+@pytest.mark.parametrize(
+    "row", [("a", None, 0, 0, None), ("a", "", "x", 0, None), ("a", "", 0, 1e300, None), ("a", "", 0, 0, "x")]
+)
+def test_a_session_of_another_kind_is_one_line(tmp_path: Path, row: tuple[Any, ...]) -> None:
+    store = Store(tmp_path)
+    changed(tmp_path / "sessions.sqlite", "DROP TABLE sessions")
+    changed(tmp_path / "sessions.sqlite", "CREATE TABLE sessions (id, title, created, updated, head)")
+    changed(tmp_path / "sessions.sqlite", "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)", *row)
+    with pytest.raises(RunError, match="cannot be listed"):
+        store.records()
+
+
+def test_titles_are_no_markup_and_command_no_terminal(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create("a cat [/red] [link=http://theirs]here\x1b]0;theirs\x07")
+    out = StringIO()
+    Console(file=out, force_terminal=True, width=200).print(sessions_table(store.records()))
+    assert "a cat [/red] [link=http://theirs]here�]0;theirs�" in out.getvalue()
+    with pytest.raises(ValidationError, match="high_level holds a control character"):
+        LeveledPrompt(high_level="a cat\x1b[2J")
+    assert LeveledPrompt(high_level="two\nlines").high_level == "two\nlines"
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def picture_of(path: Path, **options: Any) -> Path:
+    request = RenderRequest.model_validate({"plan": plan_of(2), "steps": 1} | options)
+    write_picture(path, RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0))  # type: ignore[arg-type]
+    return path
+
+
+def test_a_picture_says_not_what_is_loaded(tiny: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = {"model": "theirs/net", "image": {"path": "/theirs", "sha256": "0" * 64}}
+    for model in ("./theirs", "theirs/model@main", "hunyuan-dit"):
+        path = picture_of(tmp_path / "a.png", model=model)
+        with pytest.raises(RunError, match=f"add --model {model}; or give your own model with --model"):
+            agreed_request(path, read_request(path), model=None)
+    path = picture_of(tmp_path / "a.png", model="pocket", controls=[control])
+    with pytest.raises(RunError, match="add --control theirs/net;"):
+        agreed_request(path, read_request(path), model=None)
+    request = read_request(path)
+    assert agreed_request(path, request, model=None, controls=["theirs/net"]) == (request, [])
+    published = request.model_copy(update={"controls": [request.controls[0].model_copy(update={"model": "canny"})]})
+    assert agreed_request(path, published, model="pocket") == (published, [])
+    path = picture_of(tmp_path / "a.png", model=tiny.model)
+    request = read_request(path)
+    assert agreed_request(path, request, model=tiny.model) == (request, [])
+    other, notes = agreed_request(path, request, model="pocket")
+    assert other.model == "pocket" and notes == [
+        f"the picture was drawn with the model {tiny.model}, and this one with pocket"
+    ]
+    monkeypatch.setenv("DITPIPE_MODEL", tiny.model)
+    assert agreed_request(path, request, model=None) == (request, [])
+    with pytest.raises(RunError, match="characters that cannot be shown"):
+        agreed_request(path, request.model_copy(update={"model": "a\x1b[2Jb"}), model=None)
+
+
+def test_edit_and_repaint_ask_for_a_yes_to_a_model(tiny: Renderer, tmp_path: Path) -> None:
+    path = picture_of(tmp_path / "a.png", model=tiny.model)
+    for command in (["repaint", path], ["edit", path, "--region", "thing 0", "--seed", "1"]):
+        run = [str(part) for part in command]
+        refused = CliRunner().invoke(app, run)
+        assert isinstance(refused.exception, RunError) and f"--model {tiny.model}" in str(refused.exception)
+        assert CliRunner().invoke(app, [*run, "--model", tiny.model, "--json"]).exit_code == 0
+    write_result(path, tiny.render(RenderRequest(plan=plan_of(2), steps=201)))  # the edit alone is drawn
+    refused = CliRunner().invoke(app, [*run, "--model", tiny.model])
+    assert "--large draws it all the same" in str(refused.exception)
+
+
+def test_a_file_that_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", str(tmp_path / "pipe"), str(tmp_path)):
+        with pytest.raises(RunError, match="it is no file"):
+            FileRef(path=path, sha256="0" * 64).checked()
+
+
+def test_a_text_that_unpacks_to_too_much_is_one_line(tmp_path: Path) -> None:
+    text, content = zlib.compress(b" " * 2**27), picture_of(tmp_path / "a.png").read_bytes()
+    body = b"zTXtother\0\0" + text
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    for place in (33, len(content) - 12):  # before the pixels, and behind them
+        (tmp_path / "b.png").write_bytes(content[:place] + chunk + content[place:])
+        for read in (open_image, read_request):
+            with pytest.raises(RunError, match="not a picture that can be read"):
+                read(tmp_path / "b.png")
+
+
+def test_a_draft_that_is_a_link_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a.png.part").symlink_to(tmp_path / "mine")
+    picture_of(tmp_path / "a.png")
+    assert (tmp_path / "mine").read_text() == "mine" and not (tmp_path / "a.png").is_symlink()
+
+
 # --- weights and models ----------------------------------------------------------------------------------------------
 
 
@@ -413,9 +546,7 @@ def _component(folder: Path, name: str, value: list[str]) -> None:
         an_automatic_class, an_automatic_class_on_the_hub,
     ],
 )  # fmt: skip
-def test_a_model_folder_runs_nothing(
-    tiny_folder: Path, tmp_path: Path, prepare: Callable[[Path, Path], None]
-) -> None:
+def test_a_model_folder_runs_nothing(tiny_folder: Path, tmp_path: Path, prepare: Callable[[Path, Path], None]) -> None:
     folder, trace = tmp_path / "model", tmp_path / "trace"
     shutil.copytree(tiny_folder, folder)
     prepare(folder, trace)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from ..prompts.critique import Critique
-from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture
+from ..prompts.errors import DitpipeError, QueueFull, RenderError, RunError, UnknownPicture, one_line
 from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
@@ -89,8 +89,8 @@ def _answer_errors(app: FastAPI) -> None:
     """Errors as one line in OpenAI's format; the details of an unexpected one go to the log only."""
 
     def answer(kind: type[Exception], status: int) -> None:
-        async def handle(request: Request, error: Exception) -> Response:
-            return refusal(status, " ".join(str(error).split()))
+        async def handle(request: Request, error: Any) -> Response:
+            return refusal(status, one_line(error))
 
         app.add_exception_handler(kind, handle)
 

@@ -10,19 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ...prompts.chat_schema import Kind
 from ...prompts.critique import Critique
-from ...prompts.errors import RunError
+from ...prompts.errors import RunError, visible
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ..edit_review import Comparison
 
+Moment = Annotated[float, Field(ge=0, lt=2**37)]  # seconds since 1970, of years that a calendar has
+Words = Annotated[str, AfterValidator(visible)]  # the file may be a stranger's, and goes to a terminal
 Status = Literal["pending", "waiting", "done", "stopped", "failed"]
 
 SCHEMA = """
@@ -66,14 +68,14 @@ class Turn(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     number: int
-    message: str
-    created: float
+    message: Words
+    created: Moment
     kind: Kind | None = None
     status: Status = "pending"
-    reply: str = ""
+    reply: Words = ""
     parent: int | None = None
     head: int | None = None
-    brief: str = ""
+    brief: Words = ""
     plan: ScenePlan | None = None
     revision: Revision | None = None
     seed: int | None = None
@@ -94,9 +96,9 @@ class SessionRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    title: str
-    created: float
-    updated: float
+    title: Words
+    created: Moment
+    updated: Moment
     head: int | None
     turns: int
 
@@ -168,7 +170,10 @@ class Store:
         )
         with self._connection() as db:
             rows = db.execute(query, values).fetchall()
-        return [SessionRecord(**dict(zip(SessionRecord.model_fields, row, strict=True))) for row in rows]
+        try:
+            return [SessionRecord(**dict(zip(SessionRecord.model_fields, row, strict=True))) for row in rows]
+        except ValueError as error:
+            raise RunError(f"the sessions in {self.folder} cannot be listed by this version of ditpipe") from error
 
     def rename(self, session: str, title: str) -> None:
         with self._transaction() as db:
@@ -218,6 +223,9 @@ class Store:
 
 def _turn(session: str, number: int, body: str) -> Turn:
     try:
-        return Turn.model_validate(parse_json(body))
+        turn = Turn.model_validate(parse_json(body))
+        if turn.number != number:
+            raise ValueError(f"it says that it is turn {turn.number}")
+        return turn
     except ValueError as error:
         raise RunError(f"turn {number} of session {session} cannot be read by this version of ditpipe") from error

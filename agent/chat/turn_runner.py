@@ -12,10 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ...prompts.chat_schema import ChatCommand
-from ...prompts.errors import DitpipeError, RunError, first_problem
+from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
 from ...prompts.revision import Revision
@@ -73,8 +71,10 @@ class TurnRunner:
             if not self._stop.is_set():
                 raise
         except (DitpipeError, ValueError) as error:
-            reason = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-            turn = self._end(turn, "failed", f"That did not work: {reason}")
+            reply = f"That did not work: {one_line(error)}"
+            if isinstance(error, ModelError) or (isinstance(error, DitpipeError) and error.resume):  # it may pass
+                reply = f"{reply.rstrip('.')}. The picture is as it was; say it again to try once more."
+            turn = self._end(turn, "failed", reply)
         except Exception:  # a turn left pending would be tried again at each start
             log.exception("turn %s of session %s failed", turn.number, self.session.id)
             turn = self._end(turn, "failed", "That did not work: an internal error; the log says more")

@@ -25,7 +25,7 @@ def approved_plan(waiting: "Waiting", console: Console) -> ScenePlan | None:
         return None
     file, plan = waiting.folder / "plan.json", waiting.plan
     while True:
-        console.print(f"Draw this? yes, no, or edit ({file}): ", end="", highlight=False)
+        console.print(f"Draw this? yes, no, or edit ({file}): ", end="", markup=False, highlight=False)
         try:
             answer = input().strip().lower()
         except EOFError:

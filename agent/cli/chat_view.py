@@ -41,7 +41,10 @@ class ChatView:
                 self.console.print(what_can_be_drawn(draws), style="dim", markup=False, highlight=False)
         else:
             self.console.print(
-                f"{session.title}  ({session.id}, {len(session.turns)} messages)", style="bold", highlight=False
+                f"{session.title}  ({session.id}, {len(session.turns)} messages)",
+                style="bold",
+                markup=False,
+                highlight=False,
             )
             if unfinished := session.unfinished:
                 self.console.print(

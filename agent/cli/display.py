@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -51,7 +52,7 @@ def sessions_table(records: list[SessionRecord]) -> Table:
     table = Table("session", "last used", "messages", "title", box=None)
     for record in records:
         used = datetime.fromtimestamp(record.updated).strftime("%Y-%m-%d %H:%M")
-        table.add_row(record.id, used, str(record.turns), record.title or "(no messages yet)")
+        table.add_row(escape(record.id), used, str(record.turns), escape(record.title) or "(no messages yet)")
     return table
 
 
@@ -63,7 +64,7 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
         for event in events:
             match event:
                 case Planned(plan):
-                    live.console.print(f"planned by {planner}", style="dim")
+                    live.console.print(f"planned by {planner}", style="dim", markup=False)
                     live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
                 case Stepped(number, step):

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...prompts.critique import Critique
-from ...prompts.errors import DitpipeError, first_problem
+from ...prompts.errors import DitpipeError, first_problem, visible
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ..settings import check_variables, settings_of
@@ -179,7 +179,7 @@ def plan(
     with _busy("planning", as_json):
         answer = agent.planner.plan(brief)
     if not as_json:
-        stderr_console.print(f"planned by {agent.planner_name}", style="dim")
+        stderr_console.print(f"planned by {agent.planner_name}", style="dim", markup=False)
         stderr_console.print(layout_drawing(answer))
         for note in [*agent.omissions(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
             stderr_console.print(f"note: {note}", style="yellow", markup=False)
@@ -334,7 +334,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> int:
-    line = " ".join(message.split())
+    line = visible(" ".join(message.split()))
     print(f"ditpipe: {line}", file=sys.stderr)
     return 2
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...prompts.errors import RunError
+from ...prompts.errors import RunError, visible
 from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
+from .loads import agreed_request
 from .options import (
     BaseUrl,
     Candidates,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write: .png, .webp or .jpg")]
 Large = Annotated[bool, typer.Option("--large", help="draw it even if it is more than a server would draw")]
+Agreed = Annotated[
+    list[str] | None, typer.Option("--control", help="agree to a ControlNet that the picture names")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
 ]
@@ -120,7 +124,7 @@ def edit(
     start: Annotated[float | None, typer.Option("--start", help="share of the steps before its prompt acts")] = None,
     end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it stops")] = None,
     z_order: Annotated[int | None, typer.Option("--z-order", help="higher regions cover lower ones")] = None,
-    out: Picture = None, large: Large = False, as_json: Json = False,
+    model: Model = None, control: Agreed = None, out: Picture = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from new noise.
 
@@ -132,7 +136,9 @@ def edit(
     from ...renderer.request import RenderRequest
 
     before = read_result(picture)
-    request = before if isinstance(before, RenderRequest) else before.request
+    own = before if isinstance(before, RenderRequest) else before.request
+    request, notes = agreed_request(picture, own, model=model, controls=control or [])
+    before = before if request is own else request  # latents are those of the model that drew them
     plan = request.edited_plan
     old = plan.region(region).prompt
     prompts = None
@@ -153,12 +159,15 @@ def edit(
     scene_prompt = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
     revision = sync_revision(Revision(changes=[change], scene=scene_prompt), plan)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
-    no_latents = ["no latents are kept beside this picture, so all of it was drawn first"] if before is request else []
+    if before is own:
+        notes.append("no latents are kept beside this picture, so all of it was drawn first")
     draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
     if before is request:
         whole = request.model_copy(update={"edits": [*request.edits, revision]})
         draw = _announced(whole, draw, large=large)
-    _draw(draw, path, as_json, keep=write_result, early_warnings=no_latents)
+    else:  # the edit alone is drawn, in the picture's own steps
+        _check_work(request.model_copy(update={"edits": [], "together": []}), large=large)
+    _draw(draw, path, as_json, keep=write_result, early_warnings=notes)
 
 
 def _box(text: str | None) -> Box | None:
@@ -172,23 +181,47 @@ def _box(text: str | None) -> Box | None:
 
 
 def repaint(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], out: Picture = None, large: Large = False,
-    as_json: Json = False,
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], model: Model = None, control: Agreed = None,
+    out: Picture = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a picture again from what its file carries: the same pixels on the same machine."""
     from ...renderer.pictures.artifacts import read_request
     from ...renderer.pipeline import Renderer
 
-    request = read_request(picture)
+    request, notes = agreed_request(picture, read_request(picture), model=model, controls=control or [])
     path = out or picture.with_name(f"{picture.stem}-again.png")
     draw = _announced(request, lambda on_step: Renderer(request.model).render(request, on_step), large=large)
-    _draw(draw, path, as_json)
+    _draw(draw, path, as_json, early_warnings=notes)
 
 
 def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: bool) -> Callable[[Any], Any]:
     """`draw(on_step)`, announced: first what the request asks for, after two steps an estimate of the time left.
 
     Raises ValueError if the request is larger than a server would draw, unless `large`."""
+    message, steps = _check_work(request, large=large)
+    edits = len(request.edits)
+
+    def announced(on_step: Callable[[Any], None]) -> Any:
+        seen: list[float] = []  # when each step was done
+
+        def step(progress: Any) -> None:
+            seen.append(time.monotonic())
+            if len(seen) == 2:
+                left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
+                stderr_console.print(f"about {_duration(left)} from here", style="dim")
+            on_step(progress)
+
+        stderr_console.print(f"drawing {message}", style="dim", markup=False)
+        return draw(step)
+
+    return announced
+
+
+def _check_work(request: "RenderRequest", *, large: bool) -> tuple[str, int]:
+    """What a picture's own request asks for, in words, and its steps.
+
+    Raises ValueError if that is more than a server would draw, unless `large`.
+    """
     from ...renderer.checkpoints.registry import checkpoint
     from ...tools.api_schema import check_work
 
@@ -205,21 +238,7 @@ def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: b
     except ValueError as error:
         if not large:
             raise ValueError(f"this picture asks for {message}: {error}; --large draws it all the same") from error
-
-    def announced(on_step: Callable[[Any], None]) -> Any:
-        seen: list[float] = []  # when each step was done
-
-        def step(progress: Any) -> None:
-            seen.append(time.monotonic())
-            if len(seen) == 2:
-                left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
-                stderr_console.print(f"about {_duration(left)} from here", style="dim")
-            on_step(progress)
-
-        stderr_console.print(f"drawing {message}", style="dim", markup=False)
-        return draw(step)
-
-    return announced
+    return message, steps
 
 
 def _duration(seconds: float) -> str:
@@ -270,4 +289,4 @@ def _check_file(path: Path) -> None:
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        stderr_console.print(f"note: {warning}", style="yellow", markup=False)
+        stderr_console.print(visible(f"note: {warning}"), style="yellow", markup=False)

@@ -9,7 +9,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from ...prompts.errors import DitpipeError
+from ...prompts.errors import DitpipeError, one_line
 from .chat_view import ChatView, half_blocks
 from .slash_commands import COMMANDS, Leave, run_command
 
@@ -46,7 +46,7 @@ class TerminalChat(ChatView):
             else:
                 self.follow(self.session.say(line))
         except (DitpipeError, ValueError) as error:
-            self.console.print(" ".join(str(error).split()), style="red", markup=False)
+            self.console.print(one_line(error), style="red", markup=False)
 
 
 def _probe_terminal() -> None:

@@ -10,9 +10,8 @@ from typing import Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-from pydantic import ValidationError
 
-from ...prompts.errors import DitpipeError, first_problem
+from ...prompts.errors import DitpipeError, one_line
 from ...prompts.plan import ScenePlan
 from ..chat.session import Session
 from ..drawable import what_can_be_drawn
@@ -111,7 +110,7 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws
             try:
                 started = room.say(one, text, ScenePlan.model_validate(change["plan"]) if change else None)
             except ValueError as error:
-                return [text, *shown(request, one.id, known, str(error))]
+                return [text, *shown(request, one.id, known, one_line(error))]
             if not started:
                 return [text, *shown(request, one.id, known, "Wait until this picture is done, or stop it.")]
             return ["", *shown(request, one.id, known)]
@@ -127,10 +126,8 @@ def build_page(room_of: Callable[[gr.Request], Room], *, notice: str = "", draws
             try:
                 if one is not None:
                     _do(room, one, said)
-            except ValidationError as error:
-                return shown(request, session, known, first_problem(error))
             except (DitpipeError, ValueError) as error:
-                return shown(request, session, known, " ".join(str(error).split()))
+                return shown(request, session, known, one_line(error))
             return shown(request, session, known)
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

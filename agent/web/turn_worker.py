@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-from ...prompts.errors import DitpipeError
+from ...prompts.errors import DitpipeError, one_line
 from ...renderer.request import Step
 from ..chat.session import ChatEvent, Replied, Session, Sessions, Understood
 from ..events import Critiqued, Planned, Rendered, Revised, Stepped
@@ -73,8 +73,13 @@ class Desk:
     def finish_what_was_left(self, sessions: Sessions) -> None:
         """Goes on with every turn that an ended process left unfinished."""
         for record in sessions.list():
-            session = sessions.open(record.id)
-            if session.unfinished:
+            try:
+                session = sessions.open(record.id)
+                unfinished = session.unfinished
+            except DitpipeError as error:  # the others are gone on with
+                log.warning("session %r is left as it is: %s", record.id, one_line(error))
+                continue
+            if unfinished:
                 self.start(session, lambda one: one.resume())
 
     def _note(self, session: str, **changes: object) -> None:
@@ -99,7 +104,7 @@ class Desk:
             finally:
                 self._easel.release()
         except (DitpipeError, ValueError) as error:
-            self._said[session.id] = " ".join(str(error).split())
+            self._said[session.id] = one_line(error)
         except Exception:
             log.exception("the turn of session %s could not be followed", session.id)
             self._said[session.id] = "an internal error; the log says more"

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -97,6 +97,7 @@ def write(path: Path, content: bytes) -> None:
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)  # in a stranger's folder it may be a link that leads elsewhere
         draft.write_bytes(content)
         os.replace(draft, path)
     except OSError as error:
@@ -203,7 +204,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    # SyntaxError: a broken chunk behind the pixels. ValueError: a compressed text that unpacks to too much.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RunError(f"{path}: not a picture that can be read") from error
 
 

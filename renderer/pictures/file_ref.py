@@ -46,7 +46,10 @@ def path_inside(folder: Path, name: str) -> Path:
 
 def _hash(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.exists() and not path.is_file():  # a device or a pipe has no end
+            raise RunError(f"cannot read {path}: it is no file")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
 

@@ -1,0 +1,51 @@
+"""What a picture file would have loaded, which is agreed to by whoever draws it again: the file may be a stranger's."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...prompts.errors import RunError
+from ...renderer.checkpoints.registry import absolute_name
+from ...renderer.request import RenderRequest
+from ..settings import settings_of
+
+HERE = "pocket"  # comes with ditpipe
+
+
+def agreed_request(
+    path: Path, request: RenderRequest, *, model: str | None, controls: Sequence[str] = ()
+) -> tuple[RenderRequest, list[str]]:
+    """The request of a picture file with nothing to load that its reader did not choose, and what is to be said of it.
+
+    model: the one to draw with; it agrees to the picture's own, or takes its place. controls: ControlNets that are
+    agreed to. Raises RunError, with the options that agree, for a model that is neither the pocket model nor the
+    reader's own setting, and for a ControlNet that is not a published one; ModelError for what is no model.
+    """
+    named = [request.model or HERE, *(one.model for one in request.controls), *(one.path for one in request.files)]
+    if not all(name.isprintable() for name in named):
+        raise RunError(f"{path}: it names a model or a file with characters that cannot be shown")
+    notes, options = [], []
+    if model and request.model not in (None, model, absolute_name(model)):
+        notes.append(f"the picture was drawn with the model {request.model}, and this one with {model}")
+        request = request.model_copy(update={"model": absolute_name(model)})
+    elif not model and request.model not in (None, HERE) and request.model != _own_model():
+        options += ["--model", request.model]
+    for name in dict.fromkeys(control.model for control in request.controls):
+        if name not in controls and name not in _published():
+            options += ["--control", name]
+    if options:
+        raise RunError(
+            f"{path} asks for what is not yours to be loaded. To agree, add {shlex.join(map(str, options))}; or give "
+            "your own model with --model"
+        )
+    return request, notes
+
+
+def _own_model() -> str:
+    return absolute_name(settings_of().model)
+
+
+def _published() -> Sequence[str]:
+    from ...renderer.families.hunyuan_controlnet import PUBLISHED  # it loads torch, as drawing with one does
+
+    return list(PUBLISHED)
