@@ -51,7 +51,7 @@ class Brush:
 
 
 def service_in(folder: Path, brush: JobHandler) -> PictureService:
-    return PictureService(LocalEngine(folder, {"cpu": {"brush": brush}}))
+    return PictureService(LocalEngine(folder, {"cpu": {"brush": brush}}), patience=600)
 
 
 def submit(service: PictureService, colour: str, caller: str = "ann", previews: int = 0) -> Job:
@@ -323,7 +323,7 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
     process.send_signal(signal.SIGKILL)
     process.wait()
     handlers = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, model=tiny.model))
-    service = PictureService(LocalEngine(tmp_path, {"cpu": handlers}))
+    service = PictureService(LocalEngine(tmp_path, {"cpu": handlers}), patience=600)
     job = service.jobs.get(job_id, caller="ann")
     assert job.status == "running" and job.step < 60
     service.jobs.open()

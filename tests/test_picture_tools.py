@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import listed_plan, plan_of
+from pydantic import BaseModel
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.wiring import paint_handler, picture_service, tools_for
@@ -27,6 +29,7 @@ from ditpipe.renderer.request import Step
 from ditpipe.tools.api_schema import PaintInput, Picture
 from ditpipe.tools.jobs.engine import JobContext
 from ditpipe.tools.jobs.service import PictureService
+from ditpipe.tools.tool_spec import CallEvents, PictureTool, Progress
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +220,39 @@ def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, t
     service.jobs.close()
     assert [job.step for job in jobs] == sorted(job.step for job in jobs)
     assert (jobs[-1].status, jobs[-1].step, jobs[-1].steps) == ("done", 9, 9)
+
+
+def test_a_cancel_while_the_planner_works_draws_nothing(tiny: Renderer, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    context = JobContext(tmp_path / "job", steps.append)
+    context.stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        paint_handler(tiny_agent(tiny, tmp_path), tiny)({"brief": "a red cat"}, context)
+    assert steps == []
+
+
+async def test_a_call_that_is_cancelled_before_its_first_event_is_closed() -> None:
+    entered, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def run(arguments: Any, caller: str) -> CallEvents:
+        entered.set()
+        go_on.wait(10)
+        try:
+            yield None
+        finally:
+            closed.set()
+
+    async def report(step: Progress) -> None:
+        raise AssertionError
+
+    tool = PictureTool("slow", "", BaseModel, BaseModel, {}, run)
+    call = asyncio.create_task(tool.acall(None, "ann", report))
+    await asyncio.to_thread(entered.wait, 10)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    go_on.set()
+    assert await asyncio.to_thread(closed.wait, 10)
 
 
 def test_a_call_that_does_not_wait_returns_a_handle(tools: dict[str, BaseTool]) -> None:
