@@ -1,4 +1,4 @@
-"""What of a request cannot act, and so is said: regions that nobody sees, negatives without guidance, idle options."""
+"""Warnings of fields that cannot act: covered regions, negatives without guidance, options without effect."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def _hidden(plan: ScenePlan, region_weights: Tensor, grid: tuple[int, int]) -> l
         alone = region_ids([region], rows=grid[0], columns=grid[1]) == 1
         over = region_ids(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()
         names = ", ".join(repr(plan.regions[int(i) - 1].name) for i in over if i != SCENE)
-        said = f"region {region.name!r} is not seen: {names} covers all of it"
-        notes.append(f"{said}; give it a higher z_order, or move it")
+        notes.append(
+            f"region {region.name!r} is not seen: {names} covers all of it; give it a higher z_order, or move it"
+        )
     return notes
