@@ -313,7 +313,7 @@ def test_a_change_that_alters_a_neighbour_says_so(tiny: Renderer, tmp_path: Path
     said(session, BRIEF)
     assert session.picture_path
     odd = Image.open(session.picture_path)
-    odd.paste("white", (64, 0, 96, 96))
+    odd.paste("white", (48, 0, 96, 96))
     result = read_result(session.picture_path)
     assert isinstance(result, RenderResult)
     write_result(session.picture_path, replace(result, image=odd.convert("RGB")))
