@@ -1,4 +1,4 @@
-"""What a picture is made from and what comes out: the request decides every byte, and travels inside the PNG."""
+"""RenderRequest, which determines every byte of a picture and is stored in its PNG, and RenderResult."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class Control(BaseModel):
 
 
 class RenderRequest(BaseModel):
-    """Everything that decides a picture's bytes on one machine."""
+    """Everything that determines the bytes of a picture on one machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -122,9 +122,9 @@ class RenderRequest(BaseModel):
 
     @property
     def files(self) -> list[FileRef]:
-        """Every file of this machine that it needs."""
+        """All local files that the request needs."""
         named = [self.image] if self.image else []
-        return [*named, *(one.image for one in self.controls), *(one.file for one in self.loras)]
+        return [*named, *(control.image for control in self.controls), *(lora.file for lora in self.loras)]
 
 
 @dataclass(frozen=True)

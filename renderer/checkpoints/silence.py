@@ -1,5 +1,4 @@
-"""Loading and drawing without the libraries' own talk: missing packages that nothing here needs, bars of a second's
-work, prompts that are cut, names that are to change."""
+"""Silences log messages and progress bars of diffusers and transformers while a model loads or draws."""
 
 import threading
 import warnings
@@ -7,28 +6,28 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 _lock = threading.Lock()
-_lasting = 0  # how many are quiet now, in all threads
+_active = 0  # open blocks in all threads
 _before = ExitStack()  # brings back what was before the first of them
 
 
 @contextmanager
 def silence_loading() -> Iterator[None]:
-    """While it lasts, diffusers and transformers report only what is critical, show no bars and warn of nothing that is
-    to change in them. Errors are raised.
+    """Inside the block diffusers and transformers log only critical messages, and show no progress bars or deprecation
+    warnings. Errors are raised.
 
-    Several may last at once: the last one to end brings the talk back as it was before the first.
+    Blocks may overlap: the last one to end restores the settings from before the first.
     """
-    global _lasting
+    global _active
     with _lock:
-        if not _lasting:
+        if not _active:
             _mute()
-        _lasting += 1
+        _active += 1
     try:
         yield
     finally:
         with _lock:
-            _lasting -= 1
-            if not _lasting:
+            _active -= 1
+            if not _active:
                 _before.close()
 
 

@@ -1,6 +1,6 @@
-"""What a checkpoint was trained to draw, where it says so in its vocabulary.json. Reads words; loads no model.
+"""The vocabulary of a checkpoint: what it was trained to draw, from its vocabulary.json. Loads no model.
 
-Published models say nothing of the kind: for them there is no vocabulary, and nothing here restricts them.
+Published models have no such file and are not restricted.
 """
 
 import re
@@ -49,7 +49,7 @@ class Vocabulary:
 
     @property
     def summary(self) -> str:
-        """What can be drawn, in a sentence for people and models."""
+        """The vocabulary as a sentence for people and language models."""
         parts = [
             f"{len(self.subjects)} things: {', '.join(self.subjects)}",
             f"{len(self.colours)} colours: {', '.join(self.colours)}",
@@ -70,7 +70,7 @@ class Vocabulary:
                     for form in _forms(last) if kind == "subjects" else [last]:
                         words = (*before, form)
                         phrases.setdefault(words[0], []).append((words, kind, name))
-        return {first: sorted(several, key=lambda one: -len(one[0])) for first, several in phrases.items()}
+        return {first: sorted(several, key=lambda phrase: -len(phrase[0])) for first, several in phrases.items()}
 
     def read(self, text: str) -> KnownWords:
         """What of a text the model draws, and what it does not know. Words with no content of their own, such as
@@ -130,29 +130,29 @@ class Vocabulary:
         return [region for region in plan.regions if not self.draws(region)]
 
     def warnings(self, plan: ScenePlan) -> list[str]:
-        """What of a plan is beyond the model, one line for what comes out as a shape and one for what is not drawn."""
+        """Warnings about a plan: objects that are drawn as plain shapes, and words that have no effect."""
         shapes = self.shapes(plan)
         things = list(dict.fromkeys(_named(region) for region in shapes))
         out = [f"{CANNOT} {_listed(things)}: a coloured shape stands there"] if things else []
-        told = {word for region in shapes for word in _words(region.prompt.high_level)}
+        reported = {word for region in shapes for word in _words(region.prompt.high_level)}
         texts = [*(region.prompt.text for region in plan.regions), plan.scene.high_level, plan.scene.low_level]
         rest = {phrase.lower(): phrase for text in texts for phrase in self.read(text).unknown}
-        lacking = [phrase for low, phrase in rest.items() if not set(_words(low)) <= told]
+        lacking = [phrase for low, phrase in rest.items() if not set(_words(low)) <= reported]
         out += [f"the model was not trained on {_quoted(lacking)}: drawn as if it were not said"] if lacking else []
         return out
 
     @staticmethod
     def is_shape_warning(warning: str) -> bool:
-        """Whether a warning is the one about coloured shapes."""
+        """Whether this is the warning about coloured shapes."""
         return warning.startswith(CANNOT)
 
     def omitted_phrases(self, brief: str, plan: ScenePlan) -> list[str]:
-        """What a brief names and its plan does not: phrases that the model does not know, and subjects."""
+        """Unknown phrases and subjects of a brief that its plan omits."""
         texts = [plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)]
         whole = " . ".join(texts)
-        asked, planned, words = self.read(brief), self.read(whole), set(_words(whole))
-        lost = [phrase for phrase in asked.unknown if not words & set(_words(phrase))]
-        return lost + sorted(asked.of("subjects") - planned.of("subjects"))
+        requested, planned, words = self.read(brief), self.read(whole), set(_words(whole))
+        lost = [phrase for phrase in requested.unknown if not words & set(_words(phrase))]
+        return lost + sorted(requested.of("subjects") - planned.of("subjects"))
 
     def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
         """The same as a warning, or nothing."""
@@ -175,7 +175,7 @@ def _load(folder: Path) -> Vocabulary | None:
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary | None:
-    """What a checkpoint was trained to draw, None if it does not say. Raises ModelError for a broken file."""
+    """The vocabulary of a checkpoint, None if it has none. Raises ModelError for a broken file."""
     return _load(Path(checkpoint.source).absolute())
 
 

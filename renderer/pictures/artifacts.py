@@ -1,4 +1,4 @@
-"""A picture file that can be made again: it carries its request and the versions that drew it."""
+"""Picture files with their request and package versions as metadata, and the latents beside them."""
 
 import json
 import os
@@ -145,16 +145,16 @@ def read_result(path: Path) -> RenderResult | RenderRequest:
     """
     request = read_request(path)
     try:
-        with safe_open(_latents(path), "pt") as kept:
-            drawn = (kept.metadata() or {}).get(KEY)
-            latents = kept.get_tensor("latents")
+        with safe_open(_latents(path), "pt") as file:
+            digest = (file.metadata() or {}).get(KEY)
+            latents = file.get_tensor("latents")
         if latents.ndim != 4 or not latents.is_floating_point() or not latents.isfinite().all():
             raise ValueError("no latents of a picture")
     except FileNotFoundError:
         return request
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
-    if drawn not in (None, _digest(request)):  # another picture has been written over the one that they are of
+    if digest not in (None, _digest(request)):  # another picture has been written over the one that they are of
         return request
     return RenderResult(request, open_image(path), latents, 0.0)
 

@@ -1,4 +1,4 @@
-"""Out of memory: drawn once more with the next cheaper option, and that is said. And parts that wait off the GPU."""
+"""Retries a render that ran out of memory with a cheaper option, and keeps idle parts of a model off the GPU."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SAVING_NAMES: dict[Saving, str] = {
 }  # fmt: skip
 
 
-# As CUDA, its libraries and the CPU's allocator say it; torch has a class of error for its own GPU allocator only.
+# Messages of CUDA, its libraries and the CPU allocator; torch has an error class for its own GPU allocator only.
 _OOM_MESSAGES = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
 
 
 def cheaper_savings(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
-    """What would save more memory, cheapest in quality and time first. large: more than one tile is decoded."""
+    """Further memory savings, the least costly in quality and time first. large: decoding needs more than one tile."""
     ladder: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
     return [step for step, there in ladder.items() if there and step not in save]
 
@@ -43,9 +43,9 @@ def retry_on_oom(
     draw: Callable[[RenderRequest], list[RenderResult]],
     ladder: Callable[[RenderRequest], list[Saving]],
 ) -> list[RenderResult]:
-    """`draw(request)`; if memory runs out, once more with the first of its ladder, which the results then say.
+    """Calls `draw(request)`; if memory runs out, once more with the first saving of `ladder`, noted in the warnings.
 
-    Raises RenderError if it runs out again, or if there is nothing cheaper.
+    Raises RenderError if memory runs out again or no saving is left.
     """
     try:
         return draw(request)
@@ -55,24 +55,24 @@ def retry_on_oom(
         reason = first_line(error)
     # Not in the handler: there the error would still hold every tensor of the render that failed.
     saving = next(iter(ladder(request)), None)
-    told = f"out of memory ({reason}); draw a smaller picture or with another model"
+    problem = f"out of memory ({reason}); draw a smaller picture or with another model"
     if saving is None:
-        raise RenderError(told)
+        raise RenderError(problem)
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
-        drawn = draw(request.model_copy(update={"save": [*request.save, saving]}))
+        results = draw(request.model_copy(update={"save": [*request.save, saving]}))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise RenderError(f"{told}, or save more memory than {saving!r}, which was tried, does") from None
+        raise RenderError(f"{problem}, or save more memory than {saving!r}, which was tried, does") from None
     note = f"out of memory: drawn once more with {SAVING_NAMES[saving]} (save {saving!r})"
-    return [replace(one, warnings=(*one.warnings, note)) for one in drawn]
+    return [replace(result, warnings=(*result.warnings, note)) for result in results]
 
 
 class Offloader:
-    """Where the parts of a model are. With offload they are there only while they work. A GPU draws one at a time."""
+    """Moves parts of a model to the device; with offload only while they run. One render at a time uses a GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

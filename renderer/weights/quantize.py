@@ -1,4 +1,4 @@
-"""Weights held in 8 bits: a linear layer's matrix as int8 or float8 with one scale a row, widened when it is used."""
+"""8-bit weights: matrices of linear layers in int8 or float8 with one scale per row, dequantized on use."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 Format = Literal["full", "int8", "fp8"]
 _LARGEST = {torch.int8: 127.0, torch.float8_e4m3fn: 448.0}
-SMALL = 4096  # a matrix of fewer numbers is left as it is
+SMALL = 4096  # matrices with fewer elements are not quantized
 
 
 class QuantizedLinear(nn.Module):
-    """nn.Linear with its weight in 8 bits. It computes in the dtype of its input, and keeps no state."""
+    """nn.Linear with an 8-bit weight. It computes in the dtype of its input."""
 
     quantized: Tensor
     scale: Tensor
@@ -22,7 +22,7 @@ class QuantizedLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         weight = linear.weight.detach()
         largest = _LARGEST[dtype]
-        # Rounded first, to what a row is multiplied by later: else all of the row would be off by the rounding.
+        # The scale is rounded to the weight's dtype before the division, so that rounding does not bias the whole row.
         scale = (weight.float().abs().amax(1, keepdim=True) / largest).to(weight.dtype)
         quantized = (weight.float() / scale.float()).nan_to_num(0).clamp(-largest, largest)  # 0 / 0 in a row of zeros
         self.register_buffer("quantized", (quantized.round() if dtype == torch.int8 else quantized).to(dtype))
@@ -31,7 +31,7 @@ class QuantizedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The matrix as it is used."""
+        """The dequantized matrix, (out, in)."""
         return self.quantized.to(self.scale.dtype) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class QuantizedLinear(nn.Module):
 
 
 def quantize_linears(model: nn.Module, weights: Format) -> None:
-    """Replaces the linear layers of a model, in place. Convolutions, norms and embeddings stay as they are."""
+    """Quantizes the linear layers of a model in place. Convolutions, norms and embeddings are not changed."""
     if weights == "full":
         return
     dtype = torch.int8 if weights == "int8" else torch.float8_e4m3fn
