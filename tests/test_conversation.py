@@ -23,8 +23,8 @@ from ditpipe.agent.chat.interpreter import ChatState
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
-from ditpipe.agent.web.session_view import studio_value
-from ditpipe.agent.web.turn_worker import Desk
+from ditpipe.agent.web.session_view import session_state
+from ditpipe.agent.web.turn_worker import TurnWorker
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError, RunError
@@ -80,12 +80,12 @@ def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) ->
     session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
     turn = said(session, BRIEF)
     assert "Not as it should be: cat: cannot judge it. Not judged: rocket: cannot judge it." in turn.reply
-    shown = studio_value(session, None)
+    shown = session_state(session)
     assert [one["score"] for one in shown["scores"]] == [0.2, None]
     assert [one["current"] for one in shown["candidates"]] == [True, False]
     blind = sessions(tmp_path / "blind", agent_of(tiny, critic=Blind(), candidates=2, rounds=1)).new()
     said(blind, BRIEF)
-    assert [one["current"] for one in studio_value(blind, None)["candidates"]] == [True, False]
+    assert [one["current"] for one in session_state(blind)["candidates"]] == [True, False]
 
 
 class Broken:
@@ -139,16 +139,16 @@ def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
 def test_the_page_says_that_a_turn_could_not_be_followed(session: Session) -> None:
     warm = threading.Event()
     warm.set()
-    desk = Desk(threading.Lock(), warm)
+    worker = TurnWorker(threading.Lock(), warm)
 
     def broken(one: Session) -> Iterator[Any]:
         yield from ()
         raise TypeError("unforeseen")
 
-    assert desk.start(session, broken)
-    while desk.progress(session.id):
+    assert worker.start(session, broken)
+    while worker.progress(session.id):
         threading.Event().wait(0.01)
-    assert desk.complaint(session.id) == "an internal error; the log says more"
+    assert worker.problem(session.id) == "an internal error; the log says more"
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:
@@ -292,7 +292,7 @@ def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(t
         "I left the picture as it was: in the best of 2 tries the orange cat came out at 0.10, where it was 0.90 "
         "before. To have that one all the same, say 'number 3'; or say it in another way, or once more for other tries."
     )
-    shown = studio_value(session, None)
+    shown = session_state(session)
     assert [frame["caption"] for frame in shown["film"]] == [BRIEF, "try 1", "try 2", "make the cat orange"]
     assert [one["current"] for one in shown["candidates"]] == [True, False, False]
     again = said(session, "make the cat orange")

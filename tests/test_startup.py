@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
 TALKS = ("openai", "langchain_core", "langgraph", "langsmith")
-FACES = ("fastapi", "gradio", "mcp", "uvicorn")
+FACES = ("fastapi", "mcp", "sse_starlette", "uvicorn")
 COMMAND = "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli.main import main\ntry:\n    main()\n" \
     "finally:\n    "
 LOADED = f"print(*[name for name in {DRAWS + TALKS + FACES} if name in sys.modules], file=open({{file!r}}, 'w'))"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 from pydantic import SecretStr
 
-from ditpipe import Renderer
+from ditpipe import Agent, Renderer
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.chat.store import Store
 from ditpipe.agent.web.app import web_app
@@ -99,6 +99,13 @@ def painted(server: Server, browser: Browser) -> str:
     return page.url
 
 
+@pytest.fixture
+def own(server: Server, painted: str) -> str:
+    """The address of a copy of that session, which one test alone changes."""
+    sessions = Sessions(Agent(planner="embedded"), store=Store(server.folder))
+    return f"{server.address}?s={sessions.open(painted.partition('?s=')[2]).branch(1).id}"
+
+
 Open = Callable[..., Page]
 
 
@@ -108,13 +115,13 @@ def opened(browser: Browser) -> Iterator[Open]:
     contexts, elsewhere = [], list[str]()
 
     def new_window(address: str, width: int = 1200) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 860})
+        context = browser.new_context(viewport={"width": width, "height": 860}, has_touch=width < 800)
         contexts.append(context)
         here = urlsplit(address).netloc
 
-        def note(asked: Request) -> None:
-            if urlsplit(asked.url).netloc not in ("", here):
-                elsewhere.append(asked.url)
+        def note(request: Request) -> None:
+            if urlsplit(request.url).netloc not in ("", here):
+                elsewhere.append(request.url)
 
         context.on("request", note)
         page = context.new_page()
@@ -275,9 +282,12 @@ def test_a_server_killed_while_drawing_finishes_the_picture(server: Server, open
         time.sleep(0.02)  # until the first step is done
     server.end(signal.SIGKILL)
     left = Store(server.folder).turns(session)[-1]
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_be_hidden()
     server.start()
     assert left.status == "pending"
     finished(page)  # the page that was open all the while
+    expect(page.get_by_text("The server does not answer.")).to_be_hidden()
     page.reload()
     finished(page)
     expect(region(page, "turtle")).to_be_visible()
@@ -302,8 +312,8 @@ def test_a_drawing_can_be_stopped_and_the_picture_stays(
         slow.end()
 
 
-def test_candidates_stand_side_by_side_to_choose_from(opened: Open, painted: str) -> None:
-    page = opened(painted)
+def test_candidates_stand_side_by_side_to_choose_from(opened: Open, own: str) -> None:
+    page = opened(own)
     page.get_by_role("button", name="Four versions").click()
     finished(page, 2)
     versions = page.locator(".candidates .frame")
@@ -325,10 +335,10 @@ def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) ->
     app = web_app(agent, keys=Keys({name: SecretStr(key) for name, key in keys.items()}))
     session = Sessions(agent, store=Store(tmp_path / "sessions" / "callers" / "key-ann")).new("ann's")
 
-    def status(address: str, *headers: str, user: str = "") -> str:
+    def status(address: str, *headers: str, user: str = "", options: Sequence[str] = ()) -> str:
         who = ["--user", f"{user}:{keys[user]}"] if user else []
         more = [part for header in headers for part in ("-H", header)]
-        curl = ["curl", "-s", "--path-as-is", "-o", os.devnull, "-w", "%{http_code}", *who, *more, address]
+        curl = ["curl", "-s", "--path-as-is", "-o", os.devnull, "-w", "%{http_code}", *who, *more, *options, address]
         return subprocess.run(curl, capture_output=True, text=True, check=True).stdout
 
     with listening(app) as address:
@@ -336,6 +346,187 @@ def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) ->
         assert status(address, user="ann") == "200"
         assert status(address, "Authorization: Basic YW5uOndyb25nLWtleS0wMTIzNDU2") == "401"
         assert status(address, "Origin: http://elsewhere.example", user="ann") == "403"
+        act = f"{address}/ditpipe/act"
+        body = ("-X", "POST", "-d", f'{{"session": "{session.id}", "action": {{"do": "stop"}}}}')
+        json = "Content-Type: application/json"
+        assert status(act, json, "Sec-Fetch-Site: same-origin", user="ann", options=body) == "200"
+        assert status(act, json, "Sec-Fetch-Site: cross-site", user="ann", options=body) == "403"
+        assert status(act, "Content-Type: text/plain", user="ann", options=body) == "422"
+        assert status(act, json, user="bob", options=body) == "404"
+        assert status(act, json, f"Content-Length: {2**30}", user="ann", options=body) == "413"
         assert status(f"{address}/ditpipe/save/{session.id}.zip", user="ann") == "200"
         assert status(f"{address}/ditpipe/save/{session.id}.zip", user="bob") == "404"
         assert status(f"{address}/ditpipe/picture/{session.id}/..%2F..%2F..%2Fsessions.sqlite", user="ann") == "404"
+
+
+def luminance(page: Page, selector: str, pseudo: str = "") -> float:
+    """Mean of a text's red, green and blue, 0 to 255."""
+    colour = page.locator(selector).evaluate("(field, pseudo) => getComputedStyle(field, pseudo).color", pseudo)
+    return float(np.mean([int(number) for number in re.findall(r"\d+", colour)[:3]]))
+
+
+def test_placeholders_are_paler_than_values(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    region(page, "cat").click()
+    for field in ("#f-low", "#message"):
+        assert luminance(page, field, "::placeholder") > luminance(page, field) + 60
+
+
+def test_the_tick_and_its_sentence_agree(server: Server, opened: Open) -> None:
+    page = opened(server.address)
+    expect(page.get_by_text("It is drawn at once")).to_be_visible()
+    page.get_by_role("checkbox").check()
+    expect(page.get_by_text("You see the layout first")).to_be_visible()
+    expect(page.get_by_text("It is drawn at once")).to_have_count(0)
+
+
+def test_a_new_box_without_words_says_what_is_missing(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Draw this").click()
+    expect(page.get_by_role("alert").get_by_text("Say what is in the new box")).to_be_visible()
+    expect(page.get_by_label("What is there")).to_be_focused()
+    page.get_by_label("What is there").fill("moon")
+    expect(page.get_by_text("Say what is in the new box")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_picture_stays_in_view_after_add(opened: Open, painted: str, width: int) -> None:
+    page = opened(painted, width=width)
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_label("What is there")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".canvas")).to_be_in_viewport(ratio=1)
+
+
+def test_a_box_is_drawn_over_a_full_layout(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    page.get_by_role("button", name="Draw a box").click()
+    drag(page, region(page, "cat"), 60, 80)
+    page.keyboard.type("moon")
+    expect(page.get_by_text("moon added", exact=True)).to_be_visible()
+    expect(region(page, "cat")).to_have_attribute("style", re.compile("left: 0%; top: 0%; width: 50%"))
+
+
+def test_a_new_name_draws_nothing(opened: Open, own: str) -> None:
+    page = opened(own)
+    finished(page)
+    before = shown(page)
+    region(page, "rocket").focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    region(page, "cat").focus()
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Name of this place").fill("Tom")
+    page.get_by_label("Name of this place").press("Enter")
+    expect(page.locator("#chat")).to_contain_text("cat is called Tom now; nothing was drawn.")
+    assert (shown(page) == before).all()
+    expect(page.get_by_text("rocket moved", exact=True)).to_be_visible()  # what else is under way stays
+    page.get_by_role("button", name="Put back").click()
+    region(page, "Tom").focus()
+    page.get_by_label("What it looks like").fill("orange")
+    page.get_by_label("What it looks like").press("Enter")
+    finished(page, 3)
+    assert (shown(page)[:, FAR:] == before[:, FAR:]).all() and (shown(page) != before).any()
+
+
+def test_the_list_of_earlier_pictures_has_thumbnails_and_deletes(server: Server, opened: Open, own: str) -> None:
+    page, session = opened(own, width=390), own.partition("?s=")[2]
+    title = "<img src=x onerror=alert(1)>"
+    Store(server.folder).rename(session, title)
+    page.reload()
+    page.get_by_text("Earlier pictures").click()
+    entry = page.get_by_role("listitem").filter(has_text=title)
+    expect(entry.get_by_role("link")).to_have_attribute("aria-current", "page")
+    expect(entry).to_be_in_viewport(ratio=1)
+    image = entry.locator("img")
+    assert page.request.get(image.evaluate("image => image.src")).headers["content-type"] == "image/png"
+    entry.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep it").click()
+    expect(entry).to_be_visible()
+    entry.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.wait_for_url(server.address)
+    page.get_by_text("Earlier pictures").click()
+    expect(page.get_by_role("listitem").first).to_be_visible()
+    expect(page.get_by_text(title)).to_have_count(0)
+    assert not (server.folder / session).exists()
+
+
+def test_the_first_touch_selects_and_the_second_drags(opened: Open, painted: str) -> None:
+    page = opened(painted, width=390)
+    finished(page)
+    cat, touch = region(page, "cat"), page.context.new_cdp_session(page)
+    cat.scroll_into_view_if_needed()
+
+    def swipe() -> None:
+        place = cat.bounding_box()
+        assert place
+        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        for kind, dx in (("touchStart", 0), ("touchMove", 15), ("touchMove", 30), ("touchMove", 60)):
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x + dx, "y": y}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe()
+    expect(cat).to_have_attribute("style", re.compile("left: 0%"))
+    cat.tap()
+    expect(cat).to_have_attribute("aria-pressed", "true")
+    swipe()
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+
+
+def test_a_message_beside_a_pending_move_asks_what_to_draw(opened: Open, own: str) -> None:
+    page = opened(own)
+    finished(page)
+    region(page, "cat").focus()
+    page.keyboard.press("Shift+ArrowUp")
+    say(page, "make the rocket green")
+    expect(page.get_by_text("Not drawn yet: cat moved.")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("textbox").first).to_have_value("make the rocket green")
+    expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
+    page.get_by_role("textbox").first.press("Enter")
+    page.get_by_role("button", name="Draw both").press("Enter")
+    finished(page, 3)
+    expect(page.locator(".film .frame").nth(1)).to_contain_text("cat moved")
+    expect(page.locator(".film .frame").nth(2)).to_contain_text("make the rocket green")
+    expect(page.get_by_role("textbox").first).to_be_focused()
+
+
+def test_a_change_by_hand_is_called_after_what_it_changes_and_keeps_the_focus(opened: Open, own: str) -> None:
+    page = opened(own)
+    finished(page)
+    region(page, "cat").focus()
+    page.get_by_text("More", exact=True).click()
+    field = page.get_by_label("What must not be there")
+    field.fill("green")
+    expect(page.get_by_text("cat: negative green", exact=True)).to_be_visible()
+    field.press("Enter")
+    finished(page, 2)
+    expect(page.locator(".film .frame").nth(1)).to_contain_text("cat: negative green")
+    expect(field).to_be_focused()
+    region(page, "cat").focus()
+    page.keyboard.press("Shift+ArrowUp")
+    page.get_by_role("button", name="Draw this").press("Enter")
+    finished(page, 3)
+    expect(region(page, "cat")).to_be_focused()
+
+
+def test_a_picture_can_be_saved_enlarged(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    finished(page)
+    sizes = []
+    for label in (f"{SIDE} × {SIDE}", f"{4 * SIDE} × {4 * SIDE}"):
+        page.get_by_label("Size of the saved picture").select_option(label=label)
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Save", exact=True).click()
+        sizes.append(Image.open(saved.value.path()).size)
+    assert sizes == [(SIDE, SIDE), (4 * SIDE, 4 * SIDE)]
+
+
+def test_texts_of_others_are_only_text(server: Server, opened: Open) -> None:
+    page = opened(server.address)
+    policy = page.request.get(server.address).headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "require-trusted-types-for 'script'" in policy
+    say(page, "<img src=x onerror='document.title=1'> what is in the corner?")
+    expect(page.locator("#chat .assistant")).to_have_count(1)
+    expect(page.locator("#chat .user")).to_contain_text("<img src=x")
+    expect(page.locator("#chat img")).to_have_count(0)

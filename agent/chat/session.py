@@ -12,6 +12,7 @@ Events are those of `Agent.stream` (Planned, Waiting, Stepped, Rendered, Critiqu
 the first event of a message is `Understood` and the last one always `Replied`.
 """
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,14 @@ class Sessions:
         Raises RunError if there is no such session.
         """
         return Session(self, self.store.record(id))
+
+    def delete(self, id: str) -> None:
+        """Removes a session with its turns and pictures. Raises RunError if it is at work, or if there is none."""
+        session = self.open(id)
+        with session._work():
+            self.store.delete(session.id)
+        shutil.rmtree(session.folder, ignore_errors=True)
+        self._stops.pop(session.id, None)
 
     def stop_of(self, id: str) -> threading.Event:
         """The event that ends the drawing of a session, shared by all its objects in this process."""
@@ -132,6 +141,12 @@ class Session(StoredSession):
     def show(self, number: int, message: str = "") -> Turn:
         """Shows the picture of any turn of this session, as an undo does. Raises ValueError."""
         return self._at_once(message or f"back to {number}", lambda turn: self._runner.show(turn, number), kind="undo")
+
+    def rename_region(self, name: str, new: str) -> Turn:
+        """Gives a region of the picture another name; nothing is drawn. Raises ValueError if that cannot be."""
+        from .region_names import rename_region
+
+        return self._at_once(f"{name}: called {new}", lambda turn: rename_region(self, turn, name, new))
 
     def resume(self) -> Iterator[ChatEvent]:
         """Finishes the `unfinished` turn from its last finished step: the same seeds and plan, so the same picture."""

@@ -211,6 +211,12 @@ class Store:
         with self._transaction() as db:
             db.execute("DELETE FROM turns WHERE session = ? AND number = ?", (session, turn.number))
 
+    def delete(self, session: str) -> None:
+        """Removes a session and its turns; its pictures stay where they are."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM turns WHERE session = ?", (session,))
+            db.execute("DELETE FROM sessions WHERE id = ?", (session,))
+
     def fill(self, session: str, turns: list[Turn]) -> SessionRecord:
         """Copies turns of another session into a new one, with their numbers."""
         with self._transaction() as db:

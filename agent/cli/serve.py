@@ -87,7 +87,7 @@ def web(
     rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, sessions: SessionFolder = None,
 ) -> None:  # fmt: skip
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
-    _needs("web", "gradio", "uvicorn")
+    _needs("web", "fastapi", "sse_starlette", "uvicorn")
     allowed = _locks(host, keys)
     agent = _agent(
         model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,

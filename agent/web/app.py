@@ -1,105 +1,311 @@
-"""The web application: the page, its pictures and downloads, behind the gate. Needs the extra `web`."""
+"""The web application: a static page, its events and its actions, behind authentication. Needs the extra `web`."""
 
+import asyncio
 import tempfile
 import threading
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import fastapi
-import gradio as gr
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.background import BackgroundTask
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...prompts.errors import ModelError, RunError
-from ...tools.auth import AuthMiddleware, Keys, caller_of
+from ...prompts.errors import DitpipeError, ModelError, RunError, first_problem
+from ...prompts.plan import ScenePlan
+from ...tools.auth import AuthMiddleware, Keys, caller_of, refusal
 from ...tools.jobs.engine import LOCAL
 from ..agent import Agent
 from ..chat.session import Session
+from ..drawable import what_can_be_drawn
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.local_server import weights
-from .page import STATIC, build_page
-from .user_context import Room, Rooms
+from .session_view import examples, page_state
+from .user_context import UserContext, UserContexts
+
+STATIC = Path(__file__).parent / "static"
+MAX_BODY = 4 * 2**20  # bytes of a request: a plan, whose regions may have masks, and a message
+THUMBNAIL = 96  # pixels
+AT_MOST_EVERY = 0.1  # seconds between two events of a stream
+LOOK_AGAIN = 1.0  # seconds between two looks at a session on which another process works
+BUSY = "Wait until this picture is done, or stop it."
+HEADERS = {
+    b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"require-trusted-types-for 'script'; trusted-types 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+class Sent(BaseModel):
+    """A message from the page. `plan`: a change by hand to draw first, which `summary` puts into words."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: str
+    session: str = ""
+    approve: bool = False
+    plan: ScenePlan | None = None
+    summary: str = Field("", max_length=1000)
+
+
+class Draw(BaseModel):
+    """Draw this plan: a yes if one waits, else a change of the picture."""
+
+    do: Literal["draw"]
+    plan: ScenePlan
+    message: str = Field("", max_length=1000)
+
+
+class Pick(BaseModel):
+    """Show the picture of a turn, or a candidate of the current one."""
+
+    do: Literal["show", "choose"]
+    number: int
+
+
+class Rename(BaseModel):
+    """Give a region another name; nothing is drawn."""
+
+    do: Literal["rename"]
+    name: str = Field(max_length=60)
+    to: str = Field(min_length=1, max_length=60)
+
+
+class Press(BaseModel):
+    """A button that needs no more than its name."""
+
+    do: Literal["stop", "undo", "redo", "again", "more"]
+
+
+class Act(BaseModel):
+    session: str
+    action: Annotated[Draw | Pick | Rename | Press, Field(discriminator="do")]
 
 
 def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
-    """The page of an agent as an ASGI application. What an ended process left unfinished is drawn on at once."""
-    rooms = Rooms(agent)
+    """The page of an agent as an ASGI application. Turns that an ended process left unfinished go on at once.
+
+    `notice`: what is missing on this machine, in plain words.
+    """
+    contexts = UserContexts(agent)
     if not keys:
-        rooms.of(LOCAL)
-    threading.Thread(target=rooms.warm_up, name="web-warm-up", daemon=True).start()
+        contexts.of(LOCAL)
+    threading.Thread(target=contexts.warm_up, name="web-warm-up", daemon=True).start()
     app = fastapi.FastAPI(openapi_url=None)
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
+    about = {
+        "notice": notice, "draws": what_can_be_drawn(agent.vocabulary_summary) if agent.vocabulary_summary else "", "examples": examples()
+    }  # fmt: skip
 
-    def room_of(request: fastapi.Request | gr.Request) -> Room:
-        return rooms.of(caller_of(request.request if isinstance(request, gr.Request) else request))
+    def context_of(request: fastapi.Request) -> UserContext:
+        return contexts.of(caller_of(request))
 
-    def found(request: fastapi.Request, session: str) -> Session:
-        one = room_of(request).find(session)
-        if one is None:
+    def session_of(request: fastapi.Request, session_id: str) -> Session:
+        session = context_of(request).find(session_id)
+        if session is None:
             raise fastapi.HTTPException(404, "no such session")
-        return one
+        return session
 
-    @app.get("/ditpipe/picture/{session}/{file:path}")
-    def picture(session: str, file: str, request: fastapi.Request) -> FileResponse:
-        one = found(request, session)
-        path = (one.folder / file).resolve()
-        if not path.is_relative_to(one.folder.resolve()) or path.suffix != ".png" or not path.is_file():
+    @app.exception_handler(DitpipeError)
+    @app.exception_handler(ValueError)
+    def problem(request: fastapi.Request, error: Exception) -> JSONResponse:
+        text = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        return JSONResponse({"detail": text}, 422)
+
+    @app.exception_handler(fastapi.exceptions.RequestValidationError)
+    def unreadable(request: fastapi.Request, error: fastapi.exceptions.RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "draw", "action"))
+        return JSONResponse({"detail": f"{field}: {first['msg'].removeprefix('Value error, ')}"}, 422)
+
+    @app.get("/")
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
+    @app.get("/ditpipe/events")
+    async def events(request: fastapi.Request, s: str = "") -> EventSourceResponse:
+        stream = state_events(await asyncio.to_thread(context_of, request), s, {"about": about})
+        return EventSourceResponse(stream, headers={"Cache-Control": "no-store"})
+
+    @app.post("/ditpipe/message")
+    def send(sent: Sent, request: fastapi.Request) -> dict[str, str]:
+        if not sent.message.strip():
+            raise fastapi.HTTPException(422, "the message is empty")
+        context = context_of(request)
+        session = context.find(sent.session, approve=sent.approve)
+        if session is None and sent.session:
+            raise fastapi.HTTPException(404, "this picture is not here any more")
+        session = session or context.new(approve=sent.approve)
+        if not context.send(session, sent.message, sent.plan, sent.summary):
+            raise fastapi.HTTPException(409, BUSY)
+        return {"session": session.id}
+
+    @app.post("/ditpipe/act")
+    def act(asked: Act, request: fastapi.Request) -> dict[str, str]:
+        session, context = session_of(request, asked.session), context_of(request)
+        if not _act(context, session, asked.action):
+            raise fastapi.HTTPException(409, BUSY)
+        context.worker.changes.announce()
+        return {"session": session.id}
+
+    @app.delete("/ditpipe/session/{session_id}")
+    def delete(session_id: str, request: fastapi.Request) -> dict[str, str]:
+        context_of(request).delete(session_of(request, session_id))
+        return {}
+
+    @app.get("/ditpipe/picture/{session_id}/{file:path}")
+    def picture(session_id: str, file: str, request: fastapi.Request) -> FileResponse:
+        session = session_of(request, session_id)
+        path = (session.folder / file).resolve()
+        if not path.is_relative_to(session.folder.resolve()) or path.suffix != ".png" or not path.is_file():
             raise fastapi.HTTPException(404, "no such picture")
         return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
-    @app.get("/ditpipe/preview/{session}")
-    def preview(session: str, request: fastapi.Request) -> Response:
-        progress = room_of(request).desk.progress(session)
+    @app.get("/ditpipe/thumbnail/{session_id}")
+    def thumbnail(session_id: str, request: fastapi.Request) -> Response:
+        image = session_of(request, session_id).picture
+        if image is None:
+            raise fastapi.HTTPException(404, "nothing is drawn yet")
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        return _png(image, {"Cache-Control": "private, max-age=86400"})
+
+    @app.get("/ditpipe/preview/{session_id}")
+    def preview(session_id: str, request: fastapi.Request) -> Response:
+        progress = context_of(request).worker.progress(session_id)
         if progress is None or progress.preview is None:
             raise fastapi.HTTPException(404, "nothing is being drawn")
         return Response(progress.preview, media_type="image/png", headers={"Cache-Control": "no-store"})
 
-    @app.get("/ditpipe/save/{session}.png")
-    def save_picture(session: str, request: fastapi.Request) -> FileResponse:
-        one = found(request, session)
-        if one.picture_path is None:
+    @app.get("/ditpipe/save/{session_id}.png")
+    def save_picture(
+        session_id: str, request: fastapi.Request, scale: Annotated[int, fastapi.Query(ge=1, le=4)] = 1
+    ) -> Response:
+        session = session_of(request, session_id)
+        if session.picture_path is None or session.picture is None:
             raise fastapi.HTTPException(404, "nothing is drawn yet")
-        return FileResponse(one.picture_path, filename=f"{_name(one)}.png")
+        if scale == 1:
+            return FileResponse(session.picture_path, filename=f"{_file_name(session)}.png")
+        # The request in the file describes the pixels as drawn, so an enlarged copy goes without it.
+        width, height = session.picture.width * scale, session.picture.height * scale
+        enlarged = session.picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+        enlarged.info.clear()
+        name = f"{_file_name(session)}-{width}x{height}.png"
+        return _png(enlarged, {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"})
 
-    @app.get("/ditpipe/save/{session}.zip")
-    def save_everything(session: str, request: fastapi.Request) -> FileResponse:
-        one = found(request, session)
+    @app.get("/ditpipe/save/{session_id}.zip")
+    def save_everything(session_id: str, request: fastapi.Request) -> FileResponse:
+        session = session_of(request, session_id)
         folder = tempfile.TemporaryDirectory()
         try:
-            path = one.export(Path(folder.name) / "session.zip")
+            path = session.export(Path(folder.name) / "session.zip")
         except RunError as error:
             raise fastapi.HTTPException(500, str(error)) from error
-        return FileResponse(path, filename=f"{_name(one)}.zip", background=BackgroundTask(folder.cleanup))
+        return FileResponse(path, filename=f"{_file_name(session)}.zip", background=BackgroundTask(folder.cleanup))
 
-    page = build_page(room_of, notice=notice, draws=agent.vocabulary_summary)
-    gr.mount_gradio_app(
-        app, page, path="/", theme=theme(), footer_links=[], run_history=False,
-        head='<link rel="stylesheet" href="ditpipe/static/page.css">', max_file_size="1mb", ssr_mode=False, pwa=False,
-    )  # fmt: skip
-    return AuthMiddleware(app, keys=keys, browser=True)
+    return AuthMiddleware(SameOrigin(app), keys=keys, browser=True, max_body=MAX_BODY)
+
+
+class SameOrigin:
+    """Sends the page's security headers, and lets no other site's page act through the visitor's browser."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS.items()]
+            await send(message)
+
+        site = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
+        if scope["method"] not in ("GET", "HEAD") and site not in (b"same-origin", b"none"):
+            await refusal(403, "web pages of another origin are not served here")(scope, receive, with_headers)
+            return
+        await self.app(scope, receive, with_headers)
+
+
+async def state_events(
+    context: UserContext, session_id: str, start: dict[str, Any]
+) -> AsyncIterator[JSONServerSentEvent]:
+    """The parts of the page's state that changed, first all of them; sleeps while nothing happens."""
+    sent: dict[str, Any] = {}
+    with context.worker.changes.subscribed() as changed:
+        while True:
+            changed.clear()
+            state = start | await asyncio.to_thread(page_state, context, session_id)
+            if fresh := {part: value for part, value in state.items() if part not in sent or sent[part] != value}:
+                yield JSONServerSentEvent(event="state", data=fresh, retry=2000)
+            sent = state
+            elsewhere = bool(state["busy"] and state["busy"].get("elsewhere"))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), LOOK_AGAIN if elsewhere else None)
+            await asyncio.sleep(AT_MOST_EVERY)
+
+
+def _act(context: UserContext, session: Session, action: Draw | Pick | Rename | Press) -> bool:
+    """What a button of the page asks for; False if a turn runs already. Raises ValueError or DitpipeError."""
+    match action:
+        case Draw(plan=plan, message=message):
+            if session.waiting:
+                return context.draw(session, lambda opened: opened.approve(plan), "yes")
+            return context.draw(session, lambda opened: opened.replan(plan, message), message)
+        case Pick(do="show", number=number):
+            session.show(number)
+        case Pick(number=number):
+            session.choose(number)
+        case Rename(name=name, to=new):
+            session.rename_region(name, new)
+        case Press(do="stop"):
+            context.worker.stop(session.id)
+        case Press(do="undo"):
+            session.undo()
+        case Press(do="redo"):
+            session.redo()
+        case Press(do="again"):
+            return context.draw(session, lambda opened: opened.again("try again"), "try again")
+        case Press(do="more"):
+            return context.versions(session)
+    return True
 
 
 def missing(agent: Agent) -> str:
-    """What this machine lacks to paint or to judge, in plain words; empty if nothing does."""
+    """What this machine lacks to plan or to judge, in plain words; empty if nothing does."""
     name = agent.planner_name
     try:
         if name in LOCAL_MODELS:
             weights(name)
     except ModelError as error:
-        return f"**The planner is not there yet, so no brief can be read.** {error}"
+        return f"The planner is not there yet, so no brief can be read. {error}"
     return f"Note: {agent.no_critic_reason}." if agent.no_critic_reason else ""
 
 
-def _name(session: Session) -> str:
-    """A file name out of a title."""
+def _png(image: Image.Image, headers: dict[str, str]) -> Response:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return Response(buffer.getvalue(), media_type="image/png", headers=headers)
+
+
+def _file_name(session: Session) -> str:
+    """A file name made of the title."""
     words = "".join(letter if letter.isalnum() else " " for letter in session.title).split()
     return "-".join(words)[:60] or "picture"
-
-
-def theme() -> gr.Theme:
-    """Gradio's plainest theme with the fonts of the system: nothing is fetched from elsewhere."""
-    return gr.themes.Base(
-        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"],
-        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
-    )

@@ -1,4 +1,4 @@
-"""What the page shows of a session, as plain JSON for studio.js and as messages for the chat. Draws nothing."""
+"""What the page shows of a session, as plain JSON for page.js. Draws nothing."""
 
 import json
 from typing import Any
@@ -10,8 +10,9 @@ from ..chat.session import Session
 from ..chat.store import SessionRecord, Turn
 from ..events import score_key
 from .turn_worker import Progress
+from .user_context import UserContext
 
-EARLIER = 50  # sessions in the list, the latest ones
+LISTED = 50  # sessions in the list, the latest ones
 EXAMPLES = (
     ("a red cat on the left and a blue rocket on the right, at night", "#28305a",
      (("#e4604f", 10, 32, 36, 40), ("#5b8def", 56, 24, 32, 52))),
@@ -22,38 +23,43 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def _sketch(ground: str, boxes: tuple[tuple[str, int, int, int, int], ...]) -> str:
-    """A layout as a small SVG drawing."""
-    parts = [f'<rect width="100" height="100" fill="{ground}"/>']
-    parts += [
-        f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="7" fill="{fill}"/>' for fill, x, y, w, h in boxes
-    ]
-    return f'<svg viewBox="0 0 100 100" preserveAspectRatio="xMidYMid slice" aria-hidden="true">{"".join(parts)}</svg>'
+def examples() -> list[dict[str, Any]]:
+    """Briefs for an empty page, each with a sketch: boxes as [colour, x, y, width, height] in percent."""
+    return [{"brief": brief, "ground": ground, "boxes": boxes} for brief, ground, boxes in EXAMPLES]
 
 
-def studio_value(session: Session | None, progress: Progress | None, draws: str = "") -> dict[str, Any]:
-    """The value that studio.js paints; see its `take`. `draws`: what can be drawn, for the empty page; empty if there
-    is no list."""
-    if session is None:
-        examples = [{"brief": brief, "sketch": _sketch(ground, boxes)} for brief, ground, boxes in EXAMPLES]
-        return {"session": "", "stamp": "", "examples": examples, "draws": draws}
+def page_state(context: UserContext, session_id: str) -> dict[str, Any]:
+    """All that a window at this session shows; the event stream sends the parts that changed."""
+    session = context.find(session_id)
+    progress = context.worker.progress(session.id) if session else None
+    return {
+        "unknown": bool(session_id) and session is None,
+        "session": session_state(session, progress) if session else None,
+        "busy": busy_state(session, progress) if session else None,
+        "messages": messages(session, context.message_in_flight(session)) if session else [],
+        "problem": context.worker.problem(session.id) if session else "",
+        "sessions": session_list(context.sessions().list(), session),
+    }
+
+
+def session_state(session: Session, progress: Progress | None = None) -> dict[str, Any]:
+    """The plan, the picture and the history of a session."""
     turns, head, waiting = session.turns, session.head, session.waiting
-    busy = _busy(session, progress)
-    now = next((turn for turn in reversed(turns) if turn.status == "pending" and turn.plan), None) if busy else None
-    about = now or waiting or head
+    busy = progress is not None or session.busy
+    current = next((turn for turn in reversed(turns) if turn.status == "pending" and turn.plan), None) if busy else None
+    about = current or waiting or head
     # A new brief, or a plan that is drawn as a whole, has no picture until its first preview comes.
-    pictured = head if not waiting and (now is None or now.base) else None
+    pictured = head if not waiting and (current is None or current.base) else None
     plan = about.plan if about else None
     return {
-        "session": session.id,
+        "id": session.id,
         "title": session.title,
         "stamp": f"{session.id}/{about.number if about else 0}/{about.status if about else ''}",
         "plan": json.loads(plan.model_dump_json()) if plan else None,
         "picture": _picture(session, pictured) if pictured else None,
         "alt": f"The picture: {plan.scene.high_level}" if plan else "",
         "scores": _scores(head.critique) if head and about is head else [],
-        "waiting": waiting is not None and now is None,
-        "busy": busy,
+        "waiting": waiting is not None and current is None,
         "film": [frame for turn in turns if turn.picture for frame in _frames(session, turn, head)],
         "candidates": _candidates(session, head) if head and about is head else [],
         "can": {"undo": len(session.states) > 1 or waiting is not None, "redo": _can_redo(turns, head)},
@@ -61,24 +67,38 @@ def studio_value(session: Session | None, progress: Progress | None, draws: str 
     }
 
 
-def chat_messages(session: Session | None) -> list[dict[str, str]]:
-    """The transcript in the form of Gradio's Chatbot."""
-    said = []
-    for turn in session.turns if session else []:
-        said.append({"role": "user", "content": turn.message})
+def busy_state(session: Session, progress: Progress | None) -> dict[str, Any] | None:
+    """The running turn; None if none runs, neither here nor in another process."""
+    if progress is None:
+        text = "Another window is drawing here …"
+        return {"text": text, "done": 0, "total": 0, "elsewhere": True} if session.busy else None
+    busy = {"text": progress.text, "done": progress.done, "total": progress.total, "stoppable": progress.stoppable}
+    if progress.preview:
+        busy["preview"] = f"./ditpipe/preview/{session.id}?{progress.previews}"
+    return busy
+
+
+def messages(session: Session, in_flight: str = "") -> list[dict[str, str]]:
+    """The transcript; `in_flight`: a message whose turn is not recorded yet."""
+    texts = list[dict[str, str]]()
+    for turn in session.turns:
+        texts.append({"role": "user", "text": turn.message})
         if turn.reply:
-            said.append({"role": "assistant", "content": turn.reply})
-    return said
+            texts.append({"role": "assistant", "text": turn.reply})
+    return [*texts, {"role": "user", "text": in_flight}] if in_flight else texts
 
 
-def bar_value(records: list[SessionRecord], session: Session | None) -> list[dict[str, Any]]:
-    """The earlier pictures, for bar.js."""
-    shown = [one for one in records if one.turns][:EARLIER]
-    here = session.id if session else ""
+def session_list(records: list[SessionRecord], session: Session | None) -> list[dict[str, Any]]:
+    """The earlier pictures, the latest first."""
+    begun = [record for record in records if record.turns][:LISTED]
     return [
-        {"id": one.id, "title": one.title or "not begun", "updated": one.updated, "current": one.id == here}
-        for one in shown
-    ]
+        {
+            "id": record.id, "title": record.title or "not begun", "updated": record.updated,
+            "current": session is not None and record.id == session.id,
+            "thumbnail": f"./ditpipe/thumbnail/{record.id}?{record.updated:.0f}",
+        }
+        for record in begun
+    ]  # fmt: skip
 
 
 def _picture(session: Session, turn: Turn) -> str | None:
@@ -90,17 +110,8 @@ def _address(session: Session, file: str) -> str:
     return f"./ditpipe/picture/{session.id}/{quote(file)}"
 
 
-def _busy(session: Session, progress: Progress | None) -> dict[str, Any] | None:
-    if progress is None:
-        return {"text": "Another window is drawing here …", "done": 0, "total": 0} if session.busy else None
-    busy = {"text": progress.text, "done": progress.done, "total": progress.total, "stoppable": progress.stoppable}
-    if progress.preview:
-        busy["preview"] = f"./ditpipe/preview/{session.id}?{progress.previews}"
-    return busy
-
-
 def _scores(critique: Critique | None) -> list[dict[str, Any]]:
-    return [one.model_dump() for one in critique.regions] if critique else []
+    return [score.model_dump() for score in critique.regions] if critique else []
 
 
 def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, Any]]:
@@ -117,10 +128,10 @@ def _frames(session: Session, turn: Turn, head: Turn | None) -> list[dict[str, A
         for number, shot in enumerate(turn.rounds, start=1)
         if shot is not best
     ]  # fmt: skip
-    said = turn.brief if turn.kind == "accept" else turn.message  # not only 'yes'
+    caption = turn.brief if turn.kind == "accept" else turn.message  # not only 'yes'
     last = {
-        "number": turn.number, "picture": _picture(session, turn), "caption": said, "current": current,
-        "scores": _scores(turn.critique), "label": f"Show the picture after: {said}",
+        "number": turn.number, "picture": _picture(session, turn), "caption": caption, "current": current,
+        "scores": _scores(turn.critique), "label": f"Show the picture after: {caption}",
     }  # fmt: skip
     return [*frames, last]
 
@@ -130,13 +141,13 @@ def _candidates(session: Session, turn: Turn) -> list[dict[str, Any]]:
         return []
     best = max(turn.candidates, key=lambda shot: score_key(shot.critique))
     copied = turn.kind != "choose" and turn.round != 0  # a drawn turn's own picture is a copy of its best
-    shown = best.picture if copied else turn.picture
+    current = best.picture if copied else turn.picture
     return [
         {
-            "number": number, "picture": _address(session, one.picture), "caption": f"version {number}",
-            "scores": _scores(one.critique), "current": one.picture == shown,
+            "number": number, "picture": _address(session, shot.picture), "caption": f"version {number}",
+            "scores": _scores(shot.critique), "current": shot.picture == current,
         }
-        for number, one in enumerate(turn.candidates, start=1)
+        for number, shot in enumerate(turn.candidates, start=1)
     ]  # fmt: skip
 
 

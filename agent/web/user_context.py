@@ -1,4 +1,4 @@
-"""Whose sessions are whose: one room per caller, with its own store; all rooms share one agent's models."""
+"""Whose sessions are whose: one context per caller, with a store of its own; all share one agent's models."""
 
 import threading
 from collections.abc import Iterator
@@ -10,40 +10,41 @@ from ...tools.jobs.engine import LOCAL
 from ..agent import Agent
 from ..chat.session import ChatEvent, Session, Sessions
 from ..chat.store import Store
-from .turn_worker import Desk, Drawing
+from .turn_worker import Drawing, TurnWorker
 
-VERSIONS = 4
+VERSIONS = 4  # pictures drawn at once to choose from
 
 
-class Rooms:
-    """Every caller's room, made on first use. A caller is a name that the gate found, never text of a request."""
+class UserContexts:
+    """Every caller's context, made on first use. A caller is a name that authentication found, never request text."""
 
     def __init__(self, agent: Agent) -> None:
-        self._agent, self._easel, self._lock = agent, threading.Lock(), threading.Lock()
-        self._rooms: dict[str, Room] = {}
+        self._agent, self._render_lock, self._lock = agent, threading.Lock(), threading.Lock()
+        self._contexts: dict[str, UserContext] = {}
         self.warm = threading.Event()
 
     def warm_up(self) -> None:
-        """Loads the models before anybody waits for them. What is missing is said when it is needed."""
+        """Loads the models before anybody waits for them. What is missing is reported when it is needed."""
         self._agent.warm_up()
         self.warm.set()
 
-    def of(self, caller: str) -> "Room":
+    def of(self, caller: str) -> "UserContext":
         with self._lock:
-            if caller not in self._rooms:
+            if caller not in self._contexts:
                 home = Store(self._agent.settings.sessions)
                 store = home if caller == LOCAL else Store(home.folder / "callers" / caller.replace(":", "-"))
-                self._rooms[caller] = Room(self._agent, store, Desk(self._easel, self.warm))
-            return self._rooms[caller]
+                worker = TurnWorker(self._render_lock, self.warm)
+                self._contexts[caller] = UserContext(self._agent, store, worker)
+            return self._contexts[caller]
 
 
-class Room:
-    """One caller's sessions and the turns that are being drawn in them."""
+class UserContext:
+    """One caller's sessions and the turns that run in them."""
 
-    def __init__(self, agent: Agent, store: Store, desk: Desk) -> None:
-        self._agent, self._store, self.desk = agent, store, desk
-        self._saying: dict[str, str] = {}
-        desk.finish_what_was_left(self.sessions())
+    def __init__(self, agent: Agent, store: Store, worker: TurnWorker) -> None:
+        self._agent, self._store, self.worker = agent, store, worker
+        self._messages: dict[str, str] = {}
+        worker.finish_interrupted(self.sessions())
 
     def sessions(self, **options: Any) -> Sessions:
         """The sessions under the agent's settings, some of them changed; the models are shared."""
@@ -59,31 +60,42 @@ class Room:
     def new(self, **options: Any) -> Session:
         return self.sessions(**options).new()
 
-    def say(self, session: Session, message: str, plan: ScenePlan | None = None) -> bool:
-        """Starts a turn, after one that draws what was changed by hand in `plan`; False if a turn runs already."""
+    def send(self, session: Session, message: str, plan: ScenePlan | None = None, summary: str = "") -> bool:
+        """Starts a turn; False if one runs already.
 
-        def drawing(one: Session) -> Iterator[ChatEvent]:
+        `plan`: a change by hand that is drawn first, as a turn whose message is `summary`.
+        """
+
+        def drawing(opened: Session) -> Iterator[ChatEvent]:
             if plan:
-                yield from one.replan(plan, "changed by hand")
-            yield from one.say(message)
+                yield from opened.replan(plan, summary or "changed by hand")
+            yield from opened.say(message)
 
         return self.draw(session, drawing, message)
 
     def draw(self, session: Session, drawing: Drawing, message: str) -> bool:
         """Starts a drawing; False if one runs already."""
-        self._saying[session.id] = message
-        return self.desk.start(session, drawing)
+        before = self._messages.get(session.id, "")
+        self._messages[session.id] = message
+        started = self.worker.start(session, drawing)
+        if not started:
+            self._messages[session.id] = before
+        return started
 
-    def said_now(self, session: Session | None) -> list[dict[str, str]]:
-        """The message that was just sent, until its turn is recorded."""
-        if session is None or not self.desk.progress(session.id):
-            return []
-        message, turns = self._saying.get(session.id, ""), session.turns
-        recorded = turns and turns[-1].status == "pending"
-        return [] if recorded or not message else [{"role": "user", "content": message}]
+    def message_in_flight(self, session: Session) -> str:
+        """The message that was just sent, until its turn is recorded; else empty."""
+        if not self.worker.progress(session.id):
+            return ""
+        turns = session.turns
+        return "" if turns and turns[-1].status == "pending" else self._messages.get(session.id, "")
 
-    def versions(self, session: Session) -> None:
-        """Draws some pictures of the plan in one batch, to choose from."""
-        own = self.find(session.id, candidates=VERSIONS, rounds=1)
-        assert own is not None
-        self.draw(own, lambda one: one.again(f"show {VERSIONS} versions"), f"show {VERSIONS} versions")
+    def versions(self, session: Session) -> bool:
+        """Draws `VERSIONS` pictures of the plan in one batch, to choose from; False if a turn runs already."""
+        several = self.sessions(candidates=VERSIONS, rounds=1).open(session.id)
+        message = f"show {VERSIONS} versions"
+        return self.draw(several, lambda opened: opened.again(message), message)
+
+    def delete(self, session: Session) -> None:
+        """Removes a session with its pictures. Raises RunError while a turn runs in it."""
+        self.sessions().delete(session.id)
+        self.worker.changes.announce()

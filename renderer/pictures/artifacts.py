@@ -131,6 +131,16 @@ def copy_result(source: Path, target: Path) -> None:
         raise RunError(f"cannot read {source}: {error.strerror}") from error
 
 
+def copy_with_request(source: Path, target: Path, request: RenderRequest) -> None:
+    """Copies a PNG, its latents and its warnings under another request that describes the same pixels. Raises
+    RunError."""
+    result, warnings = read_result(source), read_note(source)[1]
+    if isinstance(result, RenderResult):
+        write_result(target, replace(result, request=request, warnings=warnings))
+    else:
+        write(target, encoded(open_image(source), _note_of(request, warnings), "PNG"))
+
+
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
     """Notes more of what was not drawn as asked in a PNG that ditpipe wrote. Raises RunError."""
     request, before = read_metadata(path)

@@ -9,29 +9,56 @@ function since(seconds) {
   }
 }
 
-export function mount({ element, props, watch }) {
-  element.innerHTML = `<nav aria-label="Pictures">
-    <a id="wordmark" href="./" aria-label="ditpipe, to the first page">ditpipe</a>
-    <details id="past"><summary>Earlier pictures</summary><ul></ul></details>
-    <a id="new" href="./">New picture</a></nav>`;
-  const menu = element.querySelector("#past"), list = menu.querySelector("ul");
-  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+// `on`: remove(id), called once the person has confirmed it.
+export function bar(on) {
+  const menu = document.querySelector("#past"), list = menu.querySelector("ul"), summary = menu.querySelector("summary");
+  const dialog = document.querySelector("#confirm");
+  let sessions = [];
+
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target) && !dialog.contains(event.target)) menu.open = false; });
   menu.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); }
+    if (event.key === "Escape") { menu.open = false; summary.focus(); }
   });
-  const show = (sessions) => {
+  menu.addEventListener("toggle", () => { if (menu.open) fill(); });
+
+  function confirm(title) {
+    dialog.querySelector("p").textContent = `Delete “${title}” with all its pictures? This cannot be undone.`;
+    dialog.returnValue = "no";
+    dialog.showModal();
+    return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  }
+
+  function line({ id, title, updated, current, thumbnail }) {
+    const entry = document.createElement("li"), link = document.createElement("a"), image = document.createElement("img");
+    const words = document.createElement("span"), name = document.createElement("span"), when = document.createElement("small");
+    const remove = document.createElement("button");
+    link.href = `./?s=${encodeURIComponent(id)}`;
+    image.alt = "";
+    image.loading = "lazy";
+    image.src = thumbnail;
+    image.addEventListener("error", () => image.classList.add("none")); // nothing is drawn yet
+    name.textContent = title;
+    when.textContent = since(updated);
+    if (current) link.setAttribute("aria-current", "page");
+    words.append(name, when);
+    link.append(image, words);
+    remove.type = "button";
+    remove.className = "delete";
+    remove.textContent = "×";
+    remove.title = "Delete";
+    remove.setAttribute("aria-label", `Delete ${title}`);
+    remove.addEventListener("click", async () => {
+      if (!await confirm(title)) return;
+      await on.remove(id, current);
+      summary.focus();
+    });
+    entry.append(link, remove);
+    return entry;
+  }
+  const fill = () => list.replaceChildren(...sessions.map(line));
+  return (now) => {
+    sessions = now;
     menu.hidden = !sessions.length;
-    list.replaceChildren(...sessions.map(({ id, title, updated, current }) => {
-      const item = document.createElement("li"), link = document.createElement("a"), when = document.createElement("small");
-      link.href = `./?s=${encodeURIComponent(id)}`;
-      link.textContent = title;
-      when.textContent = since(updated);
-      if (current) link.setAttribute("aria-current", "page");
-      link.append(when);
-      item.append(link);
-      return item;
-    }));
+    if (menu.open) fill();
   };
-  watch("value", () => show(props.value || []));
-  show(props.value || []);
 }

@@ -32,7 +32,7 @@ const ARROWS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STE
 // `layer` lies over the picture. `on`: choose(region|null), change(region), add(box), remove(region), open(region), leave().
 export function boxLayer(layer, on) {
   const elements = new Map(); // region id → element
-  let regions = [], locked = false;
+  let regions = [], locked = false, outlining = false;
 
   const shares = (event) => {
     const frame = layer.getBoundingClientRect();
@@ -68,17 +68,22 @@ export function boxLayer(layer, on) {
     box.tabIndex = 0;
     box.setAttribute("role", "button");
     box.setAttribute("aria-describedby", "box-keys");
-    box.innerHTML = `<span class="box-label"><b></b> <i></i></span>`;
+    const label = document.createElement("span");
+    label.className = "box-label";
+    label.append(document.createElement("b"), " ", document.createElement("i"));
+    box.append(label);
     for (const handle of HANDLES) {
       const dot = document.createElement("span");
       dot.className = `handle ${handle}`;
       dot.dataset.handle = handle;
       box.append(dot);
     }
-    const own = () => regions.find((one) => one.id === id);
+    const own = () => regions.find((region) => region.id === id);
     box.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
+      if (event.button > 0 || outlining) return;
       event.stopPropagation();
+      // The first touch selects, or scrolls the page; only a box that is selected follows the finger.
+      if (event.pointerType === "touch" && !box.classList.contains("chosen")) return;
       box.focus({ preventScroll: true });
       if (locked) return;
       const region = own(), from = region.box, handle = event.target.dataset.handle;
@@ -87,7 +92,8 @@ export function boxLayer(layer, on) {
         place(box, region.box);
       }, () => region.box !== from && on.change(region));
     });
-    box.addEventListener("focus", () => on.choose(own()));
+    box.addEventListener("click", (event) => { if (!outlining) { event.stopPropagation(); box.focus({ preventScroll: true }); } });
+    box.addEventListener("focus", () => own() && on.choose(own()));
     box.addEventListener("dblclick", () => on.open(own()));
     box.addEventListener("keydown", (event) => {
       const region = own(), arrow = ARROWS[event.key];
@@ -107,10 +113,12 @@ export function boxLayer(layer, on) {
     return box;
   }
 
-  // A new box, drawn with the mouse on free ground; a finger there scrolls the page.
+  // A new box, drawn with the mouse on free ground, where a finger scrolls the page; while `outlining` with any
+  // pointer, and over other boxes too.
   layer.addEventListener("pointerdown", (event) => {
-    on.choose(null);
-    if (locked || event.button > 0 || event.pointerType === "touch") return;
+    if (locked || event.button > 0) return;
+    if (!outlining) on.choose(null);
+    if (event.pointerType === "touch" && !outlining) return;
     const [x, y] = shares(event), ghost = document.createElement("div");
     let box = null;
     ghost.className = "box ghost";
@@ -120,22 +128,24 @@ export function boxLayer(layer, on) {
       const [left, right] = edge(x, x + dx), [top, bottom] = edge(y, y + dy);
       box = { left, top, right, bottom };
       place(ghost, box);
-    }, (kept) => {
+    }, (released) => {
       ghost.remove();
-      if (kept && box && box.right - box.left >= SMALLEST && box.bottom - box.top >= SMALLEST) on.add(box);
+      if (released && box && box.right - box.left >= SMALLEST && box.bottom - box.top >= SMALLEST) on.add(box);
     });
   });
 
   return {
     // regions: [{id, name, box, hue, note}]; chosen: an id or null.
-    show(shown, chosen, isLocked) {
-      regions = shown;
+    show(visible, chosen, isLocked, isOutlining) {
+      regions = visible;
       locked = isLocked;
+      outlining = isOutlining && !locked;
+      layer.classList.toggle("outlining", outlining);
       layer.classList.toggle("locked", locked);
       for (const [id, old] of elements) {
-        if (!shown.some((one) => one.id === id)) { old.remove(); elements.delete(id); }
+        if (!visible.some((region) => region.id === id)) { old.remove(); elements.delete(id); }
       }
-      for (const region of shown) {
+      for (const region of visible) {
         if (!elements.has(region.id)) elements.set(region.id, element(region.id));
         const box = elements.get(region.id), { left, top } = region.box;
         place(box, region.box);
@@ -150,6 +160,6 @@ export function boxLayer(layer, on) {
           `${Math.round(top * 100)}% from the top`);
       }
     },
-    focus(id) { elements.get(id)?.focus(); },
+    focus(id) { elements.get(id)?.focus({ preventScroll: true }); return elements.has(id); },
   };
 }

@@ -2,7 +2,7 @@
 
 export const percent = (score) => score == null ? "not judged" : `${Math.round(score * 100)}%`;
 
-function frame({ picture, caption, scores, score, current, label }, onPick) {
+function frame({ picture, caption, scores, current, label }, onPick) {
   const button = document.createElement("button"), image = document.createElement("img");
   button.type = "button";
   button.className = "frame";
@@ -14,18 +14,18 @@ function frame({ picture, caption, scores, score, current, label }, onPick) {
   const title = document.createElement("span");
   title.className = "frame-title";
   title.textContent = caption;
+  title.title = caption;
   button.append(image, title);
   const list = document.createElement("span");
   list.className = "frame-scores";
-  for (const one of scores || []) {
+  for (const region of scores || []) {
     const row = document.createElement("span");
     row.className = "score";
-    row.style.setProperty("--share", one.score ?? 0);
-    row.title = one.problem || `looks like: ${one.seen}`;
-    row.textContent = `${one.name} ${percent(one.score)}`;
+    row.style.setProperty("--share", region.score ?? 0);
+    row.title = region.problem || `looks like: ${region.seen}`;
+    row.textContent = `${region.name} ${percent(region.score)}`;
     list.append(row);
   }
-  if (!(scores || []).length && score != null) list.textContent = percent(score);
   button.append(list);
   button.setAttribute("aria-label", label || caption);
   button.addEventListener("click", onPick);
@@ -40,7 +40,9 @@ export function filmstrip(row, onPick) {
     row.closest("section").hidden = !frames.length;
     if (now === shown) return;
     shown = now;
-    row.replaceChildren(...frames.map((one) => frame(one, () => onPick(one))));
+    const focused = [...row.children].indexOf(document.activeElement);
+    row.replaceChildren(...frames.map((entry) => frame(entry, () => onPick(entry))));
+    if (focused >= 0) row.children[Math.min(focused, row.children.length - 1)]?.focus({ preventScroll: true });
     // Only the row itself scrolls; the page stays where it is.
     const current = row.querySelector(".current");
     if (current) row.scrollLeft = current.offsetLeft - row.clientWidth + current.clientWidth + 16;

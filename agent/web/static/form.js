@@ -1,36 +1,8 @@
 // The words of the chosen region, or of the whole picture, as a form. It changes a draft and says so.
 
-const field = (id, label, hint, rows = 1) => `
-  <label for="${id}">${label}</label>
-  <textarea id="${id}" rows="${rows}" maxlength="1000" placeholder="${hint}"></textarea>`;
-
-const REGION = `
-  <div class="form-head"><span class="dot"></span><h3></h3><button type="button" data-do="remove">Remove</button></div>
-  ${field("f-high", "What is there", "a cat")}
-  ${field("f-low", "What it looks like", "orange, striped")}
-  <details><summary>More</summary>
-    ${field("f-negative", "What must not be there", "a dog")}
-    <label for="f-name">Name of this place</label><input id="f-name" maxlength="60">
-    <label for="f-strength">How strictly it follows these words <output></output></label>
-    <input id="f-strength" type="range" min="0" max="1" step="0.05">
-    <label for="f-seed">Seed: another number draws another one</label>
-    <div class="pair"><input id="f-seed" type="number" min="0" step="1" placeholder="the picture's own">
-      <button type="button" data-do="dice">New number</button></div>
-  </details>`;
-
-const SCENE = `
-  <details><summary>The whole picture: background, mood, light</summary>
-    ${field("f-scene-high", "What is where", "a cat on the left, at night", 2)}
-    ${field("f-scene-low", "Mood and light", "dark, starry")}
-    ${field("f-scene-negative", "What must not appear anywhere", "blurred")}
-    <p class="hint">A change here draws everything again.</p>
-  </details>`;
-
-// `on`: edit() after each change of the draft, remove(region).
+// `on`: edit() after each change of the draft, named(region) once a name is written, remove(region).
 export function wordForm(regionPart, scenePart, on) {
   let region = null, draft = null;
-  regionPart.innerHTML = REGION;
-  scenePart.innerHTML = SCENE;
   const at = (part, id) => part.querySelector(`#${id}`);
 
   const bind = (part, id, write) => at(part, id).addEventListener("input", (event) => {
@@ -56,6 +28,8 @@ export function wordForm(regionPart, scenePart, on) {
     on.edit();
   });
 
+  at(regionPart, "f-name").addEventListener("change", () => on.named(region));
+
   const fill = (part, id, text) => {
     const input = at(part, id);
     if (document.activeElement !== input || input.value === "") input.value = text;
@@ -67,11 +41,13 @@ export function wordForm(regionPart, scenePart, on) {
       regionPart.hidden = !region;
       scenePart.hidden = !draft;
       for (const part of [regionPart, scenePart]) {
-        for (const input of part.querySelectorAll("input, textarea, button")) input.disabled = locked;
+        // Read-only and not disabled, where that is possible: a disabled field loses the focus.
+        for (const input of part.querySelectorAll("textarea, input:not([type=range])")) input.readOnly = locked;
+        for (const input of part.querySelectorAll("button, input[type=range]")) input.disabled = locked;
       }
       if (region) {
         regionPart.style.setProperty("--hue", region.hue);
-        regionPart.querySelector("h3").textContent = region.name;
+        regionPart.querySelector("h2").textContent = region.name;
         fill(regionPart, "f-high", region.prompt.high_level);
         fill(regionPart, "f-low", region.prompt.low_level);
         fill(regionPart, "f-negative", region.negative);
@@ -86,6 +62,23 @@ export function wordForm(regionPart, scenePart, on) {
         fill(scenePart, "f-scene-negative", draft.negative);
       }
     },
-    open() { at(regionPart, "f-high").focus(); at(regionPart, "f-high").select(); },
+    // The words of the chosen region, with the picture left in view as far as the window allows.
+    open(id = "f-high") {
+      const input = at(regionPart, id) || at(scenePart, id);
+      const more = input.closest("details");
+      if (more) more.open = true;
+      input.focus({ preventScroll: true });
+      input.select?.();
+      input.scrollIntoView({ block: "nearest" });
+    },
+    // What is missing, beside the field `id`; null: nothing is.
+    complain(text, id) {
+      const place = regionPart.querySelector(".missing");
+      place.textContent = text || "";
+      place.hidden = !text;
+      for (const input of regionPart.querySelectorAll("textarea, input")) {
+        if (text && input.id === id) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
+      }
+    },
   };
 }
