@@ -80,7 +80,8 @@ async def test_a_window_is_sent_what_changed_and_sleeps_meanwhile(
     following = asyncio.ensure_future(anext(stream))
     worker.changes.announce()  # nothing has changed
     await asyncio.sleep(0)
-    context.new("ann's").store.add(context.sessions().list()[0].id, "hello", status="done")
+    session = context.new()
+    session.store.add(session.id, "hello", status="done")
     worker.changes.announce()
     assert set(json.loads((await following).data)) == {"sessions"}
     await stream.aclose()
