@@ -6,28 +6,28 @@ import threading
 from pathlib import Path
 
 import pytest
-from studios import tiny_agent
+from fakes import tiny_agent
 
 from ditpipe import Renderer
-from ditpipe.agent.chat.listener import Shown
+from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.session import Session, Sessions
 from ditpipe.agent.chat.store import Store
 from ditpipe.agent.web.app import state_events
 from ditpipe.agent.web.turn_worker import STOPPED_EARLY, TurnWorker
 from ditpipe.agent.web.user_context import UserContext
-from ditpipe.prompts.chat_schema import Heard
+from ditpipe.prompts.chat_schema import ChatCommand
 
 
 class Slow:
-    """A listener that takes as long as it is told to."""
+    """An interpreter that takes as long as it is told to."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
 
-    def hear(self, message: str, shown: Shown) -> Heard:
+    def interpret(self, message: str, state: ChatState) -> ChatCommand:
         self.begun.set()
         self.go_on.wait()
-        return Heard(kind="new brief", brief=message)
+        return ChatCommand(kind="new brief", brief=message)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def ended(worker: TurnWorker, session: Session) -> None:
 
 def test_a_stop_while_planning_draws_nothing(tiny: Renderer, tmp_path: Path, warm: threading.Event) -> None:
     slow, worker = Slow(), TurnWorker(threading.Lock(), warm)
-    session = Sessions(tiny_agent(tiny, tmp_path), store=Store(tmp_path / "sessions"), listener=slow).new()
+    session = Sessions(tiny_agent(tiny, tmp_path), store=Store(tmp_path / "sessions"), interpreter=slow).new()
     assert worker.start(session, lambda opened: opened.say("two owls at night"))
     slow.begun.wait()
     progress = worker.progress(session.id)

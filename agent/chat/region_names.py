@@ -1,17 +1,15 @@
 """Another name for a region of a finished picture: the pixels stay, the request inside the file follows."""
 
-from typing import TYPE_CHECKING
-
-from ...prompts.plan import Critique, Revision, ScenePlan
+from ...prompts.critique import Critique
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import copy_with_request, read_request
 from ...renderer.request import RenderRequest
 from .store import Turn
-
-if TYPE_CHECKING:
-    from .session import Session
+from .stored_session import StoredSession
 
 
-def rename_region(session: "Session", turn: Turn, name: str, new: str) -> Turn:
+def rename_region(session: StoredSession, turn: Turn, name: str, new: str) -> Turn:
     """Finishes `turn` with the picture of before, in which region `name` is called `new`. Raises ValueError."""
     head, new = session.head, new.strip()
     if head is None or head.plan is None or head.picture is None:

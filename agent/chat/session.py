@@ -27,6 +27,7 @@ from ...prompts.revision import Revision
 from ..agent import Agent
 from .export import copy_session, write_zip
 from .interpreter import Interpreter, interpreter_for
+from .region_names import rename_region
 from .store import SessionRecord, Store, Turn
 from .stored_session import StoredSession
 from .turn_runner import ChatEvent, Replied, TurnEvents, TurnRunner, Understood
@@ -144,8 +145,6 @@ class Session(StoredSession):
 
     def rename_region(self, name: str, new: str) -> Turn:
         """Gives a region of the picture another name; nothing is drawn. Raises ValueError if that cannot be."""
-        from .region_names import rename_region
-
         return self._at_once(f"{name}: called {new}", lambda turn: rename_region(self, turn, name, new))
 
     def resume(self) -> Iterator[ChatEvent]:

@@ -105,9 +105,8 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
     threading.Thread(target=contexts.warm_up, name="web-warm-up", daemon=True).start()
     app = fastapi.FastAPI(openapi_url=None)
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
-    about = {
-        "notice": notice, "draws": what_can_be_drawn(agent.vocabulary_summary) if agent.vocabulary_summary else "", "examples": examples()
-    }  # fmt: skip
+    draws = what_can_be_drawn(agent.vocabulary_summary) if agent.vocabulary_summary else ""
+    about = {"notice": notice, "draws": draws, "examples": examples()}
 
     def context_of(request: fastapi.Request) -> UserContext:
         return contexts.of(caller_of(request))
@@ -157,9 +156,9 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         return {"session": session.id}
 
     @app.post("/ditpipe/act")
-    def act(asked: Act, request: fastapi.Request) -> dict[str, str]:
-        session, context = session_of(request, asked.session), context_of(request)
-        if not _act(context, session, asked.action):
+    def act(pressed: Act, request: fastapi.Request) -> dict[str, str]:
+        session, context = session_of(request, pressed.session), context_of(request)
+        if not _act(context, session, pressed.action):
             raise fastapi.HTTPException(409, BUSY)
         context.worker.changes.announce()
         return {"session": session.id}

@@ -134,11 +134,11 @@ def copy_result(source: Path, target: Path) -> None:
 def copy_with_request(source: Path, target: Path, request: RenderRequest) -> None:
     """Copies a PNG, its latents and its warnings under another request that describes the same pixels. Raises
     RunError."""
-    result, warnings = read_result(source), read_note(source)[1]
+    result, warnings = read_result(source), read_metadata(source)[1]
     if isinstance(result, RenderResult):
         write_result(target, replace(result, request=request, warnings=warnings))
     else:
-        write(target, encoded(open_image(source), _note_of(request, warnings), "PNG"))
+        write(target, encode_image(open_image(source), _note_of(request, warnings), "PNG"))
 
 
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
