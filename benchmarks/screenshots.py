@@ -46,7 +46,7 @@ def drawn(page: Page, pictures: int) -> None:
 
 
 def say(page: Page, words: str) -> None:
-    page.locator("#message textarea").fill(words)
+    page.locator("#message").fill(words)
     page.keyboard.press("Enter")
 
 
