@@ -14,12 +14,12 @@ import fastapi
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...prompts.errors import DitpipeError, ModelError, RunError, first_problem
+from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...tools.auth import AuthMiddleware, Keys, caller_of, refusal
 from ...tools.jobs.engine import LOCAL
@@ -32,7 +32,6 @@ from .session_view import examples, page_state
 from .user_context import UserContext, UserContexts
 
 STATIC = Path(__file__).parent / "static"
-MAX_BODY = 4 * 2**20  # bytes of a request: a plan, whose regions may have masks, and a message
 THUMBNAIL = 96  # pixels
 AT_MOST_EVERY = 0.1  # seconds between two events of a stream
 LOOK_AGAIN = 1.0  # seconds between two looks at a session on which another process works
@@ -119,9 +118,8 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
 
     @app.exception_handler(DitpipeError)
     @app.exception_handler(ValueError)
-    def problem(request: fastapi.Request, error: Exception) -> JSONResponse:
-        text = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-        return JSONResponse({"detail": text}, 422)
+    def problem(request: fastapi.Request, error: DitpipeError | ValueError) -> JSONResponse:
+        return JSONResponse({"detail": one_line(error)}, 422)
 
     @app.exception_handler(fastapi.exceptions.RequestValidationError)
     def unreadable(request: fastapi.Request, error: fastapi.exceptions.RequestValidationError) -> JSONResponse:
@@ -217,7 +215,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
             raise fastapi.HTTPException(500, str(error)) from error
         return FileResponse(path, filename=f"{_file_name(session)}.zip", background=BackgroundTask(folder.cleanup))
 
-    return AuthMiddleware(SameOrigin(app), keys=keys, browser=True, max_body=MAX_BODY)
+    return AuthMiddleware(SameOrigin(app), keys=keys, browser=True)
 
 
 class SameOrigin:
