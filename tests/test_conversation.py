@@ -126,7 +126,7 @@ def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
         table.execute("UPDATE turns SET body = '5' WHERE session = ?", [broken.id])
     warm = threading.Event()
     warm.set()
-    desk = Desk(threading.Lock(), warm)
+    worker = TurnWorker(threading.Lock(), warm)
     desk.finish_what_was_left(all_sessions)
     (other,) = (record for record in all_sessions.list() if record.id != broken.id)
     for thread in threading.enumerate():
