@@ -127,7 +127,7 @@ def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
     warm = threading.Event()
     warm.set()
     worker = TurnWorker(threading.Lock(), warm)
-    desk.finish_what_was_left(all_sessions)
+    worker.finish_interrupted(all_sessions)
     (other,) = (record for record in all_sessions.list() if record.id != broken.id)
     for thread in threading.enumerate():
         if thread.name == f"web-{other.id}":
