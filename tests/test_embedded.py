@@ -49,9 +49,9 @@ def test_the_llm_server_ends_with_a_killed_parent() -> None:
 PLANS_TWICE = """
 import os, signal, sys, time
 from ditpipe import Planner
-from ditpipe.agent import embedded_llm
+from ditpipe.agent.llm import local_server
 from ditpipe.agent.chat_models import chat_model
-embedded_llm.SHORT_LIFE = 0
+local_server.SHORT_LIFE = 0
 planner = Planner(chat_model("embedded"))
 assert planner.plan("a red cat").regions[0].name == "cat"
 child = int(open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split()[0])
