@@ -50,7 +50,7 @@ PLANS_TWICE = """
 import os, signal, sys, time
 from ditpipe import Planner
 from ditpipe.agent.llm import local_server
-from ditpipe.agent.chat_models import chat_model
+from ditpipe.agent.llm.chat_models import chat_model
 local_server.SHORT_LIFE = 0
 planner = Planner(chat_model("embedded"))
 assert planner.plan("a red cat").regions[0].name == "cat"

@@ -25,7 +25,7 @@ def in_terminal(code: str, *, typed: str = "", **environment: str) -> tuple[int,
 TWICE = """
 import os, signal
 from rich.console import Console
-from ditpipe.agent.stopping import ctrl_c
+from ditpipe.agent.cli.signals import ctrl_c
 
 with ctrl_c(lambda: None, "kept"), Console().status("thinking"):
     os.kill(os.getpid(), signal.SIGINT)
@@ -44,8 +44,8 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from ditpipe import ScenePlan
-from ditpipe.agent.approving import approved_plan
-from ditpipe.agent.rounds import Waiting
+from ditpipe.agent.cli.approval import approved_plan
+from ditpipe.agent.events import Waiting
 
 file = Path("{folder}/plan.json")
 plan = approved_plan(Waiting(ScenePlan.model_validate_json(file.read_bytes()), file.parent), Console(stderr=True))

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from ...prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
@@ -50,9 +51,10 @@ def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[
                 )
             begun = True
             events: Any = app.stream(entry_point, config, stream_mode="custom", durability="sync")
-            for event in events:
-                log_event(folder, event)
-                yield event
+            with closing(events):  # before the checkpointer closes, also where nobody reads on: its threads write there
+                for event in events:
+                    log_event(folder, event)
+                    yield event
             state = app.get_state(config)
     except DitpipeError as error:
         if isinstance(error, PlanningError | CritiqueError):

@@ -73,7 +73,12 @@ def checkpoints(folder: Path) -> Iterator[SqliteSaver]:
             _check(connection)
         except ValueError as error:
             raise UnreadableState(str(error)) from error
-        yield SqliteSaver(connection, serde=JsonSerializer())
+        saver = SqliteSaver(connection, serde=JsonSerializer())
+        try:
+            yield saver
+        finally:
+            with saver.lock:  # a thread of LangGraph's may be writing, which a connection that closes would crash
+                connection.close()
 
 
 def _check(connection: sqlite3.Connection) -> None:
