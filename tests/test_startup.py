@@ -76,7 +76,7 @@ def note(event, arguments):
 
 WIRE = os.dup(1)
 sys.addaudithook(note)
-from ditpipe.agent.cli import main
+from ditpipe.agent.cli.main import main
 main()
 """
 
