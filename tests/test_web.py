@@ -469,8 +469,12 @@ def test_the_first_touch_selects_and_the_second_drags(opened: Open, painted: str
 
     swipe()
     expect(cat).to_have_attribute("style", re.compile("left: 0%"))
-    cat.tap()
-    expect(cat).to_have_attribute("aria-pressed", "true")
+    for _ in range(20):  # a tap while the page still scrolls only ends the scrolling
+        cat.tap()
+        page.wait_for_timeout(250)
+        if cat.get_attribute("aria-pressed") == "true":
+            break
+    expect(cat).to_have_attribute("aria-pressed", "true", timeout=5_000)
     swipe()
     expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
 
