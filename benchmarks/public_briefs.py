@@ -1,10 +1,15 @@
 """How often a planner is right on public briefs with known answers: python -m benchmarks.public_briefs --truth FILE…
 
     python -m benchmarks.public_briefs --truth lmd.jsonl hrs.jsonl --planner embedded
+    python -m benchmarks.public_briefs --layouts gpt_layouts.jsonl
 
 A line of a truth file: {id, set, task, prompt, objects: [{class, count, color?}] or null, relations: [[i, word, j]],
 places?: {i: word}, absent: [class], exact}. `exact`: so many and no more. Lines without an answer are passed over. The
 last line of the output is one JSON object: {right, of, tasks: {task: [right, of]}}.
+
+A line of a file of layouts, which language models gave for briefs: {set, model, prompt, background, negative, objects:
+[[name, [x0, y0, x1, y1] of 512]]}. Right are those that become a plan in which every object has a token of a picture of
+1024×1024 pixels, by the renderer's own rule.
 """
 
 import argparse
@@ -22,7 +27,9 @@ from rich.progress import track
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.planner import Planner
 from ditpipe.prompts.errors import DitpipeError
-from ditpipe.prompts.plan import Region, ScenePlan
+from ditpipe.prompts.normalise import normalise
+from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
+from ditpipe.renderer.regions.region_masks import visible_regions
 
 # Words of the sets' classes for the same thing; the COCO names that GenEval and HRS use beside everyday ones.
 SAME = [
@@ -164,6 +171,39 @@ def measure(planner: Planner, rows: list[dict[str, Any]], console: Console) -> d
     return tasks
 
 
+def measure_layouts(rows: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """task → [right, of]; every layout that does not become such a plan is printed."""
+    tasks: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        task = tasks[f"{row['set']} {row['model']}"]
+        fault = unseen(row)
+        task[0] += not fault
+        task[1] += 1
+        if fault:
+            print(f"{row['prompt']}: {fault}")
+    return tasks
+
+
+def unseen(row: dict[str, Any]) -> str:
+    """Why a layout does not become a plan of 1024×1024 pixels in which every object has a token; empty if it does."""
+    names, boxes = [name for name, _ in row["objects"]], [box for _, box in row["objects"]]
+    try:
+        layout = normalise(names, boxes, unit=512)
+    except ValueError as error:
+        return str(error)
+    regions = [
+        Region(name=name, box=box, prompt=LeveledPrompt(high_level=name), z_order=z_order)
+        for name, box, z_order in zip(layout.names, layout.boxes, layout.z_orders, strict=True)
+    ]
+    scene = LeveledPrompt(high_level=row["background"])
+    plan = ScenePlan(width=1024, height=1024, scene=scene, negative=row["negative"] or "", regions=regions)
+    seen = visible_regions(plan, token=16)
+    missing = [region.name for region in plan.regions if region.name not in seen]
+    if missing:
+        return f"not seen: {', '.join(missing)}"
+    return f"{len(names) - len(regions)} of {len(names)} objects left out" if len(regions) < len(names) else ""
+
+
 def summary(tasks: dict[str, list[int]]) -> str:
     """A line a task, and the JSON object of all of them at the end."""
     table = [f"{name}: {right} of {of} ({right / of:.1%})" for name, (right, of) in tasks.items()]
@@ -173,12 +213,17 @@ def summary(tasks: dict[str, list[int]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--truth", nargs="+", type=Path, metavar="FILE", required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--truth", nargs="+", type=Path, metavar="FILE")
+    source.add_argument("--layouts", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--planner", default="embedded", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the planner")
     parser.add_argument("--limit", type=int, default=0, help="at most so many briefs of each task; 0: all")
     parser.add_argument("--tasks", nargs="*", help="only these tasks")
     args = parser.parse_args()
+    if args.layouts:
+        print(summary(measure_layouts(lines(args.layouts))))
+        return
     rows = [row for row in lines(args.truth) if row.get("objects") is not None]
     if args.tasks:
         rows = [row for row in rows if row["task"] in args.tasks]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .errors import CONTROL_CHARACTERS
 
-MAX_REGIONS = 16
+MAX_REGIONS = 32
 MAX_BRIEF = 4000
 MAX_PROMPT = 1000
 
@@ -17,8 +17,11 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 MAX_SIDE = 2048  # pixels
 Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=16)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
-MAX_MASK = 48_000  # characters: sixteen masks fit into one PNG text chunk
+MAX_MASK = 48_000  # characters: the masks of all regions fit into one PNG text chunk
 Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
+
+Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+MAX_LETTERING = 200
 
 
 def optional_field(default: Any, **about: Any) -> Any:
@@ -130,6 +133,13 @@ class Region(StrictModel):
         "", description="a free shape inside the box: base64 of a PNG as large as the picture, white where the region "
         "is; normally empty: the whole box"
     )  # fmt: skip
+    lettering: str = optional_field(
+        "", max_length=MAX_LETTERING, description="text that is to be read there in the picture, letter by letter; "
+        "normally empty"
+    )  # fmt: skip
+    colors: list[Colour] = optional_field(
+        [], max_length=5, description="palette of the region as #rrggbb, for models that take one; normally empty"
+    )
 
     @model_validator(mode="after")
     def _acts_for_a_while(self) -> Self:
@@ -139,7 +149,8 @@ class Region(StrictModel):
 
 
 class ScenePlan(StrictModel):
-    """The prompt of the whole picture and its regions. Outside all regions the scene prompt acts."""
+    """The prompt of the whole picture and its regions. Outside all regions the scene prompt acts; a plan without
+    regions is that prompt alone."""
 
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
@@ -147,8 +158,16 @@ class ScenePlan(StrictModel):
         description="the whole picture: high level says what is where (if it names no place, the boxes say it), "
         "low level its mood and light"
     )
+    style: Prompt = optional_field(
+        "", description="drawing style of the whole picture, e.g. 'watercolour' or '35 mm photograph'; or empty"
+    )
+    colors: list[Colour] = optional_field(
+        [], max_length=16, description="palette of the picture as #rrggbb, for models that take one; normally empty"
+    )
     negative: Prompt = Field(default="", description="what must not appear anywhere in the picture")
-    regions: list[Region] = Field(min_length=1, max_length=MAX_REGIONS, description="one entry per subject, 1 to 16")
+    regions: list[Region] = Field(
+        max_length=MAX_REGIONS, description="one entry per subject, at most 32; empty: the scene prompt alone"
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -175,4 +194,4 @@ class ScenePlan(StrictModel):
         for region in self.regions:
             if region.name == name:
                 return region
-        raise ValueError(f"no region {name!r}: the plan has {', '.join(r.name for r in self.regions)}")
+        raise ValueError(f"no region {name!r}: the plan has {', '.join(r.name for r in self.regions) or 'none'}")

@@ -329,9 +329,9 @@ def test_boxes_stay_on_the_canvas() -> None:
             assert Box.model_validate(region.box.model_dump()) == region.box
 
 
-def test_sixteen_regions_are_the_most() -> None:
-    many = plan_with(*(thing("star", "yellow", "top") for _ in range(16)))
-    assert "room for 16" in command_of("add a moon", many).reply
+def test_thirty_two_regions_are_the_most() -> None:
+    many = plan_with(*(thing("star", "yellow", "top") for _ in range(32)))
+    assert "room for 32" in command_of("add a moon", many).reply
 
 
 def test_regions_without_colours_or_places_can_be_named() -> None:

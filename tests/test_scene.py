@@ -34,10 +34,22 @@ def test_names_must_be_unique() -> None:
         ditpipe.ScenePlan.model_validate(plan)
 
 
-@pytest.mark.parametrize("change", [{"regions": []}, {"width": 100}, {"width": 4096}, {"colour": "red"}])
+@pytest.mark.parametrize("change", [{"regions": None}, {"width": 100}, {"width": 4096}, {"colour": "red"}])
 def test_refused_plans(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ditpipe.ScenePlan.model_validate(plan_of(2).model_dump() | change)
+
+
+def test_a_plan_without_regions_is_its_scene_prompt() -> None:
+    plan = ditpipe.ScenePlan(scene=LeveledPrompt(high_level="hills at dawn"), regions=[])
+    assert ditpipe.ScenePlan.model_validate_json(plan.model_dump_json()) == plan
+    with pytest.raises(ValueError, match="the plan has none"):
+        plan.region("cat")
+
+
+def test_fields_of_later_versions_are_in_a_file_only_where_they_say_something() -> None:
+    new = {"style", "colors", "lettering"}
+    assert not new & set(plan_of(1).model_dump()) and not new & set(plan_of(1).regions[0].model_dump())
 
 
 def test_null_is_read_as_not_given_and_a_text_as_a_prompt() -> None:
@@ -51,9 +63,9 @@ def test_null_is_read_as_not_given_and_a_text_as_a_prompt() -> None:
         Region.model_validate(region | {"name": None})
 
 
-def test_seventeen_regions_are_too_many() -> None:
+def test_thirty_three_regions_are_too_many() -> None:
     region = plan_of(1).regions[0]
-    many = [region.model_copy(update={"name": str(i)}) for i in range(17)]
+    many = [region.model_copy(update={"name": str(i)}) for i in range(33)]
     with pytest.raises(ValidationError):
         ditpipe.ScenePlan(scene=LeveledPrompt(high_level="x"), regions=many)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ....prompts.layout import Place, box_at_place, box_beside
-from ....prompts.plan import Box, ScenePlan
+from ....prompts.plan import MAX_REGIONS, Box, ScenePlan
 from ....prompts.planner_schema import PlannedObject
 from ....prompts.prompt_style import COLOURS, SHADES
 from .. import plan_edits
@@ -239,8 +239,8 @@ def _add(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePla
     several = re.search(rf"\b{PLACE}\b.*\band\b", words)
     answer = plan(words) if several else None
     things = answer.objects if answer else things_in(words, plan)
-    if len(current.regions) + len(things) > 16:
-        raise Unclear("There is room for 16 things at most.", certain=True)
+    if len(current.regions) + len(things) > MAX_REGIONS:
+        raise Unclear(f"There is room for {MAX_REGIONS} things at most.", certain=True)
     boxes: list[Box | None] = [None] * len(things)
     side = 1 / 3 if match["place"] and place_named(match["place"]) == "center" else 0.5
     if answer:

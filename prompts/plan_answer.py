@@ -1,0 +1,236 @@
+"""The answer of any capable language model to a brief, with boxes and both prompt levels, and the ScenePlan made of it.
+
+The field descriptions are what the model is sent. The schema holds under the strict modes of OpenAI and Anthropic:
+every field is required and may be null, and nothing but types is demanded; bounds are checked here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+
+from .errors import CONTROL_CHARACTERS
+from .layout import DEFAULT_PLACES, boxes_for, grid
+from .normalise import normalise
+from .plan import MAX_LETTERING, MAX_PROMPT, MAX_SIDE, LeveledPrompt, Region, ScenePlan
+from .token_owners import TOKEN
+
+_RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*")
+WIDEST = 4.0  # the longer side in shorter ones, at most
+MULTIPLE = 16  # pixels: sides are multiples of it in every model
+
+
+class Answer(BaseModel):
+    """Unknown fields are dropped, and control characters, which nobody sees, with them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra={"additionalProperties": False})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fills_gaps(cls, values: Any) -> Any:
+        """A missing text is empty, as is a missing list; what else is missing and may be null is null."""
+        if not isinstance(values, dict):
+            return values
+        gaps: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            if get_origin(field.annotation) is list:
+                gaps[name] = []
+            elif field.annotation is str:
+                gaps[name] = ""
+            elif type(None) in get_args(field.annotation):
+                gaps[name] = None
+        return gaps | {name: _printable(value) for name, value in values.items() if value is not None}
+
+
+def _printable(value: Any) -> Any:
+    return CONTROL_CHARACTERS.sub(" ", value).strip() if isinstance(value, str) else value
+
+
+# Models are asked for integers, and what they give is read.
+Edge = Annotated[float, WithJsonSchema({"type": "integer"})]
+
+
+class AnswerBox(Answer):
+    """The place of a whole object, in thousandths of the picture's sides; 0, 0 is the top left corner."""
+
+    left: Edge = Field(description="left edge, 0 to 1000 of the picture's width")
+    top: Edge = Field(description="top edge, 0 to 1000 of the picture's height")
+    right: Edge = Field(description="right edge, more than left")
+    bottom: Edge = Field(description="bottom edge, more than top")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_a_list(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(value) == 4:
+            return dict(zip(("left", "top", "right", "bottom"), value, strict=True))
+        return value
+
+
+class AnswerRegion(Answer):
+    """One object of the picture, or one group that is drawn together."""
+
+    name: str = Field(description="short unique name in the language of the brief: 'cat', 'cat 2'")
+    box: AnswerBox  # no description: beside a reference strict modes take none
+    high_level: str = Field(description="what it is, and nothing of the other regions: 'a cat sitting upright'")
+    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
+    negative: str | None = Field(description="what must not appear there, as plain words; else null")
+    lettering: str | None = Field(description="text to be read on it, letter by letter as the brief has it; else null")
+
+
+class InFront(Answer):
+    """Two regions whose boxes overlap."""
+
+    front: str = Field(description="name of the region that stands before the other")
+    behind: str = Field(description="name of the region that it partly hides")
+
+
+class Check(Answer):
+    """A question that the brief puts to the plan, and its answer."""
+
+    question: str = Field(description="one number, place, negation or attribute of the brief: 'are there five cats?'")
+    holds: bool = Field(description="whether the regions and negatives above are so; look at them, count them")
+
+
+class PlanAnswer(Answer):
+    """A picture, planned: its whole, its objects with their places, and what must not be in it."""
+
+    aspect: str | None = Field(
+        description="shape of the picture as width:height, e.g. '16:9' for a wide banner, '3:4' for a portrait format; "
+        "null if the brief asks for none"
+    )
+    width: int | None = Field(description="width in pixels, only if the brief names a size in pixels; else null")
+    height: int | None = Field(description="height in pixels, only if the brief names a size in pixels; else null")
+    style: str | None = Field(
+        description="drawing style of the whole picture, e.g. 'watercolour', '35 mm photograph'; null if none is asked"
+    )
+    high_level: str = Field(
+        description="the whole picture in one or two sentences: what is where, the setting, time of day and mood; "
+        "without what must not be there"
+    )
+    low_level: str = Field(description="how the whole looks: light, palette, texture, lens or brush; not the objects")
+    negative: str | None = Field(
+        description="everything that the brief says must not be in the picture, without 'no': 'people, cars'; else null"
+    )
+    regions: list[AnswerRegion] = Field(
+        description="every object that the brief names, one entry each ('three cats' are three); empty for a landscape "
+        "or texture without any. The setting and what must not be there are no regions"
+    )
+    in_front: list[InFront] = Field(description="for boxes that overlap: which stands before which; else empty")
+    checks: list[Check] = Field(description="one question for each number, place, negation and attribute of the brief")
+    left_out: list[str] = Field(description="what of the brief neither regions nor prompts say; else empty")
+
+
+@dataclass(frozen=True)
+class PlanDraft:
+    """A plan, and a sentence for each thing that is not as it was asked or answered."""
+
+    plan: ScenePlan
+    notes: tuple[str, ...] = ()
+
+
+def plan_from(
+    answer: PlanAnswer, *, width: int | None = None, height: int | None = None, side: int = 1024, token: int = TOKEN
+) -> PlanDraft:
+    """The plan of an answer. width, height: the picture's, in pixels, where they are not the answer's to say; side: of
+    a square picture, whose area another shape gets. token: side of an image token in pixels.
+
+    Raises ValueError, in words for the model, for texts that no plan has room for.
+    """
+    notes: list[str] = []
+    size = canvas(answer, width=width, height=height, side=side, notes=notes)
+    names = [region.name for region in answer.regions]
+    pairs = [(names.index(pair.front), names.index(pair.behind)) for pair in answer.in_front
+             if pair.front in names and pair.behind in names]  # fmt: skip
+    boxes = [[box.left, box.top, box.right, box.bottom] for box in (region.box for region in answer.regions)]
+    if boxes and not any(value for box in boxes for value in box):
+        boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
+        notes.append("the planner gave no boxes: the objects were put beside each other")
+    layout = normalise(names, boxes, canvas=size or (side, side), token=token, in_front=pairs)
+    regions = []
+    for index, name, box, z_order in zip(layout.kept, layout.names, layout.boxes, layout.z_orders, strict=True):
+        given = answer.regions[index]
+        prompt = LeveledPrompt(
+            high_level=_short(given.high_level or given.name, f"high_level of {name!r}"),
+            low_level=_short(given.low_level, f"low_level of {name!r}"),
+        )
+        negative = _short(given.negative or "", f"negative of {name!r}")
+        lettering = given.lettering or ""
+        if len(lettering) > MAX_LETTERING:
+            raise ValueError(f"lettering of {name!r}: {len(lettering)} characters, at most {MAX_LETTERING}")
+        regions.append(
+            Region(name=name, box=box, prompt=prompt, negative=negative, z_order=z_order, lettering=lettering)
+        )
+    if not answer.high_level:
+        raise ValueError("high_level: empty; say in one or two sentences what the whole picture shows")
+    scene = LeveledPrompt(
+        high_level=_short(answer.high_level, "high_level"), low_level=_short(answer.low_level, "low_level")
+    )
+    plan = ScenePlan(
+        width=size[0] if size else None, height=size[1] if size else None, scene=scene,
+        style=_short(answer.style or "", "style"), negative=_short(answer.negative or "", "negative"), regions=regions,
+    )  # fmt: skip
+    left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
+    return PlanDraft(plan, tuple(dict.fromkeys([*notes, *layout.notes, *left_out])))
+
+
+def _short(text: str, field: str) -> str:
+    if len(text) > MAX_PROMPT:
+        raise ValueError(f"{field}: {len(text)} characters, at most {MAX_PROMPT}; say it in fewer words")
+    return text
+
+
+def _default_boxes(count: int) -> list[list[float]]:
+    """Boxes for objects of which no place is known."""
+    some = boxes_for(list(DEFAULT_PLACES[count])) if count in DEFAULT_PLACES else grid(-(-count // 4), 4)[:count]
+    return [[box.left, box.top, box.right, box.bottom] for box in some]
+
+
+def canvas(
+    answer: PlanAnswer, *, width: int | None, height: int | None, side: int, notes: list[str]
+) -> tuple[int, int] | None:
+    """Width and height in pixels: those given, else the answer's, else None for the model's own. A note is added for a
+    size or shape that is not taken as it was said."""
+    said = (answer.width, answer.height) if answer.width and answer.height else None
+    ratio = _RATIO.fullmatch(answer.aspect or "")
+    if width and height:
+        if said and said != (width, height):
+            notes.append(f"the brief's size, {said[0]}×{said[1]}, is not used: {width}×{height} was chosen")
+        elif ratio and _unlike(float(ratio[1]) / max(1e-6, float(ratio[2])), width / height):
+            notes.append(f"the brief's shape, {answer.aspect}, is not used: {width}×{height} was chosen")
+        return width, height
+    if said and min(said) > 0:
+        taken = _sides(*said)
+        if taken != said:
+            notes.append(f"the brief's size, {said[0]}×{said[1]}, was made {taken[0]}×{taken[1]}")
+        return taken
+    if ratio:
+        return shaped(float(ratio[1]), float(ratio[2]), side=side)
+    if answer.aspect:
+        notes.append(f"the shape {answer.aspect!r} is not one: width:height, such as 16:9")
+    return None
+
+
+def _unlike(ratio: float, other: float) -> bool:
+    return max(ratio, other) > 1.1 * min(ratio, other)
+
+
+def shaped(width: float, height: float, *, side: int) -> tuple[int, int] | None:
+    """A picture of those proportions with the area of a square of `side` pixels; None for a square."""
+    if min(width, height) <= 0 or width == height:
+        return None
+    ratio = min(WIDEST, max(1 / WIDEST, width / height))
+    return _sides(side * sqrt(ratio), side / sqrt(ratio))
+
+
+def _sides(*sides: float) -> tuple[int, int]:
+    """Sides that a plan takes: multiples of 16 pixels from 64 to the largest."""
+    across, down = (min(MAX_SIDE, max(64, round(one / MULTIPLE) * MULTIPLE)) for one in sides)
+    return across, down
+
+
+def failed_checks(answer: PlanAnswer) -> Sequence[str]:
+    """The questions of the brief that the plan does not meet, by the answer's own word."""
+    return [check.question for check in answer.checks if not check.holds]

@@ -1,0 +1,96 @@
+"""The answer of a capable language model, its schema, and the plan that it becomes."""
+
+from typing import Any
+
+import pytest
+
+from ditpipe import ScenePlan
+from ditpipe.prompts.plan_answer import PlanAnswer, failed_checks, plan_from
+
+
+def region(name: str, box: Any, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "box": box, "high_level": f"a {name}", "low_level": "red"} | fields
+
+
+def answer(*regions: dict[str, Any], **fields: Any) -> PlanAnswer:
+    whole = {"high_level": "a street in the rain", "low_level": "grey light", "regions": list(regions)}
+    return PlanAnswer.model_validate(whole | fields)
+
+
+def schemas(part: Any) -> list[dict[str, Any]]:
+    """Every object of a JSON schema."""
+    if isinstance(part, list):
+        return [one for each in part for one in schemas(each)]
+    return [part, *(one for each in part.values() for one in schemas(each))] if isinstance(part, dict) else []
+
+
+def test_the_schema_holds_under_strict_modes() -> None:
+    parts = schemas(PlanAnswer.model_json_schema())
+    for part in parts:
+        if part.get("type") == "object":
+            assert part["additionalProperties"] is False and set(part["required"]) == set(part["properties"])
+        if "$ref" in part:
+            assert set(part) == {"$ref"}
+    bounds = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "default", "prefixItems"}
+    assert not [part for part in parts if bounds & set(part)]
+
+
+def test_an_answer_becomes_a_plan_with_both_levels() -> None:
+    cat = region("cat", {"left": 0, "top": 0, "right": 500, "bottom": 1000}, negative="collar")
+    sign = region("sign", [500, 0, 1000, 500], lettering="OPEN")
+    draft = plan_from(answer(cat, sign, style="watercolour", negative="people"))
+    plan = draft.plan
+    assert not draft.notes
+    assert (plan.style, plan.negative, plan.width) == ("watercolour", "people", None)
+    assert (plan.scene.high_level, plan.scene.low_level) == ("a street in the rain", "grey light")
+    assert (plan.region("cat").negative, plan.region("sign").lettering) == ("collar", "OPEN")
+    assert plan.region("sign").box.bottom == 0.5
+    assert ScenePlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_scene_without_objects_is_a_plan() -> None:
+    plan = plan_from(answer(negative="people", high_level="hills at dawn")).plan
+    assert (plan.regions, plan.negative) == ([], "people")
+
+
+@pytest.mark.parametrize(
+    "fields, size",
+    [
+        ({}, None), ({"aspect": "16:9"}, (1360, 768)), ({"aspect": "9 x 16"}, (768, 1360)), ({"aspect": "1:1"}, None),
+        ({"width": 1280, "height": 768}, (1280, 768)), ({"width": 1000, "height": 99999}, (992, 2048)),
+        ({"aspect": "1:100"}, (512, 2048)), ({"aspect": "wide"}, None), ({"aspect": "0:1"}, None),
+    ],
+)  # fmt: skip
+def test_the_brief_sets_the_canvas(fields: dict[str, Any], size: tuple[int, int] | None) -> None:
+    plan = plan_from(answer(**fields)).plan
+    assert (plan.width, plan.height) == (size or (None, None))
+
+
+def test_a_chosen_size_wins_and_that_is_said() -> None:
+    draft = plan_from(answer(aspect="16:9"), width=512, height=512)
+    assert draft.plan.size == (512, 512)
+    assert draft.notes == ("the brief's shape, 16:9, is not used: 512×512 was chosen",)
+    assert not plan_from(answer(aspect="1:1"), width=512, height=512).notes
+
+
+def test_nothing_is_left_out_in_silence() -> None:
+    given = answer(left_out=["the smell of coffee"], checks=[{"question": "are there five cats?", "holds": False}])
+    assert plan_from(given).notes == ("left out of the plan: the smell of coffee",)
+    assert failed_checks(given) == ["are there five cats?"]
+
+
+def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:
+    cat = {"name": "cat", "box": [0, 0, 1000, 1000], "low_level": None, "mood": "calm", "negative": "a\x1bb"}
+    plan = plan_from(PlanAnswer.model_validate({"high_level": "a cat", "regions": [cat], "thoughts": "…"})).plan
+    assert (plan.region("cat").prompt.high_level, plan.region("cat").negative) == ("cat", "a b")
+
+
+def test_objects_without_places_are_put_beside_each_other() -> None:
+    draft = plan_from(answer(region("cat", [0, 0, 0, 0]), region("dog", [0, 0, 0, 0])))
+    assert [one.box.left for one in draft.plan.regions] == [0, 0.5] and "no boxes" in draft.notes[0]
+
+
+@pytest.mark.parametrize("fields, problem", [({"high_level": ""}, "high_level"), ({"style": "x" * 1001}, "1001")])
+def test_what_no_plan_has_room_for_is_said_to_the_model(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        plan_from(answer(**fields))
