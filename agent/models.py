@@ -12,6 +12,7 @@ from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from .critic import Critic, EmbeddedCritic, VisionCritic
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
+from .local_critic import PREFIX, LocalCritic
 from .planner import Planner
 from .settings import Settings
 
@@ -67,9 +68,11 @@ class Models:
     def critic(self) -> Critic | None:
         name = self.settings.critic
         if name == "auto":  # the embedded critic was trained on the pocket model's world only
-            name = "embedded" if self.image_model == "pocket" else "none"
+            name = "embedded" if self.image_model == "pocket" else PREFIX if LocalCritic.is_here() else "none"
         if self._critic or name == "none":
             return self._critic
+        if name.partition(":")[0] == PREFIX:
+            return LocalCritic.named(name)
         return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat_model(name))
 
     def _chat_model(self, name: str) -> Any:

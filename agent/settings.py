@@ -30,8 +30,9 @@ class Settings(BaseSettings):
     )
     critic: str = Field(
         default="auto",
-        description="'auto' (the embedded one for the pocket model, none for others), 'embedded', 'none', "
-        "or a LangChain vision model name",
+        description="'auto' (the embedded one for the pocket model, for others the local one if its models are here), "
+        "'embedded', 'local' (OWLv2 and SigLIP 2), 'local:DETECTOR,MATCHER' (folders or names on the hub), 'none', or a "
+        "LangChain vision model",
     )
     base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
     api_key: SecretStr | None = Field(default=None, description="key for that endpoint")
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _endpoint_is_used(self) -> Self:
-        if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and self.critic in ("auto", "embedded", "none"):
+        if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and not self.has_vision_critic:
             raise ValueError(
                 f"{self.base_url} would be used by neither planner nor critic: name a model that it serves as the "
                 "planner (--planner NAME), the critic (--critic NAME) or both"
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
                 "both for the endpoint you want, or neither"
             )
         return self
+
+    @property
+    def has_vision_critic(self) -> bool:
+        """Whether the critic is a chat model, and so one that an endpoint serves."""
+        return self.critic.partition(":")[0] not in ("auto", "embedded", "local", "none")
 
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""

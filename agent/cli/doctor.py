@@ -21,7 +21,7 @@ READERS = {
 # The extras of the commands that people use, and what each is for.
 EXTRAS = {
     "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
-    "serve": "ditpipe serve", "mcp": "ditpipe mcp",
+    "serve": "ditpipe serve", "mcp": "ditpipe mcp", "critic": "--critic local",
 }  # fmt: skip
 ENOUGH = 12.0  # seconds; work that lasted longer is not timed a second time
 ADVICE = {

@@ -72,8 +72,26 @@ class Hub:
         """The same for a repository that holds a single model, such as a ControlNet."""
         return self._fetch(
             name, "config.json", lambda sizes, _: ["config.json", *_smallest({path: path for path in sizes}, sizes)],
-            complete=lambda folder: bool(stored_variants(path.name for path in folder.iterdir())),
+            complete=_has_weights,
         )  # fmt: skip
+
+    def fetch_with_processor(self, name: HubName) -> Path:
+        """A repository that holds a single model of transformers with its tokenizer and image processor."""
+        return self._fetch(
+            name, "config.json",
+            lambda sizes, _: [
+                *(path for path in sizes if "/" not in path and path.endswith(_READ)),
+                *_smallest({path: path for path in sizes}, sizes),
+            ],
+            complete=_has_weights,
+        )  # fmt: skip
+
+    def is_cached(self, name: HubName) -> bool:
+        """Whether the cache holds a model that `fetch_with_processor` has fetched; asks no server."""
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(name.repository, "config.json", self._cache, name.revision)
+        return isinstance(path, str) and _has_weights(Path(path).parent)
 
     def _fetch(
         self, name: HubName, first: str, wanted: Callable[[Mapping[str, int], Path], list[str]], *,
@@ -173,6 +191,10 @@ def _smallest(inside: Mapping[str, str], sizes: Mapping[str, int]) -> list[str]:
 
     stored = [files(variant) for variant in stored_variants(inside.values())]
     return min(stored, key=lambda paths: sum(sizes[path] for path in paths), default=[])
+
+
+def _has_weights(folder: Path) -> bool:
+    return bool(stored_variants(path.name for path in folder.iterdir()))
 
 
 def _lacking(folder: Path, needs: Callable[[str, str], bool]) -> list[str]:
