@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     critic: str = Field(
         default="auto",
         description="'auto' (the embedded one for the pocket model, for others the local one if its models are here), "
-        "'embedded', 'local' (OWLv2 and SigLIP 2), 'local:DETECTOR,MATCHER' (folders or names on the hub), 'none', or a "
+        "'embedded', 'local' (OWLv2 and SigLIP 2), 'local:DETECTOR,MATCHER' (folders or hub names), 'none', or a "
         "LangChain vision model",
     )
     base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
