@@ -3,7 +3,7 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -12,53 +12,63 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ..renderer.request import Solver
 from .llm.local_models import LOCAL_MODELS
 
+Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # panels of --help
+# These decide which code and weights are loaded and where prompts, pictures and keys are sent: the person who resumes
+# a run chooses them, never its record.
+PERSONAL = ("model", "planner", "critic", "base_url")
+
+
+def _setting(group: Group, default: Any, description: str, *, flag: str = "", **constraints: Any) -> Any:
+    """A field of `Settings`. `flag`: its option of the command line, if that is not the field's name."""
+    return Field(default, description=description, json_schema_extra={"group": group, "flag": flag}, **constraints)
+
 
 class Settings(BaseSettings):
-    """How a picture is made. Arguments win over the environment, the environment over the defaults."""
+    """How a picture is made. Arguments win over the environment, the environment over the defaults.
+
+    The only declaration of each setting: the commands' options and their help are made from it (`cli/options.py`).
+    """
 
     model_config = SettingsConfigDict(env_prefix="DITPIPE_", frozen=True, extra="forbid", validate_default=False)
 
-    model: str = Field(
-        default="pocket",
-        description="image model: a name from `ditpipe models`, a folder in diffusers' format, a name on the hub "
-        "(owner/name[@revision]) or a .safetensors file (FILE[@FOLDER that configures it])",
+    model: str = _setting(
+        "Model", "pocket",
+        "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, or a .safetensors file "
+        "(FILE[@FOLDER that configures it])",
+    )  # fmt: skip
+    planner: str = _setting(
+        "Model", "auto", "a local one from `ditpipe models` (auto: the best that is here) or a chat model: openai:gpt-5"
     )
-    planner: str = Field(
-        default="auto",
-        description="'auto' (the best local one that is here), a local one from `ditpipe models`, "
-        "or a LangChain model name such as openai:gpt-5",
+    critic: str = _setting(
+        "Model", "auto",
+        "embedded, local (OWLv2 and SigLIP 2), local:DETECTOR,MATCHER (folders or hub names), none, or a vision model: "
+        "openai:gpt-5 (auto: embedded for the pocket model, for others local if its models are here)",
+    )  # fmt: skip
+    base_url: str | None = _setting(
+        "Model", None, "OpenAI-compatible endpoint of planner and critic; its key is DITPIPE_API_KEY"
     )
-    critic: str = Field(
-        default="auto",
-        description="'auto' (the embedded one for the pocket model, for others the local one if its models are here), "
-        "'embedded', 'local' (OWLv2 and SigLIP 2), 'local:DETECTOR,MATCHER' (folders or hub names), 'none', or a "
-        "LangChain vision model",
+    api_key: SecretStr | None = Field(None, description="key for that endpoint")  # on a command line others can read it
+    size: int | None = _setting("Plan", None, "pixels a side (empty: the model's)", ge=64, le=2048, multiple_of=16)
+    approve: bool = _setting("Plan", False, "stop after the plan and wait for a yes or a changed plan")
+    rounds: int = _setting("Render", 3, "most rounds of render, critique and revise", ge=1, le=20)
+    candidates: int = _setting("Render", 1, "pictures per round; the critic keeps the best", ge=1, le=16)
+    accept: float = _setting("Render", 0.5, "a region below this score is drawn again", ge=0, le=1)
+    seed: int = _setting("Render", 0, "seed of the noise", ge=0, lt=2**62)
+    steps: int | None = _setting("Render", None, "denoising steps (empty: the model's)", ge=1, le=1000)
+    guidance_scale: float | None = _setting(
+        "Render", None, "CFG scale (empty: the model's)", flag="--guidance", ge=1, le=30
     )
-    base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint for planner and critic")
-    api_key: SecretStr | None = Field(default=None, description="key for that endpoint")
-    rounds: int = Field(default=3, ge=1, le=20, description="most rounds of render, critique and revise")
-    candidates: int = Field(default=1, ge=1, le=16, description="pictures per round; the critic keeps the best")
-    accept: float = Field(default=0.5, ge=0, le=1, description="a region below this score is drawn again")
-    seed: int = Field(default=0, ge=0, lt=2**62, description="seed of the noise")
-    size: int | None = Field(
-        default=None, ge=64, le=2048, multiple_of=16, description="pixels a side; empty: the model's"
+    solver: Solver | None = _setting("Render", None, "how the steps are computed (empty: as the model was published)")
+    depth: str = _setting("Render", "scene-then-regions", "which blocks attend to which prompt: scene-then-regions@0.5")
+    save: str = _setting(
+        "Memory and speed", "", "what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"
     )
-    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; empty: the model's")
-    guidance_scale: float | None = Field(default=None, ge=1, le=30, description="CFG scale; empty: the model's")
-    solver: Solver | None = Field(
-        default=None, description="how the steps are computed: euler or dpm++; empty: as the model was published"
+    step_cache: float = _setting(
+        "Memory and speed", 0, "reuse blocks in steps whose first block changes less than this share", ge=0, le=1
     )
-    depth: str = Field(default="scene-then-regions", description="depth schedule, e.g. scene-then-regions@0.5")
-    save: str = Field(
-        default="", description="what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"
-    )
-    step_cache: float = Field(
-        default=0, ge=0, le=1, description="reuse blocks in steps whose first block changes less than this share"
-    )
-    compile: bool = Field(default=False, description="compile the blocks with torch.compile: slow once, then faster")
-    approve: bool = Field(default=False, description="stop after the plan and wait for a yes or a changed plan")
-    out: Path = Field(default=Path("runs"), description="folder for the run folders")
-    sessions: Path | None = Field(default=None, description="folder for conversations; empty: the user's data folder")
+    compile: bool = _setting("Memory and speed", False, "compile the blocks: slow once, then faster")
+    out: Path = _setting("Output", Path("runs"), "folder of the run folders")
+    sessions: Path | None = _setting("Output", None, "folder of the conversations (empty: the user's data folder)")
 
     @model_validator(mode="after")
     def _endpoint_is_used(self) -> Self:

@@ -165,4 +165,4 @@ def test_an_unknown_format_lists_the_known() -> None:
     from ditpipe.agent.cli.serve import tools
 
     with pytest.raises(ValueError, match="unknown format 'soap': one of openai, anthropic, mcp"):
-        tools("soap")
+        tools(form="soap")

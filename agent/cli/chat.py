@@ -9,21 +9,7 @@ import typer
 from rich.console import Console
 
 from ..settings import settings_of
-from .options import (
-    Approve,
-    BaseUrl,
-    Candidates,
-    CriticName,
-    Json,
-    Model,
-    PlannerName,
-    Rounds,
-    Seed,
-    SessionFolder,
-    Size,
-    SolverName,
-    Steps,
-)
+from .options import Json, Options, with_settings
 
 if TYPE_CHECKING:
     from ..chat.session import Sessions
@@ -32,24 +18,20 @@ if TYPE_CHECKING:
 SessionId = Annotated[str, typer.Argument(metavar="ID", help="a session's id, its beginning, or 'last'")]
 
 
+@with_settings(without=("out",))
 def chat(
+    options: Options,
     session: Annotated[str | None, typer.Option("--session", help="go on with this one: its id, or 'last'")] = None,
     list_them: Annotated[bool, typer.Option("--list", help="list the conversations and leave")] = False,
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, candidates: Candidates = None, seed: Seed = None, size: Size = None,
-    steps: Steps = None, solver: SolverName = None, approve: Approve = False, sessions: SessionFolder = None,
-) -> None:  # fmt: skip
+) -> None:
     """Talk a picture into shape: describe it, then say what to change. Everything is kept; Ctrl-D leaves."""
     if list_them:
-        list_sessions(sessions=sessions)
+        _print_sessions(options)
         return
     missing = [name for name in ("prompt_toolkit", "textual_image") if find_spec(name) is None]
     if missing:
         raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
-    settings = settings_of(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates, seed=seed,
-        size=size, steps=steps, solver=solver, sessions=sessions, approve=approve or None,
-    )  # fmt: skip
+    settings = settings_of(**options)
     from ..agent import Agent
     from ..chat.session import Sessions
     from .terminal import TerminalChat
@@ -64,14 +46,18 @@ conversations = typer.Typer(
 
 
 @conversations.callback()
-def list_sessions(context: typer.Context = None, sessions: SessionFolder = None, as_json: Json = False) -> None:  # type: ignore[assignment]
+@with_settings("sessions")
+def list_sessions(context: typer.Context, options: Options, as_json: Json = False) -> None:
     """List the conversations, the most recently used first."""
-    if context and context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        _print_sessions(options, as_json)
+
+
+def _print_sessions(options: Options, as_json: bool = False) -> None:
     from ..chat.store import Store
     from .display import sessions_table
 
-    records = Store(sessions or settings_of().sessions).records()
+    records = Store(settings_of(**options).sessions).records()
     if as_json:
         print(json.dumps([record.model_dump() for record in records]))
     elif records:
@@ -81,33 +67,33 @@ def list_sessions(context: typer.Context = None, sessions: SessionFolder = None,
 
 
 @conversations.command()
+@with_settings("sessions")
 def export(
-    id: SessionId,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE.zip")] = None,
-    sessions: SessionFolder = None,
+    id: SessionId, options: Options, file: Annotated[Path | None, typer.Argument(metavar="FILE.zip")] = None
 ) -> None:
     """Write a zip with the plan, every picture, and the transcript."""
-    opened = _opened(sessions)
+    opened = _opened(options)
     session = opened.open(_id(opened, id))
     print(session.export(file or Path(f"{session.id}.zip")))
 
 
 @conversations.command()
+@with_settings("sessions")
 def branch(
     id: SessionId,
+    options: Options,
     turn: Annotated[int | None, typer.Option("--turn", help="number of the last message to copy; empty: all")] = None,
-    sessions: SessionFolder = None,
 ) -> None:
     """Copy a conversation up to a message, to go on from there another way; prints the copy's id."""
-    opened = _opened(sessions)
+    opened = _opened(options)
     print(opened.open(_id(opened, id)).branch(turn).id)
 
 
-def _opened(folder: Path | None) -> "Sessions":
+def _opened(options: Options) -> "Sessions":
     from ..agent import Agent
     from ..chat.session import Sessions
 
-    return Sessions(Agent(settings=settings_of(sessions=folder)))
+    return Sessions(Agent(settings=settings_of(**options)))
 
 
 def _id(opened: "Sessions", given: str) -> str:

@@ -17,40 +17,28 @@ from ...prompts.critique import Critique
 from ...prompts.errors import DitpipeError, first_problem, visible
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
-from ..settings import check_variables, settings_of
+from ..settings import PERSONAL, check_variables, settings_of
 from . import chat as chat_cli
 from . import render as render_cli
 from . import serve as serve_cli
 from .approval import approved_plan
 from .options import (
-    Accept,
-    Approve,
-    BaseUrl,
-    Candidates,
-    Compile,
-    CriticName,
-    Depth,
-    Guidance,
     Json,
-    Model,
-    Out,
-    PlannerName,
-    Rounds,
-    Save,
-    Seed,
-    Size,
-    SolverName,
-    StepCache,
-    Steps,
+    Options,
+    OutFile,
+    option,
     print_answer,
     read_plan,
+    settings_summary,
     stderr_console,
+    with_settings,
 )
 from .signals import STOPPED, ctrl_c
 
+DRAW, TALK, SERVE, HERE = "Draw and judge", "Talk", "For other programs", "On this machine"  # panels of --help
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Brief in, picture out, every region under control.",
+    help="Brief in, picture out, every region under control.", epilog=settings_summary(),
 )  # fmt: skip
 
 
@@ -70,21 +58,13 @@ def command(
 ) -> None: ...
 
 
-@app.command()
+@app.command(rich_help_panel=DRAW)
+@with_settings(without=("sessions",))
 def paint(
-    brief: Annotated[str, typer.Argument(help="what the picture should show")],
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, candidates: Candidates = None, accept: Accept = None, seed: Seed = None, size: Size = None,
-    steps: Steps = None, guidance: Guidance = None, solver: SolverName = None, depth: Depth = None, save: Save = None,
-    step_cache: StepCache = None, compiled: Compile = None, out: Out = None, approve: Approve = False,
-    as_json: Json = False,
-) -> None:  # fmt: skip
+    brief: Annotated[str, typer.Argument(help="what the picture should show")], options: Options, as_json: Json = False
+) -> None:
     """Plan, draw, criticise and mend a picture of BRIEF."""
-    settings = settings_of(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, candidates=candidates,
-        accept=accept, seed=seed, size=size, steps=steps, guidance_scale=guidance, solver=solver, depth=depth,
-        save=save, step_cache=step_cache, compile=compiled, out=out, approve=approve or None,
-    )  # fmt: skip
+    settings = settings_of(**options)
     from ..agent import Agent
 
     agent = Agent(settings=settings)
@@ -93,13 +73,14 @@ def paint(
     _follow(agent, folder, agent.resume(folder), as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=DRAW)
+@with_settings(*PERSONAL)
 def resume(
     folder: Annotated[Path, typer.Argument(help="run folder")],
-    yes: Annotated[bool, typer.Option("--yes", help="draw the plan.json in it, as it is now")] = False,
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
+    options: Options,
+    yes: Annotated[bool, option("Plan", "--yes", help="draw the plan.json in it, as it is now")] = False,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Go on with a run that was stopped, from its last finished step, or whose plan waits for a yes.
 
     Where texts, pictures and keys are sent is never read from the folder: if the run was begun with other settings
@@ -109,9 +90,7 @@ def resume(
     from ..runs.folder import run_record
     from ..runs.resume_policy import resume_settings
 
-    settings = resume_settings(
-        folder, run_record(folder), model=model, planner=planner, critic=critic, base_url=base_url
-    )
+    settings = resume_settings(folder, run_record(folder), **options)
     agent = Agent(settings=settings)
     approved = read_plan(folder / "plan.json") if yes else False
     _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
@@ -163,14 +142,16 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
     print_answer(as_json, answer, str(painting.path))
 
 
-@app.command()
+@app.command(rich_help_panel=DRAW)
+@with_settings("model", "planner", "base_url", "size")
 def plan(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
-    model: Model = None, planner: PlannerName = None, base_url: BaseUrl = None, size: Size = None,
-    out: Annotated[Path | None, typer.Option("--out", help="plan file to write")] = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    options: Options,
+    out: OutFile = None,
+    as_json: Json = False,
+) -> None:
     """Turn BRIEF into a plan, without drawing; the plan goes to stdout as JSON, or to a file."""
-    settings = settings_of(model=model, planner=planner, base_url=base_url, size=size)
+    settings = settings_of(**options)
     from ...renderer.pictures.artifacts import write
     from ..agent import Agent
     from .display import layout_drawing
@@ -194,17 +175,19 @@ def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
 
 
 for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
-    app.command()(draw)
+    app.command(rich_help_panel=DRAW)(draw)
 
 
-@app.command()
+@app.command(rich_help_panel=DRAW)
+@with_settings("critic", "base_url")
 def critique(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     picture: Annotated[Path, typer.Argument(metavar="PICTURE")],
-    critic: CriticName = None, base_url: BaseUrl = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    options: Options,
+    as_json: Json = False,
+) -> None:
     """Judge a picture against a plan, region by region."""
-    scene, settings = read_plan(plan_file), settings_of(critic=critic, base_url=base_url)
+    scene, settings = read_plan(plan_file), settings_of(**options)
     from ...renderer.pictures.artifacts import open_image
     from ..agent import Agent
     from ..chat.phrases import score_text
@@ -222,11 +205,13 @@ def critique(
     print_answer(as_json, verdict.model_dump(), "\n".join(lines))
 
 
-for talk in (chat_cli.chat, serve_cli.web, serve_cli.serve, serve_cli.mcp, serve_cli.tools):
-    app.command()(talk)
-app.add_typer(chat_cli.conversations, name="sessions")
+for talk in (chat_cli.chat, serve_cli.web):
+    app.command(rich_help_panel=TALK)(talk)
+app.add_typer(chat_cli.conversations, name="sessions", rich_help_panel=TALK)
+for serve in (serve_cli.serve, serve_cli.mcp, serve_cli.tools):
+    app.command(rich_help_panel=SERVE)(serve)
 models = typer.Typer(invoke_without_command=True, help="List the models that can be used by name; fetch one.")
-app.add_typer(models, name="models")
+app.add_typer(models, name="models", rich_help_panel=HERE)
 
 
 @models.callback()
@@ -286,7 +271,7 @@ def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe model
     print_answer(as_json, {"planner": name, "file": str(path)}, str(path))
 
 
-@app.command()
+@app.command(rich_help_panel=SERVE)
 def schema(
     name: Annotated[str, typer.Argument(help="scene-plan, critique or revision")] = "scene-plan", as_json: Json = False
 ) -> None:
@@ -297,7 +282,7 @@ def schema(
     print(json.dumps(contracts[name].model_json_schema(), indent=None if as_json else 2))
 
 
-@app.command()
+@app.command(rich_help_panel=HERE)
 def doctor(as_json: Json = False) -> None:
     """Report which parts are installed, how to get the others, and what is slow on this machine."""
     from .doctor import examine

@@ -1,46 +1,101 @@
-"""Shared by the commands: options (their help is that of `Settings`), reading plan files, printing answers."""
+"""Shared by the commands: the options that `Settings` declares, reading plan files, printing answers."""
 
+import inspect
 import json
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from ...prompts.errors import RunError, first_problem
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
-from ..settings import Settings
+from ..settings import Group, Settings
 
-
-def option(name: str, *flags: str) -> Any:
-    """A typer option for the setting of that name."""
-    field = Settings.model_fields[name]
-    return typer.Option(*flags, help=field.description, show_default=str(field.default))
-
-
-Model = Annotated[str | None, option("model", "--model")]
-PlannerName = Annotated[str | None, option("planner", "--planner")]
-CriticName = Annotated[str | None, option("critic", "--critic")]
-BaseUrl = Annotated[str | None, option("base_url", "--base-url")]
-Rounds = Annotated[int | None, option("rounds", "--rounds")]
-Candidates = Annotated[int | None, option("candidates", "--candidates")]
-Seed = Annotated[int | None, option("seed", "--seed")]
-Size = Annotated[int | None, option("size", "--size")]
-Steps = Annotated[int | None, option("steps", "--steps")]
-SolverName = Annotated[str | None, option("solver", "--solver")]
-Guidance = Annotated[float | None, option("guidance_scale", "--guidance")]
-Accept = Annotated[float | None, option("accept", "--accept")]
-Out = Annotated[Path | None, option("out", "--out")]
-SessionFolder = Annotated[Path | None, option("sessions", "--sessions")]
-Approve = Annotated[bool, typer.Option("--approve", help=Settings.model_fields["approve"].description)]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on stdout")]
-Depth = Annotated[str | None, option("depth", "--depth")]
-Save = Annotated[str | None, option("save", "--save")]
-StepCache = Annotated[float | None, option("step_cache", "--step-cache")]
-Compile = Annotated[bool | None, option("compile", "--compile/--no-compile")]
+Command = Callable[..., None]
+Options = dict[str, Any]  # settings that were given as options, by their names
+METAVARS: dict[Any, str] = {int: "INT", float: "NUMBER", Path: "FOLDER", str: "TEXT"}
+SETTINGS: dict[str, dict[str, Any]] = {
+    name: extra for name, field in Settings.model_fields.items() if isinstance(extra := field.json_schema_extra, dict)
+}  # of each setting that is an option: its group and its flag
 stderr_console = Console(stderr=True)
+
+
+def option(group: Group | Literal["Server"], *flags: str, help: str, **more: Any) -> Any:
+    """A typer option in a panel of --help."""
+    return typer.Option(*flags, help=escape(help), rich_help_panel=group, **more)
+
+
+Json = Annotated[bool, option("Output", "--json", help="print one JSON object and nothing else on stdout")]
+OutFile = Annotated[
+    Path | None, option("Output", "--out", help="file to write; a picture's name ends in .png, .webp or .jpg")
+]
+
+
+def with_settings(
+    *names: str, without: tuple[str, ...] = (), defaults: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
+    """Gives a command an option for each setting of these names, without names for all, in place of its parameter
+    `options`, which becomes the dictionary of those that were given.
+
+    Values are checked by `Settings` alone, as those of the environment are. `defaults`: what --help shows for a setting
+    whose default is another one here.
+    """
+    chosen = [name for name in names or SETTINGS if name not in without]
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            options = {name: value for name in chosen if (value := given.pop(name, None)) is not None}
+            command(options=options, **given)
+
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            of_settings = [_parameter(name, (defaults or {}).get(name)) for name in chosen]
+            parameters += of_settings if parameter.name == "options" else [parameter]
+        keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def flag(name: str) -> str:
+    """The option for a setting."""
+    return SETTINGS[name]["flag"] or "--" + name.replace("_", "-")
+
+
+@cache
+def _parameter(name: str, default: str | None) -> inspect.Parameter:
+    """The parameter of a command that is the option for a setting."""
+    field, decl = Settings.model_fields[name], flag(name)
+    kind: Any = next((arg for arg in get_args(field.annotation) if arg is not type(None)), field.annotation)
+    value: Any
+    if kind is bool:
+        value, more = bool | None, {}
+        decl = f"{decl}/--no-{decl[2:]}"
+    else:
+        value, more = str | None, {"metavar": METAVARS.get(kind) or "|".join(get_args(kind))}
+        default = default or ("" if field.default is None else str(field.default))
+    origin = f"DITPIPE_{name.upper()}" + (f", default {default}" if default else "")
+    help = f"{field.description} [{origin}]"
+    info = option(SETTINGS[name]["group"], decl, help=help, show_default=False, **more)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[value, info])
+
+
+def settings_summary() -> str:
+    """The options of all settings by group, for the end of `ditpipe --help`."""
+    rows = [
+        f"{group}: " + ", ".join(flag(name) for name, extra in SETTINGS.items() if extra["group"] == group)
+        for group in get_args(Group)
+    ]
+    head = "Settings: options of each command that uses them, variables such as DITPIPE_MODEL, arguments of Agent."
+    return escape("\n\n".join([head, *rows]))
 
 
 def read_plan(path: Path) -> ScenePlan:

@@ -13,71 +13,48 @@ from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
 from .loads import agreed_request
-from .options import (
-    BaseUrl,
-    Candidates,
-    Compile,
-    CriticName,
-    Depth,
-    Guidance,
-    Json,
-    Model,
-    Save,
-    Seed,
-    SolverName,
-    StepCache,
-    Steps,
-    print_answer,
-    read_plan,
-    stderr_console,
-)
+from .options import Json, Options, OutFile, option, print_answer, read_plan, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from ...renderer.request import RenderRequest
 
-Picture = Annotated[Path | None, typer.Option("--out", help="picture file to write: .png, .webp or .jpg")]
-Large = Annotated[bool, typer.Option("--large", help="draw it even if it is more than a server would draw")]
+Large = Annotated[bool, option("Render", "--large", help="draw it even if it is more than a server would draw")]
 Agreed = Annotated[
-    list[str] | None, typer.Option("--control", help="agree to a ControlNet that the picture names")
-]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
+    list[str] | None, option("Model", "--control", help="agree to a ControlNet that the picture names")
 ]
 
 
+@with_settings(without=("planner", "size", "approve", "rounds", "accept", "out", "sessions"))
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
-    model: Model = None, seed: Seed = None, steps: Steps = None, guidance: Guidance = None, depth: Depth = None,
-    solver: SolverName = None,
-    change: Set = None, candidates: Candidates = None, critic: CriticName = None, base_url: BaseUrl = None,
-    image: Annotated[Path | None, typer.Option("--image", help="picture to start from")] = None,
+    options: Options,
+    change: Annotated[
+        list[str] | None, option("Plan", "--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
+    ] = None,
+    image: Annotated[Path | None, option("Render", "--image", help="picture to start from")] = None,
     denoise: Annotated[
-        float | None, typer.Option("--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
+        float | None, option("Render", "--denoise", help="share of noise it is put under, 0.001 to 1; empty: 0.6")
     ] = None,
     fit: Annotated[
-        str | None, typer.Option("--fit", help="of a picture of another shape: cover (cut off), contain, stretch")
+        str | None, option("Render", "--fit", help="of a picture of another shape: cover (cut off), contain, stretch")
     ] = None,
     background: Annotated[
         str | None,
-        typer.Option("--background", help="colour where it is transparent, and of frames", show_default="white"),
+        option("Render", "--background", help="colour where it is transparent, and of frames", show_default="white"),
     ] = None,
     control: Annotated[
-        list[str] | None, typer.Option("--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
+        list[str] | None, option("Render", "--control", help="ControlNet: canny=edges.png, depth=map.png,scale=0.7")
     ] = None,
     lora: Annotated[
-        list[str] | None, typer.Option("--lora", help="LoRA: FILE, FILE,scale=0.8 or FILE,region=cat")
+        list[str] | None, option("Render", "--lora", help="LoRA: FILE, FILE,scale=0.8 or FILE,region=cat")
     ] = None,
-    save: Save = None, step_cache: StepCache = None, compiled: Compile = None,
-    out: Picture = None, as_json: Json = False,
+    out: OutFile = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
     from .overrides import overridden
 
     scene = overridden(read_plan(plan_file), change or [])
-    settings = settings_of(
-        model=model, seed=seed, steps=steps, guidance_scale=guidance, depth=depth, candidates=candidates,
-        critic=critic, base_url=base_url, save=save, step_cache=step_cache, compile=compiled, solver=solver,
-    )  # fmt: skip
+    settings = settings_of(**options)
     from ..agent import Agent
     from ..render_options import with_files
 
@@ -87,8 +64,9 @@ def render(
         background=background,
     )  # fmt: skip
     if settings.candidates == 1:
-        idle = ["--critic is not used: one picture has no other to be ranked with (--candidates)"] if critic else []
-        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, early_warnings=idle)
+        unused = "--critic is not used: one picture has no other to be ranked with (--candidates)"
+        early = [unused] if "critic" in options else []
+        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, early_warnings=early)
         return
     from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
@@ -110,21 +88,23 @@ def render(
     print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
 
+@with_settings("model")
 def edit(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
-    region: Annotated[str, typer.Option("--region", help="name of the region to draw again")],
-    prompt: Annotated[str | None, typer.Option("--prompt", help="what is to be there")] = None,
-    low: Annotated[str | None, typer.Option("--low", help="colour, texture, material, light and detail")] = None,
-    scene: Annotated[str | None, typer.Option("--scene", help="new scene prompt, if the old names it")] = None,
-    negative: Annotated[str | None, typer.Option("--negative", help="what must not appear in the region")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="new noise seed of the region")] = None,
-    box: Annotated[str | None, typer.Option("--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
-    feather: Annotated[float | None, typer.Option("--feather", help="soft edge in latent cells")] = None,
-    strength: Annotated[float | None, typer.Option("--strength", help="share of its own prompt, 0 to 1")] = None,
-    start: Annotated[float | None, typer.Option("--start", help="share of the steps before its prompt acts")] = None,
-    end: Annotated[float | None, typer.Option("--end", help="share of the steps after which it stops")] = None,
-    z_order: Annotated[int | None, typer.Option("--z-order", help="higher regions cover lower ones")] = None,
-    model: Model = None, control: Agreed = None, out: Picture = None, large: Large = False, as_json: Json = False,
+    options: Options,
+    region: Annotated[str, option("Plan", "--region", help="name of the region to draw again")],
+    prompt: Annotated[str | None, option("Plan", "--prompt", help="what is to be there")] = None,
+    low: Annotated[str | None, option("Plan", "--low", help="colour, texture, material, light and detail")] = None,
+    scene: Annotated[str | None, option("Plan", "--scene", help="new scene prompt, if the old names it")] = None,
+    negative: Annotated[str | None, option("Plan", "--negative", help="what must not appear in the region")] = None,
+    seed: Annotated[int | None, option("Plan", "--seed", help="new noise seed of the region")] = None,
+    box: Annotated[str | None, option("Plan", "--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
+    feather: Annotated[float | None, option("Plan", "--feather", help="soft edge in latent cells")] = None,
+    strength: Annotated[float | None, option("Plan", "--strength", help="share of its own prompt, 0 to 1")] = None,
+    start: Annotated[float | None, option("Plan", "--start", help="share of the steps before its prompt acts")] = None,
+    end: Annotated[float | None, option("Plan", "--end", help="share of the steps after which it stops")] = None,
+    z_order: Annotated[int | None, option("Plan", "--z-order", help="higher regions cover lower ones")] = None,
+    control: Agreed = None, out: OutFile = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from new noise.
 
@@ -137,7 +117,7 @@ def edit(
 
     before = read_result(picture)
     own = before if isinstance(before, RenderRequest) else before.request
-    request, notes = agreed_request(picture, own, model=model, controls=control or [])
+    request, notes = agreed_request(picture, own, model=options.get("model"), controls=control or [])
     before = before if request is own else request  # latents are those of the model that drew them
     plan = request.edited_plan
     old = plan.region(region).prompt
@@ -180,15 +160,16 @@ def _box(text: str | None) -> Box | None:
     return Box(left=left, top=top, right=right, bottom=bottom)
 
 
+@with_settings("model")
 def repaint(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], model: Model = None, control: Agreed = None,
-    out: Picture = None, large: Large = False, as_json: Json = False,
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], options: Options, control: Agreed = None,
+    out: OutFile = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a picture again from what its file carries: the same pixels on the same machine."""
     from ...renderer.pictures.artifacts import read_request
     from ...renderer.pipeline import Renderer
 
-    request, notes = agreed_request(picture, read_request(picture), model=model, controls=control or [])
+    request, notes = agreed_request(picture, read_request(picture), model=options.get("model"), controls=control or [])
     path = out or picture.with_name(f"{picture.stem}-again.png")
     draw = _announced(request, lambda on_step: Renderer(request.model).render(request, on_step), large=large)
     _draw(draw, path, as_json, early_warnings=notes)

@@ -5,24 +5,13 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from platformdirs import user_data_path
 
 from ..settings import settings_of
-from .options import (
-    BaseUrl,
-    CriticName,
-    Model,
-    Out,
-    PlannerName,
-    Rounds,
-    SessionFolder,
-    SolverName,
-    Steps,
-    stderr_console,
-)
+from .options import Options, option, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -31,23 +20,16 @@ if TYPE_CHECKING:
     from ..agent import Agent
 
 
-Host = Annotated[str, typer.Option(help="address to listen on; any but loopback needs --keys")]
-Port = Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)]
-McpHost = Annotated[
-    str | None, typer.Option("--host", help="address to listen on with --http", show_default="127.0.0.1")
-]
-McpPort = Annotated[
-    int | None, typer.Option("--port", help="0: any free one; with --http", min=0, max=65535, show_default="8001")
-]
-McpOut = Annotated[
-    Path | None, typer.Option("--out", help="folder for the pictures", show_default="in the user's data folder")
-]
+HOST = option("Server", "--host", help="address to listen on; any but loopback needs --keys")
+PORT = option("Server", "--port", help="0: any free one", min=0, max=65535)
 KeyFile = Annotated[
-    Path | None, typer.Option("--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller")
+    Path | None,
+    option("Server", "--keys", envvar="DITPIPE_KEYS", help="file with one 'name key' a line, a name a caller"),
 ]
 Compatible = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Server",
         "--openai-compatible",
         help="Images API: take any model name and size, draw with this model at the nearest size, and say so in the "
         "answer; without it they are refused",
@@ -55,19 +37,15 @@ Compatible = Annotated[
 ]
 
 
+@with_settings(without=("approve", "sessions"))
 def serve(
-    host: Host = "127.0.0.1", port: Port = 8000, keys: KeyFile = None,
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: Out = None,
+    options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 8000, keys: KeyFile = None,
     compatible: Compatible = False,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
     allowed = _locks(host, keys)
-    agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
-        out=out,
-    )  # fmt: skip
+    agent = _agent(options)
     _loading("the service", host, port)
     from ... import __version__
     from ...tools.http_service import http_service
@@ -81,18 +59,14 @@ def serve(
     _run_server(app, host, port)
 
 
+@with_settings(without=("approve", "out"))
 def web(
-    host: Host = "127.0.0.1", port: Port = 7860, keys: KeyFile = None,
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, sessions: SessionFolder = None,
-) -> None:  # fmt: skip
+    options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 7860, keys: KeyFile = None
+) -> None:
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
     _needs("web", "fastapi", "sse_starlette", "uvicorn")
     allowed = _locks(host, keys)
-    agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
-        sessions=sessions,
-    )  # fmt: skip
+    agent = _agent(options)
     _loading("the page", host, port)
     from ..web.app import missing, web_app
 
@@ -100,11 +74,11 @@ def web(
     _run_server(app, host, port)
 
 
+@with_settings(without=("approve", "sessions"), defaults={"out": "in the user's data folder"})
 def mcp(
-    http: Annotated[bool, typer.Option("--http", help="streamable HTTP instead of stdio")] = False,
-    host: McpHost = None, port: McpPort = None, keys: KeyFile = None,
-    model: Model = None, planner: PlannerName = None, critic: CriticName = None, base_url: BaseUrl = None,
-    rounds: Rounds = None, steps: Steps = None, solver: SolverName = None, out: McpOut = None,
+    options: Options,
+    http: Annotated[bool, option("Server", "--http", help="over HTTP, at 127.0.0.1:8001, instead of stdio")] = False,
+    host: Annotated[str | None, HOST] = None, port: Annotated[int | None, PORT] = None, keys: KeyFile = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
@@ -115,11 +89,9 @@ def mcp(
     host, port = host or "127.0.0.1", 8001 if port is None else port
     allowed = _locks(host, keys) if http else None
     # A client may start it in any working directory.
-    out = out or (None if "DITPIPE_OUT" in os.environ else user_data_path("ditpipe") / "runs")
-    agent = _agent(
-        model=model, planner=planner, critic=critic, base_url=base_url, rounds=rounds, steps=steps, solver=solver,
-        out=out,
-    )  # fmt: skip
+    if "DITPIPE_OUT" not in os.environ:
+        options.setdefault("out", user_data_path("ditpipe") / "runs")
+    agent = _agent(options)
     if http:
         _loading("the tools", host, port)
     from ... import __version__
@@ -136,7 +108,9 @@ def mcp(
         _run_server(http_app(server, host=host, keys=allowed), host, port)
 
 
+@with_settings("model", "size")
 def tools(
+    options: Options,
     form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",
 ) -> None:
     """Print the tools as function schemas, to call a model without a framework."""
@@ -146,7 +120,7 @@ def tools(
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
     with TemporaryDirectory() as nowhere:
-        agent = _agent(out=Path(nowhere))
+        agent = _agent({**options, "out": Path(nowhere)})
         schemas = [FORMATS[form](tool) for tool in tools_for(picture_service(agent), agent)]
     print(json.dumps(schemas, indent=2))
 
@@ -157,7 +131,7 @@ def _loading(what: str, host: str, port: int) -> None:
     stderr_console.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def _agent(**options: Any) -> "Agent":
+def _agent(options: Options) -> "Agent":
     from ..agent import Agent
 
     return Agent(settings=settings_of(**options))

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import RunError
-from ..settings import Settings, settings_of
+from ..settings import PERSONAL, Settings, settings_of
 from .folder import RunRecord
 
-# These decide which code and weights are loaded and where prompts, pictures and keys are sent: the person who resumes
-# a run chooses them, never its record.
-PERSONAL = ("model", "planner", "critic", "base_url")
 UNRECORDED = ("api_key", "out", "sessions")
 
 
