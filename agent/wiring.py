@@ -12,9 +12,10 @@ from ..prompts.chat_schema import ChatCommand
 from ..prompts.critique import Critique
 from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.pictures.artifacts import write
+from ..renderer.request import RenderResult
 from ..tools.api_schema import REPORT, PaintInput, Report, with_size_limits
 from ..tools.jobs.engine import JobContext, JobHandler
-from ..tools.jobs.handlers import renderer_handlers
+from ..tools.jobs.handlers import EditReviewer, renderer_handlers
 from ..tools.jobs.local_engine import LocalEngine
 from ..tools.jobs.service import PictureService
 from ..tools.langchain_tools import (
@@ -32,6 +33,7 @@ from ..tools.langchain_tools import (
 from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
+from .edit_critique import review_edit
 from .events import Finished, Stepped
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def picture_service(
         for device in devices():
             renderer = Renderer(agent.model, device=device) if by_device else agent.renderer
             paint = paint_handler(agent, renderer)
-            by_device[device] = renderer_handlers(renderer, agent.request) | {"paint": paint}
+            by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent)) | {"paint": paint}
         return by_device
 
     engine = LocalEngine(agent.settings.out, handlers, capacity=capacity, share=share)
@@ -102,6 +104,18 @@ def change_reader(agent: Agent) -> ChangeReader:
         return interpreter_for(agent).interpret(message, ChatState(plan=plan, draws=agent.vocabulary_summary))
 
     return read
+
+
+def edit_reviewer(agent: Agent) -> EditReviewer:
+    """Compares an edit with the picture before it, by the agent's critic."""
+
+    def review(before: RenderResult, after: RenderResult, critique_before: Critique | None) -> Report:
+        compared = review_edit(
+            before, after, agent.critic, threshold=agent.settings.accept, critique_before=critique_before
+        )
+        return Report(critique=compared.critique, warnings=compared.warnings)
+
+    return review
 
 
 def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:

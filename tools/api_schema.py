@@ -1,5 +1,6 @@
 """Arguments and answers of the tools, the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
 
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
@@ -168,7 +169,8 @@ class Picture(StrictModel):
     seed: int | None = Field(default=None, description="seed of the noise")
     plan: ScenePlan | None = Field(default=None, description="what was drawn where")
     critique: Critique | None = Field(
-        default=None, description="what the critic saw in each region of a painted picture; null: nobody judged it"
+        default=None,
+        description="what the critic saw in each region of a painted or edited picture; null: nobody judged it",
     )
     warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
 
@@ -183,10 +185,10 @@ class Report(StrictModel):
 REPORT = "report.json"  # in a job's folder
 
 
-def read_report(service: PictureService, job: Job) -> Report:
-    """The report that a handler wrote; an empty one if there is none, or if it cannot be read."""
+def read_report(folder: Path) -> Report:
+    """The report that a handler wrote in its job's folder; an empty one if there is none, or if it cannot be read."""
     try:
-        return Report.model_validate_json((service.jobs.job_folder(job) / REPORT).read_bytes())
+        return Report.model_validate_json((folder / REPORT).read_bytes())
     except (OSError, ValueError):
         return Report()
 
@@ -196,7 +198,7 @@ def picture_of(service: PictureService, job: Job) -> Picture:
     fields: dict[str, Any] = {name: getattr(job, name) for name in ("id", "status", "step", "steps", "error")}
     fields["uri"] = f"picture://{job.id}"
     if job.status == "done":
-        path, report = service.jobs.file(job), read_report(service, job)
+        path, report = service.jobs.file(job), read_report(service.jobs.job_folder(job))
         request, warnings = read_metadata(path)
         fields |= {"path": str(path), "preview": str(service.jobs.file(job, "small"))}
         fields |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from ...prompts.errors import RunError, visible
 from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
-from .loads import agreed_request
+from .loads import HERE, agreed_request
 from .options import Json, Options, OutFile, option, print_answer, read_plan, stderr_console, with_settings
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def render(
     print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
 
-@with_settings("model")
+@with_settings("model", "critic", "base_url")
 def edit(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
     options: Options,
@@ -108,12 +109,14 @@ def edit(
 ) -> None:  # fmt: skip
     """Draw one region of a picture again and keep the rest as it is; --seed alone draws it from new noise.
 
-    The latents are stored beside the new picture: the next edit starts from them, without drawing the rest again.
+    The latents are stored beside the new picture: the next edit starts from them, without drawing the rest again. The
+    critic compares it with the picture before, and what is worse is said; the file of the picture before stays.
     """
     from ...prompts.prompt_style import sync_revision
     from ...renderer.pictures.artifacts import read_result, write_result
-    from ...renderer.pipeline import Renderer
     from ...renderer.request import RenderRequest
+    from ..agent import Agent
+    from ..edit_critique import review_edit
 
     before = read_result(picture)
     own = before if isinstance(before, RenderRequest) else before.request
@@ -141,13 +144,21 @@ def edit(
     path = out or picture.with_name(f"{picture.stem}-edited.png")
     if before is own:
         notes.append("no latents are kept beside this picture, so all of it was drawn first")
-    draw: Callable[[Any], Any] = lambda on_step: Renderer(request.model).edit(before, revision, on_step)  # noqa: E731
+    agent = Agent(settings=settings_of(**options | {"model": request.model or HERE}))
+
+    def draw(on_step: Callable[[Any], None]) -> Any:
+        drawn = agent.renderer.render(before, on_step) if isinstance(before, RenderRequest) else before
+        result = agent.renderer.edit(drawn, revision, on_step)
+        compared = review_edit(drawn, result, agent.critic, threshold=agent.settings.accept)
+        return replace(result, warnings=(*result.warnings, *compared.warnings))
+
     if before is request:
         whole = request.model_copy(update={"edits": [*request.edits, revision]})
-        draw = _announced(whole, draw, large=large)
+        announced = _announced(whole, draw, large=large)
     else:  # the edit alone is drawn, in the picture's own steps
         _check_work(request.model_copy(update={"edits": [], "together": []}), large=large)
-    _draw(draw, path, as_json, keep=write_result, early_warnings=notes)
+        announced = draw
+    _draw(announced, path, as_json, keep=write_result, early_warnings=notes)
 
 
 def _box(text: str | None) -> Box | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from PIL import Image
+
 from ...prompts.critique import Critique
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import copy_result, open_image, read_request, read_result, write_result
 from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
-from ..edit_review import compare_edit, removed_regions
+from ..edit_critique import JudgedPicture, compare_pictures
 from ..models import Models
 from ..reviser import revise
 from ..settings import Settings
@@ -89,7 +91,7 @@ class RunSteps:
             return None
         critique = self.record.judged
         if critique is None:
-            critique = self._judge(self.record.base, self._base.edited_plan)
+            critique = self._judge(open_image(self.record.base), self._base.edited_plan)
         path = "round-0/candidate-1.png"
         copy_result(self.record.base, self.folder / path)
         return Entry(request=self._base, path=path, critique=critique)
@@ -97,27 +99,22 @@ class RunSteps:
     def critique(self, entry: Entry, base: Entry | None) -> Entry:
         """The entry with its critique, and with its comparison if there is a base."""
         path = path_inside(self.folder, entry.path)
-        entry = entry.model_copy(update={"critique": self._judge(path, entry.plan)})
+        entry = entry.model_copy(update={"critique": self._judge(open_image(path), entry.plan)})
         if base is None:
             return entry
-        from ...renderer.sampling.edit import unintended_changes
-
         self.raise_if_stopped()
-        removed = removed_regions(base.plan, entry.plan)
-        pictures = open_image(path_inside(self.folder, base.path)), open_image(path)
-        comparison = compare_edit(
-            base.plan, entry.plan, critique_before=base.critique, critique_after=entry.critique,
-            remains_critique=self._judge(path, removed) if removed else None,
-            beside=unintended_changes(*pictures, base.plan, entry.plan), threshold=self.settings.accept,
+        comparison = compare_pictures(
+            JudgedPicture(open_image(path_inside(self.folder, base.path)), base.plan, base.critique),
+            JudgedPicture(open_image(path), entry.plan, entry.critique), self._judge, threshold=self.settings.accept,
         )  # fmt: skip
         return entry.model_copy(update={"comparison": comparison})
 
-    def _judge(self, path: Path, plan: ScenePlan) -> Critique | None:
+    def _judge(self, image: Image.Image, plan: ScenePlan) -> Critique | None:
         critic = self.models.critic
         if critic is None:
             return None
         self.raise_if_stopped()
-        return critic.critique(open_image(path), plan)
+        return critic.critique(image, plan)
 
     def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
         """The revision of weak visible regions. Regions that an edit does not name stay, however weak; if one of

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from ...prompts.critique import Critique
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
-from ...renderer.pictures.artifacts import read_result, write_result
+from ...renderer.pictures.artifacts import read_result, write, write_result
 from ...renderer.regions.mask_image import shape_of
 from ...renderer.request import RenderRequest, RenderResult
-from ..api_schema import EditInput, RenderInput
+from ..api_schema import REPORT, EditInput, RenderInput, Report, read_report
 from ..uploads import digest_outside
 from .engine import JobContext, JobHandler
 
@@ -22,11 +23,18 @@ if TYPE_CHECKING:
 PICTURE = "picture.png"  # in a job's folder, as in the folder of an agent's run
 
 
-def renderer_handlers(renderer: "Renderer", request_for: Callable[[ScenePlan], RenderRequest]) -> dict[str, JobHandler]:
+EditReviewer = Callable[[RenderResult, RenderResult, Critique | None], Report]
+"""(picture before, edited picture, critique of the one before if it is known) → what a critic says of the edit."""
+
+
+def renderer_handlers(
+    renderer: "Renderer", request_for: Callable[[ScenePlan], RenderRequest], review: EditReviewer | None = None
+) -> dict[str, JobHandler]:
     """The handlers "render" and "edit"; each returns a PNG that carries the request it can be drawn from again.
 
     `request_for` a plan has the server's settings; a job's input says what differs from them. A picture stays in its
-    job's folder with its latents: an edit continues from them, or without them from the request.
+    job's folder with its latents: an edit continues from them, or without them from the request. `review` compares an
+    edit with the picture before it; None: nobody does.
     """
 
     def save(result: RenderResult, folder: Path) -> bytes:
@@ -41,14 +49,22 @@ def renderer_handlers(renderer: "Renderer", request_for: Callable[[ScenePlan], R
 
     def edit(payload: dict[str, Any], context: JobContext) -> bytes:
         job = EditInput.model_validate(payload)
-        base = context.folder.parent / (job.base or "") / PICTURE
-        before = read_result(base) if job.base and base.exists() else job.request
+        base = context.folder.parent / (job.base or "")
+        before = read_result(base / PICTURE) if job.base and (base / PICTURE).exists() else job.request
+        if isinstance(before, RenderRequest):
+            before = renderer.render(before, context.on_step)
         result, notes = renderer.edit(before, job.revision, context.on_step), list(job.notes)
         if job.protected and job.protected != _digest(result, job.revision):
             notes.append(
                 "the picture that was sent is not, pixel for pixel, the one that its plan draws here: outside the mask "
                 "the answer has what was drawn here"
             )
+        if review:
+            if context.stop.is_set():
+                raise KeyboardInterrupt
+            report = review(before, result, read_report(base).critique if job.base else None)
+            notes += report.warnings
+            write(context.folder / REPORT, report.model_dump_json().encode())
         result = replace(result, warnings=tuple(dict.fromkeys([*result.warnings, *notes])))
         return save(result, context.folder)
 
