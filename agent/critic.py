@@ -52,9 +52,9 @@ class EmbeddedCritic:
         ]
         right = sum(not score.problem for score in scores)
         judged = [score.score for score in scores if score.score is not None]
-        summary = f"{right} of {len(scores)} regions show what was asked"
-        if len(judged) < len(scores):
-            summary = f"{summary}; {len(scores) - len(judged)} cannot be judged" if judged else "nothing can be judged"
+        summary = f"{right} of {len(scores)} regions show what was asked" if judged else "nothing can be judged"
+        if judged and len(judged) < len(scores):
+            summary = f"{summary}; {len(scores) - len(judged)} cannot be judged"
         return Critique(score=sum(judged) / len(judged) if judged else None, regions=scores, summary=summary)
 
 
@@ -96,7 +96,7 @@ def _matching(critique: Critique, plan: ScenePlan) -> Critique:
     wanted = sorted(region.name for region in plan.regions)
     if sorted(region.name for region in critique.regions) != wanted:
         raise ValueError(f"regions: give exactly one entry for each of {', '.join(wanted)}")
-    if (critique.score is None) != all(region.score is None for region in critique.regions):
+    if plan.regions and (critique.score is None) != all(region.score is None for region in critique.regions):
         raise ValueError("score: null if no region is judged, and only then")
     return critique
 

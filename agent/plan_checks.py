@@ -214,12 +214,12 @@ def missing_background(text: str, answer: PlannerAnswer) -> list[str]:
 
 
 def crowded(answer: PlannerAnswer) -> list[str]:
-    """Two objects at the same place, though there are nine places."""
+    """Two objects at the same place, though there are nine places; a group that looks the same may share one."""
     first: dict[Place, PlannedObject] = {}
     return [
         f"The plan puts both {first[planned.position].subject} and {planned.subject} at the {planned.position}."
         for planned in answer.objects
-        if first.setdefault(planned.position, planned) is not planned and len(answer.objects) <= 9
+        if first.setdefault(planned.position, planned) != planned and len(answer.objects) <= 9
     ]
 
 

@@ -10,6 +10,9 @@ Place = Literal[
     "top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"
 ]  # fmt: skip
 PLACES: tuple[Place, ...] = get_args(Place)
+Size = Literal["tiny", "small", "large", "huge"]
+# Areas of things of different sizes beside each other; None: a thing whose size is not said.
+AREAS: dict[Size | None, float] = {"tiny": 0.15, "small": 0.3, None: 0.5, "large": 0.75, "huge": 1.0}
 CORNERS: tuple[Place, ...] = ("top left", "top right", "bottom left", "bottom right")
 # Default positions by number of objects.
 DEFAULT_PLACES: dict[int, tuple[Place, ...]] = {
@@ -53,8 +56,8 @@ def expand_box(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
     return box
 
 
-def boxes_for(places: list[Place]) -> list[Box]:
-    """One box per position, as large as the other positions allow.
+def boxes_for(places: Sequence[Place], *, sizes: Sequence[Size | None] | None = None) -> list[Box]:
+    """One box per position, as large as the other positions allow; with sizes smaller, so that they are in proportion.
 
     'left' and 'right' give two columns of full height, 'top left' … 'bottom right' a 2×2 grid, 'top' with 'bottom left'
     and 'bottom right' one wide box above two. The canvas is divided by rows or by columns, whichever makes the smallest
@@ -72,7 +75,7 @@ def boxes_for(places: list[Place]) -> list[Box]:
     ]
 
     def smallest(spans: list[tuple[float, float, float, float]]) -> float:
-        return min((right - left) * (bottom - top) for left, right, top, bottom in spans)
+        return min(((right - left) * (bottom - top) for left, right, top, bottom in spans), default=0.0)
 
     chosen = by_columns if smallest(by_columns) > smallest(by_rows) else by_rows
     boxes = []
@@ -83,7 +86,18 @@ def boxes_for(places: list[Place]) -> list[Box]:
         row, column = divmod(sharing.index(i), per_row)
         x, y = left + column * width, top + row * height
         boxes.append(Box(left=x, top=y, right=min(1.0, x + width), bottom=min(1.0, y + height)))
-    return boxes
+    return in_proportion(boxes, sizes) if sizes and any(sizes) else boxes
+
+
+def in_proportion(boxes: Sequence[Box], sizes: Sequence[Size | None]) -> list[Box]:
+    """The boxes, each shrunk about its centre, so that their areas are to each other as AREAS says of their sizes."""
+    unit = min(box.area / AREAS[size] for box, size in zip(boxes, sizes, strict=True))
+    shrunk = []
+    for box, size in zip(boxes, sizes, strict=True):
+        side, (x, y) = sqrt(unit * AREAS[size] / box.area), box.centre
+        width, height = (box.right - box.left) * side, (box.bottom - box.top) * side
+        shrunk.append(box_within(x - width / 2, y - height / 2, width, height))
+    return shrunk
 
 
 def _span(index: int, used: set[int]) -> tuple[float, float]:

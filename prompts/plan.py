@@ -17,7 +17,8 @@ Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 MAX_SIDE = 2048  # pixels
 Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=16)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
-MAX_MASK = 48_000  # characters: the masks of all regions fit into one PNG text chunk
+MAX_MASK = 48_000  # characters
+MAX_MASKS = 16 * MAX_MASK  # of all regions together: they fit into one PNG text chunk
 Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
 
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
@@ -175,6 +176,12 @@ class ScenePlan(StrictModel):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"region names must be unique, these are not: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _masks_fit_into_a_picture(self) -> Self:
+        if (size := sum(len(region.mask) for region in self.regions)) > MAX_MASKS:
+            raise ValueError(f"the masks have {size:,} characters together, at most {MAX_MASKS:,}: use plainer shapes")
         return self
 
     @property

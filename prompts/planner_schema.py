@@ -1,12 +1,13 @@
 """The planner's reply, which names positions in words, and its conversion to a ScenePlan with boxes."""
 
 import re
-from typing import Self
+from itertools import groupby
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .layout import Place, boxes_for
-from .plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel
+from .layout import Place, Size, boxes_for
+from .plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel, optional_field
 
 PLACE_PHRASES: dict[Place, str] = {
     "top left": "at the top left", "top": "at the top", "top right": "at the top right", "left": "on the left",
@@ -41,6 +42,27 @@ def article(words: str) -> str:
     return "an" if re.match(r"(?!uni|eu|one|use)[aeiou]", words.lower()) else "a"
 
 
+def plural(noun: str) -> str:
+    """Several of a noun, by spelling: 'cats', 'boxes', 'cherries', 'cups of tea'."""
+    head, of, rest = noun.partition(" of ")
+    if re.search(r"[^aeiou]y$", head):
+        head = head[:-1] + "ie"
+    elif re.search(r"(s|x|z|ch|sh)$", head):
+        head += "e"
+    return f"{head}s{of}{rest}"
+
+
+def sentence_of(things: list[tuple[str, str]]) -> str:
+    """Noun phrases with their places as one sentence: 'a red cat on the left and 12 red balloons at the top'; equal
+    ones that follow each other are counted. Empty if there are none."""
+    parts = []
+    for (phrase, place), same in groupby(things):
+        count = len(list(same))
+        words = phrase if count == 1 else f"{count} {plural(re.sub('^an? ', '', phrase))}"
+        parts.append(f"{words} {place}".strip())
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
 class PlannedObject(StrictModel):
     """One object of the picture, in words."""
 
@@ -54,6 +76,9 @@ class PlannedObject(StrictModel):
         max_length=120, description="pattern, texture, material or size: 'striped', 'made of glass'; or empty"
     )
     position: Place = Field(description="its place in the picture: what the brief says, else its share of a row")
+    size: Size | None = Field(
+        default=None, description="its size beside the other objects, only if the brief compares them; else null"
+    )
 
     @property
     def noun_phrase(self) -> str:
@@ -74,11 +99,15 @@ class PlannedObject(StrictModel):
         return f"{self.subject} {PLACE_PHRASES[self.position]}"
 
 
+MAX_ABSENT = 16
+Absent = Annotated[str, Field(min_length=1, max_length=60)]
+
+
 class PlannerAnswer(StrictModel):
     """A plan in words."""
 
     objects: list[PlannedObject] = Field(
-        min_length=1, max_length=MAX_REGIONS, description="every object of the brief, once"
+        max_length=MAX_REGIONS, description="every object of the brief, once; empty if it is all background"
     )
     background: str = Field(
         max_length=200, description="where or when it is, with a preposition: 'at night', 'in Paris'; or empty"
@@ -86,38 +115,78 @@ class PlannerAnswer(StrictModel):
     mood: str = Field(
         max_length=200, description="light and mood of the whole picture: 'soft moonlight, spooky mood'; never empty"
     )
+    absent: list[Absent] = optional_field(
+        [], max_length=MAX_ABSENT, description="what the brief says is not to be seen, in its words: 'people'"
+    )
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if not self.objects and not self.background:
+            raise ValueError("objects: there is neither an object nor a background; say what the picture shows")
+        return self
+
+    @property
+    def centred(self) -> bool:
+        """Whether all that it shows is in the center, which then need not be said."""
+        return all(thing.position == "center" for thing in self.objects)
+
+
+Count = Annotated[int, Field(ge=1, le=9999)]
+Row = tuple[str, str, str, Place] | tuple[str, str, str, Place, Size] | tuple[str, str, str, Place, Count]
 
 
 class ShortAnswer(StrictModel):
-    """The same plan with fewer words around it, for a model that was tuned to give it: half the tokens and the time."""
+    """The same plan with fewer words around it, for a model that was tuned to give it: half the tokens and the time.
 
-    objects: list[tuple[str, str, str, Place]] = Field(
-        min_length=1, max_length=MAX_REGIONS, description="subject, colour, detail and position of every object"
+    What most briefs do not say takes no tokens: a row has a size or, where many things look the same, their number only
+    if the brief says so, and `absent` stands only where something is.
+    """
+
+    objects: list[Row] = Field(
+        max_length=MAX_REGIONS, description="subject, colour, detail, position and, if said, size or number of objects"
     )
     background: str
     mood: str
+    absent: list[str] = optional_field([], max_length=MAX_ABSENT, description="what is not to be seen")
 
     @classmethod
     def of(cls, answer: PlannerAnswer) -> Self:
-        rows = [(thing.subject, thing.colour, thing.detail, thing.position) for thing in answer.objects]
-        return cls(objects=rows, background=answer.background, mood=answer.mood)
+        rows: list[Row] = []
+        for thing, same in groupby(answer.objects):
+            row, count = (thing.subject, thing.colour, thing.detail, thing.position), len(list(same))
+            if count > 1 and not thing.size:
+                rows.append((*row, count))
+            else:
+                rows += [(*row, thing.size) if thing.size else row] * count
+        return cls(objects=rows, background=answer.background, mood=answer.mood, absent=answer.absent)
 
     def to_planner_answer(self) -> PlannerAnswer:
-        """The long form. Raises pydantic's ValidationError for texts that are missing or too long."""
-        names = list(PlannedObject.model_fields)
-        rows = [dict(zip(names, row, strict=True)) for row in self.objects]
-        return PlannerAnswer.model_validate({"objects": rows, "background": self.background, "mood": self.mood})
+        """The long form, with an object for each of many. More than a plan has room for become a single one, 'group of
+        40 cats', the largest number first. Raises pydantic's ValidationError for texts that are missing or too long."""
+        counts = [row[4] if len(row) == 5 and isinstance(row[4], int) else 1 for row in self.objects]
+        grouped: set[int] = set()
+        while sum(1 if i in grouped else count for i, count in enumerate(counts)) > MAX_REGIONS:
+            grouped.add(max((i for i in range(len(counts)) if i not in grouped), key=counts.__getitem__))
+        things = []
+        for i, (row, count) in enumerate(zip(self.objects, counts, strict=True)):
+            thing = dict(zip(("subject", "colour", "detail", "position"), row, strict=False))
+            if len(row) == 5 and isinstance(row[4], str):
+                thing["size"] = row[4]
+            if i in grouped:
+                thing["subject"] = f"group of {count} {plural(row[0])}"
+            things += [thing] * (1 if i in grouped else count)
+        answer = {"objects": things, "background": self.background, "mood": self.mood, "absent": self.absent}
+        return PlannerAnswer.model_validate(answer)
 
 
 def scene_text(answer: PlannerAnswer) -> str:
-    """The high-level scene prompt, which lists objects and positions: 'a red cat on the left and … at night'."""
-    if len(answer.objects) == 1 and answer.objects[0].position == "center":
-        parts = [answer.objects[0].noun_phrase]
-    else:
-        parts = [f"{thing.noun_phrase} {PLACE_PHRASES[thing.position]}" for thing in answer.objects]
-    body = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    if not answer.background:
-        return body
+    """The high-level scene prompt, which lists objects and positions: 'a red cat on the left and … at night'; only the
+    background if there are no objects."""
+    body = sentence_of(
+        [(one.noun_phrase, "" if answer.centred else PLACE_PHRASES[one.position]) for one in answer.objects]
+    )
+    if not answer.background or not body:
+        return body or answer.background
     separator = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
     return f"{body}{separator}{answer.background}"
 
@@ -134,17 +203,16 @@ def plan_from_answer(answer: PlannerAnswer, *, width: int | None, height: int | 
     A region's high level names its position too: a model trained on captions of whole pictures draws a bare 'red cat'
     as one big cat in the middle. Raises ValueError if the texts are too long for a plan.
     """
-    alone = len(answer.objects) == 1 and answer.objects[0].position == "center"
     regions: list[Region] = []
-    boxes = boxes_for([thing.position for thing in answer.objects])
+    boxes = boxes_for([thing.position for thing in answer.objects], sizes=[thing.size for thing in answer.objects])
     for thing, box in zip(answer.objects, boxes, strict=True):
         taken = {region.name for region in regions}
         name = unique_name(thing.subject, taken)
-        high_level = thing.subject if alone else thing.subject_at_place
+        high_level = thing.subject if answer.centred else thing.subject_at_place
         prompt = LeveledPrompt(high_level=high_level, low_level=thing.appearance)
         regions.append(Region(name=name, box=box, prompt=prompt))
     if len(sentence := scene_text(answer)) > MAX_PROMPT:
         length = f"{len(sentence)} characters, at most {MAX_PROMPT}"
         raise ValueError(f"objects: their sentence has {length}; say less of each")
     scene = LeveledPrompt(high_level=sentence, low_level=answer.mood)
-    return ScenePlan(width=width, height=height, scene=scene, regions=regions)
+    return ScenePlan(width=width, height=height, scene=scene, negative=", ".join(answer.absent), regions=regions)

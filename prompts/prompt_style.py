@@ -8,7 +8,7 @@ import re
 
 from .layout import Place
 from .plan import Box, LeveledPrompt, Region, ScenePlan
-from .planner_schema import PLACE_PHRASES, PREPOSITIONS, article
+from .planner_schema import PLACE_PHRASES, PREPOSITIONS, article, sentence_of
 from .revision import Revision
 
 COLOURS = frozenset(
@@ -63,8 +63,12 @@ def noun_phrase(region: Region, *, sizes: bool = True) -> str:
 
 def region_phrase(region: Region, *, sizes: bool = True) -> str:
     """A region's phrase in the scene prompt: 'a red cat on the left'; without position if its own prompt has none."""
-    place = region.prompt.high_level[len(subject_of(region)) :].strip()
-    return f"{noun_phrase(region, sizes=sizes)} {place}".strip()
+    return f"{noun_phrase(region, sizes=sizes)} {_said_place(region)}".strip()
+
+
+def _said_place(region: Region) -> str:
+    """The position that a region's own prompt names, or nothing."""
+    return region.prompt.high_level.strip()[len(subject_of(region)) :].strip()
 
 
 def with_place(region: Region) -> Region:
@@ -99,9 +103,8 @@ def _where(box: Box) -> str:
 
 
 def region_list(regions: list[Region], *, sizes: bool = True) -> str:
-    """'a red cat on the left, a moon at the top and a blue rocket on the right'."""
-    parts = [region_phrase(region, sizes=sizes) for region in regions]
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    """'a red cat on the left, a moon at the top and a blue rocket on the right'; empty without regions."""
+    return sentence_of([(noun_phrase(region, sizes=sizes), _said_place(region)) for region in regions])
 
 
 def background_of(plan: ScenePlan) -> str | None:
@@ -173,8 +176,8 @@ def _moved(was: Region | None, region: Region) -> Region:
 
 
 def _joined(body: str, background: str) -> str:
-    if not background:
-        return body
+    if not background or not body:
+        return body or background
     return f"{body}{' ' if background.split(' ')[0].lower() in PREPOSITIONS else ', '}{background}"
 
 

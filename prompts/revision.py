@@ -72,8 +72,7 @@ class Revision(StrictModel):
     def apply(self, plan: ScenePlan) -> ScenePlan:
         """The revised plan: regions are changed, then removed, then added at the end.
 
-        Raises ValueError if it names a region that the plan does not have, adds a name that exists, or leaves no
-        region.
+        Raises ValueError if it names a region that the plan does not have, or adds a name that exists.
         """
         regions = {region.name: region for region in plan.regions}
         for change in self.changes:

@@ -202,6 +202,12 @@ def test_the_loop_ends_where_nothing_can_be_judged(tiny: Renderer, tmp_path: Pat
     assert only.score is None and only.path.name == "candidate-1.png"
 
 
+def test_a_plan_without_regions_is_painted_once(tiny: Renderer, tmp_path: Path) -> None:
+    beach = ScenePlan(scene=LeveledPrompt(high_level="an empty beach"), negative="people", regions=[])
+    (only,) = agent(tiny, Blind(), tmp_path, rounds=3).paint(BRIEF, plan=beach).rounds
+    assert only.score is None and only.plan.negative == "people"
+
+
 def test_what_cannot_be_judged_is_kept_as_it_is(tiny: Renderer, tmp_path: Path) -> None:
     painting = agent(tiny, Blind(thing_0=0.1), tmp_path, rounds=2).paint(BRIEF, plan=plan_of(2))
     assert [one.score for one in painting.rounds] == [0.1, 0.1]

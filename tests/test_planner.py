@@ -46,7 +46,7 @@ def test_a_name_is_cut_so_that_a_second_one_has_room() -> None:
 
 
 def test_an_answer_that_is_too_long_for_a_plan_is_asked_again() -> None:
-    wordy = reply(*(thing("cat" * 15, "red" * 10, "left") for _ in range(16)))
+    wordy = reply(*(thing(f"{i:02}" + "cat" * 15, "red" * 10, "left") for i in range(16)))
     with scripted(wordy, GOOD) as model:
         assert Planner(model).plan(BRIEF) == plan_of_the_good_reply()
     assert "at most 1000; say less of each" in str(model.asked[1][-1].content)
@@ -60,6 +60,31 @@ def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
     assert plan == plan_of_the_good_reply()
     told = json.loads(str(model.asked[1][2].content))
     assert told["objects"] == rows, "its own answer is shown to it as it gave it"
+
+
+def test_a_tuned_model_says_sizes_numbers_and_absences_only_where_the_brief_does() -> None:
+    rows = [["balloon", "red", "", "left", 12], ["mouse", "grey", "", "right", "tiny"]]
+    short = json.dumps({"objects": rows, "background": "in a park", "mood": "fresh daylight", "absent": ["people"]})
+    with scripted(short, name="embedded") as model:
+        plan = Planner(model).plan("12 red balloons on the left, a tiny grey mouse on the right, no people, in a park")
+    assert plan.scene.high_level == "12 red balloons on the left and a grey mouse on the right in a park"
+    assert [region.name for region in plan.regions][::11] == ["balloon", "balloon 12"]
+    assert plan.negative == "people" and len(plan.regions) == 13
+
+
+def test_a_brief_without_objects_is_a_plan_without_regions() -> None:
+    short = json.dumps({"objects": [], "background": "in a valley", "mood": "mist", "absent": ["houses", "people"]})
+    with scripted(short, name="embedded") as model:
+        plan = Planner(model).plan("a valley with neither houses nor people, in mist")
+    assert (plan.regions, plan.scene.high_level, plan.negative) == ([], "in a valley", "houses, people")
+
+
+def test_an_answer_that_shows_nothing_is_asked_again() -> None:
+    empty = json.dumps({"objects": [], "background": "", "mood": "soft light"})
+    cat = json.dumps({"objects": [["cat", "red", "", "center"]], "background": "", "mood": "soft light"})
+    with scripted(empty, cat, name="embedded") as model:
+        assert [region.name for region in Planner(model).plan("a red cat").regions] == ["cat"]
+    assert "neither an object nor a background" in str(model.asked[1][-1].content)
 
 
 @pytest.mark.parametrize("row", [["", "red", "", "left"], ["cat" * 30, "red", "", "left"], ["cat", "red", "left"]])

@@ -63,6 +63,18 @@ def test_null_is_read_as_not_given_and_a_text_as_a_prompt() -> None:
         Region.model_validate(region | {"name": None})
 
 
+def test_a_scene_without_regions_is_a_plan() -> None:
+    assert ScenePlan(scene=LeveledPrompt(high_level="an empty beach"), negative="people", regions=[]).regions == []
+
+
+def test_masks_that_no_picture_has_room_for_are_refused_together() -> None:
+    mask = "iVBORw0KGgo" + "A" * 47_000
+    region = plan_of(1).regions[0]
+    many = [region.model_copy(update={"name": str(i), "mask": mask}) for i in range(17)]
+    with pytest.raises(ValidationError, match="the masks have 799,187 characters together, at most 768,000"):
+        ScenePlan(scene=LeveledPrompt(high_level="x"), regions=many)
+
+
 def test_thirty_three_regions_are_too_many() -> None:
     region = plan_of(1).regions[0]
     many = [region.model_copy(update={"name": str(i)}) for i in range(33)]

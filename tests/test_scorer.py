@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from ditpipe import Box, ScenePlan, columns, grid
 from ditpipe.agent.critic import EmbeddedCritic
+from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.plan import LeveledPrompt, Region
 from ditpipe.renderer.scorer import Scorer
@@ -142,6 +143,11 @@ def test_the_embedded_critics_mean_is_that_of_the_judged_regions(pair: Image.Ima
     assert half.score == half.regions[0].score and half.regions[1].score is None
     assert half.summary == "1 of 2 regions show what was asked; 1 cannot be judged"
     assert none.score is None and none.summary == "nothing can be judged"
+
+
+def test_a_picture_without_regions_has_no_score(pair: Image.Image) -> None:
+    beach = ScenePlan(scene=LeveledPrompt(high_level="on the beach"), regions=[])
+    assert EmbeddedCritic().critique(pair, beach) == Critique(score=None, regions=[], summary="nothing can be judged")
 
 
 def test_loading_the_models_says_nothing() -> None:

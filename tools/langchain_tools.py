@@ -111,7 +111,7 @@ def add_region(service: PictureService) -> PictureTool:
 
     def start(arguments: AddArguments, caller: str) -> Job:
         plan = request_of(service, arguments.id, caller=caller).edited_plan
-        top = min(100, 1 + max(region.z_order for region in plan.regions))
+        top = min(100, 1 + max((region.z_order for region in plan.regions), default=0))
         new = Region(name=arguments.region, box=arguments.box, prompt=arguments.prompt, z_order=top)
         return _submit_edit(service, arguments.id, Revision(added=[new]), caller)
 

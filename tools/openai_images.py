@@ -214,10 +214,10 @@ def _edits(
     else:
         hole, scene = hole_in(mask, size=picture.size, name="mask" if settings.mask else "image"), None  # type: ignore[attr-defined]
         shape = mask_text(hole)
-        same = max(plan.regions, key=lambda region: shared_area(hole, region.box))
-        removed = [same.name] if shared_area(hole, same.box) >= SAME_PLACE else []
+        same = max(plan.regions, key=lambda region: shared_area(hole, region.box), default=None)
+        removed = [same.name] if same and shared_area(hole, same.box) >= SAME_PLACE else []
         name = removed[0] if removed else name
-    top = min(100, 1 + max(region.z_order for region in plan.regions))
+    top = min(100, 1 + max((region.z_order for region in plan.regions), default=0))
     added = Region(name=name, box=box_of(hole), prompt=prompt, z_order=top, mask=shape)
     revisions = [
         Revision(removed=removed, added=[added.model_copy(update={"seed": seed})], scene=scene) for seed in seeds

@@ -16,8 +16,8 @@ def located(region: Region) -> str:
 
 
 def contents(plan: ScenePlan) -> str:
-    """'a red cat (left) and a blue rocket (right)'."""
-    return enumerated([located(region) for region in plan.regions])
+    """'a red cat (left) and a blue rocket (right)'; of a plan without regions its scene prompt."""
+    return enumerated([located(region) for region in plan.regions]) if plan.regions else plan.scene.high_level
 
 
 def as_judged(region: Region, critique: Critique | None) -> str:

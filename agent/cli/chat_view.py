@@ -102,7 +102,7 @@ class ChatView:
         if turn.critique and turn.critique.score is not None and turn.picture:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
-        if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.number == 1:
+        if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.plan.regions and turn.number == 1:
             name = turn.plan.regions[0].name
             hint = f"Now say what to change: make the {name} green · add a moon at the top · same but at night · undo"
             self.console.print(hint, style="dim", markup=False)

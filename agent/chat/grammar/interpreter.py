@@ -168,6 +168,8 @@ def _not_understood(text: str, plan: ScenePlan) -> str:
             f"I do not know how to make the {name} '{wish[1]}'. I can change its colour and looks, its size and its "
             f"place, replace it, or remove it."
         )
+    if not plan.regions:
+        return f"I did not understand that. I see {contents(plan)}. You could say: add a moon at the top right · undo."
     name = plan.regions[0].name
     return (
         f"I did not understand that. I see {contents(plan)}. You could say: make the {name} orange · add a moon at the "
