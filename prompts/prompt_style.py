@@ -75,9 +75,19 @@ def with_place(region: Region) -> Region:
     """Adds the position of its box to a region's high level. A free shape over the whole picture has no position."""
     if region.mask and not _where(region.box):
         return region
-    text = f"{subject_of(region)} {PLACE_PHRASES[place_of(region.box)]}"
+    text = text_at_place(subject_of(region), region.box)
     prompt = LeveledPrompt(high_level=text, low_level=region.prompt.low_level)
     return region.model_copy(update={"prompt": prompt})
+
+
+def names_places(plan: ScenePlan) -> bool:
+    """Whether the regions' own prompts name their places: 'cat on the left'."""
+    return any(_has_place(region) for region in plan.regions)
+
+
+def text_at_place(subject: str, box: Box) -> str:
+    """'cat on the left'."""
+    return f"{subject} {PLACE_PHRASES[place_of(box)]}"
 
 
 def with_layout(plan: ScenePlan) -> ScenePlan:

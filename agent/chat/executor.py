@@ -1,0 +1,290 @@
+"""Carries out the commands of a message on a plan. Pure: plan in, plan out; a name that fits nothing is a question.
+
+Nothing is guessed: whatever cannot be done as it was said is a note or a question back.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from ...prompts.chat_answer import (
+    Accept,
+    Add,
+    AnswerQuestion,
+    AskBack,
+    ChangeScene,
+    ChatAnswer,
+    Choose,
+    Command,
+    KeepOnly,
+    Look,
+    Move,
+    NewBrief,
+    Redo,
+    Redraw,
+    Remove,
+    Replace,
+    Resize,
+    Swap,
+    Undo,
+)
+from ...prompts.chat_schema import Kind
+from ...prompts.plan import MAX_SIDE, LeveledPrompt, Region, ScenePlan
+from ...prompts.plan_answer import shaped
+from ...prompts.prompt_style import sync_scene_prompt
+from . import rearrange
+from .phrases import enumerated
+
+NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
+_RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*")  # '16:9', of a command and not of language
+MOST_ADDED = 16  # of one thing, by one command
+
+
+class Unclear(ValueError):
+    """A command that cannot be carried out without a guess; the text is the question back."""
+
+    def __init__(self, question: str, suggestions: Sequence[str] = ()) -> None:
+        super().__init__(question)
+        self.suggestions = tuple(suggestions)
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What a message comes to.
+
+    kind: 'change', or what else is to be done. plan: the changed plan of a change. brief: of a new brief. reply: the
+    answer or the question back. steps, number: of undo, redo and choose. whole: a change that draws everything again;
+    fresh: from new noise. notes: what was not done as it was said. suggestions: messages that would answer a question
+    back. commands: as understood.
+    """
+
+    kind: Kind
+    plan: ScenePlan | None = None
+    brief: str = ""
+    reply: str = ""
+    steps: int = 1
+    number: int = 1
+    whole: bool = False
+    fresh: bool = False
+    notes: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0) -> Understanding:
+    """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
+
+    The first command that is no change decides; changes beside it are not done, and noted. Without a command that can
+    be done the result is 'unclear', with a question back.
+    """
+    commands = tuple(answer.commands)
+    undone = tuple(f"not understood: {part}" for part in answer.not_done if part)
+    for command in commands:
+        if isinstance(command, NOT_CHANGES):
+            left = [] if isinstance(command, AskBack) else [c for c in commands if c is not command]
+            notes = (f"not done beside it: {enumerated([c.do for c in left])}",) if left else ()
+            return _other(command, notes=(*undone, *notes), commands=commands)
+    if plan is None:
+        return Understanding("unclear", reply="There is no picture yet. What should it show?", commands=commands)
+    if not commands:
+        return Understanding("unclear", reply=_not_understood(plan), notes=undone, suggestions=_suggestions(plan))
+    try:
+        return _changed(answer, plan, seed, undone)
+    except Unclear as error:
+        return Understanding("unclear", reply=str(error), suggestions=error.suggestions, commands=commands)
+
+
+def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command, ...]) -> Understanding:
+    match command:
+        case NewBrief():
+            return Understanding("new brief", brief=command.brief, notes=notes, commands=commands)
+        case Undo() | Redo():
+            steps = max(0 if isinstance(command, Redo) else 1, 1 if command.steps is None else command.steps)
+            return Understanding(command.do, steps=steps, notes=notes, commands=commands)
+        case Choose():
+            return Understanding("choose", number=command.number, notes=notes, commands=commands)
+        case Accept():
+            return Understanding("accept", notes=notes, commands=commands)
+        case AnswerQuestion():
+            return Understanding("question", reply=command.reply, notes=notes, commands=commands)
+        case AskBack():
+            return Understanding(
+                "unclear", reply=command.reply, suggestions=tuple(command.suggestions[:3]), commands=commands
+            )
+    raise AssertionError(command)
+
+
+def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...]) -> Understanding:
+    plan, whole, fresh, said = before, False, False, list(notes)
+    for command in answer.commands:
+        plan, problem = apply(command, plan, seed=seed)
+        said += [problem] if problem else []
+        seed += 1
+        whole |= isinstance(command, ChangeScene) or (isinstance(command, Redraw) and not command.regions)
+        fresh |= isinstance(command, Redraw) and not command.regions
+    if plan == before and not fresh:
+        return Understanding(
+            "unclear", reply="It is like that already. What should be different?", notes=tuple(said),
+            suggestions=_suggestions(before), commands=tuple(answer.commands),
+        )  # fmt: skip
+    if answer.scene and plan.scene.high_level == before.scene.high_level:
+        scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
+        plan = plan.model_copy(update={"scene": scene})
+    plan = sync_scene_prompt(before, plan)
+    said += [f"{name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
+    return Understanding(
+        "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(said), commands=tuple(answer.commands)
+    )
+
+
+def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, str]:
+    """A changed plan, and a note on what is not as it was said, or empty. Raises Unclear with a question back."""
+    match command:
+        case Look():
+            return _each(plan, command.regions, lambda r: _with_prompt(r, low_level=command.low_level)), ""
+        case Remove():
+            gone = _names(plan, command.regions)
+            return _with_regions(plan, [r for r in plan.regions if r.name not in gone]), ""
+        case KeepOnly():
+            kept = _names(plan, command.regions)
+            return _with_regions(plan, [r for r in plan.regions if r.name in kept]), ""
+        case Replace():
+            return _replaced(plan, command), ""
+        case Add():
+            return _added(plan, command)
+        case Move():
+            return _moved(plan, command)
+        case Swap():
+            return _swapped(plan, command), ""
+        case Resize():
+            return rearrange.resized(plan, _names(plan, command.regions), command.factor)
+        case ChangeScene():
+            return _scene(plan, command)
+        case Redraw():
+            return _each(plan, command.regions, lambda r: r.model_copy(update={"seed": seed})), ""
+    raise AssertionError(command)
+
+
+def _names(plan: ScenePlan, given: Sequence[str]) -> list[str]:
+    """The names of regions that are meant. Raises Unclear for a name that no region has, or that several could."""
+    if not given:
+        raise Unclear(f"Which one do you mean: {_choices(plan)}?", [r.name for r in plan.regions[:3]])
+    names: list[str] = []
+    for text in given:
+        matches = [r.name for r in plan.regions if r.name == text]
+        matches = matches or [r.name for r in plan.regions if r.name.casefold() == text.strip().casefold()]
+        if not matches:
+            raise Unclear(f"There is no {text!r} here; I see {_choices(plan, 'and')}. Which one do you mean?")
+        names += [name for name in matches if name not in names]
+    return names
+
+
+def _name(plan: ScenePlan, given: str) -> str:
+    return _names(plan, [given])[0]
+
+
+def _choices(plan: ScenePlan, joint: str = "or") -> str:
+    return enumerated([r.name for r in plan.regions], joint) if plan.regions else "nothing yet"
+
+
+def _not_understood(plan: ScenePlan) -> str:
+    return f"I did not understand that. I see {_choices(plan, 'and')}. What should be different?"
+
+
+def _suggestions(plan: ScenePlan) -> tuple[str, ...]:
+    first = plan.regions[0].name if plan.regions else ""
+    return (f"make the {first} bigger", f"remove the {first}", "try again") if first else ("try again",)
+
+
+def _with_regions(plan: ScenePlan, regions: Sequence[Region]) -> ScenePlan:
+    return plan.model_copy(update={"regions": list(regions)})
+
+
+def _with_prompt(region: Region, **levels: str) -> Region:
+    return region.model_copy(update={"prompt": region.prompt.model_copy(update=levels)})
+
+
+def _each(plan: ScenePlan, given: Sequence[str], change: rearrange.RegionEdit) -> ScenePlan:
+    """The plan with a change of the regions named; of none if none is named."""
+    names = _names(plan, given) if given else []
+    return _with_regions(plan, [change(r) if r.name in names else r for r in plan.regions])
+
+
+def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
+    """Another subject in the same boxes, under names of its own; what was particular to the old one goes."""
+    names, regions = _names(plan, command.regions), list[Region]()
+    for region in plan.regions:
+        if region.name in names:
+            taken = {other.name for other in [*plan.regions, *regions] if other.name not in names}
+            prompt = LeveledPrompt(
+                high_level=rearrange.placed(plan, command.high_level, region.box), low_level=command.low_level
+            )
+            name = rearrange.free_name(command.name, taken | {r.name for r in regions})
+            region = Region(name=name, box=region.box, prompt=prompt, z_order=region.z_order)
+        regions.append(region)
+    return _with_regions(plan, regions)
+
+
+def _added(plan: ScenePlan, command: Add) -> tuple[ScenePlan, str]:
+    wanted = command.count or 1
+    count = min(max(1, wanted), MOST_ADDED)
+    note = f"{count} {command.name} were added, not {wanted}: more is not done at once"
+    others = _names(plan, command.others) if command.relation else []
+    boxes = rearrange.places_for(
+        plan, count, place=command.place, relation=command.relation, others=others, scale=command.size or 1.0
+    )
+    for box in boxes:
+        name = rearrange.free_name(command.name, {region.name for region in plan.regions})
+        high = rearrange.placed(plan, command.high_level, box)
+        region = Region(name=name, box=box, prompt=LeveledPrompt(high_level=high, low_level=command.low_level))
+        plan = rearrange.with_region(plan, region, relation=command.relation, others=others)
+    return plan, note if count < wanted else ""
+
+
+def _moved(plan: ScenePlan, command: Move) -> tuple[ScenePlan, str]:
+    names = _names(plan, command.regions)
+    if command.relation:
+        return rearrange.moved_beside(plan, names, command.relation, _names(plan, command.others)), ""
+    if command.place:
+        return rearrange.moved(plan, names, command.place), ""
+    if command.direction:
+        return rearrange.nudged(plan, names, command.direction), ""
+    raise Unclear(f"Where should {enumerated(names)} be?", ["on the left", "in the center", "on the right"])
+
+
+def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
+    first, second = _name(plan, command.first), _name(plan, command.second)
+    if first == second:
+        raise Unclear(f"What should {first} change with: {_choices(plan)}?")
+    one, other = plan.region(first), plan.region(second)
+    if command.what == "places":
+        return rearrange.with_boxes(plan, {first: other.box, second: one.box})
+    looks = {first: other.prompt.low_level, second: one.prompt.low_level}
+    return _with_regions(
+        plan, [_with_prompt(r, low_level=looks[r.name]) if r.name in looks else r for r in plan.regions]
+    )
+
+
+def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
+    levels = {"high_level": command.high_level, "low_level": command.low_level}
+    given = {name: text for name, text in levels.items() if text}
+    update = {"scene": plan.scene.model_copy(update=given)}
+    update |= {n: v for n, v in (("style", command.style), ("negative", command.negative)) if v is not None}
+    size, note = _canvas(plan, command)
+    return plan.model_copy(update=update | ({"width": size[0], "height": size[1]} if size else {})), note
+
+
+def _canvas(plan: ScenePlan, command: ChangeScene) -> tuple[tuple[int, int] | None, str]:
+    """The picture's new size in pixels, with the area of the old one where only a shape is named."""
+    if command.width and command.height:
+        size = tuple(min(MAX_SIDE, max(64, round(side / 16) * 16)) for side in (command.width, command.height))
+        note = f"{command.width}×{command.height} was made {size[0]}×{size[1]}"
+        return (size[0], size[1]), note if size != (command.width, command.height) else ""
+    if not command.aspect:
+        return None, ""
+    ratio = _RATIO.fullmatch(command.aspect)
+    if not ratio or not min(float(ratio[1]), float(ratio[2])):
+        return None, f"the shape {command.aspect!r} is not one: width:height, such as 16:9"
+    side = round(sqrt((plan.width or 1024) * (plan.height or plan.width or 1024)) / 16) * 16
+    return shaped(float(ratio[1]), float(ratio[2]), side=side) or (side, side), ""

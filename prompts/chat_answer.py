@@ -1,0 +1,188 @@
+"""A chat message as commands: the answer of one structured call. The field descriptions are what the model is sent.
+
+A small closed set. The model says what is meant, in names of the plan's regions; code carries it out on the plan
+(`agent/chat/executor.py`), so that boxes, room and order are never the model's arithmetic.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .layout import Place
+from .plan_answer import Answer
+
+Relation = Literal["left of", "right of", "above", "below", "next to", "in front of", "behind", "between"]
+Direction = Literal["left", "right", "up", "down"]
+
+REGIONS = "names of the plan's regions, exactly as they stand there"
+RELATION = "its place relative to `others`; else null"
+OTHERS = f"the regions that `relation` is to, two for 'between'; {REGIONS}; else empty"
+
+
+class Look(Answer):
+    """Regions look different from now on."""
+
+    do: Literal["look"]
+    regions: list[str] = Field(description=REGIONS)
+    low_level: str = Field(
+        description="their whole new look: colour, texture, material, clothing, expression; what stays of the old look "
+        "and what is new"
+    )
+
+
+class Add(Answer):
+    """Something new stands in the picture."""
+
+    do: Literal["add"]
+    name: str = Field(description="short name for it, in the language of the conversation")
+    high_level: str = Field(description="what it is, in the image model's language")
+    low_level: str = Field(description="what it looks like, in the image model's language; fitting the picture")
+    count: int | None = Field(description="how many of it; null: one")
+    size: float | None = Field(description="its sides beside the usual: small 0.6, big 1.4; null: usual")
+    place: Place | None = Field(description="where, if the message says so; else null")
+    relation: Relation | None = Field(description=RELATION)
+    others: list[str] = Field(description=OTHERS)
+
+
+class Remove(Answer):
+    """Regions go."""
+
+    do: Literal["remove"]
+    regions: list[str] = Field(description=REGIONS)
+
+
+class KeepOnly(Answer):
+    """All regions go but these."""
+
+    do: Literal["keep only"]
+    regions: list[str] = Field(description=REGIONS)
+
+
+class Replace(Answer):
+    """Something else stands in the place of each of these regions."""
+
+    do: Literal["replace"]
+    regions: list[str] = Field(description=REGIONS)
+    name: str = Field(description="short name of what comes in its place")
+    high_level: str = Field(description="what it is, in the image model's language")
+    low_level: str = Field(description="what it looks like; what the message keeps of the old look, stays")
+
+
+class Move(Answer):
+    """Regions stand elsewhere: at a place, beside another region, or a little further in one direction."""
+
+    do: Literal["move"]
+    regions: list[str] = Field(description=REGIONS)
+    place: Place | None = Field(description="their new place; else null")
+    relation: Relation | None = Field(description=RELATION)
+    others: list[str] = Field(description=OTHERS)
+    direction: Direction | None = Field(description="a little further that way; else null")
+
+
+class Swap(Answer):
+    """Two regions change places, or looks."""
+
+    do: Literal["swap"]
+    first: str = Field(description="name of a region, exactly as it stands in the plan")
+    second: str = Field(description="name of the other")
+    what: Literal["places", "looks"]
+
+
+class Resize(Answer):
+    """Regions become larger or smaller."""
+
+    do: Literal["resize"]
+    regions: list[str] = Field(description=REGIONS)
+    factor: float = Field(description="of width and height: bigger 1.4, a little 1.2, twice as big 2, smaller 0.7")
+
+
+class ChangeScene(Answer):
+    """The whole picture changes: setting, weather, time of day, light, style, format. Null leaves a thing as it is."""
+
+    do: Literal["scene"]
+    high_level: str | None = Field(description="the whole new scene text, objects and places as they are")
+    low_level: str | None = Field(description="the whole picture's new light, palette and mood")
+    style: str | None = Field(description="its new drawing style")
+    negative: str | None = Field(description="everything that must not be in it, what was excluded before included")
+    aspect: str | None = Field(description="its new shape as width:height, e.g. '16:9'")
+    width: int | None = Field(description="its new width, only if the message gives pixels")
+    height: int | None = Field(description="its new height, only if the message gives pixels")
+
+
+class Redraw(Answer):
+    """The same once more, from new noise: these regions, or with an empty list all of the picture."""
+
+    do: Literal["redraw"]
+    regions: list[str] = Field(description=f"{REGIONS}; empty for the whole picture")
+
+
+class NewBrief(Answer):
+    """Another picture is described; this one is left."""
+
+    do: Literal["new brief"]
+    brief: str = Field(description="all that the new picture is to show, in their words, complete in itself")
+
+
+class Undo(Answer):
+    """Back to an earlier picture, or no to the plan that waits."""
+
+    do: Literal["undo"]
+    steps: int | None = Field(description="how many pictures back; null: one")
+
+
+class Redo(Answer):
+    """Undo the undo."""
+
+    do: Literal["redo"]
+    steps: int | None = Field(
+        description="how many pictures forward; 0 for all that the last undo took back; null: one"
+    )
+
+
+class Choose(Answer):
+    """They take one of the candidates."""
+
+    do: Literal["choose"]
+    number: int = Field(description="number of the candidate, from 1")
+
+
+class Accept(Answer):
+    """They are content, or say yes to the plan that waits. Praise of what is there is this, and no change."""
+
+    do: Literal["accept"]
+
+
+class AnswerQuestion(Answer):
+    """They want to know something; nothing changes."""
+
+    do: Literal["answer"]
+    reply: str = Field(description="the answer, in their language, from the plan and from what the critic saw")
+
+
+class AskBack(Answer):
+    """It could mean several things, or names what is not there: nothing is changed by a guess."""
+
+    do: Literal["ask"]
+    reply: str = Field(description="one short question, in their language, that says what would be understood")
+    suggestions: list[str] = Field(description="up to three messages that would answer it, in their language")
+
+
+Command = (
+    Look | Add | Remove | KeepOnly | Replace | Move | Swap | Resize | ChangeScene | Redraw | NewBrief | Undo | Redo
+    | Choose | Accept | AnswerQuestion | AskBack
+)  # fmt: skip
+
+
+class ChatAnswer(Answer):
+    """All that a message asks for, in its order."""
+
+    commands: list[Annotated[Command, Field(discriminator="do")]] = Field(
+        description="usually one; several wishes in one message are several. 'it' is what was touched last, and fits "
+        "the message; if it could be two things, ask"
+    )
+    scene: str | None = Field(
+        description="the whole scene text as it should read afterwards, if it names what changed; else null"
+    )
+    not_done: list[str] = Field(
+        description="parts of the message that none of the commands can do, in their words; else empty"
+    )
