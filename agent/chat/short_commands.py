@@ -1,0 +1,172 @@
+"""The short rows of a tuned model → the commands of a `ChatAnswer`. Pure.
+
+Names that no line of the plan begins with are questions: which of several, or what is not there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+from ...prompts.chat_answer import ChatAnswer, Relation
+from ...prompts.chat_rows import ChatRows, Names, Topic, aliases
+from ...prompts.plan import ScenePlan
+from ...prompts.planner_schema import PlannedObject
+from ...prompts.prompt_style import background_of, region_list
+from ..drawable import what_can_be_drawn
+from .chat_state import ChatState
+from .executor import Unclear, Understanding, execute
+from .phrases import as_judged, capitalised, contents, enumerated, located
+from .plan_edits import relooked
+
+RELATIONS = frozenset(get_args(Relation))
+HELP = "Say what the picture should show, what should be different, undo, or ask about what is there."
+
+
+def understand_rows(rows: ChatRows, state: ChatState, *, seed: int = 0) -> Understanding:
+    """What the rows come to, on the plan of the state."""
+    try:
+        commands = _commands(rows, state)
+    except Unclear as error:
+        return Understanding("unclear", reply=str(error), suggestions=error.suggestions)
+    return execute(ChatAnswer.model_validate({"commands": commands}), state.plan, seed=seed)
+
+
+def _commands(rows: ChatRows, state: ChatState) -> list[dict[str, Any]]:
+    """The rows as fields of commands; each is read against the plan as the ones before it leave it."""
+    commands: list[dict[str, Any]] = []
+    plan = state.plan
+    for row in rows.rows:
+        commands += _of_row(row, state, plan)
+        if plan is not None:
+            done = execute(ChatAnswer.model_validate({"commands": commands}), state.plan)
+            plan = done.plan or plan
+    return commands
+
+
+def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str, Any]]:
+    kind, *rest = row
+    match kind:
+        case "brief":
+            return [{"do": "new brief", "brief": rest[0]}]
+        case "undo" | "redo":
+            return [{"do": kind, "steps": rest[0]}]
+        case "choose":
+            return [{"do": kind, "number": rest[0]}]
+        case "accept":
+            return [{"do": kind}]
+        case "question":
+            return [{"do": "answer", "reply": reply(rest[0], rest[1], state)}]
+        case "ask":
+            about = f" {rest[0]!r}" if rest[0] else " that"
+            seen = f" I see {contents(state.plan)}." if state.plan and state.plan.regions else ""
+            return [{"do": "ask", "reply": f"I did not understand{about}.{seen} What should be different?"}]
+    if plan is None:
+        return [{"do": "ask", "reply": "There is no picture yet. What should it show?"}]
+    return _change(kind, rest, plan)
+
+
+def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, Any]]:
+    def own(names: Names) -> list[str]:
+        return own_names(names, plan)
+
+    match kind:
+        case "look":
+            return [_look(name, rest[1], plan) for name in own(rest[0])]
+        case "add":
+            subject, colour, detail, count, where, others = rest
+            thing = _thing(subject, colour, detail)
+            return [{"do": "add", **thing, "count": count, **_where(where, others, own), "size": _size(detail)}]
+        case "remove" | "redraw":
+            return [{"do": kind, "regions": own(rest[0])}]
+        case "keep":
+            return [{"do": "keep only", "regions": own(rest[0])}]
+        case "replace":
+            names, subject, colour, detail = rest
+            return [{"do": "replace", "regions": own(names), **_thing(subject, colour, detail)}]
+        case "move":
+            return [{"do": "move", "regions": own(rest[0]), **_where(rest[1], rest[2], own)}]
+        case "nudge":
+            return [{"do": "move", "regions": own(rest[0]), "direction": rest[1]}]
+        case "swap" | "swap looks":
+            first, second = own([rest[0]])[0], own([rest[1]])[0]
+            return [{"do": "swap", "first": first, "second": second, "what": "looks" if "looks" in kind else "places"}]
+        case "size":
+            return [{"do": "resize", "regions": own(rest[0]), "factor": rest[1]}]
+        case "scene":
+            return [_scene(rest[0], rest[1], plan)]
+    raise AssertionError(kind)
+
+
+def own_names(names: Names, plan: ScenePlan) -> list[str]:
+    """The regions' own names. Raises Unclear where several could be meant, or none."""
+    known = aliases(plan)
+    own = []
+    for name in names:
+        if name in known:
+            own.append(known[name])
+            continue
+        several = [alias for alias in known if alias.rpartition(" ")[0] == name]
+        if several:
+            choices = [located(plan.region(known[alias])) for alias in several]
+            raise Unclear(f"Which {name} do you mean: {enumerated(choices, 'or')}?", [f"the {a}" for a in several[:3]])
+        seen = contents(plan) if plan.regions else "nothing yet"
+        raise Unclear(f"There is no {name!r} here; I see {seen}.")
+    return own
+
+
+def _look(name: str, words: str, plan: ScenePlan) -> dict[str, Any]:
+    low = relooked(plan.region(name).prompt.low_level, words)
+    return {"do": "look", "regions": [name], "low_level": low}
+
+
+def _thing(subject: str, colour: str, detail: str) -> dict[str, Any]:
+    thing = PlannedObject(subject=subject, colour=colour, detail=detail, position="center")
+    return {"name": subject, "high_level": subject, "low_level": thing.appearance}
+
+
+def _size(detail: str) -> float | None:
+    words = set(detail.split())
+    return 0.6 if words & {"small", "little", "tiny"} else 1.4 if words & {"big", "large", "huge"} else None
+
+
+def _where(where: str, others: Names, own: Callable[[Names], list[str]]) -> dict[str, Any]:
+    if where in RELATIONS:
+        return {"relation": where, "others": own(others)}
+    return {"place": where or None}
+
+
+def _scene(kind: str, words: str, plan: ScenePlan) -> dict[str, Any]:
+    match kind:
+        case "background":
+            old, text = background_of(plan), plan.scene.high_level
+            rest = region_list(list(plan.regions)) if old is not None else text
+            return {"do": "scene", "high_level": f"{rest} {words}".strip()}
+        case "light":
+            return {"do": "scene", "low_level": words}
+        case "style":
+            return {"do": "scene", "style": words}
+        case "format":
+            return {"do": "scene", "aspect": {"wide": "16:9", "tall": "3:4", "square": "1:1"}.get(words, words)}
+    return {"do": "scene", "negative": ", ".join(part for part in (plan.negative, words) if part)}
+
+
+def reply(topic: Topic, names: Names, state: ChatState) -> str:
+    """The answer to a question, from the plan and the critique."""
+    if topic == "can draw":
+        return what_can_be_drawn(state.draws)
+    if topic == "help" or state.plan is None:
+        return HELP if topic == "help" else "There is no picture yet. What should it show?"
+    plan, known = state.plan, aliases(state.plan)
+    regions = [plan.region(known[name]) for name in names if name in known] or list(plan.regions)
+    if names and not any(name in known for name in names):
+        return f"There is no {enumerated(list(names), 'or')}; I see {contents(plan) if plan.regions else 'nothing'}."
+    if topic == "how many":
+        return f"{len(regions)}: {enumerated([located(region) for region in regions]) if regions else 'nothing'}."
+    if topic == "score" and state.critique:
+        wrong = [f"{score.name}: {score.problem}" for score in state.critique.regions if score.problem]
+        score = "Not judged" if state.critique.score is None else f"{state.critique.score:.2f} of 1"
+        return f"{score}. {'; '.join(wrong) if wrong else 'Everything shows what was asked'}."
+    if not regions:
+        return f"{capitalised(plan.scene.high_level)}."
+    if topic == "where":
+        return f"{capitalised(enumerated([located(region) for region in regions]))}."
+    return f"{capitalised(enumerated([as_judged(region, state.critique) for region in regions]))}."

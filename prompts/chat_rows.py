@@ -1,0 +1,84 @@
+"""The commands of a message as short rows, for small models that were tuned to give them, and the plan as they see it.
+
+A row begins with its command; names are those of the lines of `plan_lines`. Rows are a tenth of the tokens of a
+`ChatAnswer`. What the model leaves to code: whole looks, from the words that change; replies to questions.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from .chat_answer import Direction, Relation
+from .layout import Place
+from .plan import Region, ScenePlan, StrictModel
+from .prompt_style import background_of, noun_phrase, place_of
+
+Names = list[str]
+SceneKind = Literal["background", "light", "style", "format", "without"]
+Topic = Literal["what", "where", "how many", "score", "can draw", "help"]
+Where = Place | Relation | Literal[""]
+
+Row = (
+    tuple[Literal["look"], Names, str]  # names, the words that change: 'white', 'striped', 'made of glass'
+    | tuple[Literal["add"], str, str, str, int, Where, Names]  # subject, colour, detail, count, where, the others
+    | tuple[Literal["remove"], Names]
+    | tuple[Literal["keep"], Names]
+    | tuple[Literal["replace"], Names, str, str, str]  # names, subject, colour, detail
+    | tuple[Literal["move"], Names, Place | Relation, Names]  # where, the others
+    | tuple[Literal["nudge"], Names, Direction]
+    | tuple[Literal["swap", "swap looks"], str, str]
+    | tuple[Literal["size"], Names, float]  # factor of width and height
+    | tuple[Literal["scene"], SceneKind, str]
+    | tuple[Literal["redraw"], Names]  # none: the whole picture
+    | tuple[Literal["brief"], str]
+    | tuple[Literal["undo", "redo", "choose"], int]
+    | tuple[Literal["accept"]]
+    | tuple[Literal["question"], Topic, Names]
+    | tuple[Literal["ask"], str]  # what was not understood
+)
+
+
+class ChatRows(StrictModel):
+    """All that a message asks for, in its order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: list[Row] = Field(min_length=1, max_length=12)
+
+
+def aliases(plan: ScenePlan) -> dict[str, str]:
+    """The name that each line of `plan_lines` begins with → the region's own: 'cat 1' → 'cat' where there are two."""
+    subjects = [_base(region.name) for region in plan.regions]
+    names: dict[str, str] = {}
+    for region, subject in zip(plan.regions, subjects, strict=True):
+        number = sum(_base(name) == subject for name in names.values()) + 1
+        names[f"{subject} {number}" if subjects.count(subject) > 1 else region.name] = region.name
+    return names
+
+
+def _base(name: str) -> str:
+    """'cat' of 'cat 2'."""
+    head, _, tail = name.rpartition(" ")
+    return head if head and tail.isdigit() else name
+
+
+def plan_lines(plan: ScenePlan, touched: Sequence[str] = ()) -> str:
+    """The plan as a small model sees it: a line a region, the background, and what was touched last.
+
+    cat 1: a red cat, left
+    cat 2: a white cat, right
+    scene: at night
+    last: cat 2
+    """
+    own = {name: alias for alias, name in aliases(plan).items()}
+    lines = [f"{own[region.name]}: {_looks(region)}, {place_of(region.box)}" for region in plan.regions]
+    background = background_of(plan)
+    lines.append(f"scene: {background if background is not None else plan.scene.high_level[:120]}")
+    last = [own[name] for name in touched if name in own]
+    return "\n".join([*lines, *([f"last: {', '.join(last)}"] if last else [])])
+
+
+def _looks(region: Region) -> str:
+    behind = region.prompt.low_level.partition(", ")[2]
+    return f"{noun_phrase(region)} {behind}".strip()[:80]
