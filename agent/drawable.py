@@ -1,7 +1,7 @@
 """Answers about what an image model can draw, where its checkpoint declares a vocabulary. Pure."""
 
 from ..prompts.plan import ScenePlan
-from ..prompts.prompt_style import noun_phrase
+from ..prompts.prompt_style import subject_phrase
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from .chat.phrases import enumerated
 
@@ -31,7 +31,7 @@ def what_can_be_drawn(draws: str) -> str:
 
 def undrawable_note(plan: ScenePlan, vocabulary: Vocabulary | None, *, is_drawn: bool = True) -> str:
     """'I cannot draw an astronaut; a coloured shape stands there.', or empty where everything can be drawn."""
-    shapes = list(dict.fromkeys(noun_phrase(region) for region in vocabulary.shapes(plan))) if vocabulary else []
+    shapes = list(dict.fromkeys(map(subject_phrase, vocabulary.shapes(plan)))) if vocabulary else []
     if not shapes:
         return ""
     noun = "a coloured shape" if len(shapes) == 1 else "coloured shapes"

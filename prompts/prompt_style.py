@@ -61,6 +61,12 @@ def noun_phrase(region: Region, *, sizes: bool = True) -> str:
     return words if _COUNTED.match(words) else f"{article(words)} {words}"
 
 
+def subject_phrase(region: Region) -> str:
+    """'an astronaut', 'two owls': what a region shows, without its looks."""
+    words = _ARTICLE.sub("", subject_of(region)) or region.name
+    return words if _COUNTED.match(words) else f"{article(words)} {words}"
+
+
 def region_phrase(region: Region, *, sizes: bool = True) -> str:
     """A region's phrase in the scene prompt: 'a red cat on the left'; without position if its own prompt has none."""
     return f"{noun_phrase(region, sizes=sizes)} {_said_place(region)}".strip()

@@ -79,7 +79,7 @@ def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
 def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
     turn = said(session, BRIEF)
-    assert "Not as it should be: cat: cannot judge it. Not judged: rocket: cannot judge it." in turn.reply
+    assert "The critic says: cat: cannot judge it; rocket: cannot judge it." in turn.reply
     shown = session_state(session)
     assert [one["score"] for one in shown["scores"]] == [0.2, None]
     assert [one["current"] for one in shown["candidates"]] == [True, False]
@@ -288,7 +288,7 @@ def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(t
     turn = said(session, "make the cat orange")
     assert turn.status == "done" and turn.round == 0 and session.plan == plan and (pixels(session) == before).all()
     assert turn.critique == first.critique and turn.comparison and turn.comparison.lost[0].after == 0.1
-    assert turn.reply == (
+    assert turn.reply.startswith(
         "I left the picture as it was: in the best of 2 tries the orange cat came out at 0.10, where it was 0.90 "
         "before. To have that one all the same, say 'number 3'; or say it in another way, or once more for other tries."
     )
@@ -305,6 +305,13 @@ def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(t
     last_try = said(session, "make the cat orange")
     assert last_try.round == 1 and last_try.reply.startswith("Drew an orange cat.")
     assert session.states == [again, last_try] and said(session, "undo").head == again.number
+
+
+def test_what_the_model_cannot_draw_is_said_of_a_try_that_was_left(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=ByRegion(cat=[0.9, 0.0], rocket=[0.6]), rounds=1)).new()
+    said(session, BRIEF)
+    turn = last(session.change(Revision(changes=[RegionChange(name="cat", negative="(fog:1.3)")])))
+    assert turn.round == 0 and "Of that try: '(fog:1.3)' in a prompt" in turn.reply
 
 
 def test_a_change_that_alters_a_neighbour_says_so(tiny: Renderer, tmp_path: Path) -> None:

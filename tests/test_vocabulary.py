@@ -99,12 +99,18 @@ def test_what_is_beyond_the_model_is_a_warning(pocket: Vocabulary) -> None:
     hat = plan_with(thing("cat", "black", "left"))
     (warning,) = pocket.warnings(hat)
     assert warning == "the model was not trained on 'black': drawn as if it were not said"
+    assert pocket.warnings(plan_with(thing("catfish", "grey", "left"))) == [
+        "the model cannot draw a catfish: a coloured shape stands there",
+        "the model was not trained on 'grey': drawn as if it were not said",
+    ]
 
 
 def test_a_warning_tells_what_of_the_brief_the_plan_left_out(pocket: Vocabulary) -> None:
     brief = "a white astronaut and a red cat with a guitar on Mars, please"
     assert pocket.omission_warnings(brief, ASTRONAUT) == ["left out of the plan: 'Mars', 'guitar'"]
     assert pocket.omission_warnings("a white astronaut and a red kitten", ASTRONAUT) == []
+    assert pocket.omission_warnings("two astronauts and a cat", ASTRONAUT) == []
+    assert pocket.omission_warnings("🐱🚀, or a ♥ …", ASTRONAUT) == ["left out of the plan: '🐱🚀', '♥'"]
 
 
 def painted(plan: ScenePlan, **known: object) -> Turn:
@@ -120,7 +126,7 @@ def painted(plan: ScenePlan, **known: object) -> Turn:
 def test_a_picture_beyond_the_model_is_not_said_to_show_it(pocket: Vocabulary) -> None:
     said = turn_reply(painted(ASTRONAUT), None, pocket)
     assert said == (
-        "I cannot draw a white astronaut; a coloured shape stands there. The rest is a red cat (right)."
+        "I cannot draw an astronaut; a coloured shape stands there. The rest is a red cat (right)."
     )
     assert turn_reply(painted(ASTRONAUT), None, None).startswith("Here is ")
     assert "a coloured shape would stand there. Shall I draw it?" in approval_question(ASTRONAUT, pocket)
@@ -131,7 +137,7 @@ def test_a_change_beyond_the_model_is_not_said_to_be_done(pocket: Vocabulary) ->
     before = plan_with(thing("dog", "white", "left"), thing("cat", "red", "right"))
     added = Revision(added=[ASTRONAUT.regions[0]], removed=["dog"])
     said = turn_reply(painted(ASTRONAUT, base="turn-1.png", revision=added), before, pocket)
-    assert said == "I cannot draw a white astronaut; a coloured shape stands there. The dog is gone."
+    assert said == "I cannot draw an astronaut; a coloured shape stands there. The dog is gone."
     other = Revision.between(before, added.apply(before))
     assert other
     blue = ASTRONAUT.regions[1].model_copy(update={"prompt": LeveledPrompt(high_level="cat", low_level="blue")})

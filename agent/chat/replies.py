@@ -1,4 +1,4 @@
-"""Replies of a turn: the plan that waits, what was drawn, or why the picture stays as it was. Pure; calls no model."""
+"""Replies of a turn: the plan that waits, what was drawn, or why the picture stays as it was. Calls no model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...prompts.critique import RegionScore
 from ...prompts.plan import Box, ScenePlan
 from ...prompts.prompt_style import noun_phrase, subject_of
 from ...prompts.revision import Revision
+from ...renderer.pictures.artifacts import read_metadata
 from ..drawable import undrawable_note
 from ..events import Painting
 from .phrases import capitalised, contents, enumerated, located, with_article
@@ -44,13 +45,8 @@ def turn_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | No
 
 def _problems(plan: ScenePlan, scores: Sequence[RegionScore]) -> str:
     """What the critic found wrong, or could not judge."""
-    text = ""
-    for title, judged in (("Not as it should be", True), ("Not judged", False)):
-        problems = [score for score in scores if score.problem and (score.score is not None) == judged]
-        if problems:
-            lines = "; ".join(f"{subject_of(plan.region(score.name))}: {score.problem}" for score in problems)
-            text += f" {title}: {lines}."
-    return text
+    problems = [f"{subject_of(plan.region(score.name))}: {score.problem}" for score in scores if score.problem]
+    return f" The critic says: {'; '.join(problems)}." if problems else ""
 
 
 def _shapes_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None) -> str | None:
@@ -86,9 +82,11 @@ def unchanged_reply(painting: Painting) -> str:
         for fall in best.comparison.lost
     ]
     tries = "the only try" if len(painting.rounds) == 1 else f"the best of {len(painting.rounds)} tries"
+    warnings = "; ".join(read_metadata(best.path)[1])
     return (
         f"I left the picture as it was: in {tries} {enumerated(lines)}. To have that one all the same, say "
         f"'number {best.number + 1}'; or say it in another way, or once more for other tries."
+        + (f" Of that try: {warnings}." if warnings else "")
     )
 
 

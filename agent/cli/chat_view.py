@@ -103,8 +103,8 @@ class ChatView:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
         if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.plan.regions and turn.number == 1:
-            name = turn.plan.regions[0].name
-            hint = f"Now say what to change: make the {name} green · add a moon at the top · same but at night · undo"
+            first = f"make the {turn.plan.regions[0].name} green · " if turn.plan.regions else ""
+            hint = f"Now say what to change: {first}add a moon at the top · same but at night · undo"
             self.console.print(hint, style="dim", markup=False)
         if len(turn.candidates) > 1 and turn.kind != "choose":
             scores = " · ".join(

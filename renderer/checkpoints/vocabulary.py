@@ -4,7 +4,7 @@ Published models have no such file and are not restricted.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from .registry import Checkpoint
 KINDS = ("subjects", "colours", "backgrounds", "patterns", "styles", "lights")
 CANNOT = "the model cannot draw"
 QUOTED = 12  # words that a warning quotes
+SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Vocabulary:
         reported = {word for region in shapes for word in _words(region.prompt.high_level)}
         texts = [*(region.prompt.text for region in plan.regions), plan.scene.high_level, plan.scene.low_level]
         rest = {phrase.lower(): phrase for text in texts for phrase in self.read(text).unknown}
-        lacking = [phrase for low, phrase in rest.items() if not set(_words(low)) <= reported]
+        lacking = [left for phrase in rest.values() if (left := _without(phrase, reported))]
         out += [f"the model was not trained on {_quoted(lacking)}: drawn as if it were not said"] if lacking else []
         return out
 
@@ -150,8 +151,9 @@ class Vocabulary:
         """Unknown phrases and subjects of a brief that its plan omits."""
         texts = [plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)]
         whole = " . ".join(texts)
-        requested, planned, words = self.read(brief), self.read(whole), set(_words(whole))
-        lost = [phrase for phrase in requested.unknown if not words & set(_words(phrase))]
+        requested, planned, words = self.read(brief), self.read(whole), _with_plurals(_words(whole))
+        lost = [phrase for phrase in requested.unknown if not words & _with_plurals(_words(phrase))]
+        lost += re.findall(SYMBOLS, brief)
         return lost + sorted(requested.of("subjects") - planned.of("subjects"))
 
     def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
@@ -199,6 +201,15 @@ def _forms(noun: str) -> Iterable[str]:
         yield f"{noun[:-1]}ies"
     if noun.endswith(("f", "fe")):
         yield f"{noun.removesuffix('e')[:-1]}ves"
+
+
+def _with_plurals(words: Iterable[str]) -> set[str]:
+    return {form for word in words for form in _forms(word)}
+
+
+def _without(phrase: str, words: Collection[str]) -> str:
+    """The phrase without these words, which are in lower case."""
+    return " ".join(word for word in re.findall(r"\w+", phrase) if word.lower() not in words)
 
 
 def _quoted(phrases: list[str]) -> str:

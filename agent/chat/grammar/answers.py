@@ -43,7 +43,7 @@ def answer_to(text: str, state: ChatState) -> str:
     if re.match(r"(?:is|are) there\b", text):
         return f"No; I see {contents(plan)}."
     if re.match(r"(?:what|who|which|describe|list|tell|show)\b", text):
-        return _description(plan.regions, critique)
+        return _description(plan.regions, critique) if plan.regions else f"{capitalised(contents(plan))}."
     return f"I can say what is where, how many, and how well it came out. I see {contents(plan)}."
 
 
