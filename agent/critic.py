@@ -15,7 +15,7 @@ from ..prompts.plan import LeveledPrompt, ScenePlan
 from ..prompts.templates import fill_template
 from ..renderer.request import RenderResult
 from .events import score_key
-from .llm.chat_models import valid_reply
+from .llm.structured import valid_reply
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

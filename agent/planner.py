@@ -7,8 +7,8 @@ from ..prompts.plan import MAX_BRIEF, ScenePlan
 from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ..prompts.templates import fill_template
 from .layout_repair import repair_layout
-from .llm.chat_models import valid_reply
 from .llm.local_models import LOCAL_MODELS
+from .llm.structured import valid_reply
 from .plan_checks import check_answer
 
 if TYPE_CHECKING:

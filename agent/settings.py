@@ -4,12 +4,12 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..renderer.request import Solver
+from .llm.endpoint import check_url, origin
 from .llm.local_models import LOCAL_MODELS
 
 Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # panels of --help
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         "openai:gpt-5 (auto: embedded for the pocket model, for others local if its models are here)",
     )  # fmt: skip
     base_url: str | None = _setting(
-        "Model", None, "OpenAI-compatible endpoint of planner and critic; its key is DITPIPE_API_KEY"
+        "Model", None, "OpenAI-compatible endpoint of planner and critic; its key: DITPIPE_API_KEY or OPENAI_API_KEY"
     )
     api_key: SecretStr | None = Field(None, description="key for that endpoint")  # on a command line others can read it
     size: int | None = _setting("Plan", None, "pixels a side (empty: the model's)", ge=64, le=2048, multiple_of=16)
@@ -70,6 +70,13 @@ class Settings(BaseSettings):
     out: Path = _setting("Output", Path("runs"), "folder of the run folders")
     sessions: Path | None = _setting("Output", None, "folder of the conversations (empty: the user's data folder)")
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_url(cls, url: str | None) -> str | None:
+        if url:
+            check_url(url)
+        return url
+
     @model_validator(mode="after")
     def _endpoint_is_used(self) -> Self:
         if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and not self.has_vision_critic:
@@ -85,7 +92,7 @@ class Settings(BaseSettings):
         key, given_for = os.environ.get("DITPIPE_API_KEY"), os.environ.get("DITPIPE_BASE_URL")
         if not (self.base_url and self.api_key and given_for) or self.api_key.get_secret_value() != key:
             return self
-        if _origin(self.base_url) != _origin(given_for):
+        if origin(self.base_url) != origin(given_for):
             raise ValueError(
                 f"DITPIPE_API_KEY was given for {given_for} (DITPIPE_BASE_URL) and is not sent to {self.base_url}: set "
                 "both for the endpoint you want, or neither"
@@ -100,11 +107,6 @@ class Settings(BaseSettings):
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
 
 
 def settings_of(**options: Any) -> Settings:

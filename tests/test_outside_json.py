@@ -14,7 +14,7 @@ from ditpipe import Planner
 from ditpipe.agent.chat.store import Store
 from ditpipe.agent.cli.options import read_plan
 from ditpipe.agent.cli.overrides import overridden
-from ditpipe.agent.llm.chat_models import MAX_REPLY
+from ditpipe.agent.llm.structured import MAX_REPLY
 from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json

@@ -7,10 +7,11 @@ import httpx2
 import openai
 import pytest
 from planner_replies import BRIEF, GOOD, reply, thing
-from scripted import scripted
+from scripted import Scripted, scripted
 
 from ditpipe import Planner, ScenePlan
-from ditpipe.agent.llm.chat_models import chat_model, structured_reply
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.plan_checks import check_answer
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, scene_text
@@ -121,25 +122,33 @@ def time_out() -> openai.APITimeoutError:
     return openai.APITimeoutError(request=httpx2.Request("POST", "http://127.0.0.1/v1"))
 
 
-def test_a_time_out_is_tried_again() -> None:
-    with scripted(time_out(), GOOD) as model:
-        assert structured_reply(model, PlannerAnswer, [], wait=0.01)[0] == GOOD
+def ask(model: Scripted) -> PlannerAnswer:
+    return valid_reply(
+        model, PlannerAnswer, [], PlannerAnswer.model_validate, failed=PlanningError, role="planner",
+        sleep=lambda seconds: None,
+    )  # fmt: skip
 
 
-def test_three_time_outs_are_a_model_error() -> None:
-    with scripted(time_out(), time_out(), time_out()) as model, pytest.raises(ModelError, match="did not answer"):
-        structured_reply(model, PlannerAnswer, [], wait=0.01)
+def test_a_time_out_is_a_model_error_at_once_for_the_server_may_still_be_at_work() -> None:
+    with scripted(time_out()) as model, pytest.raises(ModelError, match="did not answer in time"):
+        ask(model)
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx2.ConnectError("refused")])
 def test_a_fault_below_the_provider_is_tried_again(fault: Exception) -> None:
     with scripted(fault, fault, GOOD) as model:
-        assert structured_reply(model, PlannerAnswer, [], wait=0.01)[0] == GOOD
+        assert ask(model).mood == "soft moonlight"
+
+
+def test_three_faults_are_a_model_error() -> None:
+    faults = [httpx.ConnectError("refused") for _ in range(3)]
+    with scripted(*faults) as model, pytest.raises(ModelError, match="cannot reach the chat model: refused"):
+        ask(model)
 
 
 def test_any_other_error_of_a_provider_is_a_model_error_of_one_line() -> None:
     with scripted(KeyError("choices")) as model, pytest.raises(ModelError, match="did not answer: KeyError: 'choices'"):
-        structured_reply(model, PlannerAnswer, [])
+        ask(model)
 
 
 @pytest.mark.parametrize("brief, problem", [("  ", "empty"), ("x" * 100_000, "100,000 characters")])

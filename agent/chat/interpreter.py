@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ...prompts.chat_schema import ChatCommand
 from ...prompts.errors import PlanningError
 from ...prompts.templates import fill_template
-from ..llm.chat_models import valid_reply
 from ..llm.local_models import LOCAL_MODELS
+from ..llm.structured import valid_reply
 from .chat_state import ChatState
 from .grammar.interpreter import GrammarInterpreter
 

@@ -1,55 +1,64 @@
-"""Chat models by name, and the one place where a model is called: faults retried, invalid answers re-asked."""
+"""Chat models by name, or by the URL of the server that has them."""
 
-import json
 import os
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
-
-from ...prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line
-from ...prompts.templates import fill_template
+from ...prompts.errors import ModelError, first_line
 from ...renderer.checkpoints.fast_import import without_gc
+from .endpoint import check_url, openai_key
 from .local_models import LOCAL_MODELS
 from .local_server import address
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
 
-Parsed = TypeVar("Parsed")
-REPAIRS = 2
-MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
-LOCAL_TIMEOUT = 600.0  # seconds: a busy or small machine is slow, which is no fault
+TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a small machine is slow
+CONNECT_TIMEOUT = 20.0  # seconds
 
 
 def chat_model(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, timeout: float = 60.0
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout: float = TIMEOUT,
+    temperature: float | None = None,
 ) -> "BaseChatModel":
-    """A local model by name, any model of an OpenAI-compatible endpoint (`base_url`), or any name that LangChain knows.
+    """A local model by name, any model of an OpenAI-compatible server (`base_url`), or any name that LangChain knows.
 
-    `timeout` is in seconds per call; a local model gets ten minutes. Raises ModelError if the model or its provider
-    package is missing.
+    Without `api_key`, OPENAI_API_KEY is sent to `base_url`, unless OPENAI_BASE_URL says that it is for another server.
+    `timeout`: seconds a call. `temperature` is sent only if it is given, for many models refuse it; local models get
+    0. Raises ModelError if the model or its provider's package is missing, ValueError for a URL without a scheme.
     """
+    if base_url:
+        check_url(base_url)
     with without_gc(), ThreadPoolExecutor(1) as pool:
         server = pool.submit(address, name) if name in LOCAL_MODELS else None
         from langchain_openai import ChatOpenAI  # takes as long as the server, which starts meanwhile
+        from openai import OpenAIError, Timeout
+
+        from .openai_compatible import OpenAICompatible
 
     if server:
-        base_url, api_key, timeout = f"{server.result()}/v1", "local", max(timeout, LOCAL_TIMEOUT)
+        base_url, api_key, temperature = f"{server.result()}/v1", "local", 0
+        timeout = max(timeout, TIMEOUT)
+    options: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
+    options |= {} if temperature is None else {"temperature": temperature}
     if base_url:
-        return ChatOpenAI(
-            model=name.removeprefix("openai:"), base_url=base_url, api_key=api_key or "none",  # type: ignore[arg-type]
-            temperature=0, timeout=timeout, max_retries=0, **_connections(os.getpid()),
+        waits = Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+        return OpenAICompatible(
+            model=name.removeprefix("openai:"), base_url=base_url,
+            api_key=api_key or openai_key(base_url) or "none",  # type: ignore[arg-type]
+            **options | {"timeout": waits}, **_connections(os.getpid()),
         )  # fmt: skip
     from langchain.chat_models import init_chat_model
-    from openai import OpenAIError
 
     try:
-        model: BaseChatModel = init_chat_model(name, temperature=0, timeout=timeout, max_retries=0)
+        model: BaseChatModel = init_chat_model(name, **options)
+        if type(model) is ChatOpenAI:
+            return OpenAICompatible(model=model.model_name, **options)
     except (ValueError, ImportError, OpenAIError) as error:
         local = ", ".join(repr(local_name) for local_name in LOCAL_MODELS)
         hint = f"give {local}, a LangChain name such as openai:gpt-5, or a base URL"
@@ -66,75 +75,3 @@ def _connections(process: int) -> dict[str, Any]:
     from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
     return {"http_client": DefaultHttpxClient(), "http_async_client": DefaultAsyncHttpxClient()}
-
-
-def _may_pass(error: BaseException) -> bool:
-    import httpx  # not before there is an error: it takes some time
-    import httpx2
-    import openai
-
-    faults = openai.APIConnectionError, openai.APITimeoutError, openai.RateLimitError, openai.InternalServerError
-    # langchain-ollama, for example, lets the transport's own errors through
-    return isinstance(error, (*faults, httpx.TransportError, httpx2.TransportError))
-
-
-def structured_reply(
-    model: "BaseChatModel", schema: type[BaseModel], messages: Sequence["BaseMessage"], *, wait: float = 0.5
-) -> tuple[str, Any]:
-    """Asks for `schema` as JSON. Returns the raw reply and what it parses to (None if it is not JSON, or endless).
-
-    Connection faults, time-outs, rate limits and server errors are tried three times, `wait` seconds apart and longer;
-    then ModelError, as for any other error of a provider. Nothing here validates, see `valid_reply`.
-    """
-    retrying = Retrying(
-        retry=retry_if_exception(_may_pass), stop=stop_after_attempt(3), reraise=True,
-        wait=wait_exponential_jitter(multiplier=wait, max=20),
-    )  # fmt: skip
-    try:
-        runnable = model.with_structured_output(schema.model_json_schema(), include_raw=True)
-        answer: Any = retrying(runnable.invoke, list(messages))
-        raw = answer["raw"]
-        text = raw.content if isinstance(raw.content, str) else json.dumps(raw.content)
-        if not text and raw.tool_calls:
-            text = json.dumps(raw.tool_calls[0]["args"])
-    except DitpipeError:
-        raise
-    except Exception as error:  # each provider's package has errors of its own
-        reason = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
-        raise ModelError(f"the chat model did not answer: {reason}") from error
-    return text[:MAX_REPLY], answer["parsed"] if len(text) <= MAX_REPLY else None
-
-
-def valid_reply(
-    model: "BaseChatModel",
-    schema: type[BaseModel],
-    messages: Sequence["BaseMessage"],
-    parse: Callable[[Any], Parsed],
-    *,
-    failed: type[PlanningError] | type[CritiqueError],
-    role: str,
-) -> Parsed:
-    """The model's answer as `parse` returns it. A ValueError of `parse` is sent back to the model, at most twice.
-
-    Then `failed` is raised: its message names the `role` of the model, and it holds the raw reply.
-    """
-    from langchain_core.messages import AIMessage, HumanMessage
-
-    conversation = list(messages)
-    for attempt in range(REPAIRS + 1):
-        raw, parsed = structured_reply(model, schema, conversation)
-        try:
-            return parse(parsed)
-        except ValueError as error:
-            problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
-            if attempt == REPAIRS:
-                message = f"the {role}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
-                raise failed(message, reply=raw) from error
-            conversation += [AIMessage(raw), HumanMessage(fill_template("repair", problem=problem))]
-    raise AssertionError("unreachable")
-
-
-def _problem_lines(error: ValidationError) -> str:
-    """A validation error in a form that a model can act on."""
-    problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
-    return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}" for problem in problems)

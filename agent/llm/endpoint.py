@@ -1,0 +1,28 @@
+"""The URL of an OpenAI-compatible server: whether it is one, and which key from the environment is meant for it."""
+
+import os
+from urllib.parse import urlsplit
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError for the URL of a server that does not begin with http:// or https://; names the right one."""
+    if urlsplit(url).scheme.lower() in ("http", "https") and urlsplit(url).hostname:
+        return
+    address = url.partition("://")[2] or url.lstrip("/")
+    host = urlsplit(f"//{address}").hostname or ""
+    scheme = "http" if host in ("localhost", "::1") or host.replace(".", "").isdigit() or "." not in host else "https"
+    raise ValueError(f"{url} is no URL of a server: write {scheme}://{address}")
+
+
+def origin(url: str) -> tuple[str, str]:
+    """What a key is bound to: scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
+def openai_key(base_url: str) -> str | None:
+    """OPENAI_API_KEY, unless OPENAI_BASE_URL says that it was given for another server."""
+    given_for = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    if given_for and origin(given_for) != origin(base_url):
+        return None
+    return os.environ.get("OPENAI_API_KEY") or None

@@ -1,0 +1,209 @@
+"""Lenient reading of a model's reply: every JSON value in a text, and a value bent to fit a JSON schema.
+
+Nothing here accepts an answer: what is read is validated strictly afterwards. Each repair is noted, for the debug log.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from ...prompts.outside_json import parse_json
+
+MAX_REPAIRED = 32_000  # characters: json_repair's time grows with the square, to some seconds at this length
+MAX_DEPTH = 64
+MAX_VALUES = 8  # JSON values that are tried in one reply
+BRACKET = re.compile(r'[{}\[\]"\\]')
+Notes = list[str]
+
+
+def json_values(text: str) -> Iterator[tuple[Any, Notes]]:
+    """The objects and lists of a text, the last first, for a draft or an example stands before the answer.
+
+    Prose, fences and thoughts around them are passed over. Broken syntax is repaired, unless the text ends early.
+    """
+    text = text.strip()
+    try:
+        yield parse_json(text), []
+        return
+    except ValueError:
+        pass
+    spans = _outermost(text)
+    for start, end in spans[: -MAX_VALUES - 1 : -1]:
+        notes = ["text around the JSON left out"] if (start, end) != (0, len(text)) else []
+        try:
+            yield parse_json(text[start:end]), notes
+        except ValueError:
+            repaired = _repaired(text[start:end])
+            if repaired is not None:
+                yield repaired, [*notes, "JSON syntax repaired"]
+    start, end = text.find("{"), max(text.rfind("}"), text.rfind("]")) + 1
+    cut_off = re.search(r'[,"{\[]', text[end:])
+    if 0 <= start < end and not cut_off and (start, end) not in spans:  # brackets or quotation marks that mislead
+        repaired = _repaired(text[start:end])
+        if repaired is not None:
+            yield repaired, ["JSON syntax repaired"]
+
+
+def _outermost(text: str) -> list[tuple[int, int]]:
+    """The spans between matching outermost brackets, in one pass. Inside them, strings are skipped."""
+    spans, depth, start, in_string, skip_to = [], 0, 0, False, 0
+    for match in BRACKET.finditer(text):
+        at, sign = match.start(), match.group()
+        if at < skip_to or not depth and sign not in "{[":
+            continue
+        if sign == "\\":
+            skip_to = at + 2
+        elif sign == '"':
+            in_string = not in_string
+        elif not in_string and sign in "{[":
+            start = start if depth else at
+            depth += 1
+        elif not in_string:
+            depth -= 1
+            if not depth:
+                spans.append((start, at + 1))
+    return spans
+
+
+def _repaired(text: str) -> Any:
+    """The value of broken JSON; None if it cannot be repaired, or is too long or too deep to try."""
+    if len(text) > MAX_REPAIRED or _depth(text) > MAX_DEPTH:
+        return None
+    from json_repair import repair_json  # 30 ms
+
+    try:
+        value = repair_json(text, return_objects=True, skip_json_loads=True)
+    except (ValueError, RecursionError):
+        return None
+    return value or None  # "" and [] are its answers to what holds nothing
+
+
+def _depth(text: str) -> int:
+    """An upper bound of the nesting: brackets in strings count too."""
+    depth = deepest = 0
+    for match in BRACKET.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match.group(), 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def fit(value: Any, schema: dict[str, Any]) -> tuple[Any, Notes]:
+    """The value bent towards a JSON schema, as pydantic makes one for a model, and what was changed.
+
+    Texts that hold JSON are parsed, lists of one object and wrappers of one key opened, unknown keys dropped, null
+    made "" where a text is due and "" null where none is, and choices matched as people write them ("Top-Left").
+    """
+    notes: Notes = []
+    return _Fitting(schema.get("$defs", {}), notes).fit(value, schema, "answer"), notes
+
+
+class _Fitting:
+    """`defs`: the schema's definitions; `notes` grows with each change."""
+
+    def __init__(self, defs: dict[str, Any], notes: Notes) -> None:
+        self.defs, self.notes = defs, notes
+
+    def fit(self, value: Any, schema: dict[str, Any], where: str) -> Any:
+        options = [self._resolved(option) for option in schema.get("anyOf", [schema])]
+        kinds = {kind for option in options for kind in _kinds(option)}
+        value = self._of_kind(value, kinds, where)
+        choices = [choice for option in options for choice in _choices(option)]
+        if isinstance(value, str) and choices and value not in choices:
+            return self._choice(value, choices, where)
+        for option in options:
+            if isinstance(value, dict) and "object" in _kinds(option):
+                return self._object(value, option, where)
+            if isinstance(value, list) and "array" in _kinds(option):
+                return self._array(value, option, where)
+        return value
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            schema = self.defs[schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    def _note(self, where: str, change: str) -> None:
+        self.notes.append(f"{where}: {change}")
+
+    def _of_kind(self, value: Any, kinds: set[str], where: str) -> Any:
+        """The value as one of the kinds of JSON that its place takes, where that is plain."""
+        for _ in range(3):  # encoded more often than that is nobody's habit
+            if not (isinstance(value, str) and kinds & {"object", "array"}):
+                break
+            decoded = _decoded(value)
+            if decoded is value:
+                break
+            self._note(where, "JSON inside a text parsed")
+            value = decoded
+        if isinstance(value, list) and len(value) == 1 and kinds and "array" not in kinds:
+            self._note(where, "list of one opened")
+            value = value[0]
+        if isinstance(value, dict) and "array" in kinds and "object" not in kinds:
+            self._note(where, "one thing made a list")
+            value = [value]
+        if value is None and "string" in kinds and "null" not in kinds:
+            self._note(where, "null made an empty text")
+            return ""
+        if value == "" and "null" in kinds and "string" not in kinds:
+            self._note(where, "empty text made null")
+            return None
+        return value
+
+    def _choice(self, value: str, choices: list[Any], where: str) -> str:
+        plain = {_plain(choice): choice for choice in choices if isinstance(choice, str)}
+        match = get_close_matches(_plain(value), plain, n=1, cutoff=0.8)
+        if match:
+            self._note(where, f"{value[:60]!r} taken for {plain[match[0]]!r}")
+        return plain[match[0]] if match else value
+
+    def _object(self, value: dict[str, Any], schema: dict[str, Any], where: str) -> Any:
+        fields = schema.get("properties")
+        if fields is None:
+            return value
+        if not fields.keys() & value.keys():
+            inner = [inner for inner in map(_decoded, value.values()) if isinstance(inner, dict)]
+            if len(inner) == 1:  # {"plan": {…}}, or {"name": "…", "arguments": {…}}
+                self._note(where, "wrapper opened")
+                return self.fit(inner[0], schema, where)
+        if unknown := [name for name in value if name not in fields]:
+            self._note(where, f"unknown {', '.join(name[:40] for name in unknown[:10])} left out")
+        path = "" if where == "answer" else f"{where}."
+        return {name: self.fit(inner, fields[name], f"{path}{name}") for name, inner in value.items() if name in fields}
+
+    def _array(self, value: list[Any], schema: dict[str, Any], where: str) -> list[Any]:
+        first = schema.get("prefixItems", [])
+        rest = schema.get("items")
+        rest = rest if isinstance(rest, dict) else {}
+        schemas = [*first, *[rest] * max(0, len(value) - len(first))]
+        return [self.fit(item, of, f"{where}.{at}") for at, (item, of) in enumerate(zip(value, schemas, strict=False))]
+
+
+def _decoded(value: Any) -> Any:
+    """The JSON that a text holds; the value itself if it is no text, or holds none."""
+    values = json_values(value) if isinstance(value, str) else iter(())
+    return next((found for found, _ in values if isinstance(found, dict | list | str)), value)
+
+
+def _kinds(schema: dict[str, Any]) -> list[str]:
+    """The kinds of JSON that a schema takes; empty if it says nothing."""
+    if "type" in schema:
+        return [schema["type"]] if isinstance(schema["type"], str) else list(schema["type"])
+    if choices := _choices(schema):
+        return ["string"] if all(isinstance(choice, str) for choice in choices) else []
+    return ["object"] if "properties" in schema else []
+
+
+def _choices(schema: dict[str, Any]) -> list[Any]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", []))
+
+
+def _plain(text: str) -> str:
+    """'top left' of 'Top-Left' and 'TOP_LEFT'."""
+    return " ".join(re.split(r"[\W_]+", text.casefold())).strip()
+
+
+def as_text(value: Any) -> str:
+    """A value as the text that a model may be shown again."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,168 @@
+"""How a server is asked for JSON: the ways that servers know, the best first; what worked is remembered per server."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from ...prompts.errors import DitpipeError, ModelError, first_line
+from ...prompts.templates import fill_template
+from .faults import Fault, fault_of, with_retries
+from .strict_schema import strict_schema
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+
+NATIVE, TOOL, JSON_MODE, PROMPT = range(4)
+REFUSED = (400, 422, 501)  # statuses of a request that asks for what a server does not know
+NO_MODE = ("context_length_exceeded", "content_filter", "content_policy_violation", "invalid_api_key")
+# What may be set on a chat model, and that some models refuse.
+PARAMETERS = (
+    "temperature", "top_p", "max_completion_tokens", "max_tokens", "seed", "stop", "n", "presence_penalty",
+    "frequency_penalty", "reasoning_effort", "verbosity", "logprobs", "tool_choice",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a server takes of one model: its best mode, and the parameters that it refuses."""
+
+    mode: int = NATIVE
+    refused: frozenset[str] = frozenset()
+
+
+_learned: dict[tuple[str, ...], Learned] = {}  # of this process
+
+
+def ask(
+    model: "BaseChatModel",
+    schema: type[BaseModel],
+    messages: Sequence["BaseMessage"],
+    *,
+    at_least: int = NATIVE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple["AIMessage", int]:
+    """The model's message, asked for as JSON of the schema, and the mode it was asked in, from `at_least` on.
+
+    A mode that the server refuses is followed by the next, a parameter that it refuses is left out. Raises ModelError.
+    """
+    key = type(model).__qualname__, _name(model), _url(model)
+    learned = _learned.get(key, Learned())
+    learned = Learned(max(learned.mode, at_least), learned.refused)
+    while True:
+        try:
+            message = with_retries(lambda: _call(model, schema, messages, learned), sleep=sleep)
+        except DitpipeError:
+            raise
+        except Exception as error:  # each provider's package has errors of its own
+            fault = fault_of(error)
+            after = _without_what_is_refused(model, learned, error, fault)
+            if after is None:
+                raise ModelError(_line(model, error, fault)) from error
+            learned = after
+        else:
+            if at_least == NATIVE:
+                _learned[key] = learned
+            return message, learned.mode
+
+
+def _without_what_is_refused(
+    model: "BaseChatModel", learned: Learned, error: Exception, fault: Fault | None
+) -> Learned | None:
+    """What to try after an error; None if another way of asking would not help."""
+    following = Learned(learned.mode + 1, learned.refused) if learned.mode < PROMPT else None
+    if fault is None:  # a provider's package that does not know a mode says so in one of these
+        return following if isinstance(error, NotImplementedError | ValueError | TypeError) else None
+    if fault.status not in REFUSED or fault.code in NO_MODE:
+        return None
+    sent = {name for name in PARAMETERS if _value(model, name) is not None and name not in learned.refused}
+    sent |= {"tool_choice"} - learned.refused if learned.mode == TOOL else set()
+    named = [fault.parameter, *re.findall(r"[a-z_]+", fault.words)]
+    name = next((name for name in named if name in sent), None)
+    return Learned(learned.mode, learned.refused | {name}) if name else following
+
+
+def _call(
+    model: "BaseChatModel", schema: type[BaseModel], messages: Sequence["BaseMessage"], learned: Learned
+) -> "AIMessage":
+    """One call in one mode."""
+    model, definition = _without(model, learned.refused), schema.model_json_schema()
+    speaks_openai = hasattr(model, "openai_api_base")
+    if learned.mode == NATIVE:
+        if not speaks_openai:
+            return _raw(model.with_structured_output(definition, include_raw=True).invoke(list(messages)))
+        named = {"name": schema.__name__, "schema": strict_schema(definition), "strict": True}
+        return model.bind(response_format={"type": "json_schema", "json_schema": named}).invoke(list(messages))
+    if learned.mode == TOOL:
+        choice = {} if "tool_choice" in learned.refused else {"tool_choice": "any"}
+        return model.bind_tools([definition], **choice).invoke(list(messages))
+    with_schema = _with_schema(messages, definition, merged=learned.mode == PROMPT)
+    if learned.mode == PROMPT:
+        return model.invoke(with_schema)
+    if not speaks_openai:
+        json_mode = model.with_structured_output(definition, method="json_mode", include_raw=True)
+        return _raw(json_mode.invoke(with_schema))
+    return model.bind(response_format={"type": "json_object"}).invoke(with_schema)
+
+
+def _raw(answer: Any) -> "AIMessage":
+    """The message itself; LangChain's reading of it is not needed."""
+    message: AIMessage = answer["raw"]
+    return message
+
+
+def _with_schema(messages: Sequence["BaseMessage"], definition: dict[str, Any], *, merged: bool) -> list["BaseMessage"]:
+    """The messages with the schema at the end of the first; `merged`: that one made a part of the person's, because
+    some models take no system message."""
+    from langchain_core.messages import HumanMessage, SystemMessage
+
+    text = fill_template("answer-schema", schema=json.dumps(definition, ensure_ascii=False))
+    rest = list(messages)
+    if rest and isinstance(rest[0], SystemMessage):
+        text = f"{rest.pop(0).text}\n\n{text}"
+    if not merged or not rest or not isinstance(rest[0], HumanMessage):
+        return [SystemMessage(text) if not merged else HumanMessage(text), *rest]
+    content = rest[0].content
+    parts = [content] if isinstance(content, str) else list(content)
+    joined = f"{text}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": text}, *parts]
+    return [HumanMessage(joined), *rest[1:]]
+
+
+def _without(model: "BaseChatModel", refused: frozenset[str]) -> "BaseChatModel":
+    """The model without the parameters that its server refuses; `max_completion_tokens` goes by its old name then."""
+    update: dict[str, Any] = {name: None for name in refused if _value(model, name) is not None}
+    limit = getattr(model, "max_tokens", None)
+    if "max_completion_tokens" in refused and limit is not None:
+        update["max_tokens"] = None
+        if "max_tokens" not in refused:
+            update["extra_body"] = {**(getattr(model, "extra_body", None) or {}), "max_tokens": limit}
+    update.pop("max_completion_tokens", None)
+    return model.model_copy(update=update) if update else model
+
+
+def _value(model: "BaseChatModel", name: str) -> Any:
+    """A parameter that is set on the model; ChatOpenAI keeps both limits of tokens under one name."""
+    return getattr(model, "max_tokens" if name == "max_completion_tokens" else name, None)
+
+
+def _name(model: "BaseChatModel") -> str:
+    return str(getattr(model, "model_name", "") or getattr(model, "model", ""))
+
+
+def _url(model: "BaseChatModel") -> str:
+    return str(getattr(model, "openai_api_base", None) or getattr(model, "base_url", None) or "")
+
+
+def _line(model: "BaseChatModel", error: Exception, fault: Fault | None) -> str:
+    name, url = _name(model), _url(model)
+    server = f"{url} (model {name})" if url else name or "the chat model"
+    if fault is None:
+        return f"{server} did not answer: {type(error).__name__}: {first_line(error)}"
+    timeout = getattr(model, "request_timeout", None)
+    timeout = getattr(timeout, "read", timeout)
+    return fault.line(server, timeout=timeout if isinstance(timeout, int | float) else None)

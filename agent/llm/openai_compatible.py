@@ -1,0 +1,48 @@
+"""A chat model of any server that speaks OpenAI's chat completions, also where the server speaks them loosely."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.outputs import ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+from .faults import BadAnswer
+
+
+class OpenAICompatible(ChatOpenAI):
+    """LangChain's ChatOpenAI that says what is wrong with a successful answer that holds no message, and keeps what
+    reasoning models put beside it."""
+
+    def _get_request_payload(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """The answer's schema goes beside the rest: else OpenAI's client reads the answer itself, in Python's words."""
+        payload: dict[str, Any] = super()._get_request_payload(*args, **options)
+        if "response_format" in payload:
+            response_format = {"response_format": payload.pop("response_format")}
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), **response_format}
+        return payload
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        """Raises BadAnswer for what is no chat completion with a message."""
+        body = response.model_dump(warnings=False) if isinstance(response, BaseModel) else response
+        choices = _choices(body)
+        result = super()._create_chat_result(body, generation_info)
+        for choice, generation in zip(choices, result.generations, strict=True):
+            message = choice["message"]
+            for name in ("reasoning_content", "reasoning"):  # servers differ
+                if isinstance(message.get(name), str):
+                    generation.message.additional_kwargs["reasoning_content"] = message[name]
+        return result
+
+
+def _choices(body: Any) -> list[Any]:
+    if not isinstance(body, Mapping):
+        raise BadAnswer(body if isinstance(body, str) else "")
+    choices = body.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    error = body.get("error") or (first.get("error") if isinstance(first, Mapping) else None)
+    if error:
+        raise BadAnswer({"error": error})
+    if not isinstance(first, Mapping) or not isinstance(first.get("message"), Mapping):
+        raise BadAnswer(dict(body))
+    return list(choices or [])

@@ -1,0 +1,148 @@
+"""The one structured call: ask a chat model, read leniently, validate strictly, repair, give up with the raw reply."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ...prompts.errors import CritiqueError, ModelError, PlanningError, visible
+from ...prompts.templates import fill_template
+from .lenient_json import fit, json_values
+from .modes import JSON_MODE, NATIVE, ask
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+
+Parsed = TypeVar("Parsed")
+REPAIRS = 2
+MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
+EXCERPT = 200  # characters of a reply that holds no JSON
+CUT_OFF = ("length", "max_tokens", "model_length", "max_output_tokens")
+FILTERED = ("content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "spii")
+log = logging.getLogger(__name__)
+
+
+def valid_reply(
+    model: "BaseChatModel",
+    schema: type[BaseModel],
+    messages: Sequence["BaseMessage"],
+    parse: Callable[[Any], Parsed],
+    *,
+    failed: type[PlanningError] | type[CritiqueError],
+    role: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Parsed:
+    """The model's answer as `parse` returns it. A ValueError of `parse` is sent back to the model, at most twice.
+
+    Then `failed` is raised: its message names the `role` of the model, and it holds the raw reply. Raises ModelError
+    for a server that cannot be reached or refuses, and for a model that refuses or is cut off. `sleep` waits between
+    tries, in seconds.
+    """
+    from langchain_core.messages import AIMessage, HumanMessage
+
+    conversation, least = list(messages), NATIVE
+    for attempt in range(REPAIRS + 1):
+        message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
+        _check_end(message, role)
+        raw = _raw_reply(message)
+        try:
+            return _read(message, schema, parse, role)
+        except ValueError as error:
+            problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
+            if attempt == REPAIRS:
+                text = f"the {role}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
+                raise failed(text, reply=raw) from error
+            log.debug("the %s is asked again: %s", role, problem)
+            least = max(mode, JSON_MODE) if isinstance(error, NoJson) else mode
+            conversation += [
+                AIMessage(raw or "(nothing)"),
+                HumanMessage(fill_template("repair", problem=problem)),
+            ]
+    raise AssertionError("unreachable")
+
+
+class NoJson(ValueError):
+    """A reply without any JSON: the server ignores how it was asked, or the model does."""
+
+
+def _read(message: "AIMessage", schema: type[BaseModel], parse: Callable[[Any], Parsed], role: str) -> Parsed:
+    """The first of the reply's values that is valid. Raises ValueError: what is wrong with the longest of them."""
+    definition, problems = schema.model_json_schema(), list[tuple[int, ValueError]]()
+    for value, notes in _values(message):
+        fitted, changes = fit(value, definition)
+        try:
+            parsed = parse(fitted)
+        except ValueError as error:
+            problems.append((len(json.dumps(value)), error))
+            continue
+        if notes or changes:
+            log.debug("repaired in the %s's answer: %s", role, "; ".join([*notes, *changes]))
+        return parsed
+    if problems:
+        raise max(problems, key=lambda problem: problem[0])[1]
+    raw = _raw_reply(message)
+    if not raw.strip():
+        raise NoJson("it is empty")
+    raise NoJson(f"it holds no whole JSON object: {visible(' '.join(raw[:EXCERPT].split()))}")
+
+
+def _values(message: "AIMessage") -> Iterator[tuple[Any, list[str]]]:
+    """The JSON of a message: of its tool calls, then of its text; of its reasoning if it has neither."""
+    empty = True
+    for call in message.tool_calls:
+        empty = False
+        yield call["args"], []
+    texts = [str(call["args"]) for call in message.invalid_tool_calls if call["args"]]
+    for text in [*texts, message.text]:
+        for value, notes in json_values(text[: MAX_REPLY + 1]) if len(text) <= MAX_REPLY else ():
+            empty = False
+            yield value, notes
+    if empty:
+        reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+        for value, notes in json_values(reasoning[:MAX_REPLY]):
+            yield value, [*notes, "found in the reasoning"]
+
+
+def _raw_reply(message: "AIMessage") -> str:
+    """The reply as text, at most `MAX_REPLY` characters of it."""
+    text = str(message.text)
+    if not text.strip() and message.tool_calls:
+        text = json.dumps(message.tool_calls[0]["args"], ensure_ascii=False)
+    if not text.strip() and message.invalid_tool_calls:
+        text = str(message.invalid_tool_calls[0]["args"] or "")
+    if not text.strip():
+        text = str(message.additional_kwargs.get("reasoning_content") or "")
+    return text[:MAX_REPLY]
+
+
+def _check_end(message: "AIMessage", role: str) -> None:
+    """Raises ModelError if the model refused, in its words, or if its answer was cut off or filtered."""
+    blocks = message.content if isinstance(message.content, list) else []
+    refusals = [block.get("refusal") for block in blocks if isinstance(block, dict)]
+    refusal = message.additional_kwargs.get("refusal") or next(filter(None, refusals), None)
+    if refusal:
+        raise ModelError(f"the {role} refuses: {visible(' '.join(str(refusal).split()))}")
+    about = message.response_metadata
+    incomplete = about.get("incomplete_details")
+    reason = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
+    reason = str(reason or (incomplete.get("reason") if isinstance(incomplete, dict) else "") or "").lower()
+    if reason in CUT_OFF:
+        raise ModelError(
+            f"the {role}'s answer was cut off at the model's limit of tokens (it ended with {reason!r}): ask for less, "
+            "or give the model a larger context or output limit"
+        )
+    if reason in FILTERED:
+        raise ModelError(
+            f"the {role}'s answer was withheld by the provider's filter (it ended with {reason!r}): word the brief "
+            "differently, or use another model"
+        )
+
+
+def _problem_lines(error: ValidationError) -> str:
+    """A validation error in a form that a model can act on."""
+    problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
+    return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}" for problem in problems)
