@@ -33,8 +33,8 @@ HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", U
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
 # Under agent/: the code that decides a planner's figures, which are measured again when it changes.
 DECIDES = (
-    "planner.py", "plan_checks.py", "layout_repair.py", "llm/structured.py", "llm/lenient_json.py", "llm/local_models.py",
-    "llm/local_server.py",
+    "planner.py", "plan_checks.py", "layout_repair.py", "llm/structured.py", "llm/lenient_json.py",
+    "llm/local_models.py", "llm/local_server.py",
 )  # fmt: skip
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\
