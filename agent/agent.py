@@ -18,7 +18,7 @@ from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import RenderRequest, RenderResult
 from .critic import Critic, rank_candidates
 from .events import Event, Finished, Painting, Waiting
-from .models import Models, picture_side
+from .models import Models, picture_size
 from .planner import Planner
 from .render_options import saving
 from .reviser import with_unused_seeds
@@ -101,9 +101,9 @@ class Agent:
         self.models.load_torch()
 
     @property
-    def size(self) -> int:
-        """Pixels a side of a picture whose plan names no size."""
-        return picture_side(self.settings, self.checkpoint)
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of a picture whose plan names no size."""
+        return picture_size(self.settings, self.checkpoint)
 
     def with_settings(self, **options: Any) -> "Agent":
         """An agent that shares this one's models, under other settings and with a `stop` of its own."""
@@ -150,7 +150,7 @@ class Agent:
         """The render request for a plan under this agent's settings."""
         chosen = self.settings
         return RenderRequest(
-            plan=plan.with_size(self.size, self.size), model=self.model, seed=chosen.seed,
+            plan=plan.with_size(*self.size), model=self.model, seed=chosen.picture_seed(),
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
             depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
         )  # fmt: skip
@@ -249,9 +249,11 @@ class Agent:
             if stopped():
                 raise KeyboardInterrupt
 
-        record = run_record(folder)
+        record, painter = run_record(folder), self
+        if self.settings.seed == "random":
+            painter = self.with_settings(seed=record.settings.get("seed", 0))
         steps = RunSteps(
-            folder, record, self.models, self.settings, side=self.size, request_for=self.request,
+            folder, record, self.models, painter.settings, size=self.size, request_for=painter.request,
             raise_if_stopped=raise_if_stopped,
             warnings=[text for text in (notation_warning([record.brief]), *self.unused_settings) if text],
         )  # fmt: skip

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..prompts.canvas import canvas_size
 from ..prompts.plan import MAX_SIDE
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
@@ -61,8 +62,8 @@ class Models:
     def planner(self) -> Planner:
         if self._planner:
             return self._planner
-        side = picture_side(self.settings, self.checkpoint)
-        return Planner(self._chat_model(self.planner_name), width=side, height=side)
+        width, height = picture_size(self.settings, self.checkpoint)
+        return Planner(self._chat_model(self.planner_name), width=width, height=height)
 
     @cached_property
     def critic(self) -> Critic | None:
@@ -103,6 +104,6 @@ class Models:
         threading.Thread(target=load, name="loads-torch").start()
 
 
-def picture_side(settings: Settings, row: Checkpoint) -> int:
-    """Pixels a side of a picture whose plan names no size."""
-    return settings.size or min(row.size, MAX_SIDE)
+def picture_size(settings: Settings, row: Checkpoint) -> tuple[int, int]:
+    """Width and height in pixels of a picture whose plan names no size."""
+    return canvas_size(settings.size, settings.aspect, side=min(row.size, MAX_SIDE))

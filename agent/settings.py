@@ -1,13 +1,15 @@
 """One set of names for arguments, options and environment variables (DITPIPE_…)."""
 
 import os
+import secrets
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..prompts.canvas import read_aspect, read_size
 from ..renderer.request import Solver
 from .llm.endpoint import check_url, origin
 from .llm.local_models import LOCAL_MODELS
@@ -16,11 +18,23 @@ Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # pane
 # These decide which code and weights are loaded and where prompts, pictures and keys are sent: the person who resumes
 # a run chooses them, never its record.
 PERSONAL = ("model", "planner", "critic", "base_url")
+MOST_SEEDS = 2**62
 
 
-def _setting(group: Group, default: Any, description: str, *, flag: str = "", **constraints: Any) -> Any:
-    """A field of `Settings`. `flag`: its option of the command line, if that is not the field's name."""
-    return Field(default, description=description, json_schema_extra={"group": group, "flag": flag}, **constraints)
+def _setting(
+    group: Group, default: Any, description: str, *, flag: str = "", metavar: str = "", **constraints: Any
+) -> Any:
+    """A field of `Settings`. `flag`: its option of the command line, if that is not the field's name; `metavar`: its
+    values there, if the type does not tell them."""
+    extra: dict[str, JsonValue] = {"group": group, "flag": flag, "metavar": metavar}
+    return Field(default, description=description, json_schema_extra=extra, **constraints)
+
+
+def _read_seed(seed: object) -> int | str:
+    text = str(seed).strip()
+    if text == "random" or (text.isascii() and text.isdigit() and int(text) < MOST_SEEDS):
+        return text if text == "random" else int(text)
+    raise ValueError(f"give a whole number from 0 to {MOST_SEEDS - 1}, or 'random'")
 
 
 class Settings(BaseSettings):
@@ -48,12 +62,19 @@ class Settings(BaseSettings):
         "Model", None, "OpenAI-compatible endpoint of planner and critic; its key: DITPIPE_API_KEY or OPENAI_API_KEY"
     )
     api_key: SecretStr | None = Field(None, description="key for that endpoint")  # on a command line others can read it
-    size: int | None = _setting("Plan", None, "pixels a side (empty: the model's)", ge=64, le=2048, multiple_of=16)
+    size: Annotated[int | str, BeforeValidator(read_size)] | None = _setting(
+        "Plan", None, "pixels a side, or 1280x768 (empty: the model's)", metavar="SIDE|WxH"
+    )
+    aspect: Annotated[str, BeforeValidator(read_aspect)] | None = _setting(
+        "Plan", None, "shape of the picture, 16:9, in the area of its size", flag="--ar", metavar="W:H"
+    )
     approve: bool = _setting("Plan", False, "stop after the plan and wait for a yes or a changed plan")
     rounds: int = _setting("Render", 3, "most rounds of render, critique and revise", ge=1, le=20)
     candidates: int = _setting("Render", 1, "pictures per round; the critic keeps the best", ge=1, le=16)
     accept: float = _setting("Render", 0.5, "a region below this score is drawn again", ge=0, le=1)
-    seed: int = _setting("Render", 0, "seed of the noise", ge=0, lt=2**62)
+    seed: Annotated[int | str, BeforeValidator(_read_seed)] = _setting(
+        "Render", 0, "seed of the noise; random: another one for each picture", metavar="INT|random"
+    )
     steps: int | None = _setting("Render", None, "denoising steps (empty: the model's)", ge=1, le=1000)
     guidance_scale: float | None = _setting(
         "Render", None, "CFG scale (empty: the model's)", flag="--guidance", ge=1, le=30
@@ -76,6 +97,12 @@ class Settings(BaseSettings):
         if url:
             check_url(url)
         return url
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> Self:
+        if self.aspect and isinstance(self.size, str):
+            raise ValueError(f"the size {self.size} has a shape already: leave {self.aspect} out, or give one side")
+        return self
 
     @model_validator(mode="after")
     def _endpoint_is_used(self) -> Self:
@@ -103,6 +130,10 @@ class Settings(BaseSettings):
     def has_vision_critic(self) -> bool:
         """Whether the critic is a chat model, and so one that an endpoint serves."""
         return self.critic.partition(":")[0] not in ("auto", "embedded", "local", "none")
+
+    def picture_seed(self) -> int:
+        """The seed of a new picture; if it is 'random', another one at each call."""
+        return secrets.randbelow(2**31) if isinstance(self.seed, str) else self.seed
 
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""

@@ -4,23 +4,18 @@ The field descriptions are what the model is sent. The schema holds under the st
 every field is required and may be null, and nothing but types is demanded; bounds are checked here.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from .canvas import nearest_sides, ratio_of, shaped
 from .errors import CONTROL_CHARACTERS
 from .layout import DEFAULT_PLACES, boxes_for, grid
 from .normalise import normalise
-from .plan import MAX_LETTERING, MAX_PROMPT, MAX_SIDE, LeveledPrompt, Region, ScenePlan
+from .plan import MAX_LETTERING, MAX_PROMPT, LeveledPrompt, Region, ScenePlan
 from .token_owners import TOKEN
-
-_RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*")
-WIDEST = 4.0  # the longer side in shorter ones, at most
-MULTIPLE = 16  # pixels: sides are multiples of it in every model
 
 
 class Answer(BaseModel):
@@ -194,20 +189,20 @@ def canvas(
     """Width and height in pixels: those given, else the answer's, else None for the model's own. A note is added for a
     size or shape that is not taken as it was said."""
     said = (answer.width, answer.height) if answer.width and answer.height else None
-    ratio = _RATIO.fullmatch(answer.aspect or "")
+    ratio = ratio_of(answer.aspect or "")
     if width and height:
         if said and said != (width, height):
             notes.append(f"the brief's size, {said[0]}×{said[1]}, is not used: {width}×{height} was chosen")
-        elif ratio and _unlike(float(ratio[1]) / max(1e-6, float(ratio[2])), width / height):
+        elif ratio and _unlike(ratio, width / height):
             notes.append(f"the brief's shape, {answer.aspect}, is not used: {width}×{height} was chosen")
         return width, height
     if said and min(said) > 0:
-        taken = _sides(*said)
+        taken = nearest_sides(*said)
         if taken != said:
             notes.append(f"the brief's size, {said[0]}×{said[1]}, was made {taken[0]}×{taken[1]}")
         return taken
     if ratio:
-        return shaped(float(ratio[1]), float(ratio[2]), side=side)
+        return shaped(ratio, side=side) if ratio != 1 else None
     if answer.aspect:
         notes.append(f"the shape {answer.aspect!r} is not one: width:height, such as 16:9")
     return None
@@ -215,20 +210,6 @@ def canvas(
 
 def _unlike(ratio: float, other: float) -> bool:
     return max(ratio, other) > 1.1 * min(ratio, other)
-
-
-def shaped(width: float, height: float, *, side: int) -> tuple[int, int] | None:
-    """A picture of those proportions with the area of a square of `side` pixels; None for a square."""
-    if min(width, height) <= 0 or width == height:
-        return None
-    ratio = min(WIDEST, max(1 / WIDEST, width / height))
-    return _sides(side * sqrt(ratio), side / sqrt(ratio))
-
-
-def _sides(*sides: float) -> tuple[int, int]:
-    """Sides that a plan takes: multiples of 16 pixels from 64 to the largest."""
-    across, down = (min(MAX_SIDE, max(64, round(one / MULTIPLE) * MULTIPLE)) for one in sides)
-    return across, down
 
 
 def failed_checks(answer: PlanAnswer) -> Sequence[str]:

@@ -24,7 +24,7 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 NOT_TAKEN = {
     "paint": {"sessions": "it holds no conversation"},
     "render": {
-        "planner": "the plan is there", "size": "the plan's", "approve": "the plan is the person's", "out": "a file",
+        "planner": "the plan is there", "approve": "the plan is the person's", "out": "a file",
         "rounds": "it draws once", "accept": "it draws once", "sessions": "it holds no conversation",
     },
     "chat": {"out": "runs stay with their conversation"},
@@ -107,7 +107,7 @@ def test_no_option_is_declared_twice() -> None:
         ("rounds", "0", "rounds: Input should be greater than or equal to 1"),
         ("guidance_scale", "much", "guidance_scale: Input should be a valid number"),
         ("solver", "magic", "solver: Input should be 'euler' or 'dpm++'"),
-        ("size", "100", "size: Input should be a multiple of 16"),
+        ("size", "100", "size: give pixels a side, such as 512, or WIDTHxHEIGHT"),
     ],
 )
 def test_a_wrong_value_is_one_line_from_an_option_the_environment_and_python(

@@ -293,20 +293,23 @@ def check_size(service: PictureService, width: int | None, height: int | None) -
         raise ValueError(f"{width}×{height} pixels are too many: at most {service.largest} a side are drawn here")
 
 
-def with_size_limits(schema: type[BaseModel], *, largest: int, usual: int) -> type[BaseModel]:
-    """The arguments with the largest and the usual side in their schema, in pixels."""
+def with_size_limits(schema: type[BaseModel], *, largest: int, usual: tuple[int, int]) -> type[BaseModel]:
+    """The arguments with the largest side and the usual width and height in their schema, in pixels."""
+
+    sides = dict(zip(("width", "height"), usual, strict=True))
 
     def side(name: str) -> dict[str, Any]:
-        about = f"picture {name} in pixels; normally {usual}"
+        about = f"picture {name} in pixels; normally {sides[name]}"
         return {"ge": 64, "le": largest, "multiple_of": 16, "description": about}
 
-    sides = ("width", "height")
     fields: dict[str, Any] = {
         name: (int | None, Field(default=None, **side(name))) for name in sides if name in schema.model_fields
     }
     if "plan" in schema.model_fields:
-        base = max(64, min(usual, largest) // 16 * 16)
-        sized: dict[str, Any] = {name: (int, Field(default=base, **side(name))) for name in sides}
+        sized: dict[str, Any] = {
+            name: (int, Field(default=max(64, min(pixels, largest) // 16 * 16), **side(name)))
+            for name, pixels in sides.items()
+        }
         plan = create_model("ScenePlan", __base__=ScenePlan, __doc__=ScenePlan.__doc__, **sized)
         fields["plan"] = (plan, schema.model_fields["plan"])
     return create_model(schema.__name__, __base__=schema, __doc__=schema.__doc__, **fields) if fields else schema

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..prompts.canvas import nearest_sides
 from .api_schema import Seed
 
 
@@ -61,8 +62,7 @@ def nearest_size(size: str, *, usual: int, largest: int) -> str:
     if all(64 <= side <= largest and side % 16 == 0 for side in (width, height)):
         return size
     scale = usual / sqrt(max(1, width * height))
-    sides = (min(largest // 16, max(4, round(side * scale / 16))) * 16 for side in (width, height))
-    return "x".join(map(str, sides))
+    return "x".join(map(str, nearest_sides(width * scale, height * scale, largest=largest)))
 
 
 class EditSettings(ImageSettings):

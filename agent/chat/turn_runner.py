@@ -113,7 +113,7 @@ class TurnRunner:
         """Draws a new picture of a brief."""
         if not self.session.title:
             self.store.rename(self.session.id, brief if len(brief) <= 60 else brief[:59] + "…")
-        seed, folder = self.agent.settings.seed, _folder(turn)
+        seed, folder = self.agent.settings.picture_seed(), _folder(turn)
         return (yield from self.draw(self._write(turn, brief=brief, seed=seed, folder=folder)))
 
     def change(self, turn: Turn, command: ChatCommand) -> TurnEvents:
@@ -262,6 +262,8 @@ class TurnRunner:
             for warning in read_metadata(painting.path)[1]
             if not (vocabulary and vocabulary.is_shape_warning(warning))
         ]
+        if agent.settings.seed == "random" and turn.kind in ("new brief", "accept"):
+            warnings.append(f"the seed is {best.request.seed}")
         notes = [f" Note: {warning}." for warning in warnings]
         return self._done(done, turn_reply(done, parent.plan if parent else None, vocabulary) + "".join(notes))
 

@@ -28,6 +28,7 @@ from .options import (
     OutFile,
     option,
     print_answer,
+    print_seed,
     read_plan,
     settings_summary,
     stderr_console,
@@ -66,9 +67,12 @@ def paint(
     """Plan, draw, criticise and mend a picture of BRIEF."""
     settings = settings_of(**options)
     from ..agent import Agent
+    from ..runs.folder import run_record
 
     agent = Agent(settings=settings)
     folder = agent.begin(brief)
+    if settings.seed == "random":
+        print_seed(run_record(folder).settings["seed"])
     agent.load_torch()
     _follow(agent, folder, agent.resume(folder), as_json)
 
@@ -143,7 +147,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
 
 
 @app.command(rich_help_panel=DRAW)
-@with_settings("model", "planner", "base_url", "size")
+@with_settings("model", "planner", "base_url", "size", "aspect")
 def plan(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     options: Options,

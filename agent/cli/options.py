@@ -80,7 +80,8 @@ def _parameter(name: str, default: str | None) -> inspect.Parameter:
         value, more = bool | None, {}
         decl = f"{decl}/--no-{decl[2:]}"
     else:
-        value, more = str | None, {"metavar": METAVARS.get(kind) or "|".join(get_args(kind))}
+        metavar = SETTINGS[name]["metavar"] or METAVARS.get(kind) or "|".join(get_args(kind))
+        value, more = str | None, {"metavar": metavar}
         default = default or ("" if field.default is None else str(field.default))
     origin = f"DITPIPE_{name.upper()}" + (f", default {default}" if default else "")
     help = f"{field.description} [{origin}]"
@@ -106,6 +107,11 @@ def read_plan(path: Path) -> ScenePlan:
         raise RunError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise RunError(f"{path}: {first_problem(error) if isinstance(error, ValidationError) else error}") from error
+
+
+def print_seed(seed: int) -> None:
+    """Tells the seed that was drawn for a picture, on stderr."""
+    stderr_console.print(f"seed {seed}", style="dim", highlight=False)
 
 
 def print_answer(as_json: bool, answer: dict[str, Any], line: str) -> None:

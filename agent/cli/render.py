@@ -14,7 +14,17 @@ from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
 from .loads import HERE, agreed_request
-from .options import Json, Options, OutFile, option, print_answer, read_plan, stderr_console, with_settings
+from .options import (
+    Json,
+    Options,
+    OutFile,
+    option,
+    print_answer,
+    print_seed,
+    read_plan,
+    stderr_console,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from ...renderer.request import RenderRequest
@@ -25,7 +35,7 @@ Agreed = Annotated[
 ]
 
 
-@with_settings(without=("planner", "size", "approve", "rounds", "accept", "out", "sessions"))
+@with_settings(without=("planner", "approve", "rounds", "accept", "out", "sessions"))
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     options: Options,
@@ -60,10 +70,14 @@ def render(
     from ..render_options import with_files
 
     agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    if {"size", "aspect"} & options.keys():  # they win over the plan's own, as --set does
+        scene = scene.model_copy(update=dict(zip(("width", "height"), agent.size, strict=True)))
     request = with_files(
         agent.request(scene), image=image, denoise=denoise, controls=control or [], loras=lora or [], fit=fit,
         background=background,
     )  # fmt: skip
+    if settings.seed == "random":
+        print_seed(request.seed)
     if settings.candidates == 1:
         unused = "--critic is not used: one picture has no other to be ranked with (--candidates)"
         early = [unused] if "critic" in options else []

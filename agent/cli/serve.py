@@ -108,7 +108,7 @@ def mcp(
         _run_server(http_app(server, host=host, keys=allowed), host, port)
 
 
-@with_settings("model", "size")
+@with_settings("model", "size", "aspect")
 def tools(
     options: Options,
     form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",

@@ -49,6 +49,7 @@ def record_of(
 ) -> RunRecord:
     """The record of a run that begins now."""
     recorded = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
+    recorded["seed"] = settings.picture_seed()
     return RunRecord(
         brief=brief, settings=recorded, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
     )

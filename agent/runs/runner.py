@@ -26,7 +26,7 @@ def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[
     from .state import UnreadableState, checkpoints, read_state
 
     folder, record, settings = steps.folder, steps.record, steps.settings
-    size = (steps.side, steps.side)
+    size = steps.size
     if record.base:
         size = read_request(record.base).edited_plan.with_size(*size).size
     start: dict[str, Any] = {"brief": record.brief}

@@ -25,7 +25,7 @@ from .folder import RunRecord
 class RunSteps:
     """The steps over one run's folder: of a brief, or of an edit of the finished picture that its record names.
 
-    `side`: pixels of a picture whose plan names no size. `request_for`: a plan's render request. `raise_if_stopped`
+    `size`: of a picture whose plan names none, in pixels. `request_for`: a plan's render request. `raise_if_stopped`
     raises KeyboardInterrupt to end the run. `warnings` are added to those of every picture.
     """
 
@@ -33,7 +33,7 @@ class RunSteps:
     record: RunRecord
     models: Models
     settings: Settings
-    side: int
+    size: tuple[int, int]
     request_for: Callable[[ScenePlan], RenderRequest]
     raise_if_stopped: Callable[[], None]
     warnings: Sequence[str] = ()
@@ -45,7 +45,7 @@ class RunSteps:
 
     def plan(self, brief: str) -> ScenePlan:
         self.raise_if_stopped()
-        return self.models.planner.plan(brief).with_size(self.side, self.side)
+        return self.models.planner.plan(brief).with_size(*self.size)
 
     def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
         """Draws the plan once per path and writes the files.

@@ -1,0 +1,73 @@
+"""Sizes and shapes of the canvas as people write them: '512', '1280x768', '16:9'."""
+
+import re
+from itertools import product
+from math import ceil, floor, log, sqrt
+
+from .plan import MAX_SIDE
+
+MULTIPLE = 16  # pixels: sides are multiples of it in every model
+WIDEST = 4.0  # the longer side in shorter ones, at most
+_SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?\s*", re.IGNORECASE | re.ASCII)
+_RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
+
+
+def read_size(size: object) -> int | str:
+    """A side in pixels as a number, or both as 'WIDTHxHEIGHT'. Raises ValueError for anything else."""
+    match = _SIZE.fullmatch(str(size))
+    sides = [int(side) for side in match.groups() if side] if match else []
+    if not sides or any(side % MULTIPLE or not 64 <= side <= MAX_SIDE for side in sides):
+        raise ValueError(
+            f"give pixels a side, such as 512, or WIDTHxHEIGHT, such as 1280x768: multiples of {MULTIPLE} from 64 to "
+            f"{MAX_SIDE}"
+        )
+    return sides[0] if len(sides) == 1 else f"{sides[0]}x{sides[1]}"
+
+
+def read_aspect(aspect: object) -> str:
+    """A shape as 'WIDTH:HEIGHT'. Raises ValueError for anything else, and for one longer than `WIDEST`."""
+    ratio = ratio_of(str(aspect))
+    if ratio is None or not 1 / WIDEST <= ratio <= WIDEST:
+        raise ValueError(f"give WIDTH:HEIGHT, such as 16:9, neither side more than {WIDEST:g} times the other")
+    return re.sub(r"\s*[:/x×]\s*", ":", str(aspect).strip())
+
+
+def ratio_of(aspect: str) -> float | None:
+    """Width over height of '16:9'; None for what is no shape."""
+    match = _RATIO.fullmatch(aspect)
+    return float(match[1]) / float(match[2]) if match and float(match[1]) and float(match[2]) else None
+
+
+def canvas_size(size: int | str | None, aspect: str | None, *, side: int, multiple: int = MULTIPLE) -> tuple[int, int]:
+    """Width and height in pixels of a size and shape from `read_size` and `read_aspect`.
+
+    side: of a square of the model's own, where `size` names none; a shape gets the area of the square. multiple: of
+    which both sides are one, in pixels.
+    """
+    if isinstance(size, str):
+        width, height = map(int, size.split("x"))
+        return width, height
+    side = size or side
+    return (side, side) if aspect is None else shaped(ratio_of(aspect) or 1, side=side, multiple=multiple)
+
+
+def shaped(ratio: float, *, side: int, multiple: int = MULTIPLE) -> tuple[int, int]:
+    """Width and height of about the area of a square, width over height being about `ratio`."""
+    ratio = min(WIDEST, max(1 / WIDEST, ratio))
+    exact = side * sqrt(ratio), side / sqrt(ratio)
+    near = product(*((floor(length / multiple), ceil(length / multiple)) for length in exact))
+    sizes = [nearest_sides(across * multiple, down * multiple, multiple=multiple) for across, down in near]
+
+    def error(size: tuple[int, int]) -> float:  # a wrong shape is seen, a few more pixels are not
+        width, height = size
+        return abs(log(width / height / ratio)) + abs(log(width * height / side**2)) / 2
+
+    return min(sizes, key=error)
+
+
+def nearest_sides(width: float, height: float, *, multiple: int = MULTIPLE, largest: int = MAX_SIDE) -> tuple[int, int]:
+    """The sides that can be drawn nearest to these: multiples from 64 pixels to the largest."""
+    across, down = (
+        min(largest // multiple, max(-(-64 // multiple), round(side / multiple))) * multiple for side in (width, height)
+    )
+    return across, down
