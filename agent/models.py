@@ -10,12 +10,13 @@ from ..prompts.plan import MAX_SIDE
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
-from .critic import Critic, EmbeddedCritic, VisionCritic
+from .critic import Critic, EmbeddedCritic
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
 from .local_critic import PREFIX, LocalCritic
 from .planner import Planner
 from .settings import Settings
+from .vision_critic import VisionCritic
 
 if TYPE_CHECKING:
     from ..renderer.pipeline import Renderer

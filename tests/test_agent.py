@@ -19,14 +19,14 @@ from tiny_models import saved
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import show
-from ditpipe.agent.critic import Critic, EmbeddedCritic, VisionCritic
+from ditpipe.agent.critic import Critic, EmbeddedCritic
 from ditpipe.agent.events import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.loop import build_graph
 from ditpipe.agent.reviser import revise
 from ditpipe.agent.runs.entry import Entry
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.critique import Critique, RegionScore
-from ditpipe.prompts.errors import CritiqueError, PlanningError, RunError
+from ditpipe.prompts.errors import PlanningError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import (
     open_image,
@@ -370,21 +370,6 @@ def test_the_async_twin_gives_the_same_picture(tiny: Renderer, tmp_path: Path) -
     painting = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan())
     last = asyncio.run(_apaint(agent(tiny, Verdicts(0.9), tmp_path)))[-1]
     assert isinstance(last, Finished) and last.painting.path.read_bytes() == painting.path.read_bytes()
-
-
-def verdict(*names: str) -> str:
-    rows = [{"name": name, "score": 0.2, "seen": "a blob", "problem": "no " + name} for name in names]
-    return json.dumps({"score": 0.2, "regions": rows, "summary": "blobs"})
-
-
-def test_a_vision_critic_is_repaired_like_the_planner() -> None:
-    with scripted("hm", verdict("cat"), verdict("cat", "rocket")) as model:
-        critique = VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
-    assert [one.name for one in critique.regions] == ["cat", "rocket"]
-    assert "exactly one entry for each of cat, rocket" in model.asked[2][-1].content
-    with scripted("a", "b", "c") as model, pytest.raises(CritiqueError) as caught:
-        VisionCritic(model).critique(Image.new("RGB", (96, 96)), plan())
-    assert caught.value.reply == "c"
 
 
 def test_the_last_invalid_reply_is_kept_in_the_run_folder(tiny: Renderer, tmp_path: Path) -> None:

@@ -1,29 +1,44 @@
 """The vision critic with scripted replies, and what a critique changes in the next round."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from llm_servers import chat_server, says
 from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe.agent.critic import VisionCritic
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.numbered_boxes import crop, numbered
 from ditpipe.agent.reviser import revise, with_unused_seeds
+from ditpipe.agent.vision_critic import VisionCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError
-from ditpipe.prompts.plan import LeveledPrompt
+from ditpipe.prompts.plan import Box, LeveledPrompt
 from ditpipe.prompts.revision import RegionChange
+from ditpipe.prompts.visual_checks import VisualCheck, share_right
 
 PICTURE = Image.new("RGB", (96, 96), "green")
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1', both red
 
 
-def verdict(**scores: float) -> str:
-    rows = [{"name": name.replace("_", " "), "score": score, "seen": "a blob"} for name, score in scores.items()]
-    return json.dumps({"score": 0.4, "regions": rows, "summary": "Two blobs."})
+def asks(question: str, holds: bool | None, needs: int | None = None) -> dict[str, Any]:
+    return {"question": question, "needs": needs, "holds": holds}
 
 
-GOOD = verdict(thing_0=0.9, thing_1=0.2)
+def looks(box: int, *checks: dict[str, Any], problem: str = "") -> dict[str, Any]:
+    return {"box": box, "seen": "a blob", "checks": list(checks), "problem": problem}
+
+
+def verdict(*boxes: dict[str, Any], scene: Sequence[dict[str, Any]] = ()) -> str:
+    return json.dumps({"boxes": boxes, "scene": list(scene), "summary": "Two blobs."})
+
+
+THERE = looks(1, asks("is there a thing?", True), asks("is it red?", True, needs=1))
+ABSENT = looks(2, asks("is there a thing?", False), asks("is it red?", True, needs=1), problem="no thing")
+GOOD = verdict(THERE, ABSENT)
 
 
 def critique(*scores: float) -> Critique:
@@ -31,20 +46,78 @@ def critique(*scores: float) -> Critique:
     return Critique(score=min(scores), regions=rows)
 
 
-def test_a_good_reply_is_a_critique_and_the_model_saw_plan_and_picture() -> None:
+def test_a_good_reply_is_a_critique_and_the_model_saw_plan_boxes_and_crops() -> None:
     with scripted(GOOD) as model:
         found = VisionCritic(model).critique(PICTURE, PLAN)
-    assert [one.score for one in found.regions] == [0.9, 0.2] and found.summary == "Two blobs."
-    plan, picture = list(model.asked[0][-1].content)
-    assert isinstance(plan, dict) and json.loads(plan["text"]) == PLAN.model_dump()
-    assert isinstance(picture, dict) and picture["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+    assert [(one.name, one.score, one.problem) for one in found.regions] == [
+        ("thing 0", 1, ""),
+        ("thing 1", 0, "no thing"),
+    ]
+    assert found.score == 0.5 and found.summary == "Two blobs."
+    parts = [part for part in model.asked[0][-1].content if isinstance(part, dict)]
+    assert [part["type"] for part in parts] == ["text", "image_url"] + ["text", "image_url"] * len(PLAN.regions)
+    assert '"box": 2, "name": "thing 1"' in parts[0]["text"] and parts[4]["text"] == "Box 2:"
+    assert all(part["image_url"]["url"].startswith("data:image/png;base64,iVBOR") for part in parts[1::2])
 
 
-def test_a_malformed_reply_is_asked_again_with_the_validation_message() -> None:
-    with scripted(verdict(thing_0=7, thing_1=0.2), GOOD) as model:
+@pytest.mark.parametrize(
+    "checks, score",
+    [
+        ([asks("a cat?", True), asks("red?", True, 1), asks("left of the rocket?", True, 1)], 1),
+        ([asks("a cat?", False), asks("red?", True, 1)], 0),
+        ([asks("a cat?", True), asks("red?", False, 1)], 0.25),
+        ([asks("a cat?", True), asks("red?", False, 1), asks("striped?", True, 1)], 0.4444),
+        ([asks("a sign?", True), asks("letters?", False, 1), asks("does it read OPEN?", True, 2)], 0.1111),
+        ([asks("a cat?", None), asks("red?", True, 1)], None),
+        ([asks("a cat?", True), asks("red?", None, 1)], 1),
+    ],
+)
+def test_a_question_counts_only_where_its_parent_holds(checks: list[dict[str, Any]], score: float | None) -> None:
+    assert share_right([VisualCheck.model_validate(check) for check in checks]) == score
+
+
+def test_the_scene_counts_as_one_region_and_its_failures_are_named() -> None:
+    scene = [asks("is it night?", True), asks("is it free of people?", False)]
+    with scripted(verdict(THERE, ABSENT | {"checks": THERE["checks"]}, scene=scene)) as model:
         found = VisionCritic(model).critique(PICTURE, PLAN)
-    assert found.regions[0].score == 0.9
-    assert "regions.0.score" in str(model.asked[1][-1].content)
+    assert found.score == 0.75 and found.summary == "Two blobs. Not so: is it free of people?"
+
+
+def test_a_picture_without_regions_is_judged_by_its_scene() -> None:
+    bare = PLAN.model_copy(update={"regions": []})
+    with scripted(verdict(scene=[asks("is it a meadow?", True)])) as model:
+        assert VisionCritic(model).critique(PICTURE, bare).score == 1
+
+
+def test_what_is_wrong_is_said_even_where_the_model_does_not() -> None:
+    vague = looks(1, asks("is there a thing?", True), asks("is it red?", False, 1))
+    with scripted(verdict(vague, ABSENT)) as model:
+        assert VisionCritic(model).critique(PICTURE, PLAN).regions[0].problem == "no: is it red?"
+
+
+def test_a_region_that_cannot_be_seen_has_no_score() -> None:
+    hidden = looks(2, asks("is there a thing?", None))
+    with scripted(verdict(THERE, hidden)) as model:
+        found = VisionCritic(model).critique(PICTURE, PLAN)
+    assert found.score == 1 and found.regions[1].score is None and found.regions[1].problem == "it cannot be seen"
+
+
+@pytest.mark.parametrize(
+    "reply, problem",
+    [
+        (verdict(THERE), "exactly one entry for each of the numbers 1, 2"),
+        (verdict(THERE, ABSENT, ABSENT), "exactly one entry"),
+        (verdict(THERE, looks(3, asks("?", True))), "exactly one entry"),
+        (verdict(THERE, looks(2)), "checks of box 2: ask at least whether its subject is there"),
+        (verdict(THERE, looks(2, asks("red?", True, needs=1))), "needs of question 1: 1 is no earlier question"),
+        (verdict(THERE, looks(2, asks("red?", True) | {"holds": "maybe"})), "boxes.1.checks.0.holds"),
+    ],
+    ids=["missing", "twice", "unknown", "no question", "needs itself", "neither yes nor no"],
+)
+def test_a_malformed_reply_is_asked_again_with_what_is_wrong(reply: str, problem: str) -> None:
+    with scripted(reply, GOOD) as model:
+        assert VisionCritic(model).critique(PICTURE, PLAN).regions[1].score == 0
+    assert problem in str(model.asked[1][-1].content)
 
 
 def test_a_reply_that_stays_malformed_is_an_error_with_the_raw_reply() -> None:
@@ -53,22 +126,19 @@ def test_a_reply_that_stays_malformed_is_an_error_with_the_raw_reply() -> None:
     assert caught.value.reply == "I think"
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [verdict(thing_0=0.9), verdict(thing_0=0.9, thing_2=0.9), verdict(thing_0=0.9, thing_1=0.9, thing_2=0.9)],
-    ids=["missing", "unknown", "one too many"],
-)
-def test_region_names_must_be_the_plans(reply: str) -> None:
-    with scripted(reply, GOOD) as model:
-        assert VisionCritic(model).critique(PICTURE, PLAN).regions[1].score == 0.2
-    assert "exactly one entry for each of thing 0, thing 1" in str(model.asked[1][-1].content)
+def test_boxes_are_outlined_and_crops_enlarged() -> None:
+    small = Box(left=0.4, top=0.4, right=0.45, bottom=0.45)
+    outlined = numbered(PICTURE, [small, Box(left=0, top=0, right=1, bottom=1)])
+    assert outlined.size == (1024, 1024) and outlined.getpixel((410, 450)) == (255, 45, 45)
+    assert outlined.getpixel((700, 700)) == outlined.getpixel((512, 900)), "the rest is as it was"
+    assert max(crop(PICTURE, small).size) == 512 and crop(PICTURE, small).getpixel((256, 256)) == (0, 128, 0)
 
 
-def test_a_region_judged_twice_is_refused() -> None:
-    rows = [{"name": "thing 0", "score": 0.9, "seen": "a blob"}] * 2
-    twice = json.dumps({"score": 0.4, "regions": rows})
-    with scripted(twice, twice, twice) as model, pytest.raises(CritiqueError, match="exactly one entry"):
-        VisionCritic(model).critique(PICTURE, PLAN)
+def test_a_server_gets_one_message_with_all_pictures() -> None:
+    with chat_server(says(GOOD)) as server:
+        found = VisionCritic(chat_model("eyes", base_url=server.url)).critique(PICTURE, PLAN)
+    person = server.sent[0]["messages"][-1]["content"]
+    assert found.score == 0.5 and [part["type"] for part in person].count("image_url") == 3
 
 
 def test_nothing_is_revised_when_every_region_is_good_enough() -> None:
@@ -100,13 +170,6 @@ def test_what_was_not_judged_is_never_revised() -> None:
 def test_a_region_that_is_not_judged_says_why() -> None:
     with pytest.raises(ValueError, match="says why"):
         RegionScore(name="cat", score=None, seen="?")
-
-
-def test_a_vision_critics_score_is_null_only_where_nothing_is_judged() -> None:
-    rows = [unjudged(name).model_dump() for name in ("thing 0", "thing 1")]
-    with scripted(json.dumps({"score": 0.4, "regions": rows}), json.dumps({"score": None, "regions": rows})) as model:
-        assert VisionCritic(model).critique(PICTURE, PLAN).score is None
-    assert "score: null if no region is judged" in str(model.asked[1][-1].content)
 
 
 def test_every_round_and_region_gets_noise_of_its_own() -> None:
