@@ -1,6 +1,6 @@
-"""Does each region show what its prompt asks? The paper's comparison on fixed plans, the same seeds for every method.
+"""Does each region show its prompt? The paper's comparison on fixed plans, the same seeds for every method.
 
-    python -m benchmarks.adherence                     # the whole table; goes on where it stopped
+    python -m benchmarks.adherence                     # the whole table; resumes
     python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --no-write
     python -m benchmarks.adherence --model FOLDER --steps 20 --guidance 4      # a pocket checkpoint in training
 
@@ -50,11 +50,11 @@ def measure(
     bf16: bool,
     folder: Path,
 ) -> list[dict[str, Any]]:
-    """Draws some plans by some methods and lets the judge look; the first plans' pictures are kept for the sheet."""
+    """Draws plans by methods and judges the pictures; those of the first plans are saved for the sheet."""
     plans = [fixed_plan(regions, number)[0] for number in numbers]
     seeds = [seed_of(regions, number) for number in numbers]
     renderer, judge = jobs.renderer_of(model), jobs.the_judge()
-    found = []
+    results = []
     with torch.autocast(renderer.pipe.device.type, torch.bfloat16, enabled=bf16):
         batch = Batch(renderer, plans)
         for row in rows:
@@ -65,20 +65,20 @@ def measure(
             for number, plan, image, scene in zip(numbers, plans, images, scenes, strict=True):
                 boxes = [region.box for region in plan.regions]
                 seen, patterns = judge.look(image, boxes), judge.patterns(torch.stack([cut(image, b) for b in boxes]))
-                found.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
-                              "seen": [[one.subject, one.colour] for one in seen], "patterns": patterns,
+                results.append({"row": row, "regions": regions, "plan": number, "seconds": round(seconds, 3),
+                              "seen": [[label.subject, label.colour] for label in seen], "patterns": patterns,
                               "scene": asdict(scene)})  # fmt: skip
                 if number < SHOWN:
                     image.save(folder / f"{regions}-{number}-{row}.png")
-    return found
+    return results
 
 
 def tally(results: list[dict[str, Any]]) -> tuple[float, float, float]:
     """Shares of regions whose subject, colour, and both are right. NaN of no results."""
     pairs = [
         (Seen(*seen), right)
-        for one in results
-        for seen, right in zip(one["seen"], fixed_plan(one["regions"], one["plan"])[1], strict=True)
+        for result in results
+        for seen, right in zip(result["seen"], fixed_plan(result["regions"], result["plan"])[1], strict=True)
     ]
     count = len(pairs) or float("nan")
     subject = sum(seen.subject == right.subject for seen, right in pairs) / count
@@ -88,67 +88,67 @@ def tally(results: list[dict[str, Any]]) -> tuple[float, float, float]:
 
 
 def pattern_share(results: list[dict[str, Any]]) -> tuple[float, float]:
-    """Of regions with the right subject: shares whose surface pattern is right, of the patterned ones and of all."""
+    """Shares of regions with the right surface pattern, of patterned regions and of all; right subjects only."""
     pairs = [
-        (asked, shown)
-        for one in results
-        for asked, shown, seen, right in zip(
-            patterns_of(one["regions"], one["plan"]), one["patterns"], one["seen"],
-            fixed_plan(one["regions"], one["plan"])[1], strict=True,
+        (expected, actual)
+        for result in results
+        for expected, actual, seen, right in zip(
+            patterns_of(result["regions"], result["plan"]), result["patterns"], result["seen"],
+            fixed_plan(result["regions"], result["plan"])[1], strict=True,
         )
         if seen[0] == right.subject
     ]  # fmt: skip
     marked = [pair for pair in pairs if pair[0] != "plain"]
     return (
-        sum(asked == shown for asked, shown in marked) / (len(marked) or float("nan")),
-        sum(asked == shown for asked, shown in pairs) / (len(pairs) or float("nan")),
+        sum(expected == actual for expected, actual in marked) / (len(marked) or float("nan")),
+        sum(expected == actual for expected, actual in pairs) / (len(pairs) or float("nan")),
     )
 
 
 def scene_shares(results: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """Shares of pictures whose background is right, whose light is, of those that ask for one, and whose style is, of
-    the glossy ones. NaN of none."""
-    pairs = [(one["scene"], asdict(scene_of(one["regions"], one["plan"]))) for one in results]
+    """Shares of pictures with the right background, the right light (of those that ask for warm or dim light) and the
+    right style (of those that ask for a glossy one). NaN of no pictures."""
+    pairs = [(result["scene"], asdict(scene_of(result["regions"], result["plan"]))) for result in results]
     shares = []
-    for part, unsaid in (("background", ""), ("light", "bright"), ("style", "flat")):
-        told = [(shown[part], asked[part]) for shown, asked in pairs if asked[part] != unsaid]
-        shares.append(sum(shown == asked for shown, asked in told) / (len(told) or float("nan")))
+    for part, default in (("background", ""), ("light", "bright"), ("style", "flat")):
+        named = [(actual[part], expected[part]) for actual, expected in pairs if expected[part] != default]
+        shares.append(sum(actual == expected for actual, expected in named) / (len(named) or float("nan")))
     return shares[0], shares[1], shares[2]
 
 
 def table(
     results: list[dict[str, Any]], rows: list[str], shares: Callable[[list[dict[str, Any]]], tuple[float, ...]]
 ) -> list[list[str]]:
-    """Cells of the `shares` in per cent, 'a / b / c', a line per method; '–' where a method was not measured."""
+    """Cells of `shares` in per cent, 'a / b / c', a line per method; '–' where a method was not measured."""
     lines = [["method", *TITLES.values()]]
     for row in rows:
         cells = []
         for regions in TITLES:
-            mine = [one for one in results if (one["row"], one["regions"]) == (row, regions)]
+            mine = [result for result in results if (result["row"], result["regions"]) == (row, regions)]
             cells.append(" / ".join(f"{100 * share:.0f}" for share in shares(mine)) if mine else "–")
         lines.append([ROWS[row][0], *cells])
     return lines
 
 
 def conclusion(results: list[dict[str, Any]], rows: list[str]) -> str:
-    """Which regional schedule is best at four and nine regions and in free boxes, of those that keep the background of
-    at least nine in ten pictures at every number of regions; beside the merged prompt."""
+    """The regional schedule with the best sum over four regions, nine regions and free boxes, of those that keep 90% of
+    the backgrounds at every number of regions; and the merged prompt."""
     mine = {
-        row: {n: [one for one in results if (one["row"], one["regions"]) == (row, n)] for n in TITLES}
+        row: {n: [result for result in results if (result["row"], result["regions"]) == (row, n)] for n in TITLES}
         for row in rows
         if row != "couple"
     }
     both = {row: [tally(some[n])[2] for n in (4, 9, 3)] for row, some in mine.items()}
-    kept = [row for row, some in mine.items() if all(scene_shares(each)[0] >= 0.9 for each in some.values())]
-    best = max((row for row in kept if row != "merged"), key=lambda row: sum(both[row]), default="")
+    faithful = [row for row, some in mine.items() if all(scene_shares(each)[0] >= 0.9 for each in some.values())]
+    best = max((row for row in faithful if row != "merged"), key=lambda row: sum(both[row]), default="")
 
     def figures(row: str) -> str:
         return "{:.1%} at N = 4, {:.1%} at N = 9, {:.1%} in free boxes".format(*both[row])
 
-    said = "No schedule of these keeps the backgrounds"
+    sentence = "No schedule of these keeps the backgrounds"
     if best:
-        said = f"Best schedule that keeps the backgrounds: **{ROWS[best][0]}**, both right {figures(best)}"
-    return f"{said}; the merged prompt: {figures('merged')}." if "merged" in both else f"{said}."
+        sentence = f"Best schedule that keeps the backgrounds: **{ROWS[best][0]}**, both right {figures(best)}"
+    return f"{sentence}; the merged prompt: {figures('merged')}." if "merged" in both else f"{sentence}."
 
 
 def sheet(folder: Path, rows: list[str]) -> Image.Image:
@@ -183,7 +183,7 @@ def main() -> None:
     name = f"adherence-{jobs.fingerprint(files, sampling, args.bf16)}"
     results, folder = jobs.Results(name), jobs.WORK / name
     folder.mkdir(exist_ok=True)
-    done = {(one["row"], one["regions"], one["plan"]) for one in results.rows}
+    done = {(result["row"], result["regions"], result["plan"]) for result in results.rows}
     tasks = []
     for regions in sorted(ARRANGEMENTS, reverse=True):
         rows = [row for row in args.rows if row != "couple" or regions == 2]
@@ -192,15 +192,15 @@ def main() -> None:
             missing = [row for row in rows if any((row, regions, number) not in done for number in numbers)]
             if missing:
                 tasks.append((args.model, regions, numbers, missing, sampling, args.bf16, folder))
-    for found in jobs.in_processes(measure, tasks, workers=args.workers, title="adherence"):
-        results.add([one for one in found if (one["row"], one["regions"], one["plan"]) not in done])
-    chosen = [one for one in results.rows if one["plan"] < args.plans and one["row"] in args.rows]
+    for measured in jobs.in_processes(measure, tasks, workers=args.workers, title="adherence"):
+        results.add([result for result in measured if (result["row"], result["regions"], result["plan"]) not in done])
+    chosen = [result for result in results.rows if result["plan"] < args.plans and result["row"] in args.rows]
 
     lines, patterns, scenes = (table(chosen, args.rows, shares) for shares in (tally, pattern_share, scene_shares))
     console = Console()
     for title, some in (("regions:", lines), ("patterns:", patterns), ("scenes:", scenes)):
         console.print(title, pages.markdown(some), sep="\n", markup=False, soft_wrap=True)
-    seconds = sum(one["seconds"] for one in chosen)
+    seconds = sum(result["seconds"] for result in chosen)
     steps = args.steps or checkpoint(args.model).steps
     cost = (
         f"{len(chosen):,} pictures of {steps} steps, {seconds / len(chosen):.2f} CPU seconds each "
@@ -218,23 +218,24 @@ def write(
     lines: list[list[str]], patterns: list[list[str]], scenes: list[list[str]], notes: list[str], plans: int
 ) -> None:
     """docs/adherence.md."""
-    text = f"""# Adherence: does each region show what was asked?
+    text = f"""# Adherence: does each region show its prompt?
 
 `python -m benchmarks.adherence --plans {plans}`: {plans} fixed plans each of 1, 2, 4 (2×2) and 9 (3×3)
 regions, and of 3 boxes anywhere, the same seeds for every method. Each cell: per cent of regions whose **subject /
-colour / both** are right, in the eyes of a judge that was trained on composed pictures only.
+colour / both** are right by a judge that was trained on composed pictures only.
 
 {pages.markdown(lines)}
 
 {(chr(10) * 2).join(notes)}
 
 Low-level control: of the regions with the right subject, per cent whose surface pattern is right, **of those that ask
-for stripes or dots / of all**. Only region prompts say the patterns; the scene prompt does not.
+for stripes or dots / of all**. Only region prompts name patterns; the scene prompt does not.
 
 {pages.markdown(patterns)}
 
 The whole picture: per cent whose **background** is right / whose **light** is, of those that ask for warm or dim light
-/ whose **style** is, of those that ask for a glossy one. Only the scene prompt says them, but regions hear its style.
+/ whose **style** is, of those that ask for a glossy one. Only the scene prompt names them; its style is appended to the
+region prompts.
 {jobs.scene_judge_line()}
 
 {pages.markdown(scenes)}

@@ -1,4 +1,4 @@
-"""How well the VAE gives pictures back: PSNR, SSIM and LPIPS on held-out compositions.
+"""Reconstruction by the VAE: PSNR, SSIM and LPIPS on held-out compositions.
 
     python -m benchmarks.autoencoder          # 1,000 pictures; needs the training extra (it composes them)
 
@@ -18,7 +18,7 @@ from benchmarks import jobs, pages
 from benchmarks.lpips import Lpips, weights
 from training.autoencoder import pictures
 
-SEED = 77  # no stage of the training composes from it
+SEED = 77  # used by no stage of the training
 BATCH = 50
 
 
@@ -38,15 +38,15 @@ def main() -> None:
     parser.add_argument("--no-write", action="store_true", help="print only, leave docs/ as it is")
     args = parser.parse_args()
     pipe, lpips = jobs.renderer_of(args.model).pipe, Lpips(weights())
-    found: dict[str, list[Tensor]] = {}
+    values_by_measure: dict[str, list[Tensor]] = {}
     for batch in track(pictures(args.pictures, seed=SEED).split(BATCH), "autoencoder"):
         x = batch.to(pipe.device, pipe.vae.dtype) / 127.5 - 1
         with torch.inference_mode():
             returned = pipe.vae.decode(pipe.vae.encode(x).latent_dist.mode()).sample.clamp(-1, 1)
         for name, values in measures(x.float().cpu(), returned.float().cpu(), lpips).items():
-            found.setdefault(name, []).append(values)
+            values_by_measure.setdefault(name, []).append(values)
     lines = [["", "mean", "worst 5%"]]
-    for name, parts in found.items():
+    for name, parts in values_by_measure.items():
         values = torch.cat(parts).numpy()
         worst = np.quantile(values, 0.95 if name == "LPIPS" else 0.05)
         digits = 1 if name == "PSNR" else 3
@@ -56,7 +56,7 @@ def main() -> None:
     console.print(text, markup=False)
     if not args.no_write:
         (pages.DOCS / "autoencoder.md").write_text(
-            f"""# The VAE gives pictures back
+            f"""# Reconstruction by the VAE
 
 `python -m benchmarks.autoencoder`: {args.pictures:,} held-out compositions, encoded and decoded (no sampling).
 

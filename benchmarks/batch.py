@@ -1,7 +1,7 @@
-"""Many plans of one layout drawn at once, by the shipped renderer's own parts; one picture equals `Renderer.render`.
+"""Draws many plans of one layout in a batch, with the renderer's own parts; each picture equals `Renderer.render`'s.
 
-A batch halves what a picture costs on a CPU, where a step on one picture is mostly overhead. The texts are encoded and
-projected once for all methods that are compared.
+A batch halves the cost of a picture on a CPU, where a step on a single picture is mostly overhead. Texts are encoded
+and projected once for all methods that are compared.
 """
 
 from collections.abc import Sequence
@@ -29,19 +29,19 @@ BASE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class CoupledText:
-    """What a block hears with Couple: the base prompt everywhere, and each region's prompt in its mask."""
+    """The text of a block with Couple: the base prompt everywhere, and each region's prompt in its mask."""
 
     base: TextContext
     regions: TextContext
 
 
 class CoupleAttention(CrossAttention):
-    """Couple ("attention couple") in a cross-attention layer; any other text is left to CrossAttention.
+    """Couple ("attention couple") in a cross-attention layer; other texts are passed to CrossAttention.
 
-    As its users' documentation tells it (asagi4/comfyui-prompt-control, attention_couple.md): the base prompt has the
-    mask 1 everywhere, each coupled prompt the mask 1 in its region; the masks are divided by their sum, and the layer's
-    outputs for the prompts are added up, weighted so. In every region that is half the base and half the region's own
-    prompt. The output projection is affine and the weights sum to one, so mixing behind it is the same.
+    As documented in asagi4/comfyui-prompt-control, attention_couple.md: the base prompt has mask 1 everywhere, each
+    coupled prompt mask 1 in its region; masks are normalised to sum to one, and the layer's outputs for the prompts are
+    summed with these weights: in every region half base, half region prompt. The output projection is affine and the
+    weights sum to one, so mixing after it is equivalent.
     """
 
     def __call__(
@@ -52,12 +52,12 @@ class CoupleAttention(CrossAttention):
         attention_mask: None = None,
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
-        def hear(text: TextContext) -> Tensor:
+        def attend(text: TextContext) -> Tensor:
             return super(CoupleAttention, self).__call__(attn, hidden_states, text, attention_mask, image_rotary_emb)
 
         if isinstance(encoder_hidden_states, TextContext):
-            return hear(encoder_hidden_states)
-        return torch.lerp(hear(encoder_hidden_states.regions), hear(encoder_hidden_states.base), BASE_SHARE)
+            return attend(encoder_hidden_states)
+        return torch.lerp(attend(encoder_hidden_states.regions), attend(encoder_hidden_states.base), BASE_SHARE)
 
 
 class Batch:
@@ -76,9 +76,10 @@ class Batch:
         self.pipe = renderer.pipe
         transformer = self.pipe.transformer
         for block in transformer.blocks:
-            block.attn2.set_processor(CoupleAttention())  # does all that CrossAttention does
+            block.attn2.set_processor(CoupleAttention())  # a superset of CrossAttention
         patch = 8 * transformer.config.patch_size
-        self.owner = region_ids(first.regions, rows=first.height // patch, columns=first.width // patch)
+        width, height = first.size
+        self.region_ids = region_ids(first.regions, rows=height // patch, columns=width // patch)
         # Prompts in this order: the first plan's scene and its regions, the second plan's, …, the negative.
         ordered = [*(text for plan in plans for text in prompts_at_level(plan, "region")), first.negative]
         with torch.inference_mode():
@@ -87,42 +88,42 @@ class Batch:
             states = renderer.prompts(unique)
             t5 = join(states).t5
             t5 = torch.cat([t5[rows[-1:]], t5[rows[: -1 : len(first.regions) + 1]]])
-            negative, *asked = embed_picture_condition(transformer, t5, first.height // 8, first.width // 8)
-            self.picture_condition = torch.stack([negative] * len(plans) + asked)
+            negative, *scenes = embed_picture_condition(transformer, t5, height // 8, width // 8)
+            self.picture_condition = torch.stack([negative] * len(plans) + scenes)
             text = self.family.text_states(states)
             self.projected = [
                 tuple(torch.as_tensor(projection)[rows] for projection in self.family.project(index, text))
                 for index in range(len(transformer.blocks))
             ]
 
-    def _listening(self, method: Method) -> list[Any]:
+    def _contexts(self, method: Method) -> list[Any]:
         """One text per block for rows [negative × plans, positive × plans]."""
-        count, each, device = len(self.plans), len(self.plans[0].regions) + 1, self.owner.device
+        count, each, device = len(self.plans), len(self.plans[0].regions) + 1, self.region_ids.device
 
-        def hearing(owner: Tensor) -> tuple[TokenGroup, ...]:
-            """Every plan hears its own prompts, by their owners."""
+        def groups_by(ids: Tensor) -> tuple[TokenGroup, ...]:
+            """Each plan's tokens attend to the plan's own prompts, by prompt ids (tokens,)."""
             prompts = torch.arange(count * each)[:, None]
-            heard = [TokenGroup(slice(0, count), slice(count * each, None))]
+            groups = [TokenGroup(slice(0, count), slice(count * each, None))]
             for i in range(count):
-                heard += token_groups(slice(count + i, count + i + 1), prompts == owner + i * each, device=device)
-            return tuple(heard)
+                groups += token_groups(slice(count + i, count + i + 1), prompts == ids + i * each, device=device)
+            return tuple(groups)
 
-        scene, regions = hearing(torch.zeros_like(self.owner)), hearing(self.owner)
-        heard: list[Any] = []  # CrossAttention's texts, or CoupleAttention's
+        scene, regions = groups_by(torch.zeros_like(self.region_ids)), groups_by(self.region_ids)
+        contexts: list[Any] = []  # TextContext, or CoupledText
         for (keys, values), level in zip(self.projected, levels_of(method, len(self.projected)), strict=True):
             at_scene, at_regions = TextContext(keys, values, scene), TextContext(keys, values, regions)
-            heard.append({"scene": at_scene, "region": at_regions, COUPLE: CoupledText(at_scene, at_regions)}[level])
-        return heard
+            contexts.append({"scene": at_scene, "region": at_regions, COUPLE: CoupledText(at_scene, at_regions)}[level])
+        return contexts
 
     @torch.inference_mode()
     def paint(
         self, method: Method, seeds: Sequence[int], *, steps: int | None = None, guidance_scale: float | None = None
     ) -> list[Image.Image]:
-        """One picture per plan, from that plan's seed; None means the model's own steps and guidance scale."""
+        """One picture per plan, from that plan's seed. steps, guidance_scale: None for the model's own."""
         pipe, transformer = self.pipe, self.pipe.transformer
-        conditioning = self._listening(method)
+        contexts = self._contexts(method)
         pairs = zip(self.plans, seeds, strict=True)
-        noise = [initial_noise(self.family, plan, self.owner, seed) for plan, seed in pairs]
+        noise = [initial_noise(self.family, plan, self.region_ids, seed) for plan, seed in pairs]
         scheduler: Any = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
         scheduler.set_timesteps(steps or self.checkpoint.steps, device=transformer.device)
         latents = torch.cat(noise) * scheduler.init_noise_sigma
@@ -138,7 +139,7 @@ class Batch:
                 both,
                 timestep,
                 picture_condition=self.picture_condition,
-                contexts=conditioning,
+                contexts=contexts,
                 rotary_pairs=rotary_pairs,
             )
             negative, positive = predicted.float().chunk(2)
@@ -148,5 +149,5 @@ class Batch:
 
 
 def levels_of(method: Method, blocks: int) -> list[str]:
-    """What each block hears: 'scene', 'region', or with Couple both, everywhere."""
+    """The level of each block: 'scene', 'region', or COUPLE for both."""
     return list(method.levels(blocks)) if isinstance(method, PromptSchedule) else [method] * blocks

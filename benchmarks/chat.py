@@ -1,4 +1,4 @@
-"""The transcript and the pictures of docs/chat.md, had with the embedded models: `python -m benchmarks.chat`."""
+"""Writes the transcript and the pictures of docs/chat.md, with the embedded models: `python -m benchmarks.chat`."""
 
 import tempfile
 from pathlib import Path
@@ -20,7 +20,7 @@ MARKS = ("<!-- transcript -->", "<!-- end of transcript -->")
 
 
 def main() -> None:
-    """Has the conversation, and writes it between the marks of docs/chat.md and its pictures to docs/chat.png."""
+    """Runs the conversation, writes it between the marks of docs/chat.md, and its pictures to docs/chat.png."""
     with tempfile.TemporaryDirectory() as folder:
         session = Sessions(Agent(planner="embedded", sessions=Path(folder))).new()
         lines = []

@@ -37,12 +37,12 @@ def main() -> None:
         painter = Agent(planner="embedded", rounds=3, out=Path(folder))
         for i, brief in enumerate(BRIEFS):
             best = painter.paint(brief).best
-            right = sum(not one.problem for one in best.critique.regions) if best.critique else 0
-            said = f"{brief}  [{right} of {len(best.plan.regions)}, round {best.number}]"
+            right = sum(not region.problem for region in best.critique.regions) if best.critique else 0
+            caption = f"{brief}  [{right} of {len(best.plan.regions)}, round {best.number}]"
             x, y = i % 5 * SIDE, i // 5 * (SIDE + CAPTION)
             sheet.paste(best.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
-            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(said, 32)), fill="black")
-            console.print(f"{score_text(best.score)}  {said}", markup=False)
+            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(caption, 32)), fill="black")
+            console.print(f"{score_text(best.score)}  {caption}", markup=False)
     sheet.save(TARGET)
     console.print(str(TARGET))
 

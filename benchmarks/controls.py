@@ -1,6 +1,6 @@
-"""Pictures of the controls that the pocket checkpoint can show: python -m benchmarks.controls
+"""Pictures of the controls, drawn by the pocket checkpoint: python -m benchmarks.controls
 
-Writes docs/controls/*.png and docs/controls.md, and measures what an edit approximates and how far the decoder reaches.
+Writes docs/controls/*.png and docs/controls.md, and measures the approximation of edits and the reach of the decoder.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def region(words: str, box: Any, **fields: Any) -> Region:
 
 
 def pair(**fields: Any) -> ScenePlan:
-    """A red cat on the left and a blue rocket on the right, whose fields are given."""
+    """A red cat on the left and a blue rocket on the right. fields: of the rocket's region."""
     left, right = boxes_for(["left", "right"])
     scene = LeveledPrompt(high_level="a red cat on the left and a blue rocket on the right at night")
     return ScenePlan(scene=scene, regions=[region("red cat", left), region("blue rocket", right, **fields)])
@@ -70,15 +70,16 @@ class Page:
                        " · ".join(captions), "", f"`{how}`"]  # fmt: skip
 
     def vary(self, name: str, title: str, how: str, requests: dict[str, RenderRequest]) -> None:
-        self.show(name, title, how, list(requests), [self.renderer.render(one).image for one in requests.values()])
+        pictures = [self.renderer.render(request).image for request in requests.values()]
+        self.show(name, title, how, list(requests), pictures)
 
 
 CAR = Revision(changes=[RegionChange(name="house", prompt=LeveledPrompt(high_level="car", low_level="blue"), seed=77)])
 
 
 def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float]]]:
-    """Over edits of one region of nine: the RMS distance to the same edit with every step whole, as a share of the RMS
-    change; and by pixels beyond the drawn cells the change of the decoded picture, in levels of 255 (mean, largest)."""
+    """Over edits of one region of nine: the RMS distance to the edit with full steps only, relative to the RMS change;
+    and, by distance in pixels from the redrawn cells, the change of the decoded picture of 255 (mean, largest)."""
     distances, far = [], {8: [0.0, 0.0], 16: [0.0, 0.0], 24: [0.0, 0.0]}
     for seed in (1, 2, 3):
         before = renderer.render(request(nine(), seed=seed))
@@ -122,7 +123,7 @@ def main() -> None:
         "all steps": request(pair()), "from 40%": request(all_of(pair(), start=0.4)),
         "until 40%": request(all_of(pair(), end=0.4))})  # fmt: skip
     schedules = (*PRESETS, "scene-high*4,region-high*2,region-low*2")
-    page.vary("depth", "Depth: which level each block hears", f"ditpipe render plan.json --depth '{schedules[-1]}'",
+    page.vary("depth", "Depth: the prompt level of each block", f"ditpipe render plan.json --depth '{schedules[-1]}'",
               {name: request(pair(), depth=preset(name)) for name in schedules})  # fmt: skip
     page.vary("negative", "Negatives: of the picture, of a region",
               "ditpipe render plan.json --set rocket.negative=blue", {
@@ -152,9 +153,9 @@ def main() -> None:
     distances, far = measure_edits(renderer)
     page.lines += [
         "", "## What an edit approximates", "",
-        f"Five of twenty steps are computed whole. Three edits came out {min(distances):.2f} to {max(distances):.2f} "
-        "of their own size away from the same edits with every step whole (RMS of the drawn latents).", "",
-        "An edit keeps the pixels more than 16 beyond the drawn cells. What the decoder alone would change there:", "",
+        f"Five of twenty steps are full steps. Three edits differ from the same edits with full steps only by "
+        f"{min(distances):.2f} to {max(distances):.2f} of their change (RMS of the redrawn latents).", "",
+        "An edit keeps the pixels more than 16 beyond the redrawn cells. The decoder alone would change them by:", "",
         "| pixels beyond | mean, levels of 255 | largest |", "|---|---|---|",
         *(f"| {pixels} | {mean:.2f} | {most:.0f} |" for pixels, (mean, most) in far.items()),
     ]  # fmt: skip
@@ -163,7 +164,7 @@ def main() -> None:
 
 
 def with_files(page: Page) -> None:
-    """What is drawn from files beside the plan: a start picture, a LoRA."""
+    """Controls that need files: a start picture, a LoRA; then the step cache and 8-bit weights."""
     from benchmarks.grey_lora import trained
 
     size = page.renderer.checkpoint.size
@@ -193,16 +194,16 @@ def with_files(page: Page) -> None:
         how = "ditpipe render plan.json --step-cache 0.15 --save int8"
         page.show("stepcache", "A step cache, and 8-bit weights", how,
                   ["exact", *cached, "int8"],
-                  [exact.image, *(one.image for one in cached.values()),
+                  [exact.image, *(result.image for result in cached.values()),
                    page.renderer.render(request(pair(), save=["int8"])).image])  # fmt: skip
-        page.lines += ["", *(f"- {name}: {one.warnings[-1].removeprefix('step cache: ')}; latents off by "
-                             f"{float((one.latents - exact.latents).norm() / exact.latents.norm()):.1%} in the end."
-                             for name, one in cached.items())]  # fmt: skip
+        page.lines += ["", *(f"- {name}: {result.warnings[-1].removeprefix('step cache: ')}; latents off by "
+                             f"{float((result.latents - exact.latents).norm() / exact.latents.norm()):.1%} at the end."
+                             for name, result in cached.items())]  # fmt: skip
 
 
 def all_of(plan: ScenePlan, **fields: Any) -> ScenePlan:
     """The plan with fields of all regions set."""
-    return plan.model_copy(update={"regions": [one.model_copy(update=fields) for one in plan.regions]})
+    return plan.model_copy(update={"regions": [region.model_copy(update=fields) for region in plan.regions]})
 
 
 if __name__ == "__main__":

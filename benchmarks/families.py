@@ -1,8 +1,8 @@
 """What nine regions cost in each family: python -m benchmarks.families
 
-Writes docs/families.md. A step with nine regions over one with one prompt, processor time of one run, the ways taking
-turns. Text lengths and tokens of the picture are the published ones, prompts have 20 tokens; widths and depths are
-small, and weights random, which leaves what grows with the number of tokens and not with their width.
+Writes docs/families.md: the processor time of a step with nine regions over that of a step with one prompt, measured in
+turns. Numbers of text and image tokens are the published ones, prompts have 20 tokens. Widths and depths are small and
+weights random, which measures the cost that grows with the number of tokens, not with their width.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +35,14 @@ from .render import plan_of, timed
 
 TARGET = Path(__file__).parent.parent / "docs" / "families.md"
 OWN = 20  # tokens of a prompt
-CLIP = 77  # tokens of which CLIP pads every prompt; they are all computed, see renderer/families/stable_diffusion_3.py
+CLIP = 77  # tokens to which CLIP pads every prompt; all are computed, see renderer/families/stable_diffusion_3.py
 REPEATS = 2
 TEXT = 64  # channels of a text encoder
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A family at a size in pixels. sections: tokens of each padded stretch of a prompt; () where padding is masked."""
+    """A family at sizes in pixels. sections: tokens of each padded span of a prompt; () if padding is masked."""
 
     name: str
     sides: tuple[int, ...]
@@ -51,7 +51,7 @@ class Measured:
 
 
 def _adapted(kind: type[Family], model: Any) -> Family:
-    """A family around its denoiser alone, with a scheduler of the kind that it has."""
+    """A family with its denoiser and a scheduler only."""
     make = diffusers.FlowMatchEulerDiscreteScheduler if kind.flow else diffusers.EulerDiscreteScheduler
     vae, config = SimpleNamespace(dtype=torch.float32, config={}), SimpleNamespace()
     parts: dict[str, Any] = {kind.denoiser: model.requires_grad_(False).eval()}
@@ -137,7 +137,7 @@ def _hunyuan_text(bert_length: int, t5_length: int) -> HunyuanText:
 
 
 def encoded(measured: Measured, texts: Sequence[str]) -> Any:
-    """Random states of prompts of `OWN` tokens in the family's length; encoding is not what is measured here."""
+    """Random states of prompts of `OWN` tokens, padded to the family's length; encoding is not measured."""
     if measured.make is hunyuan:
         return [_hunyuan_text(*measured.sections) for _ in texts]
     length = sum(measured.sections) or OWN
@@ -146,8 +146,8 @@ def encoded(measured: Measured, texts: Sequence[str]) -> Any:
 
 
 def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | None) -> Callable[[], Any]:
-    """A step of a plan, its texts prepared. paddings: see `JointListening`; the other families have no use for it."""
-    rows, columns = (side // family.cell // family.patch for side in plan.size[::-1])
+    """A step of a plan, its texts prepared. paddings: see `JointConditioning`; other families ignore it."""
+    grid = tuple(side // family.cell // family.patch for side in plan.size[::-1])
 
     def prompts(texts: Sequence[str]) -> Any:
         return encoded(measured, texts)
@@ -157,29 +157,29 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
     if isinstance(family, (Flux, StableDiffusion3)):
         conditioning: Any = JointConditioning(family, prompts, plan, levels, paddings=paddings)
     else:
-        conditioning = family.conditioning(prompts, plan, levels, (rows, columns))
-    weights = region_weights(plan.regions, rows=rows, columns=columns, patch=family.patch)
+        conditioning = family.conditioning(prompts, plan, levels, grid)
+    weights = region_weights(plan.regions, rows=grid[0], columns=grid[1], patch=family.patch)
     conditions = StepwiseConditioning(conditioning, weights).at(0.0)
     latents = torch.randn(1, family.channels, *(side // family.cell for side in plan.size[::-1]))
     forward = family.forward(latents.shape, conditioning.picture_condition, ForwardOptions(3.0))
-    seen, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
+    rows, steps = latents.repeat(2, 1, 1, 1) if family.guided else latents, count()
 
     def run() -> Any:
         with torch.inference_mode():
-            return forward(seen, torch.tensor(500.0), conditions, next(steps), False)
+            return forward(rows, torch.tensor(500.0), conditions, next(steps), False)
 
     return run
 
 
 def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, float]:
-    """Nine regions over one prompt, and in joint attention the same with every padding computed."""
+    """Ratios to one prompt: nine regions, and for joint attention nine regions with all padding computed."""
     torch.manual_seed(0)
     with torch.inference_mode():
         cell = 32 if measured.make is sana else 8
         family = measured.make(side // cell)
         size = {"width": side, "height": side}
         joint = isinstance(family, (Flux, StableDiffusion3))
-        cases: dict[str, tuple[int, int | None]] = {"one": (1, PADDINGS), "nine": (9, PADDINGS)}
+        cases: dict[str, tuple[int, int | None]] = {"plain": (1, PADDINGS), "nine": (9, PADDINGS)}
         cases |= {"padded": (9, None)} if joint else {}
         ways = {
             name: step(measured, family, plan_of(regions).model_copy(update=size), paddings)
@@ -188,11 +188,11 @@ def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, 
     for way in ways.values():
         way()
     taken = timed(ways, repeats)
-    return {name: taken[name] / taken["one"] for name in ways if name != "one"}
+    return {name: taken[name] / taken["plain"] for name in ways if name != "plain"}
 
 
 def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
-    """docs/families.md. rows: what `measure` gives, of each family's name and size."""
+    """docs/families.md. rows: `measure` by the family's name and size."""
     lines = [
         "# What nine regions cost, family by family", "",
         "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, in "

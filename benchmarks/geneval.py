@@ -1,17 +1,17 @@
 """Brief to picture: GenEval's six tasks in the pocket vocabulary, through planner, renderer and loop.
 
-    python -m benchmarks.geneval                     # the local planners that are here; goes on where it stopped
+    python -m benchmarks.geneval                     # the local planners that are here; resumes
     python -m benchmarks.geneval --planner embedded openai:gpt-5 --briefs 10
 
-After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the judge of benchmarks/judging.py, which names
-what one box shows, so a picture is right by these rules:
+After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the judge of benchmarks/judging.py, which
+classifies the content of a box. A picture is right by these rules:
 
-- single object, two objects, counting, colours, colour attribution: the boxes of the plan show exactly what the brief
-  names, each as often as it says, and every quarter of the canvas that no box reaches shows nothing. Colours count
-  where the brief says one. A plan with too few or too many boxes is therefore wrong, whatever was drawn.
-- position: the said halves of the canvas (left and right, or top and bottom) show the two subjects.
+- single object, two objects, counting, colours, colour attribution: the boxes of the plan show exactly the objects of
+  the brief, in its numbers, and every quarter of the canvas without a box shows nothing. Colours count where the brief
+  names them. A plan with too few or too many boxes is therefore wrong, whatever was drawn.
+- position: the two halves of the canvas (left and right, or top and bottom) show the two subjects.
 
-A box that shows two of a kind counts as one: the judge names, it does not count inside a box. Writes docs/geneval.md.
+A box with two objects of a kind counts as one: the judge does not count inside a box. Writes docs/geneval.md.
 """
 
 import argparse
@@ -44,7 +44,7 @@ METHODS = ("merged prompt", "regions, one round", "regions and the loop, best of
 
 @dataclass(frozen=True)
 class Brief:
-    """A brief and its right answer; a colour is empty where none is said. `relation` only in the task 'position'."""
+    """A brief and its right answer; colours that it does not name are empty. relation: of the task 'position' only."""
 
     task: str
     text: str
@@ -61,32 +61,33 @@ def briefs(task: str, count: int = 50) -> list[Brief]:
         raise ValueError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
     if count > 2 * len(SUBJECTS):
         raise ValueError(f"at most {2 * len(SUBJECTS)} briefs a task, got {count}")
-    rng, found = random.Random(task), dict[str, Brief]()
-    while len(found) < count:
-        brief = _brief(task, len(found), rng)
-        found.setdefault(brief.text, brief)
-    return list(found.values())
+    rng, by_text = random.Random(task), dict[str, Brief]()
+    while len(by_text) < count:
+        brief = _brief(task, len(by_text), rng)
+        by_text.setdefault(brief.text, brief)
+    return list(by_text.values())
 
 
 def _brief(task: str, number: int, rng: random.Random) -> Brief:
-    one, other = rng.sample(SUBJECTS, 2)
+    noun, other = rng.sample(SUBJECTS, 2)
     first, second = rng.sample(COLOURS, 2)
     if task == "single object":
-        one = SUBJECTS[number % len(SUBJECTS)]
-        words = _a(one) if number < len(SUBJECTS) else f"one {one}"
-        return Brief(task, f"a picture of {words}", (Seen(one, ""),))
+        noun = SUBJECTS[number % len(SUBJECTS)]
+        words = _a(noun) if number < len(SUBJECTS) else f"one {noun}"
+        return Brief(task, f"a picture of {words}", (Seen(noun, ""),))
     if task == "two objects":
-        return Brief(task, f"a picture of {_a(one)} and {_a(other)}", (Seen(one, ""), Seen(other, "")))
+        return Brief(task, f"a picture of {_a(noun)} and {_a(other)}", (Seen(noun, ""), Seen(other, "")))
     if task == "counting":
         times = 2 + number % 3
-        return Brief(task, f"a picture of {NUMBERS[times]} {plural(one)}", (Seen(one, ""),) * times)
+        return Brief(task, f"a picture of {NUMBERS[times]} {plural(noun)}", (Seen(noun, ""),) * times)
     if task == "colours":
-        return Brief(task, f"a picture of {_a(f'{first} {one}')}", (Seen(one, first),))
+        return Brief(task, f"a picture of {_a(f'{first} {noun}')}", (Seen(noun, first),))
     if task == "position":
         relation = list(RELATIONS)[number % len(RELATIONS)]
-        return Brief(task, f"a picture of {_a(one)} {relation} {_a(other)}", (Seen(one, ""), Seen(other, "")), relation)
-    text = f"a picture of {_a(f'{first} {one}')} and {_a(f'{second} {other}')}"
-    return Brief(task, text, (Seen(one, first), Seen(other, second)))
+        text = f"a picture of {_a(noun)} {relation} {_a(other)}"
+        return Brief(task, text, (Seen(noun, ""), Seen(other, "")), relation)
+    text = f"a picture of {_a(f'{first} {noun}')} and {_a(f'{second} {other}')}"
+    return Brief(task, text, (Seen(noun, first), Seen(other, second)))
 
 
 def _a(words: str) -> str:
@@ -108,43 +109,44 @@ def fulfils(brief: Brief, plan: ScenePlan, image: Image.Image, judge: Judge) -> 
     """Whether the picture is right, by the rules at the top of this file."""
     if brief.relation:
         seen = judge.look(image, RELATIONS[brief.relation])
-        return [one.subject for one in seen] == [one.subject for one in brief.objects]
+        return [label.subject for label in seen] == [label.subject for label in brief.objects]
     boxes = [region.box for region in plan.regions]
     free = [quarter for quarter in grid(2, 2) if not any(quarter.overlap(box) for box in boxes)]
     seen = judge.look(image, [*boxes, *free])
     shown, elsewhere = seen[: len(boxes)], seen[len(boxes) :]
-    return _matches(shown, brief.objects) and all(one.subject == NOTHING for one in elsewhere)
+    return _matches(shown, brief.objects) and all(label.subject == NOTHING for label in elsewhere)
 
 
 def _matches(seen: list[Seen], right: tuple[Seen, ...]) -> bool:
-    """The same things equally often, in any order; a colour that is not said may be any."""
-    said = any(one.colour for one in right)
-    return sorted((s.subject, s.colour if said else "") for s in seen) == sorted((r.subject, r.colour) for r in right)
+    """Whether both hold the same labels in any order; colours are compared only if `right` has some."""
+    coloured = any(label.colour for label in right)
+    labels = [(label.subject, label.colour if coloured else "") for label in seen]
+    return sorted(labels) == sorted((label.subject, label.colour) for label in right)
 
 
 def plans(planner: str, base_url: str | None, wanted: list[Brief]) -> Iterator[tuple[Brief, ScenePlan | None, str]]:
-    """Each brief's plan (None and the error if the planner gives none), kept on disk."""
+    """Each brief's plan, or None and the planner's error. Stored on disk."""
     adapter = [ADAPTERS / LOCAL_MODELS[planner].adapter] if planner in LOCAL_MODELS else []
     store = jobs.Results(f"geneval-plans-{jobs.fingerprint([*jobs.sources('agent', 'prompts'), *adapter], planner)}")
-    known = {row["brief"]: row for row in store.rows}
-    asked = None
+    by_brief = {row["brief"]: row for row in store.rows}
+    model = None
     for brief in track(wanted, f"planning with {planner}"):
-        if brief.text not in known:
-            asked = asked or Planner(chat_model(planner, base_url=base_url))
+        if brief.text not in by_brief:
+            model = model or Planner(chat_model(planner, base_url=base_url))
             row: dict[str, Any] = {"brief": brief.text, "plan": None, "error": ""}
             try:
-                row["plan"] = asked.plan(brief.text).model_dump()
+                row["plan"] = model.plan(brief.text).model_dump()
             except PlanningError as error:
                 row["error"] = str(error)
             store.add([row])
-            known[brief.text] = row
-        plan = known[brief.text]["plan"]
-        yield brief, ScenePlan.model_validate(plan) if plan else None, known[brief.text]["error"]
+            by_brief[brief.text] = row
+        plan = by_brief[brief.text]["plan"]
+        yield brief, ScenePlan.model_validate(plan) if plan else None, by_brief[brief.text]["error"]
 
 
 def measure(model: str, brief: Brief, plan: ScenePlan, number: int) -> dict[str, Any]:
-    """Draws one plan by every method; each value says whether the picture is right. A plan that cannot be drawn, say
-    because its regions are smaller than a token, is wrong by every method."""
+    """Draws a plan by every method: method → whether the picture is right. A plan that cannot be drawn, for example
+    because a region is smaller than a token, is wrong by every method."""
     judge, renderer = jobs.the_judge(), jobs.renderer_of(model)
     try:
         merged = renderer.render(RenderRequest(plan=plan, model=model, seed=number, depth=preset("scene"))).image
@@ -166,11 +168,11 @@ def table(results: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
     `results`: rows per planner, each with its task and, per method, whether the picture is right.
     """
     lines = [["planner", "method", *TASKS, "overall"]]
-    for planner, found in results.items():
+    for planner, rows_of_planner in results.items():
         for method in METHODS:
             shares = []
             for task in TASKS:
-                hits = [one[method] for one in found if one["task"] == task]
+                hits = [row[method] for row in rows_of_planner if row["task"] == task]
                 shares.append(sum(hits) / len(hits))
             cells = [f"{share:.2f}" for share in (*shares, sum(shares) / len(shares))]
             lines.append([planner, method, *cells])

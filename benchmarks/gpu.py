@@ -34,8 +34,8 @@ PUBLISHED = Shape(
 )  # fmt: skip
 PIPELINE, ONE, NINE, ALL = "diffusers, one prompt", "N=1", "N=9", "N=9, all blocks regional"
 EDIT, FOUR = "edit of one region of nine", "four candidates of nine regions in one batch"
-ORDER = (PIPELINE, ONE, "N=2", "N=4", NINE, ALL, EDIT, FOUR)  # in the table; `ways` has what there are aims for first
-WARM = 8  # steps: of an edit's four are whole and four partial, of which the second is recorded and then replayed
+ORDER = (PIPELINE, ONE, "N=2", "N=4", NINE, ALL, EDIT, FOUR)  # of the table; `ways` has the rows with aims first
+WARM = 8  # steps: an edit has four full and four partial steps, of which the second is captured as a CUDA graph
 STEPS = 30
 
 # A number of steps → seconds of the first part, of each (further) step, of decoding.
@@ -70,22 +70,23 @@ def clock(device: str) -> Callable[[], float]:
 
 def matmul_rate(device: str, dtype: torch.dtype, *, side: int = 8192, repeats: int = 20) -> float:
     """Operations a second of the fastest of some side³ products."""
-    one, two = torch.randn(2, side, side, device=device, dtype=dtype)
+    left, right = torch.randn(2, side, side, device=device, dtype=dtype)
     now, taken = clock(device), []
     for _ in range(repeats):
         started = now()
-        torch.mm(one, two)
+        torch.mm(left, right)
         taken.append(now() - started)
     return 2 * side**3 / min(taken)
 
 
 def ways(reduced: Reduced) -> dict[str, Way]:
-    """All that is measured, each with the default depth schedule where nothing else is said."""
+    """The measured ways of drawing; with the default depth schedule unless named otherwise."""
     levels = PRESETS["scene-then-regions"].levels(reduced.shape.layers)
 
     def ours(count: int, steps: int, *, edited: str = "", everywhere: bool = False, pictures: int = 1) -> list[float]:
-        kept, heard = reduced.edited(edited) if edited else None, None if everywhere else levels
-        return list(reduced.steps(plan_of(count), steps, kept, levels=heard, pictures=pictures, decode=True))
+        edit = reduced.edited(edited) if edited else None
+        chosen = None if everywhere else levels
+        return list(reduced.steps(plan_of(count), steps, edit, levels=chosen, pictures=pictures, decode=True))
 
     return {
         PIPELINE: partial(reduced.plain, decode=True),
@@ -99,7 +100,7 @@ def ways(reduced: Reduced) -> dict[str, Way]:
 
 
 def flops(way: Way) -> int:
-    """Operations of a step: what two steps have more than one. Attention is counted as the products it stands for."""
+    """Operations of a step: the difference of two steps and one. Attention is counted as matrix products."""
     counted = []
     for steps in (1, 2):
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
@@ -109,7 +110,7 @@ def flops(way: Way) -> int:
 
 
 def measure(reduced: Reduced, *, steps: int = STEPS, repeats: int = 2, compiled: bool = False) -> Iterator[Row]:
-    """Each row as soon as it is known: all ways as they are, then with `compiled` all with compiled blocks."""
+    """Yields rows as they are measured: all ways uncompiled, then, if `compiled`, all with compiled blocks."""
     cuda = reduced.shape.device != "cpu"
     operations: dict[str, int] = {}
     for compiling, (name, way) in product((False, True) if compiled else (False,), ways(reduced).items()):
@@ -131,7 +132,7 @@ def measure(reduced: Reduced, *, steps: int = STEPS, repeats: int = 2, compiled:
 
 
 def ratio(rows: list[Row], name: str, other: str, compiled: bool) -> float | None:
-    """A picture of the one way over a picture of the other, if both are known."""
+    """The time of a picture by `name` over that by `other`, if both were measured."""
     taken = {row.name: row.picture for row in rows if row.compiled == compiled}
     return taken[name] / taken[other] if {name, other} <= set(taken) else None
 
@@ -153,11 +154,11 @@ def cells(row: Row, rows: list[Row], rate: float) -> list[str]:
 
 
 def aims(rows: list[Row], rate: float, compiled: bool) -> str:
-    """One line: the figures that there are aims for."""
-    found = {row.name: row for row in rows if row.compiled == compiled}
-    nine = found.get(NINE)
+    """One line: the figures with an aim."""
+    by_name = {row.name: row for row in rows if row.compiled == compiled}
+    nine = by_name.get(NINE)
     reached = share(nine, rate) if nine else None
-    said = []
+    parts = []
     for what, value, sign, aim in (
         ("share of the measured rate with N=9, an aim for compiled blocks", reached, "≥", 0.55),
         ("N=9 over N=1", ratio(rows, NINE, ONE, compiled), "≤", 1.02),
@@ -166,8 +167,8 @@ def aims(rows: list[Row], rate: float, compiled: bool) -> str:
     ):
         met = value is not None and (value >= aim if sign == "≥" else value <= aim)
         verdict = "not measured" if value is None else f"{value:.3f} ({'met' if met else 'missed'}: {sign} {aim})"
-        said.append(f"{what}: {verdict}")
-    return f"{'With' if compiled else 'Without'} torch.compile: {'; '.join(said)}."
+        parts.append(f"{what}: {verdict}")
+    return f"{'With' if compiled else 'Without'} torch.compile: {'; '.join(parts)}."
 
 
 def report(rows: list[Row], card: str, rate: float, steps: int) -> str:
@@ -190,9 +191,9 @@ TFLOP/s (torch {torch.__version__}).
 
 A picture is preparing keys and values, {steps} steps and decoding (an SDXL decoder), the better of two; prompts are
 encoded already, and no encoder is in memory. A step is the median of the better picture. Operations are those of matrix
-products, convolutions and attention. The depth schedule is the default one where nothing else is said. Compiled are the
-transformer's blocks, one by one, diffusers' as ours. Warm-up: {min(steps, WARM)} steps and decoding, with compiling.
-Graphs: how many were compiled; with {recompile_limit} dynamo's limit is reached, and what needs others runs uncompiled.
+products, convolutions and attention. The depth schedule is the default one unless named otherwise. The transformer's
+blocks are compiled one by one, in diffusers' pipeline too. Warm-up: {min(steps, WARM)} steps and decoding, with
+compiling. Graphs: how many were compiled; dynamo's limit is {recompile_limit}, beyond which code runs uncompiled.
 
 {aimed}
 """

@@ -1,4 +1,4 @@
-"""Trains a LoRA that draws in grey, so that a picture can show what a LoRA does: needs peft, and a minute on a CPU."""
+"""Trains a LoRA that draws in grey, for docs/controls.md: needs peft, and a minute on a CPU."""
 
 import random
 from pathlib import Path
@@ -19,32 +19,32 @@ TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
 
 
 def trained(renderer: Renderer, path: Path, *, pictures: int = 12, steps: int = 400, batch: int = 6) -> Path:
-    """Writes a LoRA for a Hunyuan-DiT: the model's own pictures, made grey, are what it learns from."""
-    seen, states = [], []
+    """Trains a LoRA for a Hunyuan-DiT on the model's own pictures in greyscale, and writes it to `path`."""
+    latents, states = [], []
     for number in range(pictures):
         plan = fixed_plan(2 - number % 2, number)[0]
-        said = plan.regions[0].prompt.text if number % 2 else plan.scene.high_level
+        prompt = plan.regions[0].prompt.text if number % 2 else plan.scene.high_level
         result = renderer.render(RenderRequest(plan=plan, model=renderer.model, seed=number))
         with torch.inference_mode():
-            seen.append(renderer.family.encode_image(ImageOps.grayscale(result.image).convert("RGB")))
-            states += renderer.prompts([said])
-    clean = torch.cat(seen).clone()
+            latents.append(renderer.family.encode_image(ImageOps.grayscale(result.image).convert("RGB")))
+            states += renderer.prompts([prompt])
+    clean = torch.cat(latents).clone()
     parts = ("states", "mask", "t5", "t5_mask")
-    text = [torch.cat([getattr(one, part) for one in states]).clone() for part in parts]
-    fresh: Any = Renderer(renderer.model, device=str(renderer.family.device)).family
-    fresh.model.set_default_attn_processor()
-    rows, columns = (side // fresh.patch for side in clean.shape[-2:])
-    rotary = rotary_embedding(fresh.model, rows, columns)
+    text = [torch.cat([getattr(prompt, part) for prompt in states]).clone() for part in parts]
+    copy: Any = Renderer(renderer.model, device=str(renderer.family.device)).family
+    copy.model.set_default_attn_processor()
+    rows, columns = (side // copy.patch for side in clean.shape[-2:])
+    rotary = rotary_embedding(copy.model, rows, columns)
     size, style = size_and_style(batch, *clean.shape[-2:], like=clean)
-    model: Any = get_peft_model(fresh.model, LoraConfig(r=8, lora_alpha=8, target_modules=TARGETS))
-    noising = DDPMScheduler.from_config(fresh.pipe.scheduler.config)
+    model: Any = get_peft_model(copy.model, LoraConfig(r=8, lora_alpha=8, target_modules=TARGETS))
+    noising = DDPMScheduler.from_config(copy.pipe.scheduler.config)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     torch.manual_seed(0)
     rng = random.Random(0)
     for _ in range(steps):
         chosen = [rng.randrange(pictures) for _ in range(batch)]
         noise, times = torch.randn_like(clean[chosen]), torch.randint(0, 1000, (batch,), device=clean.device)
-        bert, bert_mask, t5, t5_mask = (one[chosen] for one in text)
+        bert, bert_mask, t5, t5_mask = (part[chosen] for part in text)
         predicted = model(
             noising.add_noise(clean[chosen], noise, times), times.float(), encoder_hidden_states=bert,
             text_embedding_mask=bert_mask, encoder_hidden_states_t5=t5, text_embedding_mask_t5=t5_mask,
@@ -57,5 +57,5 @@ def trained(renderer: Renderer, path: Path, *, pictures: int = 12, steps: int = 
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    save_file({name: one.contiguous() for name, one in get_peft_model_state_dict(model).items()}, path)
+    save_file({name: value.contiguous() for name, value in get_peft_model_state_dict(model).items()}, path)
     return path

@@ -1,4 +1,4 @@
-"""What the benchmarks share: processes, results kept on disk, one renderer and judge per process. Knows no figure."""
+"""Shared by the benchmarks: worker processes, results on disk, a renderer and judges per process."""
 
 import json
 import multiprocessing
@@ -52,7 +52,7 @@ def the_scene_judge() -> SceneJudge:
 
 
 def scene_judge_line() -> str:
-    """The accuracy of the judge of whole pictures, as its training measured it on held-out composed ones."""
+    """The accuracy of the judge of whole pictures on held-out composed ones, measured by its training."""
     figures = _accuracy()["scenes"]
     return (
         f"The judge of whole pictures on {figures['pictures']:,} held-out composed ones: background "
@@ -66,7 +66,7 @@ def _accuracy() -> dict[str, dict[str, float]]:
 
 
 def judge_line() -> str:
-    """The judge's own accuracy, as its training measured it on held-out composed pictures."""
+    """The accuracy of the judge of regions on held-out composed pictures, measured by its training."""
     figures = _accuracy()["composed"]
     return (
         f"The judge on {figures['crops']:,} regions of held-out composed pictures: subject {figures['subject']:.1%}, "
@@ -75,13 +75,13 @@ def judge_line() -> str:
 
 
 def weights_of(model: str) -> list[Path]:
-    """The files of a checkpoint that decide its pictures."""
+    """The files of a checkpoint that determine its pictures."""
     source = Path(checkpoint(model).source)
     return sorted([*source.rglob("*.safetensors"), *source.rglob("*config.json")])
 
 
 def fingerprint(files: Iterable[Path], *settings: object) -> str:
-    """A short name for all that decides a figure, so that results of other weights, code or settings are kept apart."""
+    """A hash of all inputs of a figure, which keeps results of different weights, code or settings apart."""
     digest = sha256(repr(settings).encode())
     for file in [*files, WEIGHTS, SCENE_WEIGHTS, Path(__file__).parent / "judging.py"]:
         digest.update(file.read_bytes())
@@ -100,15 +100,15 @@ def own(*names: str) -> list[Path]:
 
 
 class Results:
-    """Finished results, one JSON line each; a line is written as soon as it is known, half a line is dropped."""
+    """Results in a JSON Lines file, appended as they are measured; an incomplete last line is dropped."""
 
     def __init__(self, name: str, folder: Path = WORK) -> None:
         folder.mkdir(exist_ok=True)
         self.path = folder / f"{name}.jsonl"
         text = self.path.read_text() if self.path.exists() else ""
-        whole, _, half = text.rpartition("\n")
+        whole, _, incomplete = text.rpartition("\n")
         self.rows: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
-        if half:  # the run before was killed while it wrote
+        if incomplete:  # the last run was killed while writing
             self.path.write_text(f"{whole}\n" if whole else "")
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The judges of every benchmark: small ResNets that name what a region or a whole picture shows. They know no plans.
+"""The judges of all benchmarks: small ResNets that classify a region or a whole picture. They know no plans.
 
 They share neither architecture nor weights with the critic (a CLIP of vision transformer and text encoder) and were
 trained on composed pictures only (`python -m training.judge`): they have never seen a generated one.
@@ -45,7 +45,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Seen:
-    """What one region shows; of a region that shows nothing the colour is empty."""
+    """The label of a region; for NOTHING the colour is empty."""
 
     subject: str
     colour: str
@@ -56,7 +56,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class SceneSeen:
-    """What a whole picture shows."""
+    """The label of a whole picture."""
 
     background: str
     light: str
@@ -123,7 +123,7 @@ class SceneNet(Trunk):
 
 
 class Judge:
-    """A trained JudgeNet. Keeps nothing from one call to the next."""
+    """A trained JudgeNet. Stateless between calls."""
 
     def __init__(self, net: JudgeNet) -> None:
         self.net = net.eval()
@@ -134,17 +134,17 @@ class Judge:
         return cls(_loaded(JudgeNet(), path))
 
     def look(self, image: Image.Image, boxes: Sequence[Box]) -> list[Seen]:
-        """What each box of the picture shows."""
+        """The label of each box of a picture."""
         return self.name(torch.stack([cut(image, box) for box in boxes]))
 
     def name(self, crops: Tensor) -> list[Seen]:
-        """What each crop (n, 3, 48, 48) in -1…1 shows."""
+        """The label of each crop (n, 3, 48, 48) in -1…1."""
         subjects, colours, _ = self._logits(crops)
-        found = zip(subjects.argmax(1).tolist(), colours.argmax(1).tolist(), strict=True)
-        return [Seen(SUBJECTS[s], COLOURS[c]) if s < len(SUBJECTS) else Seen(NOTHING, "") for s, c in found]
+        best = zip(subjects.argmax(1).tolist(), colours.argmax(1).tolist(), strict=True)
+        return [Seen(SUBJECTS[s], COLOURS[c]) if s < len(SUBJECTS) else Seen(NOTHING, "") for s, c in best]
 
     def patterns(self, crops: Tensor) -> list[str]:
-        """The surface pattern of what each crop (n, 3, 48, 48) in -1…1 shows."""
+        """The surface pattern in each crop (n, 3, 48, 48) in -1…1."""
         return [PATTERNS[number] for number in self._logits(crops)[2].argmax(1).tolist()]
 
     def _logits(self, crops: Tensor) -> list[Tensor]:
@@ -153,7 +153,7 @@ class Judge:
 
 
 class SceneJudge:
-    """A trained SceneNet: background, light and style of whole pictures. Keeps nothing from one call to the next."""
+    """A trained SceneNet: background, light and style of whole pictures. Stateless between calls."""
 
     def __init__(self, net: SceneNet) -> None:
         self.net = net.eval()
@@ -164,13 +164,13 @@ class SceneJudge:
         return cls(_loaded(SceneNet(), path))
 
     def look(self, images: Sequence[Image.Image]) -> list[SceneSeen]:
-        """What each whole picture shows."""
+        """The label of each whole picture."""
         return self.name(
             torch.stack([cut(image, Box(left=0, top=0, right=1, bottom=1), SCENE_SIDE) for image in images])
         )
 
     def name(self, pictures: Tensor) -> list[SceneSeen]:
-        """What each picture (n, 3, 64, 64) in -1…1 shows."""
+        """The label of each picture (n, 3, 64, 64) in -1…1."""
         with torch.inference_mode():
             parts = [torch.cat(part) for part in zip(*map(self.net, pictures.split(256)), strict=True)]
         rows = zip(*(part.argmax(1).tolist() for part in parts), strict=True)

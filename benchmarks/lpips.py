@@ -72,7 +72,7 @@ class Lpips:
             return torch.from_numpy(layer["kernel"].copy()).permute(3, 2, 0, 1)
 
         convolutions = [arrays["AlexNet_0"][f"Conv_{i}"] for i in range(len(LAYERS))]
-        self.layers = [(kernel(one), torch.from_numpy(one["bias"].copy())) for one in convolutions]
+        self.layers = [(kernel(layer), torch.from_numpy(layer["bias"].copy())) for layer in convolutions]
         self.heads = [kernel(arrays[f"NetLinLayer_{i}"]["Conv_0"]) for i in range(len(LAYERS))]
         self.shift, self.scale = (torch.tensor(v)[:, None, None] for v in (SHIFT, SCALE))
 

@@ -1,10 +1,9 @@
-"""How often a planner is right, on briefs that none was trained on: python -m benchmarks.planner [NAME …]
+"""Accuracy of planners on briefs that none was trained on: python -m benchmarks.planner [NAME …]
 
-Without names it measures the local planners that are here; any other planner by its name. Three files of briefs are
-measured, or the one of `--briefs`: those of the project and those in many manners (specifications, slang, letters),
-whose failures may be read, and those that nobody tuned on, whose failures are never shown so that it stays so. Without
-names and without `--briefs` docs/planner.md is written. What a local planner came to on a file is kept: the next run
-goes on from there.
+Without names it measures the local planners that are here. There are three files of briefs, or the one of `--briefs`:
+those of the project and those in many manners (specifications, slang, letters), whose failures are listed, and those
+that nobody tuned on, whose failures are never shown, to keep it so. Without names and without `--briefs` it writes
+docs/planner.md. Results of local planners are stored, and the next run resumes.
 """
 
 import argparse
@@ -31,8 +30,8 @@ VARIED = BRIEFS.with_name("briefs-varied.jsonl")
 UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
 HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
-# Under agent/: the code that decides a planner's figures, which are measured again when it changes.
-DECIDES = (
+# Files under agent/ that determine a planner's figures: a change invalidates stored results.
+INPUTS = (
     "planner.py", "plan_checks.py", "layout_repair.py", "llm/structured.py", "llm/lenient_json.py",
     "llm/local_models.py", "llm/local_server.py",
 )  # fmt: skip
@@ -42,9 +41,9 @@ INTRODUCTION = """\
 
 `python -m benchmarks.planner` made this page. It asks for a plan of each brief in `benchmarks/briefs.jsonl`
 ({project}), `briefs-varied.jsonl` ({varied}: specifications, slang, letters, children) and `briefs-unseen.jsonl`
-({unseen}), lets the checks hand back what they find once, and compares what comes with the right answer. What was got
-wrong is never told of the last file, so that no planner is tuned on it; the forms of `training/brief_*.py` were written
-with the second one in view. Seconds are the median of a plan on this machine, its load included.
+({unseen}), lets the checks repair a plan once, and compares it with the right answer. Failures on the last file are
+never shown, so that no planner is tuned on it; the forms of `training/brief_*.py` were written with the second file in
+view. Seconds are the median of a plan on this machine, its load included.
 
 """
 
@@ -59,25 +58,25 @@ class RightAnswer(TypedDict):
 
 @dataclass(frozen=True)
 class Measured:
-    """One planner on one file of briefs: its cells of the table, and a line for each brief that it got wrong."""
+    """A planner on a file of briefs: its cells of the table, and a line per brief that it got wrong."""
 
     cells: list[str]
     wrong: list[str]
 
 
 def right_answers(path: Path) -> list[RightAnswer]:
-    """The briefs of a file with their right answers, one of each line."""
+    """The briefs of a JSON Lines file with their right answers."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def fits(said: str, right: str) -> bool:
-    """Whether a word is one of the right ones: 'at dusk' fits 'at sunset|at dusk', 'in a city' 'in the city', anything
-    fits '*'."""
-    return right == "*" or _bare(said) in map(_bare, right.split("|"))
+def fits(answer: str, right: str) -> bool:
+    """Whether an answer is one of the right ones: 'at dusk' fits 'at sunset|at dusk', 'in a city' 'in the city', and
+    anything fits '*'."""
+    return right == "*" or _bare(answer) in map(_bare, right.split("|"))
 
 
 def _bare(words: str) -> str:
-    """In small letters and without articles."""
+    """Lower case, without articles."""
     return " ".join(word for word in words.lower().split() if word not in ("a", "an", "the"))
 
 
@@ -85,17 +84,19 @@ def all_found(wanted: list[tuple[str, ...]], got: list[tuple[str, ...]]) -> bool
     """Whether each wanted row has a row of its own among `got`, in any order; exact rows choose first."""
     left = list(got)
     for row in sorted(wanted, key=lambda row: row.count("*")):
-        found = next((one for one in left if all(map(fits, one, row))), None)
-        if found is None:
+        match = next((other for other in left if all(map(fits, other, row))), None)
+        if match is None:
             return False
-        left.remove(found)
+        left.remove(match)
     return len(wanted) == len(got)
 
 
 def judge(answer: PlannerAnswer, right: RightAnswer) -> dict[str, bool]:
     """Which parts of an answer are right. Twins ('a red and a blue kite') are told apart by their colours."""
-    wanted: list[tuple[str, ...]] = [tuple(one) for one in right["objects"]]
-    got: list[tuple[str, ...]] = [(singular(one.subject.lower()), one.colour, one.position) for one in answer.objects]
+    wanted: list[tuple[str, ...]] = [tuple(row) for row in right["objects"]]
+    got: list[tuple[str, ...]] = [
+        (singular(thing.subject.lower()), thing.colour, thing.position) for thing in answer.objects
+    ]
     twins = len({subject for subject, _, _ in wanted}) < len(wanted)
     placed = wanted if twins else [row[::2] for row in wanted]
     parts = {
@@ -112,7 +113,7 @@ def judge(answer: PlannerAnswer, right: RightAnswer) -> dict[str, bool]:
 def measure(
     name: str, path: Path, console: Console, base_url: str | None = None, *, planner: Planner | None = None
 ) -> Measured:
-    """One planner on the briefs of one file; which of the unseen ones it gets wrong is neither kept nor shown."""
+    """Measures a planner on a file of briefs; failures on the unseen file are neither stored nor shown."""
     planner = planner or Planner(chat_model(name, base_url=base_url))
     rows: list[dict[str, bool]] = []
     seconds: list[float] = []
@@ -123,22 +124,22 @@ def measure(
         try:
             answer = planner.answer(right["brief"])
             row = judge(answer, right)
-            said = "; ".join(f"{one.colour} {one.subject}: {one.position}" for one in answer.objects)
-            said += f"; background '{answer.background}'"
+            reply = "; ".join(f"{thing.colour} {thing.subject}: {thing.position}" for thing in answer.objects)
+            reply += f"; background '{answer.background}'"
         except PlanningError as error:
-            row, said = dict.fromkeys(MEASURES, False), error.reply
+            row, reply = dict.fromkeys(MEASURES, False), error.reply
         seconds.append(time.perf_counter() - started)
         rows.append(row)
         if not row["all right"] and path != UNSEEN:
-            wrong.append(" ".join(f"{right['brief']} → {said}".split()))
+            wrong.append(" ".join(f"{right['brief']} → {reply}".split()))
             console.print(f"{len(rows) - len(wrong)}/{len(rows)} ✗ {wrong[-1]}", markup=False, highlight=False)
     cells = [f"{sum(row[part] for row in rows)}/{len(rows)}" for part in MEASURES]
     return Measured([name, *cells, f"{statistics.median(seconds):.2f}"], wrong)
 
 
 def measure_once(name: str, path: Path, console: Console) -> Measured:
-    """`measure` of a local planner, kept under a fingerprint of all that decides it: sums alone of the unseen file."""
-    code = [jobs.ROOT / "agent" / module for module in DECIDES]
+    """`measure` of a local planner, stored by a fingerprint of its inputs; of the unseen file only the sums."""
+    code = [jobs.ROOT / "agent" / module for module in INPUTS]
     files = [path, ADAPTERS / LOCAL_MODELS[name].adapter, *code, *jobs.sources("prompts"), *jobs.own("planner")]
     store = jobs.Results(f"planner-{jobs.fingerprint(files, name)}")
     if not store.rows:
@@ -166,9 +167,9 @@ def main() -> None:
     for name in names:
         for path in paths:
             local = name in LOCAL_MODELS and not args.base_url
-            one = measure_once(name, path, console) if local else measure(name, path, console, args.base_url)
-            measured[path].append(one)
-        if not args.planners and not args.briefs:  # after each planner: a slow one that is stopped loses only itself
+            result = measure_once(name, path, console) if local else measure(name, path, console, args.base_url)
+            measured[path].append(result)
+        if not args.planners and not args.briefs:  # after each planner, so that an interrupted run keeps the others
             files = {"project": BRIEFS, "varied": VARIED, "unseen": UNSEEN}
             counts = {name: len(right_answers(path)) for name, path in files.items()}
             REPORT.write_text(INTRODUCTION.format(**counts) + report(measured), encoding="utf-8")
@@ -176,15 +177,15 @@ def main() -> None:
 
 
 def report(measured: dict[Path, list[Measured]]) -> str:
-    """For each file of briefs a heading, the table as Markdown, and what each planner got wrong if it may be told."""
+    """For each file of briefs a heading, the table in Markdown, and the failures, except of the unseen file."""
     parts = []
     for path, planners in measured.items():
         head = ["planner", *MEASURES, "seconds a plan"]
-        rows = [head, ["---"] * len(head), *(one.cells for one in planners)]
+        rows = [head, ["---"] * len(head), *(planner.cells for planner in planners)]
         text = f"## {HEADINGS.get(path, path.name)}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
-        for one in planners:
-            if one.wrong:
-                text += f"\nWhat {one.cells[0]} got wrong:\n\n" + "".join(f"- {line}\n" for line in one.wrong)
+        for planner in planners:
+            if planner.wrong:
+                text += f"\nWhat {planner.cells[0]} got wrong:\n\n" + "".join(f"- {line}\n" for line in planner.wrong)
         parts.append(text)
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""The fixed plans that the adherence figures are measured on, and what is right in each region. Knows no model."""
+"""The fixed plans of the adherence figures, and the right label of each region. Loads no model."""
 
 import random
 
@@ -17,19 +17,19 @@ ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
 }
 SIZE = CHECKPOINTS["pocket"].size
 TITLES = {1: "N=1", 2: "N=2", 4: "N=4", 9: "N=9", 3: "3 free boxes"}
-SHARED_BOXES = 10  # so many plans in a row have the same free boxes, so that they can be drawn in one batch
+SHARED_BOXES = 10  # consecutive plans with the same free boxes, which can be drawn in one batch
 BACKGROUND_WORDS = (  # in the order of the judge's
     "at night", "in the sky", "at sunset", "on a meadow", "on the beach", "in the snow", "under water", "in a room",
     "in the desert", "in the forest", "in the city", "in the mountains",
 )  # fmt: skip
-MOODS = {"warm": "warm light", "dim": "dim light", "glossy": "glossy style"}  # bright and flat go unsaid
+MOODS = {"warm": "warm light", "dim": "dim light", "glossy": "glossy style"}  # bright and flat are not named
 
 
 def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     """Plan `number` with 1, 2, 4 or 9 regions and its right answers; subjects differ within a plan, colours need not.
 
-    It is composed as a planner's answer is: the scene prompt says subjects, colours, position words, background, light
-    and style, a region's prompt also its surface pattern, if any. Raises ValueError for another number of regions.
+    It is composed like a planner's answer: the scene prompt names subjects, colours, positions, background, light and
+    style, a region's prompt also its surface pattern, if any. Raises ValueError for another number of regions.
     """
     if regions not in ARRANGEMENTS:
         raise ValueError(f"no fixed plans with {regions} regions: one of {', '.join(map(str, ARRANGEMENTS))}")
@@ -38,11 +38,11 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
     places = tuple(_nearest(box) for box in boxes) or ARRANGEMENTS[regions]
     right = [Seen(subject, rng.choice(COLOURS)) for subject in rng.sample(SUBJECTS, regions)]
     objects = [
-        PlannedObject(subject=one.subject, colour=one.colour, detail=pattern.replace("plain", ""), position=place)
-        for one, pattern, place in zip(right, patterns_of(regions, number), places, strict=True)
+        PlannedObject(subject=label.subject, colour=label.colour, detail=pattern.replace("plain", ""), position=place)
+        for label, pattern, place in zip(right, patterns_of(regions, number), places, strict=True)
     ]
     scene = scene_of(regions, number)
-    mood = ", ".join(MOODS[one] for one in (scene.light, scene.style) if one in MOODS)
+    mood = ", ".join(MOODS[word] for word in (scene.light, scene.style) if word in MOODS)
     where = BACKGROUND_WORDS[BACKGROUNDS.index(scene.background)]
     answer = PlannerAnswer(objects=objects, background=where, mood=mood)
     plan = plan_from_answer(answer, width=SIZE, height=SIZE)
@@ -53,13 +53,13 @@ def fixed_plan(regions: int, number: int) -> tuple[ScenePlan, list[Seen]]:
 
 
 def patterns_of(regions: int, number: int) -> list[str]:
-    """The surface patterns that a fixed plan asks for, a region each: two in three are plain."""
+    """The surface pattern of each region of a fixed plan: two in three are plain."""
     rng = random.Random(f"patterns of {regions} regions, plan {number}")
     return rng.choices(PATTERNS, weights=(4, 1, 1), k=regions)
 
 
 def scene_of(regions: int, number: int) -> SceneSeen:
-    """The background, light and style that a fixed plan asks for: half of the lights and two in three styles unsaid."""
+    """Background, light and style of a fixed plan: half of the lights and two thirds of the styles are the default."""
     rng = random.Random(f"scene of {regions} regions, plan {number}")
     (light,), (style,) = rng.choices(LIGHTS, weights=(2, 1, 1)), rng.choices(STYLES, weights=(2, 1))
     return SceneSeen(rng.choice(BACKGROUNDS), light, style)

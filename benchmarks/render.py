@@ -1,7 +1,7 @@
-"""What regional control costs, each figure a ratio within this run: python -m benchmarks.render
+"""The cost of regional control, as ratios within this run: python -m benchmarks.render
 
-Writes docs/speed.md. Times are processor time, medians of a few repeats. The other ways of regional attention are
-written out here from their description; nothing of them is in the product.
+Writes docs/speed.md. Times are processor time, medians of a few repeats. Other implementations of regional attention
+are written here from their descriptions; none is part of the package.
 """
 
 import gc
@@ -54,9 +54,9 @@ def plan_of(count: int) -> ScenePlan:
     ]  # fmt: skip
     regions = [
         Region(
-            name=said.split()[1], box=box, prompt=LeveledPrompt(high_level=said.split()[1], low_level=said.split()[0])
+            name=noun, box=box, prompt=LeveledPrompt(high_level=noun, low_level=colour)
         )
-        for said, box in zip(words, grid(*LAYOUTS[count]))
+        for (colour, noun), box in zip(map(str.split, words), grid(*LAYOUTS[count]))
     ]
     scene, side = LeveledPrompt(high_level=", ".join(words[:count]) + ", in a grid"), CHECKPOINTS["pocket"].size
     return ScenePlan(width=side, height=side, scene=scene, regions=regions)
@@ -71,7 +71,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def timed(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median processor seconds of each way, the ways taking turns."""
+    """Median processor seconds of each way, measured in turns."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, work in ways.items():
@@ -82,12 +82,12 @@ def timed(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
 # --- one cross-attention -------------------------------------------------------------------------------------------
 
 
-def heard(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
-    keys, values = (one.transpose(1, 2) for one in project_text(layer, states))
+def attended(layer: Attention, query: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    keys, values = (part.transpose(1, 2) for part in project_text(layer, states))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
 
 
-def finish(layer: Attention, feature: Tensor) -> Tensor:
+def projected(layer: Attention, feature: Tensor) -> Tensor:
     out: Tensor = layer.to_out[0](feature.transpose(1, 2).flatten(2))
     return out
 
@@ -100,9 +100,9 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     image, texts = torch.randn(1, side * side, 1408).to(dtype), torch.randn(regions, 333, 1024).to(dtype)
     angles = torch.randn(side * side, 44).repeat_interleave(2, 1)
     rotary: Any = (angles.cos(), angles.sin())
-    owner = region_ids(plan_of(regions).regions, rows=side, columns=side) - 1
-    who = token_groups(slice(0, 1), owner == torch.arange(regions)[:, None], device=owner.device)
-    cached, rotary_pairs = TextContext(*project_text(layer, texts), tuple(who)), rotary_pairs_of(rotary)
+    ids = region_ids(plan_of(regions).regions, rows=side, columns=side) - 1
+    groups = token_groups(slice(0, 1), ids == torch.arange(regions)[:, None], device=ids.device)
+    cached, rotary_pairs = TextContext(*project_text(layer, texts), tuple(groups)), rotary_pairs_of(rotary)
     plain = HunyuanAttnProcessor2_0()
 
     def query() -> Any:
@@ -111,18 +111,18 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
     def rcac() -> Tensor:
         """The authors' code: every token attends to every prompt, outputs are masked and summed, one projection."""
         q = query()
-        masks = [(owner == p)[None, None, :, None].to(q.dtype) for p in range(regions)]
-        return finish(layer, sum(m * heard(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
+        masks = [(ids == p)[None, None, :, None].to(q.dtype) for p in range(regions)]
+        return projected(layer, sum(m * attended(layer, q, texts[[p]]) for p, m in enumerate(masks)))  # type: ignore[arg-type]
 
     def whole_layers() -> Tensor:
         """A whole layer per region, its output masked."""
         outs = [plain(layer, image, encoder_hidden_states=texts[[p]], image_rotary_emb=rotary) for p in range(regions)]
-        return sum((owner == p)[None, :, None].to(o.dtype) * o for p, o in enumerate(outs))  # type: ignore[return-value]
+        return sum((ids == p)[None, :, None].to(o.dtype) * o for p, o in enumerate(outs))  # type: ignore[return-value]
 
     def dense_mask() -> Tensor:
-        """All prompts in one sequence, and a mask that says who sees which."""
-        allowed = owner[:, None] == torch.arange(regions).repeat_interleave(333)[None]
-        return finish(layer, heard(layer, query(), texts.flatten(0, 1)[None], allowed))
+        """All prompts in one sequence, with a boolean mask."""
+        allowed = ids[:, None] == torch.arange(regions).repeat_interleave(333)[None]
+        return projected(layer, attended(layer, query(), texts.flatten(0, 1)[None], allowed))
 
     def ours() -> Tensor:
         return CrossAttention()(layer, image, cached, image_rotary_emb=Positions(rotary_pairs))
@@ -147,15 +147,15 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
 
 @dataclass(frozen=True)
 class Shape:
-    """A Hunyuan-DiT of random weights: its sizes, the side of its grid of tokens, where and in what it is computed.
+    """Sizes of a Hunyuan-DiT with random weights, the side of its token grid, its device and dtype.
 
-    As it stands: half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths; a decoder of next to none.
+    The defaults are half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths and a tiny decoder.
     """
 
     layers: int = 4
     heads: int = 8
     head_dim: int = 88
-    text: int = 1024  # channels of BERT's states, and of what the blocks hear
+    text: int = 1024  # channels of BERT's states, and of the blocks' text
     text_t5: int = 2048
     side: int = 24
     vae: tuple[int, ...] = (8, 8, 8, 8)
@@ -166,7 +166,7 @@ class Shape:
 
 
 class Reduced:
-    """Hunyuan-DiT and a decoder of a shape, drawn with by diffusers' pipeline and by ours. `clock` tells seconds."""
+    """A Hunyuan-DiT and a decoder of a shape, run by diffusers' pipeline and by ours. clock: returns seconds."""
 
     def __init__(self, shape: Shape = Shape(), clock: Callable[[], float] = time.process_time) -> None:
         torch.manual_seed(0)
@@ -184,7 +184,7 @@ class Reduced:
             )  # fmt: skip
         models: list[Any] = [self.transformer, vae]
         for model in models:
-            torch.nn.Module.to(model.requires_grad_(False).eval(), shape.dtype)  # diffusers' own `to` warns, of nothing
+            torch.nn.Module.to(model.requires_grad_(False).eval(), shape.dtype)  # diffusers' `to` warns needlessly
         scheduler = DDPMScheduler(beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction")
         make: Any = HunyuanDiTPipeline
         self.pipe = make(
@@ -200,7 +200,7 @@ class Reduced:
         return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
 
     def prompts(self, texts: Sequence[str]) -> list[HunyuanText]:
-        """Random states of prompts of 20 tokens in the published lengths; encoding is not what is measured here."""
+        """Random states of prompts of 20 tokens, padded to the published lengths; encoding is not measured."""
         return [self._prompt() for _ in texts]
 
     def _prompt(self) -> HunyuanText:
@@ -210,10 +210,10 @@ class Reduced:
         return HunyuanText(bert, mask=mask, t5=t5, t5_mask=t5_mask, embed=lambda: embedded)
 
     def plain(self, steps: int, *, decode: bool = False) -> list[float]:
-        """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, its preparation in the first one; with
+        """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, the first with its preparation; with
         `decode` those of decoding come last."""
         self.transformer.set_default_attn_processor()
-        one, two = self.prompts(["prompt", "negative"])
+        prompt, negative = self.prompts(["prompt", "negative"])
         stamps = [self.clock()]
 
         def stamp(*_: Any) -> dict[str, Any]:
@@ -223,10 +223,10 @@ class Reduced:
         size = 16 * self.side
         self.pipe(
             height=size, width=size, num_inference_steps=steps, guidance_scale=6, use_resolution_binning=False,
-            prompt_embeds=one.states, prompt_attention_mask=one.mask, prompt_embeds_2=one.t5,
-            prompt_attention_mask_2=one.t5_mask, negative_prompt_embeds=two.states,
-            negative_prompt_attention_mask=two.mask, negative_prompt_embeds_2=two.t5,
-            negative_prompt_attention_mask_2=two.t5_mask, output_type="pil" if decode else "latent",
+            prompt_embeds=prompt.states, prompt_attention_mask=prompt.mask, prompt_embeds_2=prompt.t5,
+            prompt_attention_mask_2=prompt.t5_mask, negative_prompt_embeds=negative.states,
+            negative_prompt_attention_mask=negative.mask, negative_prompt_embeds_2=negative.t5,
+            negative_prompt_attention_mask_2=negative.t5_mask, output_type="pil" if decode else "latent",
             callback_on_step_end=stamp,
         )  # fmt: skip
         if decode:
@@ -234,35 +234,35 @@ class Reduced:
         return [after - before for before, after in pairwise(stamps)]
 
     def steps(
-        self, plan: ScenePlan, steps: int, kept: EditBase | None = None, *, levels: Sequence[Level] | None = None,
+        self, plan: ScenePlan, steps: int, edit: EditBase | None = None, *, levels: Sequence[Level] | None = None,
         pictures: int = 1, decode: bool = False,
     ) -> Iterator[float]:  # fmt: skip
         """Seconds of preparing keys and values, then of each step of ours; with `decode` those of decoding come last.
 
-        levels: what each block hears; None: its region.
+        levels: of the blocks; None: all regional.
         """
         self.own.install_processors()
         started = self.clock()
         with torch.inference_mode():
-            heard = levels or ["region"] * self.shape.layers
-            conditioning = RegionConditioning(self.own, self.prompts, plan, heard, grid=(self.side, self.side))
-            share = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
-            stepwise = StepwiseConditioning(conditioning, share, pictures=pictures, edit=kept)
-            for partial_step in (False, True) if kept else (False,):
-                stepwise.at(0.0, partial=partial_step)  # is the same in all steps
+            levels = levels or ["region"] * self.shape.layers
+            conditioning = RegionConditioning(self.own, self.prompts, plan, levels, grid=(self.side, self.side))
+            weights = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
+            stepwise = StepwiseConditioning(conditioning, weights, pictures=pictures, edit=edit)
+            for partial_step in (False, True) if edit else (False,):
+                stepwise.at(0.0, partial=partial_step)  # cached for all steps
             noise = torch.randn(pictures, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
             yield self.clock() - started
             started = self.clock()
-            for at in denoise(self.own, noise, stepwise, steps=steps, guidance=6, edit=kept):
+            for at in denoise(self.own, noise, stepwise, steps=steps, guidance=6, edit=edit):
                 yield self.clock() - started
                 started = self.clock()
             if decode:
-                for one in at.latents:
-                    self.own.decode(one[None])
+                for latents in at.latents:
+                    self.own.decode(latents[None])
                 yield self.clock() - started
 
     def edited(self, name: str) -> EditBase:
-        """What an edit of one region of nine starts from."""
+        """The input of an edit of one region of nine."""
         plan = plan_of(9)
         other = Revision(changes=[RegionChange(name=name, seed=1)]).apply(plan)
         drawn = changed_tokens(plan, other, rows=self.side, columns=self.side, patch=2)
@@ -281,14 +281,14 @@ def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> 
             first, *each = reduced.steps(plan_of(count), steps)
             prepared[count].append(first)
             ours[count].append(median(each))
-    one = median(plain)
-    return {n: (median(t) / one, (median(t) + median(prepared[n]) / spread) / one) for n, t in ours.items()}
+    base = median(plain)
+    return {n: (median(t) / base, (median(t) + median(prepared[n]) / spread) / base) for n, t in ours.items()}
 
 
 def edit_ratio(reduced: Reduced) -> float:
     """The edit of one region of nine over the whole render, in the transformer, keys and values included; of three."""
-    plan, kept = plan_of(9), reduced.edited("house")
-    return median(sum(reduced.steps(plan, STEPS, kept)) / sum(reduced.steps(plan, STEPS)) for _ in range(3))
+    plan, edit = plan_of(9), reduced.edited("house")
+    return median(sum(reduced.steps(plan, STEPS, edit)) / sum(reduced.steps(plan, STEPS)) for _ in range(3))
 
 
 # --- the pocket checkpoint ------------------------------------------------------------------------------------------
@@ -298,8 +298,8 @@ def pocket() -> dict[str, float]:
     renderer = Renderer()
     requests = {n: RenderRequest(plan=plan_of(n), steps=STEPS) for n in LAYOUTS}
     result = renderer.render(requests[9])
-    for one in requests.values():
-        renderer.render(one)  # its prompts are encoded now
+    for request in requests.values():
+        renderer.render(request)  # caches its encoded prompts
     revision = Revision(changes=[RegionChange(name="house", prompt=LeveledPrompt(high_level="car"), seed=1)])
     ways: dict[str, Callable[[], Any]] = {
         **{str(n): partial(renderer.render, requests[n]) for n in LAYOUTS},

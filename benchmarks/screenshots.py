@@ -1,6 +1,6 @@
 """Screenshots of the page of `ditpipe web`, as docs/web/*.png: python -m benchmarks.screenshots
 
-Needs the extras `web` and `test` and Debian's chromium. What is painted is what the shipped models make of the brief.
+Needs the extras `web` and `test` and Debian's chromium. The pictures are painted by the shipped models.
 """
 
 import re
@@ -29,18 +29,18 @@ def page_server(folder: Path) -> Iterator[str]:
     with log.open("w") as out:
         server = subprocess.Popen(command, stderr=out)
     try:
-        while not (found := re.search(r"running on (http://\S+)", log.read_text())):
+        while not (match := re.search(r"running on (http://\S+)", log.read_text())):
             if server.poll() is not None:
                 raise SystemExit(log.read_text())
             time.sleep(0.2)
-        yield found[1]
+        yield match[1]
     finally:
         server.kill()
         server.wait()
 
 
 def drawn(page: Page, pictures: int) -> None:
-    """Waits until so many pictures are in the film and nothing is being drawn."""
+    """Waits until the list has that many pictures and nothing is being drawn."""
     expect(page.locator(".film .frame").nth(pictures - 1)).to_be_visible()
     expect(page.locator(".busy")).to_be_hidden()
 

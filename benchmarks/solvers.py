@@ -1,7 +1,7 @@
-"""How far each solver's picture is from the exact one, for a mixture of Gaussians, whose score has a closed form.
+"""The error of each solver on a mixture of Gaussians, whose score has a closed form.
 
-`python -m benchmarks.solvers` writes docs/solvers.md. No model is loaded: what is measured is the solver with the noise
-levels of each published scheduler's configuration.
+`python -m benchmarks.solvers` writes docs/solvers.md. No model is loaded: each solver is measured with the noise levels
+of every published scheduler's configuration.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Mixture:
         return cls(means * ((1 - spread**2) / means.square().mean()) ** 0.5, spread)
 
     def predict(self, x: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """What a perfect model says of x = alpha·x_0 + sigma·noise (n, d): the expected x_0 and the expected noise."""
+        """The posterior means of x_0 and of the noise, given x = alpha·x_0 + sigma·noise (n, d)."""
         variance = alpha**2 * self.spread**2 + sigma**2
         apart = x[:, None] - alpha * self.means
         share = torch.softmax(-apart.square().sum(-1) / (2 * variance), 1)[..., None]
@@ -80,12 +80,12 @@ class Published:
 
     @property
     def solver(self) -> Solver:
-        """What draws it where a request names no solver."""
+        """The solver of requests that name none."""
         return published_solver(self.scheduler, otherwise=self.family.preferred)
 
 
 def published() -> dict[str, Published]:
-    """What is drawn with, by the names of `ditpipe models`."""
+    """The published schedulers by the names of `ditpipe models`."""
     latent: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
     flux = {"base_shift": 0.5, "max_shift": 1.15, "base_image_seq_len": 256, "max_image_seq_len": 4096}
     return {
@@ -106,14 +106,14 @@ def published() -> dict[str, Published]:
 
 
 class Model:
-    """A perfect model of a mixture, which predicts what the published one does."""
+    """The exact model of a mixture, with the prediction type of the published model."""
 
     def __init__(self, mixture: Mixture, published: Published) -> None:
         self.mixture, self.flow = mixture, published.family.flow
         self.kind = "flow" if self.flow else published.scheduler.config.prediction_type
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """The prediction for x as a model is shown it. sigma: the noise's share of a flow, else over the picture's."""
+        """The prediction for a scaled model input x. sigma: of a flow; of a diffusion the ratio of noise to signal."""
         sigma = sigma.double()
         alpha = 1 - sigma if self.flow else (1 + sigma**2) ** -0.5
         sigma = sigma if self.flow else sigma * alpha
@@ -122,7 +122,7 @@ class Model:
 
 
 def drawn(model: Model, noise: Tensor, published: Published, *, solver: Solver, steps: int) -> Tensor:
-    """What a solver makes of noise (n, d) in so many steps."""
+    """Samples from noise (n, d) by a solver."""
     config = published.scheduler.config
     schedule = published.family.schedule_of(config, steps, denoise=1.0, tokens=TOKENS, solver=solver, device=CPU)
     x = schedule.init_latents(noise.float())

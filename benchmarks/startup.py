@@ -1,12 +1,12 @@
-"""What a command costs before it has done anything: each one a process of its own. python -m benchmarks.startup
+"""The startup cost of each command, in a process of its own: python -m benchmarks.startup
 
     python -m benchmarks.startup                          # everything, a few minutes on a small machine
     python -m benchmarks.startup plan tools --runs 3
-    python -m benchmarks.startup --against FOLDER         # another checkout in turn with this one, and the ratio
+    python -m benchmarks.startup --against FOLDER         # in turns with another checkout, with ratios
 
-Processor time is the process's and its children's, the local planner's server included, in user and kernel. The first
-line is what a person sees on a terminal. Prints a table; the least of the runs says what the work costs, the median
-what the machine makes of it.
+Processor time is user and system time of the process and its children, the local planner's server included. The first
+line is the first output on a terminal. Prints a table: the least of the runs shows the cost of the work, the median
+that of the work on a busy machine.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from benchmarks import pages
 
 HERE = Path(__file__).parent.parent
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
-ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl: what a command leaves running is waited for, and counted, here
+ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl: orphans of a command are waited for and counted here
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Checkout:
 
     @contextmanager
     def environment(self) -> Iterator[dict[str, str]]:
-        """Where `import ditpipe` finds this checkout, and nothing of the person's settings or files is touched."""
+        """An environment in which `import ditpipe` finds this checkout, without the user's settings and files."""
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "ditpipe").symlink_to(self.folder)
-            kept = {name: value for name, value in os.environ.items() if not name.startswith("DITPIPE_")}
+            inherited = {name: value for name, value in os.environ.items() if not name.startswith("DITPIPE_")}
             out = {"DITPIPE_OUT": f"{folder}/runs", "DITPIPE_SESSIONS": f"{folder}/sessions"}
-            yield kept | out | {"PYTHONPATH": folder, "TERM": "xterm"}
+            yield inherited | out | {"PYTHONPATH": folder, "TERM": "xterm"}
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> Cost:
@@ -139,17 +139,17 @@ def rows(costs: Sequence[Cost]) -> list[str]:
     """Cells of a table: processor time, first line, wall time; each the least and the median of the runs."""
 
     def cell(values: Sequence[float | None]) -> str:
-        known = [value for value in values if value is not None]
-        return f"{min(known):.2f} / {median(known):.2f}" if known else ""
+        seconds = [value for value in values if value is not None]
+        return f"{min(seconds):.2f} / {median(seconds):.2f}" if seconds else ""
 
-    return [cell([one.cpu for one in costs]), cell([one.first for one in costs]), cell([one.wall for one in costs])]
+    return [cell(column) for column in zip(*((cost.cpu, cost.first, cost.wall) for cost in costs), strict=True)]
 
 
 def ratio(costs: Sequence[Cost], others: Sequence[Cost]) -> str:
     """The least processor time over the other's; for what is stopped, the least time until its first line."""
 
     def least(runs: Sequence[Cost]) -> float:
-        return min(one.cpu if one.cpu is not None else one.wall for one in runs)
+        return min(cost.wall if cost.cpu is None else cost.cpu for cost in runs)
 
     return f"{least(costs) / least(others):.2f}"
 

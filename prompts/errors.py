@@ -64,12 +64,12 @@ class UnknownPicture(DitpipeError):
     """There is no picture of that id, or it belongs to another caller; callers cannot tell which."""
 
 
-# All but line feed, carriage return and tab: a terminal obeys them, and nobody sees them.
+# All but line feed, carriage return and tab. They are invisible, and terminals interpret them.
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def visible(text: str) -> str:
-    """A text with its control characters as �: of a stranger's file, or of a server's answer, a terminal obeys none."""
+    """Untrusted text with control characters replaced by �, so that no terminal interprets them."""
     return CONTROL_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -87,6 +87,6 @@ def first_problem(error: ValidationError) -> str:
 
 
 def one_line(error: DitpipeError | ValueError) -> str:
-    """What a caller is told of an error that it can do something about."""
-    said = first_problem(error) if isinstance(error, ValidationError) else str(error)
-    return visible(" ".join(said.split()))
+    """The message of an error that the caller can act on, as one visible line."""
+    message = first_problem(error) if isinstance(error, ValidationError) else str(error)
+    return visible(" ".join(message.split()))

@@ -1,4 +1,4 @@
-"""Box arithmetic: regular grids (paper, section II-A) and boxes for positions given in words."""
+"""Box arithmetic: grids (paper, section II-A), boxes for positions in words, moving and resizing."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -46,7 +46,8 @@ def rows(count: int) -> list[Box]:
 
 
 def expand_box(box: Box, others: Sequence[Box], *, by: float = 0.1) -> Box:
-    """Moves each edge of a box outwards by `by` of the canvas, unless it would overlap another box more than before."""
+    """Moves each edge of a box outwards by `by` of the canvas, unless that would increase an overlap with another
+    box."""
     for edge, outermost in (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0)):
         position = getattr(box, edge)
         moved = max(0.0, position - by) if outermost == 0.0 else min(1.0, position + by)

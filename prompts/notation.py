@@ -19,7 +19,7 @@ _MAX_QUOTED = 3
 
 
 def notation_warning(texts: Iterable[str]) -> str:
-    """A warning that quotes foreign syntax in the texts; empty if there is none. In a text all in capitals BREAK is a
+    """A warning that quotes foreign syntax in the texts; empty if there is none. In a text in capitals BREAK is a
     word."""
     matches: list[str] = []
     for text in texts:
@@ -31,6 +31,6 @@ def notation_warning(texts: Iterable[str]) -> str:
     quoted = ", ".join(f"{mark[:40]!r}" for mark in matches[:_MAX_QUOTED])
     quoted += " …" if len(matches) > _MAX_QUOTED else ""
     return (
-        f"{quoted} in a prompt: read as plain words, for prompts have no weights, LoRA tags, BREAK or wildcards here; "
-        "a region's strength weighs its prompt, and --lora FILE,region=NAME loads a LoRA"
+        f"{quoted} in a prompt: read as plain words: prompts have no weights, LoRA tags, BREAK or wildcards here; "
+        "set a region's strength, or load a LoRA with --lora FILE,region=NAME"
     )

@@ -12,11 +12,10 @@ MAX_JSON = 4 * 2**20  # bytes; the largest run record and the largest plan take 
 def parse_json(content: Any, *, limit: int = MAX_JSON) -> Any:
     """Parses JSON. Bytes may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
-    Raises ValueError with a one-line message for input longer than `limit` bytes (of a string: characters), for values
-    nested more than about 200 levels deep, for what is neither text nor bytes, and for invalid JSON. Python's
-    own parser would raise RecursionError.
+    Raises ValueError with a one-line message for input longer than `limit` bytes (of a string: characters), nested more
+    than about 200 levels deep (Python's own parser raises RecursionError), neither text nor bytes, or not JSON.
     """
-    if not isinstance(content, str | bytes | bytearray):  # a database of somebody else's has what it likes
+    if not isinstance(content, str | bytes | bytearray):  # a foreign database may hold any type
         raise ValueError(f"not JSON: a {type(content).__name__} instead of a text")
     if len(content) > limit:
         raise ValueError(f"{len(content):,} bytes of JSON are too many: at most {limit:,} are read")

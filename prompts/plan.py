@@ -48,7 +48,7 @@ class StrictModel(BaseModel):
     def _is_visible(self) -> Self:
         for name, value in self:
             if isinstance(value, str) and CONTROL_CHARACTERS.search(value):
-                raise ValueError(f"{name} holds a control character, which nobody sees: leave it out")
+                raise ValueError(f"{name} holds a control character, which is invisible: leave it out")
         return self
 
 
@@ -186,7 +186,7 @@ class ScenePlan(StrictModel):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels. Raises ValueError if the plan leaves one of them to the model, see `sized`."""
+        """Width and height in pixels. Raises ValueError if one of them is null, see `with_size`."""
         if self.width is None or self.height is None:
             raise ValueError("the plan leaves the picture's size to the model")
         return self.width, self.height

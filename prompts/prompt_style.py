@@ -1,4 +1,4 @@
-"""Keeps the scene prompt of a plan consistent with its regions. Loads no model.
+"""Wording of plans: phrases of regions, and a scene prompt that stays consistent with them. Loads no model.
 
 Scene prompts from `planner_schema.plan_from_answer` are lists ("a red cat on the left and a blue rocket on the right at
 night") and can be rebuilt. In any other text only phrases of regions that occur in it are replaced.
@@ -137,7 +137,7 @@ def replace_background(plan: ScenePlan, background: str, mood: str = "") -> Scen
     """The plan with another background. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
     prompt is not a list of regions followed by a background."""
     if background_of(plan) is None:
-        raise ValueError("this picture's scene prompt is not in a form whose background can be told from the rest")
+        raise ValueError("the background cannot be replaced: the scene prompt is not a list of regions and background")
     scene = LeveledPrompt(
         high_level=_joined(region_list(plan.regions), background), low_level=mood or plan.scene.low_level
     )
@@ -147,8 +147,8 @@ def replace_background(plan: ScenePlan, background: str, mood: str = "") -> Scen
 def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     """Updates `after`: positions in the prompts of regions that moved, and the scene prompt, unless it already differs
     from that of `before`."""
-    known = {region.name: region for region in before.regions}
-    regions = [_moved(known.get(region.name), region) for region in after.regions]
+    old = {region.name: region for region in before.regions}
+    regions = [_moved(old.get(region.name), region) for region in after.regions]
     plan = after.model_copy(update={"regions": regions})
     if after.scene != before.scene:
         return plan
@@ -156,7 +156,7 @@ def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     if background is not None:
         text = _joined(region_list(regions), background)
     else:
-        text = _replaced(before.scene.high_level, known, {region.name: region for region in regions})
+        text = _replaced(before.scene.high_level, old, {region.name: region for region in regions})
     scene = LeveledPrompt(high_level=text[:1000], low_level=after.scene.low_level)
     return plan.model_copy(update={"scene": scene})
 
@@ -166,17 +166,17 @@ def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
     after = revision.apply(plan)
     if not (revision.added or revision.removed or any(change.prompt or change.box for change in revision.changes)):
         return revision
-    known, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
+    old, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
 
     def is_placed(region: Region) -> bool:
         if len(region.prompt.high_level) > 900:  # no room for it
             return False
-        return _has_place(known[region.name]) if region.name in known else places
+        return _has_place(old[region.name]) if region.name in old else places
 
     # Positions are added only to phrase the scene prompt; the regions' own prompts keep their text.
     with_places = [with_place(part) if is_placed(part) and not _has_place(part) else part for part in after.regions]
     scene = revision.scene or sync_scene_prompt(plan, after.model_copy(update={"regions": with_places})).scene
-    regions = [_moved(known.get(part.name), part) if is_placed(part) else part for part in after.regions]
+    regions = [_moved(old.get(part.name), part) if is_placed(part) else part for part in after.regions]
     synced = after.model_copy(update={"regions": regions, "scene": scene})
     return Revision.between(plan, synced, reason=revision.reason) or revision
 

@@ -22,7 +22,7 @@ from .plan import (
 
 
 class RegionChange(StrictModel):
-    """What a revision changes in one region; null leaves a thing as it is."""
+    """What a revision changes in one region; null leaves a field as it is."""
 
     name: str = Field(description="name of the region to change")
     prompt: LeveledPrompt | None = Field(default=None, description="new prompt of the region")
@@ -90,8 +90,8 @@ class Revision(StrictModel):
     def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
         """The revision that turns `before` into `after`, apart from the order of regions; None if they are equal.
 
-        A size that `after` leaves open is that of `before`. Raises ValueError if size or negative prompt differ, which
-        a revision cannot express.
+        A null size in `after` means that of `before`. Raises ValueError if size or negative prompt differ, which a
+        revision cannot express.
         """
         after = after.with_size(before.width, before.height)
         if (before.width, before.height, before.negative) != (after.width, after.height, after.negative):

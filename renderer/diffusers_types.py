@@ -1,4 +1,4 @@
-"""Names for objects of diffusers and transformers, untyped: their attributes are set at run time."""
+"""Aliases of `Any` for objects of diffusers and transformers, whose attributes are set at run time."""
 
 from typing import Any
 

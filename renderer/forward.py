@@ -1,4 +1,4 @@
-"""What a forward of a family's network takes: encoded prompts, the text of each block, options. Types alone."""
+"""Types of a network's forward: encoded prompts, each block's text, edit and ControlNet inputs. No code runs here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from .weights.lora import ActiveLora
 class Encoded:
     """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
 
-    sections: for each stretch of states that an encoder padded, its length and how many of its first tokens are the
-    prompt's own, or are not alike; empty where there is no padding.
+    sections: (length, own) of each padded span of states; the first `own` tokens are the prompt's, or padding that
+    differs from token to token. Empty where there is no padding.
     """
 
     states: Tensor
@@ -29,8 +29,8 @@ class Encoded:
 
 
 Encode = Callable[[Sequence[str]], Sequence[Encoded]]
-# What the negative and the scene prompt set for the whole picture: pooled embeddings (2, channels), the encoded prompts
-# themselves, or nothing.
+# Conditioning of the whole picture by negative and scene prompt: pooled embeddings (2, channels), the encoded prompts,
+# or none.
 PictureCondition = Tensor | Sequence[Encoded] | None
 
 
@@ -47,7 +47,7 @@ BlockTexts = Sequence[TextContext] | JointText
 
 @dataclass(frozen=True)
 class StepConditioning:
-    """What one forward is conditioned on: the text of each block, and the LoRAs that act."""
+    """Conditioning of one forward: each block's text, and the active LoRAs."""
 
     texts: BlockTexts
     loras: Sequence[ActiveLora] = ()
@@ -79,7 +79,7 @@ class Conditioning(Protocol):
         """
 
     def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
-        """The LoRAs with the tokens that each acts on; region_weights as in `at`."""
+        """The LoRAs with their weight in each token; region_weights as in `at`."""
 
 
 def full_steps(steps: int) -> set[int]:
@@ -93,7 +93,7 @@ def full_steps(steps: int) -> set[int]:
 
 @dataclass(frozen=True)
 class EditBase:
-    """What an edit starts from: the finished latents (1, channels, h, w), and which tokens it draws anew, bool (n,)."""
+    """Input of an edit: the finished latents (1, channels, h, w), and the mask of tokens to redraw, bool (n,)."""
 
     latents: Tensor
     drawn: Tensor
@@ -102,7 +102,7 @@ class EditBase:
 
 @dataclass(frozen=True)
 class ControlInput:
-    """A ControlNet and the latents (1, channels, h, w) of the picture that it follows."""
+    """A ControlNet, and the latents (1, channels, h, w) of its control picture."""
 
     net: Network
     latents: Tensor

@@ -18,7 +18,7 @@ def ignored_field_warnings(
     request: RenderRequest, plan: ScenePlan, family: Family, *, region_weights: Tensor, grid: tuple[int, int],
     levels: Sequence[Level], steps: int, guidance: float, is_edit: bool,
 ) -> list[str]:  # fmt: skip
-    """One sentence for each thing that the request asks for and that changes nothing.
+    """One sentence per field of the request that has no effect.
 
     region_weights: (regions + 1, tokens); levels: one per block.
     """
@@ -28,19 +28,19 @@ def ignored_field_warnings(
     notes = [notation_warning([*texts, *negatives])]
     notes += _hidden(plan, region_weights, grid)
     if not any(level.startswith("region") for level in levels):
-        notes.append("the depth schedule has no level of the regions: their prompts and negatives are not heard")
+        notes.append("the depth schedule has no level of the regions: their prompts and negatives have no effect")
     for region in plan.regions:
         if region.strength and not any(strengths_at([region], done / steps)[0] for done in range(steps)):
             notes.append(
-                f"region {region.name!r} is never heard: none of {steps} steps lies between its start {region.start:g} "
+                f"region {region.name!r} has no effect: none of {steps} steps lies between its start {region.start:g} "
                 f"and its end {region.end:g}"
             )
     if any(negatives) and not family.guided:
-        notes.append("this model takes no negative prompt: it was not heard")
+        notes.append("this model takes no negative prompt: yours was ignored")
     elif any(negatives) and guidance <= 1:
-        notes.append("the negative prompt is not heard: a guidance of 1 leaves it out; give one above 1")
+        notes.append("the negative prompt was ignored: it needs a guidance scale above 1")
     if request.guidance_scale is not None and not family.guidable:
-        notes.append("this model takes no guidance scale: it was not heard")
+        notes.append("this model takes no guidance scale: yours was ignored")
     if is_edit and request.image:
         notes.append("the start picture is for the picture that is changed: what the edit draws starts from noise")
     if is_edit and request.step_cache:
@@ -51,7 +51,7 @@ def ignored_field_warnings(
 
 
 def _hidden(plan: ScenePlan, region_weights: Tensor, grid: tuple[int, int]) -> list[str]:
-    """The regions without weight in any token, and what covers them."""
+    """Warnings for regions without weight in any token, with the names of those that cover them."""
     notes = []
     for index, region in enumerate(plan.regions):
         if region_weights[index + 1].any():

@@ -37,7 +37,8 @@ from .weights.offload import Offloader
 
 @dataclass(frozen=True)
 class RenderInputs:
-    """What a render reads beside the plan, encoded: texts, pictures and files. warnings: of fitted pictures."""
+    """The encoded inputs of a render: prompts, start picture, control pictures, LoRAs. warnings: of fitting
+    pictures."""
 
     encoded: Mapping[str, Encoded]
     start: StartPicture | None
@@ -51,7 +52,7 @@ class RenderInputs:
 
 
 class LoadedModel:
-    """It keeps the latest encoded prompts and ControlNets, and nothing else of a render."""
+    """A family with its checkpoint. The only state kept between renders are caches of prompts and ControlNets."""
 
     def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Offloader | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
@@ -86,18 +87,18 @@ class LoadedModel:
                 conditioning = self._condition(inputs, layout)
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
                 last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step)
-        self._check_finite(request, last.latents, "what the denoising made")
+        self._check_finite(request, last.latents, "the denoised latents")
         return last.latents, self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. Raises RenderError if the decoder's numbers are not finite."""
         with torch.inference_mode(), self._working(request, "vae"):
             pixels = self.family.pixels(latents, tiled="tiling" in request.save)
-            self._check_finite(request, pixels, "what the decoder (VAE) made of the latents", decoding=True)
+            self._check_finite(request, pixels, "the pixels of the decoder (VAE)", decoding=True)
             return self.family.picture(pixels)
 
     def beyond(self, plan: ScenePlan) -> list[str]:
-        """Warnings of words in a plan that the checkpoint was not trained on; none if it has no vocabulary."""
+        """Warnings of words in a plan that the checkpoint was not trained on; empty if it declares no vocabulary."""
         vocabulary = vocabulary_of(self.checkpoint)
         return vocabulary.warnings(plan) if vocabulary else []
 

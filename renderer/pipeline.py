@@ -48,14 +48,14 @@ __all__ = [
 
 
 class Renderer:
-    """A checkpoint, loaded when it is first needed. It caches encoded prompts and ControlNets, and nothing else of one
-    render for the next, so it may serve any number of plans at once."""
+    """A checkpoint, loaded on first use. It keeps no state between renders but caches of encoded prompts and
+    ControlNets, so one renderer may serve concurrent renders."""
 
     def __init__(self, model: str | None = None, *, device: str | None = None, hub: Hub | None = None) -> None:
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
-        checkpoint. hub: another one than huggingface_hub's own. Raises ModelError."""
+        checkpoint. hub: in place of huggingface_hub's default. Raises ModelError."""
         self._given = model or "pocket"
-        self.model = absolute_name(self._given)  # the same from any folder: it is what a picture stores
+        self.model = absolute_name(self._given)  # independent of the working folder: pictures store it
         self.checkpoint = checkpoint(self._given, hub)
         self._device, self._hub = device, hub
         self._lock = threading.Lock()
@@ -63,9 +63,9 @@ class Renderer:
 
     @property
     def loaded(self) -> LoadedModel:
-        """The model as a render used it last, loaded on first use. Raises ModelError."""
-        now = self._loaded
-        return now[1] if now else self._load("full", compiled=False, offload=False)
+        """The model in the format of the last render, loaded on first use. Raises ModelError."""
+        current = self._loaded
+        return current[1] if current else self._load("full", compiled=False, offload=False)
 
     @property
     def family(self) -> Family:
@@ -79,7 +79,7 @@ class Renderer:
 
     @property
     def prompts(self) -> PromptCache:
-        """Its encoders, with a cache of the latest prompts."""
+        """Its text encoders, with a cache of the latest prompts."""
         return self.loaded.prompts
 
     def release(self) -> Pipeline | None:
@@ -93,8 +93,8 @@ class Renderer:
         return loaded[1].family.release() if loaded else None
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
-        """Draws the request. Raises RenderError if it does not fit the model, ModelError if that cannot load, RunError
-        if a file that it names is not there, ValueError if it is another model's."""
+        """Draws the request. Raises RenderError if it does not fit the model, ModelError if the model cannot be loaded,
+        RunError if a file that it names is missing, ValueError if it names another model."""
         request = self._own(request)
         seeds = request.together or [request.seed]
         result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
@@ -103,7 +103,7 @@ class Renderer:
         return result
 
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
-        """Draws `count` pictures of one plan in one batch, each from a seed of its own, the first from the request's.
+        """Draws `count` pictures of one plan in one batch, with different seeds; the first has the request's seed.
 
         Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
         count that is not 1 to 16.
@@ -121,12 +121,12 @@ class Renderer:
     ) -> RenderResult:
         """Draws the regions that a revision changes into a finished picture, and keeps everything else.
 
-        Drawn are the tokens with a weight of a changed region, and the background next to them as far as
-        `edit.margin_of` says, which the result's request notes. Latents of all others stay bit for bit, and so do
-        pixels more than `edit.REACH` beyond the drawn ones; of a region with a free shape, all pixels outside the
-        shape. A new scene prompt acts on the drawn tokens only. A request is rendered first. Warnings name visible
-        changes that the revision does not intend. Raises as `render`; ValueError if the revision names a region that
-        the plan does not have, or changes nothing visible.
+        The edit redraws the tokens in which a changed region has weight, and a margin of background tokens around them
+        (`edit.margin_of`), which the result's request stores. Latents of all other tokens stay bit for bit, and so do
+        pixels more than `edit.REACH` latent cells beyond the redrawn ones; for a region with a free shape, all pixels
+        outside the shape. A new scene prompt acts on the redrawn tokens only. A request is rendered first. Warnings
+        name visible changes that the revision does not intend. Raises as `render`; ValueError if the revision names a
+        region that the plan does not have, or changes nothing visible.
         """
         result = self.render(picture, on_step) if isinstance(picture, RenderRequest) else picture
         return self._edit(result, revision, on_step, new_margin=True)
@@ -134,7 +134,7 @@ class Renderer:
     def _edit(
         self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, new_margin: bool = False
     ) -> RenderResult:
-        """new_margin: the margin that an edit has now, not the one that the revision notes."""
+        """new_margin: compute the margin instead of taking the one that the revision stores."""
         base = self._own(result.request)
         request = base.model_copy(update={"edits": [*base.edits, revision]})
         draw = partial(self._draw_edit, result=result, base=base, on_step=on_step, new_margin=new_margin)
@@ -144,12 +144,12 @@ class Renderer:
         self, request: RenderRequest, *, result: RenderResult, base: RenderRequest, on_step: OnStep | None,
         new_margin: bool,
     ) -> list[RenderResult]:  # fmt: skip
-        """The result with the request's last edit drawn into it. base: the request without that edit."""
+        """The result after the request's last edit. base: the request without that edit."""
         started, loaded, revision = time.perf_counter(), self._ready(request), request.edits[-1]
         before, after = base.edited_plan, request.edited_plan
         family, (rows, columns) = loaded.family, loaded.grid(request.plan)
-        if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # a file's, and not its own
-            raise RenderError("the latents of this picture have another size: without their file it is drawn again")
+        if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # of a foreign file
+            raise RenderError("the latents beside this picture have another size: delete their file")
         margin = margin_of(before, after, rows=rows, columns=columns) if new_margin else revision.margin
         request = request.model_copy(
             update={"edits": [*base.edits, revision.model_copy(update={"margin": margin})]}
@@ -167,7 +167,7 @@ class Renderer:
         return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
-        """The request with this model's name and a size, so that a picture tells what drew it and how large."""
+        """The request with this model's name and a size filled in, since pictures store both."""
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         side = min(self.checkpoint.size, MAX_SIDE)
@@ -193,8 +193,8 @@ class Renderer:
     def _retrying(
         self, request: RenderRequest, draw: Callable[[RenderRequest], list[RenderResult]]
     ) -> list[RenderResult]:
-        """`retry_on_oom`, without what libraries print: of long prompts the warnings tell, and the rest is about their
-        own old names."""
+        """`retry_on_oom` with the libraries' messages silenced: cut prompts are in the warnings already, the others are
+        deprecations."""
         with silence_loading():
             return retry_on_oom(request, draw, self._cheaper)
 
@@ -215,9 +215,9 @@ class Renderer:
             return self._loaded[1]
 
     def _cheaper(self, request: RenderRequest) -> list[Saving]:
-        now = self._loaded  # looked at once: another thread may load another format meanwhile
-        if now is None:  # it ran out while loading
+        current = self._loaded  # read once: another thread may load another format meanwhile
+        if current is None:  # memory ran out while loading
             return cheaper_savings(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
-        family = now[1].family
+        family = current[1].family
         side = max(request.plan.size) / family.cell
         return cheaper_savings(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

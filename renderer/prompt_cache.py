@@ -18,8 +18,8 @@ CACHED_PROMPTS = 64
 class PromptCache:
     """Encodes prompts for one loaded model and caches the latest `CACHED_PROMPTS`.
 
-    Each prompt is encoded alone. In one batch (paper, section II-B) the last bits of a prompt's states may depend on
-    the other prompts, and then a render would depend on earlier ones.
+    Each prompt is encoded alone. In a batch (paper, section II-B) the last bits of its states may depend on the other
+    prompts, and a render would depend on what was cached before.
     """
 
     def __init__(self, family: Family) -> None:
@@ -32,13 +32,13 @@ class PromptCache:
         return list(map(self.encoded(texts).__getitem__, texts))
 
     def encoded(
-        self, texts: Sequence[str], at_work: Callable[[], AbstractContextManager[None]] = nullcontext
+        self, texts: Sequence[str], loaded: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> dict[str, Encoded]:
-        """The encoded texts. at_work: entered while texts are encoded that are not in the cache, if any."""
+        """The encoded texts. loaded: a context with the encoders on the device, entered if a text is not cached."""
         with self._lock:
             encoded = {text: self._cache[text] for text in texts if text in self._cache}
             if new := [text for text in dict.fromkeys(texts) if text not in encoded]:
-                with at_work(), torch.inference_mode(), silence_loading():  # its reading tells what is cut
+                with loaded(), torch.inference_mode(), silence_loading():  # `Reading` has what is cut
                     encoded |= {text: self._family.encode(text) for text in new}
             rest = {text: states for text, states in self._cache.items() if text not in encoded}
             self._cache = dict(list((rest | encoded).items())[-CACHED_PROMPTS:])

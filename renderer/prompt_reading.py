@@ -1,4 +1,4 @@
-"""What text encoders do not read of a prompt: what lies beyond their limits, and words that their tokenizers lack."""
+"""Prompt text that encoders drop: beyond their token limits, and words that their tokenizers lack."""
 
 import unicodedata
 from collections import Counter
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from .diffusers_types import Encoder, Tokenizer
 
-# What encoders are called, by the model type of their configuration.
+# Names of text encoders, by `model_type` of their configuration.
 NAMES = {
     "bert": "BERT", "clip_text_model": "CLIP", "gemma": "Gemma", "gemma2": "Gemma 2", "mt5": "mT5", "t5": "T5",
     "umt5": "UMT5",
 }  # fmt: skip
-QUOTED = 60  # characters of a prompt, or of what was cut from it, that a warning quotes
+QUOTED = 60  # characters of a prompt, or of its cut end, that a warning quotes
 LISTED = 12  # unknown words that a warning lists
 
 
 @dataclass(frozen=True)
 class Cut:
-    """An encoder that reads `limit` tokens, and the end of the prompt, which it does not read."""
+    """An encoder with a limit of `limit` tokens, and the end of the prompt beyond it."""
 
     encoder: str
     limit: int
@@ -27,9 +27,9 @@ class Cut:
 
 @dataclass(frozen=True)
 class Reading:
-    """One prompt as its encoders, the readers, read it. unknown: pairs of an encoder and a word that it lacks.
+    """How a family's text encoders (readers) tokenize one prompt. unknown: (encoder, word that it lacks).
 
-    tokens: how many each encoder reads, the special ones among them.
+    tokens: per encoder, special tokens included, at most its limit.
     """
 
     text: str
@@ -40,13 +40,13 @@ class Reading:
 
 
 def encoder_name(encoder: Encoder) -> str:
-    """What a text encoder of transformers is called."""
+    """The name of a text encoder of transformers."""
     kind = str(encoder.config.model_type)
     return NAMES.get(kind, kind)
 
 
 def read(text: str, encoders: Sequence[tuple[str, Tokenizer, int]]) -> Reading:
-    """How each encoder, (name, tokenizer, limit in tokens with the special ones), reads a prompt."""
+    """Tokenizes a prompt for each encoder. encoders: (name, tokenizer, limit in tokens, special tokens included)."""
     cuts, unknown, tokens = [], [], []
     for name, tokenizer, limit in encoders:
         rest, words = _unread(text, tokenizer, limit)
@@ -59,8 +59,8 @@ def read(text: str, encoders: Sequence[tuple[str, Tokenizer, int]]) -> Reading:
 
 
 def _unread(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]]:
-    """The end of a text that no token is left for, and the words before it that the vocabulary lacks."""
-    if not tokenizer.is_fast:  # these do not tell which characters a token stands for
+    """The end of a text beyond the token limit, and the words before it that the vocabulary lacks."""
+    if not tokenizer.is_fast:  # slow tokenizers give no character offsets
         return _unread_by_words(text, tokenizer, limit)
     tokens = tokenizer(
         text, truncation=False, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
@@ -71,11 +71,11 @@ def _unread(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]
     if len(ids) > limit:
         end = content[max(0, limit - sum(special))][0]
         while 0 < end and text[end - 1 : end + 1].isalnum() and text[end - 1 : end + 1].isascii():
-            end -= 1  # a word of which the beginning was read is quoted whole
+            end -= 1  # a word that is cut in two is quoted whole
     own = [
         (token, *span)
         for token, piece, span, added in zip(ids, tokenizer.convert_ids_to_tokens(ids), spans, special, strict=True)
-        if not added and piece != "▁"  # SentencePiece's space, which is given the span of the letter after it
+        if not added and piece != "▁"  # SentencePiece's space, whose offsets are those of the letter after it
     ]
     times = Counter((start, stop) for _, start, stop in own)
     lacking = [True] * len(text)
@@ -87,7 +87,7 @@ def _unread(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]
 
 
 def _words(text: str, lacking: Sequence[bool]) -> list[str]:
-    """The runs of characters that are lacking and say something; lone punctuation does not."""
+    """Runs of lacking characters that hold a letter, a digit or a symbol; lone punctuation is left out."""
     marked = "".join(char if lacks and not char.isspace() else "\0" for char, lacks in zip(text, lacking))
     return [
         run for run in marked.split("\0") if any(char.isalnum() or unicodedata.category(char) == "So" for char in run)
@@ -95,7 +95,7 @@ def _words(text: str, lacking: Sequence[bool]) -> list[str]:
 
 
 def _unread_by_words(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, list[str]]:
-    """As `_unread`, word by word."""
+    """`_unread` without character offsets, word by word."""
     words, read_until = text.split(), len(text.split())
     while read_until and len(tokenizer(" ".join(words[:read_until]), truncation=False)["input_ids"]) > limit:
         read_until -= 1
@@ -104,10 +104,10 @@ def _unread_by_words(text: str, tokenizer: Tokenizer, limit: int) -> tuple[str, 
 
 
 def warnings_of(readings: Iterable[Reading]) -> list[str]:
-    """What a render says of the prompts that it was given: a line for each that was cut, and one for unknown words."""
+    """Warnings for a render's prompts: one per cut prompt, one per set of encoders that lack words."""
     readings = list(dict.fromkeys(readings))
     out = [_cut(reading) for reading in readings if reading.cuts]
-    lacking: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # word → who lacks it, and who reads it
+    lacking: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # word → (without it, with it)
     for reading in readings:
         for word in dict.fromkeys(word for _, word in reading.unknown):
             names = tuple(name for name, other in reading.unknown if other == word)

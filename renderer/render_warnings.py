@@ -1,4 +1,5 @@
-"""Warnings of one render: what was not drawn as requested, and what was approximated."""
+"""Warnings about LoRAs, ControlNets, approximations and sizes of one render; the error for values that are not
+finite."""
 
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ def lora_warnings(
     request: RenderRequest, plan: ScenePlan, family: Family, loras: Sequence[LoadedLora],
     controls: Sequence[ControlInput],
 ) -> list[str]:  # fmt: skip
-    """Of LoRAs and ControlNets: without their region, made for another version, or in part for text encoders."""
+    """LoRAs whose region is gone, LoRAs and ControlNets of another model version, unused weights for text encoders."""
     warnings = [
         f"the LoRA of {lora.region!r} is not used: the edited picture has no such region"
         for lora in request.loras
@@ -37,7 +38,7 @@ def lora_warnings(
 def approximation_warnings(
     request: RenderRequest, plan: ScenePlan, family: Family, *, cache: StepCache | None, steps: int, trained_size: int
 ) -> list[str]:
-    """Of options without effect on this device, of reused steps, and of sizes far from the trained ones."""
+    """Options without effect on this device, steps reused by the step cache, sizes far from the trained ones."""
     warnings = []
     if "offload" in request.save and family.device.type == "cpu":
         warnings.append("save 'offload' does nothing on a CPU: the model is in main memory all the time")
@@ -53,7 +54,7 @@ def approximation_warnings(
 
 
 def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decoding: bool) -> RenderError:
-    """The error for values that are NaN or infinite, of which no picture can be made. part: what computed them."""
+    """The error for NaN or infinite values. part: what they are, in the plural."""
     causes = []
     if dtype == torch.float16:
         causes.append("float16, in which large numbers overflow: try --device cpu, or a GPU that has bfloat16")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_BATCH = 16  # pictures of one batch
-CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: far from any that a person types
+CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: large, so that typed seeds do not collide with them
 Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Solver = Literal["euler", "dpm++"]
@@ -24,7 +24,7 @@ Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
 
 def candidate_seed(seed: int, number: int) -> int:
-    """The seed of candidate `number`, from 0, of a picture; of a seed within 32 bits it is within them too."""
+    """The seed of candidate `number`, counted from 0. It stays within 32 bits if `seed` does."""
     return (seed + number * CANDIDATE_STRIDE) % (2**32 if seed < 2**32 else 2**63)
 
 
@@ -83,7 +83,7 @@ class RenderRequest(BaseModel):
         "white", max_length=40, description="colour that is seen where a given picture is transparent, and of frames: "
         "a name, or #rrggbb"
     )  # fmt: skip
-    controls: list[Control] = optional_field([], max_length=4, description="ControlNets; they hear the scene prompt")
+    controls: list[Control] = optional_field([], max_length=4, description="ControlNets; they take the scene prompt")
     loras: list[Lora] = optional_field([], max_length=16, description="LoRA weights")
     save: list[Saving] = optional_field(
         [], description="what saves memory: 'tiling' decodes in tiles, 'offload' keeps on the GPU only what is at "
@@ -129,8 +129,8 @@ class RenderRequest(BaseModel):
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A picture and the request that makes it again. `latents`: float32 (1, channels, h, w). `seconds` and `warnings`
-    of an edited one are also those of the picture before it, where that was drawn and not read from a file."""
+    """A picture and the request that reproduces it. `latents`: float32 (1, channels, h, w). `seconds` and `warnings` of
+    an edit include those of the picture before it, unless that was read from a file."""
 
     request: RenderRequest
     image: Image.Image
@@ -141,7 +141,7 @@ class RenderResult:
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of a render; `preview` decodes a small picture of what the model expects to come out."""
+    """Progress of a render; `preview` decodes the predicted clean latents, reduced to a small picture."""
 
     index: int  # 1 … total
     total: int

@@ -133,7 +133,7 @@ class Scorer:
 
 
 def embed_crops(model: CLIPModel, crops: Tensor) -> Tensor:
-    """Unit image embeddings of crops (n, 3, side, side) in -1…1 by a CLIPModel, each the mean of its `LOOKS`."""
+    """Unit image embeddings of crops (n, 3, side, side) in -1…1 by a CLIPModel, averaged over `CROP_SHIFTS`."""
     side = crops.shape[-1]
     margin = max(max(map(abs, shift)) for shift in CROP_SHIFTS)
     wide = F.pad(crops, (margin,) * 4, mode="replicate")
@@ -165,7 +165,7 @@ def _find_names(text: str, known: dict[str, list[str]], followers: frozenset[str
 
 
 def _forms(noun: str) -> tuple[str, ...]:
-    """A noun and spellings that its plural may have: 'fox', 'foxs', 'foxes' …"""
+    """A noun and candidate spellings of its plural: 'fox', 'foxs', 'foxes' …"""
     return (noun, f"{noun}s", f"{noun}es", f"{noun[:-1]}ies", f"{noun[:-1]}ves", f"{noun[:-2]}i")
 
 

@@ -106,12 +106,12 @@ def test_a_scene_prompt_says_background_light_and_style() -> None:
         assert ("glossy style" in prompt.low_level) == (scene.style == "glossy")
 
 
-def test_critic_and_judge_agree_when_both_are_content_or_neither_is() -> None:
+def test_critic_and_judge_agree_when_both_accept_a_region_or_neither_does() -> None:
     rows = [
-        {"asked": "red cat", "judge": "red cat", "critic": "red cat", "content": True},
-        {"asked": "red cat", "judge": "red dog", "critic": "blue cat", "content": False},
-        {"asked": "red cat", "judge": "nothing", "critic": "red cat", "content": True},
-        {"asked": "red cat", "judge": "red cat", "critic": "red dog", "content": False},
+        {"requested": "red cat", "judge": "red cat", "critic": "red cat", "accepted": True},
+        {"requested": "red cat", "judge": "red dog", "critic": "blue cat", "accepted": False},
+        {"requested": "red cat", "judge": "nothing", "critic": "red cat", "accepted": True},
+        {"requested": "red cat", "judge": "red cat", "critic": "red dog", "accepted": False},
     ]
     found = critic.agreement(rows)
     assert (found["verdict"], found["subject"], found["colour"], found["found"]) == (2 / 4, 1 / 4, 2 / 4, 1 / 2)

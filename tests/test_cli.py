@@ -84,7 +84,7 @@ def test_a_picture_without_a_plan_inside(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
-    refused(run("repaint", "photo.png", cwd=tmp_path), "carries no plan")
+    refused(run("repaint", "photo.png", cwd=tmp_path), "holds no plan")
     (tmp_path / "text.png").write_text("no picture")
     refused(run("repaint", "text.png", cwd=tmp_path), "not a picture")
 

@@ -35,7 +35,7 @@ def broken(renderer: Renderer, part: str) -> Renderer:
 def test_damaged_weights_are_an_error_and_no_black_picture(tiny: Renderer) -> None:
     before = tiny.render(asked(tiny))
     for part in ("transformer", "text_encoder"):
-        with pytest.raises(RenderError, match="denoising made are not finite .*damaged weights: get the") as caught:
+        with pytest.raises(RenderError, match="denoised latents are not finite .*damaged weights: get the") as caught:
             broken(tiny, part).render(asked(tiny))
         assert "LoRA" not in str(caught.value) and "\n" not in str(caught.value)
     damaged = broken(tiny, "transformer")
@@ -50,7 +50,7 @@ def test_a_decoder_that_overflows_is_an_error(tiny: Renderer) -> None:
     out = Renderer(tiny.model, device="cpu")
     with torch.no_grad():
         out.pipe.vae.decoder.conv_out.bias[0] = math.inf
-    with pytest.raises(RenderError, match=r"decoder \(VAE\) made of the latents are not finite .*damaged"):
+    with pytest.raises(RenderError, match=r"decoder \(VAE\) are not finite .*damaged"):
         out.render(asked(tiny), lambda step: previews.append(step.preview().size))
     assert len(previews) == 2  # a preview is no reason to stop
 

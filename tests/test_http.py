@@ -249,7 +249,7 @@ def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> Non
             client.images.generate(**{"prompt": "a cat"} | arguments)
         assert said in caught.value.message and caught.value.body["type"] == "invalid_request_error"  # type: ignore[index]
     Image.new("RGB", (96, 96)).save(tmp_path / "photo.png")
-    with pytest.raises(BadRequestError, match="carries no plan"):
+    with pytest.raises(BadRequestError, match="holds no plan"):
         client.images.edit(image=tmp_path / "photo.png", mask=tmp_path / "photo.png", prompt="a dog")
 
 

@@ -154,7 +154,7 @@ def test_what_was_fetched_is_used_where_the_hub_is_out_of_reach(server: tuple[Lo
         ("owner/gated", "gated: accept its licence at https://huggingface.co/owner/gated, then log in"),
         ("owner/nobody", "the hub has no owner/nobody, or it is private"),
         ("owner/both@v9", "owner/both has no revision 'v9'"),
-        ("owner/none", "is nothing in diffusers' format: it has no model_index.json"),
+        ("owner/none", "is not in diffusers' format: it has no model_index.json"),
     ],
 )
 def test_what_the_hub_refuses_is_one_line(

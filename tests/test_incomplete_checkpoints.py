@@ -71,24 +71,24 @@ def emptied(pattern: str, content: str = "") -> Change:
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0f1e\nsize 12345\n"
 LACKING: list[tuple[str, Change, str]] = [
     # The libraries make an empty tokenizer where there is none, and every word is unknown to it.
-    ("hunyuan-1.2", without("tokenizer/vocab.txt"), "tokenizer: no tokenizer's vocabulary in it"),
-    ("hunyuan-1.2", without("tokenizer_2"), "tokenizer_2: no tokenizer's vocabulary in it"),
-    ("pixart-sigma", without("tokenizer/spiece.model"), "tokenizer: no tokenizer's vocabulary in it"),
-    ("sana", without("tokenizer/tokenizer.*"), "tokenizer: no tokenizer's vocabulary in it"),
-    ("sd-1.5", without("tokenizer/merges.txt"), "tokenizer: no tokenizer's vocabulary in it"),
+    ("hunyuan-1.2", without("tokenizer/vocab.txt"), "tokenizer: it lacks a tokenizer's vocabulary"),
+    ("hunyuan-1.2", without("tokenizer_2"), "tokenizer_2: it lacks a tokenizer's vocabulary"),
+    ("pixart-sigma", without("tokenizer/spiece.model"), "tokenizer: it lacks a tokenizer's vocabulary"),
+    ("sana", without("tokenizer/tokenizer.*"), "tokenizer: it lacks a tokenizer's vocabulary"),
+    ("sd-1.5", without("tokenizer/merges.txt"), "tokenizer: it lacks a tokenizer's vocabulary"),
     ("sdxl", without("tokenizer_2/tokenizer_config.json"), "tokenizer_2: it lacks tokenizer_config.json"),
-    ("sd3", without("tokenizer_3"), "tokenizer_3: no tokenizer's vocabulary in it"),
+    ("sd3", without("tokenizer_3"), "tokenizer_3: it lacks a tokenizer's vocabulary"),
     ("sd3", entries("model_index.json", tokenizer_3=[None, None]), "lists no tokenizer_3"),
     ("sdxl", entries("model_index.json", vae=[None, None]), "lists no vae"),
     ("sdxl", entries("model_index.json", text_encoder_2=None), "lists no text_encoder_2"),
     ("sd-1.5", entries("model_index.json", scheduler=None, unet=None), "lists no scheduler and no unet"),
     ("hunyuan-1.2", without("text_encoder_2/*-00002-of-*"), "text_encoder_2 has only 1 of the 2 files of its weights"),
-    ("hunyuan-1.2", without("text_encoder_2/*.index.json"), "has no model.safetensors.index.json, which says in which"),
+    ("hunyuan-1.2", without("text_encoder_2/*.index.json"), "has no model.safetensors.index.json, which lists"),
     ("flux-dev", without("transformer/*.index.json"), "has no diffusion_pytorch_model.safetensors.index.json"),
     ("sd3", without("text_encoder_3/*.safetensors"), "text_encoder_3 has no weights"),
-    ("pixart-sigma", emptied("tokenizer/spiece.model"), "vocabulary in it .*get the checkpoint again$"),
-    ("sd-1.5", emptied("tokenizer/merges.txt"), "tokenizer: no tokenizer's vocabulary in it"),
-    ("hunyuan-1.2", emptied("tokenizer/vocab.txt", POINTER), "vocabulary in it .*`git lfs pull` gets them"),
+    ("pixart-sigma", emptied("tokenizer/spiece.model"), "a tokenizer.s vocabulary .*get the checkpoint again$"),
+    ("sd-1.5", emptied("tokenizer/merges.txt"), "tokenizer: it lacks a tokenizer's vocabulary"),
+    ("hunyuan-1.2", emptied("tokenizer/vocab.txt", POINTER), "a tokenizer.s vocabulary .*`git lfs pull` gets them"),
     ("hunyuan-1.2", emptied("text_encoder_2/*-00002-of-*", POINTER), "only 1 of the 2 .*`git lfs pull` gets them"),
     ("hunyuan-1.2", emptied("vae/*.safetensors", POINTER), "vae has no weights: .*`git lfs pull` gets them"),
 ]  # fmt: skip
@@ -133,8 +133,8 @@ def test_sd3_whose_t5_was_left_out_of_the_folder_is_read_by_clip(zoo: Path, tmp_
 
 UNDRAWABLE: list[tuple[Change, str]] = [
     (entries("model_index.json", scheduler=["diffusers", "LCMScheduler"]), "scheduler is LCMScheduler"),
-    (entries("scheduler/scheduler_config.json", use_flow_sigmas=True), "that of a flow, and this model is a diffusion"),
-    (entries("vae/config.json", latents_mean=[0.1] * 4, latents_std=[1.0] * 4), "latents of another mean"),
+    (entries("scheduler/scheduler_config.json", use_flow_sigmas=True), "for a flow, and this model is a diffusion"),
+    (entries("vae/config.json", latents_mean=[0.1] * 4, latents_std=[1.0] * 4), "normalises latents by .latents_mean."),
 ]
 
 

@@ -373,18 +373,18 @@ def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) ->
     refused({f"{layer}x.lora_A.weight": pair[0], f"{layer}x.lora_B.weight": pair[1]}, "no layer 'blocks.1.attn1.to_qx'")
     refused({f"{layer}.lora_A.weight": torch.ones(2, 8), f"{layer}.lora_B.weight": pair[1]}, "another shape")
     refused({f"{layer}.lora_A.weight": pair[0]}, "made for another one")
-    refused({"something": pair[0]}, "'something' is no part of a LoRA")
+    refused({"something": pair[0]}, "'something' is not a LoRA's key")
     refused({"lora_unet_blocks_1_attn1_to_q.dora_scale": pair[0]}, "this is a DoRA ")
     patches = "pos_embed.proj"
     refused({f"{patches}.lora_A.weight": pair[0], f"{patches}.lora_B.weight": pair[1]}, "only linear layers take a")
-    refused({"text_encoder.lora_A.weight": pair[0]}, "there is no LoRA of a HunyuanDiT2DModel in it")
+    refused({"text_encoder.lora_A.weight": pair[0]}, "it has no LoRA weights for a HunyuanDiT2DModel")
     (tmp_path / "y.safetensors").write_bytes(b"nothing")
     with pytest.raises(RenderError, match="not a safetensors file"):
         drawn(tiny, of(tmp_path / "y.safetensors"))
     renderer = Renderer(str(saved("flux", tmp_path)), device="cpu")
     for key in ("lora_unet_double_blocks_0_img_attn_qkv.dora_scale", "lora_unet_something.lora_down.weight"):
         save_file({key: pair[0]}, tmp_path / "x.safetensors")
-        with pytest.raises(RenderError, match="this is a DoRA|no LoRA of a FluxTransformer2DModel can be"):
+        with pytest.raises(RenderError, match="this is a DoRA|cannot be read as a LoRA of a Flux"):
             drawn(renderer, of(tmp_path / "x.safetensors"))
     with pytest.raises(ValidationError, match="no region 'cat': the plan has thing 0, thing 1"):
         request(tiny, of(tmp_path / "y.safetensors", region="cat"))

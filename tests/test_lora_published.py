@@ -255,7 +255,7 @@ def test_an_alpha_is_one_number_in_any_shape_and_type(dtype: torch.dtype, tiny: 
         assert float(lora.weights["blocks.1.attn1.to_q"][1][0, 0]) == 0.5
     for wrong in (torch.zeros(0), torch.ones(RANK)):
         save_file(tensors | {key: wrong}, path)
-        with pytest.raises(RenderError, match="the alpha of 'blocks.1.attn1.to_q' is no single number"):
+        with pytest.raises(RenderError, match="the alpha of 'blocks.1.attn1.to_q' is not a single number"):
             load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
 
 
@@ -280,7 +280,7 @@ def test_a_lora_of_another_version_of_hunyuan_dit_is_told_of(
         for renderer, other in ((tiny, not older), (newer, older)):
             warnings = warned(renderer, loras=[Lora(file=FileRef.of(path))])
             assert warnings == warnings[:other]
-            assert all(f"a LoRA is made for Hunyuan-DiT {version}, this model is" in warning for warning in warnings)
+            assert all(f"a LoRA was trained for Hunyuan-DiT {version}, and" in warning for warning in warnings)
             assert len(warnings) == other
     save_file(tensors, path, metadata={"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"})
     (tmp_path / "adapter_config.json").unlink()
@@ -294,4 +294,4 @@ def test_a_controlnet_of_another_version_is_told_of(tiny: Renderer, controlnet: 
     newer = Renderer(tiny.model, device="cpu")
     newer.family.model.register_to_config(use_style_cond_and_image_meta_size=False)
     (warning,) = warned(newer, controls=[own])
-    assert "a ControlNet is made for Hunyuan-DiT 1.1 or earlier, this model is 1.2" in warning
+    assert "a ControlNet was trained for Hunyuan-DiT 1.1 or earlier, and this model is 1.2" in warning

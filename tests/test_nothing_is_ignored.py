@@ -116,19 +116,19 @@ PAIRS = REQUEST | {f"plan.{name}": pair for name, pair in PLAN.items()} | {
 # What is asked for and cannot act, and the warning that says so.
 IDLE: dict[str, tuple[dict[str, Any], str]] = {
     "a hidden region": ({"plan": region(1, box=WHOLE)}, "region 'thing 0' is not seen: 'thing 1' covers all of it"),
-    "a negative without guidance": ({"plan": plan(negative="a"), "guidance_scale": 1}, "a guidance of 1 leaves it out"),
-    "a region's negative": ({"plan": region(negative="a"), "guidance_scale": 1}, "a guidance of 1 leaves it out"),
+    "a negative without guidance": ({"plan": plan(negative="a"), "guidance_scale": 1}, "a guidance scale above 1"),
+    "a region's negative": ({"plan": region(negative="a"), "guidance_scale": 1}, "it needs a guidance scale above 1"),
     "weights": ({"plan": region(prompt=LeveledPrompt(high_level="a (b:1.3)"))}, "'(b:1.3)' in a prompt: read as plain"),
     "a LoRA tag": ({"plan": plan(negative="<lora:x:1>")}, "'<lora:x:1>' in a prompt: read as plain words"),
     "BREAK": ({"plan": plan(scene=LeveledPrompt(high_level="a BREAK b"))}, "'BREAK' in a prompt: read as plain words"),
-    "a region between two steps": ({"plan": region(start=0.6, end=0.7)}, "never heard: none of 2 steps lies between"),
+    "a region between two steps": ({"plan": region(start=0.6, end=0.7)}, "no effect: none of 2 steps lies between"),
     "regions at no depth": ({"depth": preset("scene")}, "the depth schedule has no level of the regions"),
     "the start of an edit": (STRIPES | {"edits": [CHANGE]}, "what the edit draws starts from noise"),
     "an edit's step cache": ({"step_cache": 0.2, "edits": [CHANGE]}, "step cache: not used while a part of a picture"),
     "offload on the CPU": ({"save": ["offload"]}, "save 'offload' does nothing on a CPU"),
     "tiles of a small picture": ({"save": ["tiling"]}, "save 'tiling' does nothing here"),
     "another shape": (STRIPES, "another shape: it was cut off at its edges"),
-    "transparency": (STRIPES, "what is transparent in it was made white"),
+    "transparency": (STRIPES, "its transparent pixels were made white"),
 }
 
 
@@ -211,7 +211,7 @@ def test_the_command_says_what_it_does_not_use(tiny: Renderer, tmp_path: Path) -
     usual = ["render", str(file), "--model", tiny.model, "--steps", "1", "--guidance", "1", "--critic", "none"]
     done = CliRunner().invoke(app, [*usual, "--json"])
     warnings = json.loads(done.stdout)["warnings"]
-    assert ["--critic is not used" in warnings[0], "a guidance of 1" in warnings[1]] == [True, True]
+    assert ["--critic is not used" in warnings[0], "a guidance scale above 1" in warnings[1]] == [True, True]
     assert done.stderr.count("note: ") == 2 and read_metadata(tmp_path / "plan.png")[1] == tuple(warnings[1:])
     wrong = CliRunner().invoke(app, ["mcp", "--port", "9000"])
     assert "--host and --port are for --http" in str(wrong.exception)

@@ -31,7 +31,7 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Control
 
-ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 can be"
+ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 are possible"
 
 
 
@@ -61,7 +61,7 @@ def test_a_picture_of_16_bits_keeps_its_greys(tmp_path: Path) -> None:
     unknown: dict[str, Any] = {"far": ramp.astype(np.int32) * 9, "near": ramp.astype(np.float32) / 65535}
     for name, values in unknown.items():
         Image.fromarray(values).save(tmp_path / f"{name}.tiff")
-        with pytest.raises(RunError, match=f"{name}.tiff: grey of 32 bits a pixel, .* save it as grey of 8 or 16"):
+        with pytest.raises(RunError, match=f"{name}.tiff: greyscale of 32 bits, .* save it with 8 or 16 bits"):
             open_image(tmp_path / f"{name}.tiff")
 
 

@@ -60,7 +60,8 @@ def test_a_picture_is_written_as_its_name_says_and_can_be_drawn_again(tiny: Rend
         write_result(out, with_format_warnings(out, result))
         request, warnings = read_metadata(out)
         assert Image.open(out).format == form and request == result.request
-        assert [one.split(":")[0] for one in warnings] == (["a JPEG loses fine detail"] if form == "JPEG" else [])
+        lost = ["a JPEG loses fine detail"] if form == "JPEG" else []
+        assert [warning.split(";")[0] for warning in warnings] == lost
         assert np.array_equal(np.asarray(open_image(out)), np.asarray(result.image)) == (form != "JPEG")
         base = read_result(out)
         assert isinstance(base, RenderResult) and base.latents.equal(result.latents)
@@ -154,7 +155,7 @@ def test_a_picture_of_another_program_is_called_by_its_name(tmp_path: Path) -> N
     for file, program in whose.items():
         with Image.open(file) as image:
             assert program_of(image) == program
-        said = f"made by {program}, and carries that program's notes" if program else "this picture carries no plan"
+        said = f"{program} made it, and its metadata holds no plan" if program else "its metadata holds no plan"
         for command in (["repaint", file], ["edit", file, "--region", "cat", "--seed", "1"]):
             told = ditpipe(*command, code=1)
             assert file.name in told and said in told and "--image" in told
@@ -163,7 +164,7 @@ def test_a_picture_of_another_program_is_called_by_its_name(tmp_path: Path) -> N
 def test_exif_that_is_broken_is_no_stray_exception(tmp_path: Path) -> None:
     for number, exif in enumerate((b"Exif\0\0MM\0*", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + bytes(40))):
         Image.new("RGB", (64, 64)).save(tmp_path / f"{number}.jpg", exif=exif)
-        with pytest.raises(RunError, match="carries no plan"):
+        with pytest.raises(RunError, match="holds no plan"):
             read_request(tmp_path / f"{number}.jpg")
 
 
@@ -188,10 +189,10 @@ def test_what_is_transparent_is_white_or_what_was_chosen(tmp_path: Path) -> None
         for background, colour in (("white", (255, 255, 255)), ("#102030", (16, 32, 48))):
             seen, notes = fit_image(file, (96, 96), background=background)
             assert seen.getpixel((90, 50)) == colour
-            assert notes[0].startswith(f"{name}: what is transparent in it was made {background}")
+            assert notes[0].startswith(f"{name}: its transparent pixels were made {background}")
     glass.convert("RGB").save(tmp_path / "solid.png")
     assert fit_image(tmp_path / "solid.png", (96, 96))[1] == []
-    assert "shows nowhere" in fit_image(tmp_path / "solid.png", (96, 96), background="red")[1][0]
+    assert "was not used" in fit_image(tmp_path / "solid.png", (96, 96), background="red")[1][0]
 
 
 def test_another_shape_is_cut_framed_or_stretched_and_that_is_said(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_what_a_single_file_says_of_its_scheduler_is_heeded(zoo: Path, tmp_path:
     result = draw(f"{file}@{configuration(zoo / 'sdxl', tmp_path / 'configuration')}", "sdxl")
     assert close(result, draw(str(folder), "sdxl")) and not close(result, draw(str(zoo / "sdxl"), "sdxl"))
     save_file(weights | {"edm_mean": torch.zeros(4)}, file)
-    with pytest.raises(ModelError, match="by its 'edm_mean' it is a model of EDM, which no solver here"):
+    with pytest.raises(ModelError, match="'edm_mean' marks an EDM model; no solver here"):
         load(f"{file}@{folder}", device="cpu")
 
 
@@ -207,8 +207,8 @@ def test_a_file_that_does_not_go_with_its_folder_is_one_line(zoo: Path, tmp_path
         (f"{file}@{none}", "no single files are read with a PixArtSigmaPipeline"),
         (f"{pointer}@{other}", "it is a pointer of git-lfs: `git lfs pull` gets the file"),
         (str(pointer), "it is a pointer of git-lfs"),
-        (f"{lora}@{other}", "this is a LoRA, and no model: give it beside one, as --lora lora.safetensors"),
-        (str(lora), "this is a LoRA, and no model"),
+        (f"{lora}@{other}", "this is a LoRA, not a model: give it beside a model, as --lora lora.safetensors"),
+        (str(lora), "this is a LoRA, not a model"),
     ):
         with pytest.raises(ModelError, match=says) as error:
             load(name, device="cpu")

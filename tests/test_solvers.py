@@ -167,15 +167,15 @@ def test_what_a_multistep_solver_remembers_is_of_one_render(tiny: Renderer) -> N
 
 
 @pytest.mark.parametrize("scheduler, flow, why", [
-    (diffusers.EDMDPMSolverMultistepScheduler(), False, "EDMDPMSolverMultistepScheduler, which no solver here"),
-    (diffusers.EDMEulerScheduler(), False, "EDMEulerScheduler, which no solver here can stand in for"),
-    (diffusers.LCMScheduler(), False, "LCMScheduler, which no solver here can stand in for"),
-    (diffusers.TCDScheduler(), False, "TCDScheduler, which no solver here can stand in for"),
-    (diffusers.FlowMatchLCMScheduler(), True, "FlowMatchLCMScheduler, which no solver here"),
-    (diffusers.FlowMatchEulerDiscreteScheduler(), False, "that of a flow, and this model is a diffusion"),
-    (DPM(use_flow_sigmas=True, prediction_type="flow_prediction"), False, "that of a flow, and this model"),
-    (DPM(), True, "that of a diffusion, and this model is a flow"),
-    (diffusers.DDIMScheduler(thresholding=True), False, "with thresholding, which no solver here heeds"),
+    (diffusers.EDMDPMSolverMultistepScheduler(), False, "EDMDPMSolverMultistepScheduler, for which there is no"),
+    (diffusers.EDMEulerScheduler(), False, "EDMEulerScheduler, for which there is no solver here"),
+    (diffusers.LCMScheduler(), False, "LCMScheduler, for which there is no solver here"),
+    (diffusers.TCDScheduler(), False, "TCDScheduler, for which there is no solver here"),
+    (diffusers.FlowMatchLCMScheduler(), True, "FlowMatchLCMScheduler, for which there is no solver here"),
+    (diffusers.FlowMatchEulerDiscreteScheduler(), False, "for a flow, and this model is a diffusion"),
+    (DPM(use_flow_sigmas=True, prediction_type="flow_prediction"), False, "for a flow, and this model"),
+    (DPM(), True, "for a diffusion, and this model is a flow"),
+    (diffusers.DDIMScheduler(thresholding=True), False, "with thresholding, which no solver here implements"),
     (diffusers.FlowMatchEulerDiscreteScheduler(stochastic_sampling=True), True, "with stochastic_sampling"),
 ])  # fmt: skip
 def test_a_scheduler_that_no_solver_stands_in_for_is_refused(scheduler: Any, flow: bool, why: str) -> None:

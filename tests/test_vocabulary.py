@@ -98,10 +98,10 @@ def test_what_is_beyond_the_model_is_a_warning(pocket: Vocabulary) -> None:
     assert pocket.warnings(ASTRONAUT) == ["the model cannot draw an astronaut: a coloured shape stands there"]
     hat = plan_with(thing("cat", "black", "left"))
     (warning,) = pocket.warnings(hat)
-    assert warning == "the model was not trained on 'black': drawn as if it were not said"
+    assert warning == "the model was not trained on 'black': ignored"
     assert pocket.warnings(plan_with(thing("catfish", "grey", "left"))) == [
         "the model cannot draw a catfish: a coloured shape stands there",
-        "the model was not trained on 'grey': drawn as if it were not said",
+        "the model was not trained on 'grey': ignored",
     ]
 
 

@@ -16,6 +16,6 @@ def picture_tools(**options: Any) -> list["BaseTool"]:
 
     entries = list(entry_points(group="ditpipe", name="picture_tools"))
     if not entries:
-        raise RuntimeError("ditpipe is not installed, or an old version of it is: pip install -e . in its folder")
+        raise RuntimeError("ditpipe is not installed, or in an old version: pip install -e . in its folder")
     tools: list[BaseTool] = entries[0].load()(**options)
     return tools

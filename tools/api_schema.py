@@ -1,4 +1,4 @@
-"""Arguments and answers of the tools, the same types for LangChain, MCP and HTTP. Descriptions go to the LLM."""
+"""Arguments and answers of the tools for LangChain, MCP and HTTP alike. The descriptions are sent to the LLM."""
 
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -32,7 +32,7 @@ LeveledWords = Annotated[
 
 
 class Arguments(StrictModel):
-    """What a call may carry. Some hosts send an object, a list or a null as its JSON text; it is read as what it is."""
+    """Arguments of a tool. Some hosts send objects, lists and nulls as JSON text, which is parsed."""
 
     @model_validator(mode="before")
     @classmethod
@@ -84,8 +84,8 @@ class PaintInput(Arguments):
 class EditInput(StrictModel):
     """Input of a job "edit": a picture's request, the revision of it, and its id if it was drawn here.
 
-    `protected`: a hash of the uploaded pixels outside the free shape that the revision draws in. `notes`: what cannot
-    be done as requested, for the picture's warnings.
+    `protected`: a hash of the uploaded pixels outside the free shape of the revision. `notes`: warnings to add to the
+    picture's.
     """
 
     request: RenderRequest
@@ -176,7 +176,7 @@ class Picture(StrictModel):
 
 
 class Report(StrictModel):
-    """Facts about a finished picture that the PNG does not carry; a file in its job's folder."""
+    """Facts about a finished picture that its PNG does not hold; a file in its job's folder."""
 
     critique: Critique | None = None
     warnings: tuple[str, ...] = ()
@@ -263,7 +263,7 @@ def check_upload(service: PictureService, request: RenderRequest, *, here: Rende
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
-    if request.save != here.save:  # the weights would be loaded anew for it, and again for the next picture
+    if request.save != here.save:  # the weights would be reloaded for it, and for the next picture
         raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
     check_work(request, steps=request.steps or steps, edits=len(request.edits) + 1)
 

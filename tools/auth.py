@@ -44,15 +44,17 @@ class Keys:
         self._digests = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
         for name, key in (keys or {}).items():
             if not re.fullmatch(r"[\w.-]+", name):
-                raise ValueError(f"the name {name!r} has other signs than letters, digits, '_', '.' and '-'")
+                raise ValueError(f"the name {name!r} may have only letters, digits, '_', '.' and '-'")
             if len(key.get_secret_value()) < MIN_KEY_LENGTH:
-                raise ValueError(f"the key of {name!r} is too short: at least {MIN_KEY_LENGTH} characters, {MAKE_ONE}")
+                raise ValueError(
+                    f"the key of {name!r} is too short: at least {MIN_KEY_LENGTH} characters, {KEY_COMMAND}"
+                )
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
     def caller(self, presented: str) -> str | None:
-        """The name of the key's owner, in constant time; None for an unknown key."""
+        """'key:NAME' of the key's owner, compared in constant time; None for an unknown key."""
         digest, caller = _digest(presented), None
         for name, own in self._digests.items():
             if hmac.compare_digest(digest, own):
@@ -60,7 +62,7 @@ class Keys:
         return caller
 
 
-MAKE_ONE = "for example from: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+KEY_COMMAND = "for example from: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 def _digest(key: str) -> bytes:
@@ -74,7 +76,7 @@ def read_keys(path: Path) -> Keys:
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: cannot read the keys: {error}") from error
     if not lines or any(len(line) != 2 for line in lines) or len({name for name, _ in lines}) < len(lines):
-        raise ValueError(f"{path}: give one 'name key' a line, every name once; a key {MAKE_ONE}")
+        raise ValueError(f"{path}: give one 'name key' a line, every name once; a key {KEY_COMMAND}")
     return Keys({name: SecretStr(key) for name, key in lines})
 
 
@@ -90,7 +92,8 @@ def check_address(host: str, keys: Keys) -> None:
     """Raises ValueError if other machines can reach the address and there are no keys."""
     if not is_loopback(host) and not keys:
         raise ValueError(
-            f"{host} can be reached from other machines: give --keys FILE with one 'name key' a line, a key {MAKE_ONE}"
+            f"{host} can be reached from other machines: give --keys FILE with one 'name key' a line, "
+            f"a key {KEY_COMMAND}"
         )
 
 
@@ -101,7 +104,7 @@ class Signer:
         """The secret is kept in `file`, so that links outlive a restart. Raises RunError."""
         try:
             if not file.exists():
-                draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")  # the final name never has half a secret
+                draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")  # renamed when complete
                 draft.touch(mode=0o600)
                 draft.write_bytes(secrets.token_bytes(SECRET_LENGTH))
                 draft.replace(file)

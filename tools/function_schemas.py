@@ -1,4 +1,4 @@
-"""The tools as the function schemas of model APIs, for whoever calls a model without a framework."""
+"""The tools as function schemas of OpenAI, Anthropic and MCP, for calling a model without a framework."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -37,8 +37,8 @@ def openai_schema(tool: ToolDescription) -> dict[str, Any]:
 def anthropic_schema(tool: ToolDescription) -> dict[str, Any]:
     """A tool of Anthropic's messages API, strict as well.
 
-    Its rules differ: no limits on numbers, lengths and lists, and in one request at most 16 parameters of several types
-    and 24 that may be left out. So what may be null is left out instead, and a prompt has its two levels.
+    It refuses limits on numbers, lengths and lists, and in a request more than 16 union-typed or 24 optional
+    parameters. So nullable parameters are optional instead, and a prompt is always an object of two levels.
     """
     schema = tool.args_schema.model_json_schema()
     parameters = _limits_as_words(schema, schema.get("$defs", {}))
@@ -60,8 +60,8 @@ FORMATS: dict[str, Callable[[ToolDescription], dict[str, Any]]] = {
 
 
 def _strict(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A schema of pydantic's as OpenAI's strict mode takes it: closed objects of which every property is required, no
-    keyword of `REFUSED_BY_OPENAI`. A reference with siblings is inlined."""
+    """pydantic's schema for OpenAI's strict mode: closed objects, all properties required, no keyword of
+    `REFUSED_BY_OPENAI`. A reference with siblings is inlined."""
     if "$ref" in schema and len(schema) > 1:
         own = {key: value for key, value in schema.items() if key != "$ref"}
         return _strict(definitions[schema["$ref"].removeprefix("#/$defs/")] | own, definitions)
@@ -80,8 +80,8 @@ def _strict(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 
 def _limits_as_words(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A schema of pydantic's as Anthropic's strict mode takes it: of several types the first, limits in words, closed
-    objects of which only what may be null can be left out. A reference with its own description is inlined."""
+    """pydantic's schema for Anthropic's strict mode: the first type of a union, limits in the description, closed
+    objects in which only nullable properties are optional. A reference with its own description is inlined."""
     if "anyOf" in schema:
         first = next(branch for branch in schema["anyOf"] if branch.get("type") != "null")
         return _limits_as_words(first | {key: schema[key] for key in schema if key != "anyOf"}, definitions)
@@ -93,7 +93,7 @@ def _limits_as_words(schema: dict[str, Any], definitions: dict[str, Any]) -> dic
     if "description" in clean:
         text = clean["description"].replace("null:", "left out:")
         clean["description"] = f"{text} ({', '.join(limits)})" if limits else text
-    if schema.get("minItems") == 1:  # no other least number is taken
+    if schema.get("minItems") == 1:  # the only value above 0 that is accepted
         clean["minItems"] = 1
     for key in ("properties", "$defs"):
         if key in clean:

@@ -1,6 +1,7 @@
-"""The tools for other agents, over one picture service. Each takes the functions that it needs as arguments.
+"""The tools for other agents, over one picture service: `PictureTool`s, which LangChain, MCP and schemas are made from.
 
-A call sees the pictures of its caller, whom a model cannot set. A drawing call that is cancelled ends its render.
+A call sees only its caller's pictures; the caller is not an argument that a model could set. Cancelling a drawing call
+cancels its render.
 """
 
 from collections.abc import Callable
@@ -37,7 +38,7 @@ from .jobs.service import PictureService
 from .requested_change import ChangeReader, change_command, change_input
 from .tool_spec import Answer, CallEvents, PictureTool
 
-# What a host may tell its user before a call (hints of the Model Context Protocol).
+# Hints of the Model Context Protocol, which a host may show before a call.
 READS: dict[str, bool] = {"readOnlyHint": True, "openWorldHint": False}
 ADDS: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
 ENDS: dict[str, bool] = {
@@ -130,7 +131,7 @@ def remove_region(service: PictureService) -> PictureTool:
 
 
 def change_picture(service: PictureService, read: ChangeReader) -> PictureTool:
-    """Changes a picture as a sentence says, read as the chat reads it; the result is a new picture."""
+    """Changes a picture by a sentence, read by the chat's interpreter; the result is a new picture."""
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
         request = request_of(service, arguments.id, caller=caller)

@@ -1,8 +1,8 @@
 """An MCP server for a list of tools over a picture service, on the official SDK: stdio or streamable HTTP.
 
-The SDK's low-level `Server` is enough: the tools have their schemas, so fastmcp would add a dependency and no feature.
-The tools' progress events become progress notifications, a cancelled request cancels its tool call, and pictures are
-resources. A picture goes out as a small preview and a link, never whole in a tool's answer.
+The SDK's low-level `Server` is enough: the tools have schemas already. Progress events become progress notifications,
+a cancelled request cancels its tool call, and pictures are resources. An answer holds a small preview and a link, never
+the whole picture.
 """
 
 import base64
@@ -21,18 +21,18 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from ..prompts.errors import DitpipeError, UnknownPicture
+from ..prompts.errors import DitpipeError, UnknownPicture, one_line
 from ..prompts.templates import fill_template
 from .api_schema import Picture, describe_picture
 from .auth import AuthMiddleware, Keys, caller_of
 from .function_schemas import mcp_schema
 from .jobs.engine import LOCAL
 from .jobs.service import PictureService
-from .tool_spec import PictureTool, Progress, one_line
+from .tool_spec import PictureTool, Progress
 
 SCHEME = "picture://"
 # Hosts give up on a server that is slow to list its tools, so torch is loaded after the list was sent: seconds to wait
-# for the request, and for the answer to be sent. A call waits for neither.
+# for the request, and for its answer. A tool call does not wait.
 LIST_TIMEOUT, SEND_TIME = 5.0, 0.5
 Context = ServerRequestContext[Any, Any]
 
@@ -40,9 +40,9 @@ Context = ServerRequestContext[Any, Any]
 def mcp_server(
     tools: Sequence[PictureTool], service: PictureService, *, version: str, local: bool, draws: str = ""
 ) -> Server[Any]:
-    """The server. `local`: the client is on this machine and files are named to it; else only `picture://` links.
+    """The server. local: the client is on this machine, and answers have file paths; else only `picture://` links.
 
-    `draws`: what the image model can draw, for the instructions; empty if it has no list.
+    draws: summary of the image model's vocabulary, for the instructions; empty if it has none.
     """
     limits = f" The image model draws {draws}" if draws else ""
     by_name = {tool.name: tool for tool in tools}
@@ -157,7 +157,7 @@ def _result(text: str, answer: BaseModel, *, local: bool) -> types.CallToolResul
 
 
 def _preview(picture: Picture) -> list[types.ContentBlock]:
-    """A small picture to look at, and where the whole one is."""
+    """A small preview, and a link to the whole picture."""
     if picture.preview is None or picture.path is None:
         return []
     size = Path(picture.path).stat().st_size

@@ -110,7 +110,8 @@ def images_router(
             raise
 
     def replacements(settings: ImageSettings) -> list[str]:
-        """Warnings for what is replaced or ignored. Raises ValueError where this server replaces nothing."""
+        """Warnings for settings that are replaced or ignored. Raises ValueError for another model, unless
+        compatible."""
         notes = []
         if settings.model not in (None, checkpoint.name):
             if not compatible:
@@ -210,7 +211,7 @@ def _edits(
     notes = _unused(settings, picture)
     if mask is None:
         hole, shape, removed, scene = Image.new("L", picture.size, 255), "", sorted(names), prompt
-        notes += ["no mask: the whole picture was drawn anew; make transparent in a mask what alone is to change"]
+        notes += ["no mask: the whole picture was drawn anew; a mask is transparent where the picture is to change"]
     else:
         hole, scene = hole_in(mask, size=picture.size, name="mask" if settings.mask else "image"), None  # type: ignore[attr-defined]
         shape = mask_text(hole)
@@ -258,7 +259,7 @@ def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
     if picture.plan:
         scene = picture.plan.scene
         text = ", ".join(part for part in (scene.high_level, scene.low_level) if part)
-    text += f" (not as asked: {'; '.join(picture.warnings)})" if picture.warnings else ""
+    text += f" (warnings: {'; '.join(picture.warnings)})" if picture.warnings else ""
     return {"revised_prompt": text, "score": picture.critique.score if picture.critique else None}
 
 

@@ -11,7 +11,7 @@ from .api_schema import Seed
 
 
 class ImageSettings(BaseModel):
-    """What generations and edits have in common. What cannot be honoured here is refused, not ignored."""
+    """Settings of generations and edits. What cannot be honoured here is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,7 +66,7 @@ def nearest_size(size: str, *, usual: int, largest: int) -> str:
 
 
 class EditSettings(ImageSettings):
-    """The same with a picture and a mask; lists of one are sent as `image[]`."""
+    """`ImageSettings` with a picture and a mask; clients send lists as `image[]`."""
 
     image: UploadFile | None = Field(
         default=None, description="a PNG that ditpipe wrote; drawn anew from the request in it, then edited"

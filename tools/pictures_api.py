@@ -35,7 +35,7 @@ PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
 def _kind_of(body: Any) -> str:
-    """The kind of job that a body means, valid or not: its errors are those of this kind."""
+    """The kind of job that a body is for, so that a body that is not valid gets the errors of that kind."""
     plan = body.get("plan") if isinstance(body, dict) else getattr(body, "plan", None)
     return "paint" if plan is None else "render"
 
@@ -97,7 +97,7 @@ def pictures_router(
             return plan(arguments.brief, arguments.width, arguments.height)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
-    async def order_picture(arguments: DrawingArguments, request: Request, response: Response) -> Picture:
+    async def submit_picture(arguments: DrawingArguments, request: Request, response: Response) -> Picture:
         """Draw a plan, or paint a brief."""
         size = arguments.plan if isinstance(arguments, RenderArguments) else arguments
         check_size(service, size.width, size.height)
@@ -107,7 +107,7 @@ def pictures_router(
 
     @router.get("/pictures")
     def list_pictures(request: Request) -> list[Picture]:
-        """Your newest hundred pictures, newest first, without those whose files somebody took away."""
+        """Your newest hundred pictures, newest first, without those whose files are gone."""
         pictures = []
         for job in service.jobs.recent(caller_of(request)):
             with suppress(RunError):

@@ -1,4 +1,4 @@
-"""A requested change in plain language → the input of a job, by the same reader as the chat's."""
+"""A change in plain language → the input of a job, by the chat's interpreter."""
 
 import secrets
 from collections.abc import Callable
@@ -15,8 +15,8 @@ ChangeReader = Callable[[str, ScenePlan], ChatCommand]
 
 
 def change_command(read: ChangeReader, message: str, plan: ScenePlan, *, field: str) -> ChatCommand:
-    """The change that a message asks for. Raises ValueError, which names the `field` that carried it, if it asks for
-    none: with the reader's own reply or question."""
+    """The change in a message. Raises ValueError with the interpreter's reply if there is none. field: of the message,
+    for the error."""
     command = read(message, plan)
     if command.kind == "change":
         return command
@@ -47,7 +47,7 @@ def change_input(
 
 
 def _seeded(revision: Revision, seed: int | None) -> Revision:
-    """The revision with that seed for whatever it draws; None leaves it as it is."""
+    """The revision with that seed for all regions that it draws; unchanged for None."""
     if seed is None:
         return revision
     changes = [change.model_copy(update={"seed": seed}) for change in revision.changes]

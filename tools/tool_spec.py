@@ -1,4 +1,4 @@
-"""A tool as data and one function: what a model reads of it, and what a call does.
+"""`PictureTool`: a tool as data and one function, independent of LangChain.
 
 Servers and lists of schemas start without LangChain; `langchain()` makes the tool that a LangChain agent takes.
 """
@@ -11,9 +11,9 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from ..prompts.errors import DitpipeError, first_problem
+from ..prompts.errors import DitpipeError, first_problem, one_line
 from .jobs.engine import LOCAL
 from .jobs.service import POLL
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 Progress = dict[str, Any]  # {"picture": id, "step": from 1, "steps": in all}
 Answer = tuple[str, BaseModel]  # for a model that reads text, and typed
 CallEvents = Generator[Progress | Answer | None, None, None]
-"""The progress of a call, None where its driver pauses for `POLL` seconds, and last its answer."""
+"""Progress of a call, None where the driver pauses for `POLL` seconds, and last the answer."""
 
 
 @dataclass(frozen=True)
 class PictureTool:
-    """`run` takes checked arguments and the caller's name, which no model can set; closing it early ends the call.
+    """run: takes validated arguments and the caller's name, which a model cannot set; closing it early ends the call.
 
-    It raises DitpipeError or ValueError for what the caller can correct. `output`: the type of the answer; `hints`:
-    what a host may tell its user before a call, as the Model Context Protocol defines them.
+    It raises DitpipeError or ValueError for what the caller can correct. output: type of the answer. hints: of the
+    Model Context Protocol, which a host may show before a call.
     """
 
     name: str
@@ -43,7 +43,7 @@ class PictureTool:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the schemas contain beside name, description and arguments."""
+        """The parts of the schemas beside name, description and arguments."""
         return {"output_schema": self.output.model_json_schema(), "hints": self.hints}
 
     def call(self, arguments: Any, caller: str, report: Callable[[Progress], None]) -> Answer:
@@ -59,7 +59,7 @@ class PictureTool:
     async def acall(self, arguments: Any, caller: str, report: Callable[[Progress], Awaitable[None]]) -> Answer:
         """`call`, without blocking the event loop."""
         events = self.run(arguments, caller)
-        # Up to its first event a call may plan, judge or read with a model, so it runs in a thread.
+        # Before its first event a call may run a model, so that part runs in a thread.
         first = asyncio.get_running_loop().run_in_executor(None, copy_context().run, next, events)
         try:
             event = await asyncio.shield(first)
@@ -111,8 +111,3 @@ class PictureTool:
             handle_validation_error=first_problem,
             metadata=self.metadata,
         )
-
-
-def one_line(error: DitpipeError | ValueError) -> str:
-    """The message of an error that the caller can correct, on one line."""
-    return first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())

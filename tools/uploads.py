@@ -12,7 +12,7 @@ MAX_PIXELS = 2048 * 2048
 
 
 def open_upload(content: bytes, *, name: str) -> Image.Image:
-    """A decoded picture, its PNG texts included. Raises ValueError if it is none, or larger than 2048×2048 pixels."""
+    """A decoded picture with its PNG text chunks. Raises ValueError if it is not one, or has over 2048×2048 pixels."""
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)  # reads the header only
         if image.width * image.height > MAX_PIXELS:
@@ -23,12 +23,12 @@ def open_upload(content: bytes, *, name: str) -> Image.Image:
         raise ValueError(f"{name}: too many pixels: at most {MAX_PIXELS:,} are read") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: not a picture; send one of {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a compressed text that unpacks to too much
+    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a text chunk too large unpacked
         raise ValueError(f"{name}: this picture cannot be read: {error}") from error
 
 
 def hole_in(mask: Image.Image, *, size: tuple[int, int], name: str = "mask") -> Image.Image:
-    """White where a mask is more than half transparent. Raises ValueError for another size, or if it is opaque."""
+    """White where a mask is more than half transparent. Raises ValueError for a wrong size, and for an opaque mask."""
     if mask.size != size:
         raise ValueError(f"{name}: it is {mask.width}×{mask.height} pixels and the picture {size[0]}×{size[1]}")
     hole = mask.convert("RGBA").getchannel("A").point(lambda alpha: 255 * (alpha < 128))

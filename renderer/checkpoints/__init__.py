@@ -1,1 +1,1 @@
-"""From the name of a model to a loaded pipeline: the table, folders, the hub, single files."""
+"""From the name of a model to a loaded pipeline: registry, folders, the hub, single files."""

@@ -85,7 +85,7 @@ def load_pipeline(
         if not is_model or (file and in_file(names, name, kind)):
             continue
         components[name] = load_component(cls, folder / name, dtype, of=file)
-    # Those that it has, given as none: else diffusers loads them, or misses them.
+    # Passed as None: diffusers would load them, or report them as missing.
     absent = [name for name in (*NEVER_RUN, *OPTIONAL) if name in expected and name not in parts]
     components = dict.fromkeys(absent) | components
     if "requires_safety_checker" in expected:
@@ -120,7 +120,7 @@ def load_component(cls: ModelClass, folder: Path, dtype: torch.dtype, *, of: Pat
         if is_out_of_memory(error):
             raise
         raise ModelError(f"cannot read {folder}: {first_line(error)}") from error
-    # diffusers trusts the index of sharded files: weights that the files lack are those that stay empty.
+    # diffusers trusts the index of sharded files: weights that no shard holds stay on the meta device.
     _check(folder.name, folder, missing={*report["missing_keys"], *_unfilled(model)}, misfits=report["mismatched_keys"])
     return model
 
@@ -128,7 +128,7 @@ def load_component(cls: ModelClass, folder: Path, dtype: torch.dtype, *, of: Pat
 def _from_single_file(
     pipeline: type[DiffusionPipeline], file: Path, folder: Path, dtype: torch.dtype, components: dict[str, object]
 ) -> DiffusionPipeline:
-    """Loads a single file with diffusers' reader, and adds the check that it lacks: which weights are missing."""
+    """Loads a single file with diffusers' reader, and checks for missing weights, which that reader does not."""
     try:
         pipe: DiffusionPipeline = getattr(pipeline, "from_single_file")(
             str(file), config=str(folder), dtype=dtype, local_files_only=True, **components
@@ -146,9 +146,9 @@ def _from_single_file(
         raise
     for name, part in pipe.components.items():
         if isinstance(part, nn.Module):
-            part.eval()  # T5 comes out with its dropout on,
+            part.eval()  # T5 is loaded with dropout on,
             if callable(tie := getattr(part, "tie_weights", None)):
-                tie()  # and has its token embeddings under two names, of which one is filled
+                tie()  # and its token embeddings under two names, only one of them filled
             _check(name, file, missing=_unfilled(part))
     return pipe
 
@@ -169,14 +169,14 @@ def _find_fault(file: Path, folder: Path, components: Mapping[str, object]) -> N
         try:
             found = readers[kind]["checkpoint_mapping_fn"](config=config, checkpoint=load_file(file))
         except (KeyError, IndexError):
-            continue  # the caller names it
+            continue  # the caller reports it
         misfits = [(weight, found[weight].shape, shape) for weight, shape in wanted.items()
                    if weight in found and found[weight].shape != shape]  # fmt: skip
         _check(name, file, missing=wanted.keys() - found.keys(), misfits=misfits)
 
 
 def _unfilled(model: nn.Module) -> list[str]:
-    """Names of weights still on the meta device, where the libraries build models: no file had them."""
+    """Names of weights still on the meta device, where the libraries build models: no file holds them."""
     return [name for name, value in model.state_dict().items() if value.is_meta]
 
 
@@ -217,8 +217,8 @@ def _class(library: str, kind: str, *, where: Path) -> ModelClass:
 
 
 def _has_t5(folder: Path, kind: str, file: Path | None, names: Sequence[str]) -> bool:
-    """Whether SD 3's T5 is there, of this class: in the single file, or in the folder, where it may be left out as a
-    whole. Half of one is an error later."""
+    """Whether SD 3's T5 is in the single file or in the folder, from which it may be left out as a whole. An incomplete
+    one is an error later."""
     part = folder / "text_encoder_3"
     if not file:
         return part.exists()

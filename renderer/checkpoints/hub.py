@@ -56,7 +56,7 @@ class Hub:
         """Downloads a pipeline unless it is cached, and returns its folder.
 
         configuration: only configuration files. beside: a single file of weights; only what it lacks is fetched.
-        Raises ModelError with one line that says what to do.
+        Raises ModelError with one line that names the remedy.
         """
 
         def needs(component: str, kind: str) -> bool:
@@ -69,7 +69,7 @@ class Hub:
         return self._fetch(name, "model_index.json", wanted, complete=lambda folder: not _lacking(folder, needs))
 
     def fetch_model(self, name: HubName) -> Path:
-        """The same for a repository that holds a single model, such as a ControlNet."""
+        """`fetch` for a repository that holds a single model, such as a ControlNet."""
         return self._fetch(
             name, "config.json", lambda sizes, _: ["config.json", *_smallest({path: path for path in sizes}, sizes)],
             complete=_has_weights,
@@ -107,7 +107,7 @@ class Hub:
             info = api.model_info(name.repository, revision=name.revision, files_metadata=True, timeout=TIMEOUT)
             sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
             if first not in sizes:
-                raise ModelError(f"{name} on the hub is nothing in diffusers' format: it has no {first}")
+                raise ModelError(f"{name} on the hub is not in diffusers' format: it has no {first}")
             folder = self._download(name, [first], commit=info.sha)
             return self._download(name, wanted(sizes, folder), commit=info.sha)
         except ModelError:
@@ -121,7 +121,7 @@ class Hub:
             raise ModelError(f"{name.repository} has no revision {name.revision!r} on the hub") from error
         except hub_errors.RepositoryNotFoundError as error:
             raise ModelError(f"the hub has no {name.repository}, or it is private: then `hf auth login`") from error
-        except Exception as error:  # huggingface_hub lets through whatever its HTTP client raises
+        except Exception as error:  # huggingface_hub does not wrap errors of its HTTP client
             return self._cached(name, error, first, complete)
 
     def _download(self, name: HubName, files: list[str], *, commit: str | None) -> Path:
@@ -154,7 +154,7 @@ class Hub:
             )  # fmt: skip
             if complete(Path(folder)):
                 return Path(folder)
-        except (OSError, ModelError):  # not there; the error that led here says more
+        except (OSError, ModelError):  # not cached: `error` is the one to report
             pass
         revision = f" --revision {name.revision}" if name.revision else ""
         command = f"`hf download {name.repository}{revision} --local-dir FOLDER`"

@@ -1,4 +1,4 @@
-"""Loading a checkpoint of the table, or one from a folder in diffusers' pipeline format, onto a device."""
+"""Loads a checkpoint of the registry, a folder, the hub or a single file onto a device."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
-    """Where and how to compute: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.
+    """Device and dtype: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.
 
-    Raises ModelError for a device that is not there.
+    Raises ModelError for a device that does not exist.
     """
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -33,18 +33,19 @@ def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
             torch.empty(0, device=chosen)
             return chosen, torch.float32
         return chosen, half_precision(torch.cuda.get_device_properties(chosen).major)
-    except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a number that it does not know
-        there = ", ".join(devices())
-        raise ModelError(f"cannot compute on {name!r} (here: {there}): {first_line(error)[:90]}") from error
+    except (RuntimeError, AssertionError) as error:  # torch raises either for an unknown name or index
+        raise ModelError(
+            f"cannot compute on {name!r} (here: {', '.join(devices())}): {first_line(error)[:90]}"
+        ) from error
 
 
 def half_precision(major: int) -> torch.dtype:
-    """For a CUDA device of this compute capability. Those before Ampere, 8, would only emulate bfloat16."""
+    """The 16-bit dtype for a CUDA device of this major compute capability: below 8 (Ampere) bfloat16 is emulated."""
     return torch.bfloat16 if major >= 8 else torch.float16
 
 
 def devices() -> list[str]:
-    """Every device that can draw on its own: all CUDA devices, else the CPU."""
+    """Devices to draw on: all CUDA devices, else the CPU."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
 
 
@@ -52,15 +53,14 @@ def load(
     name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False,
     hub: Hub | None = None,
 ) -> Family:  # fmt: skip
-    """A model by whatever name `registry.checkpoint` takes, ready on its device, or with `offload` in main memory until
-    it works. What it needs from the hub is downloaded.
+    """Loads a model by any name that `registry.checkpoint` takes, downloading what it needs from the hub.
 
-    Raises ModelError, one line, if anything is missing.
+    It is returned on its device; with `offload` in main memory, from which `Offloader` moves it. Raises ModelError, one
+    line, if anything is missing.
     """
-    known = checkpoint(name, hub)
-    where, dtype = placement(device)
-    row = FAMILIES[known.family]
-    source = locate(known.source)
+    row = checkpoint(name, hub)
+    target, dtype = placement(device)
+    source = locate(row.source)
     assert source
     folder = source.files(hub)
     try:
@@ -68,16 +68,16 @@ def load(
             pipe, notes = load_pipeline(folder, dtype, file=source.file)
     except ModelError:
         raise
-    except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
+    except Exception as error:  # the libraries have no common class for a broken file
         if is_out_of_memory(error):
             raise
         raise ModelError(f"cannot load model {name!r} from {source.file or folder}: {first_line(error)}") from error
-    module, adapter = row.adapter.split(":")
+    module, adapter = FAMILIES[row.family].adapter.split(":")
     kind: type[Family] = getattr(import_module(f"..families.{module}", __package__), adapter)
     for part in (*kind.encoders, kind.denoiser):
         if (model := getattr(pipe, part)) is not None:
             quantize_linears(model, weights)
-    family = kind(pipe if offload else pipe.to(where), where)
+    family = kind(pipe if offload else pipe.to(target), target)
     family.notes = notes
     if compiled:
         family.compile()

@@ -27,9 +27,9 @@ VOCABULARIES = (
     ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",), ("tokenizer.model",)
 )  # fmt: skip
 HALF = ("fp16", "bf16")  # variants in half precision; others, such as non_ema, are other weights
-# model.fp16-00001-of-00002.safetensors, and as it was until 2024: model-00001-of-00002.fp16.safetensors
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _DIFFUSERS = "diffusion_pytorch_model"
+# model.fp16-00001-of-00002.safetensors, or as diffusers wrote it until 2024: model-00001-of-00002.fp16.safetensors
 _FILE = re.compile(
     r"(?:model|diffusion_pytorch_model)(?:\.(?P<before>\w+))?(?:-(?P<shard>\d+)-of-(?P<shards>\d+))?"
     r"(?:\.(?P<after>\w+))?\.safetensors"
@@ -87,7 +87,7 @@ def lacking_files(folder: Path) -> str:
         return ""
     stem = "model" if any(weight_file(name) and name.startswith("model") for name in names) else _DIFFUSERS
     index = f"{stem}.safetensors.index{f'.{variant}' if variant else ''}.json"
-    return "" if index in names else f"no {index}, which says in which file each weight is; get it too"
+    return "" if index in names else f"no {index}, which lists the file of each weight; get it too"
 
 
 def _pulled(folder: Path) -> str:
@@ -101,7 +101,7 @@ def check_tokenizer(folder: Path) -> None:
     names = set(files_in(folder))
     sets = [" and ".join(files) for files in VOCABULARIES]
     if not any(names.issuperset(files) for files in VOCABULARIES):
-        lacks = f"no tokenizer's vocabulary in it ({', or '.join(sets)})"
+        lacks = f"it lacks a tokenizer's vocabulary ({', or '.join(sets)})"
         raise ModelError(f"{folder}: {lacks}; get the checkpoint again{_pulled(folder)}")
     if "tokenizer_config.json" not in names:
         raise ModelError(f"{folder}: it lacks tokenizer_config.json; get the checkpoint again")
@@ -122,7 +122,7 @@ def listed_components(index: JsonObject) -> dict[str, tuple[str, str]]:
 
 
 def other_components(index: JsonObject) -> list[str]:
-    """Components that it lists and that ditpipe does not know."""
+    """Listed components that ditpipe does not know."""
     return [name for name in _components(index) if name not in (*USED, *NEVER_RUN)]
 
 
@@ -144,22 +144,22 @@ def weight_names(file: Path) -> list[str]:
         why = "it is a pointer of git-lfs: `git lfs pull` gets the file" if pointer else str(error).splitlines()[0]
         raise ModelError(f"cannot read {file}: {why}") from error
     if names and all("lora_" in name or ".lora." in name or name.endswith(".alpha") for name in names):
-        raise ModelError(f"{file}: this is a LoRA, and no model: give it beside one, as --lora {file.name}")
+        raise ModelError(f"{file}: this is a LoRA, not a model: give it beside a model, as --lora {file.name}")
     return names
 
 
 def in_file(names: Sequence[str], component: str, kind: str) -> bool:
-    """Whether a single file with these keys contains a component; it always contains the denoiser."""
+    """Whether a single file with these keys contains a component. It always contains the denoiser."""
     prefixes = IN_FILE.get(kind) or IN_FILE.get(component)
     return prefixes is None or any(name.startswith(prefixes) for name in names)
 
 
 def scheduler_settings(file: Path, names: Sequence[str]) -> JsonObject:
-    """What a single file with weights of these names says of its scheduler, by entries that are no weights.
+    """Scheduler settings that a single file declares by marker entries among its weights (v_pred, ztsnr).
 
-    Raises ModelError for a model of EDM, which no solver here can stand in for.
+    Raises ModelError for an EDM model, for which there is no solver here.
     """
     if edm := [name for name in names if name.startswith("edm_")]:
-        raise ModelError(f"{file}: by its {edm[0]!r} it is a model of EDM, which no solver here can stand in for")
+        raise ModelError(f"{file}: {edm[0]!r} marks an EDM model; no solver here can draw with it")
     settings = {"v_pred": ("prediction_type", "v_prediction"), "ztsnr": ("rescale_betas_zero_snr", True)}
     return dict(setting for name, setting in settings.items() if name in names)

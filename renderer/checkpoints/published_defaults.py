@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...prompts.outside_json import JsonObject, parse_json
 
-FEW_STEPS = ("turbo", "lightning")  # in the name of a model that was distilled to draw in 4 steps without guidance
+FEW_STEPS = ("turbo", "lightning")  # in the names of models distilled to 4 steps without guidance
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Defaults:
 
 
 def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
-    """Defaults of a pipeline's folder. called: the model's name, which alone tells some distilled models from their
-    base models. usual: the family's defaults, for what the configuration leaves open."""
+    """Defaults of a pipeline's folder. called: the model's name, by which some distilled models alone differ from their
+    base models. usual: the family's defaults, where the configuration has none."""
     index = configuration_in(folder)
     denoiser = configuration_in(folder / ("unet" if family in ("sd", "sdxl") else "transformer"))
     called = f"{called} {Path(str(index.get('_name_or_path', ''))).name}".lower()
@@ -48,7 +48,7 @@ def _pixels_a_cell(folder: Path) -> int:
 
 
 def configuration_in(folder: Path) -> JsonObject:
-    """Configuration of a component or pipeline; empty if it cannot be read, which loading reports."""
+    """Configuration of a component or pipeline; empty if it cannot be read, which is reported when it is loaded."""
     for name in ("config.json", "scheduler_config.json", "model_index.json"):
         try:
             found = parse_json((folder / name).read_bytes())

@@ -1,4 +1,7 @@
-"""The table of models: the checkpoints that can be asked for by name, and the families. Loads no torch."""
+"""The registry: families with their adapters, and checkpoints with short names. Loads no torch.
+
+A new family is a row of FAMILIES and a file in `renderer/families/`; a new checkpoint is a row of CHECKPOINTS.
+"""
 
 import re
 from dataclasses import dataclass
@@ -17,10 +20,10 @@ TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ m
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """A family of models: which pipelines of diffusers are its own, and the class (module:name) that adapts them.
+    """A family of models: its pipelines in diffusers, and its adapter as module:class in `renderer/families/`.
 
-    size, steps, guidance_scale: what its checkpoints draw with where nothing else is known of them. flow: they are
-    rectified flows, as the adapter says too.
+    size, steps, guidance_scale: defaults of checkpoints whose configuration has none. flow: rectified flows; equals the
+    adapter's `flow`.
     """
 
     name: str
@@ -101,8 +104,8 @@ CHECKPOINTS = {
 
 
 def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
-    """The named checkpoint, or whatever else a name can mean, see `source`. Raises ModelError that lists the names, or
-    says why its scheduler or its VAE is none that can be drawn with."""
+    """The checkpoint of a registered name, or of any other name that `source` resolves. Raises ModelError that lists
+    the names, or the reason why its scheduler or VAE is not supported."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
     source = _source(name)
@@ -118,7 +121,7 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
 
 
 def absolute_name(name: str) -> str:
-    """The name as it means the same from any folder. Raises ModelError for what is no model."""
+    """The name with absolute paths. Raises ModelError if it names no model."""
     return name if name in CHECKPOINTS else _source(name).name
 
 
@@ -132,14 +135,14 @@ def _source(name: str) -> Source:
 
 
 def _family_in(folder: Path) -> str:
-    """The family of a folder's pipeline. Raises ModelError that lists the pipelines there are."""
+    """The family of a folder's pipeline. Raises ModelError that lists the supported pipelines."""
     index = read_index(folder)
     pipeline = index["_class_name"]
-    known = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
-    if pipeline not in known:
-        raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(known)}")
+    families = {name: row.name for row in FAMILIES.values() for name in row.pipelines}
+    if pipeline not in families:
+        raise ModelError(f"{folder} holds a {pipeline}; ditpipe draws with {', '.join(families)}")
     for part, origin in index.items():
-        # At a terminal transformers offers to run the code that the folder of such a class names.
+        # For such a class transformers offers, at a terminal, to run code from the folder.
         if isinstance(origin, list) and re.match("Auto(?!encoder)", str(origin[-1:] and origin[-1])):
-            raise ModelError(f"{folder}: its {part} is an {origin[-1]}, which may run code; name the class that it is")
-    return known[pipeline]
+            raise ModelError(f"{folder}: its {part} is an {origin[-1]}, which may run code; name its class instead")
+    return families[pipeline]

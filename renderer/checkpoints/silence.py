@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 _lock = threading.Lock()
 _active = 0  # open blocks in all threads
-_before = ExitStack()  # brings back what was before the first of them
+_before = ExitStack()  # restores the settings from before the first of them
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _mute() -> None:
     from diffusers.utils import logging as diffusers
     from transformers.utils import logging as transformers
 
-    # transformers' import of a vision class warns of torchvision; a checkpoint's missing safety checker is no news.
+    # Among what is muted: a missing torchvision, a checkpoint without safety checker.
     for library in (diffusers, transformers):
         _before.callback(library.set_verbosity, library.get_verbosity())
         if library.is_progress_bar_enabled():

@@ -92,10 +92,10 @@ def _pipeline_in(folder: Path) -> Path:
 
 def _single_file(file: Path, configuration: str) -> Source:
     if file.suffix != ".safetensors":
-        raise ModelError(f"{file.name}: only .safetensors files are read, for other formats can hold code")
+        raise ModelError(f"{file.name}: only .safetensors files are read: other formats can hold code")
     if not file.is_file():
         raise ModelError(f"{file}: there is no such file")
-    file = Path(abspath(file))  # not where a link leads: in a hub's cache that is a file without its name
+    file = Path(abspath(file))  # links are not resolved: in a hub cache the target has no file name
     if configuration:
         place = Path(configuration).expanduser()
         if place.is_dir():
@@ -114,13 +114,13 @@ def _derived_from(file: Path) -> str:
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
     from safetensors import safe_open
 
-    weight_names(file)  # whether it can be read
+    weight_names(file)  # raises ModelError if it cannot be read
     try:
         with safe_open(file, framework="pt") as weights:
             shapes: dict[str, torch.Tensor] = {
                 key: torch.empty(weights.get_slice(key).get_shape(), device="meta") for key in weights.keys()
             }
-    except Exception as error:  # safetensors has no exported class of its own
+    except Exception as error:  # safetensors exports no error class for this
         raise ModelError(f"cannot read {file}: {first_line(error)}") from error
     try:
         return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])

@@ -25,8 +25,8 @@ SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor pu
 
 @dataclass(frozen=True)
 class KnownWords:
-    """A text, read: `known` holds (kind, name) of what the model draws, `unknown` the phrases that it was not trained
-    on, as they are written."""
+    """Words of a text. known: (kind, name) of each thing that the model draws. unknown: phrases that it was not trained
+    on, as written."""
 
     known: frozenset[tuple[str, str]]
     unknown: tuple[str, ...]
@@ -37,8 +37,8 @@ class KnownWords:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a checkpoint draws: of each kind names, and the words and phrases that mean them; `words` are others that
-    its captions used."""
+    """What a checkpoint draws: for each kind, names with their words and phrases. words: all other words of its
+    training captions."""
 
     subjects: Mapping[str, tuple[str, ...]]
     colours: Mapping[str, tuple[str, ...]]
@@ -62,7 +62,7 @@ class Vocabulary:
 
     @cached_property
     def _phrases(self) -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
-        """(words, kind, name) by their first word, the longest first; nouns in the plural too."""
+        """(words, kind, name) by first word, longest phrases first; nouns in the plural too."""
         phrases: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
         for kind in KINDS:
             for name, texts in getattr(self, kind).items():
@@ -74,8 +74,7 @@ class Vocabulary:
         return {first: sorted(several, key=lambda phrase: -len(phrase[0])) for first, several in phrases.items()}
 
     def read(self, text: str) -> KnownWords:
-        """What of a text the model draws, and what it does not know. Words with no content of their own, such as
-        articles and numbers, are neither."""
+        """Known and unknown phrases of a text. Function words and numbers are neither."""
         spans = [(match[0].lower(), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
         words, known, unknown, run = [word for word, _, _ in spans], set[tuple[str, str]](), list[str](), list[int]()
 
@@ -107,8 +106,8 @@ class Vocabulary:
         return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)))
 
     def _phrase_at(self, words: list[str], index: int) -> tuple[int, str, str]:
-        """(words, kind, name) of what begins at a word: of a phrase that is drawn, of one unknown word, or 0 words for
-        one without content of its own."""
+        """(length in words, kind, name) of the phrase at a word: a known phrase, an unknown word (kind ''), or length 0
+        for a function word."""
         for phrase, kind, name in self._phrases.get(words[index], ()):
             if _at(words, index, phrase):
                 return len(phrase), kind, name
@@ -117,7 +116,7 @@ class Vocabulary:
         return (0 if small else 1), "", ""
 
     def _is_noun(self, words: list[str], index: int) -> bool:
-        """Whether an unknown word may be the noun that the subject before it only describes; participles are not."""
+        """Whether a word may be a noun that the subject before it modifies, as in 'apple pie'; participles are not."""
         size, kind, _ = self._phrase_at(words, index)
         return bool(size) and not kind and not words[index].endswith(("ing", "ed"))
 
@@ -139,7 +138,7 @@ class Vocabulary:
         texts = [*(region.prompt.text for region in plan.regions), plan.scene.high_level, plan.scene.low_level]
         rest = {phrase.lower(): phrase for text in texts for phrase in self.read(text).unknown}
         lacking = [left for phrase in rest.values() if (left := _without(phrase, reported))]
-        out += [f"the model was not trained on {_quoted(lacking)}: drawn as if it were not said"] if lacking else []
+        out += [f"the model was not trained on {_quoted(lacking)}: ignored"] if lacking else []
         return out
 
     @staticmethod

@@ -1,1 +1,2 @@
-"""One file per family of image models; base.py is what the denoising loop expects of each."""
+"""One file per family of image models. base.py is the interface; cross.py and joint.py its two kinds of
+conditioning."""

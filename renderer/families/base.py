@@ -1,4 +1,8 @@
-"""What the render loop asks of a family of models; each family is a small subclass in a file of its own."""
+"""`Family`, the interface between the renderer and a diffusers pipeline: encode, condition, forward, schedule, decode.
+
+A new family is a subclass of `CrossFamily` (cross.py) or `JointFamily` (joint.py) in a file of its own, and a row of
+`checkpoints/registry.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,9 @@ from torch import Tensor
 from ...prompts.errors import RenderError
 from ...prompts.plan import ScenePlan
 from ..checkpoints.supported import check_scheduler, check_vae
-from ..diffusers_types import Config, Layer, Network, Pipeline, Processor, TextStates
+from ..diffusers_types import Config, Layer, Network, Pipeline, Processor
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
-from ..regions.attention import project_text
-from ..regions.conditioning import KeyValues, RegionConditioning
 from ..regions.prompt_schedule import Level
 from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
@@ -27,37 +29,35 @@ from ..weights.lora import LoadedLora, remove_hooks
 
 
 class Family(ABC):
-    """One loaded pipeline. It keeps no state of a render, so it may serve any number at once."""
+    """A loaded pipeline. Stateless between renders, so it may serve several at once."""
 
-    cell: ClassVar[int] = 8  # pixels a latent cell
-    tile: ClassVar[int] = 64  # latent cells a side of what a tiled decoder decodes at once
-    patch: int = 2  # latent cells a token
-    partial: ClassVar[bool] = False  # an edit may compute its own tokens alone
-    cached: ClassVar[bool] = False  # a step may reuse the residual of its blocks
-    controlled: ClassVar[bool] = False  # ControlNets can be followed
-    guided: ClassVar[bool] = True  # a forward takes unconditional and conditional rows
-    guidable: bool = True  # a guidance scale acts
+    cell: ClassVar[int] = 8  # pixels per side of a latent cell
+    tile: ClassVar[int] = 64  # latent cells per side of a tile of the tiled decoder
+    partial: ClassVar[bool] = False  # steps of an edit may compute the redrawn tokens alone
+    cached: ClassVar[bool] = False  # supports the step cache
+    controlled: ClassVar[bool] = False  # supports ControlNets
+    guided: ClassVar[bool] = True  # classifier-free guidance: a forward takes unconditional and conditional rows
     flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
-    preferred: ClassVar[Solver] = "euler"  # where the published scheduler is no solver of this package
-    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's parts that encode prompts
-    denoiser: ClassVar[str] = "transformer"
-    notes: tuple[str, ...] = ()  # warnings of every picture of this checkpoint
+    preferred: ClassVar[Solver] = "euler"  # if the published scheduler is not a solver of this package
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's components that encode prompts
+    denoiser: ClassVar[str] = "transformer"  # the pipeline's component that denoises
+    notes: tuple[str, ...] = ()  # warnings for every picture of this checkpoint
 
     def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
-        """Raises ModelError if no solver can stand in for its scheduler, or if its VAE's latents are others."""
+        """Raises ModelError if its scheduler or its VAE is not supported, see `checkpoints.supported`."""
         check_scheduler(type(pipe.scheduler).__name__, pipe.scheduler.config, flow=self.flow)
         check_vae(pipe.vae.config)
         self.pipe = pipe
         self.device = device or self.model.device
         self._vae_dtype = pipe.vae.dtype
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
-            pipe.vae.to(torch.float32)  # it overflows in float16, and pictures come out black
-        self._published: list[tuple[Layer, Processor]] = []  # what `release` gives back
+            pipe.vae.to(torch.float32)  # in float16 it overflows, and pictures are black
+        self._published: list[tuple[Layer, Processor]] = []  # restored by `release`
         self.install_processors()
 
     @property
     def model(self) -> Network:
-        """The network that denoises."""
+        """The denoiser."""
         return getattr(self.pipe, self.denoiser)
 
     @property
@@ -70,32 +70,42 @@ class Family(ABC):
         return self.model.dtype  # type: ignore[no-any-return]
 
     @property
+    def patch(self) -> int:
+        """Latent cells per side of a token."""
+        return int(self.model.config.patch_size)
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the guidance scale has an effect."""
+        return True
+
+    @property
     def depth(self) -> int:
-        """How many blocks take text."""
+        """Number of blocks, or layers, that attend to text: the prompt schedule gives each a level."""
         return len(self.blocks)
 
     @property
     def blocks(self) -> list[Network]:
-        """What is compiled by itself, so that blocks alike are compiled once."""
-        return [self.model]
+        """Modules that are compiled separately, so that equal ones share a graph."""
+        return list(self.model.transformer_blocks)
 
     def compile(self, **options: object) -> None:
-        """Has the blocks compiled when they are first computed; options are torch.compile's."""
+        """Marks the blocks for compilation on first use. options: of torch.compile."""
         for block in self.blocks:
             block.compile(**options)
 
     @property
     def largest(self) -> int | None:
-        """How many tokens a side it can draw at most; None: as many as there is memory for."""
+        """Most tokens per side; None: limited by memory only."""
         return None
 
     def trained(self, side: int) -> list[tuple[int, int]]:
-        """Widths and heights that a checkpoint for pictures of `side` pixels a side was trained at."""
+        """Widths and heights in pixels that a checkpoint for `side`×`side` pictures was trained at."""
         return [(side, side)]
 
     def nearest_trained(self, side: int, size: tuple[int, int]) -> tuple[int, int] | None:
-        """Of `trained` the nearest in proportion and then in area, if all are far from a width and height: if one of
-        their sides is over 1.5 times the other's."""
+        """The trained size nearest to `size`, by aspect ratio and then by area; None if some trained size is close,
+        with both sides within a factor of 1.5."""
         width, height = size
         trained = self.trained(side)
         if any(max(w / width, width / w, h / height, height / h) <= 1.5 for w, h in trained):
@@ -108,18 +118,18 @@ class Family(ABC):
 
     @abstractmethod
     def processors(self) -> Iterable[tuple[Layer, Processor]]:
-        """The attention layers, each with the processor of this package that it gets."""
+        """The attention layers, each with its processor of this package."""
 
     def install_processors(self) -> None:
-        """Gives the attention layers this package's processors; done after loading."""
+        """Installs the processors; the published ones are kept for `release`."""
         for layer, processor in self.processors():
             if type(layer.processor) is not type(processor):
                 self._published.append((layer, layer.processor))
                 layer.set_processor(processor)
 
     def release(self) -> Pipeline:
-        """The pipeline as diffusers loaded it: its own processors, nothing compiled, no hooks, the decoder's own dtype.
-        This family cannot draw any more. Weights that are held in 8 bits stay so."""
+        """The pipeline as diffusers loaded it: its own processors, nothing compiled, no hooks, the VAE's own dtype.
+        This object can no longer draw. 8-bit weights stay 8-bit."""
         for layer, processor in reversed(self._published):
             layer.set_processor(processor)
         self._published.clear()
@@ -131,10 +141,10 @@ class Family(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> Encoded:
-        """One prompt, as the network takes it."""
+        """Encodes one prompt."""
 
     def reading(self, text: str, **limits: int) -> Reading:
-        """How the pipeline's encoders, each by its name there with its limit in tokens, read a prompt."""
+        """The `Reading` of a prompt. limits: token limit by the encoder's name in the pipeline."""
         return read(
             text,
             [
@@ -149,27 +159,27 @@ class Family(ABC):
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
         loras: Sequence[LoadedLora] = (),
     ) -> Conditioning:  # fmt: skip
-        """A plan's prompts for the blocks. levels: one per block. grid: rows and columns of the image's tokens."""
+        """Conditions the blocks on a plan's prompts. levels: one per block. grid: rows and columns of image tokens."""
 
     @abstractmethod
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         """The network's forward in one render of latents (pictures, channels, h, w)."""
 
     def load_control(self, name: str) -> Network:
-        """A ControlNet in main memory. Raises ModelError if it cannot be loaded, RenderError if there are none."""
+        """Loads a ControlNet into main memory. Raises ModelError; RenderError if the family has none."""
         raise RenderError("ControlNets are for hunyuan models only")
 
     def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Network]) -> list[str]:
-        """Warnings of LoRAs and ControlNets that fit, but were trained for another version of the model."""
+        """Warnings of LoRAs and ControlNets that were trained for another version of the model."""
         return []
 
     @property
     def solver(self) -> Solver:
-        """How it draws where a request names no solver: with the one that its scheduler was published as."""
+        """The solver if a request names none: that of the published scheduler."""
         return published_solver(self.pipe.scheduler, otherwise=self.preferred)
 
     def schedule(self, steps: int, *, denoise: float, tokens: int, solver: Solver | None = None) -> Schedule:
-        """The denoising steps over so many tokens. Raises RenderError if they are too many."""
+        """The schedule for an image of that many tokens. Raises RenderError for too many steps."""
         config, solver = self.pipe.scheduler.config, solver or self.solver
         return self.schedule_of(config, steps, denoise=denoise, tokens=tokens, solver=solver, device=self.device)
 
@@ -177,7 +187,7 @@ class Family(ABC):
     def schedule_of(
         cls, config: Config, steps: int, *, denoise: float, tokens: int, solver: Solver, device: torch.device
     ) -> Schedule:
-        """`schedule`, for the configuration of a published scheduler."""
+        """`schedule` for a scheduler's configuration, without a loaded pipeline."""
         if solver == "dpm++":
             shift = cls.shift(config, tokens) if cls.flow else None
             return Multistep(config, steps, denoise, device, flow_shift=shift)
@@ -185,24 +195,24 @@ class Family(ABC):
 
     @classmethod
     def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
-        """Euler's steps."""
+        """The schedule of the Euler solver."""
         return Diffusion(config, steps, denoise, device)
 
     @classmethod
     def shift(cls, config: Config, tokens: int) -> float:
-        """How far a flow's noise levels are moved towards noise for so many tokens: 1 not at all."""
+        """The shift of a flow's noise levels for that many image tokens; 1: none."""
         return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
-        """Latents (1, channels, h, w) → RGB picture. `tiled`: in overlapping tiles, where they are larger than one."""
+        """Latents (1, channels, h, w) → RGB picture. tiled: in overlapping tiles, if larger than one tile."""
         return self.picture(self.pixels(latents, tiled=tiled))
 
     def picture(self, pixels: Tensor) -> Image.Image:
-        """What the decoder made, (1, 3, height, width) → RGB picture."""
+        """Decoded pixels (1, 3, height, width) → RGB picture."""
         return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]  # type: ignore[no-any-return]
 
     def pixels(self, latents: Tensor, *, tiled: bool = False) -> Tensor:
-        """What the decoder makes of latents, as in `decode`: (1, 3, height, width)."""
+        """Decodes latents as `decode` does, to (1, 3, height, width)."""
         vae = self.pipe.vae
         latents = latents.to(vae.dtype) / vae.config.scaling_factor
         if shift := getattr(vae.config, "shift_factor", None):
@@ -211,7 +221,7 @@ class Family(ABC):
         return (self._tiling().tiled_decode if large else vae.decode)(latents).sample  # type: ignore[no-any-return]
 
     def _tiling(self) -> Network:
-        """The decoder with tiles of `tile` cells: a shallow copy, so that whoever shares the decoder keeps its own."""
+        """The VAE with tiles of `tile` cells: a shallow copy, so that its settings are left alone."""
         side = self.tile * self.cell
         return with_tiles(self.pipe.vae, tile_latent_min_size=self.tile, tile_sample_min_size=side)
 
@@ -225,53 +235,10 @@ class Family(ABC):
         return shifted * vae.config.scaling_factor  # type: ignore[no-any-return]
 
 
-class CrossFamily(Family):
-    """A family whose image tokens cross-attend to the text; keys and values of a prompt are the same in every step."""
-
-    def conditioning(
-        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
-    ) -> RegionConditioning:  # fmt: skip
-        return RegionConditioning(self, encode, plan, levels, grid=grid, loras=loras)
-
-    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
-        """What the cross-attentions take of encoded prompts: (text tokens, channels) each."""
-        return [prompt.states for prompt in encoded]
-
-    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
-        """What the encoded negative and scene prompts set for the whole picture."""
-        return None
-
-    @abstractmethod
-    def layer(self, index: int) -> Layer:
-        """The cross-attention layer of a block."""
-
-    def project(self, index: int, states: TextStates) -> KeyValues:
-        """Keys and values of a block, of every prompt: (text tokens, heads, head dim) each."""
-        pairs = [project_text(self.layer(index), prompt[None]) for prompt in states]
-        return [keys[0] for keys, _ in pairs], [values[0] for _, values in pairs]
-
-    def scale(self, index: int) -> int:
-        """How many of the grid's tokens along a side one token of this block stands for."""
-        return 1
-
-
-def ratios(side: int) -> list[tuple[int, int]]:
-    """The widths and heights of many ratios and one area of which models for pictures of `side` a side are trained."""
-    from diffusers.pipelines.pixart_alpha import pipeline_pixart_alpha as alpha
-    from diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma import ASPECT_RATIO_2048_BIN
-
-    tables = {
-        256: alpha.ASPECT_RATIO_256_BIN, 512: alpha.ASPECT_RATIO_512_BIN, 1024: alpha.ASPECT_RATIO_1024_BIN,
-        2048: ASPECT_RATIO_2048_BIN,
-    }  # fmt: skip
-    return [(int(width), int(height)) for height, width in tables.get(side, {"1": (side, side)}).values()]
-
-
 def with_tiles(vae: Network, **sizes: int) -> Network:
-    """A shallow copy of a decoder with other tiles. `sizes`: its attributes, all of which it must have already."""
+    """A shallow copy of a VAE with other tile sizes. sizes: values of its existing attributes."""
     unknown = [name for name in sizes if not hasattr(vae, name)]
-    assert not unknown, f"this diffusers sets a decoder's tiles otherwise: {type(vae).__name__} has no {unknown}"
+    assert not unknown, f"{type(vae).__name__} of this diffusers version has no {unknown}"
     tiled = copy(vae)
     for name, size in sizes.items():
         setattr(tiled, name, size)

@@ -1,4 +1,4 @@
-"""FLUX.1: text and image in one attention, and from half-way in one stream. A flow, distilled to take no negative."""
+"""FLUX.1: joint attention, in the second half in a single stream. A flow with distilled guidance, without negatives."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,20 +7,18 @@ from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from ...prompts.plan import ScenePlan
 from ..diffusers_types import Config, Layer, Network, Processor
-from ..forward import Encode, Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..regions.joint_attention import JointConditioning, own_bias
-from ..regions.prompt_schedule import Level
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
+from ..regions.joint_attention import own_bias
 from ..sampling.schedules import Flow, Schedule, shift_of
-from ..weights.lora import LoadedLora
-from .base import Family, ratios
+from .aspect_ratios import ratios
+from .joint import JointFamily
 
-LONGEST = 512  # T5 tokens of a prompt that are read; 256 by the variant without guidance
+LONGEST = 512  # token limit of T5; 256 in the variant without guidance (schnell)
 
 
 class BiasedAttention(FluxAttnProcessor):
-    """diffusers' processor with the mask of its block; text comes first in the sequence."""
+    """diffusers' processor with the additive mask of its block; text comes first in the sequence."""
 
     def __init__(self, index: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -35,7 +33,7 @@ class BiasedAttention(FluxAttnProcessor):
         return out
 
 
-class Flux(Family):
+class Flux(JointFamily):
     """The guidance scale is an input of the network, not computed from two forwards; negatives are not used."""
 
     flow = True
@@ -43,7 +41,11 @@ class Flux(Family):
     encoders = ("text_encoder", "text_encoder_2")
 
     @property
-    def guidable(self) -> bool:  # type: ignore[override]
+    def patch(self) -> int:
+        return 2  # its pipeline packs 2×2 cells, and the configuration says 1
+
+    @property
+    def guidable(self) -> bool:
         return bool(self.model.config.guidance_embeds)
 
     @property
@@ -68,12 +70,6 @@ class Flux(Family):
         reading = self.reading(text, text_encoder=clip, text_encoder_2=longest)
         sections = ((longest, reading.tokens[-1]),)
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
-
-    def conditioning(
-        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
-    ) -> JointConditioning:  # fmt: skip
-        return JointConditioning(self, encode, plan, levels, loras)
 
     @classmethod
     def shift(cls, config: Config, tokens: int) -> float:
@@ -113,6 +109,6 @@ class Flux(Family):
 
 
 def _mu(config: Config, tokens: int) -> float:
-    """The logarithm of the shift for so many tokens."""
+    """mu, the logarithm of the shift, for that many image tokens."""
     names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
     return float(calculate_shift(tokens, *(config[name] for name in names)))

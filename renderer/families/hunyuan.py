@@ -1,4 +1,4 @@
-"""Hunyuan-DiT's forward: a U-shaped transformer with skips, in which an edit can compute some tokens alone."""
+"""Hunyuan-DiT: a transformer with long skips, whose forward can compute only the tokens that an edit redraws."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,21 +16,22 @@ from ..sampling.cuda_graphs import CudaGraphRunner
 from ..sampling.edit_cache import CachedKeyValues, Extrapolation
 from ..sampling.step_cache import StepCache, run_blocks
 from ..weights.lora import LoadedLora, acts_on
-from .base import CrossFamily
+from .cross import CrossFamily
 from .hunyuan_attention import CrossAttention, Positions, SelfAttention, rotary_embedding, rotary_pairs_of
 from .hunyuan_controlnet import load_control, residuals
 from .hunyuan_text import HunyuanText, PaddedText, embed_text, encode, join, pad_text
 
 
 def size_and_style(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Size and style of pictures of so many latent cells, as the network takes them: (batch, 6) and (batch,)."""
+    """`image_meta_size` (batch, 6) and `style` (batch,) of pictures of height×width latent cells."""
     size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=like.dtype, device=like.device)
     return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
 
 
 def embed_picture_condition(transformer: Network, t5: Tensor, height: int, width: int) -> Tensor:
-    """The embedding of T5 states (rows, text_len_t5, channels), size and style of a picture of so many latent cells:
-    (rows, channels), added to the timestep's embedding and the same in every step."""
+    """Embedding of pooled T5 states (rows, text_len_t5, channels), size and style: (rows, channels).
+
+    It is added to the timestep embedding, and the same in every step. height, width: in latent cells."""
     embedder = transformer.time_extra_emb
     parts = [pool_text(embedder.pooler, t5) if acts_on("time_extra_emb.pooler") else embedder.pooler(t5)]
     if embedder.use_style_cond_and_image_meta_size:
@@ -40,8 +41,8 @@ def embed_picture_condition(transformer: Network, t5: Tensor, height: int, width
 
 
 def pool_text(pooler: Network, t5: Tensor) -> Tensor:
-    """HunyuanDiTAttentionPool's forward, (rows, tokens, channels) → (rows, channels), with its layers called: diffusers
-    takes their matrices, which leaves out a LoRA."""
+    """HunyuanDiTAttentionPool's forward, (rows, tokens, channels) → (rows, channels). It calls the layers, so that LoRA
+    hooks run; diffusers reads their weights."""
     x = torch.cat([t5.mean(1, keepdim=True), t5], 1) + pooler.positional_embedding.to(t5.dtype)
     layers = ((pooler.q_proj, x[:, :1]), (pooler.k_proj, x), (pooler.v_proj, x))
     query, keys, values = (layer(states).unflatten(-1, (pooler.num_heads, -1)) for layer, states in layers)
@@ -49,7 +50,7 @@ def pool_text(pooler: Network, t5: Tensor) -> Tensor:
 
 
 def processors_of(transformer: Network) -> Iterable[tuple[Layer, Processor]]:
-    """The attention layers of a transformer, each with its processor of this package."""
+    """The attention layers of a HunyuanDiT2DModel, each with its processor of this package."""
     for block in transformer.blocks:
         yield block.attn1, SelfAttention()
         yield block.attn2, CrossAttention()
@@ -69,19 +70,19 @@ def predict(
     controls: Callable[[Tensor, Tensor], list[Tensor]] | None = None,
     cache: StepCache | None = None,
 ) -> Tensor:
-    """One forward of HunyuanDiT2DModel with a text per block. latents: (batch, channels, h, w); returns that shape.
+    """HunyuanDiT2DModel's forward with a text per block. latents: (batch, channels, h, w); returns that shape.
 
-    picture_condition: see `embed_picture_condition`. rotary_pairs: of all tokens. With `tokens` (int64, n) only those
-    are wanted, and the rest comes out as 0: in a full forward the last block computes them alone, in a `partial` one
-    every block does, beside the `cached_kv` that full ones have filled. controls: what is added to the skips, of
-    (latents, times). cache: may skip the blocks after the first.
+    picture_condition: see `embed_picture_condition`. rotary_pairs: of all tokens. tokens: int64 (n,), the only ones to
+    predict; the output of the others is 0. In a full forward only the last block is restricted to them; in a `partial`
+    one every block is, with the keys and values of the others from `cached_kv`, which full forwards fill. controls:
+    (latents, times) → residuals added to the skips. cache: may skip the blocks after the first.
     """
     config = transformer.config
     batch, _, height, width = latents.shape
     x = transformer.pos_embed(latents).contiguous()
     total = x.shape[1]
     embedder = transformer.time_extra_emb
-    waves = embedder.time_proj(timestep.float().expand(batch))  # not in bfloat16, in which 967 is 968
+    waves = embedder.time_proj(timestep.float().expand(batch))  # bfloat16 would round 967 to 968
     condition = embedder.timestep_embedder(waves.to(latents.dtype)) + picture_condition
     skips: list[Tensor] = []
     half, last = len(transformer.blocks) // 2, len(transformer.blocks) - 1
@@ -97,7 +98,7 @@ def predict(
         positions = Positions(rotary_pairs, cached_kv[depth] if cached_kv else None)
         if depth == last and tokens is not None and not partial:
             return block_at(block, x, skip, condition, text, replace(positions, query_tokens=tokens))
-        if positions.cached_kv and block._compiled_call_impl:  # the same graphs for full and partial forwards
+        if positions.cached_kv and block._compiled_call_impl:  # full and partial forwards share a graph
             for states, axis in ((x, 1), (skip, 1), (rotary_pairs, 0), (positions.cached_kv.graph_ids, 0)):
                 if states is not None:
                     torch._dynamo.maybe_mark_dynamic(states, axis)
@@ -119,7 +120,7 @@ def predict(
 def block_at(
     block: Network, x: Tensor, skip: Tensor | None, condition: Tensor, text: TextContext, positions: Positions
 ) -> Tensor:
-    """HunyuanDiTBlock's forward at the query tokens: (batch, tokens, channels) → (batch, n, channels)."""
+    """HunyuanDiTBlock's forward for the query tokens alone: (batch, tokens, channels) → (batch, n, channels)."""
     tokens, rotary_pairs = positions.query_tokens, positions.rotary_pairs
     if skip is not None:
         x = block.skip_linear(block.skip_norm(torch.cat([x, skip], -1)))
@@ -130,7 +131,8 @@ def block_at(
 
 
 def trained_for(base: str) -> str | None:
-    """The version that a LoRA's file names, as 'Tencent-Hunyuan/HunyuanDiT-v1.1' or 'hunyuan-dit-g2-v1_1/lora'."""
+    """The version in the name of a LoRA's base model: '1.1' of 'Tencent-Hunyuan/HunyuanDiT-v1.1' or
+    'hunyuan-dit-g2-v1_1/lora'."""
     name = base.lower().replace("_", ".")
     if "hunyuan" not in name and "hydit" not in name:
         return None
@@ -138,7 +140,7 @@ def trained_for(base: str) -> str | None:
 
 
 class Hunyuan(CrossFamily):
-    """Hunyuan-DiT, and the pocket checkpoint. An edit computes the tokens that it draws, and few steps in full."""
+    """Hunyuan-DiT, and the pocket checkpoint. Most steps of an edit compute the redrawn tokens alone."""
 
     partial = True
     cached = True
@@ -146,16 +148,8 @@ class Hunyuan(CrossFamily):
     encoders = ("text_encoder", "text_encoder_2")
 
     @property
-    def patch(self) -> int:  # type: ignore[override]
-        return int(self.model.config.patch_size)
-
-    @property
     def blocks(self) -> list[Network]:
         return list(self.model.blocks)
-
-    @property
-    def depth(self) -> int:
-        return len(self.model.blocks)
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return SUPPORTED_SHAPE if side == 1024 else super().trained(side)
@@ -168,12 +162,12 @@ class Hunyuan(CrossFamily):
 
     def text_states(self, encoded: Sequence[Encoded]) -> PaddedText:
         text = join(encoded)
-        # Cached prompts serve other renders too, and must not be computed while a LoRA acts.
+        # `embed` caches for all renders, so it must not run while a LoRA is active.
         states = embed_text(self.model, text.states, text.t5) if acts_on("text_embedder") else text.embed()
         return pad_text(self.model, states, text.mask, text.t5_mask)
 
     def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
-        """The negative and the scene prompt, see `embed_picture_condition`."""
+        """The encoded negative and scene prompt, see `embed_picture_condition`."""
         return whole
 
     def layer(self, index: int) -> Layer:
@@ -188,26 +182,26 @@ class Hunyuan(CrossFamily):
         return load_control(name, dtype=self.dtype)
 
     def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Network]) -> list[str]:
-        """Versions up to 1.1 take a picture's size and style, and 1.2 does not: that tells models and ControlNets
-        apart. LoRAs have the same layers in all, so only what their trainers wrote about them tells."""
+        """Models and ControlNets up to 1.1 are conditioned on size and style, those of 1.2 are not. A LoRA's layers are
+        the same in all versions; its version is known only by its file's metadata."""
         older = bool(self.model.config.use_style_cond_and_image_meta_size)
-        this = "1.1 or earlier" if older else "1.2"
+        own = "1.1 or earlier" if older else "1.2"
         out = []
         for lora in loras:
             version = trained_for(lora.base)
             if version and (version < "1.2") is not older:
                 out.append(
-                    f"a LoRA is made for Hunyuan-DiT {version}, this model is {this}: it may not act as it should"
+                    f"a LoRA was trained for Hunyuan-DiT {version}, and this model is {own}: it may not work as meant"
                 )
         for net in nets:
             if bool(net.config.use_style_cond_and_image_meta_size) is not older:
                 other = "1.2" if older else "1.1 or earlier"
-                out.append(f"a ControlNet is made for Hunyuan-DiT {other}, this model is {this}: it may act weakly")
+                out.append(f"a ControlNet was trained for Hunyuan-DiT {other}, and this model is {own}: it may be weak")
         return out
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
-        """In partial steps the drawn tokens attend to extrapolated keys and values of the others (`CachedKeyValues`);
-        nothing else of an edit is approximate."""
+        """In partial steps the redrawn tokens attend to extrapolated keys and values of the others (`CachedKeyValues`),
+        the only approximation of an edit."""
         assert not isinstance(condition, Tensor) and condition is not None
         transformer, patch, whole = self.model, self.patch, join(condition)
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
@@ -222,10 +216,10 @@ class Hunyuan(CrossFamily):
             cached_kv = [CachedKeyValues(drawn, len(edit.drawn), extrapolation) for _ in transformer.blocks]
 
         @cache
-        def embedded() -> Tensor:  # computed in the first step, where the picture's LoRAs act
+        def embedded() -> Tensor:  # in the first step, while the picture's LoRAs are active
             return embed_picture_condition(transformer, whole.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
 
-        runner: tuple[StepConditioning, CudaGraphRunner] | None = None  # one per conditioning, which may change
+        runner: tuple[StepConditioning, CudaGraphRunner] | None = None  # of the current conditioning
 
         def forward(
             latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool

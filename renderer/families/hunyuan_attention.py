@@ -1,4 +1,4 @@
-"""Hunyuan-DiT's attention processors: two-dimensional rotary positions, region attention, and edits of some tokens."""
+"""Hunyuan-DiT's attention processors: 2D rotary embeddings, region attention, and cached keys and values of edits."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ..sampling.edit_cache import CachedKeyValues
 
 
 def rotary_embedding(transformer: Network, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """The two-dimensional rotary embedding of a grid of rows×columns tokens: cosines and sines (tokens, head dim)."""
+    """The 2D rotary embedding of a rows×columns grid of tokens: cosines and sines (tokens, head dim)."""
     crops = get_resize_crop_region_for_grid((rows, columns), 512 // 8 // transformer.config.patch_size)
     head_dim = transformer.inner_dim // transformer.num_heads
     device = transformer.device
@@ -27,9 +27,9 @@ def rotary_pairs_of(rotary: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def apply_rotary(states: Tensor, rotary_pairs: Tensor | None) -> Tensor:
-    """Rotates (batch, tokens, heads, head dim): each pair of channels is multiplied as a complex number.
+    """Rotates (batch, tokens, heads, head dim): each pair of channels as a complex number. In place for float32.
 
-    In place where the numbers are float32. Compiled, it is written out: inductor has no complex numbers.
+    Compiled code uses real arithmetic, since inductor does not support complex numbers.
     """
     if rotary_pairs is None:
         return states
@@ -44,9 +44,9 @@ def apply_rotary(states: Tensor, rotary_pairs: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class Positions:
-    """A block's image tokens. rotary_pairs: (tokens, head dim / 2, 2); cached_kv: the tokens that an edit keeps.
-
-    query_tokens: int64 (n,), those whose output is wanted of the self-attention; None: all.
+    """Passed to the processors as `image_rotary_emb`. rotary_pairs: (tokens, head dim / 2, 2). cached_kv: keys and
+    values of the tokens that an edit does not redraw. query_tokens: int64 (n,), the only queries of the self-attention;
+    None: all.
     """
 
     rotary_pairs: Tensor | None
@@ -55,7 +55,7 @@ class Positions:
 
 
 class CrossAttention:
-    """`RegionAttention` with rotary positions."""
+    """`RegionAttention` with a rotary embedding of the query."""
 
     def __call__(
         self,
@@ -72,7 +72,7 @@ class CrossAttention:
 
 
 class SelfAttention:
-    """diffusers' HunyuanAttnProcessor2_0, which also attends to the tokens that an edit keeps."""
+    """diffusers' HunyuanAttnProcessor2_0, extended by query tokens and by cached keys and values of edits."""
 
     def __call__(
         self,
@@ -82,7 +82,7 @@ class SelfAttention:
         attention_mask: None = None,
         image_rotary_emb: Positions = Positions(None),
     ) -> Tensor:
-        """hidden_states: (batch, image tokens, channels); returns that shape, or that of the query tokens."""
+        """hidden_states: (batch, image tokens, channels). Returns that shape, or (batch, query tokens, channels)."""
         rotary_pairs, tokens = image_rotary_emb.rotary_pairs, image_rotary_emb.query_tokens
         key, value = project_text(attn, hidden_states)
         key = apply_rotary(key, rotary_pairs)

@@ -1,4 +1,4 @@
-"""ControlNets of Hunyuan-DiT: a second network reads edges, depth or a pose and adds to the skips of the first."""
+"""ControlNets of Hunyuan-DiT, for edges, depth or a pose: their residuals are added to the transformer's skips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PUBLISHED = {
 
 
 def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Network:
-    """A published ControlNet, or one of a folder or a hub name, in main memory. Raises ModelError, one line."""
+    """Loads a ControlNet into main memory, by a name of `PUBLISHED`, a folder or a hub name. Raises ModelError, one
+    line."""
     from diffusers import HunyuanDiT2DControlNetModel
 
     folder, on_hub = Path(name).expanduser(), HubName.parse(PUBLISHED.get(name, name))
@@ -35,7 +36,7 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Ne
             folder = (hub or Hub()).fetch_model(on_hub)
         with silence_loading():
             net = load_component(HunyuanDiT2DControlNetModel, folder, dtype)
-    except Exception as error:  # every loader underneath has its own exceptions for a missing or broken file
+    except Exception as error:  # the libraries have no common class for a broken file
         if is_out_of_memory(error):
             raise
         raise ModelError(
@@ -48,9 +49,10 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Ne
 def residuals(
     inputs: Sequence[ControlInput], whole: HunyuanText, size: Tensor, style: Tensor, rotary: tuple[Tensor, Tensor]
 ) -> Callable[[Tensor, Tensor], list[Tensor]]:
-    """What the ControlNets add to the skips, deepest last, for (latents, times): each (rows, tokens, channels).
+    """A function (latents, times) → the summed residuals of all ControlNets, deepest last, (rows, tokens, channels)
+    each.
 
-    They take the whole picture's prompts: whole holds the negative's and the scene's, (2, …); rows are pairs of them.
+    whole: the encoded negative and scene prompt, (2, …), which all ControlNets take.
     """
 
     def add(latents: Tensor, times: Tensor) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Hunyuan-DiT's text: two encoders, and padding positions that the network attends to."""
+"""Hunyuan-DiT's text: two encoders, and learned padding embeddings that the network attends to."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from ..prompt_reading import encoder_name, read
 
 @dataclass(frozen=True, kw_only=True)
 class HunyuanText(Encoded):
-    """One prompt of both encoders, or several as a batch (`join`), each tensor with a first axis of prompts.
+    """One prompt, or a batch of prompts (`join`), by both encoders; the first axis of every tensor is prompts.
 
     states: BERT's (prompts, text_len, channels); t5: (prompts, text_len_t5, channels); masks of 0 and 1, (prompts,
-    tokens). embed: computes `embed_text` when no LoRA acts; not at once, since the denoiser has a part in it and may
-    not be on the GPU while prompts are encoded.
+    tokens). embed: `embed_text` without LoRAs, lazily, since it uses a layer of the denoiser, which may be off the GPU
+    while prompts are encoded.
     """
 
     mask: Tensor
@@ -29,10 +29,10 @@ class HunyuanText(Encoded):
 
 @dataclass(frozen=True)
 class PaddedText:
-    """Text states of some prompts with the padding once for all of them.
+    """Text states of several prompts, which share the padding embeddings.
 
-    distinct: (text tokens + all prompts' own tokens, channels), padding first. where: the index of each prompt's tokens
-    in it, int64 (prompts, text tokens).
+    distinct: (text tokens + own tokens of all prompts, channels), padding first. where: index into `distinct`, int64
+    (prompts, text tokens).
     """
 
     distinct: Tensor
@@ -40,7 +40,7 @@ class PaddedText:
 
 
 def encode(pipe: Pipeline, text: str, dtype: torch.dtype) -> HunyuanText:
-    """Encodes a text with both encoders of a HunyuanDiTPipeline, each padded to the transformer's text length."""
+    """Encodes a text with both encoders of a HunyuanDiTPipeline, padded to the transformer's text lengths."""
     config = pipe.transformer.config
     states, masks, encoders = [], [], []
     for tokenizer, encoder, length in (
@@ -81,12 +81,12 @@ def _joined_embedding(parts: Sequence[Callable[[], Tensor]]) -> Callable[[], Ten
 
 
 def embed_text(transformer: Network, bert: Tensor, t5: Tensor) -> Tensor:
-    """Text states, padding aside: (prompts, text_len + text_len_t5, channels) (paper, section II-B)."""
+    """Text states without the padding embeddings: (prompts, text_len + text_len_t5, channels) (paper, section II-B)."""
     return torch.cat([bert, transformer.text_embedder(t5.flatten(0, 1)).unflatten(0, t5.shape[:2])], dim=1)
 
 
 def pad_text(transformer: Network, states: Tensor, mask: Tensor, t5_mask: Tensor) -> PaddedText:
-    """Padding positions hold a learned embedding that is attended to like any other, the same one for every prompt."""
+    """Replaces padding by the learned padding embedding of its position, which is the same for every prompt."""
     padding, own = transformer.text_embedding_padding, torch.cat([mask, t5_mask], 1).bool()
     where = torch.arange(len(padding), device=own.device).repeat(len(own), 1)
     where[own] = len(padding) + torch.arange(int(own.sum()), device=own.device)

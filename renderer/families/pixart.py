@@ -1,4 +1,5 @@
-"""PixArt-α and PixArt-Σ: cross-attention DiTs with one T5. Their padding is masked, so a prompt is as long as it is."""
+"""PixArt-α and PixArt-Σ: cross-attention DiTs with one T5. Padding is masked, so only a prompt's own tokens are
+kept."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +10,8 @@ from ..diffusers_types import Layer, Network, Processor, TextStates
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import RegionAttention, TextContext
 from ..sampling.step_cache import run_blocks
-from .base import CrossFamily, ratios
+from .aspect_ratios import ratios
+from .cross import CrossFamily
 
 
 class PixArt(CrossFamily):
@@ -17,16 +19,8 @@ class PixArt(CrossFamily):
     preferred = "dpm++"
 
     @property
-    def patch(self) -> int:  # type: ignore[override]
-        return int(self.model.config.patch_size)
-
-    @property
-    def blocks(self) -> list[Network]:
-        return list(self.model.transformer_blocks)
-
-    @property
     def longest(self) -> int:
-        """Tokens of a prompt that are read: 120 in α, 300 in Σ."""
+        """Token limit of T5: 120 in α, 300 in Σ."""
         return 120 if "Alpha" in type(self.pipe).__name__ else 300
 
     def trained(self, side: int) -> list[tuple[int, int]]:
@@ -52,7 +46,7 @@ class PixArt(CrossFamily):
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])
         sizes: dict[str, Tensor | None] = {"resolution": None, "aspect_ratio": None}
-        if model.use_additional_conditions:  # α at 1024 pixels takes the picture's size
+        if model.use_additional_conditions:  # α at 1024 pixels is conditioned on the picture's size
             height, width = (float(side * self.cell) for side in shape[-2:])
             values = {"resolution": [[height, width]], "aspect_ratio": [[height / width]]}
             sizes = {
@@ -75,7 +69,7 @@ class PixArt(CrossFamily):
             x = run_blocks(pairs, run, x, options.cache)
             shift, scale = (model.scale_shift_table[None] + embedded[:, None]).chunk(2, dim=1)
             x = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
-            return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is the learned variance
+            return unpatched(x, rows, columns, self.patch)[:, : self.channels]  # the rest is a predicted variance
 
         return predict
 

@@ -1,4 +1,4 @@
-"""Sana: linear self-attention, cross-attention to one Gemma, latents of 32×32 pixels a cell. A flow."""
+"""Sana: linear self-attention, cross-attention to one Gemma, latent cells of 32×32 pixels. A flow."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,28 +10,22 @@ from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepCo
 from ..regions.attention import RegionAttention, TextContext
 from ..sampling.schedules import Flow, Schedule
 from ..sampling.step_cache import run_blocks
-from .base import CrossFamily, ratios, with_tiles
+from .aspect_ratios import ratios
+from .base import with_tiles
+from .cross import CrossFamily
 from .pixart import unpatched
 
-LONGEST = 300  # tokens of a prompt that are read
+LONGEST = 300  # token limit of Gemma
 
 
 class Sana(CrossFamily):
-    """Prompts are encoded as they stand, without the instruction to embellish them that SanaPipeline puts before."""
+    """Prompts are encoded without SanaPipeline's `complex_human_instruction`, which asks to embellish them."""
 
     cached = True
     flow = True
     preferred = "dpm++"
     cell = 32
     tile = 16
-
-    @property
-    def patch(self) -> int:  # type: ignore[override]
-        return int(self.model.config.patch_size)
-
-    @property
-    def blocks(self) -> list[Network]:
-        return list(self.model.transformer_blocks)
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)

@@ -1,7 +1,7 @@
 """Stable Diffusion 1.5 and XL, the paper's baselines: U-Nets that cross-attend at several resolutions.
 
-With the prompt schedule 'scene' every layer attends to one merged prompt; with 'regions' and two regions that is
-Couple. A block's depth is its place in the order of computing: down, middle, up.
+With the prompt schedule 'scene' every layer attends to one merged prompt; with 'regions' and two regions this equals
+Couple. Layers are ordered as they are computed: down, middle, up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,15 +10,17 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from ..diffusers_types import Layer, Processor
+from ..diffusers_types import Layer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..prompt_reading import Reading
 from ..regions.attention import RegionAttention, TextContext
-from .base import CrossFamily, ratios
+from .aspect_ratios import ratios
+from .cross import CrossFamily
 
 
 class LayerAttention:
-    """RegionAttention of one layer of a U-Net, which hands the same text to all layers: here, the texts of all."""
+    """RegionAttention of one layer of a U-Net. A U-Net passes the same object to all layers: the texts of all
+    layers."""
 
     def __init__(self, index: int) -> None:
         self.index, self._attention = index, RegionAttention()
@@ -33,7 +35,14 @@ class LayerAttention:
 class StableDiffusion(CrossFamily):
     denoiser = "unet"
     preferred = "dpm++"  # published with PNDM, which is as exact in 30 steps, or with DDIM, which is less so
-    patch = 1
+
+    @property
+    def patch(self) -> int:
+        return 1
+
+    @property
+    def blocks(self) -> list[Network]:
+        return [self.model]
 
     @property
     def depth(self) -> int:
@@ -72,7 +81,7 @@ class StableDiffusion(CrossFamily):
         return self.scales[index]
 
     def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor] | None:
-        """What the U-Net takes beside text and time, for the rows of a batch."""
+        """The U-Net's `added_cond_kwargs`, for the rows of a batch."""
         return None
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
@@ -88,7 +97,7 @@ class StableDiffusion(CrossFamily):
 
 
 class StableDiffusionXL(StableDiffusion):
-    """Its pooled embedding is the scene's; an empty negative is zeros where its pipeline says so."""
+    """The pooled embedding is that of the scene prompt; an empty negative is zeros if the pipeline is configured so."""
 
     encoders = ("text_encoder", "text_encoder_2")
 
@@ -107,6 +116,6 @@ class StableDiffusionXL(StableDiffusion):
 
     def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor]:
         pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
-        times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # whole, uncropped
+        times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # size, crop, target
         pooled = pooled_of(condition).repeat_interleave(pictures, 0)
         return {"text_embeds": pooled, "time_ids": times.repeat(2 * pictures, 1)}

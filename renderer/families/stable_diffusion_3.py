@@ -1,38 +1,28 @@
-"""Stable Diffusion 3 and 3.5: text and image in one attention, with streams of their own. A flow."""
+"""Stable Diffusion 3 and 3.5: joint attention of a text and an image stream. A flow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from ...prompts.plan import ScenePlan
-from ..diffusers_types import Config, Layer, Network, Processor
-from ..forward import Encode, Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..regions.joint_attention import JointAttention, JointConditioning
-from ..regions.prompt_schedule import Level
+from ..diffusers_types import Config, Layer, Processor
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
+from ..regions.joint_attention import JointAttention
 from ..sampling.schedules import Flow, Schedule, shift_of
-from ..weights.lora import LoadedLora
-from .base import Family, ratios
+from .aspect_ratios import ratios
+from .joint import JointFamily
 
-LONGEST = 256  # T5 tokens of a prompt that are read, beside CLIP's 77
+LONGEST = 256  # token limit of T5; CLIP's is 77
 
 
-class StableDiffusion3(Family):
+class StableDiffusion3(JointFamily):
     flow = True
     encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
     @property
-    def patch(self) -> int:  # type: ignore[override]
-        return int(self.model.config.patch_size)
-
-    @property
-    def blocks(self) -> list[Network]:
-        return list(self.model.transformer_blocks)
-
-    @property
     def largest(self) -> int:
-        return int(self.model.config.pos_embed_max_size)  # of its table of positions, the middle is taken
+        return int(self.model.config.pos_embed_max_size)  # its table of position embeddings is cropped
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
@@ -40,7 +30,7 @@ class StableDiffusion3(Family):
     def processors(self) -> Iterable[tuple[Layer, Processor]]:
         for index, block in enumerate(self.model.transformer_blocks):
             yield block.attn, JointAttention(index)
-            if block.attn2 is not None:  # 3.5: a second attention among the image tokens alone
+            if block.attn2 is not None:  # 3.5: a second self-attention of the image tokens
                 yield block.attn2, JointAttention(index)
 
     def encode(self, text: str) -> Encoded:
@@ -50,15 +40,9 @@ class StableDiffusion3(Family):
         clip = self.pipe.tokenizer.model_max_length
         reading = self.reading(text, text_encoder=clip, text_encoder_2=clip, text_encoder_3=LONGEST)
         t5 = 0 if self.pipe.text_encoder_3 is None else reading.tokens[2]
-        # CLIP's few paddings have positions of their own and are not alike: all of them count as the prompt's own.
+        # CLIP's padding has position embeddings, so its tokens differ: all of them count as the prompt's own.
         sections = ((clip, clip), (LONGEST, t5))
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
-
-    def conditioning(
-        self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
-    ) -> JointConditioning:  # fmt: skip
-        return JointConditioning(self, encode, plan, levels, loras)
 
     @classmethod
     def shift(cls, config: Config, tokens: int) -> float:

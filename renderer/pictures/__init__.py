@@ -1,1 +1,1 @@
-"""Picture files: metadata that makes them again, start pictures, files named by a request."""
+"""Picture files: metadata with the request, fitting of given pictures, files that a request names."""

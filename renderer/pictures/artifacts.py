@@ -22,15 +22,15 @@ from .foreign import exif_texts, program_of
 
 KEY = "ditpipe"
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
-# What is read. Pillow knows more, and hands EPS to Ghostscript, which runs the program that such a picture is.
+# Formats that are read. Pillow knows more, and passes EPS to Ghostscript, which runs it as a program.
 READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
 JPEG_METADATA_LIMIT = 65_000  # bytes: one segment of a JPEG holds no more
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 
 
 def png_bytes(result: RenderResult) -> bytes:
-    """The picture as PNG with its request inside, and what was not drawn as asked; the same request gives the same
-    bytes on the same machine, but for the warning of a render for which memory was too small at first."""
+    """The picture as PNG with its request, package versions and warnings as metadata. The same request gives the same
+    bytes on the same machine, unless memory ran out and the render was retried, which is a warning."""
     return encode_image(result.image, _note_of(result.request, result.warnings), "PNG")
 
 
@@ -42,10 +42,10 @@ def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
 
 
 def encode_image(image: Image.Image, note: str, form: str, *, quality: int | None = None) -> bytes:
-    """A picture as PNG, WEBP or JPEG that carries a note: in a text of its own, or as EXIF's comment.
+    """A picture as PNG, WEBP or JPEG with a note: a PNG text chunk, or the EXIF comment.
 
-    `quality` of 0 to 100 is WEBP's and JPEG's; None: WEBP loses nothing, and JPEG little. A JPEG has no room for a note
-    of more than `JPEG_ROOM` bytes, and goes without it.
+    quality: 0 to 100, for WEBP and JPEG; None: lossless WEBP, JPEG at 95 without chroma subsampling. A JPEG is written
+    without a note of more than `JPEG_METADATA_LIMIT` bytes.
     """
     buffer, options = BytesIO(), dict[str, object]()
     if form == "PNG":
@@ -63,24 +63,24 @@ def encode_image(image: Image.Image, note: str, form: str, *, quality: int | Non
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name asks for: PNG, WEBP or JPEG. Raises ValueError for another ending, or for none."""
+    """The format of a file by its suffix: PNG, WEBP or JPEG. Raises ValueError for any other suffix, or none."""
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{path}: pictures are written as {', '.join(FORMATS)}; end the file's name in one of these")
     return FORMATS[path.suffix.lower()]
 
 
 def with_format_warnings(path: Path, result: RenderResult) -> RenderResult:
-    """The result, which says what is lost when it is written as `path`. Raises ValueError as `format_of`."""
+    """The result with warnings of what is lost when it is written as `path`. Raises ValueError as `format_of`."""
     if format_of(path) != "JPEG":
         return result
-    lost = "a JPEG loses fine detail: not every pixel is as it was drawn; .png and .webp keep them all"
+    lost = "a JPEG loses fine detail; .png and .webp keep every pixel"
     if len(_note_of(result.request, result.warnings)) > JPEG_METADATA_LIMIT - 1000:
-        lost += "; nor has it room for this request, so it cannot be drawn again from the file"
+        lost += "; nor has it room for this request, so the file cannot be drawn again"
     return replace(result, warnings=(*result.warnings, lost))
 
 
 def copy_as(source: Path, target: Path) -> None:
-    """A picture of ditpipe's once more, in the format that the name asks for. Raises ValueError as `format_of`,
+    """Copies a picture with its metadata, in the format of the target's suffix. Raises ValueError as `format_of`,
     RunError if it cannot be read or written."""
     if (form := format_of(target)) == "PNG":
         try:
@@ -93,11 +93,11 @@ def copy_as(source: Path, target: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes whole files only: a full disk leaves the old file, and raises RunError."""
+    """Writes a file atomically: a full disk leaves the old file, and raises RunError."""
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)  # in a stranger's folder it may be a link that leads elsewhere
+        draft.unlink(missing_ok=True)  # in a foreign folder it may be a link that leads elsewhere
         draft.write_bytes(content)
         os.replace(draft, path)
     except OSError as error:
@@ -107,22 +107,22 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_picture(path: Path, result: RenderResult) -> None:
-    """The picture as `path`, in the format that its name asks for. Raises ValueError as `format_of`, RunError."""
+    """Writes the picture in the format of the path's suffix. Raises ValueError as `format_of`, RunError."""
     write(path, encode_image(result.image, _note_of(result.request, result.warnings), format_of(path)))
 
 
 def write_result(path: Path, result: RenderResult) -> None:
-    """The picture as `path`, in the format that its name asks for, and its latents beside it, from which an edit goes
-    on without drawing it again. Raises ValueError as `format_of`."""
+    """`write_picture`, and the latents beside the picture, so that an edit does not have to render it again. Raises as
+    that."""
     format_of(path)
-    from safetensors.torch import save  # it loads torch, which whoever has latents has loaded
+    from safetensors.torch import save  # imports torch, which is loaded if there are latents
 
     write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
     write_picture(path, result)
 
 
 def copy_result(source: Path, target: Path) -> None:
-    """Copies a picture, and its latents if it has any beside it. Raises RunError."""
+    """Copies a picture, and its latents if there are any beside it. Raises RunError."""
     try:
         if _latents(source).exists():
             write(_latents(target), _latents(source).read_bytes())
@@ -142,16 +142,16 @@ def copy_with_request(source: Path, target: Path, request: RenderRequest) -> Non
 
 
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
-    """Notes more of what was not drawn as asked in a PNG that ditpipe wrote. Raises RunError."""
+    """Adds warnings to the metadata of a PNG that ditpipe wrote. Raises RunError."""
     request, before = read_metadata(path)
     note = _note_of(request, list(dict.fromkeys([*before, *warnings])))
     write(path, encode_image(open_image(path), note, "PNG"))
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:
-    """What `write_result` wrote, bit for bit; without its latents beside it the request that the picture carries.
+    """What `write_result` wrote, bit for bit; without latents beside the picture, the request in its metadata.
 
-    Either can be edited; a request is drawn first. Raises RunError if it is no picture of ditpipe's.
+    Either can be edited; a request is rendered first. Raises RunError if ditpipe did not write the picture.
     """
     request = read_request(path)
     try:
@@ -159,12 +159,12 @@ def read_result(path: Path) -> RenderResult | RenderRequest:
             digest = (file.metadata() or {}).get(KEY)
             latents = file.get_tensor("latents")
         if latents.ndim != 4 or not latents.is_floating_point() or not latents.isfinite().all():
-            raise ValueError("no latents of a picture")
+            raise ValueError("not the latents of a picture")
     except FileNotFoundError:
         return request
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
-    if digest not in (None, _digest(request)):  # another picture has been written over the one that they are of
+    if digest not in (None, _digest(request)):  # of another picture, which was overwritten
         return request
     return RenderResult(request, open_image(path), latents, 0.0)
 
@@ -178,16 +178,16 @@ def _latents(path: Path) -> Path:
 
 
 def open_image(path: Path, *, background: str = "white") -> Image.Image:
-    """An RGB picture from a file, upright as its EXIF note has it. Raises RunError if it is none.
+    """A picture file as RGB, rotated by its EXIF orientation. Raises RunError if it is not a picture.
 
-    Grey of 16 bits, as depth maps have it, becomes grey of 8 bits: 0 to 65535 are 0 to 255. So does grey in whole
-    numbers of 32 bits that are within 16; other grey of 32 bits says nothing of its range, and is refused. What is
-    transparent lets the `background` through.
+    Greyscale of 16 bits, common for depth maps, is reduced to 8: 0…65535 → 0…255. Integers of 32 bits are treated alike
+    if they fit in 16; other greyscale of 32 bits has no known range and is refused. Transparent pixels are composited
+    onto the `background`.
     """
     with _opened(path) as image:
         try:
             upright = ImageOps.exif_transpose(image)
-        except SyntaxError:  # a note that cannot be read turns nothing
+        except SyntaxError:  # unreadable EXIF: no rotation
             upright = image
         if upright.mode[0] not in "IF":
             if not upright.has_transparency_data:
@@ -196,49 +196,49 @@ def open_image(path: Path, *, background: str = "white") -> Image.Image:
             return Image.alpha_composite(below, upright.convert("RGBA")).convert("RGB")
         values = np.asarray(upright, dtype=np.float64)
     if upright.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise RunError(f"{path}: grey of 32 bits a pixel, of which the range is not known; save it as grey of 8 or 16")
+        raise RunError(f"{path}: greyscale of 32 bits, whose range is not known; save it with 8 or 16 bits")
     return Image.fromarray((values / 257).round().astype(np.uint8)).convert("RGB")
 
 
 def is_transparent(path: Path) -> bool:
-    """Whether a picture lets anything through. Raises RunError if it is none."""
+    """Whether a picture file has transparent pixels. Raises RunError if it is not a picture."""
     with _opened(path) as image:
         return image.has_transparency_data and sum(image.convert("RGBA").getchannel("A").histogram()[:255]) > 0
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture file of which only the header has been read. Raises RunError if it is none, or turns out to be none."""
+    """An opened picture file, its pixels not yet decoded. Raises RunError if it, or what is read later, is broken."""
     try:
         with Image.open(path, formats=READ) as image:
             yield image
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
-    # SyntaxError: a broken chunk behind the pixels. ValueError: a compressed text that unpacks to too much.
+    # SyntaxError: a broken chunk after the pixels. ValueError: a compressed text chunk that is too large unpacked.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RunError(f"{path}: not a picture that can be read") from error
 
 
 def read_request(path: Path) -> RenderRequest:
-    """The request inside a picture that ditpipe wrote. Raises RunError if there is none."""
+    """The request in the metadata of a picture that ditpipe wrote. Raises RunError if there is none."""
     return read_metadata(path)[0]
 
 
 def read_metadata(path: Path) -> tuple[RenderRequest, tuple[str, ...]]:
-    """The request inside a picture that ditpipe wrote, and the warnings of its render; no pixel is decoded. Raises
-    RunError if there is none."""
+    """The request in the metadata of a picture that ditpipe wrote, and its warnings; pixels are not decoded. Raises
+    RunError if there is no request."""
     with _opened(path) as image:
         return _note_in(image, name=str(path))
 
 
 def request_in(image: Image.Image, *, name: str) -> RenderRequest:
-    """The request inside an opened picture that ditpipe wrote; `name` is how an error calls it. Raises RunError."""
+    """`read_request` of an opened picture. name: of the picture, for error messages. Raises RunError."""
     return _note_in(image, name=name)[0]
 
 
 def metadata_text(image: Image.Image) -> str:
-    """The note that an opened picture of ditpipe's carries, as JSON; empty if there is none."""
-    text = image.info.get(KEY) or getattr(image, "text", {}).get(KEY)  # texts behind the pixels decode them
+    """ditpipe's note in the metadata of an opened picture, as JSON; empty if there is none."""
+    text = image.info.get(KEY) or getattr(image, "text", {}).get(KEY)  # decodes the pixels if text chunks follow them
     if isinstance(text, str) and text:
         return text
     comment = exif_texts(image).get("UserComment", "")
@@ -249,9 +249,9 @@ def _note_in(image: Image.Image, *, name: str) -> tuple[RenderRequest, tuple[str
     text = metadata_text(image)
     if not text:
         program = program_of(image)
-        whose = f"it was made by {program}, and carries that program's notes and no plan" if program else ""
+        reason = f"{program} made it, and its metadata holds no plan" if program else "its metadata holds no plan"
         raise RunError(
-            f"{name}: {whose or 'this picture carries no plan'}; only pictures that ditpipe wrote can be drawn again. "
+            f"{name}: {reason}; only pictures that ditpipe wrote can be drawn again. "
             "A plan may start from any picture: ditpipe render PLAN.json --image PICTURE"
         )
     try:

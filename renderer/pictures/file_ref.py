@@ -1,7 +1,4 @@
-"""Files that a request names: by path, and by the hash of what was in them, so that a picture can be made again.
-
-And files that the records of a folder name, which lie in it.
-"""
+"""References to files: by path and content hash in a request, by relative name in the records of a folder."""
 
 import hashlib
 from pathlib import Path
@@ -13,22 +10,21 @@ from ...prompts.errors import RunError
 
 
 class FileRef(BaseModel):
-    """A file as it was when the picture was asked for."""
+    """A file by its path and the hash of its content, so that a request reproduces its picture or fails."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(description="where the file is")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hash of its content")
+    path: str = Field(description="absolute path of the file")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of its content")
 
     @classmethod
     def of(cls, path: Path) -> "FileRef":
-        """A file that is there now, by its absolute path: it is looked for from any folder. Raises RunError if it is
-        not there."""
+        """A reference to an existing file, by its absolute path. Raises RunError if there is none."""
         path = path.expanduser().resolve()
         return cls(path=str(path), sha256=_hash(path))
 
     def verified_path(self) -> Path:
-        """Its path. Raises RunError if the file is gone or holds something else by now."""
+        """Its path. Raises RunError if the file is missing or its content has changed."""
         path = Path(self.path)
         if _hash(path) != self.sha256:
             raise RunError(f"{path} is not the file that this picture was made from: its content has changed")
@@ -36,8 +32,8 @@ class FileRef(BaseModel):
 
 
 def path_inside(folder: Path, name: str) -> Path:
-    """The file of a folder that a record in it names. Raises RunError if that leads out of it: the record may be a
-    stranger's."""
+    """The file in a folder that a record of that folder names. Raises RunError if the name leads out of the folder:
+    the record is not trusted."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise RunError(f"{folder}: a record in it names the file {name[:200]!r}, which is not in it")
@@ -55,7 +51,7 @@ def _hash(path: Path) -> str:
 
 
 def _from_path(value: object) -> object:
-    # Only a Path, which JSON cannot hold: a request that came from elsewhere must not make this machine read files.
+    # Only from a Path, which JSON cannot hold: a request from elsewhere must not make this machine read files.
     return FileRef.of(value) if isinstance(value, Path) else value
 
 

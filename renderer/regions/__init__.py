@@ -1,1 +1,1 @@
-"""From boxes to attention: which prompt each image token attends to, with which weight, at which depth."""
+"""From boxes to attention: boxes → token weights, prompt levels → blocks, both → cross- or joint attention."""

@@ -1,10 +1,10 @@
-"""Controllable Region-Attention (paper, section II-C): the authors' masked sum of outputs, and a gather that equals it.
+"""Controllable Region-Attention (paper, section II-C): the authors' masked sum of outputs, and an equivalent gather.
 
 The paper writes f_i = Attention(Q·Mask_i, K_i, V_i) and Feature = sum_i f_i, where Mask_i selects the tokens of region
-i. A masked query is zero, and zero still yields the mean of V_i; so the authors' released code masks the output
-instead, and that is what is meant here. A token outside of mask i gets nothing from prompt i, so only the tokens inside
-need to attend to it: gathering them costs as much as one prompt for all tokens. With soft masks a token attends to
-every prompt that has a weight in it.
+i. A masked query is zero, and a zero query still yields mean(V_i); the authors' released code masks the output instead,
+and so does this module. Outside mask i the output of prompt i is dropped, so only the tokens inside need to be
+computed: gathering them costs as much as one prompt for all tokens. With soft masks a token attends to every prompt
+that has a weight in it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .graph_registry import attend_by_id, register
 
 
 def masked_output_sum(query: Tensor, keys: Tensor, values: Tensor, region_weights: Tensor) -> Tensor:
-    """The authors' way, as the reference: every token attends to every prompt; outputs times masks are summed.
+    """Reference, as in the authors' code: every token attends to every prompt; masked outputs are summed.
 
     query: (batch, image tokens, heads, head dim). keys, values: (prompts, text tokens, heads, head dim).
     region_weights: (prompts, image tokens).
@@ -34,7 +34,7 @@ def masked_output_sum(query: Tensor, keys: Tensor, values: Tensor, region_weight
 def region_attention(query: Tensor, text: "TextContext") -> Tensor:
     """The gather: each group of tokens attends to its own prompts. Shapes as in `masked_output_sum`.
 
-    Overwrites the query, except where weights are soft: a token that belongs to one prompt needs its query once.
+    Overwrites the query unless weights are soft: with hard masks each token's query is used once.
     """
     soft = any(group.region_weights is not None for group in text.groups)
     feature = torch.zeros_like(query) if soft else query
@@ -53,9 +53,9 @@ def region_attention(query: Tensor, text: "TextContext") -> Tensor:
 
 
 def attend_each(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """`attend` to several prompts, (prompts, text tokens, heads, head dim), each with its equal part of the tokens.
+    """`attend` of equal parts of the tokens to one prompt each. keys, values: (prompts, text tokens, heads, head dim).
 
-    The tokens of all rows that attend to one prompt do so together.
+    Batched by prompt: the tokens of all rows that attend to the same prompt are one sequence.
     """
     by_prompt = query.unflatten(1, (len(keys), -1)).transpose(0, 1)  # prompts, rows, tokens, heads, head dim
     output = attend(by_prompt.flatten(1, 2), keys, values)
@@ -87,17 +87,17 @@ class TokenGroup:
     region_weights: Tensor | None = None
 
 
-# How many tokens a group may repeat to have equally many for each prompt: less than what another call costs.
+# Most tokens that a group repeats to have the same number per prompt: computing them costs less than another call.
 REPEATED = 32
 
 
 def token_groups(
     rows: slice, region_weights: Tensor, *, device: torch.device, together: bool = True
 ) -> list[TokenGroup]:
-    """The groups of tokens for (prompts, tokens), the weight of each prompt in every token; a token's sum to one.
+    """Groups tokens by prompt. region_weights: (prompts, tokens), summing to one over the prompts of each token.
 
-    together: neighbouring prompts with nearly equally many tokens become one group, which attends in one call; those
-    with fewer tokens repeat their last one, which is then computed twice.
+    together: consecutive prompts with nearly the same number of tokens become one group, computed in one call; prompts
+    with fewer tokens repeat their last token.
     """
     tokens_of, spans = [weights.nonzero()[:, 0] for weights in region_weights], list[slice]()
     for prompt in (prompt for prompt, tokens in enumerate(tokens_of) if len(tokens)):
@@ -111,7 +111,7 @@ def token_groups(
     for span in spans:
         longest = torch.arange(max(len(tokens) for tokens in tokens_of[span]))
         tokens = torch.cat([own[longest.clamp(max=len(own) - 1)] for own in tokens_of[span]])
-        first = torch.cat([longest < len(own) for own in tokens_of[span]])  # a repeated token counts once
+        first = torch.cat([longest < len(own) for own in tokens_of[span]])  # repeats have weight 0
         weights = region_weights[span].repeat_interleave(len(longest), 0).gather(1, tokens[:, None])[:, 0] * first
         if (weights[first] < 1).any():
             groups.append(TokenGroup(rows, span, tokens.to(device), weights.float().to(device)))
@@ -123,9 +123,10 @@ def token_groups(
 
 @dataclass(frozen=True)
 class TextContext:
-    """The text of one block's cross-attention: keys and values of every prompt, and which tokens attend to which.
+    """The text of one block's cross-attention: keys and values of every prompt, and the token groups that attend to
+    them.
 
-    keys, values: (text tokens, heads, head dim) per prompt, in one tensor where all are equally long. The groups'
+    keys, values: (text tokens, heads, head dim) per prompt, stacked to one tensor if all are equally long. The groups'
     weights sum to one for every row and token. graph_id: see `graph_registry`.
     """
 
@@ -143,8 +144,8 @@ class TextContext:
 
 
 def normed_heads(attention: Attention, states: Tensor, norm: nn.Module | None) -> Tensor:
-    """(batch, tokens, channels) → (batch, tokens, heads, head dim), normalised within each head, or across all of them
-    where the norm is that wide."""
+    """(batch, tokens, channels) → (batch, tokens, heads, head dim), normalised per head, or over all channels if the
+    norm is that wide (`rms_norm_across_heads`)."""
     scale = None if norm is None else norm.weight
     across = norm is not None and isinstance(scale, Tensor) and scale.shape[-1] == states.shape[-1]
     heads: Tensor = (norm(states) if norm is not None and across else states).unflatten(-1, (attention.heads, -1))
@@ -154,7 +155,7 @@ def normed_heads(attention: Attention, states: Tensor, norm: nn.Module | None) -
 def project_text(attention: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values (prompts, text tokens, heads, head dim) of text states (prompts, text tokens, channels).
 
-    They carry neither timestep nor position: for one prompt they are the same in every step.
+    They depend on neither timestep nor position, so they are computed once per render.
     """
     keys = normed_heads(attention, attention.to_k(states), attention.norm_k)
     return keys, normed_heads(attention, attention.to_v(states), None)
@@ -172,7 +173,7 @@ def attend_to(text: TextContext, query: Tensor) -> Tensor:
 
 
 class RegionAttention:
-    """The processor of a cross-attention layer. It keeps no state: the text comes with each call."""
+    """The processor of a cross-attention layer. Stateless: the text is an argument of each call."""
 
     def __call__(
         self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: TextContext, attention_mask: None = None

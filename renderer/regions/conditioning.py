@@ -1,4 +1,4 @@
-"""A plan's prompts, per block: keys and values of each prompt level, and the weight of each prompt in every token."""
+"""Conditioning of cross-attention models: each block's keys and values, and each prompt's weight in every token."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -16,11 +16,11 @@ from .prompt_schedule import Level, region_text, scene_text
 from .region_masks import downsample_weights
 
 KeyValues = tuple[Tensor | Sequence[Tensor], Tensor | Sequence[Tensor]]
-LoraPrompt = tuple[str, tuple[LoadedLora, ...]]  # a prompt, and the LoRAs that act in it
+LoraPrompt = tuple[str, tuple[LoadedLora, ...]]  # a prompt, and the LoRAs active while it is encoded
 
 
 class CrossAttends(Protocol):
-    """What a family tells of its cross-attentions, see `CrossFamily`."""
+    """The part of `CrossFamily` that the conditioning uses."""
 
     device: torch.device
 
@@ -31,19 +31,19 @@ class CrossAttends(Protocol):
 
 
 def prompts_at_level(plan: ScenePlan, level: Level) -> list[str]:
-    """The prompts of a level: the scene's, and at the regions' levels one per region."""
+    """The prompts of a level: the scene prompt, and at region levels one per region."""
     regions = plan.regions if level.startswith("region") else []
     return [scene_text(plan, level), *(region_text(plan, region, level) for region in regions)]
 
 
 def negatives_at_level(plan: ScenePlan, level: Level) -> list[str]:
-    """The negatives, in the order of `prompts_at_level`: the picture's, and per region its own joined with that."""
+    """The negatives, in the order of `prompts_at_level`: the plan's, and per region its own joined with the plan's."""
     regions = plan.regions if level.startswith("region") else []
     return [plan.negative, *(", ".join(n for n in (region.negative, plan.negative) if n) for region in regions)]
 
 
 def all_texts(plan: ScenePlan, levels: Sequence[Level], *, guided: bool) -> list[str]:
-    """Every text that a render encodes. guided: the family takes negatives."""
+    """All distinct texts of a render. guided: the family takes negatives."""
     texts = [plan.negative, scene_text(plan, "scene")]
     for level in dict.fromkeys(levels):
         texts += prompts_at_level(plan, level) + (negatives_at_level(plan, level) if guided else [])
@@ -51,17 +51,17 @@ def all_texts(plan: ScenePlan, levels: Sequence[Level], *, guided: bool) -> list
 
 
 def loras_by_prompt(regions: int, loras: Sequence[LoadedLora]) -> list[tuple[LoadedLora, ...]]:
-    """The LoRAs that act in the prompt of the scene, and of each region."""
+    """The LoRAs active in the scene prompt, then in each region's prompt."""
     return [tuple(lora for lora in loras if lora.region in (None, index)) for index in (None, *range(regions))]
 
 
 def readings_of(encoded: Iterable[Encoded]) -> tuple[Reading, ...]:
-    """How the encoders read prompts."""
+    """The `Reading` of each prompt."""
     return tuple(prompt.reading for prompt in encoded)
 
 
 class RegionConditioning:
-    """What the blocks of one render cross-attend to. Keys and values are computed once, for all steps.
+    """Keys and values of a plan's prompts for the blocks of one render, computed once for all steps.
 
     They are freed with this object. A prompt takes 1.9 MB in each block that uses it in Hunyuan-DiT (half precision)
     and 0.3 MB in the pocket checkpoint; with nine regions and the default schedule 0.7 GB and 21 MB in all.
@@ -137,7 +137,8 @@ class RegionConditioning:
     def _project(
         self, family: CrossAttends, index: int, states: Mapping[tuple[Level, tuple[LoadedLora, ...]], TextStates]
     ) -> KeyValues:
-        """Keys and values of a block, in the order of its level's texts. A LoRA acts in its own region's texts."""
+        """Keys and values of a block, in the order of its level's texts. A regional LoRA is active in its region's
+        texts."""
         level = self.levels[index]
         parts: dict[tuple[LoadedLora, ...], KeyValues] = {}
         for loras in dict.fromkeys(loras for _, loras in self.texts[level]):
@@ -153,8 +154,7 @@ class RegionConditioning:
         return torch.stack(list(keys)), torch.stack(list(values))
 
     def _text_weights(self, level: Level, prompts: Sequence[str], region_weights: Tensor) -> Tensor:
-        """Weight of each text of a level in every token, where prompts[i] has region_weights[i]; a single prompt has
-        every token."""
+        """(texts of the level, tokens): prompts[i] has region_weights[i]; a single prompt has weight 1 everywhere."""
         out = region_weights.new_zeros(len(self.texts[level]), region_weights.shape[1])
         weights = region_weights if len(prompts) > 1 else torch.ones_like(region_weights[:1])
         for prompt, weight in zip(self._with_loras(prompts), weights):

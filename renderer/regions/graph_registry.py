@@ -15,7 +15,7 @@ class Attends(Protocol):
 
 
 class MergesKeyValues(Protocol):
-    """Completes the keys and values of a self-attention; `total` tokens come out."""
+    """Completes the keys and values of a self-attention to `total` tokens."""
 
     total: int
 
@@ -27,7 +27,7 @@ _REGISTERED = WeakValueDictionary[int, Attends | MergesKeyValues]()
 
 
 def register(entry: Attends | MergesKeyValues) -> int:
-    """An id for it, valid for as long as it lives."""
+    """An id of the entry, valid while the entry is alive. The registry holds weak references."""
     graph_id = next(_IDS)
     _REGISTERED[graph_id] = entry
     return graph_id
@@ -37,7 +37,7 @@ def register(entry: Attends | MergesKeyValues) -> int:
 def attend_by_id(query: Tensor, graph_id: Tensor) -> Tensor:
     """`Attends.attend` for compiled code. graph_id: int64 scalar."""
     entry: Attends = _REGISTERED[int(graph_id)]  # type: ignore[assignment]
-    return entry.attend(query.clone())  # which may be overwritten
+    return entry.attend(query.clone())  # `attend` may overwrite it
 
 
 @attend_by_id.register_fake
@@ -57,5 +57,5 @@ def merge_by_id(keys: Tensor, values: Tensor, graph_ids: Tensor) -> tuple[Tensor
 
 @merge_by_id.register_fake
 def _(keys: Tensor, values: Tensor, graph_ids: Tensor) -> tuple[Tensor, Tensor]:
-    shape = keys.shape[0], graph_ids.shape[0], *keys.shape[2:]  # `len` would fix them
+    shape = keys.shape[0], graph_ids.shape[0], *keys.shape[2:]  # `len` would specialise the graph
     return keys.new_empty(shape), values.new_empty(shape)

@@ -1,14 +1,14 @@
-"""Regional control where text and image share one attention: a mask on the joint sequence, one per prompt level.
+"""Regional control for joint attention (text and image in one sequence): an additive mask per prompt level.
 
 Every distinct prompt has its own span of text tokens in the sequence. An image token attends to all image tokens and,
 of the text, to its own prompt; a text token to its own prompt and to the image tokens that ever attend to it. Where a
 token has several prompts by weights, the logarithm of a weight is added to the attention's logits, which scales the
 prompt's attention by it.
 
-These models attend to a prompt's paddings, hundreds of tokens. The scene's prompt keeps them all, and so does that of a
-single region. Of the others few are computed, each weighted by how many it stands for, as the logarithm of that number:
-text tokens have no position here, so for equal paddings nothing changes. T5's nearly are: it knows relative distances
-only.
+These models attend to the padding of a prompt, hundreds of tokens. The scene prompt and the prompt of a single region
+keep all of it. Other prompts keep a few padding tokens, each weighted by the number that it represents (its logarithm
+is added to the logits). Text tokens have no position here, so this is exact for equal padding tokens. T5's are nearly
+equal: T5 encodes relative distances only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,14 @@ from ..weights.lora import ActiveLora, LoadedLora
 from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings_of
 from .prompt_schedule import Level, scene_text
 
-# How many tokens stand for the paddings of one encoder, and what the number of a prompt's own is rounded up to, so that
-# prompts about as long make sequences of the same length, which kernels and compiled code prefer.
+# Padding tokens kept per encoder. The number of a prompt's own tokens is rounded up to a multiple of it, so that
+# prompts
+# of similar length give sequences of equal length, which kernels and compiled code prefer.
 PADDINGS = 8
 
 
-class JointFamily(Protocol):
-    """What the conditioning needs to know of a family."""
+class JointAttends(Protocol):
+    """The part of `JointFamily` that the conditioning uses."""
 
     device: torch.device
 
@@ -43,9 +44,9 @@ class JointFamily(Protocol):
 
 
 def condensed(sections: Sequence[tuple[int, int]], paddings: int = PADDINGS) -> tuple[Tensor, Tensor]:
-    """The tokens of a prompt that are computed, int64 (n,), and how many each of them stands for, float32 (n,).
+    """The tokens of a prompt that are kept, int64 (n,), and the number that each represents, float32 (n,).
 
-    sections: (tokens, of which the first are the prompt's own), see `Encoded`. The paddings are evenly spread ones.
+    sections: (length, own tokens), see `Encoded`. Of the padding, evenly spaced tokens are kept.
     """
     tokens, weights, start = [], [], 0
     for length, own in sections:
@@ -61,10 +62,10 @@ def condensed(sections: Sequence[tuple[int, int]], paddings: int = PADDINGS) -> 
 
 @dataclass(frozen=True)
 class _TextSpans:
-    """The texts that some image token attends to, one span of the sequence each.
+    """The texts with weight in at least one image token; each is a span of the sequence.
 
-    weights: of each level, (spans, image tokens). tokens: their indices among all text tokens, int64 (text tokens,).
-    span: the span of each token. counts: how many tokens each stands for.
+    weights: per level, (spans, image tokens). tokens: indices among all text tokens, int64 (text tokens,). span: the
+    span of each of them. counts: the number of tokens that each represents.
     """
 
     weights: Mapping[Level, Tensor]
@@ -74,16 +75,15 @@ class _TextSpans:
 
 
 class JointConditioning:
-    """What the blocks of one render attend to. A mask takes (text + image tokens)² numbers per level in use."""
+    """Text states and masks for the blocks of one render. A mask has (text + image tokens)² elements per level."""
 
     def __init__(
-        self, family: JointFamily, encode: Encode, plan: ScenePlan, levels: Sequence[Level],
+        self, family: JointAttends, encode: Encode, plan: ScenePlan, levels: Sequence[Level],
         loras: Sequence[LoadedLora] = (), *, paddings: int | None = PADDINGS,
     ) -> None:  # fmt: skip
-        """paddings: how many tokens stand for those of a region's prompt, see `condensed`; None: all are computed."""
+        """paddings: padding tokens kept of a region's prompt, see `condensed`; None: all."""
         self.plan, self.levels, self._family, self._loras = plan, levels, family, loras
-        # A slot is a prompt, its negative and its LoRAs: prompt and negative share a span of the sequence, in the two
-        # halves of the batch.
+        # A slot is (prompt, negative, LoRAs). Prompt and negative have the same span, in the two halves of the batch.
         by_prompt = loras_by_prompt(len(plan.regions), loras)
         self._slots = {
             level: list(zip(prompts_at_level(plan, level), negatives_at_level(plan, level), by_prompt))
@@ -92,7 +92,7 @@ class JointConditioning:
         self.texts = list(dict.fromkeys(slot for slots in self._slots.values() for slot in slots))
         whole = encode([plan.negative, scene_text(plan, "scene")])
         positive = encode([text for text, _, _ in self.texts])
-        in_use = whole if family.guided else whole[1:]  # without guidance a negative is not attended to
+        in_use = whole if family.guided else whole[1:]  # without guidance there are no negative rows
         pooled = [prompt.pooled for prompt in in_use if prompt.pooled is not None]
         self.picture_condition: PictureCondition = torch.stack(pooled)
         rows = [encode([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
@@ -101,12 +101,12 @@ class JointConditioning:
         states, span, counts = [], [], []
         for index, (slot, prompt) in enumerate(zip(self.texts, zip(*rows), strict=True)):
             uncut = paddings is None or slot in scenes or len(plan.regions) == 1
-            # A prompt and its negative have spans of one length: both as long as the longer one's own tokens.
+            # A prompt and its negative have spans of equal length: that of the longer of the two.
             sections = [max(section) for section in zip(*(text.sections for text in prompt))]
-            chosen, stand_for = condensed([(n, n) for n, _ in sections] if uncut else sections, paddings or 0)
+            chosen, represented = condensed([(n, n) for n, _ in sections] if uncut else sections, paddings or 0)
             states.append(torch.stack([text.states[chosen.to(text.states.device)] for text in prompt]))
             span.append(torch.full([len(chosen)], index))
-            counts.append(stand_for)
+            counts.append(represented)
         self._states = torch.cat(states, 1)
         self._span, self._counts = torch.cat(span), torch.cat(counts)
 
@@ -119,7 +119,7 @@ class JointConditioning:
         return JointText(states, tuple(biases[level] for level in self.levels))
 
     def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
-        """The LoRAs as they act on image tokens, on text tokens, and on both in one stream; region_weights as in
+        """The LoRAs with masks for the image tokens, the text tokens, and both in one stream; region_weights as in
         `at`."""
         active = []
         tokens = self._in_use(region_weights).tokens
@@ -136,7 +136,7 @@ class JointConditioning:
         return active
 
     def _in_use(self, region_weights: Tensor) -> _TextSpans:
-        """The texts that some image token attends to; the others change nothing, and are left out."""
+        """Drops the texts that have no weight in any image token: they have no effect."""
         by_level = {level: self._text_weights(level, region_weights) for level in self._slots}
         present = torch.stack(list(by_level.values())).amax((0, 2)) > 0
         tokens = present[self._span].nonzero()[:, 0]
@@ -165,20 +165,21 @@ class JointConditioning:
         return bias
 
 
-class OfBlock(Protocol):
-    """A processor that knows the index of its block."""
+class HasBlockIndex(Protocol):
+    """A processor with the index of its block."""
 
     index: int
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def own_bias(processor: OfBlock, bias: Sequence[Tensor]) -> Tensor:
-    """That of the processor's block; not compiled, or else code would be compiled for each block by itself."""
+def own_bias(processor: HasBlockIndex, bias: Sequence[Tensor]) -> Tensor:
+    """The bias of the processor's block. Not compiled: the index would make a graph per block."""
     return bias[processor.index]
 
 
 class JointAttention:
-    """The processor of one block of Stable Diffusion 3, whose sequence is image first, then text."""
+    """The processor of one block of Stable Diffusion 3. Text comes first in the sequence, unlike in diffusers'
+    processor."""
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -187,7 +188,7 @@ class JointAttention:
         self, attn: Layer, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
         attention_mask: None = None, bias: Sequence[Tensor] = (),
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
-        """hidden_states: (batch, image tokens, channels); returns that, and the text's, where there is text."""
+        """hidden_states: (batch, image tokens, channels). Returns that shape, with text also the text's states."""
 
         def split(states: Tensor, norm: nn.Module | None) -> Tensor:
             heads: Tensor = states.unflatten(-1, (attn.heads, -1)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""A region's free shape: a picture in its mask, white where the region is. Loads no torch."""
+"""A region's free shape: `Region.mask`, a PNG in base64, white inside the region. Loads no torch."""
 
 import base64
 from functools import lru_cache
@@ -10,11 +10,11 @@ from PIL import Image
 
 from ...prompts.plan import MAX_MASK, Region
 
-LARGEST = 2048  # pixels a side of a picture, and so of a mask
+LARGEST = 2048  # pixels per side of a mask, as of a picture
 
 
 def mask_text(mask: Image.Image) -> str:
-    """A picture of a shape, white where it is, as `Region.mask`. Raises ValueError if it has too much detail."""
+    """A black and white picture of a shape as `Region.mask`. Raises ValueError if its PNG is too large."""
     buffer = BytesIO()
     mask.convert("1", dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     text = base64.b64encode(buffer.getvalue()).decode()
@@ -27,9 +27,9 @@ def mask_text(mask: Image.Image) -> str:
 
 
 def shape_of(region: Region) -> NDArray[np.bool_] | None:
-    """The pixels of a region's free shape, bool (height, width), within its box; None if the box is all of it.
+    """The pixels of a region's free shape within its box, bool (height, width); None if the region has no mask.
 
-    Raises ValueError if the mask is no PNG, is larger than a picture may be, or leaves nothing in the box.
+    Raises ValueError if the mask is not a PNG, is larger than `LARGEST`, or is empty inside the box.
     """
     if not region.mask:
         return None
@@ -48,7 +48,7 @@ def shape_of(region: Region) -> NDArray[np.bool_] | None:
 def _opened(text: str) -> NDArray[np.bool_]:
     try:
         with Image.open(BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
-            if max(image.size) > LARGEST:  # the header has the size, before anything is unpacked
+            if max(image.size) > LARGEST:  # by the header, before the pixels are unpacked
                 raise ValueError(f"a mask of {image.width}×{image.height} pixels is too large")
             return np.asarray(image.convert("L")) >= 128
     except (OSError, SyntaxError, ValueError) as error:

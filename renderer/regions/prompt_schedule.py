@@ -1,4 +1,4 @@
-"""The prompt level of each transformer block. "Depth" is depth of the network, never distance."""
+"""Progressive prompts: the prompt level that each transformer block attends to. "Depth" is network depth."""
 
 import re
 from typing import Literal, Self, get_args
@@ -9,7 +9,7 @@ from ...prompts.plan import Region, ScenePlan, optional_field
 
 Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-# A drawing style, as it stands between two commas of a prompt.
+# A drawing style, as a comma-separated part of a prompt.
 _KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
 STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 
@@ -28,10 +28,10 @@ def style_of(plan: ScenePlan) -> str:
 
 
 def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
-    """A region's text at a level: one of its levels, or both joined, also where the one is empty.
+    """A region's text at a level: its high or low level, or both joined if that one is empty or the level is 'region'.
 
-    The drawing style of the scene belongs to the high level of every region, or else blocks that take regions alone
-    would lack it.
+    Except at 'region-low' the scene's drawing style is appended: blocks that attend to region prompts only would lack
+    it.
     """
     own = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
     style = style_of(plan) if level != "region-low" else ""
@@ -41,10 +41,10 @@ def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
 class PromptSchedule(BaseModel):
     """Progressive prompts as a matter of network depth (paper, Figure 6).
 
-    `first` is the level of the shallow blocks, `then` of those from the share `turn` (0–1) of the depth on. By default
-    the shallow quarter takes the scene prompt, which describes the layout, and the blocks below it the region
-    prompts: of the schedules that keep the background, the best in boxes anywhere (docs/adherence.md).
-    `blocks`, where given, names the level of every block instead.
+    Blocks before the share `turn` (0–1) of the depth attend to level `first`, the others to `then`. By default the
+    shallow quarter attends to the scene prompt, which describes the layout, and the deeper blocks to the region
+    prompts: the best of the schedules that keep the background, in boxes anywhere (docs/adherence.md). `blocks` lists
+    the level of every block instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
-"""Boxes and masks → region_ids and region_weights, the weight of each prompt in every image token. No model, no text.
+"""A plan's boxes and masks → `region_weights`, the weight of each prompt in every image token, and `region_ids`.
 
-The grid is the transformer's: rows×columns tokens of patch×patch latent cells. Prompt 0 is the scene's, i+1 the one of
-regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
+The grid is the transformer's: rows×columns tokens of patch×patch latent cells. Prompt 0 is the scene prompt, i+1 that
+of regions[i] (paper, section II-A; there, regions are equal divisions of the canvas).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SCENE = 0
 
 
 def check_masks(plan: ScenePlan) -> None:
-    """Raises ValueError for a mask that is not as large as the picture."""
+    """Raises ValueError for a mask whose size is not the picture's."""
     for region in plan.regions:
         shape = shape_of(region)
         if shape is not None and tuple(shape.shape[::-1]) != plan.size:
@@ -27,13 +27,13 @@ def check_masks(plan: ScenePlan) -> None:
 
 
 def blend(shape: Tensor, reach: int) -> Tensor:
-    """How much of a new picture each pixel of a shape takes, 0 to 1, nothing outside it: float32 (height, width).
+    """Opacity with which a shape of an edited picture is pasted: 0 outside, 1 inside, float32 (height, width).
 
-    A rim along the shape's edge leads over: `reach` / 2 pixels wide, and at most half the way to the middle of a
-    narrow part. The picture's own border is no edge.
+    It rises along a rim inside the shape's edge, `reach` / 2 pixels wide, at most half the way to the middle of a
+    narrow part. The picture's border is not an edge.
     """
     outside = (~shape).float()[None, None]
-    depth = torch.zeros_like(outside)  # pixels to the edge, at most `reach`
+    depth = torch.zeros_like(outside)  # distance to the edge in pixels, at most `reach`
     for _ in range(reach):
         depth += 1 - outside
         outside = F.max_pool2d(outside, 3, stride=1, padding=1)
@@ -43,11 +43,11 @@ def blend(shape: Tensor, reach: int) -> Tensor:
 
 
 def region_ids(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
-    """Prompt index per token, feathers aside: int64 (rows*columns,), row by row.
+    """Prompt index per token, without feathers: int64 (rows*columns,), row by row.
 
-    A token belongs to the box that holds its centre, or to the free shape that has a pixel in it; where regions overlap
-    the highest `z_order` wins, among equals the later region. What no region covers is the scene's. Raises ValueError
-    for a box that holds no token's centre, and for a mask that cannot be read.
+    A token belongs to the box that contains its centre, or to the free shape that has a pixel in it. Where regions
+    overlap the highest `z_order` wins, among equals the later region. Uncovered tokens belong to the scene. Raises
+    ValueError for a box that contains no token centre, and for an unreadable mask.
     """
     out = torch.full((rows, columns), SCENE, dtype=torch.long)
     for index, region in _from_below(regions):
@@ -62,9 +62,9 @@ def region_ids(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
 def region_weights(regions: Sequence[Region], *, rows: int, columns: int, patch: int) -> Tensor:
     """Weight of each prompt in every token: float64 (regions + 1, rows*columns); a token's weights sum to one.
 
-    Regions are layers: each lies over those of lower `z_order` and the earlier ones, opaque in its box, and fades out
-    linearly over `feather` latent cells beyond it; so does a free shape. Without feathers every weight is 0 or 1, as
-    `region_ids` has it. Raises ValueError as `region_ids`.
+    Regions are composited as layers, lowest `z_order` first: opaque in the box or free shape, fading out linearly over
+    `feather` latent cells beyond it. Without feathers every weight is 0 or 1 and equals `region_ids`. Raises ValueError
+    as `region_ids`.
     """
     out = torch.zeros(len(regions) + 1, rows, columns, dtype=torch.float64)
     out[SCENE] = 1
@@ -81,26 +81,27 @@ def region_weights(regions: Sequence[Region], *, rows: int, columns: int, patch:
 
 
 def visible_regions(plan: ScenePlan, *, token: int) -> set[str]:
-    """Names of the regions that cover a token of `token` pixels. Raises as `region_ids`."""
+    """Names of the regions with at least one token in `region_ids`. token: pixels per side of a token. Raises as
+    that."""
     width, height = plan.size
     owner = region_ids(plan.regions, rows=height // token, columns=width // token)
     return {plan.regions[int(index) - 1].name for index in owner.unique() if index != SCENE}
 
 
 def strengths_at(regions: Sequence[Region], progress: float) -> tuple[float, ...]:
-    """The strength of each region's prompt when a share `progress` (0 ≤ progress < 1) of the steps is done."""
+    """The strength of each region's prompt at `progress`, the share of steps done (0 ≤ progress < 1)."""
     return tuple(region.strength if region.start <= progress < region.end else 0.0 for region in regions)
 
 
 def scale_region_weights(region_weights: Tensor, strengths: Sequence[float]) -> Tensor:
-    """Weights of region i times strengths[i]; the scene prompt gets the rest."""
+    """Multiplies the weights of region i by strengths[i]; the scene prompt gets the rest."""
     factors = torch.tensor(strengths, dtype=region_weights.dtype, device=region_weights.device)
     scaled = region_weights[1:] * factors[:, None]
     return torch.cat([1 - scaled.sum(0, keepdim=True), scaled]).round(decimals=6)
 
 
 def downsample_weights(region_weights: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
-    """Weights on a grid whose tokens stand for scale×scale of these: their mean, (prompts, tokens)."""
+    """Weights on a coarser grid: the mean of scale×scale tokens, (prompts, coarse tokens)."""
     if scale == 1:
         return region_weights
     rows, columns = (-(-side // scale) for side in grid)
@@ -113,7 +114,7 @@ def _from_below(regions: Sequence[Region]) -> list[tuple[int, Region]]:
 
 
 def _inside(region: Region, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """Whether the box holds the centres of the tokens' rows (rows,) and columns (columns,)."""
+    """Whether the box contains the centre of each row (rows,) and column (columns,) of tokens."""
     x = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
     y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
     box = region.box
@@ -127,7 +128,8 @@ def _inside(region: Region, rows: int, columns: int) -> tuple[Tensor, Tensor]:
 
 
 def _fade(inside: Tensor, patch: int, feather: float) -> Tensor:
-    """Opacity along one axis: 1 inside, then falling to 0 over `feather` cells; the mean of each token's cells."""
+    """Opacity per token along one axis: 1 inside, falling to 0 over `feather` cells; the mean over the token's
+    cells."""
     if not feather:
         return inside.double()
     first, last = inside.nonzero()[0], inside.nonzero()[-1] + 1
@@ -137,7 +139,7 @@ def _fade(inside: Tensor, patch: int, feather: float) -> Tensor:
 
 
 def _tokens(region: Region, rows: int, columns: int) -> Tensor | None:
-    """The tokens in which a free shape has a pixel, bool (rows, columns); None without one."""
+    """The tokens in which a free shape has a pixel, bool (rows, columns); None if the region has no mask."""
     shape = shape_of(region)
     if shape is None:
         return None
@@ -145,7 +147,7 @@ def _tokens(region: Region, rows: int, columns: int) -> Tensor | None:
 
 
 def _faded(shape: Tensor, patch: int, feather: float) -> Tensor:
-    """`_fade` of a free shape of tokens, in all directions: float64 (rows, columns)."""
+    """`_fade` of a free shape, in all directions: float64 (rows, columns)."""
     reached = shape.double()[None, None]
     reached = reached.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
     opacity = reached.clone()

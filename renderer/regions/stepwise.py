@@ -1,4 +1,4 @@
-"""What each step of a render is conditioned on, as regions start, end and weaken; for an edit also its drawn tokens."""
+"""The conditioning of each step: region strengths by progress, and for edits the redrawn tokens alone."""
 
 from torch import Tensor
 
@@ -7,16 +7,15 @@ from .region_masks import scale_region_weights, strengths_at
 
 
 class StepwiseConditioning:
-    """One plan's conditioning by progress.
+    """A plan's conditioning as a function of progress.
 
-    Progress only grows: conditioning of earlier strengths is dropped, for a mask of a joint sequence takes 0.2 GB a
-    level in FLUX.
+    Progress only grows, so conditioning of earlier strengths is dropped: a joint mask takes 0.2 GB per level in FLUX.
     """
 
     def __init__(
         self, conditioning: Conditioning, region_weights: Tensor, *, pictures: int = 1, edit: EditBase | None = None
     ) -> None:
-        """region_weights: (regions + 1, image tokens), feathers included. edit: where partial steps are computed."""
+        """region_weights: (regions + 1, image tokens), feathers included. edit: given if partial steps are computed."""
         self._conditioning, self._region_weights, self._pictures = conditioning, region_weights, pictures
         self._drawn = None if edit is None else edit.drawn.cpu()
         self._strengths: tuple[float, ...] | None = None
@@ -24,13 +23,13 @@ class StepwiseConditioning:
 
     @property
     def picture_condition(self) -> PictureCondition:
-        """What holds for the whole picture and all steps."""
+        """Conditioning of the whole picture, the same in all steps."""
         return self._conditioning.picture_condition
 
     def at(self, progress: float, *, partial: bool = False) -> StepConditioning:
-        """The conditioning when a share `progress` (0 ≤ progress < 1) of the steps is done.
+        """The conditioning at `progress`, the share of steps done (0 ≤ progress < 1).
 
-        partial: for the drawn tokens of the edit alone. The same object as before while strengths are the same.
+        partial: of the edit's redrawn tokens alone. The same object is returned while strengths stay the same.
         """
         strengths = strengths_at(self._conditioning.plan.regions, progress)
         if strengths != self._strengths:
@@ -46,7 +45,7 @@ class StepwiseConditioning:
         if partial:
             return drawn
         full = self._of_tokens(weights)
-        texts: BlockTexts = [*full.contexts[:-1], drawn.contexts[-1]]  # the last block computes the drawn tokens alone
+        texts: BlockTexts = [*full.contexts[:-1], drawn.contexts[-1]]  # the last block computes only the redrawn tokens
         loras = [lora.also(other) for lora, other in zip(full.loras, drawn.loras, strict=True)]
         return StepConditioning(texts, loras)
 

@@ -1,4 +1,4 @@
-"""A plan on the grid of image tokens: each token's prompts and their weights, and each block's level."""
+"""A plan on the grid of image tokens: the weight of each prompt in every token, and the prompt level of each block."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from .region_masks import check_masks, region_ids, region_weights
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """grid: rows and columns of tokens. region_ids: int64 (tokens,). region_weights: (regions + 1, tokens), the whole
-    render's, before strengths. levels: one per block, from the shallowest."""
+    """grid: rows and columns of tokens. region_ids: int64 (tokens,). region_weights: (regions + 1, tokens), before
+    `strength`, `start` and `end` apply. levels: one per block, from the shallowest."""
 
     plan: ScenePlan
     grid: tuple[int, int]
@@ -23,14 +23,14 @@ class TokenLayout:
 
     @property
     def has_both_levels(self) -> bool:
-        """Whether some blocks attend to the scene's prompt and others to the regions'."""
+        """Whether some blocks attend to the scene prompt and others to region prompts."""
         return len({level.startswith("region") for level in self.levels}) == 2
 
 
 def token_layout(
     plan: ScenePlan, schedule: PromptSchedule, *, grid: tuple[int, int], patch: int, blocks: int
 ) -> TokenLayout:
-    """Raises RenderError if masks or schedule do not fit, or a region covers no token."""
+    """Computes the layout. Raises RenderError if masks or schedule do not fit, or a region covers no token."""
     rows, columns = grid
     try:
         check_masks(plan)

@@ -1,1 +1,1 @@
-"""From noise to latents: schedules, the denoising loop, edits, and what makes steps cheaper."""
+"""From noise to latents: schedules, the denoising loop, edits, and caches that make steps cheaper."""

@@ -1,4 +1,4 @@
-"""CUDA graphs for short work: launching its hundreds of kernels one by one takes longer than they do."""
+"""CUDA graphs for short steps, whose hundreds of kernels take less time than launching them one by one."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 class CudaGraphRunner:
-    """Runs a function of tensors: the first time as it is, the second time recorded as a CUDA graph, then replayed.
+    """Runs a function of tensors: the first call eagerly, the second is captured as a CUDA graph, later ones replay it.
 
-    The inputs' shapes may not change; other tensors that the function reads stay at their place in memory, or are
-    rewritten there. The function may not wait for the GPU.
+    Input shapes must stay the same; other tensors that the function reads must keep their addresses. The function must
+    not synchronise with the GPU.
     """
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
@@ -20,7 +20,7 @@ class CudaGraphRunner:
         self._inputs: list[Tensor] = []
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        if not self._warm:  # compiles and loads what has not been yet, which cannot be recorded
+        if not self._warm:  # lazy compilation and loading cannot be captured
             self._warm = True
             return self._function(*inputs)
         if self._graph is None:
@@ -29,7 +29,7 @@ class CudaGraphRunner:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU meanwhile
                 self._output = self._function(*self._inputs)
             self._graph = graph
-        for recorded, tensor in zip(self._inputs, inputs, strict=True):
-            recorded.copy_(tensor)
+        for captured, tensor in zip(self._inputs, inputs, strict=True):
+            captured.copy_(tensor)
         self._graph.replay()
         return self._output.clone()

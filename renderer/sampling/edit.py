@@ -1,4 +1,4 @@
-"""What an edit changes: the tokens that it draws, and the pixels that they can reach."""
+"""Edits: which tokens are redrawn, which pixels are kept, and which changes were not intended."""
 
 import numpy as np
 import torch
@@ -11,21 +11,22 @@ from ..regions.mask_image import shape_of
 from ..regions.region_masks import SCENE, blend, region_weights
 from .sampler import tokens_to_cells
 
-# Latent cells beyond the drawn ones whose pixels an edit may change: 16 pixels, and 64 in Sana. The decoder's
-# convolutions reach further in principle, and its group norms everywhere; `python -m benchmarks.controls` measures what
-# arrives there.
+# Latent cells beyond the redrawn ones whose pixels an edit may change: 16 pixels, in Sana 64. The receptive field of
+# the
+# decoder's convolutions is larger, and its group norms are global; `python -m benchmarks.controls` measures the change
+# further out.
 REACH = 2
-# A pixel looks different if a channel differs by this much, out of 255; a place, if this share of its pixels does.
+# A pixel counts as changed if a channel differs by this much, of 255; a region, if this share of its pixels does.
 VISIBLE = 12
 NOTICED = 0.01
 UNINTENDED = "the edit also changed "
 
 
 def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -> int:
-    """How many tokens around what changed an edit draws where only the background is: a sixteenth of the shorter side.
+    """Width in tokens of the background margin that an edit redraws around changed regions: 1/16 of the shorter side.
 
-    An object reaches beyond its box. Without a margin that part of the old one stays, and that of the new one is cut
-    off. None around a free shape, beyond which nothing may change.
+    Objects reach beyond their boxes: without a margin, parts of the old object stay and the new one is cut off. 0 for
+    free shapes, outside which nothing may change.
     """
     shaped = any(plan.regions[i].mask for plan, which in _changed(before, after) for i in which)
     return 0 if shaped else max(1, min(rows, columns) // 16)
@@ -34,12 +35,12 @@ def margin_of(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int) -
 def changed_tokens(
     before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int, margin: int = 0
 ) -> Tensor:
-    """Tokens with a weight of a changed region before or after, feathers included, and background tokens at most
-    `margin` tokens from them: bool (rows*columns,).
+    """Mask of the tokens that an edit redraws, bool (rows*columns,): tokens where a changed region has weight before or
+    after, feathers included, and background tokens at most `margin` tokens from them.
 
-    Regions are matched by name; a region that only one of the plans has is changed. A region that has a free shape
-    after the edit is drawn in that shape alone, wherever it was before.
-    Raises ValueError if there are none: the revision changes nothing visible.
+    Regions are matched by name; a region that only one of the plans has is changed. A region with a free shape after
+    the edit is redrawn in that shape only. Raises ValueError if the mask is empty: the revision changes nothing
+    visible.
     """
     tokens, background = torch.zeros(rows * columns, dtype=torch.bool), torch.ones(rows * columns, dtype=torch.bool)
     for plan, changed in _changed(before, after):
@@ -47,7 +48,7 @@ def changed_tokens(
         tokens |= weights[[i + 1 for i in changed]].sum(0) > 0
         background &= weights[SCENE] == 1
     if not tokens.any():
-        raise ValueError("the revision changes nothing that is seen: name a visible region and give it something new")
+        raise ValueError("the revision changes nothing visible: name a visible region and give it something new")
     around = F.max_pool2d(tokens.view(1, 1, rows, columns).float(), 2 * margin + 1, stride=1, padding=margin).flatten()
     return tokens | ((around > 0) & background)
 
@@ -55,10 +56,10 @@ def changed_tokens(
 def keep_pixels(
     old: Image.Image, new: Image.Image, drawn: Tensor, before: ScenePlan, after: ScenePlan, *, patch: int, cell: int = 8
 ) -> Image.Image:
-    """The edited picture, with the pixels of the old one wherever the drawn tokens, bool (n,), do not reach. Beyond
-    the drawn tokens the new picture fades into the old one, so that no square shows.
+    """Composites the new picture onto the old one inside the redrawn tokens, bool (n,), fading out over `REACH` latent
+    cells, so that no edge is visible.
 
-    Outside a region's free shape every pixel stays the old one's, and along its edge the new picture is blended in.
+    Outside a region's free shape every old pixel is kept; inside, the new picture is blended in along the edge.
     """
     rows, columns = old.height // cell, old.width // cell
     changed = [plan.regions[i] for plan, which in _changed(before, after) for i in which]
@@ -77,10 +78,10 @@ def keep_pixels(
 
 
 def unintended_changes(old: Image.Image, new: Image.Image, before: ScenePlan, after: ScenePlan) -> dict[str, float]:
-    """The share of visibly different pixels in each region that the edit does not change, by name, and in the
-    background as ''. Pixels in boxes of changed regions do not count; shares below `NOTICED` are left out.
+    """Share of visibly changed pixels in each region that the edit does not change, by name; the background is ''.
 
-    Both pictures have the same size. Different pixels are those of which a channel differs by `VISIBLE` or more.
+    Pixels in boxes of changed regions do not count; shares below `NOTICED` are left out. A pixel is visibly changed if
+    a channel differs by `VISIBLE` or more. Both pictures have the same size.
     """
     width, height = new.size
     differs = np.abs(np.asarray(old, dtype=np.int16) - np.asarray(new, dtype=np.int16)).max(-1) >= VISIBLE
@@ -112,7 +113,7 @@ def unintended_changes_warning(changed: dict[str, float]) -> list[str]:
 
 
 def _changed(before: ScenePlan, after: ScenePlan) -> list[tuple[ScenePlan, list[int]]]:
-    """Both plans, each with the indices of its regions in whose place the edit draws."""
+    """Both plans, each with the indices of its changed regions, whose area the edit redraws."""
     old, new = ({region.name: region for region in plan.regions} for plan in (before, after))
     differ = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     shaped = {name for name in differ if name in new and new[name].mask}
@@ -123,17 +124,17 @@ def _changed(before: ScenePlan, after: ScenePlan) -> list[tuple[ScenePlan, list[
 
 
 def _reached(drawn: Tensor, size: tuple[int, int], *, patch: int, cell: int) -> Image.Image:
-    """White where pixels may change: the cells of the drawn tokens and `REACH` more."""
+    """White where pixels may change: the cells of the redrawn tokens, dilated by `REACH`."""
     cells = tokens_to_cells(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
     mask = Image.fromarray(cells.numpy()).convert("L").filter(ImageFilter.MaxFilter(2 * REACH + 1))
     return mask.resize(size, Image.Resampling.NEAREST)
 
 
 def _faded(drawn: Tensor, size: tuple[int, int], *, patch: int, cell: int) -> Image.Image:
-    """White in the drawn tokens, and black from `REACH` cells beyond them on; between the two it falls linearly."""
+    """White in the redrawn tokens, falling linearly to black over `REACH` cells."""
     cells = tokens_to_cells(drawn.cpu(), size[1] // cell, size[0] // cell, patch)
     near = cells.float().repeat_interleave(cell, 0).repeat_interleave(cell, 1)[None, None]
-    steps = torch.zeros_like(near)  # how often what is reached can grow by a pixel after it came here
+    steps = torch.zeros_like(near)  # number of dilations, by a pixel each, that cover the pixel
     for _ in range(REACH * cell):
         steps += near
         near = F.max_pool2d(near, 3, stride=1, padding=1)

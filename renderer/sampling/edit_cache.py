@@ -1,4 +1,4 @@
-"""Keys and values of the tokens that an edit keeps, extrapolated from its last two full steps."""
+"""Keys and values of the unchanged tokens in an edit, extrapolated from the last two full steps."""
 
 from dataclasses import dataclass, field
 
@@ -10,17 +10,17 @@ from ..regions.graph_registry import merge_by_id, register
 
 @dataclass
 class Extrapolation:
-    """How far a partial step lies beyond the last full one, for all blocks of an edit.
+    """The extrapolation factor of the current step, shared by all blocks of an edit.
 
-    factor: (step − last full) / gap of the last two full steps, at most 1. A scalar tensor, rewritten in place, so that
-    recorded CUDA graphs read the value of their own step. full: the last two full steps.
+    factor: (step − last full) / gap of the last two full steps, at most 1. A scalar tensor, written in place, so that
+    captured CUDA graphs read the value of the current step. full: indices of the last two full steps.
     """
 
     factor: Tensor
     full: tuple[int, int] = (-1, -1)
 
     def advance(self, step: int, *, partial: bool) -> None:
-        """Step `step` is computed next, partial or full."""
+        """Sets the factor for the next step, partial or full."""
         if not partial:
             self.full = self.full[1], step
         before, last = self.full
@@ -29,19 +29,18 @@ class Extrapolation:
 
 @dataclass
 class CachedKeyValues:
-    """The tokens that an edit does not draw, as one block's self-attention sees them between two full steps.
+    """Keys and values of all tokens in one block's self-attention, from the last two full steps of an edit.
 
-    drawn: int64 indices of the drawn ones among `total`. Stored are keys and values of the last two full steps; they
-    change steadily from step to step, so those of a partial step are extrapolated, by at most the gap of the two. Lives
-    as long as one edit, and takes memory: in the published Hunyuan-DiT at 1024 pixels in bfloat16, 40 blocks × keys and
-    values × two steps × 2 rows × 4096 tokens × 1408 channels are 3.7 GB.
-    graph_ids: see `graph_registry`; (total,), which tells compiled code how many tokens come out.
+    drawn: int64 indices of the redrawn tokens among `total`. Keys and values change steadily from step to step, so
+    those of the unchanged tokens are extrapolated in a partial step. Memory, until the edit ends: in the published
+    Hunyuan-DiT at 1024 pixels in bfloat16, 40 blocks × keys and values × 2 steps × 2 rows × 4096 tokens × 1408 channels
+    are 3.7 GB. graph_ids: (total,), see `graph_registry`; its length gives compiled code the number of tokens.
     """
 
     drawn: Tensor
     total: int
     extrapolation: Extrapolation
-    stored: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)  # keys, values: the one before, the last
+    stored: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)  # keys, values: (second to last, last)
     graph_ids: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +49,8 @@ class CachedKeyValues:
     def merge(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (batch, total, heads, head dim) to attend to.
 
-        Those of a full step are stored and returned; those of the drawn tokens alone are put among the extrapolated.
+        Those of a full step are stored and returned. Those of the redrawn tokens alone are merged with the extrapolated
+        ones of the others.
         """
         if keys.shape[1] == self.total:
             self.stored = self.stored or tuple((keys.clone(), values.clone()) for _ in range(2))
@@ -66,6 +66,6 @@ class CachedKeyValues:
         return keys, values
 
     def completed(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """`merge`, by id in compiled code."""
+        """`merge`; in compiled code by id, see `graph_registry`."""
         compiling = torch.compiler.is_compiling()
         return merge_by_id(keys, values, self.graph_ids) if compiling else self.merge(keys, values)

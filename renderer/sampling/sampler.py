@@ -1,4 +1,4 @@
-"""Noise → latents: a solver's steps with classifier-free guidance, over a whole picture or what an edit changes."""
+"""The denoising loop: a solver's steps with classifier-free guidance, for whole pictures and for edits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .step_cache import StepCache
 
 @dataclass(frozen=True)
 class StartPicture:
-    """What image-to-image starts from: latents (1, channels, h, w), and the share of the noise that they are put under,
+    """Start of image-to-image: latents (1, channels, h, w), and `denoise`, the share of the noise added to them,
     0–1."""
 
     latents: Tensor
@@ -48,7 +48,7 @@ def initial_noise(family: Family, plan: ScenePlan, region_ids: Tensor, seed: int
 
 
 def _standard_normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Torch's noise, whose generator reads the lower 32 bits of a seed only; NumPy's for larger seeds, by all bits."""
+    """torch's noise for seeds below 2³²; torch's CPU generator ignores higher bits, so larger seeds use NumPy's."""
     if seed < 2**32:
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
@@ -75,8 +75,8 @@ def denoise(
 ) -> Iterator[Denoised]:
     """Yields every step from noise (pictures, channels, h, w) to latents of that shape. solver: None for the model's.
 
-    With `edit` only the drawn tokens are new. The others are the finished latents under the noise of each step, known
-    in closed form, and come out bit for bit. Raises RenderError if there are too many steps.
+    With `edit` only the drawn tokens are denoised. The others are the finished latents with each step's noise added, so
+    they come out bit for bit. Raises RenderError if there are too many steps.
     """
     height, width = noise.shape[-2:]
     tokens = height * width // family.patch**2

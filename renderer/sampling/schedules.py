@@ -1,4 +1,4 @@
-"""How noise becomes a picture step by step, in the two conventions of the families. Knows no model and no text."""
+"""Noise schedules and solvers: Euler and DPM-Solver++, for diffusions and rectified flows. No model, no text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -20,12 +20,12 @@ _NAMED: dict[str, Solver] = {
 
 
 def shift_of(config: Config, mu: float) -> float:
-    """The shift of a flow's noise levels that a scheduler with `use_dynamic_shifting` makes of mu."""
+    """The shift of a flow's noise levels that a scheduler with `use_dynamic_shifting` computes from mu."""
     return mu if config.get("time_shift_type") == "linear" else exp(mu)
 
 
 def published_solver(scheduler: Scheduler, *, otherwise: Solver) -> Solver:
-    """The solver that a published scheduler is; `otherwise` for one that is none of those here."""
+    """The solver that a published scheduler implements; `otherwise` if it is not available here."""
     return _NAMED.get(type(scheduler).__name__, otherwise)
 
 
@@ -35,8 +35,8 @@ Sigmas = Callable[[int], list[float]]  # number of all steps → sigma before ea
 class Schedule(ABC):
     """The last `steps` of round(steps / denoise) denoising steps, as img2img strength does.
 
-    That is how the paper's settings count: 20 steps at denoise 0.5 are the second half of 40. Raises RenderError if
-    there are more steps in all than the model was trained on.
+    As in the paper's settings, 20 steps at denoise 0.5 are the second half of 40. Raises RenderError if the total
+    exceeds the number of steps that the model was trained with.
     """
 
     def __init__(
@@ -47,39 +47,39 @@ class Schedule(ABC):
         total, trained = steps / denoise, scheduler.config.num_train_timesteps
         if round(min(total, trained + 1)) > trained:
             raise RenderError(
-                f"{steps} steps at denoise {denoise:g} are the end of {total:.0f}: at most {trained} can be"
+                f"{steps} steps at denoise {denoise:g} are the end of {total:.0f}: at most {trained} are possible"
             )
         self.total, self._scheduler = round(total), scheduler
         self.first = self.total - steps
         chosen = ({"sigmas": sigmas(self.total)} if sigmas else {}) | ({} if mu is None else {"mu": mu})
         scheduler.set_timesteps(self.total, device=device, **chosen)
-        if len(scheduler.timesteps) > self.total:  # diffusers' np.arange has one more at 61 steps, and other numbers
+        if len(scheduler.timesteps) > self.total:  # diffusers' np.arange yields one too many for 61 steps, among others
             scheduler.timesteps = scheduler.timesteps[: self.total]
             scheduler.sigmas = torch.cat([scheduler.sigmas[: self.total], scheduler.sigmas[-1:]])
         assert len(scheduler.timesteps) == self.total
         if not (scheduler.sigmas.diff() < 0).all():
-            raise RenderError(f"{self.total} steps are too many for this solver: some of them would remove no noise")
+            raise RenderError(f"{self.total} steps are too many for this solver: some would not lower the noise level")
         scheduler.set_begin_index(self.first)
 
     def timestep(self, index: int) -> Tensor:
-        """The timestep that step `index` passes to the model, a scalar."""
+        """The model's timestep at step `index`, a scalar."""
         return self._scheduler.timesteps[index]  # type: ignore[no-any-return]
 
     def sigma(self, index: int) -> Tensor:
-        """The noise level before step `index`; after the last one it is 0."""
+        """The noise level before step `index`; 0 after the last step."""
         return self._scheduler.sigmas[index]  # type: ignore[no-any-return]
 
     @abstractmethod
     def init_latents(self, noise: Tensor) -> Tensor:
-        """Standard normal noise scaled to the latents that denoising starts from."""
+        """The latents that denoising starts from, of standard normal noise."""
 
     @abstractmethod
     def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
-        """Clean latents with the noise level of step `index`."""
+        """Clean latents with noise added at the level of step `index`."""
 
     @abstractmethod
     def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
-        """The latents scaled as the model takes them."""
+        """The latents, scaled for the model's input."""
 
     @abstractmethod
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
@@ -116,7 +116,7 @@ class Flow(Schedule):
         self, config: Config, steps: int, denoise: float, device: torch.device, *, sigmas: Sigmas | None = None,
         mu: float | None = None,
     ) -> None:  # fmt: skip
-        """config: what FlowMatchEulerDiscreteScheduler takes; sigmas and mu as in `Schedule`."""
+        """config: of FlowMatchEulerDiscreteScheduler. sigmas, mu: as in `Schedule`."""
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(config)
         super().__init__(scheduler, steps, denoise, device, sigmas=sigmas, mu=mu)
 
@@ -138,26 +138,26 @@ class Flow(Schedule):
 class Multistep(Schedule):
     """DPM-Solver++ of second order (arXiv 2211.01095), over a diffusion or a flow: x = alpha·x_0 + sigma·noise.
 
-    A step also uses the clean latents predicted in the step before it; this object holds them, for one render.
+    A step also uses the clean latents predicted in the previous step, which this object stores for one render.
     """
 
     def __init__(
         self, config: Config, steps: int, denoise: float, device: torch.device, *, flow_shift: float | None = None
     ) -> None:
-        """flow_shift: how far a flow's noise levels are moved towards noise; None: a diffusion."""
+        """flow_shift: shift of a flow's noise levels; None: a diffusion."""
         chosen: dict[str, object] = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}
-        chosen["variance_type"] = None  # a variance that a model also predicts is cut off by its family
+        chosen["variance_type"] = None  # families drop a predicted variance
         self._flow = flow_shift is not None
         if self._flow:
             levels = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "shift_terminal")
-            if unheeded := [option for option in levels if config.get(option)]:
-                raise RenderError(f"this model's scheduler has {unheeded[0]}: draw with the solver 'euler'")
+            if unsupported := [option for option in levels if config.get(option)]:
+                raise RenderError(f"this model's scheduler has {unsupported[0]}: draw with the solver 'euler'")
             chosen |= {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": flow_shift}
-            chosen |= {"use_dynamic_shifting": False}  # it is in the shift already
+            chosen |= {"use_dynamic_shifting": False}  # `flow_shift` includes it
         elif config.get("timestep_spacing") != "linspace":  # 'leading' never begins at pure noise
             chosen["timestep_spacing"] = "trailing"
-        known = signature(DPMSolverMultistepScheduler).parameters  # diffusers prints what it does not know
-        given = {name: value for name, value in config.items() if name in known or name.startswith("_")}
+        accepted = signature(DPMSolverMultistepScheduler).parameters  # diffusers prints a warning about others
+        given = {name: value for name, value in config.items() if name in accepted or name.startswith("_")}
         super().__init__(DPMSolverMultistepScheduler.from_config(given, **chosen), steps, denoise, device)
 
     def init_latents(self, noise: Tensor) -> Tensor:

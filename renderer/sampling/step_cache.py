@@ -10,11 +10,11 @@ Block = TypeVar("Block")
 
 
 class StepCache:
-    """Lives as long as one render.
+    """The residuals of the last computed step of one render.
 
-    reused: steps so far that reused a residual. error: the largest relative change of the other blocks' residual, in
-    the steps that computed it again. What reuse was off by in its own steps is unknown; their first block had changed
-    less.
+    reused: number of steps that reused a residual. error: the largest relative change of the other blocks' residual
+    between computed steps; the error of the reused steps themselves is unknown. threshold: of the relative change of
+    the first block's residual, below which a step reuses the others.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -24,7 +24,7 @@ class StepCache:
         self._others: Tensor | None = None
 
     def __call__(self, x: Tensor, first: Callable[[Tensor], Tensor], others: Callable[[Tensor], Tensor]) -> Tensor:
-        """`others(first(x))`, or near it."""
+        """`others(first(x))`, or its approximation by the cached residual."""
         after_first = first(x)
         residual = after_first - x
         unchanged = self._first is not None and _difference(self._first, residual) < self.threshold
@@ -41,7 +41,7 @@ class StepCache:
 def run_blocks(
     blocks: Iterable[Block], run: Callable[[Tensor, Block], Tensor], x: Tensor, cache: StepCache | None
 ) -> Tensor:
-    """x through all blocks in turn; with a cache, through the first and perhaps the others."""
+    """Runs x through all blocks; with a cache, the blocks after the first may be skipped."""
     first, *others = blocks
     if cache is None:
         return reduce(run, others, run(x, first))

@@ -1,1 +1,1 @@
-"""Weights beside or instead of the published ones: LoRAs, 8-bit weights, offloading."""
+"""LoRAs, 8-bit weights, and offloading."""

@@ -44,17 +44,17 @@ class LoadedLora:
 
 @dataclass(frozen=True)
 class ActiveLora:
-    """A LoRA that is applied now; with `masks` None to every token."""
+    """A LoRA in effect. masks: its weight per token; None: every token."""
 
     lora: LoadedLora
     masks: Masks | None = None
 
     def also(self, other: ActiveLora) -> ActiveLora:
-        """The same LoRA with the masks of both, for all their sequence lengths."""
+        """The same LoRA with the masks of both, which differ in sequence length."""
         return self if self.masks is None else ActiveLora(self.lora, {**self.masks, **(other.masks or {})})
 
     def delta(self, layer: nn.Module, name: str, x: Tensor) -> Tensor | None:
-        """The LoRA's addition to the output of a layer for the input x; None where it has no weights for it."""
+        """The LoRA's addition to the output of a layer for input x; None if it has no weights for the layer."""
         if name not in self.lora.weights:
             return None
         down, up = (matrix.to(x.dtype) for matrix in self.lora.weights[name])
@@ -104,7 +104,7 @@ def _hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor
 
 
 def _run_uncompiled_while_active(module: nn.Module) -> None:
-    """Runs a compiled module uncompiled while a LoRA is active: compiled code does not look for hooks again."""
+    """Runs a compiled module uncompiled while a LoRA is active: compiled code has no hooks."""
     compiled = module._compiled_call_impl
     if compiled is not None and not hasattr(compiled, "checks_loras"):
 
@@ -151,7 +151,7 @@ def load_lora(
     for (name, ending), tensor in by_layer(path, file.tensors, model, convert).items():
         if ending == ".alpha":
             if tensor.numel() != 1:
-                raise RenderError(f"{path}: the alpha of {name!r} is no single number; the file is damaged")
+                raise RenderError(f"{path}: the alpha of {name!r} is not a single number; the file is damaged")
             alphas[name] = float(tensor)
         else:
             state.setdefault(name, {})["down" if ending in DOWN else "up"] = tensor
@@ -164,10 +164,10 @@ def load_lora(
             raise RenderError(f"{path}: this model has no layer {name!r}; the LoRA was made for another one")
         if hasattr(layer, "in_features"):
             shape = torch.Size([layer.out_features, layer.in_features])
-        elif isinstance(layer, nn.Conv2d) and hasattr(model, "mid_block"):  # a U-Net's
+        elif isinstance(layer, nn.Conv2d) and hasattr(model, "mid_block"):  # of a U-Net
             shape = layer.weight.shape
         else:
-            raise RenderError(f"{path}: {name!r} is no linear layer; only linear layers take a LoRA here")
+            raise RenderError(f"{path}: {name!r} is not a linear layer; only linear layers take a LoRA here")
         rank = down.shape[:1].numel()
         fits = (up.shape[:1], up.shape[1:].numel(), down.shape[1:].numel()) == (shape[:1], rank, shape[1:].numel())
         if not fits or not rank:
@@ -178,6 +178,6 @@ def load_lora(
         if not all(torch.isfinite(matrix).all() for matrix in weights[name]):
             raise RenderError(f"{path}: the weights of {name!r} are too large for {dtype}: try a smaller scale")
     if not weights:
-        raise RenderError(f"{path}: there is no LoRA of a {type(model).__name__} in it")
+        raise RenderError(f"{path}: it has no LoRA weights for a {type(model).__name__}")
     _register_hooks(modules, weights)
     return LoadedLora(weights, region, file.skipped, file.base)

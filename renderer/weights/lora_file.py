@@ -17,12 +17,12 @@ from ...prompts.errors import RenderError
 from ...prompts.outside_json import JsonObject, parse_json
 
 MOST_PATTERNS = 10_000  # a LoRA of all of FLUX's layers has 500
-LONGEST_EXPRESSIONS = 10_000  # characters, of all patterns that are no plain names
+LONGEST_EXPRESSIONS = 10_000  # characters, of all patterns that are not plain names
 LARGEST_HEADER = 2**24  # bytes; a LoRA of all of FLUX's layers has 0.3 MB of names
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 # Weights for text encoders, which are not used.
 TEXT = ("text_encoder", "lora_te", "te1.", "te2.", "te3.")
-# Part of a key → the kind of adapter that has it.
+# Part of a key → kind of adapter.
 KINDS = {
     ".hada_": "LoHa", ".lokr_": "LoKr", ".dora_scale": "DoRA", ".lora_magnitude_vector": "DoRA",
     ".lora_mid.": "LoCon with a Tucker decomposition", ".boft_": "BOFT", ".oft_": "OFT", ".ia3_": "(IA)³",
@@ -31,11 +31,11 @@ KINDS = {
     ".lora_embedding": "LoRA of embeddings", "ip_adapter": "IP-Adapter", "image_proj.": "IP-Adapter",
     "controlnet_": "ControlNet", "emb_params": "textual inversion",
 }  # fmt: skip
-# peft's settings that change what a LoRA adds and that are not read, and the values of each that change nothing.
-_UNREAD: dict[str, tuple[object, ...]] = {
+# Unsupported settings of peft, and the values with which they have no effect.
+_UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "use_dora": (None, False), "lora_bias": (None, False), "bias": (None, "none"), "modules_to_save": (None, []),
 }  # fmt: skip
-# Where trainers write what they trained: peft in its settings, kohya's in the file's metadata.
+# Keys under which trainers name the base model: peft in its settings, kohya in the file's metadata.
 _BASE = ("base_model_name_or_path", "modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
 
 
@@ -44,10 +44,11 @@ _PLAIN = re.compile(r"[\w.-]+")
 
 @lru_cache(maxsize=MOST_PATTERNS)
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a layer's name is, or ends after a dot in, what a pattern of peft's says: a name or an expression.
+    """peft's matching of a layer name by a pattern: a name or a regular expression for the whole name or its end after
+    a dot.
 
-    Expressions are a stranger's: they are matched by Rust's engine, which needs time in proportion to a name's length
-    whatever they say. Raises ValueError for what is none of its expressions.
+    Expressions come from untrusted files, so they are matched by Rust's engine, in time linear in the name's length.
+    Raises ValueError for an expression that the engine does not accept.
     """
     if _PLAIN.fullmatch(pattern):
         return lambda name: name == pattern or name.endswith(f".{pattern}")
@@ -96,7 +97,7 @@ def read(path: Path, *, part: str) -> LoraFile:
     for key, tensor in list(tensors.items()):
         kind = next((kind for mark, kind in KINDS.items() if mark in key), None)
         if kind and ".diff" in key and not tensor.any():
-            del tensors[key]  # some trainers write differences that they did not train
+            del tensors[key]  # some trainers write untrained differences
         elif kind:
             raise RenderError(f"{path}: this is a {kind} ({key!r}); only plain LoRA is read here")
         elif not torch.isfinite(tensor.float()).all():
@@ -121,7 +122,7 @@ def _bounded(path: Path) -> None:
     except OSError as error:
         raise RenderError(f"{path}: not a safetensors file that can be read") from error
     if len(start) < 8 or length > min(size - 8, LARGEST_HEADER):
-        # a ZIP archive is how torch.save writes today, and a protocol number how it wrote before
+        # torch.save writes a ZIP archive, before 1.6 a pickle that begins with its protocol number
         is_pickle = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
         raise RenderError(pickled if is_pickle else f"{path}: not a safetensors file that can be read")
 
@@ -134,21 +135,21 @@ def _config(path: Path, stored: str | None, part: str) -> JsonObject:
     beside = path.with_name("adapter_config.json")
     try:
         settings = parse_json(stored or "{}") or parse_json(beside.read_bytes() if beside.is_file() else "{}")
-        # diffusers writes one set for each part, 'transformer.lora_alpha' beside 'text_encoder.lora_alpha'; peft none
+        # diffusers prefixes settings by component ('transformer.lora_alpha'), peft does not
         own = [key for key in settings if key.startswith(f"{part}.") or "." not in key]
         config = {key.removeprefix(f"{part}."): settings[key] for key in own}
         _check_patterns(config)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         where = "lora_adapter_metadata in it, or adapter_config.json beside it"
         raise RenderError(f"{path}: its settings cannot be read ({where})") from error
-    for key, usual in _UNREAD.items():
-        if config.get(key) not in usual:
-            raise RenderError(f"{path}: it was trained with {key}={config[key]!r}, which is not read here")
+    for key, neutral in _UNSUPPORTED.items():
+        if config.get(key) not in neutral:
+            raise RenderError(f"{path}: it was trained with {key}={config[key]!r}, which is not supported here")
     return config
 
 
 def _check_patterns(config: JsonObject) -> None:
-    """Raises ValueError or TypeError if peft's alphas are no numbers, or its patterns none that are matched here."""
+    """Raises ValueError or TypeError for alphas that are not numbers, and for patterns that are not accepted."""
     patterns = config.get("alpha_pattern") or {}
     expressions = [pattern for pattern in patterns if not _PLAIN.fullmatch(pattern)]
     if len(patterns) > MOST_PATTERNS or sum(map(len, expressions)) > LONGEST_EXPRESSIONS or "{" in "".join(expressions):

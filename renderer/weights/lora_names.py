@@ -1,8 +1,8 @@
 """Maps the keys of a LoRA file to layers of the model, and splits fused matrices among their layers.
 
-Trainers name layers as the code that they train does, some with '_' for '.'. For U-Nets and FLUX diffusers' key
-converters are used. It has none for the original code of Hunyuan-DiT and Stable Diffusion 3; their tables follow its
-conversion scripts for whole checkpoints.
+Trainers name layers as in the code that they train, some with '_' for '.'. For U-Nets and FLUX diffusers' key
+converters are used. It has none for the original code of Hunyuan-DiT and Stable Diffusion 3; their tables follow
+diffusers' conversion scripts for checkpoints.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from ...prompts.errors import RenderError
 
-# The last two are kohya's and OneTrainer's, who then write the layer's name with '_' for '.'.
+# The last two are of kohya and OneTrainer, with '_' for '.' in the layer's name.
 PREFIXES = (
     "base_model.model.", "model.diffusion_model.", "transformer.", "unet.", "diffusion_model.", "lora_unet_",
     "lora_transformer_",
 )  # fmt: skip
-# The last two of each are what diffusers wrote in 2023, and what Tencent's converter for ComfyUI writes.
+# The last two of each are of diffusers in 2023, and of Tencent's converter for ComfyUI.
 DOWN = (
     ".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".lora.down.weight", "_lora.down.weight",
     "_lora_A_weight",
@@ -30,15 +30,15 @@ UP = (
     "_lora_B_weight",
 )  # fmt: skip
 ENDINGS = (*DOWN, *UP, ".alpha")
-# SDXL's layers in the names of its own code, which kohya's have, once diffusers has numbered the blocks anew.
+# SDXL's layers as its original code and kohya name them, after diffusers has renumbered the blocks.
 _SGM = {
     "input_blocks": "down_blocks", "middle_block": "mid_block", "output_blocks": "up_blocks", "in_layers_2": "conv1",
     "out_layers_3": "conv2", "emb_layers_1": "time_emb_proj", "skip_connection": "conv_shortcut", "_op.": "_conv.",
 }  # fmt: skip
 _SGM_BLOCKS = ("lora_unet_input_blocks", "lora_unet_middle_block", "lora_unet_output_blocks")
-# FLUX's own code; in these names diffusers' reader knows kohya's files, and those of others once they are written so.
+# Layers of FLUX's original code. diffusers' converter reads them in kohya's naming only.
 _FLUX_OWN = ("double_blocks.", "single_blocks.", "img_in.", "txt_in.", "time_in.", "vector_in.", "final_layer.")
-# A model's own code → diffusers' layers, those of a fused matrix in its order; {} counts blocks.
+# Original code → diffusers' layers, those of a fused matrix in order; {} is the block's index.
 _HUNYUAN = {
     "blocks.{}.attn1.Wqkv": "blocks.{0}.attn1.to_q blocks.{0}.attn1.to_k blocks.{0}.attn1.to_v",
     "blocks.{}.attn1.out_proj": "blocks.{0}.attn1.to_out.0",
@@ -94,7 +94,7 @@ def split(key: str) -> tuple[str, str]:
     name = key.removesuffix(ending)
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
-    if ending.startswith("_lora."):  # attention's processors had the weights
+    if ending.startswith("_lora."):  # of attention processors
         name = name.replace(".processor.", ".")
         name += ".0" * name.endswith(".to_out")
     return name, ending
@@ -114,14 +114,14 @@ def by_layer(path: Path, tensors: Mapping[str, Tensor], model: nn.Module, conver
         elif convert and not any(split(key)[0] in layers for key in tensors) and kind not in _OWN_CODE:
             converted = convert(_as_kohya(tensors) if kind.startswith("Flux") else dict(tensors))
             tensors = converted[0] if isinstance(converted, tuple) else converted
-    except Exception as error:  # diffusers' readers have their own for every file that they do not know
-        raise RenderError(f"{path}: no LoRA of a {kind} can be read from it") from error
+    except Exception as error:  # diffusers' converters have no common error class
+        raise RenderError(f"{path}: it cannot be read as a LoRA of a {kind}") from error
     own = _own_names(kind, modules)
     out: Named = {}
     for key, tensor in tensors.items():
         name, ending = split(key)
         if not ending:
-            raise RenderError(f"{path}: {key!r} is no part of a LoRA in peft's, diffusers' or kohya's naming")
+            raise RenderError(f"{path}: {key!r} is not a LoRA's key in peft's, diffusers' or kohya's naming")
         fused = own.get(name.replace(".", "_"))
         if fused and name not in layers:
             out |= {(layer, ending): part for layer, part in _parts(path, name, ending, tensor, fused, model).items()}
@@ -159,7 +159,7 @@ def _own_names(kind: str, modules: Mapping[str, nn.Module]) -> dict[str, list[st
             names = ours.format(block).split()
             if names[0] in modules:
                 out[theirs.format(block).replace(".", "_")] = names
-            elif "attn2" not in theirs:  # only some of the blocks have one
+            elif "attn2" not in theirs:  # only some blocks have an attn2
                 break
     return out
 

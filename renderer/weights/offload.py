@@ -1,4 +1,4 @@
-"""Retries a render that ran out of memory with a cheaper option, and keeps idle parts of a model off the GPU."""
+"""Memory: retries a render that ran out of it with a cheaper option, and moves idle components off the GPU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ...prompts.errors import RenderError, first_line
 from ..request import RenderRequest, RenderResult, Saving
 
 SAVING_NAMES: dict[Saving, str] = {
-    "tiling": "the picture decoded in tiles", "offload": "parts at rest kept off the GPU", "int8": "weights in 8 bits",
-    "fp8": "weights in 8 bits",
+    "tiling": "the picture decoded in tiles", "offload": "idle components kept off the GPU",
+    "int8": "weights in 8 bits", "fp8": "weights in 8 bits",
 }  # fmt: skip
 
 
@@ -26,13 +26,14 @@ _OOM_MESSAGES = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BL
 
 
 def cheaper_savings(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
-    """Further memory savings, the least costly in quality and time first. large: decoding needs more than one tile."""
+    """Memory savings not yet in `save`, the least costly in quality and time first. large: decoding takes several
+    tiles."""
     ladder: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
-    return [step for step, there in ladder.items() if there and step not in save]
+    return [saving for saving, helps in ladder.items() if helps and saving not in save]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's or the CPU's memory was too small."""
+    """Whether the memory of a GPU or of the CPU ran out."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and bool(_OOM_MESSAGES.search(str(error)))
@@ -53,7 +54,7 @@ def retry_on_oom(
         if not is_out_of_memory(error):
             raise
         reason = first_line(error)
-    # Not in the handler: there the error would still hold every tensor of the render that failed.
+    # Outside the handler, where the traceback would keep the tensors of the failed render alive.
     saving = next(iter(ladder(request)), None)
     problem = f"out of memory ({reason}); draw a smaller picture or with another model"
     if saving is None:
@@ -66,13 +67,13 @@ def retry_on_oom(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise RenderError(f"{problem}, or save more memory than {saving!r}, which was tried, does") from None
-    note = f"out of memory: drawn once more with {SAVING_NAMES[saving]} (save {saving!r})"
+        raise RenderError(f"{problem}; {saving!r} was tried and is not enough") from None
+    note = f"out of memory: drawn again with {SAVING_NAMES[saving]} (save {saving!r})"
     return [replace(result, warnings=(*result.warnings, note)) for result in results]
 
 
 class Offloader:
-    """Moves parts of a model to the device; with offload only while they run. One render at a time uses a GPU."""
+    """Moves components to the device; with offload only while they run. One render at a time uses a GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -80,7 +81,7 @@ class Offloader:
 
     @contextmanager
     def on_device(self, parts: Sequence[nn.Module], *, offload: bool) -> Iterator[None]:
-        """The parts on the device; with offload, back in main memory after it."""
+        """The components on the device; with offload they return to main memory afterwards."""
         if self._device.type == "cpu":
             yield
             return

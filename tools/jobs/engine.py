@@ -1,4 +1,4 @@
-"""The interface of whatever draws jobs: `LocalEngine` here; a cluster's engine can stand behind the same methods.
+"""`JobEngine`, the interface of engines that draw jobs; `LocalEngine` implements it, a cluster's engine could.
 
 queued ──► running ──► done | failed | cancelled
 """
@@ -14,7 +14,7 @@ from ...renderer.request import OnStep
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
 RECENT = 100  # jobs in a list
-LOCAL = "local"  # the caller's name where there is only one
+LOCAL = "local"  # the caller's name on a machine without keys
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class JobEngine(Protocol):
     folder: Path  # absolute; holds the pictures, and the server's own files
 
     def open(self) -> None:
-        """Starts drawing, first what an ended process left; returns at once."""
+        """Starts drawing, first the unfinished jobs of ended processes; returns at once."""
 
     def close(self) -> None:
         """Stops within one step; jobs that were running are queued again."""
 
     def submit(self, kind: str, payload: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
-        """Queues a job and keeps `previews` pictures on the way. Raises QueueFull; DitpipeError without workers."""
+        """Queues a job; `previews` intermediate pictures are kept. Raises QueueFull; DitpipeError without workers."""
 
     def get(self, job_id: str, *, caller: str) -> Job:
         """The present state of a caller's job. Raises UnknownPicture."""
@@ -83,4 +83,4 @@ class JobEngine(Protocol):
         """A job's picture; `kind` 'small' is its thumbnail, a number the preview of that number, from 1."""
 
     def job_folder(self, job: Job) -> Path:
-        """The folder that the job's handler wrote in."""
+        """The folder of the job's handler."""

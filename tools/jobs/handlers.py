@@ -56,8 +56,8 @@ def renderer_handlers(
         result, notes = renderer.edit(before, job.revision, context.on_step), list(job.notes)
         if job.protected and job.protected != _digest(result, job.revision):
             notes.append(
-                "the picture that was sent is not, pixel for pixel, the one that its plan draws here: outside the mask "
-                "the answer has what was drawn here"
+                "the uploaded picture differs from the one that its plan draws here: outside the mask the answer has "
+                "the pixels that were drawn here"
             )
         if review:
             if context.stop.is_set():

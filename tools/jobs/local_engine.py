@@ -1,4 +1,4 @@
-"""The engine of one machine: a queue in a folder, and one worker thread per device. Knows nothing of models."""
+"""`LocalEngine`: a queue in a folder, and one worker thread per device. Knows nothing of models."""
 
 import logging
 import shutil
@@ -128,17 +128,17 @@ class LocalEngine:
             self._start(f"jobs-{device}", _work, weakref.ref(self), device, wakeups, self._closing)
 
     def _requeue_other_devices(self, devices: list[str]) -> None:
-        """Queues again what ended processes were drawing on devices that this engine does not have."""
+        """Requeues jobs that ended processes left on devices that this engine does not have."""
         for device in set(self.queue.devices()) - set(devices):
             with suppress(Timeout, RunError), self._lock_of(device).acquire(timeout=0):  # RunError: not a device's name
                 self.queue.requeue(device)
 
     def _lock_of(self, device: str) -> FileLock:
-        """Held from claim to finish by whoever draws on the device."""
+        """The lock of a device, held from claim to finish of a job."""
         return FileLock(path_inside(self.folder, f"{device.replace(':', '-')}.lock"))
 
     def _draw_next(self, device: str) -> bool:
-        """Claims a job and draws it; False if none waits. The lock is held throughout, see `JobQueue.claim`."""
+        """Claims a job and draws it; False if none is queued. The lock is held throughout, see `JobQueue.claim`."""
         try:
             with self._lock_of(device):
                 job = self.queue.claim(device)
@@ -184,7 +184,7 @@ class LocalEngine:
                     buffer = BytesIO()
                     step.preview().save(buffer, "PNG")
                     write(self.file(job, str(number)), buffer.getvalue())
-            # Another process may have cancelled it: then only the table says so.
+            # Another process may have cancelled the job, which only the table shows.
             if self._closing.is_set() or not self.queue.record_step(job, step.index, step.total):
                 stop.set()
                 raise KeyboardInterrupt
@@ -198,9 +198,9 @@ Wakeups = SimpleQueue[LocalEngine]
 def _work(
     engine_ref: Callable[[], LocalEngine | None], device: str, wakeups: Wakeups, closing: threading.Event
 ) -> None:
-    """A worker: draws what waits, until the engine is closed, or is referenced nowhere else and nothing waits.
+    """A worker: draws queued jobs until the engine is closed, or is no longer referenced and the queue is empty.
 
-    Between two jobs it holds the engine by a weak reference only; `submit` wakes it with the engine itself.
+    Between jobs it holds a weak reference to the engine only; `submit` wakes it with a strong one.
     """
     while not closing.is_set() and (engine := engine_ref()):
         while engine._draw_next(device) and not closing.is_set():

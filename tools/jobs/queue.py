@@ -1,4 +1,4 @@
-"""The queue of the local engine: one SQLite table, which holds its whole state. Knows nothing of drawing.
+"""The queue of the local engine, whose whole state is one SQLite table. Knows nothing of drawing.
 
 A job whose process ended while it was running is queued again, at most `MAX_ATTEMPTS` times; one that a closing engine
 released does not count as an attempt.
@@ -41,8 +41,9 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, caller);
 CREATE INDEX IF NOT EXISTS jobs_by_caller ON jobs (caller, turn);
 """
 
-# Ids name folders, and the file may come from elsewhere: a job whose id this module cannot have made is never drawn.
-# The caller whose last job was started longest ago is next; of a caller's jobs the oldest.
+# Ids name folders, and the file is not trusted: only ids that this module can have made are drawn. The caller whose
+# last
+# job started longest ago is next; of a caller's jobs the oldest.
 NEXT = """
 SELECT id FROM jobs AS waiting WHERE status = 'queued' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'
 ORDER BY (SELECT max(turn) FROM jobs WHERE caller = waiting.caller), number LIMIT 1
@@ -50,8 +51,8 @@ ORDER BY (SELECT max(turn) FROM jobs WHERE caller = waiting.caller), number LIMI
 
 
 class JobQueue:
-    """The table in one file, for any number of threads and processes. `capacity` bounds the jobs that wait, `share`
-    those of one caller. Raises RunError if the file cannot be used."""
+    """The table, for any number of threads and processes. capacity: most queued jobs; share: most per caller. Raises
+    RunError if the file cannot be used."""
 
     def __init__(self, file: Path, *, capacity: int = 128, share: int = 64) -> None:
         self.file, self.capacity, self.share = file, capacity, share
@@ -67,7 +68,7 @@ class JobQueue:
     def _table(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.file, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA trusted_schema = OFF")  # the file may come from elsewhere
+            connection.execute("PRAGMA trusted_schema = OFF")  # the file is not trusted
             connection.execute("PRAGMA synchronous = NORMAL")
             yield connection
 
@@ -140,7 +141,7 @@ class JobQueue:
         return _job(row) if row else None
 
     def requeue(self, device: str) -> None:
-        """Queues again what is marked as running on a device. The caller must hold the device's lock."""
+        """Requeues jobs marked as running on a device. The caller must hold the device's lock."""
         with self._writing() as table:
             _requeue(table, device)
 

@@ -1,4 +1,4 @@
-"""What the HTTP, MCP and LangChain tools draw with: an engine, its limits, and one way to follow a job."""
+"""`PictureService`: an engine, its limits, and the one way to follow a job, for HTTP, MCP and LangChain."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from .engine import Job, JobEngine
 
-POLL = 0.04  # seconds between two looks at a job
+POLL = 0.04  # seconds between polls of a job
 
 
 @dataclass(frozen=True)
 class PictureService:
-    """An engine and what a caller may expect of it.
+    """An engine and its limits.
 
     `patience`: seconds that a call waits for its picture before it returns the job's id. `largest`: most pixels a side.
     """
