@@ -40,8 +40,8 @@ def measure(model: str, regions: int, number: int) -> dict[str, Any]:
 
 
 def agreement(regions: list[dict[str, Any]]) -> dict[str, float]:
-    """Shares of regions: same verdict, same subject, same colour by critic and judge; accepted by the critic, of all and
-    of those that the judge calls right; right by the judge. NaN of no regions."""
+    """Shares of regions: same verdict, same subject, same colour by critic and judge; accepted by the critic, of all
+    and of those that the judge calls right; right by the judge. NaN of no regions."""
     return {
         "verdict": _mean([region["accepted"] == (region["judge"] == region["requested"]) for region in regions]),
         "subject": _mean([region["critic"].split()[-1] == region["judge"].split()[-1] for region in regions]),

@@ -141,7 +141,7 @@ def test_the_code_that_decides_figures_is_found_in_every_sub_package() -> None:
     files = {str(file.relative_to(jobs.ROOT)) for file in jobs.sources("prompts", "renderer")}
     assert {"prompts/templates/planner.md", "renderer/pipeline.py"} <= files
     assert any(name.startswith("renderer/regions/") for name in files)
-    assert all((jobs.ROOT / "agent" / path).is_file() for path in planner.DECIDES)
+    assert all((jobs.ROOT / "agent" / path).is_file() for path in planner.INPUTS)
 
 
 def test_processes_share_the_tasks() -> None:
