@@ -158,13 +158,14 @@ def train(
     on_checkpoint: Callable[[int, dict[str, torch.Tensor]], dict[str, float]] | None = None,
     after: str | None = None,
     folder: Path = WORK,
+    decay: float = 0.3,
 ) -> dict[str, torch.Tensor]:
     """Runs `loss_of(step)` until `steps`, or for `minutes` in all, going on from training/work/NAME.pt if it exists.
 
     Every `every` steps the state is saved, the mean loss is appended to training/work/NAME.jsonl and plotted beside it,
     and `on_checkpoint(step, weights)` may add figures. A stage that has no checkpoint yet goes on from that of stage
-    `after`, if there is one. `folder`: where these files are, training/work by default. Returns the weights to ship
-    (the average, if one is kept).
+    `after`, if there is one. `folder`: where these files are, training/work by default. `decay`: see `learning_rate`.
+    Returns the weights to ship (the average, if one is kept).
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
@@ -200,7 +201,7 @@ def train(
             seconds = spent + time.monotonic() - clock
             done = step / steps if minutes is None else seconds / (60 * minutes)
             last = step + 1 == steps or done >= 1
-            factor = learning_rate(step, done, warmup)
+            factor = learning_rate(step, done, warmup, decay)
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = group["base_lr"] * factor

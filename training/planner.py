@@ -30,6 +30,7 @@ from ditpipe.agent.llm.local_server import base_weights
 from ditpipe.prompts.planner_schema import PlannerAnswer, ShortAnswer
 from ditpipe.prompts.templates import fill_template
 from training.artwork import WORK
+from training.brief_quantities import absences_of, quantity_brief
 from training.briefs import brief_and_answer
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
@@ -66,13 +67,20 @@ def base_model(name: str) -> tuple[Path, str]:
     return file.parent, file.name
 
 
-def example(tokenizer, brief: str, answer: dict) -> tuple[list[int], int]:
+def brief_and_short_answer(rng: np.random.Generator, quantities: float) -> tuple[str, ShortAnswer]:
+    """A synthetic brief and its right answer; the share `quantities` is about numbers, sizes and absences."""
+    if rng.random() < quantities:
+        return quantity_brief(rng)
+    brief, answer = brief_and_answer(rng)
+    return brief, ShortAnswer.of(PlannerAnswer.model_validate(answer | {"absent": absences_of(brief)}))
+
+
+def example(tokenizer, brief: str, answer: ShortAnswer) -> tuple[list[int], int]:
     """Token ids of the whole chat, and where the answer begins."""
     system = fill_template("planner-embedded")
     head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{brief}<|im_end|>\n<|im_start|>assistant\n"
     question = tokenizer(head, add_special_tokens=False)["input_ids"]
-    words = ShortAnswer.of(PlannerAnswer.model_validate(answer)).model_dump_json()
-    reply = tokenizer(f"{words}<|im_end|>", add_special_tokens=False)["input_ids"]
+    reply = tokenizer(f"{answer.model_dump_json()}<|im_end|>", add_special_tokens=False)["input_ids"]
     return question + reply, len(question)
 
 
@@ -193,6 +201,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0, help="of the briefs; another one than the shipped adapter's saw")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.3, help="last share of the time, in which the rate falls")
+    parser.add_argument("--quantities", type=float, default=0.28, help="share of the briefs of brief_quantities.py")
     parser.add_argument("--every", type=int, default=25, help="steps between checkpoints")
     device = pick_device()
     parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
@@ -225,7 +235,7 @@ def main() -> None:
     def eight(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of eight batches' worth of examples, sorted by length, eight batches: little padding."""
         rng = np.random.default_rng([args.seed, number])
-        pool = [example(tokenizer, *brief_and_answer(rng)) for _ in range(8 * args.batch)]
+        pool = [example(tokenizer, *brief_and_short_answer(rng, args.quantities)) for _ in range(8 * args.batch)]
         pool.sort(key=lambda row: len(row[0]))
         return [padded(pool[turn * args.batch : (turn + 1) * args.batch]) for turn in rng.permutation(8)]
 
@@ -246,7 +256,8 @@ def main() -> None:
 
     train(
         stage, adapter, [optimiser], loss_of,
-        steps=args.steps, minutes=args.minutes, warmup=20, every=args.every, on_checkpoint=on_checkpoint,
+        steps=args.steps, minutes=args.minutes, warmup=20, every=args.every, decay=args.decay,
+        on_checkpoint=on_checkpoint,
     )  # fmt: skip
 
 
