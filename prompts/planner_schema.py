@@ -183,7 +183,7 @@ def scene_text(answer: PlannerAnswer) -> str:
     """The high-level scene prompt, which lists objects and positions: 'a red cat on the left and … at night'; only the
     background if there are no objects."""
     body = sentence_of(
-        [(one.noun_phrase, "" if answer.centred else PLACE_PHRASES[one.position]) for one in answer.objects]
+        [(thing.noun_phrase, "" if answer.centred else PLACE_PHRASES[thing.position]) for thing in answer.objects]
     )
     if not answer.background or not body:
         return body or answer.background

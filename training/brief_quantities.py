@@ -76,8 +76,8 @@ def rows_of(groups: Sequence[tuple[Thing, int]], places: Sequence[str] | None = 
 def one_kind(rng: np.random.Generator) -> Quantity:
     (thing,), count = distinct(rng, 1, 0.45), pick(rng, LARGE)
     if rng.random() < 0.15:
-        said = str(count) if rng.random() < 0.5 or count > 19 else UNITS[count]
-        return pick(rng, table("counted_later")).format(p=several(thing), c=said, d=count), rows_of([(thing, count)])
+        number = str(count) if rng.random() < 0.5 or count > 19 else UNITS[count]
+        return pick(rng, table("counted_later")).format(p=several(thing), c=number, d=count), rows_of([(thing, count)])
     form, place = pick(rng, table("alone"))
     return form.format(m=many(thing, count, rng)), rows_of([(thing, count)], None if place == "center" else (place,))
 
@@ -129,7 +129,7 @@ def contrasted(rng: np.random.Generator) -> Quantity:
         things.append(Thing(thing.subject, thing.colour, word, f"{word} {plain}"))
     places = pick(rng, list(PAIRS)) if rng.random() < 0.5 else None
     form = pick(rng, PAIRS[places] if places else TOGETHER)
-    return form.format(a=bare(things[0]), b=bare(things[1])), [row(*one) for one in zip(things, places or DEFAULT[2], sizes, strict=True)]
+    return form.format(a=bare(things[0]), b=bare(things[1])), [row(*parts) for parts in zip(things, places or DEFAULT[2], sizes, strict=True)]
 
 
 def lookalikes(rng: np.random.Generator) -> Quantity:
@@ -181,7 +181,7 @@ def without(rng: np.random.Generator, text: str, taken: Sequence[str]) -> tuple[
     items = [item for item in dict.fromkeys(unwanted() for _ in range(6)) if not any(noun in item or item in plural(noun) for noun in taken)]
     form = rng.random()
     if form < 0.2:
-        thing = next((one for one in distinct(rng, 6, 0.1) if one.subject not in taken), None)
+        thing = next((other for other in distinct(rng, 6, 0.1) if other.subject not in taken), None)
         if thing:
             return pick(rng, table("without_one")).format(b=text, n=thing.said, an=bare(thing)), [thing.said]
     if form < 0.4 and len(items) > 1:
@@ -210,15 +210,15 @@ def quantity_brief(rng: np.random.Generator) -> tuple[str, ShortAnswer]:
         choices = CONTENTS["absence" if is_absent else "presence"]
         weights = np.array([weight for weight, _ in choices])
         text, rows = choices[int(rng.choice(len(choices), p=weights / weights.sum()))][1](rng)
-        background, said = scenery(rng, none=0.62)
-        if said and text[-1] != ".":
-            text = pick(rng, ("{t} {s}", "{t} {s}", "{t}, {s}")).format(t=text, s=said)
-        elif said:
-            text = f"{text} It is all {said}."
+        background, phrase = scenery(rng, none=0.62)
+        if phrase and text[-1] != ".":
+            text = pick(rng, ("{t} {s}", "{t} {s}", "{t}, {s}")).format(t=text, s=phrase)
+        elif phrase:
+            text = f"{text} It is all {phrase}."
         if rng.random() < 0.3 and ":" not in text and "." not in text:
             text = f"{pick(rng, OPENINGS)} {text}"
     if is_absent:
-        text, absent = without(rng, text, [str(one[0]) for one in rows])
+        text, absent = without(rng, text, [str(subject) for subject, *_ in rows])
     text = finish(text, rng) if "\n" not in text and "--" not in text else text
     ending = next((closing for closing in CLOSINGS if len(closing) > 3 and text.endswith(closing)), "")
     absent += [item for item in absences_of(ending) if item not in absent]
