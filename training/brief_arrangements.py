@@ -36,9 +36,9 @@ STEPS: dict[str, Point] = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bo
 SEEN: dict[str, tuple[str, ...]] = load_table("arrangements", "seen")
 # "A with B …": where B is, seen from A.
 ITS: dict[str, tuple[str, ...]] = load_table("arrangements", "its")
-BEING = ("is", "is", "stands", "sits", "rests", "can be seen", "waits", "is placed", "floats")
+BEING: tuple[str, ...] = load_table("arrangements", "being")
 # Colours and looks told after the noun, without commas.
-AFTER_NOUN = ("{n} in {c}", "{n} that is {c}", "{n} painted {c}", "{n} coloured {c}", "{n} which is {c}", "{n} ({c})", "{n} painted in {c}", "{n} of {c} colour")
+AFTER_NOUN: tuple[str, ...] = load_table("arrangements", "after_noun")
 LOOKS: tuple[str, ...] = load_table("arrangements", "looks")
 LOOKS_AFTER: tuple[str, ...] = load_table("arrangements", "looks_after")
 

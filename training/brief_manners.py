@@ -38,7 +38,7 @@ from training.tables import load_table
 
 # Words around a phrase {b} and, after a space, the scenery {s}.
 SLANG: tuple[str, ...] = load_table("manners", "slang")
-EMOJI = (" 😊", " 🙏", "!!!", " lol", " ❤️", " :-)", " xD", " 😂", " <3", " 🎨", " 👍", " ✨", " haha", " ;)", " pls", " thxx", "!!", " 🥰", " tysm")
+EMOJI: tuple[str, ...] = load_table("manners", "emoji")
 SHORT: dict[str, tuple[str, ...]] = load_table("manners", "short")
 PURPOSES: tuple[str, ...] = load_table("manners", "purposes")
 PURPOSED: tuple[str, ...] = load_table("manners", "purposed")

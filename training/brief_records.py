@@ -36,13 +36,13 @@ NAMES: dict[str, tuple[str, ...]] = load_table("records", "names")
 # What stands in the background field of a record.
 FIELDS: dict[str, tuple[str, ...]] = load_table("records", "fields")
 OTHER_FIELDS: tuple[str, ...] = load_table("records", "other_fields")
-CODES = ("SKU-{n}", "Item {n}", "ID {n}", "#{n}", "Order {n}", "Asset {n}", "REF-{n}", "Job no. {n}", "[ICON-{n}]", "Ticket {n}", "IMG_{n}", "Art. {n}", "Slide {n}", "Page {n}", "Req. {n}")
-KINDS = ("thumbnail", "icon", "banner", "label", "hero image", "sticker", "card", "cover", "product shot", "artwork", "illustration", "poster", "tile", "emblem")
+CODES: tuple[str, ...] = load_table("records", "codes")
+KINDS: tuple[str, ...] = load_table("records", "kinds")
 TITLES: tuple[str, ...] = load_table("records", "titles")
 LAYOUTS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("records", "layouts")
 ROLES: tuple[str, ...] = load_table("records", "roles")
 REASONS: tuple[str, ...] = load_table("records", "reasons")
-TAGS = ("4k", "highly detailed", "best quality", "8k", "trending", "masterpiece", "sharp focus", "--ar 1:1", "high resolution", "no text", "--v 6", "award winning")
+TAGS: tuple[str, ...] = load_table("records", "tags")
 
 
 def field_of(rng: np.random.Generator, *, none: float = 0.3) -> tuple[str, str]:

@@ -41,11 +41,11 @@ TRIOS: tuple[tuple[str, tuple[str, ...]], ...] = load_table("turns", "trios")
 # The colours {c} of what was called {s}, {S} in capitals; 'respectively' and such by their order.
 TOLD_PAIR: tuple[str, ...] = load_table("turns", "told_pair")
 TOLD_TRIO: tuple[str, ...] = load_table("turns", "told_trio")
-SHORTENED = frozenset("lamp chair table car hat boat bottle tree house cup ball bag box train truck boot shoe balloon cake clock bear".split())
+SHORTENED: frozenset[str] = frozenset(load_table("turns", "shortened"))
 # Around a phrase {b}, with its scenery: what is said first or last and is no part of the picture.
 AROUND: tuple[str, ...] = load_table("turns", "around")
-PLAIN_OPENINGS = ("", "", "", "", "", "", "please: ", "draw ", "I'd like ", "picture of ", "Could you do ", "need ", "make me ", "one picture: ")
-ENDS = ("", "", "", "", "", ".", "!", ", please", ", thanks", ". That's all.", ". Nothing else.", ", thx", ". No text.")
+PLAIN_OPENINGS: tuple[str, ...] = load_table("turns", "plain_openings")
+ENDS: tuple[str, ...] = load_table("turns", "ends")
 
 
 def hues(rng: np.random.Generator, count: int) -> list[str]:
@@ -105,16 +105,9 @@ def colours_after(rng: np.random.Generator) -> Whole:
 # {m} is 'two hearts'; the colours {0}, {1} … in the order of the objects, and their places.
 ONES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns", "ones")
 NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-KINDS = {
-    kind: tuple(name for name in names.split(", ") if name in USUAL_COLOUR)
-    for kind, names in {
-        "birds": "robin, wren, sparrow, owl, penguin, parrot, pigeon, stork, heron, swan, goose, falcon, magpie, kingfisher, woodpecker, raven, crow, flamingo, toucan, blackbird, nightingale, finch, jay, pelican, canary, quail, peacock",
-        "fruits": "apple, banana, pear, cherry, lemon, lime, plum, peach, mango, papaya, kiwi, fig, strawberry, pineapple, apricot, coconut, pomegranate, nectarine, clementine, raspberry", "vegetables": "carrot, turnip, radish, cabbage, broccoli, cucumber, pea, beetroot, courgette, lettuce, potato, artichoke, cauliflower, kale, eggplant",
-        "animals": "cat, dog, fox, bear, lion, tiger, zebra, koala, wolf, horse, camel, donkey, hedgehog, badger, otter, llama, sheep, goat, snail, frog, elephant, giraffe, monkey, rabbit, kangaroo, moose", "tools": "hammer, saw, drill, wrench, screwdriver, axe, spanner, ladder, broom, whisk, ladle",
-        "instruments": "violin, cello, trumpet, harp, drum, guitar, piano, banjo, tuba, saxophone, trombone, accordion, mandolin, ukulele", "vehicles": "car, bus, truck, tractor, tram, train, bicycle, scooter, ambulance, helicopter, van, motorcycle, excavator", "insects": "bee, ant, ladybug, butterfly, wasp, dragonfly, beetle, grasshopper, moth, bumblebee",
-        "flowers": "rose, tulip, lily, daisy, sunflower, poppy, iris, orchid, daffodil, peony, carnation, snowdrop, crocus", "toys": "doll, ball, kite, teddy bear, rocking horse, toy train, drum, dice, rubber duck", "things": "book, lamp, clock, teapot, umbrella, key, candle, vase, cup, bell, pencil, suitcase, lantern, hat",
-    }.items()
-}  # fmt: skip
+KINDS: dict[str, tuple[str, ...]] = {
+    kind: tuple(noun for noun in nouns if noun in USUAL_COLOUR) for kind, nouns in load_table("turns", "kinds").items()
+}
 NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns", "namely")
 
 
@@ -284,13 +277,10 @@ def calls(rng: np.random.Generator) -> Whole:
     return Whole(text, put([one] * count, (place,) if place else DEFAULT[count]), background)
 
 
-COMMON = tuple(
-    noun
-    for noun in "elephant, giraffe, monkey, penguin, rabbit, turtle, butterfly, umbrella, castle, rocket, robot, mushroom, balloon, guitar, cactus, tulip, flower, whale, snail, house, horse, tiger, zebra, lion, frog, dragon, snake, parrot, crocodile, dinosaur, unicorn, mermaid, princess, witch, wizard, pirate, astronaut, bicycle, helicopter, tractor, train, truck, ambulance, airplane, pineapple, banana, strawberry, lemon, cherry, carrot, tomato, pumpkin, broccoli, pizza, hamburger, pancake, cupcake, chair, table, lamp, candle, clock, teapot, bottle, basket, violin, trumpet, piano, drum, snowman, lighthouse, windmill, squirrel, hedgehog, kangaroo, octopus, jellyfish, dolphin, shark, flamingo, swan, chicken, camel, donkey, hippo, crown, heart, star, feather, lantern, pencil, suitcase, telephone, camera, skeleton, ghost, spider, caterpillar, starfish, seahorse, raccoon, leopard, cheetah, gorilla, sunflower, scissors, ladder, hammer, mirror".split(", ")
-    if noun in USUAL_COLOUR
-)  # fmt: skip
+COMMON = tuple(noun for noun in load_table("turns", "common") if noun in USUAL_COLOUR)
 SOUND_SPELLINGS: tuple[tuple[str, ...], ...] = load_table("turns", "sound_spellings")
-WORDS = frozenset(word for name in (*USUAL_COLOUR, *PLAIN_COLOURS) for word in name.lower().split()) | frozenset("loin hose bare horn tale scar start plan plate planet pun heat hat hurt steer store star tower form from desert dessert forrester rider pearl path bench bleach loan lane least cluck sliver rum lump dawn last crow clown clock click wail wheel hers house pipe peer".split())
+# Words that a misspelling must not become.
+WORDS = frozenset(word for name in (*USUAL_COLOUR, *PLAIN_COLOURS) for word in name.lower().split()) | frozenset(load_table("turns", "other_words"))
 
 
 def misspelt(word: str, rng: np.random.Generator) -> str:
@@ -347,12 +337,8 @@ def misspellings(rng: np.random.Generator) -> Whole:
 
 
 # Plain backgrounds of a colour {c}, as said and as answered; nothing at all is answered with nothing.
-BACKDROPS: tuple[tuple[str, str], ...] = (
-    *((said, said) for said in ("against {an} {c} background", "on {an} {c} background", "on plain {c}", "on {c}", "on solid {c}", "against plain {c}", "on {an} {c} backdrop", "in front of {an} {c} backdrop", "against {an} {c} wall", "over {an} {c} background", "{c} background", "plain {c} background", "solid {c} backdrop", "{c} backdrop", "on {c} paper", "on a flat {c} background", "on a uniformly {c} background")),
-    *((said, value) for said, value in (("backdrop: {c}, plain", "{c}, plain"), ("backdrop: {c}", "{c}"), ("background: plain {c}", "plain {c}"), ("bg: {c}", "{c}"), ("bg={c}", "{c}"), ("the background is {c}", "{c}"), ("the background should be plain {c}", "plain {c}"), ("background colour {c}", "{c}"), ("with {an} {c} background", "{c} background"), ("make the background {c}", "{c}"), ("Background solid {c}, no texture", "solid {c}"))),
-    *((said, "") for said in ("no bg", "no background", "background: none", "without any background", "bg none", "no backdrop, nothing behind", "no scenery", "without scenery")),
-)  # fmt: skip
-SIZES = ("large", "tiny", "small", "big", "huge", "very large", "little", "medium-sized", "giant", "enormous", "miniature", "very small", "extra large", "life-sized", "massive")
+BACKDROPS: tuple[tuple[str, str], ...] = load_table("turns", "backdrops")
+SIZES: tuple[str, ...] = load_table("turns", "sizes")
 
 
 def plain_grounds(rng: np.random.Generator) -> Whole:

@@ -126,7 +126,7 @@ def storyboard(rng: np.random.Generator, body: Source) -> Whole:
     return Whole(pick(rng, (". ", "\n", "\n", " | ", "; ")).join(head + parts + tail), things, background)
 
 
-WEIGHTS = ("({}:1.2)", "({}:1.3)", "({})", "(({}))", "{}:1.1", "[{}]", "{{{}}}", "{}", "{}")
+WEIGHTS: tuple[str, ...] = load_table("voices", "weights")
 BOOSTS: tuple[str, ...] = load_table("voices", "boosts")
 
 

@@ -67,105 +67,11 @@ VOICE = 0.12  # … and so many a voice of `brief_voices`
 TURN = 0.15  # … and so many a turn of phrase of `brief_turns`
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 # One object and then another: {b} stands where the second word says, seen from {a}. {A} is 'the cat'.
-PAIRS = {
-    ("left", "right"): (
-        "{a} to the left of {b}", "{a} left of {b}", "on the left {a}, on the right {b}", "left {a}, right {b}", "left: {a}, right: {b}",
-        "{a} on the left and {b} on the right", "{a} on the left, {b} on the right", "{a} is on the left. {b} is on the right",
-        "on the left there is {a} and on the right {b}", "{a} (left) and {b} (right)", "{a} left and {b} right", "{a} on {b}'s left side",
-        "{a} on the left looking at {b} on the right", "{a} on the left-hand side and next to it, on the right, {b}",
-        "{a} and to the right of it {b}", "{a} with {b} to its right", "{a} with {b} on its right side", "{a}, and right of it {b}",
-        "There is {a}. To its right is {b}", "There is {a}. On the right of it there is {b}", "{a}. Right next to it, on the right: {b}",
-        "{a} stands to the left of {b}", "{a} that is to the left of {b}", "{a} is left of {b}", "Put {a} on the left and {b} on the right",
-        "the left half shows {a}, the right half {b}", "{a} in the left half and {b} in the right half", "{a} on one side, on the left, and {b} on the right",
-        "Put {a} left of {b}", "I see {a} on the left. On the right I see {b}", "{a} at left, {b} at right", "{a} goes left, {b} goes right",
-        "{a}; on its right stands {b}", "to the right of {a} there is {b}", "right of {a} stands {b}", "{a}, to whose right {b} stands", "{a} stands on the left. {b} stands on the right",
-        "{a} on the left facing {b}", "{a}, {b} to the right of it", "{a} followed to the right by {b}", "{a} sitting left of {b}",
-    ),
-    ("right", "left"): (
-        "{a} to the right of {b}", "{a} right of {b}", "on the right {a}, on the left {b}", "right: {a}, left: {b}", "right {a}, left {b}",
-        "{a} on the right and {b} on the left", "{a} on the right, {b} on the left", "{a} is on the right. {b} is on the left",
-        "{a} and to the left of it {b}", "{a} with {b} to its left", "{a} with {b} on its left side", "{a}, and left of it {b}",
-        "There is {a}. To its left is {b}", "There is {a}. On the left of it there is {b}", "{a}. Right next to it, on the left: {b}",
-        "{a} stands to the right of {b}", "{a} that is to the right of {b}", "{a} is right of {b}", "Put {a} on the right and {b} on the left",
-        "the right half shows {a}, the left half {b}", "{a} (right) and {b} (left)", "Put {a} right of {b}", "{a} goes right, {b} goes left",
-        "{a} on the right looking at {b} on the left", "{a} right and {b} left", "{a}, {b} to the left of it", "on the right there is {a} and on the left {b}",
-        "{a}; on its left stands {b}", "to the left of {a} there is {b}", "left of {a} stands {b}", "{a} stands on the right. {b} stands on the left", "on the left of {a} we see {b}",
-        "{a} on the right facing {b}", "{a} at right, {b} at left", "{a} sitting right of {b}", "{a} on the right-hand side and {b} on the left-hand side",
-    ),
-    ("top", "bottom"): (
-        "{a} above {b}", "{a} over {b}", "{a} on top of {b}", "{a} at the top and {b} at the bottom", "{a} flying over {b}", "top: {a}, bottom: {b}",
-        "{a} hovering above {b}", "{a} sitting on {b}", "at the top {a}, at the bottom {b}", "{a} up above, {b} down below", "{a} at the top, below it {b}",
-        "{a} floating above {b}", "{a} standing on {b}", "{a} higher up and {b} underneath", "{a} with {b} below it", "{a} with {b} underneath",
-        "{a} and under it {b}", "There is {a}. Below it is {b}", "There is {a}. Under it there is {b}", "{a} flies above {b}", "{a} hangs over {b}",
-        "{a} behind {b}", "{a} that floats above {b}", "{a} jumping over {b}", "{a} perched on {b}", "above: {a}, below: {b}", "{a} is above {b}",
-        "Put {a} above {b}", "{a} in the upper half and {b} in the lower half", "{a} lying on {b}", "{a} balancing on {b}", "{a} shining over {b}",
-        "{a} and beneath it {b}", "{a}, {b} below", "the upper half shows {a}, the lower half {b}", "{a} looking down on {b}", "{a} high above {b}",
-        "{a}; in front of it stands {b}", "{a}. In front of it is {b}", "{a}, and {b} sits in front of it", "in front of {a} there is {b}", "under {a} sits {b}", "below {a} is {b}", "{a} towers over {b}",
-        "{a} is at the top. {b} is at the bottom", "{a} hangs at the top, {b} lies at the bottom", "{a} sits on {b}", "{a} rides on {b}", "{a} riding {b}", "beneath {a} lies {b}", "{a} with {b} in front of it", "{a}, underneath {b}", "{a} standing behind {b}", "{a} swimming above {b}", "{a} sits on top of {b}",
-    ),
-    ("bottom", "top"): (
-        "{a} below {b}", "{a} under {b}", "{a} beneath {b}", "{a} underneath {b}", "{a} at the bottom and {b} at the top", "bottom: {a}, top: {b}",
-        "at the bottom {a}, at the top {b}", "{a} with {b} above it", "{a} with {b} on top", "{a} and above it {b}", "There is {a}. Above it is {b}",
-        "There is {a}. Over it there is {b}", "{a} in front of {b}", "{a} with {b} flying over it", "{a} sitting under {b}", "{a} is below {b}",
-        "{a} hiding under {b}", "Put {a} below {b}", "{a} with {b} behind it", "{a} at the bottom, above it {b}", "{a} down below and {b} up above",
-        "{a} and on top of it {b}", "below: {a}, above: {b}", "{a} in the lower half and {b} in the upper half", "{a} standing in front of {b}",
-        "{a}; behind it stands {b}", "{a}. Behind it is {b}", "behind {a} stands {b}", "above {a} hovers {b}", "over {a} flies {b}", "on {a} sits {b}", "on top of {a} there is {b}", "{a} carries {b} on its back",
-        "{a} sleeps under {b}", "{a}, and high above it {b}", "{a} below, {b} circling above", "{a} is at the bottom. {b} is at the top", "{a}, {b} above", "{a} and over it {b}", "{a} sleeping beneath {b}", "{a} lower down and {b} higher up", "{a}. On top of it sits {b}",
-    ),
-}  # fmt: skip
+PAIRS: dict[tuple[str, ...], tuple[str, ...]] = dict(load_table("briefs", "pairs"))
 TOGETHER: tuple[str, ...] = load_table("briefs", "together")
 # What three or four objects can be told about each other.
-SEVERAL = {
-    ("center", "left", "right"): (
-        "{0} between {1} and {2}", "{0} in the middle, {1} to its left and {2} to its right", "{0} in between {1} and {2}", "{0} sitting between {1} and {2}",
-        "{0} with {1} on its left and {2} on its right", "{0} flanked by {1} and {2}", "{0} standing between {1} on the left and {2} on the right",
-        "in the middle {0}, left of it {1}, right of it {2}", "{0} is in the middle. {1} is on the left and {2} is on the right",
-    ),
-    ("left", "right", "center"): (
-        "{0} and {1} with {2} between them", "{0} on the left, {1} on the right and {2} in between", "{0} and {1}, and in between {2}",
-        "{0} and {1}. Between them stands {2}", "{0} and {1}. {2} sits between them", "{0} on one side, {1} on the other, {2} between the two", "{0} and {1}, {2} in the middle of them",
-        "{0} left, {1} right, {2} between them", "{0} on the left and {1} on the right. Between them is {2}", "{0} and {1} with {2} in the middle",
-    ),
-    ("left", "center", "right"): (
-        "{0}, {1} and {2} in a row", "{0}, {1}, {2} from left to right", "from left to right: {0}, {1}, {2}", "{0}, {1} and {2}", "{0} with {1} and {2}",
-        "in a row: {0}, {1}, {2}", "{0} beside {1} beside {2}", "{0} left of {1} left of {2}", "one line with {0}, {1}, {2}", "{0} followed by {1} and {2}", "a row of {0}, {1} and {2}", "{0}, {1} and {2} side by side", "{0}, {1} and {2} next to each other", "{0}, then {1}, then {2}, left to right",
-        "a line of {0}, {1} and {2}", "{0}, {1} and {2} lined up", "first {0}, next to it {1} and then {2}", "the first is {0}, the second is {1}, the third is {2}",
-        "{0}, next to it {1}, next to that {2}", "three things: {0}, {1}, {2}", "{0} left of {1}, and right of that {2}", "{0}, {1} and {2} stand in a row",
-    ),
-    ("right", "center", "left"): ("{0}, {1}, {2} from right to left", "from right to left: {0}, {1}, {2}"),
-    ("top", "center", "bottom"): (
-        "{0}, {1} and {2} from top to bottom", "{0}, below it {1}, and {2} at the bottom", "{0} above {1} above {2}", "from top to bottom: {0}, {1}, {2}",
-        "{0} over {1} over {2}", "{0} above {1}, and below that {2}", "{0} sits on {1}, which stands on {2}", "{0} on {1} on {2}", "a tower of {0}, {1} and {2}", "{0} is above {1}, under both is {2}",
-        "{0} on top of {1} on top of {2}", "{0}, under it {1}, under that {2}", "a column of {0}, {1} and {2}", "{0}, {1} and {2} stacked on top of each other",
-        "{0} at the top, {1} in the middle, {2} at the bottom", "top: {0}, middle: {1}, bottom: {2}", "{0}, {1}, {2} one below the other",
-    ),
-    ("bottom", "center", "top"): ("{0} under {1} under {2}", "{0}, on it {1}, on that {2}", "{0} carries {1}, and on top sits {2}", "from bottom to top: {0}, {1}, {2}", "{0}, {1} and {2} from bottom to top", "{0}, above it {1}, and {2} at the top"),
-    ("top", "bottom left", "bottom right"): (
-        "{0} above {1} and {2}", "{0} at the top, {1} and {2} at the bottom", "{0} at the top, below it {1} and {2}", "{0} flying over {1} and {2}",
-        "{0} over {1} and {2}", "at the top {0}, at the bottom {1} and {2}", "{0} on top, and underneath {1} and {2}", "{0} behind {1} and {2}",
-    ),
-    ("bottom", "top left", "top right"): ("{0} below {1} and {2}", "{0} under {1} and {2}", "{0} at the bottom, {1} and {2} at the top", "{0} in front of {1} and {2}"),
-    ("bottom left", "bottom right", "top"): (
-        "{0} and {1} below {2}", "{0} and {1} under {2}", "{0} and {1} with {2} above them", "{0} and {1}, and above them {2}", "{0} and {1} at the bottom, {2} at the top",
-        "{0} and {1} in front of {2}", "{0} next to {1}. Above them is {2}", "{0} beside {1}, and {2} over them",
-    ),
-    ("top left", "top right", "bottom"): (
-        "{0} and {1} above {2}", "{0} and {1} over {2}", "{0} and {1} with {2} below them", "{0} and {1} at the top, {2} at the bottom", "{0} and {1}, below them {2}",
-    ),
-    ("left", "top right", "bottom right"): ("{0} on the left, {1} and {2} on the right", "left: {0}, right: {1} above {2}", "{0} on the left, on the right {1} above {2}"),
-    ("top left", "bottom left", "right"): ("{0} and {1} on the left, {2} on the right", "on the left {0} above {1}, on the right {2}"),
-    CORNERS: (
-        "{0}, {1}, {2} and {3} in the four corners", "{0}, {1}, {2} and {3}", "in the corners: {0}, {1}, {2}, {3}", "a 2x2 grid of {0}, {1}, {2} and {3}", "2x2: {0}, {1}, {2}, {3}", "a 2x2 board with {0}, {1}, {2}, {3}", "four squares: {0}, {1}, {2}, {3}", "in two rows of two: {0}, {1}, {2}, {3}", "two rows: {0}, {1}; {2}, {3}",
-        "top row: {0} and {1}; bottom row: {2} and {3}", "{0} and {1} at the top, {2} and {3} at the bottom", "two by two: {0}, {1}, {2}, {3}", "{0}; {1}; {2}; {3}",
-        "above {0} and {1}, below {2} and {3}", "{0}, {1}, {2}, {3}, one in each corner", "a 2 by 2 grid: {0}, {1}, {2}, {3}", "four things: {0}, {1}, {2} and {3}",
-        "{0} next to {1}, and below them {2} next to {3}", "{0} and {1}, below them {2} and {3}", "{0} and {1} above {2} and {3}", "{0} and {1} in the top row. {2} and {3} in the bottom row",
-        "each corner has something: {0}, {1}, {2}, {3}", "four corners: {0}, {1}, {2}, {3}", "{0}, {1}, {2} and {3} in a square",
-    ),
-    ("top left", "top right", "bottom right", "bottom left"): ("clockwise from the top left: {0}, {1}, {2}, {3}",),
-    ("bottom left", "bottom right", "top left", "top right"): ("{0} and {1} below {2} and {3}", "{0} and {1} at the bottom, {2} and {3} at the top", "bottom row: {0} and {1}; top row: {2} and {3}"),
-    ("top left", "bottom left", "top right", "bottom right"): ("{0} and {1} on the left, {2} and {3} on the right", "left column: {0}, {1}; right column: {2}, {3}", "on the left {0} above {1}, on the right {2} above {3}"),
-}  # fmt: skip
-DOING = ("sitting", "standing", "lying", "waiting", "sleeping", "hiding", "floating", "placed", "resting", "seen", "parked")
+SEVERAL: dict[tuple[str, ...], tuple[str, ...]] = dict(load_table("briefs", "several"))
+DOING: tuple[str, ...] = load_table("briefs", "doing")
 
 
 def alone(rng: np.random.Generator) -> Body:

@@ -8,14 +8,11 @@ from training.world import Scene, Thing
 SUBJECT_WORDS: dict[str, str] = load_table("captions", "subject_words")
 COLOUR_WORDS: dict[str, str] = load_table("captions", "colour_words")
 BACKGROUND_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "background_words")
-PATTERN_WORDS = {
-    "striped": ("striped", "striped", "stripy", "with stripes"),
-    "dotted": ("dotted", "spotted", "polka-dotted", "with dots", "with polka dots", "with spots"),
-}
-STYLE_WORDS = {"glossy": ("glossy", "shiny", "glass", "plastic", "metallic"), "flat": ("flat", "matte", "plain")}
+PATTERN_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "pattern_words")
+STYLE_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "style_words")
 WHOLE_STYLES: dict[str, tuple[str, ...]] = load_table("captions", "whole_styles")
 LIGHT_WORDS: dict[str, tuple[str, ...]] = load_table("captions", "light_words")
-MOOD_WORDS = ("cosy", "dreamy", "cheerful", "spooky", "calm", "magical", "romantic", "peaceful", "mysterious", "playful", "gloomy", "sad", "happy")
+MOOD_WORDS: tuple[str, ...] = load_table("captions", "mood_words")
 NINE: tuple[tuple[str, ...], ...] = load_table("captions", "nine")
 CELLS = {
     "pair": (3, 5), "stack": (1, 7), "row3": (3, 4, 5), "column3": (1, 4, 7), "quad": (0, 2, 6, 8),

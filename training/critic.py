@@ -30,13 +30,14 @@ from training.loop import keep_figures, mixed_precision, pick_device, train
 from training.redrawn import redrawn
 from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
+from training.tables import load_table
 from training.world import BACKGROUNDS, COLOURS, SIZE, SUBJECTS, Scene, Thing, paint
 
 FOLDER = Path(__file__).parent.parent / "renderer" / "pocket" / "critic"
 SIDE = 48  # pixels of a crop, whatever the shape of its box
 NOTHING = "nothing"
 LABELS = [f"{colour} {subject}" for subject in SUBJECTS for colour in COLOURS] + [NOTHING]
-DETAILS = ("striped", "shiny", "small", "large", "bright", "soft", "fluffy", "old", "wooden", "glowing", "spotted")
+DETAILS: tuple[str, ...] = load_table("critic", "details")
 GRIDS = {**CELLS, "corner3": (2, 2), "opposite": (2, 2)}
 
 Cut = tuple[float, float, float, float]  # left, top, right, bottom in 0–1 of the canvas

@@ -7,34 +7,16 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from training.artwork import sprite
+from training.tables import load_table
 
 SIZE = 128  # pixels of a side
 
-SUBJECTS = {
-    "cat": "cat-face", "dog": "dog-face", "rabbit": "rabbit-face", "fish": "fish", "bird": "bird", "duck": "duck",
-    "butterfly": "butterfly", "turtle": "turtle", "whale": "spouting-whale", "snail": "snail",
-    "apple": "red-apple", "mushroom": "mushroom", "cupcake": "cupcake", "tree": "deciduous-tree", "cactus": "cactus",
-    "tulip": "tulip", "car": "automobile", "bus": "bus", "rocket": "rocket", "sailboat": "sailboat", "house": "house",
-    "castle": "castle", "guitar": "guitar", "umbrella": "umbrella", "balloon": "balloon", "crown": "crown",
-    "star": "star", "heart": "red-heart", "moon": "crescent-moon", "robot": "robot",
-    "frog": "frog", "bear": "bear", "elephant": "elephant", "penguin": "penguin", "owl": "owl", "bee": "honeybee",
-    "octopus": "octopus", "crab": "crab", "dinosaur": "sauropod", "fox": "fox", "giraffe": "giraffe",
-    "strawberry": "strawberry", "carrot": "carrot", "pizza": "pizza", "donut": "doughnut", "pumpkin": "jack-o-lantern",
-    "banana": "banana", "sunflower": "sunflower", "palm": "palm-tree", "leaf": "maple-leaf",
-    "train": "locomotive", "bicycle": "bicycle", "airplane": "airplane", "helicopter": "helicopter",
-    "tractor": "tractor", "tent": "tent", "drum": "drum", "trumpet": "trumpet", "bell": "bell", "cloud": "cloud",
-    "sun": "sun", "snowflake": "snowflake", "teapot": "teapot", "gift": "wrapped-gift",
-}  # fmt: skip
-COLOURS = {
-    "red": (222, 36, 44), "orange": (250, 136, 20), "yellow": (250, 214, 30), "green": (40, 172, 64),
-    "blue": (36, 104, 232), "purple": (134, 64, 204), "pink": (252, 122, 186), "white": (226, 228, 236),
-}  # fmt: skip
-BACKGROUNDS = (
-    "night", "sky", "sunset", "meadow", "beach", "snow", "sea", "room", "desert", "forest", "city", "mountains",
-)  # fmt: skip
-PATTERNS = ("plain", "striped", "dotted")
-STYLES = ("flat", "glossy")
-LIGHTS = ("bright", "warm", "dim")
+SUBJECTS: dict[str, str] = load_table("world", "subjects")
+COLOURS: dict[str, tuple[int, int, int]] = load_table("world", "colours")
+BACKGROUNDS: tuple[str, ...] = load_table("world", "backgrounds")
+PATTERNS: tuple[str, ...] = load_table("world", "patterns")
+STYLES: tuple[str, ...] = load_table("world", "styles")
+LIGHTS: tuple[str, ...] = load_table("world", "lights")
 
 
 @dataclass(frozen=True)
