@@ -46,9 +46,13 @@ class Agent:
         planner: Planner | str | None = None,
         critic: Critic | str | None = None,
         renderer: "Renderer | None" = None,
+        controls: Sequence[str] = (),
         **options: Any,
     ) -> None:
-        """Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option."""
+        """controls: ControlNets that a picture which is edited may have loaded, beside the published ones.
+
+        Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option.
+        """
         base = settings.model_dump() if settings else {}
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
@@ -59,6 +63,7 @@ class Agent:
             planner=None if isinstance(planner, str) else planner,
             critic=None if isinstance(critic, str) else critic,
             renderer=renderer,
+            controls=controls,
         )
         self.settings = self.settings.model_copy(update={"model": self.model})  # recorded with each run
         # Set it to end a run at its next node or denoising step, with KeyboardInterrupt. A run that begins clears it.

@@ -1,6 +1,7 @@
 """The models of an agent: planner, critic and renderer by name or as objects, each loaded on first use."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,10 @@ class Models:
         planner: Planner | None = None,
         critic: Critic | None = None,
         renderer: "Renderer | None" = None,
+        controls: Sequence[str] = (),
     ) -> None:
-        self.settings = settings
+        """controls: ControlNets that a picture which is edited may have loaded, beside the published ones."""
+        self.settings, self.controls = settings, controls
         # Name and row of the image model are known before anything is loaded.
         self.image_model = renderer.model if renderer else settings.model
         self.checkpoint: Checkpoint = renderer.checkpoint if renderer else checkpoint(self.image_model)

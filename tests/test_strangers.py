@@ -37,7 +37,8 @@ from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
 from ditpipe.agent.runs.state import JsonSerializer
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.wiring import picture_service
-from ditpipe.prompts.errors import ModelError, RenderError, RunError
+from ditpipe.prompts.critique import RegionScore
+from ditpipe.prompts.errors import ModelError, RenderError, RunError, UnknownPicture
 from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.components import load_pipeline
@@ -53,6 +54,8 @@ from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.renderer.request import RenderResult
 from ditpipe.renderer.scorer import Scorer
 from ditpipe.renderer.weights.lora import load_lora
+from ditpipe.tools.api_schema import EditInput, picture_file
+from ditpipe.tools.jobs.queue import JobQueue
 
 BRIEF = "two things"
 
@@ -78,6 +81,18 @@ class Failing:
         if self.seen > self.good:
             raise ModelError("the chat model did not answer: Connection error")
         return Pleased().critique(image, plan)
+
+
+class Displeased:
+    """A critic that would have everything drawn again."""
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        return Critique(score=0, regions=[RegionScore(name=region.name, score=0, seen="") for region in plan.regions])
+
+
+def region_moved(plan: ScenePlan) -> ScenePlan:
+    first, *others = plan.regions
+    return plan.model_copy(update={"regions": [first.model_copy(update={"seed": 5}), *others]})
 
 
 @pytest.fixture
@@ -196,6 +211,30 @@ def test_links_in_a_run_folder_lead_nowhere(tiny: Renderer, run: Path, tmp_path:
     with pytest.raises(RunError, match="is a link"):
         resumed(tiny, run, tmp_path)
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("where", ["the base", "the checkpoint and the round"])
+def test_a_run_folder_says_not_what_is_loaded(tiny: Renderer, run: Path, tmp_path: Path, where: str) -> None:
+    control = {"model": "theirs/net", "image": {"path": "/theirs", "sha256": "0" * 64}, "scale": 1}
+    picture = run / "round-1" / "candidate-1.png"
+    result = tiny.render(RenderRequest(plan=plan_of(2), steps=1))
+    request = RenderRequest.model_validate(result.request.model_dump() | {"controls": [control]})
+    write_result(picture, replace(result, request=request))
+    if where == "the base":
+        (run / "checkpoints.sqlite").unlink()
+        base = {"base": str(picture), "plan": region_moved(plan_of(2)).model_dump()}
+        (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | base))
+    else:
+        with closing(sqlite3.connect(run / "checkpoints.sqlite")) as table, table:
+            for number, value in list(table.execute("SELECT rowid, checkpoint FROM checkpoints")):
+                state = value.replace(b'"controls": []', b'"controls": [' + json.dumps(control).encode() + b"]")
+                table.execute("UPDATE checkpoints SET checkpoint = ? WHERE rowid = ?", [state, number])
+    agent = Agent(renderer=tiny, critic=Displeased(), steps=1, rounds=2)
+    with pytest.raises(RunError, match="not yours to be loaded. To agree, add --control theirs/net"):
+        list(agent.resume(run))
+    agreed = Agent(renderer=tiny, critic=Displeased(), steps=1, rounds=2, controls=["theirs/net"])
+    with pytest.raises(ModelError, match="cannot load ControlNet 'theirs/net'"):  # it is looked for now
+        list(agreed.resume(run))
 
 
 # --- settings and keys -----------------------------------------------------------------------------------------------
@@ -334,6 +373,84 @@ def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path)
     drawn(service, tiny)
     service.jobs.close()
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["letter"]
+
+
+THEIR_ROWS: dict[str, dict[str, Any]] = {
+    "no JSON": {"asked": "hello"},
+    "JSON that is nested deeply": {"asked": "[" * 100_000},
+    "no object": {"asked": "[1]"},
+    "bytes": {"asked": b"\xff\xfe"},
+    "more than is read": {"asked": "{}" + " " * 5 * 2**20},
+    "a billion previews": {"previews": 10**9},
+    "a text for a number": {"previews": "many"},
+    "a number for a text": {"caller": "x", "work": b"\xff"},
+}
+
+
+@pytest.mark.parametrize("row", THEIR_ROWS.values(), ids=THEIR_ROWS)
+def test_a_job_that_is_none_fails_and_the_others_are_drawn(tiny: Renderer, tmp_path: Path, row: dict[str, Any]) -> None:
+    agent = tiny_agent(tiny, tmp_path)
+    picture_service(agent).jobs.close()
+    theirs = {"id": "0" * 32, "caller": "local", "work": "render", "asked": "{}"} | row
+    names = ", ".join(theirs)
+    changed(tmp_path / "jobs.sqlite", f"INSERT INTO jobs ({names}) VALUES (?, ?, ?, ?{', ?' * (len(theirs) - 4)})",
+            *theirs.values())  # fmt: skip
+    service = picture_service(agent, patience=PATIENCE)
+    own = drawn(service, tiny)
+    assert [job.id for job in service.jobs.recent("local")] == [own]
+    with pytest.raises((RunError, UnknownPicture), match="cannot be read by this version|no picture"):
+        service.jobs.get("0" * 32, caller="local")
+    service.jobs.close()
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as table:
+        assert list(table.execute("SELECT status FROM jobs WHERE id = ?", ["0" * 32])) == [("failed",)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER a AFTER UPDATE ON {} BEGIN DELETE FROM {}; END",
+        "CREATE VIEW a AS SELECT 1",
+        "ALTER TABLE {} ADD COLUMN a TEXT AS (hex(zeroblob(1000000000)))",
+        "CREATE INDEX a ON {} (hex(zeroblob(1)))",
+        "DROP TABLE {}; CREATE TABLE {} (id TEXT)",
+    ],
+)
+def test_a_database_holds_nothing_but_what_ditpipe_makes(tmp_path: Path, statement: str) -> None:
+    JobQueue(tmp_path / "jobs.sqlite")
+    Store(tmp_path)
+    for name, table in {"jobs": "jobs", "sessions": "turns"}.items():
+        with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as connection:
+            connection.executescript(statement.format(table, table))
+    for opens in (lambda: JobQueue(tmp_path / "jobs.sqlite"), lambda: Store(tmp_path)):
+        with pytest.raises(RunError, match="that this version of ditpipe does not make"):
+            opens()
+
+
+def test_a_picture_of_a_queue_is_in_its_folder(tiny: Renderer, tmp_path: Path) -> None:
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    service = picture_service(tiny_agent(tiny, tmp_path / "out"), patience=PATIENCE)
+    job = service.jobs.get(drawn(service, tiny), caller="local")
+    service.jobs.close()
+    picture = service.jobs.file(job)
+    picture.unlink()
+    with pytest.raises(UnknownPicture, match="is gone"):
+        picture_file(service, job)
+    picture.symlink_to(tmp_path / "mine.png")
+    with pytest.raises(RunError, match="which is not in it"):
+        picture_file(service, job)
+
+
+def test_a_queue_loads_nothing_that_a_row_names(tiny: Renderer, tmp_path: Path) -> None:
+    service = picture_service(tiny_agent(tiny, tmp_path), patience=PATIENCE)
+    control = {"model": "theirs/net", "image": {"path": "/theirs", "sha256": "0" * 64}}
+    request = RenderRequest.model_validate({"plan": plan_of(2), "controls": [control]})
+    revision = Revision(changes=[RegionChange(name="thing 0", seed=4)])
+    job = service.submit("edit", EditInput(request=request, revision=revision), caller="local")
+    *_, last = service.follow(job)
+    service.jobs.close()
+    assert (last.status, last.error) == (
+        "failed", "this picture was made with files of another machine; it is not drawn again here",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("body", [None, 5, 1.5, b"\xff", "[1]", "null", "[" * 100_000])

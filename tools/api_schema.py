@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from ..prompts.critique import Critique
+from ..prompts.errors import UnknownPicture
 from ..prompts.outside_json import parse_json
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
@@ -204,6 +205,14 @@ def picture_of(service: PictureService, job: Job) -> Picture:
         fields |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
         fields["warnings"] = tuple(dict.fromkeys([*report.warnings, *warnings]))
     return Picture.model_validate(fields)
+
+
+def picture_file(service: PictureService, job: Job, kind: str = "") -> Path:
+    """A finished job's picture, as `kind` says of `JobEngine.file`. Raises UnknownPicture if somebody took it away."""
+    file = service.jobs.file(job, kind)
+    if not file.is_file():
+        raise UnknownPicture(f"the file of picture {job.id} is gone")
+    return file
 
 
 def describe_picture(picture: Picture) -> str:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, UnknownPicture, one_line
 from ..prompts.templates import fill_template
-from .api_schema import Picture, describe_picture
+from .api_schema import Picture, describe_picture, picture_file
 from .auth import AuthMiddleware, Keys, caller_of
 from .function_schemas import mcp_schema
 from .jobs.engine import LOCAL
@@ -84,8 +84,8 @@ def mcp_server(
     async def list_resources(context: Context, params: Any) -> types.ListResourcesResult:
         resources = []
         for job in (job for job in service.jobs.recent(_caller(context)) if job.status == "done"):
-            with suppress(FileNotFoundError):  # the file was deleted
-                uri, size = f"{SCHEME}{job.id}", service.jobs.file(job).stat().st_size
+            with suppress(DitpipeError):  # the file was deleted
+                uri, size = f"{SCHEME}{job.id}", picture_file(service, job).stat().st_size
                 resources.append(types.Resource(uri=uri, name=job.id, mime_type="image/png", size=size))
         return types.ListResourcesResult(resources=resources)
 
@@ -98,11 +98,11 @@ def mcp_server(
     async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         try:
             job = service.jobs.get(params.uri.removeprefix(SCHEME), caller=_caller(context))
-        except UnknownPicture as error:
+            if job.status != "done":
+                raise UnknownPicture(f"picture {job.id} is {job.status}, not done")
+            blob = _base64(picture_file(service, job))
+        except DitpipeError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
-        if job.status != "done":
-            raise MCPError(types.INVALID_PARAMS, f"picture {job.id} is {job.status}, not done")
-        blob = _base64(service.jobs.file(job))
         contents = types.BlobResourceContents(uri=params.uri, mime_type="image/png", blob=blob)
         return types.ReadResourceResult(contents=[contents])
 

@@ -31,6 +31,7 @@ from .api_schema import (
     check_size,
     check_upload,
     edit_of_upload,
+    picture_file,
     picture_of,
 )
 from .auth import Signer, caller_of, refusal
@@ -188,7 +189,7 @@ def images_router(
         """A picture by the link that `response_format="url"` gave; it needs no key and ends after an hour."""
         if time.time() > expires or not signer.verify(signature, picture_id, caller, expires):
             raise ValueError("this link is not valid, or no longer")
-        return FileResponse(service.jobs.file(service.jobs.get(picture_id, caller=caller)), media_type="image/png")
+        return FileResponse(picture_file(service, service.jobs.get(picture_id, caller=caller)), media_type="image/png")
 
     return router
 

@@ -24,6 +24,7 @@ from .api_schema import (
     RenderArguments,
     check_size,
     edit_of_picture,
+    picture_file,
     picture_of,
 )
 from .auth import caller_of
@@ -130,12 +131,12 @@ def pictures_router(
     @router.get("/pictures/{picture_id}/image", response_class=FileResponse, responses=PNG)
     def get_image(job: Job = Depends(done)) -> FileResponse:
         """The picture as PNG, with its request inside."""
-        return FileResponse(service.jobs.file(job), media_type="image/png")
+        return FileResponse(picture_file(service, job), media_type="image/png")
 
     @router.get("/pictures/{picture_id}/preview", response_class=FileResponse, responses=PNG)
     def get_preview(job: Job = Depends(done)) -> FileResponse:
         """The picture, small."""
-        return FileResponse(service.jobs.file(job, "small"), media_type="image/png")
+        return FileResponse(picture_file(service, job, "small"), media_type="image/png")
 
     @router.get("/pictures/{picture_id}/events", response_class=EventSourceResponse)
     async def follow_picture(job: Job = Depends(own)) -> AsyncIterator[ServerSentEvent]:

@@ -19,6 +19,7 @@ from ...prompts.chat_schema import Kind
 from ...prompts.critique import Critique
 from ...prompts.errors import RunError, visible
 from ...prompts.outside_json import parse_json
+from ...prompts.outside_sqlite import check_tables, open_safely
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ..edit_review import Comparison
@@ -107,13 +108,17 @@ class Store:
     """Sessions and their turns in `folder`/sessions.sqlite; pictures of session ID in `folder`/ID/."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder`: None for the user's data folder. Raises RunError if it cannot be written."""
+        """`folder`: None for the user's data folder. Raises RunError if it cannot be written, or is a stranger's."""
         self.folder = (folder or user_data_path("ditpipe") / "sessions").expanduser().resolve()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot keep sessions in {self.folder}: {error.strerror}") from error
         with self._transaction() as db:
+            try:
+                check_tables(db, SCHEMA)
+            except ValueError as error:
+                raise RunError(f"cannot keep sessions in {self.folder}: {error}") from error
             db.executescript(SCHEMA)
 
     @contextmanager
@@ -121,7 +126,7 @@ class Store:
         """For one statement that reads. Raises RunError."""
         try:
             with closing(sqlite3.connect(self.folder / "sessions.sqlite", timeout=30, isolation_level=None)) as db:
-                db.execute("PRAGMA trusted_schema=OFF")  # the file may come from an untrusted source
+                open_safely(db)  # the file may come from an untrusted source
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA foreign_keys=ON")
                 yield db

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...prompts.errors import RunError
 from ...renderer.checkpoints.registry import absolute_name
 from ...renderer.request import RenderRequest
+from ..runs.resume_policy import foreign_controls
 from ..settings import settings_of
 
 HERE = "pocket"  # comes with ditpipe
@@ -30,9 +31,8 @@ def agreed_request(
         request = request.model_copy(update={"model": absolute_name(model)})
     elif not model and request.model not in (None, HERE) and request.model != _own_model():
         options += ["--model", request.model]
-    for name in dict.fromkeys(control.model for control in request.controls):
-        if name not in controls and name not in _published():
-            options += ["--control", name]
+    for name in foreign_controls(request, controls):
+        options += ["--control", name]
     if options:
         raise RunError(
             f"{path} asks for what is not yours to be loaded. To agree, add {shlex.join(map(str, options))}; or give "
@@ -43,9 +43,3 @@ def agreed_request(
 
 def _own_model() -> str:
     return absolute_name(settings_of().model)
-
-
-def _published() -> Sequence[str]:
-    from ...renderer.families.hunyuan_controlnet import PUBLISHED  # it loads torch, as drawing with one does
-
-    return list(PUBLISHED)

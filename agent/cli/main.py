@@ -23,6 +23,7 @@ from . import render as render_cli
 from . import serve as serve_cli
 from .approval import approved_plan
 from .options import (
+    Agreed,
     Json,
     Options,
     OutFile,
@@ -83,6 +84,7 @@ def resume(
     folder: Annotated[Path, typer.Argument(help="run folder")],
     options: Options,
     yes: Annotated[bool, option("Plan", "--yes", help="draw the plan.json in it, as it is now")] = False,
+    control: Agreed = None,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, from its last finished step, or whose plan waits for a yes.
@@ -95,7 +97,7 @@ def resume(
     from ..runs.resume_policy import resume_settings
 
     settings = resume_settings(folder, run_record(folder), **options)
-    agent = Agent(settings=settings)
+    agent = Agent(settings=settings, controls=control or [])
     approved = read_plan(folder / "plan.json") if yes else False
     _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
 

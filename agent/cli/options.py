@@ -36,6 +36,10 @@ OutFile = Annotated[
     Path | None, option("Output", "--out", help="file to write; a picture's name ends in .png, .webp or .jpg")
 ]
 
+Agreed = Annotated[
+    list[str] | None, option("Model", "--control", help="agree to a ControlNet that the picture names")
+]
+
 
 def with_settings(
     *names: str, without: tuple[str, ...] = (), defaults: Mapping[str, str] | None = None

@@ -15,6 +15,7 @@ from ...prompts.revision import RegionChange, Revision
 from ..settings import settings_of
 from .loads import HERE, agreed_request
 from .options import (
+    Agreed,
     Json,
     Options,
     OutFile,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ...renderer.request import RenderRequest
 
 Large = Annotated[bool, option("Render", "--large", help="draw it even if it is more than a server would draw")]
-Agreed = Annotated[
-    list[str] | None, option("Model", "--control", help="agree to a ControlNet that the picture names")
-]
 
 
 @with_settings(without=("planner", "approve", "rounds", "accept", "out", "sessions"))

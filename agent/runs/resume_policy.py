@@ -2,10 +2,12 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import RunError
+from ...renderer.request import RenderRequest
 from ..settings import PERSONAL, Settings, settings_of
 from .folder import RunRecord
 
@@ -36,6 +38,16 @@ def resume_settings(folder: Path, record: RunRecord, **given: str | None) -> Set
             f"pictures and your key go. To agree: {_command(folder, options)}; or give your own with the same options"
         )
     return settings_of(**picture_settings(record), **given)
+
+
+def foreign_controls(request: RenderRequest, agreed: Sequence[str] = ()) -> list[str]:
+    """The ControlNets that a request names and that are neither published ones nor `agreed` to. Imports torch."""
+    if not request.controls:
+        return []
+    from ...renderer.families.hunyuan_controlnet import PUBLISHED
+
+    names = dict.fromkeys(control.model for control in request.controls)
+    return [name for name in names if name not in (*agreed, *PUBLISHED)]
 
 
 def resume_command(folder: Path, settings: Settings) -> str:

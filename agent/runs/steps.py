@@ -1,5 +1,6 @@
 """The steps of a run: plan, render, critique and revise with the models of an agent. `loop.py` calls them in order."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from ...prompts.critique import Critique
+from ...prompts.errors import RunError, visible
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import copy_result, open_image, read_request, read_result, write_result
@@ -19,6 +21,7 @@ from ..reviser import revise
 from ..settings import Settings
 from .entry import Entry
 from .folder import RunRecord
+from .resume_policy import foreign_controls
 
 
 @dataclass
@@ -41,7 +44,15 @@ class RunSteps:
     @cached_property
     def _base(self) -> RenderRequest | None:
         """The request of the picture that the run edits."""
-        return read_request(self.record.base) if self.record.base else None
+        return self._agreed(read_request(self.record.base)) if self.record.base else None
+
+    def _agreed(self, request: RenderRequest) -> RenderRequest:
+        """A request from a file, which may be a stranger's. Raises RunError if it has something loaded that nobody
+        agreed to."""
+        if names := foreign_controls(request, self.models.controls):
+            options = shlex.join(word for name in names for word in ("--control", visible(name)))
+            raise RunError(f"{self.folder} asks for what is not yours to be loaded. To agree, add {options}")
+        return request
 
     def plan(self, brief: str) -> ScenePlan:
         self.raise_if_stopped()
@@ -76,6 +87,7 @@ class RunSteps:
     def _edits(self, request: RenderRequest, picture: Path, count: int, on_step: OnStep) -> list[RenderResult]:
         """The request's last edit drawn into a finished picture `count` times, from the second on with other seeds."""
         base, results = read_result(picture), []
+        self._agreed(base if isinstance(base, RenderRequest) else base.request)
         for number in range(count):
 
             def step(progress: Step, first: int = number) -> None:  # counted over all pictures

@@ -51,6 +51,8 @@ def renderer_handlers(
         job = EditInput.model_validate(payload)
         base = context.folder.parent / (job.base or "")
         before = read_result(base / PICTURE) if job.base and (base / PICTURE).exists() else job.request
+        if (before if isinstance(before, RenderRequest) else before.request).files:  # the folder may be a stranger's
+            raise ValueError("this picture was made with files of another machine; it is not drawn again here")
         if isinstance(before, RenderRequest):
             before = renderer.render(before, context.on_step)
         result, notes = renderer.edit(before, job.revision, context.on_step), list(job.notes)

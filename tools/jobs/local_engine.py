@@ -93,10 +93,10 @@ class LocalEngine:
             self._delete_files(job)
 
     def file(self, job: Job, kind: str = "") -> Path:
-        return self.folder / "pictures" / f"{job.id}{'-' + kind if kind else ''}.png"
+        return path_inside(self.folder, f"pictures/{job.id}{'-' + kind if kind else ''}.png")
 
     def job_folder(self, job: Job) -> Path:
-        return self.folder / "runs" / job.id
+        return path_inside(self.folder, f"runs/{job.id}")
 
     def _delete_files(self, job: Job) -> None:
         for file in (self.folder / "pictures").glob(f"{job.id}*"):

@@ -5,19 +5,22 @@ released does not count as an attempt.
 """
 
 import json
+import re
 import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ...prompts.errors import QueueFull, RunError, UnknownPicture
 from ...prompts.outside_json import parse_json
+from ...prompts.outside_sqlite import check_tables, open_safely
 from .engine import FINISHED, RECENT, Job, Status
 
 MAX_ATTEMPTS = 3
+MAX_PREVIEWS = 3
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -59,16 +62,17 @@ class JobQueue:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with self._table() as table:
+                check_tables(table, TABLE)
                 table.execute("PRAGMA journal_mode = WAL")
                 table.executescript(TABLE)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
             raise RunError(f"cannot keep the queue in {file}: {error}") from error
 
     @contextmanager
     def _table(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.file, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA trusted_schema = OFF")  # the file is not trusted
+            open_safely(connection)  # the file is not trusted
             connection.execute("PRAGMA synchronous = NORMAL")
             yield connection
 
@@ -102,7 +106,7 @@ class JobQueue:
         return self.get(job_id, caller=caller)
 
     def get(self, job_id: str, *, caller: str) -> Job:
-        """A caller's job by its id. Raises UnknownPicture."""
+        """A caller's job by its id. Raises UnknownPicture; RunError if this version of ditpipe did not write it."""
         with self._table() as table:
             row = table.execute("SELECT * FROM jobs WHERE id = ? AND caller = ?", [job_id, caller]).fetchone()
         if row is None:
@@ -110,10 +114,14 @@ class JobQueue:
         return _job(row)
 
     def recent(self, caller: str) -> list[Job]:
-        """A caller's newest `RECENT` jobs, newest first."""
+        """A caller's newest `RECENT` jobs, newest first, without those that cannot be read."""
         with self._table() as table:
             rows = table.execute("SELECT * FROM jobs WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, RECENT])
-            return [_job(row) for row in rows]
+            jobs = []
+            for row in rows:
+                with suppress(RunError):  # in a folder of somebody else's
+                    jobs.append(_job(row))
+            return jobs
 
     def cancel(self, job_id: str, *, caller: str) -> Job:
         """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""
@@ -126,19 +134,31 @@ class JobQueue:
         return self.get(job_id, caller=caller)
 
     def claim(self, device: str) -> Job | None:
-        """Marks the next job as running on `device` and returns it; None if no job waits.
+        """Marks the next job as running on `device` and returns it; None if no job waits. What cannot be read fails.
 
         The caller must hold the device's lock: a job still marked as running there was left by a process that ended,
         and is queued again first.
         """
+        while row := self._claim(device):
+            try:
+                return _job(row)
+            except RunError as error:
+                with self._table() as table:
+                    table.execute(
+                        "UPDATE jobs SET status = 'failed', error = ?, finished = ? WHERE id = ?",
+                        [str(error), time.time(), row["id"]],
+                    )
+        return None
+
+    def _claim(self, device: str) -> sqlite3.Row | None:
         with self._writing() as table:
             _requeue(table, device)
-            row = table.execute(
+            row: sqlite3.Row | None = table.execute(
                 "UPDATE jobs SET status = 'running', device = ?, started = ?, step = 0, attempts = attempts + 1, "
                 f"turn = (SELECT max(turn) + 1 FROM jobs) WHERE id = ({NEXT}) RETURNING *",
                 [device, time.time()],
             ).fetchone()
-        return _job(row) if row else None
+        return row
 
     def requeue(self, device: str) -> None:
         """Requeues jobs marked as running on a device. The caller must hold the device's lock."""
@@ -199,5 +219,18 @@ def _requeue(table: sqlite3.Connection, device: str) -> None:
 
 
 def _job(row: sqlite3.Row) -> Job:
+    """Raises RunError for a row that this module did not write: the file may come from elsewhere."""
     names = ("id", "caller", "previews", "status", "step", "steps", "error")
-    return Job(kind=row["work"], payload=parse_json(row["asked"]), **{name: row[name] for name in names})
+    try:
+        fields = {name: row[name] for name in names}
+        job = Job(kind=row["work"], payload=parse_json(row["asked"]), **fields)
+        texts, numbers = (job.caller, job.kind, job.error), (job.previews, job.step, job.steps)
+        if not (all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers)):
+            raise ValueError("a text where a number is, or a number for a text")
+        if not re.fullmatch("[0-9a-f]{32}", job.id) or job.status not in get_args(Status):
+            raise ValueError("its id or its state is none of a job's")
+        if not isinstance(job.payload, dict) or not 0 <= job.previews <= MAX_PREVIEWS:
+            raise ValueError("its input or its count of previews is none of a job's")
+    except (TypeError, ValueError) as error:
+        raise RunError(f"this picture's job cannot be read by this version of ditpipe: {error}") from error
+    return job
