@@ -21,10 +21,11 @@ from .settings import Settings
 
 class State(TypedDict, total=False):
     """What the checkpointer stores, as plain JSON: `drawn` holds the entries of the round in progress, `tried` one per
-    finished round, `before` that of the picture that the run edits."""
+    finished round, `before` that of the picture that the run edits; `reason`: why the plan was revised."""
 
     brief: str
     plan: dict[str, Any]
+    reason: str
     drawn: list[dict[str, Any]]
     tried: list[dict[str, Any]]
     before: dict[str, Any] | None
@@ -36,8 +37,11 @@ class Steps(Protocol):
 
     def plan(self, brief: str) -> ScenePlan: ...
 
-    def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
-        """Draws the plan once per path and writes the files; `best` is the best round so far."""
+    def render(
+        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
+    ) -> list[RenderResult]:
+        """Draws the plan once per path and writes the files; `best` is the best round so far, `reason` says why the
+        plan differs from it."""
         ...
 
     def base_entry(self) -> Entry | None:
@@ -48,8 +52,8 @@ class Steps(Protocol):
         """The entry with its critique, and with its comparison if there is a base."""
         ...
 
-    def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
-        """What to change in the best round; `plans`: of all rounds so far. None if it is good enough."""
+    def revise(self, best: Entry, rounds: list[Entry]) -> Revision | None:
+        """What to change in the best of the rounds so far. None if it is good enough, or nothing would help."""
         ...
 
 
@@ -69,8 +73,9 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         number = len(rounds) + 1
         paths = [folder / f"round-{number}" / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
         results = steps.render(
-            ScenePlan.model_validate(state["plan"]), _best(rounds), paths, lambda step: emit(Stepped(number, step))
-        )
+            ScenePlan.model_validate(state["plan"]), _best(rounds), paths, lambda step: emit(Stepped(number, step)),
+            reason=state.get("reason", ""),
+        )  # fmt: skip
         drawn = []
         for path, result in zip(paths, results, strict=True):
             emit(Rendered(number, path, result.seconds, result.warnings))
@@ -94,13 +99,13 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
 
     def revise_node(state: State) -> State:
         rounds = _entries(state["tried"])
-        best, plans = max(rounds, key=lambda entry: entry.rank), [entry.plan for entry in rounds]
-        revision = steps.revise(best, plans)
+        best = max(rounds, key=lambda entry: entry.rank)
+        revision = steps.revise(best, rounds)
         revised = revision.apply(best.plan) if revision else best.plan
-        if revision is None or revised in plans:  # a plan is not drawn twice
+        if revision is None or revised in [entry.plan for entry in rounds]:  # a plan is not drawn twice
             return {"done": True}
         get_stream_writer()(Revised(len(rounds), revision))
-        return {"plan": revised.model_dump()}
+        return {"plan": revised.model_dump(), "reason": revision.reason}
 
     def after_critique(state: State) -> str:
         return "revise" if state["tried"][-1]["critique"] and len(state["tried"]) < settings.rounds else END

@@ -15,6 +15,7 @@ from .critic import Critic, EmbeddedCritic
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
 from .local_critic import PREFIX, LocalCritic
+from .model_reviser import ModelReviser
 from .planner import Planner
 from .settings import Settings
 from .vision_critic import VisionCritic
@@ -79,6 +80,15 @@ class Models:
         if name.partition(":")[0] == PREFIX:
             return LocalCritic.named(name)
         return EmbeddedCritic() if name == "embedded" else VisionCritic(self._chat_model(name))
+
+    @cached_property
+    def reviser(self) -> ModelReviser | None:
+        """A reviser over the planner's chat model, or the critic's if the planner is tuned to plan only; None: there is
+        no chat model that could revise, and the rule of `reviser.py` does."""
+        tuned = self._planner is None and self.planner_name in LOCAL_MODELS  # it need not be loaded to know
+        if not (tuned or getattr(self.planner, "tuned", True)):
+            return ModelReviser(self.planner.chat_model)
+        return ModelReviser(self.critic.chat_model) if isinstance(self.critic, VisionCritic) else None
 
     def _chat_model(self, name: str) -> Any:
         key = self.settings.api_key

@@ -1,4 +1,4 @@
-"""What a vision model is shown of a picture: the whole with its regions' boxes numbered, and a crop of each."""
+"""What a vision model is outlined of a picture: the whole with its regions' boxes numbered, and a crop of each."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ COLOURS = ("#ff2d2d", "#00c8ff", "#ffd400", "#00d060", "#ff5cf4", "#ff8a00")
 
 def numbered(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     """The picture with an outline and a number, from 1, for each box."""
-    shown = scaled(image.convert("RGB"), WHOLE)
-    draw, font = ImageDraw.Draw(shown), ImageFont.load_default(max(12, round(0.03 * max(shown.size))))
+    outlined = scaled(image.convert("RGB"), WHOLE)
+    draw, font = ImageDraw.Draw(outlined), ImageFont.load_default(max(12, round(0.03 * max(outlined.size))))
     for index, box in enumerate(boxes):
-        left, top, right, bottom = _pixels(shown, box)
+        left, top, right, bottom = _pixels(outlined, box)
         colour, label = COLOURS[index % len(COLOURS)], f" {index + 1} "
-        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=max(2, max(shown.size) // 400))
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=max(2, max(outlined.size) // 400))
         draw.rectangle(draw.textbbox((left, top), label, font=font), fill=colour)
         draw.text((left, top), label, fill="black", font=font)
-    return shown
+    return outlined
 
 
 def crop(image: Image.Image, box: Box) -> Image.Image:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from ..prompts.critique import Critique, RegionScore
 from ..prompts.layout import expand_box
-from ..prompts.plan import MAX_PROMPT, Region, ScenePlan
+from ..prompts.plan import Region, ScenePlan
 from ..prompts.revision import RegionChange, Revision
 
 
@@ -20,9 +20,9 @@ def revise(
     tried: Sequence[ScenePlan] = (),
     spoiling: Sequence[str] = (),
 ) -> Revision | None:
-    """What to change after a round in each judged region below `threshold`: a new seed; from the second round on also
-    its low-level prompt, prefixed by 'bright'; from the third on also its box, expanded where no other region is. None
-    if no region is weak and none is `spoiling`.
+    """What to change after a round in each judged region below `threshold`: a new seed; from the third round on also
+    its box, expanded where no other region is. None if no region is weak and none is `spoiling`. For critics and
+    planners that are no chat models; with one of these see `model_reviser.py`.
 
     A region never gets a seed twice: not one that it has in `plan` or in a plan of `tried`. `origin` identifies the
     turn, so that each turn draws from seeds of its own. `spoiling`: regions that get a new seed because they made
@@ -31,17 +31,13 @@ def revise(
     weak = {score.name: score.problem or "weak" for score in critique.regions if _is_weak(score, threshold)}
     changes = []
     for name in [*weak, *(name for name in spoiling if name not in weak)]:
-        region = plan.region(name)
-        prompt, stronger, box = region.prompt, None, None
-        if name in weak and round_number > 1 and prompt.low_level and "bright" not in prompt.low_level.split():
-            low = f"bright {prompt.low_level}"
-            stronger = prompt.model_copy(update={"low_level": low}) if len(low) <= MAX_PROMPT else None
+        region, box = plan.region(name), None
         if name in weak and round_number > 2:
             wider = expand_box(region.box, [other.box for other in plan.regions if other.name != name])
             box = wider if wider != region.box else None
         used = {other.seed for earlier in [plan, *tried] for other in earlier.regions if other.name == name}
         seed = unused_seed(f"{origin}/{name}", used, first=round_number)
-        changes.append(RegionChange(name=name, seed=seed, prompt=stronger, box=box))
+        changes.append(RegionChange(name=name, seed=seed, box=box))
     if not changes:
         return None
     reasons = [f"{name}: {weak.get(name, 'it spoilt another region')}" for name in (change.name for change in changes)]

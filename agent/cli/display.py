@@ -84,8 +84,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     for clause in comparison.notes:
                         live.console.print(f"    {clause}", style="yellow", markup=False)
                 case Revised(_, revision):
-                    names = ", ".join(change.name for change in revision.changes)
-                    live.console.print(f"  drawing again: {names}", style="yellow", markup=False)
+                    names = ", ".join(revision.names) or "the scene"
+                    live.console.print(f"  drawing again: {names} ({revision.reason})", style="yellow", markup=False)
                 case Waiting():
                     return event
                 case Finished(painting):

@@ -16,6 +16,7 @@ from ...renderer.pictures.artifacts import copy_result, open_image, read_request
 from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
 from ..edit_critique import JudgedPicture, compare_pictures
+from ..model_reviser import Try
 from ..models import Models
 from ..reviser import revise
 from ..settings import Settings
@@ -58,7 +59,9 @@ class RunSteps:
         self.raise_if_stopped()
         return self.models.planner.plan(brief).with_size(*self.size)
 
-    def render(self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep) -> list[RenderResult]:
+    def render(
+        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
+    ) -> list[RenderResult]:
         """Draws the plan once per path and writes the files.
 
         The first round of a brief draws everything, later ones only what differs from the best round. A run that edits
@@ -71,10 +74,10 @@ class RunSteps:
             on_step(progress)
 
         if self._base and self.record.base:
-            results = self._edits(with_edit(self._base, plan), self.record.base, len(paths), step)
+            results = self._edits(with_edit(self._base, plan, reason=reason), self.record.base, len(paths), step)
         elif best:
             picture = path_inside(self.folder, best.path)
-            results = self._edits(with_edit(best.request, plan), picture, len(paths), step)
+            results = self._edits(with_edit(best.request, plan, reason=reason), picture, len(paths), step)
         else:
             results = self.models.renderer.candidates(self.request_for(plan), len(paths), step)
         results = [
@@ -128,34 +131,43 @@ class RunSteps:
         self.raise_if_stopped()
         return critic.critique(image, plan)
 
-    def revise(self, best: Entry, plans: list[ScenePlan]) -> Revision | None:
-        """The revision of weak visible regions. Regions that an edit does not name stay, however weak; if one of
+    def revise(self, best: Entry, rounds: list[Entry]) -> Revision | None:
+        """The revision of what is weak and visible. Regions that an edit does not name stay, however weak; if one of
         them got worse, the edited regions are drawn from other noise."""
         from ...renderer.regions.region_masks import visible_regions
 
         assert best.critique
+        self.raise_if_stopped()
         family, plan = self.models.renderer.family, best.plan
-        candidates, spoiling = visible_regions(plan, token=family.cell * family.patch), set[str]()
+        token = family.cell * family.patch
+        candidates, spoiling = visible_regions(plan, token=token), list[str]()
         if self._base:
             candidates &= set(best.request.edits[-1].names)
             worse = {drop.name for drop in best.comparison.lost} if best.comparison else set()
-            spoiling = candidates if worse - candidates else spoiling
+            spoiling = [region.name for region in plan.regions if worse - candidates and region.name in candidates]
+        origin = self._base.model_dump_json() if self._base else str(self.settings.seed)
+        before = [self._base.edited_plan] if self._base else []
+        if self.models.reviser:
+            tries = [Try(plan, None) for plan in [*before, *self.record.tried]]
+            return self.models.reviser.revise(
+                Try(plan, best.critique), [*tries, *(Try(entry.plan, entry.critique) for entry in rounds)],
+                threshold=self.settings.accept, token=token, origin=origin, spoiling=spoiling,
+                only=candidates if self._base else None,
+            )  # fmt: skip
         scores = [score for score in best.critique.regions if score.name in candidates]
         return revise(
-            plan, best.critique.model_copy(update={"regions": scores}), round_number=len(plans),
-            threshold=self.settings.accept,
-            origin=self._base.model_dump_json() if self._base else str(self.settings.seed),
-            tried=[*([self._base.edited_plan] if self._base else []), *plans, *self.record.tried],
-            spoiling=[region.name for region in plan.regions if region.name in spoiling],
+            plan, best.critique.model_copy(update={"regions": scores}), round_number=len(rounds),
+            threshold=self.settings.accept, origin=origin, spoiling=spoiling,
+            tried=[*before, *(entry.plan for entry in rounds), *self.record.tried],
         )  # fmt: skip
 
 
-def with_edit(request: RenderRequest, plan: ScenePlan) -> RenderRequest:
-    """The request that draws a plan into the finished picture of another request.
+def with_edit(request: RenderRequest, plan: ScenePlan, *, reason: str = "") -> RenderRequest:
+    """The request that draws a plan into the finished picture of another request; `reason`: why, in a sentence.
 
     Raises ValueError if nothing differs, or something that no revision can change.
     """
-    revision = Revision.between(request.edited_plan, plan)
+    revision = Revision.between(request.edited_plan, plan, reason=reason)
     if revision is None:
         raise ValueError("nothing to change: the picture shows this plan already")
     return request.model_copy(update={"edits": [*request.edits, revision]})

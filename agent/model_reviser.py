@@ -1,0 +1,127 @@
+"""The reviser that is a chat model: plan, critique and earlier tries → the next try, one structured call a round."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..prompts.critique import Critique
+from ..prompts.errors import PlanningError
+from ..prompts.plan import ScenePlan
+from ..prompts.revision import Revision
+from ..prompts.revision_answer import RevisionAnswer, revision_from
+from ..prompts.templates import fill_template
+from .llm.structured import valid_reply
+from .reviser import unused_seed
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
+
+@dataclass(frozen=True)
+class Try:
+    """A round that was drawn: its plan and the critique of it."""
+
+    plan: ScenePlan
+    critique: Critique | None
+
+
+class ModelReviser:
+    """Revises with one chat model. Invalid answers are re-asked with what is wrong, at most twice."""
+
+    def __init__(self, chat_model: "BaseChatModel") -> None:
+        self.chat_model = chat_model
+
+    def revise(
+        self,
+        best: Try,
+        tries: Sequence[Try],
+        *,
+        threshold: float,
+        token: int,
+        origin: str = "",
+        only: Collection[str] | None = None,
+        spoiling: Sequence[str] = (),
+    ) -> Revision | None:
+        """What to change in the best try; None if the model would change nothing, or nothing is below `threshold`.
+
+        `tries`: all so far; no plan of them is proposed again. `token`: side of an image token in pixels. `only`: the
+        regions that may change, where a person named them; no other is added or removed then, and the scene stays.
+        `spoiling`: regions that made others worse. Raises PlanningError (with the raw reply) or ModelError.
+        """
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        if not (spoiling or is_weak(best.critique, threshold, only)):
+            return None
+        situation = {
+            "plan": described(best.plan), "critique": _judged(best.critique), "good enough from": threshold,
+            "earlier tries": [_difference(best, other) for other in tries if other.plan != best.plan],
+            "may change": sorted(only) if only is not None else "everything",
+            "made others worse": list(spoiling),
+        }  # fmt: skip
+        messages: list[BaseMessage] = [
+            SystemMessage(fill_template("reviser")), HumanMessage(json.dumps(situation, ensure_ascii=False)),
+        ]  # fmt: skip
+
+        def new_seed(name: str) -> int:
+            used = {region.seed for each in tries for region in each.plan.regions if region.name == name}
+            return unused_seed(f"{origin}/{name}", used, first=len(tries))
+
+        def parse(parsed: Any) -> Revision | None:
+            revision = revision_from(RevisionAnswer.model_validate(parsed), best.plan, new_seed=new_seed, token=token)
+            if revision is None:
+                return None
+            _check_named(revision, only)
+            revised = revision.apply(best.plan)
+            if any(revised == each.plan for each in tries):
+                raise ValueError("this was drawn already; change something else, or use a new seed")
+            return revision
+
+        return valid_reply(self.chat_model, RevisionAnswer, messages, parse, failed=PlanningError, role="reviser")
+
+
+def is_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:
+    """Whether a region that may change, or without such a limit the whole picture, scores below the threshold."""
+    if critique is None:
+        return False
+    scores = [region.score for region in critique.regions if only is None or region.name in only]
+    scores += [critique.score] if only is None else []
+    return any(score is not None and score < threshold for score in scores)
+
+
+def _check_named(revision: Revision, only: Collection[str] | None) -> None:
+    if only is None:
+        return
+    if revision.added or revision.removed or revision.scene:
+        raise ValueError("added, removed, scene: the person named what may change; change only these regions")
+    if others := [name for name in revision.names if name not in only]:
+        raise ValueError(f"changes: {', '.join(others)} must stay; only {', '.join(sorted(only))} may change")
+
+
+def described(plan: ScenePlan) -> dict[str, Any]:
+    """The plan as the model is shown it: boxes in thousandths, without what it cannot change."""
+    regions = [
+        {
+            "name": region.name, "high_level": region.prompt.high_level, "low_level": region.prompt.low_level,
+            "negative": region.negative, "lettering": region.lettering,
+            "box": {side: round(1000 * edge) for side, edge in region.box.model_dump().items()},
+        }
+        for region in plan.regions
+    ]  # fmt: skip
+    scene = {"high_level": plan.scene.high_level, "low_level": plan.scene.low_level, "style": plan.style}
+    return {"scene": scene, "negative": plan.negative, "regions": regions}
+
+
+def _judged(critique: Critique | None) -> dict[str, Any]:
+    return critique.model_dump() if critique else {}
+
+
+def _difference(best: Try, other: Try) -> dict[str, Any]:
+    """Another try: how it differed from the best, and what the critic thought of it."""
+    try:
+        revision = Revision.between(best.plan, other.plan)
+    except ValueError:  # of another size: nothing that a revision can say
+        revision = None
+    change = revision.model_dump(exclude_none=True, exclude_defaults=True) if revision else {}
+    return {"differed by": change, "critique": _judged(other.critique)}

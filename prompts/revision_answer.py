@@ -1,0 +1,108 @@
+"""A language model's answer to a critique, and the Revision made of it. The field descriptions are what it is sent."""
+
+from collections.abc import Callable, Sequence
+
+from pydantic import Field
+
+from .box_units import to_shares
+from .plan import Box, LeveledPrompt, Region, ScenePlan
+from .plan_answer import Answer, AnswerBox, AnswerRegion
+from .revision import RegionChange, Revision
+from .token_owners import TOKEN, order_of, owned_tokens
+
+
+class RevisedRegion(Answer):
+    """What changes in one region; null leaves a thing as it is."""
+
+    name: str = Field(description="name of the region, as in the plan")
+    high_level: str | None = Field(description="what it is, in other words, if its words misled; else null")
+    low_level: str | None = Field(description="what it looks like, in other words, if its looks are wrong; else null")
+    negative: str | None = Field(description="what was drawn there and must not be, as plain words; else null")
+    box: AnswerBox | None  # no description: beside a reference strict modes take none
+    new_seed: bool = Field(
+        description="whether to begin from other noise: true if the words are right and the picture is not"
+    )
+
+
+class RevisionAnswer(Answer):
+    """The next try. What is not named stays exactly as it is drawn."""
+
+    reason: str = Field(description="what was wrong, and why this should mend it, in one sentence")
+    changes: list[RevisedRegion] = Field(
+        description="regions to draw again: in other words, at another place (box), larger or smaller (box), or from "
+        "other noise"
+    )
+    removed: list[str] = Field(
+        description="names of regions to take away: what cannot be mended, or is split; else empty"
+    )
+    added: list[AnswerRegion] = Field(description="the parts that a removed region is split into; else empty")
+    scene_high_level: str | None = Field(
+        description="the whole picture in other words, if the scene is wrong or its words no longer fit; else null"
+    )
+    scene_low_level: str | None = Field(description="light, palette and mood in other words; else null")
+
+
+def revision_from(
+    answer: RevisionAnswer, plan: ScenePlan, *, new_seed: Callable[[str], int], token: int = TOKEN
+) -> Revision | None:
+    """The revision of a plan with a size; None if the answer changes nothing. new_seed: of a region's name. token: side
+    of an image token in pixels.
+
+    Raises ValueError, in words for the model, for names that the plan does not have, and for regions without a token.
+    """
+    boxes = _boxes([*answer.changes, *answer.added], plan)
+    changes = [_change(entry, plan.region(entry.name), boxes.get(entry.name), new_seed) for entry in answer.changes]
+    changes = [change for change in changes if change != RegionChange(name=change.name)]
+    added = [
+        Region(
+            name=entry.name, box=boxes[entry.name], negative=entry.negative or "", lettering=entry.lettering or "",
+            prompt=LeveledPrompt(high_level=entry.high_level or entry.name, low_level=entry.low_level),
+        )
+        for entry in answer.added
+    ]  # fmt: skip
+    scene = LeveledPrompt(
+        high_level=answer.scene_high_level or plan.scene.high_level,
+        low_level=plan.scene.low_level if answer.scene_low_level is None else answer.scene_low_level,
+    )
+    if not (changes or added or answer.removed or scene != plan.scene):
+        return None
+    revision = Revision(
+        reason=answer.reason, changes=changes, added=added, removed=answer.removed,
+        scene=scene if scene != plan.scene else None,
+    )  # fmt: skip
+    _check_tokens(revision.apply(plan), revision.names, token=token)
+    return revision
+
+
+def _boxes(entries: Sequence[RevisedRegion | AnswerRegion], plan: ScenePlan) -> dict[str, Box]:
+    """The new boxes by name. Those of the plan, as the model was shown them, tell the unit that it goes on with."""
+    before = [[1000 * edge for edge in region.box.model_dump().values()] for region in plan.regions]
+    with_box = [(entry.name, entry.box) for entry in entries if entry.box]
+    edges = [[box.left, box.top, box.right, box.bottom] for _, box in with_box]
+    shares, _ = to_shares([*before, *edges], canvas=plan.size)
+    new = zip(with_box, shares[len(before) :], strict=True)
+    return {name: Box(left=left, top=top, right=right, bottom=bottom) for (name, _), (left, top, right, bottom) in new}
+
+
+def _change(entry: RevisedRegion, region: Region, box: Box | None, new_seed: Callable[[str], int]) -> RegionChange:
+    prompt = LeveledPrompt(
+        high_level=entry.high_level or region.prompt.high_level,
+        low_level=region.prompt.low_level if entry.low_level is None else entry.low_level,
+    )
+    return RegionChange(
+        name=entry.name, prompt=prompt if prompt != region.prompt else None, box=box if box != region.box else None,
+        negative=entry.negative if entry.negative != region.negative else None,
+        seed=new_seed(entry.name) if entry.new_seed else None,
+    )  # fmt: skip
+
+
+def _check_tokens(plan: ScenePlan, names: Sequence[str], *, token: int) -> None:
+    """Raises ValueError if one of the regions owns no token: it is too small, or others cover it."""
+    width, height = plan.size
+    counts = owned_tokens(
+        [region.box for region in plan.regions], order=order_of([region.z_order for region in plan.regions]),
+        rows=max(1, height // token), columns=max(1, width // token),
+    )  # fmt: skip
+    hidden = [r.name for r, count in zip(plan.regions, counts, strict=True) if not count and r.name in names]
+    if hidden:
+        raise ValueError(f"box of {', '.join(hidden)}: too small, or wholly covered by others; give it room")

@@ -1,0 +1,179 @@
+"""The reviser that is a chat model, and the whole loop with planner, critic and reviser behind servers on loopback."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm_servers import Answer, chat_server, says
+from plans import plan_of
+from scripted import scripted
+
+from ditpipe import Agent
+from ditpipe.agent.events import Critiqued, Finished, Revised
+from ditpipe.agent.model_reviser import ModelReviser, Try
+from ditpipe.agent.models import Models
+from ditpipe.agent.settings import Settings
+from ditpipe.prompts.critique import Critique, RegionScore
+from ditpipe.prompts.errors import PlanningError
+from ditpipe.prompts.plan import Box, ScenePlan
+from ditpipe.prompts.revision import Revision
+from ditpipe.renderer.pictures.artifacts import read_request
+
+PLAN = plan_of(2)  # 'thing 0' and 'thing 1'
+
+
+def change(name: str, **changes: Any) -> dict[str, Any]:
+    kept = {"high_level": None, "low_level": None, "negative": None, "box": None, "new_seed": False}
+    return {"name": name} | kept | changes
+
+
+def answer(*changes: dict[str, Any], **more: Any) -> str:
+    nothing: dict[str, Any] = {"removed": [], "added": [], "scene_high_level": None, "scene_low_level": None}
+    return json.dumps({"reason": "it shows a dog", "changes": list(changes)} | nothing | more)
+
+
+def critique(*scores: float, whole: float | None = None) -> Critique:
+    rows = [
+        RegionScore(name=f"thing {i}", score=score, seen="a dog", problem="no cat") for i, score in enumerate(scores)
+    ]
+    return Critique(score=min(scores) if whole is None else whole, regions=rows)
+
+
+def revised(reply: str, *more: str, weak: Critique | None = None, **options: Any) -> tuple[Revision | None, list[Any]]:
+    best = Try(PLAN, weak or critique(0.1, 0.9))
+    with scripted(reply, *more) as model:
+        tries = options.pop("tries", [best])
+        return ModelReviser(model).revise(best, tries, threshold=0.5, token=16, **options), model.asked
+
+
+def box(left: int, top: int, right: int, bottom: int) -> dict[str, int]:
+    return {"left": left, "top": top, "right": right, "bottom": bottom}
+
+
+def part(name: str, place: dict[str, int]) -> dict[str, Any]:
+    return {"name": name, "box": place, "high_level": name, "low_level": "red", "negative": None, "lettering": None}
+
+
+def test_a_region_is_worded_moved_and_drawn_from_other_noise() -> None:
+    new = change("thing 0", high_level="a cat", negative="dogs", box=box(0, 0, 250, 500), new_seed=True)
+    revision, asked = revised(answer(new))
+    assert revision and revision.reason == "it shows a dog" and revision.names == ["thing 0"]
+    region = revision.apply(PLAN).region("thing 0")
+    assert region.prompt.high_level == "a cat" and region.prompt.low_level == PLAN.regions[0].prompt.low_level
+    assert region.box == Box(left=0, top=0, right=0.25, bottom=0.5) and region.negative == "dogs"
+    assert region.seed is not None and revision.apply(PLAN).region("thing 1") == PLAN.region("thing 1")
+    situation = json.loads(asked[0][-1].content)
+    assert situation["critique"]["regions"][0]["problem"] == "no cat"
+    assert situation["plan"]["regions"][1]["box"]["left"] == 500
+
+
+def test_a_region_is_split() -> None:
+    halves = [part("cat", box(0, 0, 500, 500)), part("hat", box(0, 500, 500, 1000))]
+    revision, _ = revised(answer(removed=["thing 0"], added=halves, scene_high_level="a cat, a hat and thing 1"))
+    assert revision is not None
+    after = revision.apply(PLAN)
+    assert [region.name for region in after.regions] == ["thing 1", "cat", "hat"]
+    assert after.scene.high_level == "a cat, a hat and thing 1"
+
+
+def test_the_scene_alone_can_be_worded() -> None:
+    revision, _ = revised(answer(scene_low_level="at night"), weak=critique(0.9, 0.9, whole=0.3))
+    assert revision and not revision.names and revision.apply(PLAN).scene.low_level == "at night"
+
+
+def test_a_model_that_would_change_nothing_ends_the_loop() -> None:
+    assert revised(answer())[0] is None
+
+
+def test_nobody_is_asked_where_all_is_good_enough() -> None:
+    with scripted() as model:
+        best = Try(PLAN, critique(0.6, 0.9))
+        assert ModelReviser(model).revise(best, [best], threshold=0.5, token=16) is None
+
+
+@pytest.mark.parametrize(
+    "wrong, problem",
+    [
+        (answer(change("dog", new_seed=True)), "no region 'dog': the plan has thing 0, thing 1"),
+        (answer(removed=["dog"]), "no region 'dog'"),
+        (answer(added=[part("thing 1", box(0, 0, 500, 500))]), "names must be unique"),
+        (answer(change("thing 0", box=box(0, 0, 10, 10))), "box of thing 0: too small"),
+        (answer(change("thing 0", high_level="x" * 1001)), "at most 1000 characters"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_plan_is_asked_again(wrong: str, problem: str) -> None:
+    revision, asked = revised(wrong, answer(change("thing 0", high_level="a cat")))
+    assert revision and problem in asked[1][-1].content
+
+
+def test_no_plan_is_drawn_twice() -> None:
+    before = PLAN.model_copy(update={"scene": PLAN.scene.model_copy(update={"low_level": "foggy"})})
+    tries = [Try(before, critique(0.1, 0.4)), Try(PLAN, critique(0.1, 0.9))]
+    again = answer(scene_low_level="foggy")
+    revision, asked = revised(again, answer(change("thing 0", new_seed=True)), tries=tries)
+    assert revision and revision.names == ["thing 0"] and "drawn already" in asked[1][-1].content
+    (earlier,) = json.loads(asked[0][-1].content)["earlier tries"]
+    assert earlier["differed by"]["scene"]["low_level"] == "foggy" and earlier["critique"]["score"] == 0.1
+
+
+def test_only_what_a_person_named_may_change() -> None:
+    other, more = answer(change("thing 1", new_seed=True)), answer(removed=["thing 0"])
+    revision, asked = revised(other, more, answer(change("thing 0", new_seed=True)), only={"thing 0"})
+    assert revision and revision.names == ["thing 0"]
+    assert "thing 1 must stay" in asked[1][-1].content and "change only these" in asked[2][-1].content
+
+
+def test_a_reply_that_stays_invalid_is_an_error_with_the_raw_reply() -> None:
+    with pytest.raises(PlanningError, match="the reviser's answer stayed invalid") as caught:
+        revised("hm", "no", "well")
+    assert caught.value.reply == "well"
+
+
+@pytest.mark.parametrize(
+    "planner, critic, reviser",
+    [("embedded", "embedded", None), ("embedded", "eyes", "eyes"), ("big", "eyes", "big"), ("big", "embedded", "big")],
+)
+def test_whoever_is_capable_revises(planner: str, critic: str, reviser: str | None) -> None:
+    url = None if planner == critic == "embedded" else "http://127.0.0.1:9/v1"
+    models = Models(Settings(planner=planner, critic=critic, base_url=url))
+    assert (models.reviser.chat_model.model_name if models.reviser else None) == reviser
+
+
+def looks(number: int, *holds: bool) -> dict[str, Any]:
+    checks = [{"question": f"{i}?", "needs": 1 if i else None, "holds": one} for i, one in enumerate(holds)]
+    return {"box": number, "seen": "a dog", "checks": checks, "problem": "no cat"}
+
+
+def verdict(*boxes: dict[str, Any]) -> Answer:
+    return says(json.dumps({"boxes": boxes, "scene": [], "summary": ""}))
+
+
+def painter(url: str, folder: Path, **options: Any) -> Agent:
+    settings: dict[str, Any] = {"planner": "big", "critic": "eyes", "base_url": url, "steps": 2, "out": folder}
+    return Agent(**settings | options)
+
+
+def pocket_plan() -> ScenePlan:
+    return plan_of(2).model_copy(update={"width": 128, "height": 128})
+
+
+def test_the_loop_over_servers_keeps_the_best_round_and_says_what_changed_and_why(tmp_path: Path) -> None:
+    """The pocket model, a vision critic, and a reviser that words, then moves; round 3 is worse than 2."""
+    worded = says(answer(change("thing 0", high_level="a cat", new_seed=True)))
+    moved = says(answer(change("thing 0", box=box(0, 0, 400, 1000))))
+    rounds = [
+        verdict(looks(1, False), looks(2, True)), worded,
+        verdict(looks(1, True, False), looks(2, True)), moved,
+        verdict(looks(1, False), looks(2, False)),
+    ]  # fmt: skip
+    with chat_server(*rounds) as server:
+        events = list(painter(server.url, tmp_path, rounds=3).stream("two things", plan=pocket_plan()))
+    scores = [event.critique.score for event in events if isinstance(event, Critiqued)]
+    reasons = [(event.revision.names, event.revision.reason) for event in events if isinstance(event, Revised)]
+    last = events[-1]
+    assert isinstance(last, Finished) and last.painting.best.number == 2
+    assert scores == [0.5, 0.625, 0] and reasons == [(["thing 0"], "it shows a dog")] * 2
+    (edit,) = read_request(last.painting.path).edits
+    assert edit.reason == "it shows a dog" and edit.changes[0].prompt and edit.changes[0].prompt.high_level == "a cat"
+    assert "earlier tries" in server.sent[3]["messages"][-1]["content"]
