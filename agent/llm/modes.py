@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from ...prompts.errors import DitpipeError, ModelError, first_line
 from ...prompts.templates import fill_template
 from .faults import Fault, fault_of, with_retries
+from .local_models import LOCAL_MODELS
 from .strict_schema import strict_schema
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _call(
         if not speaks_openai:
             return _raw(model.with_structured_output(definition, include_raw=True).invoke(list(messages)))
         named = {"name": schema.__name__, "schema": strict_schema(definition), "strict": True}
+        if _name(model) in LOCAL_MODELS:  # their training left fields out, and their server takes any schema
+            named = {"name": schema.__name__, "schema": definition}
         return model.bind(response_format={"type": "json_schema", "json_schema": named}).invoke(list(messages))
     if learned.mode == TOOL:
         choice = {} if "tool_choice" in learned.refused else {"tool_choice": "any"}
