@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.canvas import canvas_size
@@ -11,6 +11,7 @@ from ..prompts.plan import MAX_SIDE
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
+from ..renderer.prompt_lengths import overlong_prompts
 from .critic import Critic, EmbeddedCritic
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
@@ -67,8 +68,13 @@ class Models:
     def planner(self) -> Planner:
         if self._planner:
             return self._planner
-        width, height = picture_size(self.settings, self.checkpoint)
-        return Planner(self._chat_model(self.planner_name), width=width, height=height)
+        settings, row = self.settings, self.checkpoint
+        chosen = settings.size is not None or settings.aspect is not None
+        width, height = picture_size(settings, row) if chosen else (None, None)
+        return Planner(
+            self._chat_model(self.planner_name), width=width, height=height, side=min(row.size, MAX_SIDE),
+            style=row.style, token=row.token, calls=settings.plan_calls, too_long=partial(overlong_prompts, row),
+        )  # fmt: skip
 
     @cached_property
     def critic(self) -> Critic | None:

@@ -2,10 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..prompts.canvas import MULTIPLE, shaped
 from ..prompts.errors import PlanningError
+from ..prompts.notation import canvas_flag
 from ..prompts.plan import MAX_BRIEF, ScenePlan
 from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ..prompts.templates import fill_template
+from ..prompts.token_owners import TOKEN
+from ..prompts.wording import PROSE, PromptStyle
+from .brief_language import english_only, unread_words
+from .full_planner import FullPlanner, TooLong, nothing_too_long
 from .layout_repair import repair_layout
 from .llm.local_models import LOCAL_MODELS
 from .llm.structured import valid_reply
@@ -16,34 +22,68 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 
-class Planner:
-    """Plans briefs with one chat model. `width` and `height` are the picture's, in pixels; None: left to the model.
+SIDE = 1024  # pixels, of an image model that names no size
+ANOTHER_PLANNER = "name a capable chat model as the planner (--planner openai:gpt-5, or --base-url)"
 
-    The local models are fine-tuned planners: they get the prompt of their training, and answer a `ShortAnswer`.
+
+class Planner:
+    """Plans briefs with one chat model.
+
+    width, height: the picture's in pixels, where they are chosen, whatever the brief says. side: of a square picture
+    of the image model, else; None: its size is left open. style, token, calls, too_long: as in `FullPlanner`.
+    The local models are fine-tuned planners: they get the prompt of their training, and answer a `ShortAnswer`, whose
+    words are checked against the brief.
     """
 
-    def __init__(self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None) -> None:
-        self.chat_model, self.width, self.height = chat_model, width, height
+    def __init__(
+        self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None,
+        side: int | None = None, style: PromptStyle = PROSE, token: int = TOKEN, calls: int = 1,
+        too_long: TooLong = nothing_too_long,
+    ) -> None:  # fmt: skip
+        self.chat_model, self.width, self.height, self.side = chat_model, width, height, side
+        self.token = token
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
-        self.instructions = fill_template("planner-embedded" if self.tuned else "planner")
+        self._full = FullPlanner(chat_model, style=style, token=token, calls=calls, too_long=too_long)
 
     def plan(self, brief: str) -> ScenePlan:
-        """The brief as a plan.
+        """The brief as a plan, whose notes say what of the brief is not in it.
 
-        Raises ValueError for a brief that is empty or longer than 4,000 characters, PlanningError (with the raw reply)
-        if the model's answer stays invalid after two repairs, and DitpipeError if the model cannot be reached.
+        Raises ValueError for a brief that is empty, longer than 4,000 characters, or without a word in Latin letters
+        where the planner reads English only; PlanningError (with the raw reply) if the model's answer stays invalid
+        after two repairs, and DitpipeError if the model cannot be reached.
         """
-        if not brief.strip():
+        words, ratio = canvas_flag(brief)
+        if not words:
             raise ValueError("the brief is empty; say what the picture should show")
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
-        return plan_from_answer(self.answer(brief.strip()), width=self.width, height=self.height)
+        width, height, notes = self.width, self.height, list[str]()
+        if ratio and width and height:
+            notes.append(f"the brief's --ar {ratio[0]:g}:{ratio[1]:g} is not used: {width}×{height} was chosen")
+        elif ratio:
+            width, height = shaped(ratio[0] / ratio[1], side=self.side or SIDE, multiple=max(MULTIPLE, self.token))
+        if self.tuned:
+            plan = self._tuned_plan(words).with_size(width, height)
+        else:
+            plan = self._full.plan(words, width=width, height=height, side=self.side or SIDE)
+        return plan.with_size(self.side, self.side).with_notes(notes)
+
+    def _tuned_plan(self, brief: str) -> ScenePlan:
+        """The plan of a local model, which reads English only; what its checks still find is noted."""
+        unread = unread_words(brief)
+        if unread and not english_only(brief):
+            raise ValueError(f"this planner reads English only, and nothing of {brief[:60]!r} is: {ANOTHER_PLANNER}")
+        answer = self.answer(brief)
+        notes = [finding.rstrip(".") for finding in check_answer(brief, answer)]
+        if unread:
+            notes.append(f"this planner reads English only: {', '.join(map(repr, unread))} not read; {ANOTHER_PLANNER}")
+        return plan_from_answer(answer, width=None, height=None).with_notes(notes)
 
     def answer(self, brief: str) -> PlannerAnswer:
-        """The validated answer of the model; asked once more if `check_answer` finds faults in it."""
+        """The validated answer of a local model; asked once more if `check_answer` finds faults in it."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
-        messages: list[BaseMessage] = [SystemMessage(self.instructions), HumanMessage(brief)]
+        messages: list[BaseMessage] = [SystemMessage(fill_template("planner-embedded")), HumanMessage(brief)]
         answer = self._ask(brief, messages)
         findings = check_answer(brief, answer)
         return self._recheck(brief, messages, answer, findings) if findings else answer
@@ -54,9 +94,8 @@ class Planner:
         """Sends the findings back once; returns the answer with fewer findings."""
         from langchain_core.messages import AIMessage, HumanMessage
 
-        first_answer = ShortAnswer.of(answer) if self.tuned else answer
         recheck = HumanMessage(fill_template("recheck", findings=" ".join(findings)))
-        conversation = [*messages, AIMessage(first_answer.model_dump_json()), recheck]
+        conversation = [*messages, AIMessage(ShortAnswer.of(answer).model_dump_json()), recheck]
         try:
             second = self._ask(brief, conversation)
         except PlanningError:
@@ -65,12 +104,10 @@ class Planner:
 
     def _ask(self, brief: str, messages: "list[BaseMessage]") -> PlannerAnswer:
         """One valid answer, repaired and composed once to prove that it makes a plan."""
-        schema: type[ShortAnswer] | type[PlannerAnswer] = ShortAnswer if self.tuned else PlannerAnswer
 
         def parse(parsed: Any) -> PlannerAnswer:
-            reply = schema.model_validate(parsed)
-            answer = repair_layout(brief, reply.to_planner_answer() if isinstance(reply, ShortAnswer) else reply)
-            plan_from_answer(answer, width=self.width, height=self.height)
+            answer = repair_layout(brief, ShortAnswer.model_validate(parsed).to_planner_answer())
+            plan_from_answer(answer, width=None, height=None)
             return answer
 
-        return valid_reply(self.chat_model, schema, messages, parse, failed=PlanningError, role="planner")
+        return valid_reply(self.chat_model, ShortAnswer, messages, parse, failed=PlanningError, role="planner")

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     aspect: Annotated[str, BeforeValidator(read_aspect)] | None = _setting(
         "Plan", None, "shape of the picture, 16:9, in the area of its size", flag="--ar", metavar="W:H"
     )
+    plan_calls: int = _setting(
+        "Plan", 1, "calls of the planner: 1, or 2 for the layout first and then the details of each region", ge=1, le=2
+    )
     approve: bool = _setting("Plan", False, "stop after the plan and wait for a yes or a changed plan")
     rounds: int = _setting("Render", 3, "most rounds of render, critique and revise", ge=1, le=20)
     candidates: int = _setting("Render", 1, "pictures per round; the critic keeps the best", ge=1, le=16)
@@ -80,7 +83,9 @@ class Settings(BaseSettings):
         "Render", None, "CFG scale (empty: the model's)", flag="--guidance", ge=1, le=30
     )
     solver: Solver | None = _setting("Render", None, "how the steps are computed (empty: as the model was published)")
-    depth: str = _setting("Render", "scene-then-regions", "which blocks attend to which prompt: scene-then-regions@0.5")
+    depth: str = _setting(
+        "Render", "", "which blocks attend to which prompt: scene-then-regions@0.5 (empty: what suits the model)"
+    )
     save: str = _setting(
         "Memory and speed", "", "what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"
     )

@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from ..prompts.canvas import nearest_sides
 from ..prompts.chat_schema import ChatCommand
 from ..prompts.critique import Critique
 from ..prompts.plan import MAX_SIDE, ScenePlan
@@ -59,6 +61,8 @@ def picture_service(
     are `JobQueue`'s.
     """
 
+    limit = largest or min(2 * agent.checkpoint.size, MAX_SIDE)
+
     def handlers() -> dict[str, dict[str, JobHandler]]:
         from ..renderer.checkpoints.load import devices
         from ..renderer.pipeline import Renderer
@@ -66,18 +70,18 @@ def picture_service(
         by_device: dict[str, dict[str, JobHandler]] = {}
         for device in devices():
             renderer = Renderer(agent.model, device=device) if by_device else agent.renderer
-            paint = paint_handler(agent, renderer)
+            paint = paint_handler(agent, renderer, largest=limit)
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent)) | {"paint": paint}
         return by_device
 
     engine = LocalEngine(agent.settings.out, handlers, capacity=capacity, share=share)
-    return PictureService(engine, patience, largest or min(2 * agent.checkpoint.size, MAX_SIDE))
+    return PictureService(engine, patience, limit)
 
 
 def tools_for(service: PictureService, agent: Agent) -> list[PictureTool]:
     """Every tool of a service; the agent's planner and critic do what a renderer cannot."""
     tools = [
-        plan_picture(service, lambda brief, width, height: plan_brief(agent, brief, width, height)),
+        plan_picture(service, partial(plan_brief, agent, largest=service.largest)),
         render_picture(service), edit_region(service), add_region(service), remove_region(service),
         change_picture(service, change_reader(agent)), critique_picture(service, critique_of(agent)),
         get_picture(service), cancel_picture(service), paint_picture(service),
@@ -130,13 +134,24 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
     return critique
 
 
-def plan_brief(agent: Agent, brief: str, width: int | None, height: int | None) -> ScenePlan:
-    """The planner's plan of a brief, in the given size where there is one."""
-    size = {name: side for name, side in (("width", width), ("height", height)) if side}
-    return agent.planner.plan(brief).model_copy(update=size)
+def plan_brief(
+    agent: Agent, brief: str, width: int | None, height: int | None, *, largest: int = MAX_SIDE
+) -> ScenePlan:
+    """The planner's plan of a brief, in the given size where there is one; a size that the brief sets is made smaller
+    if a side has more than `largest` pixels."""
+    plan = agent.planner.plan(brief)
+    sized = plan.model_copy(update={"width": width or plan.width, "height": height or plan.height})
+    if sized.whole != plan.whole and plan.width != plan.height:
+        sized = sized.with_notes([f"the brief's shape, {plan.width}×{plan.height}, is not used: a size was given"])
+    if not sized.width or not sized.height or max(sized.size) <= largest or width or height:
+        return sized
+    less = largest / max(sized.size)
+    smaller = nearest_sides(*(side * less for side in sized.size), multiple=agent.checkpoint.token, largest=largest)
+    note = "{}×{} pixels are too many here: {}×{} are drawn".format(*sized.size, *smaller)
+    return sized.model_copy(update=dict(zip(("width", "height"), smaller))).with_notes([note])
 
 
-def paint_handler(agent: Agent, renderer: "Renderer") -> JobHandler:
+def paint_handler(agent: Agent, renderer: "Renderer", *, largest: int = MAX_SIDE) -> JobHandler:
     """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
 
     def paint(payload: dict[str, Any], context: JobContext) -> bytes:
@@ -154,7 +169,7 @@ def paint_handler(agent: Agent, renderer: "Renderer") -> JobHandler:
             events = painter.resume(context.folder)
         else:
             shutil.rmtree(context.folder, ignore_errors=True)
-            plan = plan_brief(agent, job.brief, job.width, job.height)
+            plan = plan_brief(agent, job.brief, job.width, job.height, largest=largest)
             events = painter.stream(job.brief, plan=plan, folder=context.folder)
         # From here on: the agent clears its signal when a run begins.
         if context.stop.is_set():

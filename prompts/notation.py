@@ -15,7 +15,18 @@ _NOTATION = re.compile(
     r"|\bembedding:\S+"
     r"|\b(?:BREAK|ADDCOMM|ADDBASE|ADDCOL|ADDROW)\b"
 )  # fmt: skip
+# Parameters of Midjourney at the end of a prompt; the aspect is read, see `canvas_flag`.
+_FLAG = re.compile(r"(?<!\S)--[a-z]+(?:\s+[\d.:]+)?(?!\S)")
+_ASPECT = re.compile(r"(?<!\S)--(?:ar|aspect)\s+(\d{1,5}(?:\.\d+)?):(\d{1,5}(?:\.\d+)?)(?!\S)")
 _MAX_QUOTED = 3
+
+
+def canvas_flag(text: str) -> tuple[str, tuple[float, float] | None]:
+    """A text without its last `--ar 16:9`, and width and height of that ratio; None without one."""
+    matches = [match for match in _ASPECT.finditer(text) if float(match[1]) and float(match[2])]
+    if not matches:
+        return text.strip(), None
+    return _ASPECT.sub("", text).strip(), (float(matches[-1][1]), float(matches[-1][2]))
 
 
 def notation_warning(texts: Iterable[str]) -> str:
@@ -24,6 +35,7 @@ def notation_warning(texts: Iterable[str]) -> str:
     matches: list[str] = []
     for text in texts:
         marks = [match[0] for match in _NOTATION.finditer(text)]
+        marks += [match[0] for match in _FLAG.finditer(_ASPECT.sub("", text))]
         matches += [mark for mark in marks if not (mark.isalpha() and text.isupper())]
     matches = list(dict.fromkeys(matches))
     if not matches:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from .errors import CONTROL_CHARACTERS
 
@@ -22,7 +24,11 @@ MAX_MASKS = 16 * MAX_MASK  # of all regions together: they fit into one PNG text
 Mask = Annotated[str, Field(max_length=MAX_MASK, pattern="^(iVBORw0KGgo[A-Za-z0-9+/]*=*)?$")]
 
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+Palette = Annotated[list[Colour], Field(max_length=5)]
 MAX_LETTERING = 200
+Lettering = Annotated[str, Field(max_length=MAX_LETTERING)]
+MAX_NOTES, MAX_NOTE = 64, 500
+Note = Annotated[str, Field(max_length=MAX_NOTE)]
 
 
 def optional_field(default: Any, **about: Any) -> Any:
@@ -47,7 +53,8 @@ class StrictModel(BaseModel):
     @model_validator(mode="after")
     def _is_visible(self) -> Self:
         for name, value in self:
-            if isinstance(value, str) and CONTROL_CHARACTERS.search(value):
+            texts = value if isinstance(value, list) else [value]
+            if any(isinstance(text, str) and CONTROL_CHARACTERS.search(text) for text in texts):
                 raise ValueError(f"{name} holds a control character, which is invisible: leave it out")
         return self
 
@@ -134,12 +141,12 @@ class Region(StrictModel):
         "", description="a free shape inside the box: base64 of a PNG as large as the picture, white where the region "
         "is; normally empty: the whole box"
     )  # fmt: skip
-    lettering: str = optional_field(
-        "", max_length=MAX_LETTERING, description="text that is to be read there in the picture, letter by letter; "
+    lettering: Lettering = optional_field(
+        "", description="text that is to be read there in the picture, letter by letter; "
         "normally empty"
     )  # fmt: skip
-    colors: list[Colour] = optional_field(
-        [], max_length=5, description="palette of the region as #rrggbb, for models that take one; normally empty"
+    colors: Palette = optional_field(
+        [], description="palette of the region as #rrggbb, for models that take one; normally empty"
     )
 
     @model_validator(mode="after")
@@ -169,6 +176,10 @@ class ScenePlan(StrictModel):
     regions: list[Region] = Field(
         max_length=MAX_REGIONS, description="one entry per subject, at most 32; empty: the scene prompt alone"
     )
+    # Set by planners; not in the schema for LLMs.
+    notes: SkipJsonSchema[list[Note]] = optional_field(
+        [], max_length=MAX_NOTES, description="what is not in the plan as the brief or the planner's answer had it"
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -190,6 +201,16 @@ class ScenePlan(StrictModel):
         if self.width is None or self.height is None:
             raise ValueError("the plan leaves the picture's size to the model")
         return self.width, self.height
+
+    @property
+    def whole(self) -> tuple[object, ...]:
+        """What is said of the picture as a whole beside its scene prompt: size, style, palette and negative."""
+        return self.width, self.height, self.style, self.colors, self.negative
+
+    def with_notes(self, notes: Iterable[str]) -> ScenePlan:
+        """The plan with more notes, each once, at most as long and as many as it takes."""
+        texts = list(dict.fromkeys([*self.notes, *(text[:MAX_NOTE] for text in notes)]))
+        return self.model_copy(update={"notes": texts[:MAX_NOTES]})
 
     def with_size(self, width: int | None, height: int | None) -> ScenePlan:
         """The plan with missing sides filled in, in pixels."""

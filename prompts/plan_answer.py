@@ -4,13 +4,11 @@ The field descriptions are what the model is sent. The schema holds under the st
 every field is required and may be null, and nothing but types is demanded; bounds are checked here.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from .canvas import nearest_sides, ratio_of, shaped
+from .canvas import MULTIPLE, nearest_sides, ratio_of, shaped
 from .errors import CONTROL_CHARACTERS
 from .layout import DEFAULT_PLACES, boxes_for, grid
 from .normalise import normalise
@@ -58,21 +56,28 @@ class AnswerBox(Answer):
 
     @model_validator(mode="before")
     @classmethod
-    def _reads_a_list(cls, value: Any) -> Any:
+    def _reads_lists_and_units(cls, value: Any) -> Any:
         if isinstance(value, list | tuple) and len(value) == 4:
-            return dict(zip(("left", "top", "right", "bottom"), value, strict=True))
-        return value
+            value = dict(zip(("left", "top", "right", "bottom"), value, strict=True))
+        if not isinstance(value, dict):
+            return value
+        return {name: edge.rstrip("%px ") if isinstance(edge, str) else edge for name, edge in value.items()}
 
 
-class AnswerRegion(Answer):
+class LayoutRegion(Answer):
     """One object of the picture, or one group that is drawn together."""
 
     name: str = Field(description="short unique name in the language of the brief: 'cat', 'cat 2'")
     box: AnswerBox  # no description: beside a reference strict modes take none
     high_level: str = Field(description="what it is, and nothing of the other regions: 'a cat sitting upright'")
-    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
     negative: str | None = Field(description="what must not appear there, as plain words; else null")
     lettering: str | None = Field(description="text to be read on it, letter by letter as the brief has it; else null")
+
+
+class AnswerRegion(LayoutRegion):
+    """One object of the picture, or one group that is drawn together."""
+
+    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
 
 
 class InFront(Answer):
@@ -82,15 +87,23 @@ class InFront(Answer):
     behind: str = Field(description="name of the region that it partly hides")
 
 
+class Count(Answer):
+    """A number that the brief names, and the regions that make it."""
+
+    thing: str = Field(description="what is counted, in the brief's words: 'balloons'")
+    number: int = Field(description="how many the brief asks for")
+    regions: list[str] = Field(description="names of the regions above that show them, each one of them")
+
+
 class Check(Answer):
     """A question that the brief puts to the plan, and its answer."""
 
-    question: str = Field(description="one number, place, negation or attribute of the brief: 'are there five cats?'")
-    holds: bool = Field(description="whether the regions and negatives above are so; look at them, count them")
+    question: str = Field(description="a place, relation, negation or attribute of the brief: 'is the cat left of it?'")
+    holds: bool = Field(description="whether the boxes, prompts and negatives above are so; look at them")
 
 
-class PlanAnswer(Answer):
-    """A picture, planned: its whole, its objects with their places, and what must not be in it."""
+class LayoutAnswer(Answer):
+    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it."""
 
     aspect: str | None = Field(
         description="shape of the picture as width:height, e.g. '16:9' for a wide banner, '3:4' for a portrait format; "
@@ -105,37 +118,64 @@ class PlanAnswer(Answer):
         description="the whole picture in one or two sentences: what is where, the setting, time of day and mood; "
         "without what must not be there"
     )
-    low_level: str = Field(description="how the whole looks: light, palette, texture, lens or brush; not the objects")
     negative: str | None = Field(
         description="everything that the brief says must not be in the picture, without 'no': 'people, cars'; else null"
     )
-    regions: list[AnswerRegion] = Field(
+    regions: list[LayoutRegion] = Field(
         description="every object that the brief names, one entry each ('three cats' are three); empty for a landscape "
         "or texture without any. The setting and what must not be there are no regions"
     )
     in_front: list[InFront] = Field(description="for boxes that overlap: which stands before which; else empty")
-    checks: list[Check] = Field(description="one question for each number, place, negation and attribute of the brief")
+    counts: list[Count] = Field(description="one entry for each number above one that the brief names; else empty")
+    checks: list[Check] = Field(description="one question for each place, relation and negation of the brief")
     left_out: list[str] = Field(description="what of the brief neither regions nor prompts say; else empty")
 
 
-@dataclass(frozen=True)
-class PlanDraft:
-    """A plan, and a sentence for each thing that is not as it was asked or answered."""
+SCENE_LOW_LEVEL = "how the whole looks: light, palette, texture, lens or brush; not the objects"
 
-    plan: ScenePlan
-    notes: tuple[str, ...] = ()
+
+class PlanAnswer(LayoutAnswer):
+    """A picture, planned: its whole, its objects with their places, and what must not be in it."""
+
+    regions: list[AnswerRegion] = Field(description=LayoutAnswer.model_fields["regions"].description)  # type: ignore[assignment]
+    low_level: str = Field(description=SCENE_LOW_LEVEL)
+
+
+class RegionDetails(Answer):
+    """The low level of one region."""
+
+    name: str = Field(description="name of the region, as in the layout")
+    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
+
+
+class DetailsAnswer(Answer):
+    """The low level of a layout: of the whole picture and of each region."""
+
+    low_level: str = Field(description=SCENE_LOW_LEVEL)
+    regions: list[RegionDetails] = Field(description="one entry for each region of the layout")
+
+
+def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
+    """Both answers of progressive planning as one. Raises ValueError if a region has no details."""
+    low = {region.name: region.low_level for region in details.regions}
+    if missing := [region.name for region in layout.regions if region.name not in low]:
+        raise ValueError(f"regions: give one entry for each region; missing: {', '.join(missing)}")
+    regions = [region.model_dump() | {"low_level": low[region.name]} for region in layout.regions]
+    return PlanAnswer.model_validate(layout.model_dump() | {"low_level": details.low_level, "regions": regions})
 
 
 def plan_from(
     answer: PlanAnswer, *, width: int | None = None, height: int | None = None, side: int = 1024, token: int = TOKEN
-) -> PlanDraft:
-    """The plan of an answer. width, height: the picture's, in pixels, where they are not the answer's to say; side: of
-    a square picture, whose area another shape gets. token: side of an image token in pixels.
+) -> ScenePlan:
+    """The plan of an answer; its notes say what is not as it was asked or answered.
+
+    width, height: the picture's, in pixels, where they are not the answer's to say; side: of a square picture, whose
+    area another shape gets. token: side of an image token in pixels.
 
     Raises ValueError, in words for the model, for texts that no plan has room for.
     """
     notes: list[str] = []
-    size = canvas(answer, width=width, height=height, side=side, notes=notes)
+    size = canvas(answer, width=width, height=height, side=side, multiple=max(MULTIPLE, token), notes=notes)
     names = [region.name for region in answer.regions]
     pairs = [(names.index(pair.front), names.index(pair.behind)) for pair in answer.in_front
              if pair.front in names and pair.behind in names]  # fmt: skip
@@ -168,7 +208,7 @@ def plan_from(
         style=_short(answer.style or "", "style"), negative=_short(answer.negative or "", "negative"), regions=regions,
     )  # fmt: skip
     left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
-    return PlanDraft(plan, tuple(dict.fromkeys([*notes, *layout.notes, *left_out])))
+    return plan.with_notes([*notes, *layout.notes, *left_out])
 
 
 def _short(text: str, field: str) -> str:
@@ -184,25 +224,25 @@ def _default_boxes(count: int) -> list[list[float]]:
 
 
 def canvas(
-    answer: PlanAnswer, *, width: int | None, height: int | None, side: int, notes: list[str]
+    answer: LayoutAnswer, *, width: int | None, height: int | None, side: int, multiple: int, notes: list[str]
 ) -> tuple[int, int] | None:
     """Width and height in pixels: those given, else the answer's, else None for the model's own. A note is added for a
     size or shape that is not taken as it was said."""
-    said = (answer.width, answer.height) if answer.width and answer.height else None
+    stated = (answer.width, answer.height) if answer.width and answer.height else None
     ratio = ratio_of(answer.aspect or "")
     if width and height:
-        if said and said != (width, height):
-            notes.append(f"the brief's size, {said[0]}×{said[1]}, is not used: {width}×{height} was chosen")
+        if stated and stated != (width, height):
+            notes.append(f"the brief's size, {stated[0]}×{stated[1]}, is not used: {width}×{height} was chosen")
         elif ratio and _unlike(ratio, width / height):
             notes.append(f"the brief's shape, {answer.aspect}, is not used: {width}×{height} was chosen")
         return width, height
-    if said and min(said) > 0:
-        taken = nearest_sides(*said)
-        if taken != said:
-            notes.append(f"the brief's size, {said[0]}×{said[1]}, was made {taken[0]}×{taken[1]}")
+    if stated and min(stated) > 0:
+        taken = nearest_sides(*stated, multiple=multiple)
+        if taken != stated:
+            notes.append(f"the brief's size, {stated[0]}×{stated[1]}, was made {taken[0]}×{taken[1]}")
         return taken
     if ratio:
-        return shaped(ratio, side=side) if ratio != 1 else None
+        return shaped(ratio, side=side, multiple=multiple) if ratio != 1 else None
     if answer.aspect:
         notes.append(f"the shape {answer.aspect!r} is not one: width:height, such as 16:9")
     return None
@@ -212,6 +252,12 @@ def _unlike(ratio: float, other: float) -> bool:
     return max(ratio, other) > 1.1 * min(ratio, other)
 
 
-def failed_checks(answer: PlanAnswer) -> Sequence[str]:
-    """The questions of the brief that the plan does not meet, by the answer's own word."""
-    return [check.question for check in answer.checks if not check.holds]
+def unmet(answer: LayoutAnswer) -> list[str]:
+    """What of the brief the answer does not meet, by its own lists of numbers and questions, a sentence each."""
+    names = {region.name for region in answer.regions}
+    short = [
+        f"the brief asks for {count.number} {count.thing}, and {shown} regions show them"
+        for count in answer.counts
+        if (shown := len(names & set(count.regions))) != count.number
+    ]
+    return short + [f"not so in the plan: {check.question}" for check in answer.checks if not check.holds]

@@ -24,6 +24,9 @@ _WHERE = re.compile(
     r"|in front of|next to|side by side|rows?|columns?|grid|foreground)\b",
     re.IGNORECASE,
 )
+# A drawing style, as it stands between two commas of a prompt.
+_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
+STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 _ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
 _COUNTED = re.compile(r"(?:the|some|many|several|two|three|four|five|six|\d+) ", re.IGNORECASE)  # takes no article
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
@@ -75,6 +78,16 @@ def region_phrase(region: Region, *, sizes: bool = True) -> str:
 def _said_place(region: Region) -> str:
     """The position that a region's own prompt names, or nothing."""
     return region.prompt.high_level.strip()[len(subject_of(region)) :].strip()
+
+
+def style_of(plan: ScenePlan) -> str:
+    """The plan's drawing style; else what the scene's low level names, or its high level as '… style': 'glossy style';
+    or ''."""
+    if plan.style:
+        return plan.style
+    high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
+    styles = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
+    return ", ".join(part for part in dict.fromkeys(styles) if re.fullmatch(STYLE, part))
 
 
 def with_place(region: Region) -> Region:

@@ -11,7 +11,9 @@ from .plan import (
     MAX_REGIONS,
     Box,
     Feather,
+    Lettering,
     LeveledPrompt,
+    Palette,
     Prompt,
     Region,
     ScenePlan,
@@ -34,6 +36,8 @@ class RegionChange(StrictModel):
     strength: Share | None = optional_field(None, description="new share of the region's own prompt")
     start: Share | None = optional_field(None, description="new share of the steps from which it acts")
     end: Share | None = optional_field(None, description="new share of the steps until which it acts")
+    lettering: Lettering | None = optional_field(None, description="new text to be read there; empty for none")
+    colors: Palette | None = optional_field(None, description="new palette as #rrggbb")
 
 
 def _can_change(old: Region, new: Region) -> bool:
@@ -90,12 +94,12 @@ class Revision(StrictModel):
     def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
         """The revision that turns `before` into `after`, apart from the order of regions; None if they are equal.
 
-        A null size in `after` means that of `before`. Raises ValueError if size or negative prompt differ, which a
-        revision cannot express.
+        A null size in `after` means that of `before`. Raises ValueError if size, style, palette or negative prompt
+        differ, which a revision cannot express.
         """
         after = after.with_size(before.width, before.height)
-        if (before.width, before.height, before.negative) != (after.width, after.height, after.negative):
-            raise ValueError("a revision cannot change a picture's size or its negative")
+        if before.whole != after.whole:
+            raise ValueError("a revision cannot change a picture's size, its style, its palette or its negative")
         old_regions, new_regions = ({region.name: region for region in plan.regions} for plan in (before, after))
         changes, added, removed = [], [region for region in after.regions if region.name not in old_regions], []
         for name, old in old_regions.items():

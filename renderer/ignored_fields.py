@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..prompts.notation import notation_warning
 from ..prompts.plan import ScenePlan
+from ..prompts.wording import ignored_wording
 from .families.base import Family
 from .regions.prompt_schedule import Level
 from .regions.region_masks import SCENE, region_ids, strengths_at
@@ -26,6 +27,7 @@ def ignored_field_warnings(
     texts = [text for prompt in prompts for text in (prompt.high_level, prompt.low_level)]
     negatives = [plan.negative, *(region.negative for region in plan.regions)]
     notes = [notation_warning([*texts, *negatives])]
+    notes += ignored_wording(plan, family.style)
     notes += _hidden(plan, region_weights, grid)
     if not any(level.startswith("region") for level in levels):
         notes.append("the depth schedule has no level of the regions: their prompts and negatives have no effect")

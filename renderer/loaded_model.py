@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
 from ..prompts.plan import ScenePlan
-from ..prompts.prompt_style import with_layout
+from ..prompts.prompt_style import style_of, with_layout
 from .checkpoints.registry import Checkpoint
 from .checkpoints.vocabulary import vocabulary_of
 from .families.base import Family
@@ -25,6 +25,7 @@ from .pictures.fit import fit_image
 from .prompt_cache import PromptCache
 from .prompt_reading import warnings_of
 from .regions.conditioning import all_texts
+from .regions.prompt_schedule import preset
 from .regions.stepwise import StepwiseConditioning
 from .regions.token_layout import TokenLayout, token_layout
 from .render_warnings import acts_in, approximation_warnings, lora_warnings, not_finite
@@ -106,16 +107,20 @@ class LoadedModel:
         """The plan on the grid of tokens, worded for the model. Raises RenderError if the request does not fit it."""
         grid = self.grid(plan)
         self._check(request)
+        in_sticker_words = self.family.style.manner == "sticker words"
+        plan = plan.model_copy(update={"style": style_of(plan)}) if in_sticker_words else plan
         patch, blocks = self.family.patch, self.family.depth
-        layout = token_layout(plan, request.depth, grid=grid, patch=patch, blocks=blocks)
-        if self.checkpoint.places and layout.has_both_levels:  # the blocks of the scene prompt decide on the layout
+        schedule = request.depth or preset(self.checkpoint.depth)
+        layout = token_layout(plan, schedule, grid=grid, patch=patch, blocks=blocks)
+        # The blocks of the scene prompt decide on the layout.
+        if in_sticker_words and layout.has_both_levels:
             return TokenLayout(with_layout(plan), grid, layout.region_ids, layout.region_weights, layout.levels)
         return layout
 
     def _encode(
         self, request: RenderRequest, layout: TokenLayout, loras: Sequence[LoadedLora], edit: EditBase | None
     ) -> RenderInputs:
-        texts = all_texts(layout.plan, layout.levels, guided=self.family.guided)
+        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self.family.guided)
         encoded = self.prompts.encoded(texts, partial(self._working, request, *self.family.encoders))
         warnings: list[str] = []
         start = None
@@ -156,7 +161,7 @@ class LoadedModel:
     ) -> tuple[str, ...]:  # fmt: skip
         family, plan = self.family, layout.plan
         warnings = [
-            *inputs.warnings,
+            *plan.notes, *inputs.warnings,
             *ignored_field_warnings(
                 request, plan, family, region_weights=layout.region_weights, grid=layout.grid, levels=layout.levels,
                 steps=steps, guidance=self._guidance(request), is_edit=edit is not None,

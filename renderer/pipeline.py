@@ -19,6 +19,7 @@ from .families.base import Family
 from .forward import EditBase
 from .loaded_model import LoadedModel
 from .prompt_cache import PromptCache
+from .regions.prompt_schedule import preset
 from .request import (
     CANDIDATE_STRIDE,
     MAX_BATCH,
@@ -167,11 +168,13 @@ class Renderer:
         return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
-        """The request with this model's name and a size filled in, since pictures store both."""
+        """The request with this model's name, a size and a depth schedule filled in, since pictures store them."""
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         side = min(self.checkpoint.size, MAX_SIDE)
-        return request.model_copy(update={"model": self.model, "plan": request.plan.with_size(side, side)})
+        depth = request.depth or preset(self.checkpoint.depth)
+        plan = request.plan.with_size(side, side)
+        return request.model_copy(update={"model": self.model, "plan": plan, "depth": depth})
 
     def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""

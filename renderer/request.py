@@ -63,7 +63,9 @@ class RenderRequest(BaseModel):
     solver: Solver | None = optional_field(
         None, description="how the steps are computed: 'euler' or 'dpm++'; null: as the model was published"
     )
-    depth: PromptSchedule = PromptSchedule()
+    depth: PromptSchedule | None = Field(
+        default=None, description="which prompt level each block attends to; null: what suits the model"
+    )
     together: list[int] = optional_field(
         [], max_length=MAX_BATCH,
         description="seeds of all pictures drawn in one batch with this one, its own among them",

@@ -158,5 +158,5 @@ def test_offload_on_a_cpu_says_that_it_does_nothing(tiny: Renderer) -> None:
 
 
 def test_places_are_told_to_models_that_the_project_trains(tmp_path: Path) -> None:
-    assert checkpoint("pocket").places and checkpoint(str(POCKET)).places
-    assert not checkpoint("hunyuan-dit").places and not checkpoint(str(saved("sd3", tmp_path))).places
+    assert checkpoint("pocket").trained_here and checkpoint(str(POCKET)).trained_here
+    assert not checkpoint("hunyuan-dit").trained_here and not checkpoint(str(saved("sd3", tmp_path))).trained_here

@@ -107,7 +107,7 @@ def test_a_released_pipeline_is_as_diffusers_loaded_it(name: str, renderers: dic
 
 
 def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> None:
-    plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="red a"))
+    plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="a, red"))
     ours = drawn(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
     pipe = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
     pipe.set_progress_bar_config(disable=True)
@@ -126,7 +126,7 @@ def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> 
     else:
         extra |= {"negative_prompt": "blurred"}
     theirs = pipe(
-        "red a", height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
+        "a, red", height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
         latents=noise, **extra,
     ).images  # fmt: skip
     theirs = pipe._unpack_latents(theirs, plan.height, plan.width, 8) if name == "flux" else theirs

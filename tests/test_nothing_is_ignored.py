@@ -95,6 +95,9 @@ PLAN: dict[str, Pair | Elsewhere] = {
     "scene": ({}, {"plan": plan(scene=LeveledPrompt(high_level="zzz"))}),
     "negative": ({}, {"plan": plan(negative="zzz")}),
     "regions": ({}, {"plan": plan_of(4)}),
+    "style": ({}, {"plan": plan(style="zzz")}),
+    "colors": Elsewhere("test_nothing_is_ignored.py::test_what_cannot_act_is_said"),
+    "notes": Elsewhere("test_nothing_is_ignored.py::test_what_cannot_act_is_said"),
 }
 REGION: dict[str, Pair | Elsewhere] = {
     "name": Elsewhere("test_controls.py::test_edits_are_part_of_the_request_and_can_be_made_again"),
@@ -108,6 +111,8 @@ REGION: dict[str, Pair | Elsewhere] = {
     "start": ({}, {"plan": region(start=0.5)}),
     "end": ({}, {"plan": region(end=0.5)}),
     "mask": ({}, {"plan": region(mask=triangle())}),
+    "lettering": Elsewhere("test_wording.py::test_lettering_is_in_the_prompts_of_models_that_write"),
+    "colors": Elsewhere("test_nothing_is_ignored.py::test_what_cannot_act_is_said"),
 }
 PAIRS = REQUEST | {f"plan.{name}": pair for name, pair in PLAN.items()} | {
     f"region.{name}": pair for name, pair in REGION.items()
@@ -121,6 +126,10 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
     "weights": ({"plan": region(prompt=LeveledPrompt(high_level="a (b:1.3)"))}, "'(b:1.3)' in a prompt: read as plain"),
     "a LoRA tag": ({"plan": plan(negative="<lora:x:1>")}, "'<lora:x:1>' in a prompt: read as plain words"),
     "BREAK": ({"plan": plan(scene=LeveledPrompt(high_level="a BREAK b"))}, "'BREAK' in a prompt: read as plain words"),
+    "a palette": ({"plan": plan(colors=["#ff0000"])}, "colors of the picture: not used"),
+    "a region's palette": ({"plan": region(colors=["#ff0000"])}, "colors of 'thing 0': not used"),
+    "lettering": ({"plan": region(lettering="OPEN")}, "lettering of 'thing 0': not used"),
+    "what the planner left out": ({"plan": plan(notes=["left out of the plan: a dog"])}, "left out of the plan: a dog"),
     "a region between two steps": ({"plan": region(start=0.6, end=0.7)}, "no effect: none of 2 steps lies between"),
     "regions at no depth": ({"depth": preset("scene")}, "the depth schedule has no level of the regions"),
     "the start of an edit": (STRIPES | {"edits": [CHANGE]}, "what the edit draws starts from noise"),

@@ -155,7 +155,7 @@ def test_an_edit_of_a_picture_with_a_start_keeps_the_rest(tiny: Renderer, start:
 
 
 def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: Path, start: Path) -> None:
-    plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="red a")})
+    plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="a, red")})
     control = Control(model=str(controlnet), image=FileRef.of(start), scale=0.7)
     ours = drawn(tiny, plan=plan, seed=7, guidance_scale=6, depth=preset("regions"), controls=[control])
     parts = HunyuanDiTPipeline.from_pretrained(tiny.model).components
@@ -174,7 +174,7 @@ def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: 
     with Image.open(start) as image:
             seen = ImageOps.fit(image.convert("RGB"), (plan.width, plan.height), Image.Resampling.LANCZOS)
     theirs = pipe(
-        "red a", negative_prompt="blurred", height=plan.height, width=plan.width, num_inference_steps=4,
+        "a, red", negative_prompt="blurred", height=plan.height, width=plan.width, num_inference_steps=4,
         guidance_scale=6, control_image=seen, controlnet_conditioning_scale=0.7, use_resolution_binning=False,
         output_type="latent",
         latents=torch.randn(ours.shape, generator=torch.Generator().manual_seed(7)),

@@ -14,8 +14,9 @@ from plans import listed_plan, plan_of
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
-from ditpipe.prompts.prompt_style import sync_revision, sync_scene_prompt, with_layout, with_place
+from ditpipe.prompts.prompt_style import style_of, sync_revision, sync_scene_prompt, with_layout, with_place
 from ditpipe.prompts.revision import RegionChange
+from ditpipe.prompts.wording import STICKER_WORDS
 from ditpipe.renderer.checkpoints.registry import TRAINED_HERE
 from ditpipe.renderer.checkpoints.silence import silence_loading
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
@@ -30,14 +31,14 @@ def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderReques
 
 
 def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder: Path) -> None:
-    plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="red a")})
+    plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="a, red")})
     asked = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
     ours = tiny.render(asked)
     pipe = HunyuanDiTPipeline.from_pretrained(tiny_folder)
     pipe.set_progress_bar_config(disable=True)
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
     theirs = pipe(
-        "red a", negative_prompt="blurred", height=96, width=96, num_inference_steps=4, guidance_scale=6,
+        "a, red", negative_prompt="blurred", height=96, width=96, num_inference_steps=4, guidance_scale=6,
         use_resolution_binning=False, output_type="latent",
         latents=torch.randn(1, 4, 12, 12, generator=torch.Generator().manual_seed(7)),
     ).images  # fmt: skip
@@ -145,8 +146,9 @@ def test_schedules_turn_where_they_say() -> None:
 )
 def test_regions_hear_the_drawing_style_of_the_scene(low_level: str, style: str) -> None:
     plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="many things", low_level=low_level)})
+    plan = plan.model_copy(update={"style": style_of(plan)})
     behind = f", {style}" if style else ""
-    assert prompts_at_level(plan, "region")[1:] == [f"red a{behind}", f"red b{behind}"]
+    assert prompts_at_level(plan, "region", STICKER_WORDS)[1:] == [f"red a{behind}", f"red b{behind}"]
     assert prompts_at_level(plan, "region-high")[1:] == [f"a{behind}", f"b{behind}"]
     assert prompts_at_level(plan, "region-low")[1:] == ["red", "red"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ditpipe import ScenePlan
-from ditpipe.prompts.plan_answer import PlanAnswer, failed_checks, plan_from
+from ditpipe.prompts.plan_answer import PlanAnswer, plan_from, unmet
 
 
 def region(name: str, box: Any, **fields: Any) -> dict[str, Any]:
@@ -38,9 +38,8 @@ def test_the_schema_holds_under_strict_modes() -> None:
 def test_an_answer_becomes_a_plan_with_both_levels() -> None:
     cat = region("cat", {"left": 0, "top": 0, "right": 500, "bottom": 1000}, negative="collar")
     sign = region("sign", [500, 0, 1000, 500], lettering="OPEN")
-    draft = plan_from(answer(cat, sign, style="watercolour", negative="people"))
-    plan = draft.plan
-    assert not draft.notes
+    plan = plan_from(answer(cat, sign, style="watercolour", negative="people"))
+    assert not plan.notes
     assert (plan.style, plan.negative, plan.width) == ("watercolour", "people", None)
     assert (plan.scene.high_level, plan.scene.low_level) == ("a street in the rain", "grey light")
     assert (plan.region("cat").negative, plan.region("sign").lettering) == ("collar", "OPEN")
@@ -49,7 +48,7 @@ def test_an_answer_becomes_a_plan_with_both_levels() -> None:
 
 
 def test_a_scene_without_objects_is_a_plan() -> None:
-    plan = plan_from(answer(negative="people", high_level="hills at dawn")).plan
+    plan = plan_from(answer(negative="people", high_level="hills at dawn"))
     assert (plan.regions, plan.negative) == ([], "people")
 
 
@@ -62,32 +61,42 @@ def test_a_scene_without_objects_is_a_plan() -> None:
     ],
 )  # fmt: skip
 def test_the_brief_sets_the_canvas(fields: dict[str, Any], size: tuple[int, int] | None) -> None:
-    plan = plan_from(answer(**fields)).plan
+    plan = plan_from(answer(**fields))
     assert (plan.width, plan.height) == (size or (None, None))
 
 
 def test_a_chosen_size_wins_and_that_is_said() -> None:
-    draft = plan_from(answer(aspect="16:9"), width=512, height=512)
-    assert draft.plan.size == (512, 512)
-    assert draft.notes == ("the brief's shape, 16:9, is not used: 512×512 was chosen",)
+    plan = plan_from(answer(aspect="16:9"), width=512, height=512)
+    assert plan.size == (512, 512)
+    assert plan.notes == ["the brief's shape, 16:9, is not used: 512×512 was chosen"]
     assert not plan_from(answer(aspect="1:1"), width=512, height=512).notes
 
 
 def test_nothing_is_left_out_in_silence() -> None:
-    given = answer(left_out=["the smell of coffee"], checks=[{"question": "are there five cats?", "holds": False}])
-    assert plan_from(given).notes == ("left out of the plan: the smell of coffee",)
-    assert failed_checks(given) == ["are there five cats?"]
+    balloons = [region(f"balloon {i}", [100 * i, 0, 100 * i + 90, 200]) for i in range(6)]
+    count = {"thing": "balloons", "number": 20, "regions": [f"balloon {i}" for i in range(20)]}
+    check = {"question": "is the sky free of clouds?", "holds": False}
+    given = answer(*balloons, left_out=["the smell of coffee"], counts=[count], checks=[check])
+    assert plan_from(given).notes == ["left out of the plan: the smell of coffee"]
+    assert unmet(given) == [
+        "the brief asks for 20 balloons, and 6 regions show them", "not so in the plan: is the sky free of clouds?"
+    ]  # fmt: skip
 
 
 def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:
     cat = {"name": "cat", "box": [0, 0, 1000, 1000], "low_level": None, "mood": "calm", "negative": "a\x1bb"}
-    plan = plan_from(PlanAnswer.model_validate({"high_level": "a cat", "regions": [cat], "thoughts": "…"})).plan
+    plan = plan_from(PlanAnswer.model_validate({"high_level": "a cat", "regions": [cat], "thoughts": "…"}))
     assert (plan.region("cat").prompt.high_level, plan.region("cat").negative) == ("cat", "a b")
 
 
+def test_a_unit_behind_the_number_is_read() -> None:
+    plan = plan_from(answer(region("cat", ["0%", "10%", "50%", "100 %"])))
+    assert list(plan.region("cat").box.model_dump().values()) == [0, 0.1, 0.5, 1]
+
+
 def test_objects_without_places_are_put_beside_each_other() -> None:
-    draft = plan_from(answer(region("cat", [0, 0, 0, 0]), region("dog", [0, 0, 0, 0])))
-    assert [one.box.left for one in draft.plan.regions] == [0, 0.5] and "no boxes" in draft.notes[0]
+    plan = plan_from(answer(region("cat", [0, 0, 0, 0]), region("dog", [0, 0, 0, 0])))
+    assert [one.box.left for one in plan.regions] == [0, 0.5] and "no boxes" in plan.notes[0]
 
 
 @pytest.mark.parametrize("fields, problem", [({"high_level": ""}, "high_level"), ({"style": "x" * 1001}, "1001")])

@@ -6,7 +6,7 @@ import httpx
 import httpx2
 import openai
 import pytest
-from planner_replies import BRIEF, GOOD, reply, thing
+from planner_replies import BRIEF, GOOD, SHORT, region, short, whole
 from scripted import Scripted, scripted
 
 from ditpipe import Planner, ScenePlan
@@ -14,7 +14,8 @@ from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.plan_checks import check_answer
 from ditpipe.prompts.errors import ModelError, PlanningError
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, scene_text
+from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, ShortAnswer, scene_text
+from ditpipe.renderer.checkpoints.registry import checkpoint
 
 
 def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
@@ -28,9 +29,12 @@ def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
 
 
 def test_a_malformed_reply_is_asked_again_with_the_validation_message() -> None:
-    with scripted(GOOD.replace('"left"', '"somewhere"'), GOOD) as model:
+    with scripted(GOOD.replace('"left": 0', '"left": "somewhere"'), GOOD) as model:
         Planner(model).plan(BRIEF)
-    assert "objects.0.position" in model.asked[1][-1].content
+    assert "regions.0.box.left" in str(model.asked[1][-1].content)
+    with scripted(SHORT.replace('"left"', '"somewhere"'), SHORT, name="embedded") as model:
+        Planner(model).plan(BRIEF)
+    assert "objects.0" in str(model.asked[1][-1].content)
 
 
 def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
@@ -41,26 +45,25 @@ def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
 
 def test_a_name_is_cut_so_that_a_second_one_has_room() -> None:
     long = "a" * 60
-    with scripted(reply(thing(long, "red", "left"), thing(long, "blue", "right"))) as model:
+    with scripted(short((long, "red", "", "left"), (long, "blue", "", "right")), name="embedded") as model:
         plan = Planner(model).plan(f"two {long}s at night, a red {long} on the left and a blue {long} on the right")
     assert [region.name for region in plan.regions] == ["a" * 55, "a" * 55 + " 2"]
 
 
 def test_an_answer_that_is_too_long_for_a_plan_is_asked_again() -> None:
-    wordy = reply(*(thing(f"{i:02}" + "cat" * 15, "red" * 10, "left") for i in range(16)))
-    with scripted(wordy, GOOD) as model:
+    wordy = short(*((f"{i:02}" + "cat" * 15, "red" * 10, "", "left") for i in range(16)))
+    with scripted(wordy, SHORT, name="embedded") as model:
         assert Planner(model).plan(BRIEF) == plan_of_the_good_reply()
     assert "at most 1000; say less of each" in str(model.asked[1][-1].content)
 
 
 def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
-    rows = [["cat", "red", "striped", "left"], ["dog", "blue", "", "right"]]
-    wrong = json.dumps({"objects": rows, "background": "at night", "mood": "soft moonlight"})
-    with scripted(wrong, wrong.replace("dog", "rocket"), name="embedded") as model:
+    wrong = SHORT.replace("rocket", "dog")
+    with scripted(wrong, SHORT, name="embedded") as model:
         plan = Planner(model).plan(BRIEF)
     assert plan == plan_of_the_good_reply()
     told = json.loads(str(model.asked[1][2].content))
-    assert told["objects"] == rows, "its own answer is shown to it as it gave it"
+    assert told == json.loads(wrong), "its own answer is shown to it as it gave it"
 
 
 def test_a_tuned_model_says_sizes_numbers_and_absences_only_where_the_brief_does() -> None:
@@ -103,28 +106,123 @@ def plan_of_the_good_reply() -> ScenePlan:
 
 
 def test_what_the_check_finds_is_handed_back_once() -> None:
-    wrong = reply(thing("cat", "red", "left"), thing("dog", "blue", "right"))
-    with scripted(wrong, GOOD) as model:
+    wrong = short(("cat", "red", "", "left"), ("dog", "blue", "", "right"))
+    with scripted(wrong, SHORT, name="embedded") as model:
         plan = Planner(model).plan(BRIEF)
     assert "does not mention 'dog'" in model.asked[1][-1].content
     assert [region.name for region in plan.regions] == ["cat", "rocket"]
 
 
 def test_the_better_of_two_wrong_answers_is_kept() -> None:
-    wrong = reply(thing("cat", "red", "left"), thing("dog", "blue", "right"))
-    worse = reply(thing("pig", "red", "left"), thing("dog", "pink", "right"))
-    with scripted(wrong, worse) as model:
+    wrong = short(("cat", "red", "", "left"), ("dog", "blue", "", "right"))
+    worse = short(("pig", "red", "", "left"), ("dog", "pink", "", "right"))
+    with scripted(wrong, worse, name="embedded") as model:
         plan = Planner(model).plan(BRIEF)
     assert [region.name for region in plan.regions] == ["cat", "dog"]
+    assert "The brief does not mention 'dog'" in plan.notes, "what a check keeps is said"
+
+
+@pytest.mark.parametrize("brief", ["قطة حمراء", "一只红猫", "🐱🚀"])
+def test_a_brief_of_which_a_tuned_planner_reads_nothing_is_refused(brief: str) -> None:
+    with scripted(name="embedded") as model, pytest.raises(ValueError, match="reads English only"):
+        Planner(model).plan(brief)
+
+
+def test_what_a_tuned_planner_cannot_read_is_noted() -> None:
+    with scripted(short(("cat", "red", "", "center")), name="embedded") as model:
+        plan = Planner(model).plan("a red cat und eine 猫")
+    assert any("reads English only: '猫' not read" in note for note in plan.notes)
+
+
+def test_words_of_any_language_are_the_planners_own_matter() -> None:
+    with scripted(whole(region("祖母", [0, 0, 500, 1000], "an old woman", "white hair"))) as model:
+        plan = Planner(model).plan("左边是一位白发祖母")
+    assert plan.region("祖母").prompt.high_level == "an old woman" and not plan.notes
+    assert "reads English" in str(model.asked[0][0].content)
+
+
+def test_what_the_plan_lacks_by_its_own_lists_is_asked_for_once_and_then_noted() -> None:
+    count = {"thing": "balloons", "number": 20, "regions": ["balloon"]}
+    few = whole(region("balloon", [0, 0, 500, 1000]), counts=[count])
+    with scripted(few, few) as model:
+        plan = Planner(model).plan("twenty balloons")
+    finding = "the brief asks for 20 balloons, and 1 regions show them"
+    assert finding in str(model.asked[1][-1].content) and plan.notes == [finding]
+
+
+def test_hidden_and_tiny_regions_are_found_in_any_language() -> None:
+    hidden = [region("墙", [0, 0, 1000, 1000]), region("门", [0, 0, 1000, 940]), region("点", [0, 990, 9, 1000])]
+    with scripted(whole(*hidden), GOOD) as model:
+        Planner(model).plan("墙")
+    told = str(model.asked[1][-1].content)
+    assert "'墙' is hardly seen" in told and "'点' is too small" in told
+
+
+@pytest.mark.parametrize(
+    "brief, aspect, size",
+    [
+        ("a wide banner of hills", "16:9", (1360, 768)), ("hills --ar 9:16", None, (768, 1360)),
+        ("hills --ar 1:1", "16:9", (1024, 1024)), ("hills", None, (None, None)),
+    ],
+)  # fmt: skip
+def test_the_brief_sets_the_canvas(brief: str, aspect: str | None, size: tuple[int, int]) -> None:
+    with scripted(whole(high="hills", aspect=aspect)) as model:
+        plan = Planner(model).plan(brief)
+    assert (plan.width, plan.height) == size
+    assert "--ar" not in str(model.asked[0][1].content)
+
+
+def test_a_chosen_size_wins_over_the_briefs() -> None:
+    with scripted(whole(high="hills")) as model:
+        plan = Planner(model, width=512, height=512).plan("hills --ar 16:9")
+    assert plan.size == (512, 512) and plan.notes == ["the brief's --ar 16:9 is not used: 512×512 was chosen"]
+    with scripted(short(("cat", "red", "", "center")), name="embedded") as model:
+        assert Planner(model, side=128).plan("a red cat --ar 16:9").size == (176, 96)
+
+
+def test_layout_first_and_then_the_details_of_each_region() -> None:
+    layout = whole(region("cat", [0, 0, 500, 1000]), region("rocket", [500, 0, 1000, 1000]), high="a cat and a rocket")
+    details = {"low_level": "moonlight", "regions": [{"name": "cat", "low_level": "red"}]}
+    both = details | {"regions": [*details["regions"], {"name": "rocket", "low_level": "blue"}]}  # type: ignore[misc]
+    with scripted(layout, json.dumps(details), json.dumps(both)) as model:
+        plan = Planner(model, calls=2).plan(BRIEF)
+    assert "missing: rocket" in str(model.asked[2][-1].content)
+    assert '"right":500.0' in str(model.asked[1][-2].content), "the layout is given"
+    assert [one.prompt.low_level for one in plan.regions] == ["red", "blue"] and plan.scene.low_level == "moonlight"
+
+
+def test_prompts_that_are_too_long_go_back_once() -> None:
+    wordy = whole(region("cat", [0, 0, 500, 1000], low="very " * 90 + "red"), high="a cat")
+    fits = whole(region("cat", [0, 0, 500, 1000], low="red"), high="a cat")
+
+    def too_long(plan: ScenePlan) -> list[str]:
+        return ["'cat': 16 tokens too many for CLIP."] if len(plan.region("cat").prompt.low_level) > 77 else []
+
+    with scripted(wordy, fits) as model:
+        plan = Planner(model, too_long=too_long).plan("a red cat")
+    assert "16 tokens too many" in str(model.asked[1][-1].content)
+    assert plan.region("cat").prompt.low_level == "red" and not plan.notes
+
+
+def test_each_kind_of_image_model_is_spoken_to_in_its_manner() -> None:
+    told = {}
+    for name in ("hunyuan-dit", "sdxl", "flux-dev", "pocket"):
+        with scripted(whole(high="hills", negative="people")) as model:
+            plan = Planner(model, style=checkpoint(name).style).plan("hills")
+        told[name] = str(model.asked[0][0].content), plan.negative
+    assert "English and Chinese" in told["hunyuan-dit"][0] and "sentences" in told["hunyuan-dit"][0]
+    assert "short phrases" in told["sdxl"][0] and told["sdxl"][1].startswith("people, low quality")
+    assert "no negative prompts" in told["flux-dev"][0] and told["flux-dev"][1] == "people"
+    assert "'cat on the left'" in told["pocket"][0]
 
 
 def time_out() -> openai.APITimeoutError:
     return openai.APITimeoutError(request=httpx2.Request("POST", "http://127.0.0.1/v1"))
 
 
-def ask(model: Scripted) -> PlannerAnswer:
+def ask(model: Scripted) -> ShortAnswer:
     return valid_reply(
-        model, PlannerAnswer, [], PlannerAnswer.model_validate, failed=PlanningError, role="planner",
+        model, ShortAnswer, [], ShortAnswer.model_validate, failed=PlanningError, role="planner",
         sleep=lambda seconds: None,
     )  # fmt: skip
 
@@ -136,7 +234,7 @@ def test_a_time_out_is_a_model_error_at_once_for_the_server_may_still_be_at_work
 
 @pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx2.ConnectError("refused")])
 def test_a_fault_below_the_provider_is_tried_again(fault: Exception) -> None:
-    with scripted(fault, fault, GOOD) as model:
+    with scripted(fault, fault, SHORT) as model:
         assert ask(model).mood == "soft moonlight"
 
 
@@ -158,7 +256,11 @@ def test_unusable_briefs(brief: str, problem: str) -> None:
 
 
 def answer(*objects: dict[str, str]) -> PlannerAnswer:
-    return PlannerAnswer.model_validate_json(reply(*objects))
+    return PlannerAnswer.model_validate({"objects": objects, "background": "at night", "mood": "soft moonlight"})
+
+
+def thing(subject: str, colour: str, position: str, detail: str = "") -> dict[str, str]:
+    return {"subject": subject, "colour": colour, "detail": detail, "position": position}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +282,7 @@ def test_checks_against_the_brief(brief: str, objects: list[dict[str, str]], fin
 
 
 def test_two_of_a_kind_get_names_of_their_own() -> None:
-    with scripted(reply(thing("cat", "red", "left"), thing("cat", "red", "right"))) as model:
+    with scripted(short(("cat", "red", "", "left"), ("cat", "red", "", "right")), name="embedded") as model:
         plan = Planner(model).plan("two red cats at night")
     assert [region.name for region in plan.regions] == ["cat", "cat 2"]
 

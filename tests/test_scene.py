@@ -166,5 +166,5 @@ def test_the_revision_between_two_plans_makes_one_of_the_other() -> None:
     assert unseeded and sorted(r.name for r in unseeded.apply(seeded).regions) == sorted(r.name for r in plan.regions)
     assert unseeded.apply(seeded).region("thing 0") == plan.region("thing 0")
     assert Revision.between(plan, plan) is None
-    with pytest.raises(ValueError, match="size or its negative"):
+    with pytest.raises(ValueError, match="size, its style, its palette or its negative"):
         Revision.between(plan, plan.model_copy(update={"negative": "blurred"}))

@@ -22,6 +22,7 @@ from blank import Blank
 from fakes import PATIENCE, Pleased, TwoThings
 from http_servers import listening
 from mcp.client import Client
+from planner_replies import region, whole
 from plans import plan_of
 
 from ditpipe import Agent, Planner
@@ -174,8 +175,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        cat = {"subject": "cat", "colour": "red", "detail": "", "position": "left"}
-        text = json.dumps({"objects": [cat], "background": "", "mood": "soft"})
+        text = whole(region("cat", [0, 0, 500, 1000], low="red"))
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "any", "choices": [choice]}
         body = json.dumps(answer).encode()

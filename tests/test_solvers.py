@@ -65,14 +65,14 @@ def test_a_model_published_with_dpm_is_drawn_as_diffusers_default_call_draws_it(
     name: str, renderers: dict[str, Renderer]
 ) -> None:
     renderer = renderers[name]
-    plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="red a"))
+    plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="a, red"))
     asked = request(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
     ours = renderer.render(asked).latents
     pipe = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
     pipe.set_progress_bar_config(disable=True)
     extra: dict[str, Any] = {"complex_human_instruction": None} if name == "sana" else {}
     theirs = pipe(
-        "red a", negative_prompt="blurred", height=plan.height, width=plan.width, num_inference_steps=3,
+        "a, red", negative_prompt="blurred", height=plan.height, width=plan.width, num_inference_steps=3,
         guidance_scale=4, output_type="latent", use_resolution_binning=False, clean_caption=False,
         latents=torch.randn(ours.shape, generator=torch.Generator().manual_seed(7)), **extra,
     ).images  # fmt: skip

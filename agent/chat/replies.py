@@ -23,7 +23,8 @@ def approval_question(plan: ScenePlan, vocabulary: Vocabulary | None = None) -> 
     """Asks whether a plan shall be drawn, and says which things are beyond the image model's `vocabulary`."""
     shapes = undrawable_note(plan, vocabulary, is_drawn=False)
     shapes = f" {shapes}" if shapes else ""
-    return f"This is the plan: {contents(plan)}.{shapes} Shall I draw it? Say yes, or what to change."
+    notes = "".join(f" Note: {note}." for note in plan.notes)
+    return f"This is the plan: {contents(plan)}.{shapes}{notes} Shall I draw it? Say yes, or what to change."
 
 
 def turn_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = None) -> str:

@@ -126,9 +126,7 @@ class TurnRunner:
         """Draws this plan in place of the current one."""
         plan = self._plan()
         changed = changed.with_size(plan.width, plan.height)
-        whole = (plan.scene, plan.width, plan.height, plan.negative) != (
-            changed.scene, changed.width, changed.height, changed.negative,
-        )  # fmt: skip
+        whole = (plan.scene, plan.whole) != (changed.scene, changed.whole)
         turn = self._write(turn, kind="change")
         return (yield from self._become(turn, plan, sync_scene_prompt(plan, changed), whole=whole, fresh=False))
 
@@ -144,8 +142,7 @@ class TurnRunner:
         assert head is not None
         if changed == plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
-        same_canvas = (plan.width, plan.height, plan.negative) == (changed.width, changed.height, changed.negative)
-        revision = Revision.between(plan, changed) if same_canvas else None
+        revision = Revision.between(plan, changed) if plan.whole == changed.whole else None
         seeds = [other.seed for other in self.session.turns if other.seed is not None]
         turn = self._write(
             turn, plan=changed, revision=revision, brief=head.brief, parent=head.number, folder=_folder(turn),

@@ -67,6 +67,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     live.console.print(f"planned by {planner}", style="dim", markup=False)
                     live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
                     live.console.print(layout_drawing(plan))
+                    for note in plan.notes:
+                        live.console.print(f"  note: {note}", style="yellow", markup=False)
                 case Stepped(number, step):
                     steps.update(bar, description=f"round {number} of {rounds}", total=step.total, completed=step.index)
                 case Rendered(_, _, _, warnings):

@@ -168,7 +168,8 @@ def plan(
     if not as_json:
         stderr_console.print(f"planned by {agent.planner_name}", style="dim", markup=False)
         stderr_console.print(layout_drawing(answer))
-        for note in [*agent.omissions(brief, answer), *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
+        beyond = agent.vocabulary.warnings(answer) if agent.vocabulary else []
+        for note in [*answer.notes, *agent.omissions(brief, answer), *beyond]:
             stderr_console.print(f"note: {note}", style="yellow", markup=False)
     if out:
         write(out, answer.model_dump_json(indent=2).encode())

@@ -78,7 +78,7 @@ def load(
         if (model := getattr(pipe, part)) is not None:
             quantize_linears(model, weights)
     family = kind(pipe if offload else pipe.to(target), target)
-    family.notes = notes
+    family.notes, family.style = notes, row.style
     if compiled:
         family.compile()
     return family

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...prompts.errors import ModelError
+from ...prompts.token_owners import TOKEN
+from ...prompts.wording import STICKER_WORDS, PromptStyle
 from .hub import Hub
 from .pipeline_folder import read_index
 from .published_defaults import Defaults, published_defaults
@@ -22,8 +24,9 @@ TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ m
 class FamilyRow:
     """A family of models: its pipelines in diffusers, and its adapter as module:class in `renderer/families/`.
 
-    size, steps, guidance_scale: defaults of checkpoints whose configuration has none. flow: rectified flows; equals the
-    adapter's `flow`.
+    size, steps, guidance_scale: defaults of checkpoints whose configuration has none. style: how they are prompted.
+    flow: rectified flows; equals the adapter's `flow`. token: side of an image token in pixels. reader: the folder of
+    the tokenizer whose encoder reads most of a prompt.
     """
 
     name: str
@@ -33,24 +36,36 @@ class FamilyRow:
     steps: int
     guidance_scale: float
     regions: str
+    style: PromptStyle
     flow: bool = False
+    token: int = TOKEN
+    reader: str = "tokenizer"
 
+
+# What pictures of these families are usually drawn without, where a plan names nothing.
+_USUAL_NEGATIVE = "low quality, blurry, deformed, extra limbs, watermark"
 
 FAMILIES = {
     row.name: row
     for row in (
-        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, "cross-attention"),
-        FamilyRow(
-            "pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, "cross-attention"
-        ),
-        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention", flow=True),
+        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, "cross-attention",
+                  PromptStyle(languages=("English", "Chinese"), tokens={"BERT": 77, "mT5": 256},
+                              negative=_USUAL_NEGATIVE), reader="tokenizer_2"),
+        FamilyRow("pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5,
+                  "cross-attention", PromptStyle(tokens={"T5": 120})),  # Σ reads 300
+        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention",
+                  PromptStyle(languages=("English", "Chinese"), tokens={"Gemma": 300}), flow=True, token=32),
         FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
-                  "cross-attention at every resolution"),
+                  "cross-attention at every resolution",
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
         FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0,
-                  "cross-attention at every resolution"),
+                  "cross-attention at every resolution",
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
         FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
-                  "a mask on the joint sequence", flow=True),
-        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence", flow=True),
+                  "a mask on the joint sequence", PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True),
+                  flow=True, reader="tokenizer_3"),
+        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, "a mask on the joint sequence",
+                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2"),
     )
 }  # fmt: skip
 
@@ -59,8 +74,9 @@ FAMILIES = {
 class Checkpoint:
     """A row of the table that `ditpipe models` prints. `memory_gib`: weights in half precision.
 
-    size: side of the training images in pixels. places: whether region positions are appended to a scene prompt that
-    names no position (`prompt_style.with_layout`). Measured, and switched on, only for models trained by this project.
+    size: side of the training images in pixels. trained_here: by this project, and so spoken to as its training was:
+    in sticker words, with the places of regions in a scene prompt that names none (`prompt_style.with_layout`), and
+    with the depth schedule that was measured best on it.
     """
 
     name: str
@@ -72,7 +88,23 @@ class Checkpoint:
     licence: str
     note: str
     family: str = "hunyuan"
-    places: bool = False
+    trained_here: bool = False
+
+    @property
+    def style(self) -> PromptStyle:
+        """How it is spoken to."""
+        return STICKER_WORDS if self.trained_here else FAMILIES[self.family].style
+
+    @property
+    def depth(self) -> str:
+        """The depth schedule that suits it. Of published models none was measured: the paper's own, region prompts in
+        every block."""
+        return "scene-then-regions" if self.trained_here else "regions"
+
+    @property
+    def token(self) -> int:
+        """Pixels a side of an image token."""
+        return FAMILIES[self.family].token
 
 
 _HUB = "downloaded from the hub on first use; GPU"
@@ -80,7 +112,8 @@ _GATED = "gated: accept its licence on the hub first; GPU"
 CHECKPOINTS = {
     row.name: row
     for row in (
-        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU", places=True),
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU",
+                   trained_here=True),
         Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
                    "Tencent Hunyuan Community", _HUB),
         Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
@@ -116,7 +149,7 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     given = published_defaults(folder, source.called, family=row.name, usual=usual)
     return Checkpoint(
         name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
-        places=(folder / TRAINED_HERE).exists(),
+        trained_here=(folder / TRAINED_HERE).exists(),
     )  # fmt: skip
 
 

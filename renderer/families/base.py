@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...prompts.errors import RenderError
 from ...prompts.plan import ScenePlan
+from ...prompts.wording import PROSE, PromptStyle
 from ..checkpoints.supported import check_scheduler, check_vae
 from ..diffusers_types import Config, Layer, Network, Pipeline, Processor
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, PictureCondition, Predict
@@ -42,6 +43,7 @@ class Family(ABC):
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's components that encode prompts
     denoiser: ClassVar[str] = "transformer"  # the pipeline's component that denoises
     notes: tuple[str, ...] = ()  # warnings for every picture of this checkpoint
+    style: PromptStyle = PROSE  # how this checkpoint is prompted
 
     def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
         """Raises ModelError if its scheduler or its VAE is not supported, see `checkpoints.supported`."""

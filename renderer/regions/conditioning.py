@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
+from ...prompts.wording import PROSE, PromptStyle, region_text, scene_text
 from ..diffusers_types import TextStates
 from ..forward import Encode, Encoded, PictureCondition
 from ..prompt_reading import Reading
 from ..weights.lora import ActiveLora, LoadedLora, active_loras
 from .attention import TextContext, TokenGroup, token_groups
-from .prompt_schedule import Level, region_text, scene_text
+from .prompt_schedule import PARTS, Level
 from .region_masks import downsample_weights
 
 KeyValues = tuple[Tensor | Sequence[Tensor], Tensor | Sequence[Tensor]]
@@ -23,6 +24,7 @@ class CrossAttends(Protocol):
     """The part of `CrossFamily` that the conditioning uses."""
 
     device: torch.device
+    style: PromptStyle
 
     def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition: ...
     def text_states(self, encoded: Sequence[Encoded]) -> TextStates: ...
@@ -30,10 +32,11 @@ class CrossAttends(Protocol):
     def scale(self, index: int) -> int: ...
 
 
-def prompts_at_level(plan: ScenePlan, level: Level) -> list[str]:
+def prompts_at_level(plan: ScenePlan, level: Level, style: PromptStyle = PROSE) -> list[str]:
     """The prompts of a level: the scene prompt, and at region levels one per region."""
-    regions = plan.regions if level.startswith("region") else []
-    return [scene_text(plan, level), *(region_text(plan, region, level) for region in regions)]
+    if not level.startswith("region"):
+        return [scene_text(plan, PARTS[level])]
+    return [scene_text(plan, "both"), *(region_text(plan, region, PARTS[level], style) for region in plan.regions)]
 
 
 def negatives_at_level(plan: ScenePlan, level: Level) -> list[str]:
@@ -42,11 +45,11 @@ def negatives_at_level(plan: ScenePlan, level: Level) -> list[str]:
     return [plan.negative, *(", ".join(n for n in (region.negative, plan.negative) if n) for region in regions)]
 
 
-def all_texts(plan: ScenePlan, levels: Sequence[Level], *, guided: bool) -> list[str]:
+def all_texts(plan: ScenePlan, levels: Sequence[Level], style: PromptStyle = PROSE, *, guided: bool) -> list[str]:
     """All distinct texts of a render. guided: the family takes negatives."""
-    texts = [plan.negative, scene_text(plan, "scene")]
+    texts = [plan.negative, scene_text(plan, "both")]
     for level in dict.fromkeys(levels):
-        texts += prompts_at_level(plan, level) + (negatives_at_level(plan, level) if guided else [])
+        texts += prompts_at_level(plan, level, style) + (negatives_at_level(plan, level) if guided else [])
     return list(dict.fromkeys(texts))
 
 
@@ -73,13 +76,14 @@ class RegionConditioning:
     ) -> None:  # fmt: skip
         """levels: one per block, from the shallowest. grid: rows and columns of the image's tokens."""
         self.plan, self.levels, self._grid, self._loras = plan, levels, grid, loras
+        self._style = family.style
         self._loras_by_prompt = loras_by_prompt(len(plan.regions), loras)
         self.texts: dict[Level, list[LoraPrompt]] = {}
         for level in levels:
-            prompts = self._with_loras(prompts_at_level(plan, level))
+            prompts = self._with_loras(prompts_at_level(plan, level, family.style))
             negatives = self._with_loras(negatives_at_level(plan, level))
             self.texts[level] = list(dict.fromkeys([*prompts, *negatives]))
-        whole = encode([plan.negative, scene_text(plan, "scene")])
+        whole = encode([plan.negative, scene_text(plan, "both")])
         self.picture_condition = family.picture_condition(whole)
         self.readings = readings_of(whole)
         states: dict[tuple[Level, tuple[LoadedLora, ...]], TextStates] = {}
@@ -105,7 +109,7 @@ class RegionConditioning:
             coarse = downsample_weights(region_weights, self._grid, scale)
             prompts_of_rows = (
                 (slice(0, pictures), negatives_at_level(self.plan, level)),
-                (slice(pictures, 2 * pictures), prompts_at_level(self.plan, level)),
+                (slice(pictures, 2 * pictures), prompts_at_level(self.plan, level, self._style)),
             )
             groups[level, scale] = tuple(
                 group

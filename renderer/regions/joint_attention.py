@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...prompts.plan import ScenePlan
+from ...prompts.wording import PromptStyle, scene_text
 from ..diffusers_types import Layer
 from ..forward import Encode, JointText, PictureCondition
 from ..weights.lora import ActiveLora, LoadedLora
 from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings_of
-from .prompt_schedule import Level, scene_text
+from .prompt_schedule import Level
 
 # Padding tokens kept per encoder. The number of a prompt's own tokens is rounded up to a multiple of it, so that
 # prompts
@@ -36,6 +37,7 @@ class JointAttends(Protocol):
     """The part of `JointFamily` that the conditioning uses."""
 
     device: torch.device
+    style: PromptStyle
 
     @property
     def dtype(self) -> torch.dtype: ...
@@ -86,11 +88,11 @@ class JointConditioning:
         # A slot is (prompt, negative, LoRAs). Prompt and negative have the same span, in the two halves of the batch.
         by_prompt = loras_by_prompt(len(plan.regions), loras)
         self._slots = {
-            level: list(zip(prompts_at_level(plan, level), negatives_at_level(plan, level), by_prompt))
+            level: list(zip(prompts_at_level(plan, level, family.style), negatives_at_level(plan, level), by_prompt))
             for level in dict.fromkeys(levels)
         }
         self.texts = list(dict.fromkeys(slot for slots in self._slots.values() for slot in slots))
-        whole = encode([plan.negative, scene_text(plan, "scene")])
+        whole = encode([plan.negative, scene_text(plan, "both")])
         positive = encode([text for text, _, _ in self.texts])
         in_use = whole if family.guided else whole[1:]  # without guidance there are no negative rows
         pooled = [prompt.pooled for prompt in in_use if prompt.pooled is not None]

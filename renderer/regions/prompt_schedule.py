@@ -1,41 +1,19 @@
 """Progressive prompts: the prompt level that each transformer block attends to. "Depth" is network depth."""
 
 import re
-from typing import Literal, Self, get_args
+from typing import Literal, Self, get_args, overload
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...prompts.plan import Region, ScenePlan, optional_field
+from ...prompts.plan import optional_field
+from ...prompts.wording import Part
 
 Level = Literal["scene", "scene-high", "region", "region-high", "region-low"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-# A drawing style, as a comma-separated part of a prompt.
-_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
-STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
-
-
-def scene_text(plan: ScenePlan, level: Level) -> str:
-    """The scene's text at a level: its high level alone for 'scene-high', else both joined."""
-    high, low = plan.scene.high_level, plan.scene.low_level
-    return high if level == "scene-high" and high else ", ".join(part for part in (high, low) if part)
-
-
-def style_of(plan: ScenePlan) -> str:
-    """The drawing style that the scene's low level names, or its high level as '… style': 'glossy style'; or ''."""
-    high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
-    styles = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
-    return ", ".join(part for part in dict.fromkeys(styles) if re.fullmatch(STYLE, part))
-
-
-def region_text(plan: ScenePlan, region: Region, level: Level) -> str:
-    """A region's text at a level: its high or low level, or both joined if that one is empty or the level is 'region'.
-
-    Except at 'region-low' the scene's drawing style is appended: blocks that attend to region prompts only would lack
-    it.
-    """
-    own = {"region-high": region.prompt.high_level, "region-low": region.prompt.low_level}.get(level)
-    style = style_of(plan) if level != "region-low" else ""
-    return ", ".join(part for part in (own or region.prompt.text, style) if part)
+# What a level is of a prompt.
+PARTS: dict[Level, Part] = {
+    "scene": "both", "scene-high": "high", "region": "both", "region-high": "high", "region-low": "low",
+}  # fmt: skip
 
 
 class PromptSchedule(BaseModel):
@@ -43,8 +21,9 @@ class PromptSchedule(BaseModel):
 
     Blocks before the share `turn` (0–1) of the depth attend to level `first`, the others to `then`. By default the
     shallow quarter attends to the scene prompt, which describes the layout, and the deeper blocks to the region
-    prompts: the best of the schedules that keep the background, in boxes anywhere (docs/adherence.md). `blocks` lists
-    the level of every block instead.
+    prompts: on the pocket model the best of the schedules that keep the background, in boxes anywhere
+    (docs/adherence.md). Each checkpoint has its own, see `registry.Checkpoint.depth`. `blocks` lists the level of every
+    block instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,12 +59,18 @@ PRESETS: dict[str, PromptSchedule] = {
 }
 
 
-def preset(name: str) -> PromptSchedule:
-    """A schedule by name, with an optional turn, or a level per block, with repeats.
+@overload
+def preset(name: Literal[""]) -> None: ...
+@overload
+def preset(name: str) -> PromptSchedule: ...
+def preset(name: str) -> PromptSchedule | None:
+    """A schedule by name, with an optional turn, or a level per block, with repeats; None for no name.
 
     'scene-then-regions', 'scene-then-regions@0.25', 'scene-high*4,region-high*2,region-low*2'.
     Raises ValueError listing the names.
     """
+    if not name:
+        return None
     if "," in name or "*" in name or name.strip() in set(LEVELS) - set(PRESETS):
         return PromptSchedule(blocks=_listed(name))
     base, _, turn = name.partition("@")

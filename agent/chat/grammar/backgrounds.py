@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from ....prompts.plan import LeveledPrompt, ScenePlan
 from ....prompts.planner_schema import PlannerAnswer
-from ....prompts.prompt_style import background_of, region_list, replace_background
-from ....renderer.regions.prompt_schedule import STYLE, style_of
+from ....prompts.prompt_style import STYLE, background_of, region_list, replace_background, style_of
 from .mentions import PLACE, Reading
 
 Plan = Callable[[str], PlannerAnswer]

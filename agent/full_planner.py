@@ -1,0 +1,100 @@
+"""Brief → ScenePlan through any capable chat model: boxes, both prompt levels, negatives, style, lettering, canvas."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from ..prompts.errors import PlanningError
+from ..prompts.plan import ScenePlan
+from ..prompts.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
+from ..prompts.templates import fill_template
+from ..prompts.token_owners import TOKEN
+from ..prompts.wording import PROSE, PromptStyle, joined
+from .llm.structured import valid_reply
+from .structure_checks import structure_findings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
+Reply = TypeVar("Reply", bound=BaseModel)
+TooLong = Callable[[ScenePlan], list[str]]
+
+
+def nothing_too_long(plan: ScenePlan) -> list[str]:
+    """Where the image model's tokenizers are not at hand."""
+    return []
+
+
+class FullPlanner:
+    """Plans with a `PlanAnswer` in one call, or with `calls=2` progressively (paper, Figure 4): layout and high level
+    first, then the low level of each region, given the layout.
+
+    style: how the image model wants to be spoken to. token: pixels a side of its image tokens. too_long: what of a
+    plan its encoders would not read, a sentence each. An answer with findings is asked for once more; those that
+    remain are notes of the plan.
+    """
+
+    def __init__(
+        self, chat_model: "BaseChatModel", *, style: PromptStyle = PROSE, token: int = TOKEN, calls: int = 1,
+        too_long: TooLong = nothing_too_long,
+    ) -> None:  # fmt: skip
+        self.chat_model, self.style, self.token, self.calls = chat_model, style, token, calls
+        self.too_long = too_long
+
+    def plan(self, brief: str, *, width: int | None, height: int | None, side: int) -> ScenePlan:
+        """The brief as a plan; width, height, side: as in `plan_from`. Raises PlanningError, DitpipeError."""
+        from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+        def made(answer: PlanAnswer) -> ScenePlan:
+            return plan_from(answer, width=width, height=height, side=side, token=self.token)
+
+        def findings_of(answer: LayoutAnswer, plan: ScenePlan) -> list[str]:
+            size = plan.with_size(side, side).size
+            return [*unmet(answer), *structure_findings(plan, size=size, token=self.token)]
+
+        def read_plan(parsed: Any) -> tuple[PlanAnswer, list[str]]:
+            answer = PlanAnswer.model_validate(parsed)
+            plan = made(answer)
+            return answer, [*findings_of(answer, plan), *self.too_long(plan)]
+
+        def read_layout(parsed: Any) -> tuple[LayoutAnswer, list[str]]:
+            layout = LayoutAnswer.model_validate(parsed)
+            return layout, findings_of(layout, made(PlanAnswer.model_validate(layout.model_dump())))
+
+        instructions = fill_template("planner", style=self.style.instructions)
+        messages: list[BaseMessage] = [SystemMessage(instructions), HumanMessage(brief)]
+        if self.calls == 1:
+            answer, notes = self._settled(messages, PlanAnswer, read_plan)
+        else:
+            layout, notes = self._settled(messages, LayoutAnswer, read_layout)
+
+            def read_details(parsed: Any) -> tuple[DetailsAnswer, list[str]]:
+                details = DetailsAnswer.model_validate(parsed)
+                return details, self.too_long(made(with_details(layout, details)))
+
+            messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
+            details, too_long = self._settled(messages, DetailsAnswer, read_details)
+            answer, notes = with_details(layout, details), [*notes, *too_long]
+        plan = made(answer).with_notes(note.rstrip(".") for note in notes)
+        return plan.model_copy(update={"negative": joined(plan.negative, self.style.negative)})
+
+    def _settled(
+        self, messages: "Sequence[BaseMessage]", schema: type[Reply], read: Callable[[Any], tuple[Reply, list[str]]]
+    ) -> tuple[Reply, list[str]]:
+        """A valid answer and its findings: asked for once more if there are any, and the better one taken."""
+        from langchain_core.messages import AIMessage, HumanMessage
+
+        def ask(conversation: "Sequence[BaseMessage]") -> tuple[Reply, list[str]]:
+            return valid_reply(self.chat_model, schema, conversation, read, failed=PlanningError, role="planner")
+
+        answer, findings = ask(messages)
+        if not findings:
+            return answer, findings
+        recheck = HumanMessage(fill_template("recheck", findings=" ".join(findings)))
+        try:
+            second, remaining = ask([*messages, AIMessage(answer.model_dump_json()), recheck])
+        except PlanningError:
+            return answer, findings  # the first answer is valid; its findings concern only how it fits the brief
+        return (second, remaining) if len(remaining) < len(findings) else (answer, findings)

@@ -1,0 +1,122 @@
+"""How one kind of image model wants to be spoken to, and the texts of a plan in its manner. Loads no model.
+
+A plan is in plain language. What an encoder reads is worded here, once: the scene's and each region's text, with the
+plan's style and lettering in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .plan import LeveledPrompt, Region, ScenePlan
+
+Part = Literal["high", "low", "both"]
+WORDS_PER_TOKEN = 0.6  # of English prose, with room to spare
+Manner = Literal["prose", "tags", "sticker words"]
+_END = ".!?。！？…"
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """What a family of image models reads, and how.
+
+    languages: those it was trained on. tokens: how many each of its encoders reads of a prompt, the special ones among
+    them. lettering: it writes text that a prompt quotes. palette: it takes colours as #rrggbb. negatives: it takes a
+    negative prompt; negative: the one that its pictures are usually drawn with. regions_name_places: a region's own
+    prompt says where in the picture it is.
+    """
+
+    manner: Manner = "prose"
+    languages: tuple[str, ...] = ("English",)
+    tokens: Mapping[str, int] = field(default_factory=lambda: {"CLIP": 77})
+    lettering: bool = False
+    palette: bool = False
+    negatives: bool = True
+    negative: str = ""
+    regions_name_places: bool = False
+
+    @property
+    def instructions(self) -> str:
+        """What a planner is told of the image model, in sentences."""
+        manners = {
+            "prose": "Write every prompt as plain sentences.",
+            "tags": "Write every prompt as short phrases with commas between them, the most important first.",
+            "sticker words": "Write every prompt in few words: 'cat on the left', 'striped red'.",
+        }
+        limits = " and ".join(f"{encoder} {limit} tokens" for encoder, limit in self.tokens.items())
+        most, all_of_them = (int(reads(self.tokens.values()) * WORDS_PER_TOKEN) for reads in (max, min))
+        place = (
+            "A region's high level names its place in the picture: 'cat on the left'."
+            if self.regions_name_places
+            else "A region's prompt does not say where in the picture it is; its box does."
+        )
+        return " ".join([
+            f"The image model reads {' and '.join(self.languages)}: write prompts, style and negatives so, whatever"
+            " the language of the brief; names of regions stay the brief's.",
+            manners[self.manner], place,
+            f"Of a text {limits} are read: keep both levels of a region together below {most} words, as those of the "
+            f"scene, and what matters most within the first {all_of_them}.",
+            "It takes negative prompts." if self.negatives else
+            "It takes no negative prompts: fill them all the same, and name nothing of that in the prompts.",
+            "It can write text: put that in lettering." if self.lettering else
+            "It does not write legible text; put what the brief wants to be read in lettering all the same.",
+        ])  # fmt: skip
+
+
+PROSE = PromptStyle()
+STICKER_WORDS = PromptStyle(manner="sticker words", tokens={"BERT": 77, "T5": 77}, regions_name_places=True)
+
+
+def scene_text(plan: ScenePlan, part: Part) -> str:
+    """The scene's text: its high level, or both joined, and the plan's drawing style where neither names it."""
+    high, low = plan.scene.high_level, plan.scene.low_level
+    text = high if part == "high" and high else joined(high, low)
+    return joined(text, *(part for part in _styles(plan) if part.lower() not in text.lower()))
+
+
+def region_text(plan: ScenePlan, region: Region, part: Part, style: PromptStyle = PROSE) -> str:
+    """A region's text: one of its levels, or both joined, also where the one is empty.
+
+    The drawing style of the picture, which is of the high level, belongs to every region, or else blocks that take
+    regions alone would lack it; so does the region's own lettering, where the model can write.
+    """
+    prompt = region.prompt
+    own = {"high": prompt.high_level, "low": prompt.low_level}.get(part, "") or both_levels(prompt, style)
+    if part == "low" and prompt.low_level:
+        return own
+    lettering = f'the text "{region.lettering}" on it' if region.lettering and style.lettering else ""
+    return joined(own, lettering, *_styles(plan))
+
+
+def both_levels(prompt: LeveledPrompt, style: PromptStyle) -> str:
+    """Both levels of a region: 'a sailing boat, weathered planks'; in sticker words 'striped red cat'."""
+    return prompt.text if style.manner == "sticker words" else joined(prompt.high_level, prompt.low_level)
+
+
+def joined(*parts: str) -> str:
+    """Texts one after the other: with a space after the end of a sentence, else with a comma."""
+    whole = ""
+    for part in (part.strip() for part in parts):
+        if whole and part:
+            whole += " " if whole[-1] in _END else ", "
+        whole += part
+    return whole
+
+
+def _styles(plan: ScenePlan) -> list[str]:
+    return [part.strip() for part in plan.style.split(",") if part.strip()]
+
+
+def ignored_wording(plan: ScenePlan, style: PromptStyle) -> list[str]:
+    """Warnings of what the plan says and this kind of model is not told."""
+    notes = []
+    lettered = [region.name for region in plan.regions if region.lettering]
+    if lettered and not style.lettering:
+        notes.append(
+            f"lettering of {', '.join(map(repr, lettered))}: not used, for this model does not write legible text"
+        )
+    coloured = [region.name for region in plan.regions if region.colors]
+    if (plan.colors or coloured) and not style.palette:
+        whose = ", ".join((["the picture"] if plan.colors else []) + [repr(name) for name in coloured])
+        notes.append(f"colors of {whose}: not used, for this model takes no palette; name the colours in the prompts")
+    return notes

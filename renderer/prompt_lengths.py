@@ -1,0 +1,97 @@
+"""How many tokens a plan's prompts have, by a checkpoint's own tokenizer, where its files are here. Loads no torch.
+
+It counts for the encoder that reads most of a prompt: what goes beyond it nothing reads.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..prompts.plan import ScenePlan
+from ..prompts.prompt_style import style_of
+from ..prompts.wording import region_text, scene_text
+from .checkpoints.registry import FAMILIES, Checkpoint
+from .checkpoints.source import locate
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CountTokens = Callable[[str], int]
+# How CLIP's tokenizer cuts a text before it looks words up, as published with it.
+_CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def overlong_prompts(row: Checkpoint, plan: ScenePlan) -> list[str]:
+    """The texts of a plan that are longer than the checkpoint reads, a sentence each, in words for a planner; none if
+    its tokenizer is not here."""
+    encoder, limit = max(row.style.tokens.items(), key=lambda item: item[1])
+    count = counter_of(row)
+    if count is None:
+        return []
+    if row.style.manner == "sticker words":
+        plan = plan.model_copy(update={"style": style_of(plan)})
+    texts = {"the scene": scene_text(plan, "both"), "the negative": plan.negative}
+    texts |= {repr(region.name): region_text(plan, region, "both", row.style) for region in plan.regions}
+    lengths = {name: count(text) for name, text in texts.items()}
+    return [
+        f"The prompt of {name} has {length} tokens, both levels together, and {encoder} reads {limit}: shorten it by "
+        f"{length - limit} tokens."
+        for name, length in lengths.items()
+        if length > limit
+    ]
+
+
+def counter_of(row: Checkpoint) -> CountTokens | None:
+    """Counts tokens, the special ones among them, as the encoder of a checkpoint that reads most does; None if its
+    files are not on this machine, or in a form that takes the whole of transformers to read."""
+    folder = _folder_of(row)
+    return tokenizer_in(folder / FAMILIES[row.family].reader) if folder else None
+
+
+def _folder_of(row: Checkpoint) -> Path | None:
+    """The folder of a checkpoint, without asking a server for it."""
+    source = locate(row.source)
+    if source is None or source.folder:
+        return source and source.folder
+    from huggingface_hub import try_to_load_from_cache
+
+    assert source.hub
+    index = try_to_load_from_cache(source.hub.repository, "model_index.json", revision=source.hub.revision)
+    return Path(index).parent if isinstance(index, str) else None
+
+
+@lru_cache(maxsize=4)
+def tokenizer_in(folder: Path) -> CountTokens | None:
+    """The counter of a tokenizer's folder: by its tokenizer.json, its SentencePiece model, or CLIP's two files."""
+    if (folder / "tokenizer.json").exists():
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return lambda text: len(tokenizer.encode(text).ids)
+    if (folder / "spiece.model").exists():
+        from sentencepiece import SentencePieceProcessor
+
+        pieces = SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+        return lambda text: len(pieces.encode(text)) + 1  # and the end of the text
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        clip = _clip_tokenizer(folder)
+        return lambda text: len(clip.encode(text).ids) + 2  # and its start and its end
+    return None
+
+
+def _clip_tokenizer(folder: Path) -> "Tokenizer":
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    model = models.BPE.from_file(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), unk_token="<|endoftext|>", end_of_word_suffix="</w>"
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    words = pre_tokenizers.Split(Regex(_CLIP_WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    return tokenizer
