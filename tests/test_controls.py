@@ -151,7 +151,8 @@ def test_a_list_of_another_length_is_refused(tiny: Renderer) -> None:
 
 
 def test_a_list_that_says_what_a_preset_says_draws_the_same(tiny: Renderer) -> None:
-    assert torch.equal(drawn(tiny, plan_of(2)), drawn(tiny, plan_of(2), depth=preset("scene,region*3")))
+    preset_and_list = (drawn(tiny, plan_of(2), depth=preset(name)) for name in ("scene-then-regions", "scene,region*3"))
+    assert torch.equal(*preset_and_list)
 
 
 @pytest.mark.parametrize("level, hears", [("region-high", (True, False)), ("region-low", (False, True))])
@@ -212,7 +213,8 @@ def test_candidates_are_different_pictures_that_can_each_be_made_again(tiny: Ren
 
 def test_one_candidate_is_a_plain_render(tiny: Renderer) -> None:
     (only,) = tiny.candidates(request(tiny, plan_of(2)), 1)
-    assert only.request == request(tiny, plan_of(2)) and torch.equal(only.latents, drawn(tiny, plan_of(2)))
+    assert only.request == request(tiny, plan_of(2), depth=preset(tiny.checkpoint.depth))
+    assert torch.equal(only.latents, drawn(tiny, plan_of(2)))
 
 
 # --- edits ------------------------------------------------------------------------------------------------------------

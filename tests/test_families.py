@@ -161,10 +161,11 @@ def test_the_merged_prompt_alone_does_not_hear_the_regions(name: str, renderer: 
 
 
 def test_progressive_prompts_hear_both(name: str, renderer: Renderer) -> None:
-    plain = drawn(renderer, plan_of(name))
+    both = {"depth": preset("scene-then-regions@0.5")}
+    plain = drawn(renderer, plan_of(name), **both)
     scene = plan_of(name, scene=LeveledPrompt(high_level="qqq"))
-    assert not torch.equal(plain, drawn(renderer, scene))
-    assert not torch.equal(plain, drawn(renderer, changed(plan_of(name), prompt=OTHER)))
+    assert not torch.equal(plain, drawn(renderer, scene, **both))
+    assert not torch.equal(plain, drawn(renderer, changed(plan_of(name), prompt=OTHER), **both))
 
 
 def test_strength_and_feather_act(name: str, renderer: Renderer) -> None:

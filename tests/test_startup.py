@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from http_servers import listening
+from planner_replies import region, whole
 
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.renderer.checkpoints.fast_import import without_gc
 
 pytestmark = pytest.mark.process
@@ -48,9 +48,8 @@ async def plans(scope: Any, receive: Any, send: Any) -> None:
     """A server of chat completions that answers everything with one plan."""
     if scope["type"] != "http":
         return
-    cat = PlannedObject(subject="cat", colour="red", detail="", position="left")
-    answer = PlannerAnswer(objects=[cat], background="in a meadow", mood="soft light")
-    message = {"role": "assistant", "content": answer.model_dump_json()}
+    answer = whole(region("cat", [0, 0, 500, 1000], low="red"), high="a red cat in a meadow")
+    message = {"role": "assistant", "content": answer}
     body = {
         "id": "1", "object": "chat.completion", "created": 0, "model": "m",
         "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
