@@ -46,6 +46,9 @@ class StrictModel(BaseModel):
     @classmethod
     def _null_is_not_given(cls, values: Any) -> Any:
         if not isinstance(values, dict):
+            if isinstance(values, str | int | float | list):
+                required = [name for name, field in cls.model_fields.items() if field.is_required()]
+                raise ValueError(f"give an object with {', '.join(required or cls.model_fields)}")
             return values
         optional_fields = {name for name, field in cls.model_fields.items() if not field.is_required()}
         return {name: value for name, value in values.items() if value is not None or name not in optional_fields}

@@ -151,7 +151,29 @@ def test_objects_that_a_host_sends_as_text_are_understood(tools: dict[str, BaseT
     packed = json.dumps({"high_level": "dog", "low_level": "blue"})
     edited = call(tools["edit_region"], id=finished, region="thing 1", prompt=packed)
     assert edited.artifact.plan.region("thing 1").prompt.text == "blue dog"
-    assert call(tools["render_picture"], plan="a red cat").status == "error"
+    whole = plan_of(2).model_dump()
+    first, second = ({key: json.dumps(value) for key, value in region.items()} for region in whole["regions"])
+    first |= {"name": "thing 0", "prompt": first["prompt"], "negative": ""}
+    second |= {"name": "thing 1", "prompt": whole["regions"][1]["prompt"], "negative": "", "feather": "None"}
+    deep = whole | {"regions": json.dumps([first, second]), "negative": None, "width": ""}
+    drawn_plan = call(tools["render_picture"], plan=deep, steps="2", guidance_scale="", solver="None").artifact.plan
+    assert drawn_plan.regions == plan_of(2).regions and drawn_plan.width
+
+
+def test_an_address_is_understood_as_the_id_in_it(tools: dict[str, BaseTool], finished: str) -> None:
+    assert call(tools["get_picture"], id=f"picture://{finished}").artifact.id == finished
+
+
+def test_what_is_no_object_is_said_with_what_belongs_in_it(tools: dict[str, BaseTool], finished: str) -> None:
+    for name, arguments, said in (
+        ("render_picture", {"plan": "a red cat"}, "plan: give an object with scene, regions"),
+        ("add_region", {"id": finished, "region": "x", "prompt": "x", "box": "top"},
+         "box: give an object with left, top, right, bottom"),
+        ("add_region", {"id": finished, "region": "x", "prompt": "x", "box": [0, 0, 1, 1]},
+         "box: give an object with left, top, right, bottom"),
+    ):  # fmt: skip
+        refused = call(tools[name], **arguments)
+        assert refused.status == "error" and said in refused.content
 
 
 def test_an_edit_tells_the_scene_what_is_there_now(tools: dict[str, BaseTool]) -> None:

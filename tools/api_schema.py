@@ -1,28 +1,31 @@
 """Arguments and answers of the tools for LangChain, MCP and HTTP alike. The descriptions are sent to the LLM."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from ..prompts.critique import Critique
 from ..prompts.errors import UnknownPicture
-from ..prompts.outside_json import parse_json
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import read_metadata, read_request
 from ..renderer.request import RenderRequest, Solver
+from .arguments import Arguments
 from .jobs.engine import Job, Status
 from .jobs.service import PictureService
 
+SCHEME = "picture://"  # of a picture's address as an MCP resource; with it, it is understood as an id, too
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 MAX_STEPS = 200
 MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is rendered from its first step
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
 PictureId = Annotated[
-    str, Field(pattern="^[0-9a-f]{32}$", description="id of a picture, as a drawing tool returned it")
+    str,
+    BeforeValidator(lambda value: value.removeprefix(SCHEME) if isinstance(value, str) else value),
+    Field(pattern="^[0-9a-f]{32}$", description="id of a picture, as a drawing tool returned it"),
 ]
 Wait = Annotated[
     bool, Field(description="true: come back with the picture if it is soon done; false: at once, with its id")
@@ -30,33 +33,6 @@ Wait = Annotated[
 LeveledWords = Annotated[
     LeveledPrompt, BeforeValidator(lambda value: value, json_schema_input_type=LeveledPrompt | Prompt)
 ]  # the model itself reads a plain text as the high level; this puts it in the schema
-
-
-class Arguments(StrictModel):
-    """Arguments of a tool. Some hosts send objects, lists and nulls as JSON text, which is parsed."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unpacked(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        packed = {name for name, field in cls.model_fields.items() if not _is_text(field.annotation)}
-        return {name: _from_json(value) if name in packed else value for name, value in values.items()}
-
-
-def _is_text(annotation: Any) -> bool:
-    """Whether a field's type takes free text."""
-    return annotation is str or any(_is_text(part) for part in get_args(annotation))
-
-
-def _from_json(value: Any) -> Any:
-    """The parsed value if it is the JSON text of an object, a list or null; else the value itself."""
-    if not isinstance(value, str) or not value.strip().startswith(("{", "[", "null")):
-        return value
-    try:
-        return parse_json(value)
-    except ValueError:
-        return value
 
 
 class RenderInput(Arguments):
@@ -197,7 +173,7 @@ def read_report(folder: Path) -> Report:
 def picture_of(service: PictureService, job: Job) -> Picture:
     """A job as callers see it. Raises RunError if a file of a finished job is gone."""
     fields: dict[str, Any] = {name: getattr(job, name) for name in ("id", "status", "step", "steps", "error")}
-    fields["uri"] = f"picture://{job.id}"
+    fields["uri"] = f"{SCHEME}{job.id}"
     if job.status == "done":
         path, report = service.jobs.file(job), read_report(service.jobs.job_folder(job))
         request, warnings = read_metadata(path)

@@ -23,14 +23,13 @@ from starlette.types import ASGIApp
 
 from ..prompts.errors import DitpipeError, UnknownPicture, one_line
 from ..prompts.templates import fill_template
-from .api_schema import Picture, describe_picture, picture_file
+from .api_schema import SCHEME, Picture, describe_picture, picture_file
 from .auth import AuthMiddleware, Keys, caller_of
 from .function_schemas import mcp_schema
 from .jobs.engine import LOCAL
 from .jobs.service import PictureService
 from .tool_spec import PictureTool, Progress
 
-SCHEME = "picture://"
 # Hosts give up on a server that is slow to list its tools, so torch is loaded after the list was sent: seconds to wait
 # for the request, and for its answer. A tool call does not wait.
 LIST_TIMEOUT, SEND_TIME = 5.0, 0.5
