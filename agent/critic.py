@@ -1,6 +1,7 @@
 """What a critic is, the embedded one, and candidates in the order of their scores."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image
 
 from ..prompts.critique import Critique, RegionScore
+from ..prompts.errors import CritiqueError, ModelError, one_line
 from ..prompts.plan import LeveledPrompt, ScenePlan
 from ..renderer.request import RenderResult
 from .events import score_key
@@ -59,9 +61,16 @@ def _scorer_text(prompt: LeveledPrompt) -> str:
 def rank_candidates(
     results: Sequence[RenderResult], critic: Critic | None
 ) -> list[tuple[RenderResult, Critique | None]]:
-    """Candidates with their critiques, best first; without a critic, in the order of drawing."""
+    """Candidates with their critiques, best first; without a critic, in the order of drawing.
+
+    They are drawn, so a critic that fails leaves them unjudged, each with a warning that says so.
+    """
     if critic is None:
         return [(result, None) for result in results]
-    critiques = [critic.critique(result.image, result.request.edited_plan) for result in results]
+    try:
+        critiques = [critic.critique(result.image, result.request.edited_plan) for result in results]
+    except (CritiqueError, ModelError) as error:
+        warning = f"nobody judged the candidates, which are in the order of drawing: {one_line(error)}"
+        return [(replace(result, warnings=(*result.warnings, warning)), None) for result in results]
     best_first = sorted(range(len(results)), key=lambda i: -score_key(critiques[i]))
     return [(results[i], critiques[i]) for i in best_first]

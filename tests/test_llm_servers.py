@@ -9,12 +9,12 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from llm_servers import Answer, calls_tool, chat_server, refuses, says
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.endpoint import check_url
 from ditpipe.agent.llm.structured import valid_reply
-from ditpipe.agent.settings import Settings
+from ditpipe.agent.settings import settings_of
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.prompts.plan import StrictModel
 
@@ -217,7 +217,9 @@ def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:
 def test_a_limit_of_tokens_goes_by_the_name_that_the_server_knows() -> None:
     new_name = {"detail": [{"loc": ["body", "max_completion_tokens"], "msg": "Extra inputs are not permitted"}]}
     with chat_server(Answer(new_name, 422), says(GOOD), says(GOOD)) as server:
-        model = ChatOpenAI(model="old", base_url=server.url, api_key="none", max_completion_tokens=500, max_retries=0)
+        model = ChatOpenAI(
+            model="old", base_url=server.url, api_key=SecretStr("none"), max_completion_tokens=500, max_retries=0
+        )
         ask(server.url, model=model)
         ask(server.url, model=model)
     limits = [(request.get("max_completion_tokens"), request.get("max_tokens")) for request in server.sent]
@@ -314,7 +316,7 @@ def test_a_url_without_a_scheme_is_refused_with_the_right_one(url: str, right: s
     with pytest.raises(ValueError, match=f"^{url} is no URL of a server: write {right}$"):
         check_url(url)
     with pytest.raises(ValueError, match=f"write {right}"):
-        Settings(planner="any", base_url=url)
+        settings_of(planner="any", base_url=url)
 
 
 @pytest.mark.parametrize(

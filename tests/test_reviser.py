@@ -5,20 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_servers import Answer, chat_server, says
+import torch
+from llm_servers import Answer, chat_server, refuses, says
+from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
 from ditpipe import Agent
+from ditpipe.agent.critic import rank_candidates
 from ditpipe.agent.events import Critiqued, Finished, Revised
+from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.model_reviser import ModelReviser, Try
 from ditpipe.agent.models import Models
-from ditpipe.agent.settings import Settings
+from ditpipe.agent.settings import settings_of
+from ditpipe.agent.vision_critic import VisionCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.plan import Box, ScenePlan
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.renderer.request import RenderRequest, RenderResult
 
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1'
 
@@ -136,8 +142,8 @@ def test_a_reply_that_stays_invalid_is_an_error_with_the_raw_reply() -> None:
 )
 def test_whoever_is_capable_revises(planner: str, critic: str, reviser: str | None) -> None:
     url = None if planner == critic == "embedded" else "http://127.0.0.1:9/v1"
-    models = Models(Settings(planner=planner, critic=critic, base_url=url))
-    assert (models.reviser.chat_model.model_name if models.reviser else None) == reviser
+    models = Models(settings_of(planner=planner, critic=critic, base_url=url))
+    assert (getattr(models.reviser.chat_model, "model_name", "") if models.reviser else None) == reviser
 
 
 def looks(number: int, *holds: bool) -> dict[str, Any]:
@@ -177,3 +183,12 @@ def test_the_loop_over_servers_keeps_the_best_round_and_says_what_changed_and_wh
     (edit,) = read_request(last.painting.path).edits
     assert edit.reason == "it shows a dog" and edit.changes[0].prompt and edit.changes[0].prompt.high_level == "a cat"
     assert "earlier tries" in server.sent[3]["messages"][-1]["content"]
+
+
+def test_candidates_whose_critic_fails_are_kept_and_say_so() -> None:
+    image = Image.new("RGB", (96, 96))
+    results = [RenderResult(RenderRequest(plan=PLAN, seed=i), image, torch.zeros(1), seconds=0.0) for i in range(2)]
+    with chat_server(refuses(401, "Incorrect key")) as server:
+        ranked = rank_candidates(results, VisionCritic(chat_model("eyes", base_url=server.url)))
+    assert [result.request.seed for result, _ in ranked] == [0, 1] and all(critique is None for _, critique in ranked)
+    assert all("nobody judged the candidates" in result.warnings[0] for result, _ in ranked)
