@@ -14,7 +14,7 @@ from ..prompts.plan import MAX_BRIEF, ScenePlan
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from ..renderer.pictures.artifacts import read_request
-from ..renderer.regions.prompt_schedule import preset
+from ..renderer.regions.prompt_schedule import schedule_of
 from ..renderer.request import RenderRequest, RenderResult
 from .critic import Critic, rank_candidates
 from .events import Event, Finished, Painting, Waiting
@@ -57,7 +57,7 @@ class Agent:
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
-        preset(self.settings.depth)
+        schedule_of(self.settings.depth)
         self.models = Models(
             self.settings,
             planner=None if isinstance(planner, str) else planner,
@@ -113,7 +113,7 @@ class Agent:
     def with_settings(self, **options: Any) -> "Agent":
         """An agent that shares this one's models, under other settings and with a `stop` of its own."""
         settings = Settings(**(self.settings.model_dump() | options))
-        preset(settings.depth)
+        schedule_of(settings.depth)
         other = copy(self)
         other.settings, other.stop = settings.model_copy(update={"model": self.model}), threading.Event()
         return other
@@ -157,7 +157,8 @@ class Agent:
         return RenderRequest(
             plan=plan.with_size(*self.size), model=self.model, seed=chosen.picture_seed(),
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
-            depth=preset(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache, compile=chosen.compile,
+            depth=schedule_of(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache,
+            compile=chosen.compile,
         )  # fmt: skip
 
     def rank_candidates(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:

@@ -3,11 +3,11 @@
 Nothing is guessed: whatever cannot be done as it was said is a note or a question back.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from ...prompts.canvas import nearest_sides, ratio_of, shaped
 from ...prompts.chat_answer import (
     Accept,
     Add,
@@ -30,14 +30,12 @@ from ...prompts.chat_answer import (
     Undo,
 )
 from ...prompts.chat_schema import Kind
-from ...prompts.plan import MAX_SIDE, LeveledPrompt, Region, ScenePlan
-from ...prompts.plan_answer import shaped
+from ...prompts.plan import LeveledPrompt, Region, ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
 from . import rearrange
 from .phrases import enumerated
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
-_RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*")  # '16:9', of a command and not of language
 MOST_ADDED = 16  # of one thing, by one command
 
 
@@ -278,13 +276,13 @@ def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
 def _canvas(plan: ScenePlan, command: ChangeScene) -> tuple[tuple[int, int] | None, str]:
     """The picture's new size in pixels, with the area of the old one where only a shape is named."""
     if command.width and command.height:
-        size = tuple(min(MAX_SIDE, max(64, round(side / 16) * 16)) for side in (command.width, command.height))
+        size = nearest_sides(command.width, command.height)
         note = f"{command.width}×{command.height} was made {size[0]}×{size[1]}"
-        return (size[0], size[1]), note if size != (command.width, command.height) else ""
+        return size, note if size != (command.width, command.height) else ""
     if not command.aspect:
         return None, ""
-    ratio = _RATIO.fullmatch(command.aspect)
-    if not ratio or not min(float(ratio[1]), float(ratio[2])):
+    ratio = ratio_of(command.aspect)
+    if ratio is None:
         return None, f"the shape {command.aspect!r} is not one: width:height, such as 16:9"
     side = round(sqrt((plan.width or 1024) * (plan.height or plan.width or 1024)) / 16) * 16
-    return shaped(float(ratio[1]), float(ratio[2]), side=side) or (side, side), ""
+    return shaped(ratio, side=side), ""

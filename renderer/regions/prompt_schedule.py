@@ -1,7 +1,7 @@
 """Progressive prompts: the prompt level that each transformer block attends to. "Depth" is network depth."""
 
 import re
-from typing import Literal, Self, get_args, overload
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -59,18 +59,17 @@ PRESETS: dict[str, PromptSchedule] = {
 }
 
 
-@overload
-def preset(name: Literal[""]) -> None: ...
-@overload
-def preset(name: str) -> PromptSchedule: ...
-def preset(name: str) -> PromptSchedule | None:
-    """A schedule by name, with an optional turn, or a level per block, with repeats; None for no name.
+def schedule_of(name: str) -> PromptSchedule | None:
+    """`preset` of a setting; None for an empty one: the model's own."""
+    return preset(name) if name else None
+
+
+def preset(name: str) -> PromptSchedule:
+    """A schedule by name, with an optional turn, or a level per block, with repeats
 
     'scene-then-regions', 'scene-then-regions@0.25', 'scene-high*4,region-high*2,region-low*2'.
     Raises ValueError listing the names.
     """
-    if not name:
-        return None
     if "," in name or "*" in name or name.strip() in set(LEVELS) - set(PRESETS):
         return PromptSchedule(blocks=_listed(name))
     base, _, turn = name.partition("@")
