@@ -13,6 +13,8 @@ from pydantic import Field, SecretStr
 
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.endpoint import check_url
+from ditpipe.agent.llm.lenient_json import fit
+from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.settings import settings_of
 from ditpipe.prompts.errors import ModelError, PlanningError
@@ -48,6 +50,44 @@ def ask(url: str, *, waits: list[float] | None = None, model: Any = None, **opti
         [SystemMessage("You look."), HumanMessage("Where is the cat?")], Spots.model_validate,
         failed=PlanningError, role="planner", sleep=(waits if waits is not None else []).append,
     )  # fmt: skip
+
+
+class Circle(StrictModel):
+    kind: Literal["circle"]
+    size: int
+
+
+class Square(StrictModel):
+    kind: Literal["square"]
+    size: int
+    turned_by: int = 0
+
+
+class Drawing(StrictModel):
+    shape: Circle | Square = Field(discriminator="kind", description="what to draw")
+    centre: Spot = Field(description="where")
+
+
+def keywords(schema: Any) -> set[str]:
+    """All keywords of a schema, those of objects' fields too."""
+    if isinstance(schema, list):
+        return set().union(*map(keywords, schema))
+    if not isinstance(schema, dict):
+        return set()
+    inner = [keywords(list(v.values()) if k in ("properties", "$defs") else v) for k, v in schema.items()]
+    return set(schema).union(*inner)
+
+
+def test_unions_and_references_are_made_strict_too() -> None:
+    strict = strict_schema(Drawing.model_json_schema())
+    assert not keywords(strict) & {"oneOf", "discriminator", "title", "default", "maxLength", "minLength"}
+    assert strict["properties"]["centre"] == {"anyOf": [{"$ref": "#/$defs/Spot"}], "description": "where"}
+
+
+def test_an_object_is_fitted_to_the_kind_that_it_names() -> None:
+    shape = {"kind": "Square", "size": 3, "colour": "red"}
+    fitted, notes = fit({"shape": shape}, Drawing.model_json_schema())
+    assert fitted == {"shape": {"kind": "square", "size": 3}} and len(notes) == 2
 
 
 def mode_of(request: dict[str, Any]) -> str:
@@ -107,9 +147,10 @@ def test_the_plain_prompt_needs_no_system_message() -> None:
 
 
 def test_a_server_that_ignores_how_it_is_asked_gets_the_schema_in_the_prompt() -> None:
-    with chat_server(says("The cat is in the middle."), says(GOOD)) as server:
+    with chat_server(says("The cat is in the middle."), says(GOOD), says(GOOD)) as server:
         ask(server.url)
-    assert [mode_of(request) for request in server.sent] == ["json_schema", "json_object"]
+        ask(server.url)
+    assert [mode_of(request) for request in server.sent] == ["json_schema", "json_object", "json_object"]
     assert "no whole JSON object: The cat is in the middle." in server.sent[1]["messages"][-1]["content"]
 
 

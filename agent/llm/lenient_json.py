@@ -106,18 +106,17 @@ class _Fitting:
         self.defs, self.notes = defs, notes
 
     def fit(self, value: Any, schema: dict[str, Any], where: str) -> Any:
-        options = [self._resolved(option) for option in schema.get("anyOf", [schema])]
+        options = [self._resolved(option) for option in schema.get("anyOf") or schema.get("oneOf") or [schema]]
         kinds = {kind for option in options for kind in _kinds(option)}
         value = self._of_kind(value, kinds, where)
         choices = [choice for option in options for choice in _choices(option)]
         if isinstance(value, str) and choices and value not in choices:
             return self._choice(value, choices, where)
-        for option in options:
-            if isinstance(value, dict) and "object" in _kinds(option):
-                return self._object(value, option, where)
-            if isinstance(value, list) and "array" in _kinds(option):
-                return self._array(value, option, where)
-        return value
+        kind = {dict: "object", list: "array"}.get(type(value))
+        fitting = [option for option in options if kind in _kinds(option)]
+        if isinstance(value, dict) and fitting:
+            return self._object(value, max(fitting, key=lambda option: _likeness(value, option)), where)
+        return self._array(value, fitting[0], where) if fitting else value
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in schema:
@@ -178,6 +177,13 @@ class _Fitting:
         rest = rest if isinstance(rest, dict) else {}
         schemas = [*first, *[rest] * max(0, len(value) - len(first))]
         return [self.fit(item, of, f"{where}.{at}") for at, (item, of) in enumerate(zip(value, schemas, strict=False))]
+
+
+def _likeness(value: dict[str, Any], schema: dict[str, Any]) -> tuple[int, int]:
+    """How many fields of an object have the only text that a schema takes there, and how many are in it at all."""
+    fields = {name: field for name, field in schema.get("properties", {}).items() if name in value}
+    named = [name for name, field in fields.items() if "const" in field]
+    return sum(_plain(str(value[name])) == _plain(str(fields[name]["const"])) for name in named), len(fields)
 
 
 def _decoded(value: Any) -> Any:

@@ -52,7 +52,7 @@ def ask(
 
     A mode that the server refuses is followed by the next, a parameter that it refuses is left out. Raises ModelError.
     """
-    key = type(model).__qualname__, _name(model), _url(model)
+    key = _key(model)
     learned = _learned.get(key, Learned())
     learned = Learned(max(learned.mode, at_least), learned.refused)
     while True:
@@ -70,6 +70,13 @@ def ask(
             if at_least == NATIVE:
                 _learned[key] = learned
             return message, learned.mode
+
+
+def remember(model: "BaseChatModel", mode: int) -> None:
+    """Begins with this mode from now on: the server ignores those before it."""
+    key = _key(model)
+    learned = _learned.get(key, Learned())
+    _learned[key] = Learned(max(mode, learned.mode), learned.refused)
 
 
 def _without_what_is_refused(
@@ -151,6 +158,10 @@ def _without(model: "BaseChatModel", refused: frozenset[str]) -> "BaseChatModel"
 def _value(model: "BaseChatModel", name: str) -> Any:
     """A parameter that is set on the model; ChatOpenAI keeps both limits of tokens under one name."""
     return getattr(model, "max_tokens" if name == "max_completion_tokens" else name, None)
+
+
+def _key(model: "BaseChatModel") -> tuple[str, ...]:
+    return type(model).__qualname__, _name(model), _url(model)
 
 
 def _name(model: "BaseChatModel") -> str:

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-LEFT_OUT = ("default", "minLength", "maxLength", "title")
+LEFT_OUT = ("default", "minLength", "maxLength", "title", "discriminator")
 
 
 def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """The same schema for strict output. What it leaves out is checked when the answer is read."""
-    return {name: _strict(name, value) for name, value in _required(schema).items() if name not in LEFT_OUT}
-
-
-def _required(schema: dict[str, Any]) -> dict[str, Any]:
-    if "properties" not in schema:
-        return schema
-    return schema | {"required": list(schema["properties"]), "additionalProperties": False}
+    schema = {name: value for name, value in schema.items() if name not in LEFT_OUT}
+    if "$ref" in schema and len(schema) > 1:  # nothing may stand beside a reference
+        schema["anyOf"] = [{"$ref": schema.pop("$ref")}]
+    if "oneOf" in schema:
+        schema["anyOf"] = schema.pop("oneOf")
+    if "properties" in schema:
+        schema |= {"required": list(schema["properties"]), "additionalProperties": False}
+    return {name: _strict(name, value) for name, value in schema.items()}
 
 
 def _strict(name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ...prompts.errors import CritiqueError, ModelError, PlanningError, visible
 from ...prompts.templates import fill_template
 from .lenient_json import fit, json_values
-from .modes import JSON_MODE, NATIVE, ask
+from .modes import JSON_MODE, NATIVE, ask, remember
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -50,7 +50,10 @@ def valid_reply(
         _check_end(message, role)
         raw = _raw_reply(message)
         try:
-            return _read(message, schema, parse, role)
+            parsed = _read(message, schema, parse, role)
+            if least > NATIVE:
+                remember(model, mode)
+            return parsed
         except ValueError as error:
             problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
             if attempt == REPAIRS:
