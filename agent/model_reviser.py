@@ -11,6 +11,7 @@ from ..prompts.plan import ScenePlan
 from ..prompts.revision import Revision
 from ..prompts.revision_answer import RevisionAnswer, revision_from
 from ..prompts.templates import fill_template
+from ..prompts.wording import PROSE, PromptStyle
 from .llm.structured import valid_reply
 from .reviser import unused_seed
 
@@ -28,10 +29,11 @@ class Try:
 
 
 class ModelReviser:
-    """Revises with one chat model. Invalid answers are re-asked with what is wrong, at most twice."""
+    """Revises with one chat model; `style`: how the image model wants to be spoken to. Invalid answers are re-asked
+    with what is wrong, at most twice."""
 
-    def __init__(self, chat_model: "BaseChatModel") -> None:
-        self.chat_model = chat_model
+    def __init__(self, chat_model: "BaseChatModel", style: PromptStyle = PROSE) -> None:
+        self.chat_model, self.style = chat_model, style
 
     def revise(
         self,
@@ -61,7 +63,8 @@ class ModelReviser:
             "made others worse": list(spoiling),
         }  # fmt: skip
         messages: list[BaseMessage] = [
-            SystemMessage(fill_template("reviser")), HumanMessage(json.dumps(situation, ensure_ascii=False)),
+            SystemMessage(fill_template("reviser", style=self.style.instructions)),
+            HumanMessage(json.dumps(situation, ensure_ascii=False)),
         ]  # fmt: skip
 
         def new_seed(name: str) -> int:

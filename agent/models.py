@@ -93,8 +93,9 @@ class Models:
         no chat model that could revise, and the rule of `reviser.py` does."""
         tuned = self._planner is None and self.planner_name in LOCAL_MODELS  # it need not be loaded to know
         if not (tuned or getattr(self.planner, "tuned", True)):
-            return ModelReviser(self.planner.chat_model)
-        return ModelReviser(self.critic.chat_model) if isinstance(self.critic, VisionCritic) else None
+            return ModelReviser(self.planner.chat_model, self.checkpoint.style)
+        eyes = self.critic.chat_model if isinstance(self.critic, VisionCritic) else None
+        return ModelReviser(eyes, self.checkpoint.style) if eyes else None
 
     def _chat_model(self, name: str) -> Any:
         key = self.settings.api_key
