@@ -158,7 +158,7 @@ class Agent:
             plan=plan.with_size(*self.size), model=self.model, seed=chosen.picture_seed(),
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
             depth=schedule_of(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache,
-            compile=chosen.compile,
+            compile=chosen.compile, dtype=chosen.chosen_dtype,
         )  # fmt: skip
 
     def rank_candidates(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:

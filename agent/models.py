@@ -56,7 +56,9 @@ class Models:
             from ..renderer.pipeline import Renderer
 
         with self._lock:
-            self._renderer = self._renderer or Renderer(self.image_model)
+            self._renderer = self._renderer or Renderer(
+                self.image_model, device=self.settings.chosen_device, dtype=self.settings.chosen_dtype
+            )
             return self._renderer
 
     @cached_property
@@ -98,9 +100,9 @@ class Models:
         return ModelReviser(eyes, self.checkpoint.style) if eyes else None
 
     def _chat_model(self, name: str) -> Any:
-        key = self.settings.api_key
+        key, timeout = self.settings.api_key, self.settings.timeout
         base_url = None if name in LOCAL_MODELS else self.settings.base_url
-        return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None)
+        return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None, timeout=timeout)
 
     def warm_up(self) -> None:
         """Loads planner and image model in parallel. Errors are raised again on first use."""

@@ -1,6 +1,7 @@
 """One set of names for arguments, options and environment variables (DITPIPE_…)."""
 
 import os
+import re
 import secrets
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +11,8 @@ from pydantic import BeforeValidator, Field, JsonValue, SecretStr, field_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..prompts.canvas import read_aspect, read_size
-from ..renderer.request import Solver
+from ..renderer.request import Dtype, Solver
+from .llm.chat_models import TIMEOUT
 from .llm.endpoint import check_url, origin
 from .llm.local_models import LOCAL_MODELS
 
@@ -18,6 +20,8 @@ Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # pane
 # These decide which code and weights are loaded and where prompts, pictures and keys are sent: the person who resumes
 # a run chooses them, never its record.
 PERSONAL = ("model", "planner", "critic", "base_url")
+UNRECORDED = ("api_key", "timeout", "device", "out", "sessions")  # of the person and the machine, not of the picture
+DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
 MOST_SEEDS = 2**62
 
 
@@ -62,6 +66,7 @@ class Settings(BaseSettings):
         "Model", None, "OpenAI-compatible endpoint of planner and critic; its key: DITPIPE_API_KEY or OPENAI_API_KEY"
     )
     api_key: SecretStr | None = Field(None, description="key for that endpoint")  # on a command line others can read it
+    timeout: float = _setting("Model", TIMEOUT, "seconds that a call of a chat model may take", gt=0, le=86400)
     size: Annotated[int | str, BeforeValidator(read_size)] | None = _setting(
         "Plan", None, "pixels a side, or 1280x768 (empty: the model's)", metavar="SIDE|WxH"
     )
@@ -93,8 +98,19 @@ class Settings(BaseSettings):
         "Memory and speed", 0, "reuse blocks in steps whose first block changes less than this share", ge=0, le=1
     )
     compile: bool = _setting("Memory and speed", False, "compile the blocks: slow once, then faster")
+    device: str = _setting("Memory and speed", "auto", "cuda:1, mps or cpu (auto: CUDA if it is here)", metavar="NAME")
+    dtype: Literal["auto", Dtype] = _setting(
+        "Memory and speed", "auto", "float32, bfloat16, float16 (auto: 16 bits on a GPU, else float32)", metavar="TYPE"
+    )
     out: Path = _setting("Output", Path("runs"), "folder of the run folders")
     sessions: Path | None = _setting("Output", None, "folder of the conversations (empty: the user's data folder)")
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if not DEVICE.fullmatch(device):
+            raise ValueError(f"{device!r} is no device: give auto, cpu, mps, cuda or cuda:1")
+        return device
 
     @field_validator("base_url")
     @classmethod
@@ -139,6 +155,16 @@ class Settings(BaseSettings):
     def picture_seed(self) -> int:
         """The seed of a new picture; if it is 'random', another one at each call."""
         return secrets.randbelow(2**31) if isinstance(self.seed, str) else self.seed
+
+    @property
+    def chosen_dtype(self) -> Dtype | None:
+        """The dtype; None if it is the device's to say."""
+        return None if self.dtype == "auto" else self.dtype
+
+    @property
+    def chosen_device(self) -> str | None:
+        """The device's name; None for the usual one."""
+        return None if self.device == "auto" else self.device
 
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""

@@ -67,9 +67,10 @@ def picture_service(
         from ..renderer.checkpoints.load import devices
         from ..renderer.pipeline import Renderer
 
-        by_device: dict[str, dict[str, JobHandler]] = {}
-        for device in devices():
-            renderer = Renderer(agent.model, device=device) if by_device else agent.renderer
+        chosen, by_device = agent.settings, dict[str, dict[str, JobHandler]]()
+        for device in [chosen.device] if chosen.chosen_device else devices():
+            other = Renderer(agent.model, device=device, dtype=chosen.chosen_dtype) if by_device else None
+            renderer = other or agent.renderer
             paint = paint_handler(agent, renderer, largest=limit)
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent)) | {"paint": paint}
         return by_device

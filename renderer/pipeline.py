@@ -24,6 +24,7 @@ from .request import (
     CANDIDATE_STRIDE,
     MAX_BATCH,
     Control,
+    Dtype,
     Lora,
     OnStep,
     RenderRequest,
@@ -52,21 +53,24 @@ class Renderer:
     """A checkpoint, loaded on first use. It keeps no state between renders but caches of encoded prompts and
     ControlNets, so one renderer may serve concurrent renders."""
 
-    def __init__(self, model: str | None = None, *, device: str | None = None, hub: Hub | None = None) -> None:
+    def __init__(
+        self, model: str | None = None, *, device: str | None = None, dtype: Dtype | None = None, hub: Hub | None = None
+    ) -> None:
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
-        checkpoint. hub: in place of huggingface_hub's default. Raises ModelError."""
+        checkpoint. device: 'cuda:1', 'mps' or 'cpu'; None: a GPU of CUDA if there is one. dtype: to load in
+        before a request says it. hub: in place of huggingface_hub's default. Raises ModelError."""
         self._given = model or "pocket"
         self.model = absolute_name(self._given)  # independent of the working folder: pictures store it
         self.checkpoint = checkpoint(self._given, hub)
-        self._device, self._hub = device, hub
+        self._device, self._dtype, self._hub = device, dtype, hub
         self._lock = threading.Lock()
-        self._loaded: tuple[tuple[Format, bool], LoadedModel] | None = None
+        self._loaded: tuple[tuple[Format, Dtype | None, bool], LoadedModel] | None = None
 
     @property
     def loaded(self) -> LoadedModel:
         """The model in the format of the last render, loaded on first use. Raises ModelError."""
         current = self._loaded
-        return current[1] if current else self._load("full", compiled=False, offload=False)
+        return current[1] if current else self._load("full", self._dtype, compiled=False, offload=False)
 
     @property
     def family(self) -> Family:
@@ -204,23 +208,24 @@ class Renderer:
     def _ready(self, request: RenderRequest) -> LoadedModel:
         """The model in the request's format; the one in memory is replaced when the format differs."""
         weights: Format = "int8" if "int8" in request.save else "fp8" if "fp8" in request.save else "full"
-        return self._load(weights, compiled=request.compile, offload="offload" in request.save)
+        return self._load(weights, request.dtype, compiled=request.compile, offload="offload" in request.save)
 
-    def _load(self, weights: Format, *, compiled: bool, offload: bool) -> LoadedModel:
+    def _load(self, weights: Format, dtype: Dtype | None, *, compiled: bool, offload: bool) -> LoadedModel:
         with self._lock:
-            if self._loaded is None or self._loaded[0] != (weights, compiled):
+            if self._loaded is None or self._loaded[0] != (weights, dtype, compiled):
                 self._loaded = None  # before the next one takes memory
                 family = load(
-                    self._given, device=self._device, weights=weights, compiled=compiled, offload=offload,
+                    self._given, device=self._device, dtype=dtype, weights=weights, compiled=compiled, offload=offload,
                     hub=self._hub,
                 )  # fmt: skip
-                self._loaded = (weights, compiled), LoadedModel(family, self.checkpoint)
+                self._loaded = (weights, dtype, compiled), LoadedModel(family, self.checkpoint)
             return self._loaded[1]
 
     def _cheaper(self, request: RenderRequest) -> list[Saving]:
         current = self._loaded  # read once: another thread may load another format meanwhile
         if current is None:  # memory ran out while loading
-            return cheaper_savings(request.save, cuda=torch.cuda.is_available() and self._device != "cpu", large=False)
+            cuda = torch.cuda.is_available() and (self._device or "cuda").startswith("cuda")
+            return cheaper_savings(request.save, cuda=cuda, large=False)
         family = current[1].family
         side = max(request.plan.size) / family.cell
         return cheaper_savings(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

@@ -20,6 +20,7 @@ CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: large, so that
 Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Solver = Literal["euler", "dpm++"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 Scale = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
 
@@ -90,6 +91,10 @@ class RenderRequest(BaseModel):
     save: list[Saving] = optional_field(
         [], description="what saves memory: 'tiling' decodes in tiles, 'offload' keeps on the GPU only what is at "
         "work, 'int8' and 'fp8' hold the weights in 8 bits"
+    )  # fmt: skip
+    dtype: Dtype | None = optional_field(
+        None, description="number format that the model computes in; null: the device's, 16 bits on a GPU and float32 "
+        "elsewhere"
     )  # fmt: skip
     step_cache: float = optional_field(
         0.0, ge=0, le=1, description="a step whose first block changes less than this share reuses the other blocks"

@@ -86,6 +86,7 @@ REQUEST: dict[str, Pair | Elsewhere] = {
     "controls": Elsewhere("test_options.py::test_a_controlnet_acts_as_in_diffusers_pipeline"),
     "loras": Elsewhere("test_lora.py::test_a_lora_for_the_whole_picture_is_what_peft_merges"),
     "save": ({}, {"save": ["int8"]}),
+    "dtype": ({}, {"dtype": "bfloat16"}),
     "step_cache": Elsewhere("test_options.py::test_a_step_cache_reuses_and_says_what_it_was_off_by"),
     "compile": Elsewhere("test_options.py::test_blocks_can_be_compiled"),
 }

@@ -250,6 +250,9 @@ def check_upload(service: PictureService, request: RenderRequest, *, here: Rende
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
     if request.save != here.save:  # the weights would be reloaded for it, and for the next picture
         raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
+    if request.dtype != here.dtype:
+        usual = here.dtype or "the usual one"
+        raise ValueError(f"this picture was made with dtype={request.dtype}; only {usual} is drawn here")
     check_work(request, steps=request.steps or steps, edits=len(request.edits) + 1)
 
 

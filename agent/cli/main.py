@@ -79,7 +79,7 @@ def paint(
 
 
 @app.command(rich_help_panel=DRAW)
-@with_settings(*PERSONAL)
+@with_settings(*PERSONAL, "timeout", "device")
 def resume(
     folder: Annotated[Path, typer.Argument(help="run folder")],
     options: Options,
@@ -149,7 +149,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
 
 
 @app.command(rich_help_panel=DRAW)
-@with_settings("model", "planner", "base_url", "size", "aspect")
+@with_settings("model", "planner", "base_url", "timeout", "size", "aspect")
 def plan(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     options: Options,
@@ -186,7 +186,7 @@ for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
 
 
 @app.command(rich_help_panel=DRAW)
-@with_settings("critic", "base_url")
+@with_settings("critic", "base_url", "timeout")
 def critique(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     picture: Annotated[Path, typer.Argument(metavar="PICTURE")],

@@ -101,7 +101,7 @@ def render(
     print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
 
-@with_settings("model", "critic", "base_url")
+@with_settings("model", "critic", "base_url", "timeout", "device")
 def edit(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")],
     options: Options,
@@ -183,7 +183,7 @@ def _box(text: str | None) -> Box | None:
     return Box(left=left, top=top, right=right, bottom=bottom)
 
 
-@with_settings("model")
+@with_settings("model", "device")
 def repaint(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE.png")], options: Options, control: Agreed = None,
     out: OutFile = None, large: Large = False, as_json: Json = False,
@@ -193,8 +193,9 @@ def repaint(
     from ...renderer.pipeline import Renderer
 
     request, notes = agreed_request(picture, read_request(picture), model=options.get("model"), controls=control or [])
-    path = out or picture.with_name(f"{picture.stem}-again.png")
-    draw = _announced(request, lambda on_step: Renderer(request.model).render(request, on_step), large=large)
+    path, device = out or picture.with_name(f"{picture.stem}-again.png"), settings_of(**options).chosen_device
+    renderer = Renderer(request.model, device=device)
+    draw = _announced(request, lambda on_step: renderer.render(request, on_step), large=large)
     _draw(draw, path, as_json, early_warnings=notes)
 
 

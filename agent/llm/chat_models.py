@@ -43,7 +43,6 @@ def chat_model(
 
     if server:
         base_url, api_key, temperature = f"{server.result()}/v1", "local", 0
-        timeout = max(timeout, TIMEOUT)
     options: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
     options |= {} if temperature is None else {"temperature": temperature}
     if base_url:

@@ -18,7 +18,7 @@ from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
 from ..events import Compared, Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
-from ..settings import Settings
+from ..settings import UNRECORDED, Settings
 
 RECORD = "run.json"
 
@@ -48,7 +48,7 @@ def record_of(
     tried: Sequence[ScenePlan] = (),
 ) -> RunRecord:
     """The record of a run that begins now."""
-    recorded = settings.model_dump(mode="json", exclude={"api_key", "out", "sessions"})
+    recorded = settings.model_dump(mode="json", exclude=set(UNRECORDED))
     recorded["seed"] = settings.picture_seed()
     return RunRecord(
         brief=brief, settings=recorded, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)

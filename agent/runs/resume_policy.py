@@ -8,10 +8,8 @@ from typing import Any
 
 from ...prompts.errors import RunError
 from ...renderer.request import RenderRequest
-from ..settings import PERSONAL, Settings, settings_of
+from ..settings import PERSONAL, UNRECORDED, Settings, settings_of
 from .folder import RunRecord
-
-UNRECORDED = ("api_key", "out", "sessions")
 
 
 def picture_settings(record: RunRecord) -> dict[str, Any]:
@@ -19,7 +17,7 @@ def picture_settings(record: RunRecord) -> dict[str, Any]:
     return {name: value for name, value in record.settings.items() if name not in (*PERSONAL, *UNRECORDED)}
 
 
-def resume_settings(folder: Path, record: RunRecord, **given: str | None) -> Settings:
+def resume_settings(folder: Path, record: RunRecord, **given: Any) -> Settings:
     """The settings to resume a run with: the record's for the picture, the person's own for the rest.
 
     `given`: the `PERSONAL` ones given now. Raises RunError, with the command that accepts the record's, if the run was

@@ -18,25 +18,30 @@ from .source import locate
 
 if TYPE_CHECKING:
     from ..families.base import Family
+    from ..request import Dtype
     from .hub import Hub
 
 
-def placement(device: str | None = None) -> tuple[torch.device, torch.dtype]:
-    """Device and dtype: CUDA in bfloat16 (float16 before Ampere), else the CPU in float32.
+def placement(device: str | None = None, dtype: Dtype | None = None) -> tuple[torch.device, torch.dtype]:
+    """Device and dtype: without their names CUDA in bfloat16 (float16 before Ampere), else the CPU; others in float32.
 
-    Raises ModelError for a device that does not exist.
+    Raises ModelError for a device that does not exist or does not compute in the dtype.
     """
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(name)
-        if chosen.type != "cuda":
-            torch.empty(0, device=chosen)
-            return chosen, torch.float32
-        return chosen, half_precision(torch.cuda.get_device_properties(chosen).major)
+        usual = torch.float32
+        if chosen.type == "cuda":
+            usual = half_precision(torch.cuda.get_device_properties(chosen).major)
+        kind: torch.dtype = getattr(torch, dtype) if dtype else usual
+        torch.empty(0, device=chosen, dtype=kind)
     except (RuntimeError, AssertionError) as error:  # torch raises either for an unknown name or index
-        raise ModelError(
-            f"cannot compute on {name!r} (here: {', '.join(devices())}): {first_line(error)[:90]}"
-        ) from error
+        there = [*devices(), *(["mps"] if torch.backends.mps.is_available() else [])]
+        here = ", ".join(dict.fromkeys([*there, "cpu"]))
+        problem = f"cannot compute on {name!r}{f' in {dtype}' if dtype else ''}"
+        reason = f": {first_line(error)[:90]}" if "cuda" in name else ""
+        raise ModelError(f"{problem} (here: {here}){reason}") from error
+    return chosen, kind
 
 
 def half_precision(major: int) -> torch.dtype:
@@ -50,8 +55,8 @@ def devices() -> list[str]:
 
 
 def load(
-    name: str, *, device: str | None = None, weights: Format = "full", compiled: bool = False, offload: bool = False,
-    hub: Hub | None = None,
+    name: str, *, device: str | None = None, dtype: Dtype | None = None, weights: Format = "full",
+    compiled: bool = False, offload: bool = False, hub: Hub | None = None,
 ) -> Family:  # fmt: skip
     """Loads a model by any name that `registry.checkpoint` takes, downloading what it needs from the hub.
 
@@ -59,13 +64,13 @@ def load(
     line, if anything is missing.
     """
     row = checkpoint(name, hub)
-    target, dtype = placement(device)
+    target, number_format = placement(device, dtype)
     source = locate(row.source)
     assert source
     folder = source.files(hub)
     try:
         with silence_loading(), without_gc():
-            pipe, notes = load_pipeline(folder, dtype, file=source.file)
+            pipe, notes = load_pipeline(folder, number_format, file=source.file)
     except ModelError:
         raise
     except Exception as error:  # the libraries have no common class for a broken file

@@ -1,0 +1,108 @@
+"""Where and in which numbers pictures are computed, and how long a chat model may take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from plans import plan_of
+from pydantic import ValidationError
+from tiny_models import saved
+from typer.testing import CliRunner
+
+from ditpipe import Agent, Renderer, RenderRequest, Revision
+from ditpipe.agent.cli.main import app
+from ditpipe.agent.runs.folder import run_record
+from ditpipe.agent.settings import settings_of
+from ditpipe.prompts.errors import ModelError, first_problem
+from ditpipe.prompts.revision import RegionChange
+from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.tools.api_schema import edit_of_upload
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"device": "gpu"}, "device: 'gpu' is no device: give auto, cpu, mps, cuda or cuda:1"),
+        ({"dtype": "half"}, "dtype: Input should be 'auto', 'float32', 'bfloat16' or 'float16'"),
+        ({"timeout": 0}, "timeout: Input should be greater than 0"),
+        ({"timeout": "long"}, "timeout: Input should be a valid number"),
+    ],
+)
+def test_what_is_none_is_one_line(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        settings_of(**options)
+    assert first_problem(raised.value).startswith(told)
+
+
+def test_a_device_that_is_not_here_is_a_line_that_lists_those_that_are(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(plan_of(2).model_dump_json())
+    CliRunner().invoke(app, ["render", str(plan), "--steps", "1"])
+    for command in (["render", str(plan)], ["repaint", str(tmp_path / "plan.png")]):
+        error = CliRunner().invoke(app, [*command, "--device", "cuda:99"]).exception
+        assert isinstance(error, ModelError)
+        assert str(error).startswith("cannot compute on 'cuda:99' (here: ") and "cpu" in str(error)
+
+
+def test_the_agent_draws_on_the_device_and_in_the_numbers_of_its_settings(tmp_path: Path) -> None:
+    agent = Agent(model=str(saved("sana", tmp_path)), device="cpu", dtype="bfloat16", critic="none")
+    family = agent.renderer.family  # before a request says it: nothing is loaded twice
+    assert (family.device, family.dtype) == (torch.device("cpu"), torch.bfloat16)
+    plan = plan_of(2).model_copy(update={"width": 128, "height": 128})
+    assert agent.renderer.render(agent.request(plan).model_copy(update={"steps": 1})).request.dtype == "bfloat16"
+    assert agent.renderer.family is family
+
+
+@pytest.mark.parametrize("name", ["pixart-sigma", "sana", "sd", "sd3", "flux"])
+def test_every_family_computes_in_16_bits(name: str, tmp_path: Path) -> None:
+    renderer = Renderer(str(saved(name, tmp_path)), device="cpu")
+    plan = plan_of(2).model_copy(update={"width": 128, "height": 128})
+    exact, *rounded = (
+        renderer.render(RenderRequest(plan=plan, steps=2, dtype=dtype)).latents
+        for dtype in ("float32", "float16", "bfloat16")
+    )
+    for latents in rounded:
+        assert 0 < (latents - exact).abs().mean() < 0.1 * exact.abs().mean()
+
+
+def test_a_picture_tells_its_numbers_and_is_drawn_again_in_them(tiny: Renderer, tmp_path: Path) -> None:
+    plan, picture, again = (tmp_path / name for name in ("plan.json", "a.png", "b.png"))
+    plan.write_text(plan_of(2).model_dump_json())
+    run, usual = CliRunner(), ["--model", tiny.model, "--device", "cpu"]
+    rendered = ["render", str(plan), "--steps", "2", "--dtype", "bfloat16", "--out", str(picture)]
+    for command in (rendered, ["repaint", str(picture), "--out", str(again)]):
+        assert run.invoke(app, [*command, *usual]).exit_code == 0
+    assert read_request(picture).dtype == "bfloat16" and again.read_bytes() == picture.read_bytes()
+    usual_numbers = tiny.render(RenderRequest(plan=plan_of(2), steps=2))
+    assert usual_numbers.request.dtype is None and "dtype" not in usual_numbers.request.model_dump()
+
+
+def test_a_server_does_not_load_its_model_anew_for_a_strangers_numbers() -> None:
+    service: Any = SimpleNamespace(largest=512)
+    revision = Revision(changes=[RegionChange(name="thing 0", seed=1)])
+    request, here = RenderRequest(plan=plan_of(2), dtype="bfloat16"), RenderRequest(plan=plan_of(2))
+    with pytest.raises(ValueError, match="made with dtype=bfloat16; only the usual one is drawn here"):
+        edit_of_upload(service, request, revision, here=here, steps=20)
+    assert edit_of_upload(service, request, revision, here=request, steps=20).request == request
+
+
+def test_a_run_goes_on_where_its_reader_wants_it(tiny: Renderer, tmp_path: Path) -> None:
+    agent = Agent(renderer=tiny, critic="none", steps=1, timeout=5, device="cpu", out=tmp_path, approve=True)
+    *_, waiting = agent.stream("anything", plan=plan_of(2))
+    folder = waiting.folder  # type: ignore[union-attr]
+    assert not {"timeout", "device"} & run_record(folder).settings.keys()
+    own = ["--model", tiny.model, "--critic", "none", "--device", "cpu", "--timeout", "9"]
+    done = CliRunner().invoke(app, ["resume", str(folder), "--yes", "--json", *own])
+    assert Path(json.loads(done.stdout)["picture"]).exists()
+
+
+def test_a_chat_model_gets_the_time_of_the_settings() -> None:
+    served: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "timeout": 7}
+    agent = Agent(planner="m", critic="m", **served)
+    for model in (agent.planner.chat_model, agent.critic.chat_model):  # type: ignore[union-attr]
+        assert model.request_timeout.read == 7
