@@ -129,4 +129,4 @@ class Models:
 
 def picture_size(settings: Settings, row: Checkpoint) -> tuple[int, int]:
     """Width and height in pixels of a picture whose plan names no size."""
-    return canvas_size(settings.size, settings.aspect, side=min(row.size, MAX_SIDE))
+    return canvas_size(settings.size, settings.aspect, side=min(row.size, MAX_SIDE), multiple=row.token)
