@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from torch import Tensor
 
 from ..prompts.notation import notation_warning
 from ..prompts.plan import ScenePlan
 from ..prompts.wording import ignored_wording
 from .families.base import Family
+from .regions.mask_image import pixels_of
 from .regions.prompt_schedule import Level
 from .regions.region_masks import SCENE, region_ids, strengths_at
 from .request import RenderRequest
@@ -28,7 +30,7 @@ def ignored_field_warnings(
     negatives = [plan.negative, *(region.negative for region in plan.regions)]
     notes = [notation_warning([*texts, *negatives])]
     notes += ignored_wording(plan, family.style)
-    notes += _hidden(plan, region_weights, grid)
+    notes += _hidden(plan, region_weights, grid, is_edit=is_edit)
     if not any(level.startswith("region") for level in levels):
         notes.append("the depth schedule has no level of the regions: their prompts and negatives have no effect")
     for region in plan.regions:
@@ -52,16 +54,24 @@ def ignored_field_warnings(
     return [note for note in notes if note]
 
 
-def _hidden(plan: ScenePlan, region_weights: Tensor, grid: tuple[int, int]) -> list[str]:
-    """Warnings for regions without weight in any token, with the names of those that cover them."""
+def _hidden(plan: ScenePlan, region_weights: Tensor, grid: tuple[int, int], *, is_edit: bool) -> list[str]:
+    """Warnings for regions without weight in any token, with the names of those that cover them.
+
+    What an edit draws in a free shape covers whole tokens and keeps the pixels between them.
+    """
     notes = []
     for index, region in enumerate(plan.regions):
         if region_weights[index + 1].any():
             continue
         alone = region_ids([region], rows=grid[0], columns=grid[1]) == 1
         over = region_ids(plan.regions, rows=grid[0], columns=grid[1])[alone].unique()
-        names = ", ".join(repr(plan.regions[int(i) - 1].name) for i in over if i != SCENE)
+        covering = [plan.regions[int(i) - 1] for i in over if i != SCENE]
+        names = ", ".join(repr(other.name) for other in covering)
+        shapes = [pixels_of(other, plan.size) for other in covering]
+        if is_edit and any(r.mask for r in covering) and (pixels_of(region, plan.size) & ~np.any(shapes, axis=0)).any():
+            notes.append(f"the free shape of {names} is finer than the model's tokens: it is drawn in pieces")
+            continue
         notes.append(
             f"region {region.name!r} is not seen: {names} covers all of it; give it a higher z_order, or move it"
         )
-    return notes
+    return list(dict.fromkeys(notes))

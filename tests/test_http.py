@@ -161,6 +161,23 @@ def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: 
     assert again.image.tobytes() == first_of(answer).tobytes()
 
 
+def test_what_lies_under_a_hole_is_gone_and_a_fine_mask_is_said_to_be_one(client: OpenAI, tiny: Renderer) -> None:
+    before = expected(tiny, plan_of(2))
+    whole = client.images.edit(image=before, mask=png(holes((0, 0, 96, 96))), prompt="a blue dog")
+    assert whole.model_extra == {"warnings": []}
+    plan = request_in(first_of(whole), name="picture").edited_plan
+    assert [region.prompt.text for region in plan.regions] == ["a blue dog"]
+    noise = np.random.default_rng(0).random((96, 96)) < 0.3
+    fine = Image.new("RGBA", (96, 96))
+    fine.putalpha(Image.fromarray((255 * ~noise).astype(np.uint8)))
+    answer = client.images.edit(image=before, mask=png(fine), prompt="a blue dog")
+    assert answer.model_extra == {
+        "warnings": ["the free shape of 'edit 1' is finer than the model's tokens: it is drawn in pieces"]
+    }
+    after = np.asarray(first_of(answer))
+    assert np.array_equal(after[~noise], np.asarray(Image.open(BytesIO(before)))[~noise])
+
+
 def test_a_picture_is_its_own_mask(client: OpenAI, tiny: Renderer) -> None:
     before = Image.open(BytesIO(expected(tiny, plan_of(2))))
     mask = holes(*SHAPES["an L"], picture=before)

@@ -39,7 +39,7 @@ from .jobs.engine import Job
 from .jobs.service import PictureService
 from .openai_images_schema import EditSettings, ImageRow, ImagesAnswer, ImageSettings, nearest_size
 from .requested_change import ChangeReader, change_input
-from .uploads import box_of, digest_outside, hole_in, open_upload, shared_area
+from .uploads import box_of, digest_outside, hole_in, is_inside, open_upload, shared_area
 
 PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFETIME = 3600  # seconds
@@ -203,7 +203,7 @@ def _edits(
     steps: int,
 ) -> list[EditInput]:
     """The inputs of `n` edits: a region with the shape of the mask's hole, on top of the plan. It replaces the region
-    that covers the same area, if there is one. Without a mask it replaces all regions."""
+    that covers the same area, if there is one, and all that lie in the hole. Without a mask it replaces all regions."""
     request = request_in(picture, name="image")
     plan, prompt = request.edited_plan, LeveledPrompt(high_level=settings.prompt)
     seeds = [(request.seed if settings.seed is None else settings.seed) + i for i in range(settings.n)]
@@ -219,6 +219,7 @@ def _edits(
         same = max(plan.regions, key=lambda region: shared_area(hole, region.box), default=None)
         removed = [same.name] if same and shared_area(hole, same.box) >= SAME_PLACE else []
         name = removed[0] if removed else name
+        removed += [region.name for region in plan.regions if region.name != name and is_inside(region, hole)]
     top = min(100, 1 + max((region.z_order for region in plan.regions), default=0))
     added = Region(name=name, box=box_of(hole), prompt=prompt, z_order=top, mask=shape)
     revisions = [

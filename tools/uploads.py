@@ -3,9 +3,11 @@
 from hashlib import sha256
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..prompts.plan import Box
+from ..prompts.plan import Box, Region
+from ..renderer.regions.mask_image import pixels_of
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 2048 * 2048
@@ -52,6 +54,11 @@ def shared_area(hole: Image.Image, box: Box) -> float:
     inside = left, top, right, bottom
     shared, whole = (sum(mask.histogram()[128:]) for mask in (hole.crop(inside), hole))
     return shared / max(1, whole + (right - left) * (bottom - top) - shared)
+
+
+def is_inside(region: Region, hole: Image.Image) -> bool:
+    """Whether all pixels of a region lie in a hole."""
+    return not bool((pixels_of(region, hole.size) & (np.asarray(hole) < 128)).any())
 
 
 def digest_outside(hole: Image.Image, picture: Image.Image) -> str:

@@ -44,6 +44,20 @@ def shape_of(region: Region) -> NDArray[np.bool_] | None:
     return shape
 
 
+def pixels_of(region: Region, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels of a region, bool (height, width): its free shape, or its box. size: the picture's width and height.
+
+    Raises ValueError as `shape_of`.
+    """
+    if (shape := shape_of(region)) is not None:
+        return shape
+    (width, height), box = size, region.box
+    pixels = np.zeros((height, width), dtype=np.bool_)
+    across = slice(round(box.left * width), round(box.right * width))
+    pixels[round(box.top * height) : round(box.bottom * height), across] = True
+    return pixels
+
+
 @lru_cache(maxsize=8)
 def _opened(text: str) -> NDArray[np.bool_]:
     try:

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..regions.mask_image import shape_of
+from ..regions.mask_image import pixels_of, shape_of
 from ..regions.region_masks import SCENE, blend, region_weights
 from .sampler import tokens_to_cells
 
@@ -117,6 +117,11 @@ def _changed(before: ScenePlan, after: ScenePlan) -> list[tuple[ScenePlan, list[
     old, new = ({region.name: region for region in plan.regions} for plan in (before, after))
     differ = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     shaped = {name for name in differ if name in new and new[name].mask}
+    shapes = [shape for name in shaped if (shape := shape_of(new[name])) is not None]
+    if shapes:  # what is taken away under a shape needs no place of its own
+        height, width = shapes[0].shape
+        outside = ~np.any(shapes, axis=0)
+        shaped |= {n for n in differ - {*new} if not (pixels_of(old[n], (width, height)) & outside).any()}
     return [
         (before, [i for i, region in enumerate(before.regions) if region.name in differ - shaped]),
         (after, [i for i, region in enumerate(after.regions) if region.name in differ]),
