@@ -161,6 +161,23 @@ def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: 
     assert again.image.tobytes() == first_of(answer).tobytes()
 
 
+def test_a_variation_is_the_same_plan_from_other_noise(client: OpenAI, tiny: Renderer) -> None:
+    before = expected(tiny, plan_of(2), seed=5)
+    answer = client.images.create_variation(image=before, n=2, size="256x256")
+    pictures = [picture_of(row.b64_json) for row in answer.data or []]
+    requests = [request_in(picture, name="picture") for picture in pictures]
+    assert [(one.seed, one.plan, one.steps) for one in requests] == [(6, plan_of(2), 2), (7, plan_of(2), 2)]
+    assert answer.model_extra and answer.model_extra["warnings"][0].startswith("size 256x256 is not used")
+
+
+def test_what_a_format_loses_is_said(client: OpenAI, tiny: Renderer) -> None:
+    whole = client.images.generate(prompt="a red cat", quality="low", extra_body={"seed": 3})
+    webp = client.images.generate(prompt="a red cat", quality="low", output_format="webp", extra_body={"seed": 3})
+    assert webp.model_extra == {"warnings": []} and first_of(webp).tobytes() == first_of(whole).tobytes()
+    jpeg = client.images.generate(prompt="a red cat", quality="low", output_format="jpeg")
+    assert jpeg.model_extra and jpeg.model_extra["warnings"][0].startswith("a JPEG loses fine detail")
+
+
 def test_what_lies_under_a_hole_is_gone_and_a_fine_mask_is_said_to_be_one(client: OpenAI, tiny: Renderer) -> None:
     before = expected(tiny, plan_of(2))
     whole = client.images.edit(image=before, mask=png(holes((0, 0, 96, 96))), prompt="a blue dog")

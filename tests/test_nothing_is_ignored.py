@@ -28,7 +28,7 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.tools.api_schema import PaintInput, RenderInput
-from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings
+from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings, VariationSettings
 
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
 CHANGE = Revision(changes=[RegionChange(name="thing 0", seed=4)])
@@ -302,7 +302,7 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [ImageSettings, EditSettings, RenderInput, PaintInput])
+@pytest.mark.parametrize("model", [ImageSettings, EditSettings, VariationSettings, RenderInput, PaintInput])
 def test_every_parameter_of_the_services_has_an_entry(model: type[BaseModel]) -> None:
     missing = set(model.model_fields) - set(PARAMETERS)
     assert not missing, f"say in PARAMETERS what {missing} do"

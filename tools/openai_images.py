@@ -14,36 +14,37 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from PIL import Image
 
-from ..prompts.chat_schema import ChatCommand
 from ..prompts.errors import RenderError
 from ..prompts.plan import Box, LeveledPrompt, Region, ScenePlan
-from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
-from ..renderer.pictures.artifacts import encode_image, metadata_text, request_in
-from ..renderer.regions.mask_image import mask_text
+from ..renderer.pictures.artifacts import encode_image, jpeg_warning, metadata_text, request_in
 from ..renderer.request import RenderRequest
 from .api_schema import (
     MAX_STEPS,
-    EditInput,
     PaintInput,
     PictureId,
     check_size,
-    check_upload,
-    edit_of_upload,
     picture_file,
     picture_of,
 )
 from .auth import Signer, caller_of, refusal
 from .jobs.engine import Job
 from .jobs.service import PictureService
-from .openai_images_schema import EditSettings, ImageRow, ImagesAnswer, ImageSettings, nearest_size
-from .requested_change import ChangeReader, change_input
-from .uploads import box_of, digest_outside, hole_in, is_inside, open_upload, shared_area
+from .openai_edits import changes_of, edits_of, unused_settings, variations_of
+from .openai_images_schema import (
+    EditSettings,
+    ImageRow,
+    ImagesAnswer,
+    ImageSettings,
+    VariationSettings,
+    nearest_size,
+)
+from .requested_change import ChangeReader
+from .uploads import open_upload
 
 PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFETIME = 3600  # seconds
-SAME_PLACE = 0.6  # least intersection over union at which a mask replaces a region of the plan
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 ANYTHING, EVERYWHERE = LeveledPrompt(high_level=""), Box(left=0, top=0, right=1, bottom=1)
 STEP_FACTORS = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # × the server's steps
@@ -178,11 +179,22 @@ def images_router(
             plan = request_in(picture, name="image").edited_plan
             command = await asyncio.to_thread(read, settings.prompt, plan)
             if command.kind == "change":
-                job_inputs = _changes(service, picture, command, settings, request_for, checkpoint.steps)
-                notes += [*_unused(settings, picture), f"no mask: {settings.prompt[:60]!r} was read as a change"]
+                job_inputs = changes_of(service, picture, command, settings, request_for, checkpoint.steps)
+                notes += unused_settings(settings, picture)
+                notes.append(f"no mask: {settings.prompt[:60]!r} was read as a change")
                 return await respond("image_edit", request, job_inputs, settings, notes)
-        edits = _edits(service, picture, mask, settings, request_for, checkpoint.steps)
+        edits = edits_of(service, picture, mask, settings, request_for, checkpoint.steps)
         return await respond("image_edit", request, [("edit", job_input) for job_input in edits], settings, notes)
+
+    @router.post("/images/variations", response_model=ImagesAnswer)
+    async def vary(
+        settings: Annotated[VariationSettings, Form(media_type="multipart/form-data")], request: Request
+    ) -> Any:
+        """Draw the plan of a picture again, from other noise. The picture must carry its plan."""
+        picture = await asyncio.to_thread(open_upload, await settings.image.read(), name="image")
+        variations, unlike = variations_of(service, picture, settings, request_for, checkpoint.steps)
+        notes = [*replacements(settings), *unused_settings(settings, picture), *unlike]
+        return await respond("image_generation", request, [("render", one) for one in variations], settings, notes)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
     def get_file(picture_id: Annotated[PictureId, Path()], caller: str, expires: int, signature: str) -> FileResponse:
@@ -194,66 +206,6 @@ def images_router(
     return router
 
 
-def _edits(
-    service: PictureService,
-    picture: Image.Image,
-    mask: Image.Image | None,
-    settings: ImageSettings,
-    request_for: Callable[[ScenePlan], RenderRequest],
-    steps: int,
-) -> list[EditInput]:
-    """The inputs of `n` edits: a region with the shape of the mask's hole, on top of the plan. It replaces the region
-    that covers the same area, if there is one, and all that lie in the hole. Without a mask it replaces all regions."""
-    request = request_in(picture, name="image")
-    plan, prompt = request.edited_plan, LeveledPrompt(high_level=settings.prompt)
-    seeds = [(request.seed if settings.seed is None else settings.seed) + i for i in range(settings.n)]
-    names = {region.name for region in plan.regions}
-    name = next(name for i in range(1, 99) if (name := f"edit {i}") not in names)
-    notes = _unused(settings, picture)
-    if mask is None:
-        hole, shape, removed, scene = Image.new("L", picture.size, 255), "", sorted(names), prompt
-        notes += ["no mask: the whole picture was drawn anew; a mask is transparent where the picture is to change"]
-    else:
-        hole, scene = hole_in(mask, size=picture.size, name="mask" if settings.mask else "image"), None  # type: ignore[attr-defined]
-        shape = mask_text(hole)
-        same = max(plan.regions, key=lambda region: shared_area(hole, region.box), default=None)
-        removed = [same.name] if same and shared_area(hole, same.box) >= SAME_PLACE else []
-        name = removed[0] if removed else name
-        removed += [region.name for region in plan.regions if region.name != name and is_inside(region, hole)]
-    top = min(100, 1 + max((region.z_order for region in plan.regions), default=0))
-    added = Region(name=name, box=box_of(hole), prompt=prompt, z_order=top, mask=shape)
-    revisions = [
-        Revision(removed=removed, added=[added.model_copy(update={"seed": seed})], scene=scene) for seed in seeds
-    ]
-    here, protected = request_for(plan), digest_outside(hole, picture)
-    return [
-        edit_of_upload(service, request, revision, here=here, steps=steps).model_copy(
-            update={"notes": notes, "protected": protected if shape else None}
-        )
-        for revision in revisions
-    ]
-
-
-def _changes(
-    service: PictureService,
-    picture: Image.Image,
-    command: ChatCommand,
-    settings: ImageSettings,
-    request_for: Callable[[ScenePlan], RenderRequest],
-    steps: int,
-) -> list[tuple[str, Any]]:
-    """Kind and input of `n` jobs for a change in plain language."""
-    request = request_in(picture, name="image")
-    here = request_for(request.edited_plan)
-    check_upload(service, request, here=here, steps=steps)
-    first = request.seed % 2**62 if settings.seed is None and settings.n > 1 else settings.seed
-
-    def edit(revision: Revision) -> EditInput:
-        return edit_of_upload(service, request, revision, here=here, steps=steps)
-
-    return [change_input(command, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
-
-
 def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
     """The prompt that was drawn, with the picture's warnings, and the critic's score."""
     picture = picture_of(service, job)
@@ -263,16 +215,6 @@ def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
         text = ", ".join(part for part in (scene.high_level, scene.low_level) if part)
     text += f" (warnings: {'; '.join(picture.warnings)})" if picture.warnings else ""
     return {"revised_prompt": text, "score": picture.critique.score if picture.critique else None}
-
-
-def _unused(settings: ImageSettings, picture: Image.Image) -> list[str]:
-    """Warnings for settings that an edit ignores."""
-    notes = []
-    if settings.quality not in ("auto", "medium", "standard"):
-        notes.append(f"quality {settings.quality!r} is not used: an edit takes the picture's own steps")
-    if settings.size not in ("auto", f"{picture.width}x{picture.height}"):
-        notes.append(f"size {settings.size} is not used: an edit keeps the picture's, {picture.width}x{picture.height}")
-    return notes
 
 
 async def _finished(service: PictureService, job: Job, request: Request) -> Job:
@@ -331,8 +273,9 @@ def _encoded(service: PictureService, job: Job, settings: ImageSettings, kind: s
     content = service.jobs.file(job, kind).read_bytes()
     if settings.output_format != "png":
         with Image.open(BytesIO(content)) as image:
-            form, note = settings.output_format.upper(), metadata_text(image)
-            content = encode_image(image.convert("RGB"), note, form, quality=settings.output_compression)
+            form, note, quality = settings.output_format.upper(), metadata_text(image), settings.output_compression
+            lossless = form == "WEBP" and quality == 100
+            content = encode_image(image.convert("RGB"), note, form, quality=None if lossless else quality)
     return base64.b64encode(content).decode()
 
 
@@ -341,6 +284,9 @@ def _warnings(service: PictureService, jobs: Sequence[Job], settings: ImageSetti
     notes = [*notes, *(warning for job in jobs for warning in picture_of(service, job).warnings)]
     if settings.partial_images and not settings.stream:
         notes.append("partial_images are sent while streaming only: ask with stream=true")
+    for job in jobs if settings.output_format == "jpeg" else ():
+        with Image.open(service.jobs.file(job)) as image:
+            notes.append(jpeg_warning(metadata_text(image)))
     if settings.output_compression != 100 and settings.output_format == "png":
         notes.append("output_compression is for jpeg and webp; a PNG loses nothing")
     return list(dict.fromkeys(notes))

@@ -81,6 +81,13 @@ class EditSettings(ImageSettings):
     )
 
 
+class VariationSettings(ImageSettings):
+    """`ImageSettings` with a picture, and without a prompt: the picture's plan is drawn again."""
+
+    prompt: str = Field(default="", max_length=0, description="not taken: the picture's plan says what is drawn")
+    image: UploadFile = Field(description="a PNG that ditpipe wrote")
+
+
 class ImageRow(BaseModel):
     b64_json: str | None = None
     url: str | None = None

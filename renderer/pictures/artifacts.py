@@ -73,10 +73,15 @@ def with_format_warnings(path: Path, result: RenderResult) -> RenderResult:
     """The result with warnings of what is lost when it is written as `path`. Raises ValueError as `format_of`."""
     if format_of(path) != "JPEG":
         return result
+    return replace(result, warnings=(*result.warnings, jpeg_warning(_note_of(result.request, result.warnings))))
+
+
+def jpeg_warning(note: str) -> str:
+    """What is lost when a picture with this note is written as a JPEG."""
     lost = "a JPEG loses fine detail; .png and .webp keep every pixel"
-    if len(_note_of(result.request, result.warnings)) > JPEG_METADATA_LIMIT - 1000:
+    if len(note) > JPEG_METADATA_LIMIT - 1000:
         lost += "; nor has it room for this request, so the file cannot be drawn again"
-    return replace(result, warnings=(*result.warnings, lost))
+    return lost
 
 
 def copy_as(source: Path, target: Path) -> None:
