@@ -15,6 +15,7 @@ function regionChanges(was, now, names) {
   if (was.prompt.high_level !== now.prompt.high_level) texts.push(`${was.name}: ${called(now.prompt.high_level, "nothing")}`);
   if (was.prompt.low_level !== now.prompt.low_level) texts.push(`${was.name}: ${called(now.prompt.low_level, "no looks")}`);
   if (was.negative !== now.negative) texts.push(`${was.name}: ${now.negative.trim() ? `negative ${now.negative.trim()}` : "no negative"}`);
+  if ((was.lettering ?? "") !== (now.lettering ?? "")) texts.push(`${was.name}: ${now.lettering ? `reads "${now.lettering}"` : "no text"}`);
   if ((was.strength ?? 1) !== (now.strength ?? 1)) texts.push(`${was.name}: strength ${Math.round((now.strength ?? 1) * 100)}%`);
   if (was.seed !== now.seed) texts.push(`${was.name}: ${now.seed == null ? "the picture's seed" : `seed ${now.seed}`}`);
   if (names && was.name !== now.name && was.prompt.high_level === now.prompt.high_level) texts.push(`${was.name}: called ${now.name}`);
@@ -34,6 +35,7 @@ export function differences(plan, draft, names = false) {
   const whole = "whole picture";
   if (plan.scene.high_level !== draft.scene.high_level) texts.push(`${whole}: ${called(draft.scene.high_level, "nothing")}`);
   if (plan.scene.low_level !== draft.scene.low_level) texts.push(`${whole}: ${called(draft.scene.low_level, "no mood")}`);
+  if ((plan.style ?? "") !== (draft.style ?? "")) texts.push(`${whole}: ${called(draft.style ?? "", "no style")}`);
   if ((plan.negative || "") !== (draft.negative || "")) texts.push(`${whole}: ${draft.negative.trim() ? `negative ${draft.negative.trim()}` : "no negative"}`);
   return texts;
 }
@@ -53,7 +55,6 @@ export function unfinished(draft) {
       return { region, field: "f-name", text: `Two places are called “${name}”; give this one another name.` };
     }
   }
-  if (draft && !draft.regions.length) return { region: null, text: "A picture needs at least one box; add one." };
   if (draft && !draft.scene.high_level.trim()) return { region: null, field: "f-scene-high", text: "Say what the whole picture shows." };
   return null;
 }

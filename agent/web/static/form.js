@@ -16,11 +16,13 @@ export function wordForm(regionPart, scenePart, on) {
   });
   bind(regionPart, "f-low", (text) => { region.prompt.low_level = text; });
   bind(regionPart, "f-negative", (text) => { region.negative = text; });
+  bind(regionPart, "f-lettering", (text) => { region.lettering = text; });
   bind(regionPart, "f-name", (text) => { region.name = text; });
   bind(regionPart, "f-strength", (text) => { region.strength = Number(text); });
   bind(regionPart, "f-seed", (text) => { region.seed = text === "" ? null : Math.max(0, Math.floor(Number(text))); });
   bind(scenePart, "f-scene-high", (text) => { draft.scene.high_level = text; });
   bind(scenePart, "f-scene-low", (text) => { draft.scene.low_level = text; });
+  bind(scenePart, "f-style", (text) => { draft.style = text; });
   bind(scenePart, "f-scene-negative", (text) => { draft.negative = text; });
   regionPart.querySelector("[data-do=remove]").addEventListener("click", () => on.remove(region));
   regionPart.querySelector("[data-do=dice]").addEventListener("click", () => {
@@ -51,6 +53,7 @@ export function wordForm(regionPart, scenePart, on) {
         fill(regionPart, "f-high", region.prompt.high_level);
         fill(regionPart, "f-low", region.prompt.low_level);
         fill(regionPart, "f-negative", region.negative);
+        fill(regionPart, "f-lettering", region.lettering ?? "");
         fill(regionPart, "f-name", region.name);
         fill(regionPart, "f-strength", region.strength ?? 1);
         regionPart.querySelector("output").textContent = `${Math.round((region.strength ?? 1) * 100)}%`;
@@ -59,6 +62,7 @@ export function wordForm(regionPart, scenePart, on) {
       if (draft) {
         fill(scenePart, "f-scene-high", draft.scene.high_level);
         fill(scenePart, "f-scene-low", draft.scene.low_level);
+        fill(scenePart, "f-style", draft.style ?? "");
         fill(scenePart, "f-scene-negative", draft.negative);
       }
     },
