@@ -147,7 +147,8 @@ def encoded(measured: Measured, texts: Sequence[str]) -> Any:
 
 def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | None) -> Callable[[], Any]:
     """A step of a plan, its texts prepared. paddings: see `JointConditioning`; other families ignore it."""
-    grid = tuple(side // family.cell // family.patch for side in plan.size[::-1])
+    width, height = (side // family.cell // family.patch for side in plan.size)
+    grid = height, width
 
     def prompts(texts: Sequence[str]) -> Any:
         return encoded(measured, texts)

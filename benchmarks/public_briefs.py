@@ -125,9 +125,9 @@ def wrong(plan: ScenePlan, truth: dict[str, Any]) -> list[str]:
             faults.append(f"not {truth['objects'][i]['class']} {word} {truth['objects'][j]['class']}")
     for i, place in (truth.get("places") or {}).items():
         here = [r.box.centre for r in found[int(i)]]
-        side = {"left": lambda x, y: x < 0.5, "right": lambda x, y: x > 0.5, "top": lambda x, y: y < 0.5,
-                "bottom": lambda x, y: y > 0.5}[place]  # fmt: skip
-        if not any(side(*centre) for centre in here):
+        axis = 0 if place in ("left", "right") else 1
+        sign = 1 if place in ("right", "bottom") else -1
+        if not any(sign * (centre[axis] - 0.5) > 0 for centre in here):
             faults.append(f"{truth['objects'][int(i)]['class']} not at the {place}")
     scene = words(plan.scene.high_level)
     for kind in truth.get("absent", []):

@@ -1,11 +1,16 @@
 """Prompt text that encoders drop: beyond their token limits, and words that their tokenizers lack."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .diffusers_types import Encoder, Tokenizer
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from transformers import PreTrainedTokenizerBase as Tokenizer
 
 # Names of text encoders, by `model_type` of their configuration.
 NAMES = {
@@ -39,7 +44,7 @@ class Reading:
     tokens: tuple[int, ...] = ()
 
 
-def encoder_name(encoder: Encoder) -> str:
+def encoder_name(encoder: PreTrainedModel) -> str:
     """The name of a text encoder of transformers."""
     kind = str(encoder.config.model_type)
     return NAMES.get(kind, kind)

@@ -26,7 +26,7 @@ class Blank(Renderer):
         return self._blank(before.model_copy(update={"edits": [*before.edits, revision]}))
 
     def _blank(self, request: RenderRequest) -> RenderResult:
-        plan = request.plan
-        image = Image.new("RGB", (plan.width, plan.height), "navy")
-        latents = torch.zeros(1, 4, plan.height // 8, plan.width // 8)
+        width, height = request.plan.size
+        image = Image.new("RGB", (width, height), "navy")
+        latents = torch.zeros(1, 4, height // 8, width // 8)
         return RenderResult(request.model_copy(update={"model": self.model}), image, latents, 0.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ditpipe.prompts.layout import Place, boxes_for
+from ditpipe.prompts.layout import Place, Size, boxes_for
 from ditpipe.prompts.plan import MAX_REGIONS
 from ditpipe.prompts.planner_schema import (
     PlannedObject,
@@ -56,7 +56,8 @@ def test_boxes_are_in_proportion_to_the_sizes_and_stay_in_their_places() -> None
 
 @pytest.mark.parametrize("places", [("left", "top right", "bottom right"), ("top", "left", "right", "bottom")])
 def test_places_of_unequal_room_do_not_turn_sizes_round(places: tuple[Place, ...]) -> None:
-    areas = [box.area for box in boxes_for(places, sizes=["small", "large", "large", "large"][: len(places)])]
+    sizes: list[Size | None] = ["small", "large", "large", "large"]
+    areas = [box.area for box in boxes_for(places, sizes=sizes[: len(places)])]
     assert areas[0] < min(areas[1:])
 
 

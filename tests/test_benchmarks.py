@@ -22,6 +22,7 @@ from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, pattern
 from benchmarks.render import Reduced, Shape
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
 from ditpipe.agent.plan_checks import singular
+from ditpipe.agent.planner import Planner
 from ditpipe.prompts.layout import PLACES, Place
 from ditpipe.prompts.plan import Box
 from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
@@ -339,7 +340,7 @@ def test_twins_are_told_apart_by_their_colours() -> None:
 
 @pytest.mark.parametrize(("path", "told"), [(planner.BRIEFS, True), (planner.UNSEEN, False)])
 def test_of_the_unseen_briefs_no_failure_is_shown(path: Path, told: bool) -> None:
-    class AlwaysWrong(planner.Planner):
+    class AlwaysWrong(Planner):
         def __init__(self) -> None:
             pass
 

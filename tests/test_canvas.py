@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_program import FixedPlanner, sessions
@@ -65,7 +66,10 @@ def test_what_is_no_size_shape_or_seed_is_one_line(options: dict[str, object], t
 
 
 def test_an_agent_paints_in_a_size_or_shape(tiny: Renderer, tmp_path: Path) -> None:
-    for options, size in (({"size": "128x64"}, (128, 64)), ({"aspect": "2:1"}, (192, 96))):
+    shapes: tuple[tuple[dict[str, Any], tuple[int, int]], ...] = (
+        ({"size": "128x64"}, (128, 64)), ({"aspect": "2:1"}, (192, 96)),
+    )  # fmt: skip
+    for options, size in shapes:
         agent = Agent(renderer=tiny, critic="none", steps=1, out=tmp_path, **options)
         assert read_request(agent.paint("anything", plan=UNSIZED).path).plan.size == size
         assert plan_brief(Agent(renderer=tiny, planner="embedded", **options), "a red cat", None, None).size == size

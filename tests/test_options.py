@@ -44,7 +44,7 @@ ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 ar
 def test_less_denoise_stays_nearer_to_the_start(tiny: Renderer, start: Path) -> None:
     plan = plan_of(2)
     with Image.open(start) as image:
-        fitted = ImageOps.fit(image.convert("RGB"), (plan.width, plan.height), Image.Resampling.LANCZOS)
+        fitted = ImageOps.fit(image.convert("RGB"), plan.size, Image.Resampling.LANCZOS)
     with torch.inference_mode():
         seen = tiny.family.encode_image(fitted)
     away = [float((drawn(tiny, image=start, denoise=share) - seen).abs().mean()) for share in (0.02, 0.2, 0.9)]
@@ -172,7 +172,7 @@ def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: 
 
     pipe.vae.encode = mode
     with Image.open(start) as image:
-            seen = ImageOps.fit(image.convert("RGB"), (plan.width, plan.height), Image.Resampling.LANCZOS)
+            seen = ImageOps.fit(image.convert("RGB"), plan.size, Image.Resampling.LANCZOS)
     theirs = pipe(
         "a, red", negative_prompt="blurred", height=plan.height, width=plan.width, num_inference_steps=4,
         guidance_scale=6, control_image=seen, controlnet_conditioning_scale=0.7, use_resolution_binning=False,

@@ -193,7 +193,7 @@ def test_chat_models_of_many_endpoints() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    endpoint, held = f"http://127.0.0.1:{server.server_address[1]}", []
+    endpoint, held = f"http://127.0.0.1:{server.server_address[1]}", list[str]()
     try:
         with steady(60) as another:
             while another():

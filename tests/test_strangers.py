@@ -303,7 +303,7 @@ def test_a_key_goes_to_the_endpoint_that_it_was_given_for(monkeypatch: pytest.Mo
     for other in ("http://mine/v1", "https://theirs/v1", "https://mine:8000/v1", "https://mine@theirs/v1"):
         with pytest.raises(ValidationError, match="DITPIPE_API_KEY was given for https://mine/v1"):
             Settings(planner="any", base_url=other)
-    assert Settings(planner="any", base_url="https://theirs/v1", api_key="theirs").api_key
+    assert Settings(planner="any", base_url="https://theirs/v1", api_key=SecretStr("theirs")).api_key
 
 
 def test_a_session_folder_does_not_say_where_words_go(tiny: Renderer, tmp_path: Path) -> None:
@@ -331,7 +331,8 @@ def test_a_session_names_no_file_outside_of_its_folder(tiny: Renderer, tmp_path:
     (tmp_path / "mine.png").write_bytes(b"mine")
     turn = session.store.add(session.id, "a cat", kind="new brief", picture="../../mine.png", status="done")
     session.store.update(session.id, turn.model_copy(update={"head": turn.number}))
-    for act in (lambda: session.picture_path, lambda: session.export(tmp_path / "session.zip")):
+    acts: list[Callable[[], object]] = [lambda: session.picture_path, lambda: session.export(tmp_path / "session.zip")]
+    for act in acts:
         with pytest.raises(RunError, match="which is not in it"):
             act()
     assert not (tmp_path / "session.zip").exists()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,13 @@ async def test_a_window_is_sent_what_changed_and_sleeps_meanwhile(
     context = UserContext(tiny_agent(tiny, tmp_path), Store(tmp_path / "sessions"), worker)
     stream = state_events(context, "", {"about": 1})
     first = await anext(stream)
-    assert {"about", "session", "sessions", "messages", "busy"} <= set(json.loads(first.data))
+    assert {"about", "session", "sessions", "messages", "busy"} <= set(json.loads(first.data or ""))
     following = asyncio.ensure_future(anext(stream))
     worker.changes.announce()  # nothing has changed
     await asyncio.sleep(0)
     session = context.new()
     session.store.add(session.id, "hello", status="done")
     worker.changes.announce()
-    assert set(json.loads((await following).data)) == {"sessions"}
+    assert set(json.loads((await following).data or "")) == {"sessions"}
+    assert isinstance(stream, AsyncGenerator)
     await stream.aclose()

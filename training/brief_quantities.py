@@ -12,6 +12,7 @@ Beside the rules of `briefs`:
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from training.briefs import PAIRS, TOGETHER, finish
 from training.tables import load_table
 
 
-def table(name: str):
+def table(name: str) -> Any:
     return load_table("quantities", name)
 
 
@@ -175,7 +176,7 @@ def without(rng: np.random.Generator, text: str, taken: Sequence[str]) -> tuple[
 
     def unwanted() -> str:
         if rng.random() < 0.45:
-            return pick(rng, table("unwanted"))
+            return str(pick(rng, table("unwanted")))
         return several(distinct(rng, 1, 0.12)[0])
 
     items = [item for item in dict.fromkeys(unwanted() for _ in range(6)) if not any(noun in item or item in plural(noun) for noun in taken)]

@@ -20,7 +20,7 @@ from ...prompts.errors import RenderError
 from ...prompts.plan import ScenePlan
 from ...prompts.wording import PROSE, PromptStyle
 from ..checkpoints.supported import check_scheduler, check_vae
-from ..diffusers_types import Config, Layer, Network, Pipeline, Processor
+from ..diffusers_types import AttentionLayer, Config, Network, Pipeline, Processor
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
 from ..regions.prompt_schedule import Level
@@ -54,7 +54,7 @@ class Family(ABC):
         self._vae_dtype = pipe.vae.dtype
         if pipe.vae.dtype == torch.float16 and pipe.vae.config.get("force_upcast"):
             pipe.vae.to(torch.float32)  # in float16 it overflows, and pictures are black
-        self._published: list[tuple[Layer, Processor]] = []  # restored by `release`
+        self._published: list[tuple[AttentionLayer, Processor]] = []  # restored by `release`
         self.install_processors()
 
     @property
@@ -119,7 +119,7 @@ class Family(ABC):
         return min(trained, key=lambda wh: apart(*wh))
 
     @abstractmethod
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         """The attention layers, each with its processor of this package."""
 
     def install_processors(self) -> None:

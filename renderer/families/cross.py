@@ -2,18 +2,21 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Generic
+
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..diffusers_types import Layer, TextStates
 from ..forward import Encode, Encoded, PictureCondition
 from ..regions.attention import project_text
-from ..regions.conditioning import KeyValues, RegionConditioning
+from ..regions.conditioning import KeyValues, RegionConditioning, States
 from ..regions.prompt_schedule import Level
 from ..weights.lora import LoadedLora
 from .base import Family
 
 
-class CrossFamily(Family):
+class CrossFamily(Family, Generic[States]):
     """Keys and values of a prompt are the same in every step, so they are computed once per render."""
 
     def conditioning(
@@ -22,23 +25,33 @@ class CrossFamily(Family):
     ) -> RegionConditioning:  # fmt: skip
         return RegionConditioning(self, encode, plan, levels, grid=grid, loras=loras)
 
-    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
-        """The text states of encoded prompts for `project`: (text tokens, channels) each."""
-        return [prompt.states for prompt in encoded]
+    @abstractmethod
+    def text_states(self, encoded: Sequence[Encoded]) -> States:
+        """The text states of encoded prompts for `project`."""
 
     def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
         """Conditioning of the whole picture. whole: the encoded negative and scene prompt."""
         return None
 
     @abstractmethod
-    def layer(self, index: int) -> Layer:
+    def layer(self, index: int) -> Attention:
         """The cross-attention layer of a block."""
 
-    def project(self, index: int, states: TextStates) -> KeyValues:
+    @abstractmethod
+    def project(self, index: int, states: States) -> KeyValues:
         """Keys and values of every prompt in a block: (text tokens, heads, head dim) each."""
-        pairs = [project_text(self.layer(index), prompt[None]) for prompt in states]
-        return [keys[0] for keys, _ in pairs], [values[0] for _, values in pairs]
 
     def scale(self, index: int) -> int:
         """Downsampling of a block: its token covers scale×scale tokens of the grid."""
         return 1
+
+
+class TensorCrossFamily(CrossFamily[list[Tensor]]):
+    """The text states are a tensor (text tokens, channels) per prompt."""
+
+    def text_states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
+        return [prompt.states for prompt in encoded]
+
+    def project(self, index: int, states: list[Tensor]) -> KeyValues:
+        pairs = [project_text(self.layer(index), prompt[None]) for prompt in states]
+        return [keys[0] for keys, _ in pairs], [values[0] for _, values in pairs]

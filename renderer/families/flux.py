@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
+from diffusers.models.transformers.transformer_flux import FluxAttention, FluxAttnProcessor
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 
-from ..diffusers_types import Config, Layer, Network, Processor
+from ..diffusers_types import AttentionLayer, Config, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..regions.joint_attention import own_bias
 from ..sampling.schedules import Flow, Schedule, shift_of
@@ -25,7 +25,7 @@ class BiasedAttention(FluxAttnProcessor):
         self.index = index
 
     def __call__(  # type: ignore[override]
-        self, attn: Layer, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        self, attn: FluxAttention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
         attention_mask: None = None, image_rotary_emb: tuple[Tensor, Tensor] | None = None, bias: Sequence[Tensor] = (),
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
         mask = own_bias(self, bias)
@@ -59,7 +59,7 @@ class Flux(JointFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return [size for side in (256, 512, 1024) for size in ratios(side)]  # 0.1 to 2 million pixels
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for index, block in enumerate(self.blocks):
             yield block.attn, BiasedAttention(index)
 
@@ -81,7 +81,7 @@ class Flux(JointFamily):
         def sigmas(total: int) -> list[float]:
             return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
 
-        mu = _mu(config, tokens) if config.use_dynamic_shifting else None
+        mu = _mu(config, tokens) if config.get("use_dynamic_shifting") else None
         return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from functools import cache
 
 import torch
+from diffusers.models.attention_processor import Attention
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE
 from torch import Tensor
 
-from ..diffusers_types import Layer, Network, Processor
+from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import TextContext, attend, project_text
 from ..regions.conditioning import KeyValues
@@ -49,7 +50,7 @@ def pool_text(pooler: Network, t5: Tensor) -> Tensor:
     return pooler.c_proj(attend(query, keys, values).flatten(2))[:, 0]  # type: ignore[no-any-return]
 
 
-def processors_of(transformer: Network) -> Iterable[tuple[Layer, Processor]]:
+def processors_of(transformer: Network) -> Iterable[tuple[AttentionLayer, Processor]]:
     """The attention layers of a HunyuanDiT2DModel, each with its processor of this package."""
     for block in transformer.blocks:
         yield block.attn1, SelfAttention()
@@ -139,7 +140,7 @@ def trained_for(base: str) -> str | None:
     return next((version for version in ("1.0", "1.1", "1.2") if f"v{version}" in name), None)
 
 
-class Hunyuan(CrossFamily):
+class Hunyuan(CrossFamily[PaddedText]):
     """Hunyuan-DiT, and the pocket checkpoint. Most steps of an edit compute the redrawn tokens alone."""
 
     partial = True
@@ -154,7 +155,7 @@ class Hunyuan(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return SUPPORTED_SHAPE if side == 1024 else super().trained(side)
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         return processors_of(self.model)
 
     def encode(self, text: str) -> HunyuanText:
@@ -170,8 +171,8 @@ class Hunyuan(CrossFamily):
         """The encoded negative and scene prompt, see `embed_picture_condition`."""
         return whole
 
-    def layer(self, index: int) -> Layer:
-        return self.model.blocks[index].attn2
+    def layer(self, index: int) -> Attention:
+        return self.model.blocks[index].attn2  # type: ignore[no-any-return]
 
     def project(self, index: int, states: PaddedText) -> KeyValues:
         pair = project_text(self.layer(index), states.distinct[None])

@@ -4,17 +4,18 @@ kept."""
 from collections.abc import Iterable, Sequence
 
 import torch
+from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from ..diffusers_types import Layer, Network, Processor, TextStates
+from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import RegionAttention, TextContext
 from ..sampling.step_cache import run_blocks
 from .aspect_ratios import ratios
-from .cross import CrossFamily
+from .cross import TensorCrossFamily
 
 
-class PixArt(CrossFamily):
+class PixArt(TensorCrossFamily):
     cached = True
     preferred = "dpm++"
 
@@ -26,7 +27,7 @@ class PixArt(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for block in self.model.transformer_blocks:
             yield block.attn2, RegionAttention()
 
@@ -37,11 +38,11 @@ class PixArt(CrossFamily):
         own = states[0, mask[0].bool()].to(self.dtype)
         return Encoded(own, reading=self.reading(text, text_encoder=self.longest))
 
-    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
+    def text_states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         return [self.model.caption_projection(prompt.states) for prompt in encoded]
 
-    def layer(self, index: int) -> Layer:
-        return self.model.transformer_blocks[index].attn2
+    def layer(self, index: int) -> Attention:
+        return self.model.transformer_blocks[index].attn2  # type: ignore[no-any-return]
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])

@@ -3,22 +3,23 @@
 from collections.abc import Iterable, Sequence
 
 import torch
+from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from ..diffusers_types import Config, Layer, Network, Processor, TextStates
+from ..diffusers_types import AttentionLayer, Config, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import RegionAttention, TextContext
 from ..sampling.schedules import Flow, Schedule
 from ..sampling.step_cache import run_blocks
 from .aspect_ratios import ratios
 from .base import with_tiles
-from .cross import CrossFamily
+from .cross import TensorCrossFamily
 from .pixart import unpatched
 
 LONGEST = 300  # token limit of Gemma
 
 
-class Sana(CrossFamily):
+class Sana(TensorCrossFamily):
     """Prompts are encoded without SanaPipeline's `complex_human_instruction`, which asks to embellish them."""
 
     cached = True
@@ -30,7 +31,7 @@ class Sana(CrossFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for block in self.model.transformer_blocks:
             yield block.attn2, RegionAttention()
 
@@ -42,11 +43,11 @@ class Sana(CrossFamily):
         own = states[0, mask[0].bool()].to(self.dtype)
         return Encoded(own, reading=self.reading(text, text_encoder=LONGEST))
 
-    def text_states(self, encoded: Sequence[Encoded]) -> TextStates:
+    def text_states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         return [self.model.caption_norm(self.model.caption_projection(prompt.states)) for prompt in encoded]
 
-    def layer(self, index: int) -> Layer:
-        return self.model.transformer_blocks[index].attn2
+    def layer(self, index: int) -> Attention:
+        return self.model.transformer_blocks[index].attn2  # type: ignore[no-any-return]
 
     def _tiling(self) -> Network:
         side = self.tile * self.cell

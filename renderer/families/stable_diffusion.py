@@ -10,12 +10,12 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from ..diffusers_types import Layer, Network, Processor
+from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..prompt_reading import Reading
 from ..regions.attention import RegionAttention, TextContext
 from .aspect_ratios import ratios
-from .cross import CrossFamily
+from .cross import TensorCrossFamily
 
 
 class LayerAttention:
@@ -32,7 +32,7 @@ class LayerAttention:
         return self._attention(attn, hidden_states, encoder_hidden_states[self.index])
 
 
-class StableDiffusion(CrossFamily):
+class StableDiffusion(TensorCrossFamily):
     denoiser = "unet"
     preferred = "dpm++"  # published with PNDM, which is as exact in 30 steps, or with DDIM, which is less so
 
@@ -48,7 +48,7 @@ class StableDiffusion(CrossFamily):
     def depth(self) -> int:
         return len(self.layers)
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         unet = self.model
         last = len(unet.down_blocks) - 1
         stages = [
@@ -62,9 +62,9 @@ class StableDiffusion(CrossFamily):
             for part in getattr(stage, "attentions", ())
             for layer in part.transformer_blocks
         ]
-        self.layers: list[Layer] = [layer for layer, _ in layers]
+        self.layers: list[Attention] = [layer for layer, _ in layers]
         self.scales: list[int] = [scale for _, scale in layers]
-        return [(layer, LayerAttention(index)) for index, layer in enumerate(self.layers)]
+        yield from ((layer, LayerAttention(index)) for index, layer in enumerate(self.layers))
 
     def encode(self, text: str) -> Encoded:
         states, _ = self.pipe.encode_prompt(text, self.device, 1, False)
@@ -74,7 +74,7 @@ class StableDiffusion(CrossFamily):
         limit = self.pipe.tokenizer.model_max_length
         return self.reading(text, **dict.fromkeys(self.encoders, limit))
 
-    def layer(self, index: int) -> Layer:
+    def layer(self, index: int) -> Attention:
         return self.layers[index]
 
     def scale(self, index: int) -> int:

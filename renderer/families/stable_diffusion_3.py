@@ -6,7 +6,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from ..diffusers_types import Config, Layer, Processor
+from ..diffusers_types import AttentionLayer, Config, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..regions.joint_attention import JointAttention
 from ..sampling.schedules import Flow, Schedule, shift_of
@@ -27,7 +27,7 @@ class StableDiffusion3(JointFamily):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def processors(self) -> Iterable[tuple[Layer, Processor]]:
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for index, block in enumerate(self.model.transformer_blocks):
             yield block.attn, JointAttention(index)
             if block.attn2 is not None:  # 3.5: a second self-attention of the image tokens

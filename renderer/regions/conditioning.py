@@ -1,14 +1,13 @@
 """Conditioning of cross-attention models: each block's keys and values, and each prompt's weight in every token."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
 from ...prompts.wording import PROSE, PromptStyle, region_text, scene_text
-from ..diffusers_types import TextStates
 from ..forward import Encode, Encoded, PictureCondition
 from ..prompt_reading import Reading
 from ..weights.lora import ActiveLora, LoadedLora, active_loras
@@ -17,18 +16,19 @@ from .prompt_schedule import PARTS, Level
 from .region_masks import downsample_weights
 
 KeyValues = tuple[Tensor | Sequence[Tensor], Tensor | Sequence[Tensor]]
+States = TypeVar("States")  # a family's text states
 LoraPrompt = tuple[str, tuple[LoadedLora, ...]]  # a prompt, and the LoRAs active while it is encoded
 
 
-class CrossAttends(Protocol):
+class CrossAttends(Protocol[States]):
     """The part of `CrossFamily` that the conditioning uses."""
 
     device: torch.device
     style: PromptStyle
 
     def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition: ...
-    def text_states(self, encoded: Sequence[Encoded]) -> TextStates: ...
-    def project(self, index: int, states: TextStates) -> KeyValues: ...
+    def text_states(self, encoded: Sequence[Encoded]) -> States: ...
+    def project(self, index: int, states: States) -> KeyValues: ...
     def scale(self, index: int) -> int: ...
 
 
@@ -71,8 +71,8 @@ class RegionConditioning:
     """
 
     def __init__(
-        self, family: CrossAttends, encode: Encode, plan: ScenePlan, levels: Sequence[Level], *, grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
+        self, family: CrossAttends[States], encode: Encode, plan: ScenePlan, levels: Sequence[Level], *,
+        grid: tuple[int, int], loras: Sequence[LoadedLora] = (),
     ) -> None:  # fmt: skip
         """levels: one per block, from the shallowest. grid: rows and columns of the image's tokens."""
         self.plan, self.levels, self._grid, self._loras = plan, levels, grid, loras
@@ -86,7 +86,7 @@ class RegionConditioning:
         whole = encode([plan.negative, scene_text(plan, "both")])
         self.picture_condition = family.picture_condition(whole)
         self.readings = readings_of(whole)
-        states: dict[tuple[Level, tuple[LoadedLora, ...]], TextStates] = {}
+        states: dict[tuple[Level, tuple[LoadedLora, ...]], States] = {}
         for level, texts in self.texts.items():
             for group in dict.fromkeys(group for _, group in texts):
                 encoded = encode([text for text, own in texts if own == group])
@@ -139,7 +139,7 @@ class RegionConditioning:
         return list(zip(texts, self._loras_by_prompt))
 
     def _project(
-        self, family: CrossAttends, index: int, states: Mapping[tuple[Level, tuple[LoadedLora, ...]], TextStates]
+        self, family: CrossAttends[States], index: int, states: Mapping[tuple[Level, tuple[LoadedLora, ...]], States]
     ) -> KeyValues:
         """Keys and values of a block, in the order of its level's texts. A regional LoRA is active in its region's
         texts."""

@@ -17,11 +17,11 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 from ...prompts.plan import ScenePlan
 from ...prompts.wording import PromptStyle, scene_text
-from ..diffusers_types import Layer
 from ..forward import Encode, JointText, PictureCondition
 from ..weights.lora import ActiveLora, LoadedLora
 from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings_of
@@ -187,7 +187,7 @@ class JointAttention:
         self.index = index
 
     def __call__(
-        self, attn: Layer, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
         attention_mask: None = None, bias: Sequence[Tensor] = (),
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
         """hidden_states: (batch, image tokens, channels). Returns that shape, with text also the text's states."""

@@ -24,7 +24,7 @@ def shift_of(config: Config, mu: float) -> float:
     return mu if config.get("time_shift_type") == "linear" else exp(mu)
 
 
-def published_solver(scheduler: Scheduler, *, otherwise: Solver) -> Solver:
+def published_solver(scheduler: object, *, otherwise: Solver) -> Solver:
     """The solver that a published scheduler implements; `otherwise` if it is not available here."""
     return _NAMED.get(type(scheduler).__name__, otherwise)
 
@@ -44,7 +44,7 @@ class Schedule(ABC):
         sigmas: Sigmas | None = None, mu: float | None = None,
     ) -> None:  # fmt: skip
         """sigmas: see `Sigmas`; None: the scheduler's own. mu: shift of its dynamic shifting."""
-        total, trained = steps / denoise, scheduler.config.num_train_timesteps
+        total, trained = steps / denoise, scheduler.config["num_train_timesteps"]
         if round(min(total, trained + 1)) > trained:
             raise RenderError(
                 f"{steps} steps at denoise {denoise:g} are the end of {total:.0f}: at most {trained} are possible"
@@ -63,11 +63,11 @@ class Schedule(ABC):
 
     def timestep(self, index: int) -> Tensor:
         """The model's timestep at step `index`, a scalar."""
-        return self._scheduler.timesteps[index]  # type: ignore[no-any-return]
+        return self._scheduler.timesteps[index]
 
     def sigma(self, index: int) -> Tensor:
         """The noise level before step `index`; 0 after the last step."""
-        return self._scheduler.sigmas[index]  # type: ignore[no-any-return]
+        return self._scheduler.sigmas[index]
 
     @abstractmethod
     def init_latents(self, noise: Tensor) -> Tensor:
@@ -96,13 +96,13 @@ class Diffusion(Schedule):
         super().__init__(scheduler, steps, denoise, device)
 
     def init_latents(self, noise: Tensor) -> Tensor:
-        return noise * self._scheduler.init_noise_sigma  # type: ignore[no-any-return]
+        return noise * self._scheduler.init_noise_sigma
 
     def add_noise(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
         return clean + self.sigma(index) * noise
 
     def scale_model_input(self, latents: Tensor, index: int) -> Tensor:
-        return self._scheduler.scale_model_input(latents, self.timestep(index))  # type: ignore[no-any-return]
+        return self._scheduler.scale_model_input(latents, self.timestep(index))
 
     def step(self, predicted: Tensor, latents: Tensor, index: int) -> tuple[Tensor, Tensor]:
         out = self._scheduler.step(predicted, self.timestep(index), latents)
