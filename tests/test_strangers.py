@@ -21,7 +21,7 @@ import torch
 from fakes import PATIENCE, Pleased, drawn, tiny_agent
 from PIL import Image
 from plans import plan_of
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from typer.testing import CliRunner
 
