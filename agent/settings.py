@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     base_url: str | None = _setting(
         "Model", None, "OpenAI-compatible endpoint of planner and critic; its key: DITPIPE_API_KEY or OPENAI_API_KEY"
     )
-    api_key: SecretStr | None = Field(default=None, description="key for that endpoint")  # on a command line others can read it
+    api_key: SecretStr | None = Field(default=None, description="key for that endpoint")  # no option: visible to others
     timeout: float = _setting("Model", TIMEOUT, "seconds that a call of a chat model may take", gt=0, le=86400)
     size: Annotated[int | str, BeforeValidator(read_size)] | None = _setting(
         "Plan", None, "pixels a side, or 1280x768 (empty: the model's)", metavar="SIDE|WxH"
