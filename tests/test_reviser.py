@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from llm_servers import Answer, chat_server, refuses, says
+from llm_servers import chat_server, refuses, says
+from loop_replies import answer, change, looks, painter, pocket_plan, verdict
 from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe import Agent
 from ditpipe.agent.critic import rank_candidates
 from ditpipe.agent.events import Critiqued, Finished, Revised
 from ditpipe.agent.llm.chat_models import chat_model
@@ -21,22 +21,12 @@ from ditpipe.agent.settings import settings_of
 from ditpipe.agent.vision_critic import VisionCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.plan import Box, ScenePlan
+from ditpipe.prompts.plan import Box
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.request import RenderRequest, RenderResult
 
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1'
-
-
-def change(name: str, **changes: Any) -> dict[str, Any]:
-    kept = {"high_level": None, "low_level": None, "negative": None, "box": None, "new_seed": False}
-    return {"name": name} | kept | changes
-
-
-def answer(*changes: dict[str, Any], **more: Any) -> str:
-    nothing: dict[str, Any] = {"removed": [], "added": [], "scene_high_level": None, "scene_low_level": None}
-    return json.dumps({"reason": "it shows a dog", "changes": list(changes)} | nothing | more)
 
 
 def critique(*scores: float, whole: float | None = None) -> Critique:
@@ -144,24 +134,6 @@ def test_whoever_is_capable_revises(planner: str, critic: str, reviser: str | No
     url = None if planner == critic == "embedded" else "http://127.0.0.1:9/v1"
     models = Models(settings_of(planner=planner, critic=critic, base_url=url))
     assert (getattr(models.reviser.chat_model, "model_name", "") if models.reviser else None) == reviser
-
-
-def looks(number: int, *holds: bool) -> dict[str, Any]:
-    checks = [{"question": f"{i}?", "needs": 1 if i else None, "holds": one} for i, one in enumerate(holds)]
-    return {"box": number, "seen": "a dog", "checks": checks, "problem": "no cat"}
-
-
-def verdict(*boxes: dict[str, Any]) -> Answer:
-    return says(json.dumps({"boxes": boxes, "scene": [], "summary": ""}))
-
-
-def painter(url: str, folder: Path, **options: Any) -> Agent:
-    settings: dict[str, Any] = {"planner": "big", "critic": "eyes", "base_url": url, "steps": 2, "out": folder}
-    return Agent(**settings | options)
-
-
-def pocket_plan() -> ScenePlan:
-    return plan_of(2).model_copy(update={"width": 128, "height": 128})
 
 
 def test_the_loop_over_servers_keeps_the_best_round_and_says_what_changed_and_why(tmp_path: Path) -> None:
