@@ -61,6 +61,9 @@ class Revision(StrictModel):
     margin: SkipJsonSchema[int] = optional_field(
         0, ge=0, le=64, description="tokens around the changed regions that are drawn with them where no region is"
     )
+    clears: SkipJsonSchema[bool] = optional_field(
+        False, description="whether background also takes the place of removed regions in tokens of their neighbours"
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

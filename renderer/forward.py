@@ -93,11 +93,15 @@ def full_steps(steps: int) -> set[int]:
 
 @dataclass(frozen=True)
 class EditBase:
-    """Input of an edit: the finished latents (1, channels, h, w), and the mask of tokens to redraw, bool (n,)."""
+    """Input of an edit: the finished latents (1, channels, h, w), and the mask of tokens to redraw, bool (n,).
+
+    cleared: those among them that are drawn as background, whatever region they belong to; None: no others.
+    """
 
     latents: Tensor
     drawn: Tensor
     full_steps: Callable[[int], set[int]] = full_steps
+    cleared: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class LoadedModel:
 
         Raises RenderError if the request does not fit the model, RunError if a file that it names is not there.
         """
-        layout = self._layout(request, plan)
+        layout = self._layout(request, plan, edit)
         loras = self._loras(request, layout.plan)
         with torch.inference_mode():
             inputs = self._encode(request, layout, loras, edit)
@@ -103,7 +103,7 @@ class LoadedModel:
         vocabulary = vocabulary_of(self.checkpoint)
         return vocabulary.warnings(plan) if vocabulary else []
 
-    def _layout(self, request: RenderRequest, plan: ScenePlan) -> TokenLayout:
+    def _layout(self, request: RenderRequest, plan: ScenePlan, edit: EditBase | None) -> TokenLayout:
         """The plan on the grid of tokens, worded for the model. Raises RenderError if the request does not fit it."""
         grid = self.grid(plan)
         self._check(request)
@@ -112,6 +112,10 @@ class LoadedModel:
         patch, blocks = self.family.patch, self.family.depth
         schedule = request.depth or preset(self.checkpoint.depth)
         layout = token_layout(plan, schedule, grid=grid, patch=patch, blocks=blocks)
+        if edit and edit.cleared is not None:
+            layout = layout.cleared(edit.cleared)
+            if not plan.scene.high_level:  # a list of regions alone would draw parts of them
+                return layout
         # The blocks of the scene prompt decide on the layout.
         if in_sticker_words and layout.has_both_levels:
             return TokenLayout(with_layout(plan), grid, layout.region_ids, layout.region_weights, layout.levels)

@@ -41,6 +41,7 @@ from .sampling.edit import (
     unintended_changes,
     unintended_changes_warning,
 )
+from .sampling.removal import background_plan, cleared_tokens, clears_background, keep_neighbours
 from .weights.offload import cheaper_savings, retry_on_oom
 from .weights.quantize import Format
 
@@ -139,7 +140,7 @@ class Renderer:
     def _edit(
         self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, new_margin: bool = False
     ) -> RenderResult:
-        """new_margin: compute the margin instead of taking the one that the revision stores."""
+        """new_margin: compute margin and clearing instead of taking those that the revision stores."""
         base = self._own(result.request)
         request = base.model_copy(update={"edits": [*base.edits, revision]})
         draw = partial(self._draw_edit, result=result, base=base, on_step=on_step, new_margin=new_margin)
@@ -155,15 +156,21 @@ class Renderer:
         family, (rows, columns) = loaded.family, loaded.grid(request.plan)
         if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # of a foreign file
             raise RenderError("the latents beside this picture have another size: delete their file")
-        margin = margin_of(before, after, rows=rows, columns=columns) if new_margin else revision.margin
-        request = request.model_copy(
-            update={"edits": [*base.edits, revision.model_copy(update={"margin": margin})]}
-        )
-        drawn = changed_tokens(before, after, rows=rows, columns=columns, patch=family.patch, margin=margin)
-        edit = EditBase(result.latents.to(family.device), drawn.to(family.device))
-        latents, warnings = loaded.denoised(request, after, [request.seed], on_step, edit)
+        if new_margin:
+            margin = margin_of(before, after, rows=rows, columns=columns)
+            revision = revision.model_copy(update={"margin": margin, "clears": clears_background(before, after)})
+            request = request.model_copy(update={"edits": [*base.edits, revision]})
+        tokens = {"rows": rows, "columns": columns, "patch": family.patch}
+        drawn = changed_tokens(before, after, **tokens, margin=revision.margin)
+        cleared = cleared_tokens(before, after, **tokens) if revision.clears else None
+        drawn = drawn if cleared is None else drawn | cleared
+        edit = EditBase(result.latents.to(family.device), drawn.to(family.device), cleared=cleared)
+        plan = background_plan(after) if revision.clears else after
+        latents, warnings = loaded.denoised(request, plan, [request.seed], on_step, edit)
         decoded = loaded.decode(request, latents)
         image = keep_pixels(result.image, decoded, drawn, before, after, patch=family.patch, cell=family.cell)
+        if revision.clears:
+            image = keep_neighbours(result.image, image, before, after, fade=family.cell // 2)
         seconds = result.seconds + time.perf_counter() - started
         changes = unintended_changes(result.image, image, before, after)
         new = [*warnings, *unintended_changes_warning(changes)]

@@ -1,13 +1,13 @@
 """A plan on the grid of image tokens: the weight of each prompt in every token, and the prompt level of each block."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from ...prompts.errors import RenderError
 from ...prompts.plan import ScenePlan
 from .prompt_schedule import Level, PromptSchedule
-from .region_masks import check_masks, region_ids, region_weights
+from .region_masks import SCENE, check_masks, region_ids, region_weights
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class TokenLayout:
     def has_both_levels(self) -> bool:
         """Whether some blocks attend to the scene prompt and others to region prompts."""
         return len({level.startswith("region") for level in self.levels}) == 2
+
+    def cleared(self, tokens: Tensor) -> "TokenLayout":
+        """The layout in which these tokens, bool (tokens,), attend to the scene prompt alone."""
+        weights, ids = self.region_weights.clone(), self.region_ids.clone()
+        weights[:, tokens], weights[SCENE, tokens], ids[tokens] = 0, 1, SCENE
+        return replace(self, region_weights=weights, region_ids=ids)
 
 
 def token_layout(
