@@ -58,16 +58,16 @@ def colour_of(region: Region) -> str:
 
 
 def noun_phrase(region: Region, *, sizes: bool = True) -> str:
-    """'a red cat'; with `sizes` also 'a small red cat'."""
+    """'a red cat'; with `sizes` also 'a small red cat'. What is no Latin script gets no article."""
     size = next((word for word in region.prompt.low_level.lower().split() if word in SIZES), "") if sizes else ""
     words = " ".join(part for part in (size, colour_of(region), _ARTICLE.sub("", subject_of(region))) if part)
-    return words if _COUNTED.match(words) else f"{article(words)} {words}"
+    return words if _COUNTED.match(words) or words[:1] > "\u024f" else f"{article(words)} {words}"
 
 
 def subject_phrase(region: Region) -> str:
     """'an astronaut', 'two owls': what a region shows, without its looks."""
     words = _ARTICLE.sub("", subject_of(region)) or region.name
-    return words if _COUNTED.match(words) else f"{article(words)} {words}"
+    return words if _COUNTED.match(words) or words[:1] > "\u024f" else f"{article(words)} {words}"
 
 
 def region_phrase(region: Region, *, sizes: bool = True) -> str:
@@ -158,14 +158,15 @@ def replace_background(plan: ScenePlan, background: str, mood: str = "") -> Scen
 
 
 def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
-    """Updates `after`: positions in the prompts of regions that moved, and the scene prompt, unless it already differs
-    from that of `before`."""
+    """Updates `after`: positions in the prompts of regions that moved, in plans whose prompts name positions, and the
+    scene prompt, unless it already differs from that of `before`."""
     old = {region.name: region for region in before.regions}
-    regions = [_moved(old.get(region.name), region) for region in after.regions]
+    background = background_of(before)
+    placed = background is not None or any(map(_has_place, before.regions))
+    regions = [_moved(old.get(region.name), region) if placed else region for region in after.regions]
     plan = after.model_copy(update={"regions": regions})
     if after.scene != before.scene:
         return plan
-    background = background_of(before)
     if background is not None:
         text = _joined(region_list(regions), background)
     else:
@@ -194,6 +195,11 @@ def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
     return Revision.between(plan, synced, reason=revision.reason) or revision
 
 
+def _without_article(phrase: str) -> str:
+    """'red cat' of 'a red cat'."""
+    return phrase.partition(" ")[2] or phrase
+
+
 def _has_place(region: Region) -> bool:
     return subject_of(region) != region.prompt.high_level.strip()
 
@@ -216,13 +222,13 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
         becomes = after.get(name)
         if becomes == was:
             continue
-        for old in (region_phrase(was), noun_phrase(was), noun_phrase(was).split(" ", 1)[1]):
+        for old in (region_phrase(was), noun_phrase(was), _without_article(noun_phrase(was))):
             at = text.lower().find(old.lower())
             if at < 0:
                 continue
             if becomes:
                 new = region_phrase(becomes) if old == region_phrase(was) else noun_phrase(becomes)
-                new = new if old == region_phrase(was) or old == noun_phrase(was) else new.split(" ", 1)[1]
+                new = new if old == region_phrase(was) or old == noun_phrase(was) else _without_article(new)
                 text = text[:at] + new + text[at + len(old) :]
             else:
                 gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")

@@ -37,7 +37,8 @@ def score_text(score: float | None) -> str:
 
 def with_article(region: Region) -> str:
     """'the red cat'."""
-    return "the " + noun_phrase(region).split(" ", 1)[1]
+    head, _, rest = noun_phrase(region).partition(" ")
+    return f"the {rest or head}"
 
 
 def capitalised(words: str) -> str:

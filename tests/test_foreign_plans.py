@@ -1,0 +1,25 @@
+"""Plans in other scripts pass through what words plans for people, and keep their words."""
+
+from ditpipe import LeveledPrompt, Region, Revision, ScenePlan, columns
+from ditpipe.agent.chat.phrases import contents, with_article
+from ditpipe.prompts.prompt_style import sync_revision, sync_scene_prompt
+from ditpipe.prompts.revision import RegionChange
+
+LEFT, RIGHT = columns(2)
+WOMAN = Region(name="祖母", box=LEFT, prompt=LeveledPrompt(high_level="一位老妇人", low_level="白发"))
+CAT = Region(name="猫", box=RIGHT, prompt=LeveledPrompt(high_level="一只猫", low_level="红色"))
+PLAN = ScenePlan(scene=LeveledPrompt(high_level="一位老妇人和一只猫在花园里"), regions=[WOMAN, CAT])
+
+
+def test_replies_name_things_in_their_own_words() -> None:
+    assert contents(PLAN) == "一位老妇人 (left) and 一只猫 (right)"
+    assert with_article(CAT) == "the 一只猫"
+
+
+def test_a_change_of_a_region_reaches_the_scene_where_that_names_it() -> None:
+    dog = Revision(changes=[RegionChange(name="猫", prompt=LeveledPrompt(high_level="一只狗"))])
+    changed = sync_revision(dog, PLAN).apply(PLAN)
+    assert changed.scene.high_level == "一位老妇人和一只狗在花园里"
+    assert changed.region("猫").prompt.high_level == "一只狗", "no place words are added"
+    moved = PLAN.model_copy(update={"regions": [WOMAN, CAT.model_copy(update={"box": LEFT})]})
+    assert sync_scene_prompt(PLAN, moved).scene == PLAN.scene
