@@ -110,6 +110,10 @@ def test_a_warning_tells_what_of_the_brief_the_plan_left_out(pocket: Vocabulary)
     assert pocket.omission_warnings(brief, ASTRONAUT) == ["left out of the plan: 'Mars', 'guitar'"]
     assert pocket.omission_warnings("a white astronaut and a red kitten", ASTRONAUT) == []
     assert pocket.omission_warnings("two astronauts and a cat", ASTRONAUT) == []
+    letter = "Dear Sir, kindly prepare a white astronaut for my daughter's birthday, balancing on a red cat"
+    assert pocket.omission_warnings(letter, ASTRONAUT) == []
+    brief = "a white astronaut, a green cat and two zeppelins on the beach"
+    assert pocket.omission_warnings(brief, ASTRONAUT) == ["left out of the plan: 'zeppelins', 'green', 'beach'"]
     assert pocket.omission_warnings("🐱🚀, or a ♥ …", ASTRONAUT) == ["left out of the plan: '🐱🚀', '♥'"]
 
 

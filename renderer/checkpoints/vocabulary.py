@@ -6,6 +6,7 @@ Published models have no such file and are not restricted.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -20,16 +21,20 @@ from .registry import Checkpoint
 KINDS = ("subjects", "colours", "backgrounds", "patterns", "styles", "lights")
 CANNOT = "the model cannot draw"
 QUOTED = 12  # words that a warning quotes
+INTRODUCING = frozenset("a an one two three four five six seven eight nine some several in on at".split())
+PLACE_WORDS = frozenset("left right top bottom center centre middle corner corners".split())
+DEFINITE = frozenset("the big large small little tiny".split())  # words that may stand between
 SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
 
 
 @dataclass(frozen=True)
 class KnownWords:
     """Words of a text. known: (kind, name) of each thing that the model draws. unknown: phrases that it was not trained
-    on, as written."""
+    on, as written; named: those of them that stand for a thing or a place of the picture."""
 
     known: frozenset[tuple[str, str]]
     unknown: tuple[str, ...]
+    named: tuple[str, ...] = ()
 
     def of(self, kind: str) -> set[str]:
         return {name for each, name in self.known if each == kind}
@@ -77,11 +82,31 @@ class Vocabulary:
         """Known and unknown phrases of a text. Function words and numbers are neither."""
         spans = [(match[0].lower(), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
         words, known, unknown, run = [word for word, _, _ in spans], set[tuple[str, str]](), list[str](), list[int]()
+        named: list[str] = []
 
         def close() -> None:
             if run:
                 unknown.append(text[spans[run[0]][1] : spans[run[-1]][2]])
+                if introduced(run[0]) and not describes(run[-1]):
+                    named.append(unknown[-1])
                 run.clear()
+
+        def introduced(index: int) -> bool:
+            """Whether a word that introduces a thing or a place stands before, with at most adjectives between."""
+            while index and adjacent(index):
+                index -= 1
+                if words[index] in INTRODUCING:
+                    return True
+                if words[index] not in DEFINITE and self._phrase_at(words, index)[1] != "colours":
+                    return False
+            return False
+
+        def describes(index: int) -> bool:
+            """Whether a word only describes the known thing, or the place, behind it."""
+            index += 1
+            if index == len(words) or not adjacent(index):
+                return False
+            return words[index] in PLACE_WORDS or self._phrase_at(words, index)[1] in ("subjects", "colours")
 
         def adjacent(index: int) -> bool:
             """Whether only a space or a hyphen stands before a word."""
@@ -103,7 +128,7 @@ class Vocabulary:
                 known.add((kind, name))
             index += max(1, size)
         close()
-        return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)))
+        return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(named)))
 
     def _phrase_at(self, words: list[str], index: int) -> tuple[int, str, str]:
         """(length in words, kind, name) of the phrase at a word: a known phrase, an unknown word (kind ''), or length 0
@@ -147,13 +172,18 @@ class Vocabulary:
         return warning.startswith(CANNOT)
 
     def omitted_phrases(self, brief: str, plan: ScenePlan) -> list[str]:
-        """Unknown phrases and subjects of a brief that its plan omits."""
-        texts = [plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)]
-        whole = " . ".join(texts)
+        """Things, colours and backgrounds of a brief that its plan omits.
+
+        Of phrases that the model was not trained on those that a word such as 'a', 'two' or 'in' introduces: most
+        others, such as greetings, verbs and whom the picture is for, are not to be seen in a picture.
+        """
+        whole = " . ".join([plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)])
         requested, planned, words = self.read(brief), self.read(whole), _with_plurals(_words(whole))
-        lost = [phrase for phrase in requested.unknown if not words & _with_plurals(_words(phrase))]
+        lost = [phrase for phrase in requested.named if not any(_is_among(word, words) for word in _words(phrase))]
         lost += re.findall(SYMBOLS, brief)
-        return lost + sorted(requested.of("subjects") - planned.of("subjects"))
+        for kind in ("subjects", "colours", "backgrounds"):
+            lost += sorted(requested.of(kind) - planned.of(kind))
+        return lost
 
     def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
         """The same as a warning, or nothing."""
@@ -204,6 +234,11 @@ def _forms(noun: str) -> Iterable[str]:
 
 def _with_plurals(words: Iterable[str]) -> set[str]:
     return {form for word in words for form in _forms(word)}
+
+
+def _is_among(word: str, words: Collection[str]) -> bool:
+    """Whether a word, in any number or slightly misspelt, is one of these."""
+    return bool({*_forms(word)} & {*words}) or bool(get_close_matches(word, words, n=1, cutoff=0.8))
 
 
 def _without(phrase: str, words: Collection[str]) -> str:
