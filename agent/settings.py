@@ -34,11 +34,17 @@ def _setting(
     return Field(default, description=description, json_schema_extra=extra, **constraints)
 
 
-def _read_seed(seed: object) -> int | str:
+def read_seed(seed: object) -> int | str:
+    """A seed, or 'random'. Raises ValueError for anything else."""
     text = str(seed).strip()
     if text == "random" or (text.isascii() and text.isdigit() and int(text) < MOST_SEEDS):
         return text if text == "random" else int(text)
-    raise ValueError(f"give a whole number from 0 to {MOST_SEEDS - 1}, or 'random'")
+    raise ValueError(f"a seed is a whole number from 0 to {MOST_SEEDS - 1}, or 'random'")
+
+
+def chosen_seed(seed: int | str) -> int:
+    """The seed; of 'random' another one at each call, short enough to be typed."""
+    return secrets.randbelow(2**31) if isinstance(seed, str) else seed
 
 
 class Settings(BaseSettings):
@@ -80,7 +86,7 @@ class Settings(BaseSettings):
     rounds: int = _setting("Render", 3, "most rounds of render, critique and revise", ge=1, le=20)
     candidates: int = _setting("Render", 1, "pictures per round; the critic keeps the best", ge=1, le=16)
     accept: float = _setting("Render", 0.5, "a region below this score is drawn again", ge=0, le=1)
-    seed: Annotated[int | str, BeforeValidator(_read_seed)] = _setting(
+    seed: Annotated[int | str, BeforeValidator(read_seed)] = _setting(
         "Render", 0, "seed of the noise; random: another one for each picture", metavar="INT|random"
     )
     steps: int | None = _setting("Render", None, "denoising steps (empty: the model's)", ge=1, le=1000)
@@ -154,7 +160,7 @@ class Settings(BaseSettings):
 
     def picture_seed(self) -> int:
         """The seed of a new picture; if it is 'random', another one at each call."""
-        return secrets.randbelow(2**31) if isinstance(self.seed, str) else self.seed
+        return chosen_seed(self.seed)
 
     @property
     def chosen_dtype(self) -> Dtype | None:

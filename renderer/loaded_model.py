@@ -55,10 +55,10 @@ class RenderInputs:
 class LoadedModel:
     """A family with its checkpoint. The only state kept between renders are caches of prompts and ControlNets."""
 
-    def __init__(self, family: Family, checkpoint: Checkpoint, *, places: Offloader | None = None) -> None:
+    def __init__(self, family: Family, checkpoint: Checkpoint, *, offloader: Offloader | None = None) -> None:
         self.family, self.checkpoint = family, checkpoint
         self.prompts = PromptCache(family)
-        self._places = places or Offloader(family.device)
+        self._offloader = offloader or Offloader(family.device)
         self._load_control = lru_cache(maxsize=2)(family.load_control)
 
     def grid(self, plan: ScenePlan) -> tuple[int, int]:
@@ -198,7 +198,7 @@ class LoadedModel:
         self, request: RenderRequest, *parts: str, nets: Sequence[nn.Module] = ()
     ) -> AbstractContextManager[None]:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
-        return self._places.on_device([*modules, *nets], offload="offload" in request.save)
+        return self._offloader.on_device([*modules, *nets], offload="offload" in request.save)
 
     def _encode_picture(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> tuple[Tensor, list[str]]:
         """A picture file, fitted to the plan's size, as latents, and the warnings of fitting."""

@@ -42,7 +42,7 @@ from .sampling.edit import (
     unintended_changes_warning,
 )
 from .sampling.removal import background_plan, cleared_tokens, clears_background, keep_neighbours
-from .weights.offload import cheaper_savings, retry_on_oom
+from .weights.offload import memory_fallbacks, retry_on_oom
 from .weights.quantize import Format
 
 __all__ = [
@@ -210,7 +210,7 @@ class Renderer:
         """`retry_on_oom` with the libraries' messages silenced: cut prompts are in the warnings already, the others are
         deprecations."""
         with silence_loading():
-            return retry_on_oom(request, draw, self._cheaper)
+            return retry_on_oom(request, draw, self._memory_fallbacks)
 
     def _ready(self, request: RenderRequest) -> LoadedModel:
         """The model in the request's format; the one in memory is replaced when the format differs."""
@@ -228,11 +228,11 @@ class Renderer:
                 self._loaded = (weights, dtype, compiled), LoadedModel(family, self.checkpoint)
             return self._loaded[1]
 
-    def _cheaper(self, request: RenderRequest) -> list[Saving]:
+    def _memory_fallbacks(self, request: RenderRequest) -> list[Saving]:
         current = self._loaded  # read once: another thread may load another format meanwhile
         if current is None:  # memory ran out while loading
             cuda = torch.cuda.is_available() and (self._device or "cuda").startswith("cuda")
-            return cheaper_savings(request.save, cuda=cuda, large=False)
+            return memory_fallbacks(request.save, cuda=cuda, large=False)
         family = current[1].family
         side = max(request.plan.size) / family.cell
-        return cheaper_savings(request.save, cuda=family.device.type == "cuda", large=side > family.tile)
+        return memory_fallbacks(request.save, cuda=family.device.type == "cuda", large=side > family.tile)

@@ -14,14 +14,14 @@ from plans import plan_of
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from ditpipe import Agent, Renderer, ScenePlan
+from ditpipe import Agent, Renderer, RenderRequest, ScenePlan
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.runs.folder import run_record
 from ditpipe.agent.settings import Settings, settings_of
 from ditpipe.agent.wiring import picture_service, plan_brief, tools_for
 from ditpipe.prompts.canvas import canvas_size, read_aspect, read_size
 from ditpipe.prompts.errors import first_problem
-from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.renderer.pictures.artifacts import read_request, write_result
 
 UNSIZED = plan_of(2).model_copy(update={"width": None, "height": None})
 
@@ -52,8 +52,8 @@ def test_sides_are_multiples_of_the_models_tokens() -> None:
         ({"aspect": "wide"}, "aspect: give WIDTH:HEIGHT, such as 16:9"),
         ({"aspect": "9:1"}, "aspect: give WIDTH:HEIGHT, such as 16:9, neither side more than 4 times the other"),
         ({"size": "128x64", "aspect": "2:1"}, "the size 128x64 has a shape already"),
-        ({"seed": "any"}, "seed: give a whole number from 0 to 4611686018427387903, or 'random'"),
-        ({"seed": -1}, "seed: give a whole number"),
+        ({"seed": "any"}, "seed: a seed is a whole number from 0 to 4611686018427387903, or 'random'"),
+        ({"seed": -1}, "seed: a seed is a whole number"),
     ],
 )
 def test_what_is_no_size_shape_or_seed_is_one_line(options: dict[str, object], told: str) -> None:
@@ -131,6 +131,16 @@ def test_the_command_prints_a_random_seed_and_gives_it_in_json(tiny: Renderer, t
         answer = json.loads(done.stdout)
         assert f"seed {answer['seed']}" in done.stderr
         assert read_request(Path(answer["picture"])).seed == answer["seed"]
+
+
+def test_a_region_is_drawn_from_a_random_seed_that_is_printed(tiny: Renderer, tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    write_result(picture, tiny.render(RenderRequest(plan=plan_of(2), steps=1)))
+    usual = ["edit", str(picture), "--model", tiny.model, "--critic", "none", "--region", "thing 0", "--seed"]
+    done = CliRunner().invoke(app, [*usual, "random"])
+    seed = read_request(tmp_path / "a-edited.png").edited_plan.region("thing 0").seed
+    assert seed is not None and f"seed {seed}" in done.stderr
+    assert "a seed is a whole number" in str(CliRunner().invoke(app, [*usual, "ten"]).exception)
 
 
 def test_a_chat_tells_a_random_seed(tiny: Renderer, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from ditpipe.renderer.loaded_model import LoadedModel
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control
 from ditpipe.renderer.sampling.edit import UNINTENDED
-from ditpipe.renderer.weights.offload import Offloader, cheaper_savings
+from ditpipe.renderer.weights.offload import Offloader, memory_fallbacks
 from ditpipe.renderer.weights.quantize import QuantizedLinear
 
 
@@ -137,30 +137,30 @@ class Watched(Offloader):
 @pytest.mark.parametrize("name", ["hunyuan", "pixart-sigma", "sana", "sd", "sdxl", "sd3", "flux"])
 def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: Renderer, tmp_path: Path) -> None:
     renderer = Renderer(tiny.model if name == "hunyuan" else str(saved(name, tmp_path)), device="cpu")
-    family, places = renderer.family, Watched()
-    loaded = LoadedModel(family, renderer.checkpoint, places=places)
+    family, offloader = renderer.family, Watched()
+    loaded = LoadedModel(family, renderer.checkpoint, offloader=offloader)
     encoders = [getattr(family.pipe, part) for part in family.encoders]
     for part in (*encoders, family.model, family.pipe.vae):
-        places.watch(part)
+        offloader.watch(part)
     side = 256 if name in ("sana", "sd", "sdxl") else 96
     plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
     for number in range(2):
         asked = request(renderer, plan=plan, steps=1, save=["offload"])
         latents, _ = loaded.denoised(asked, plan, [0], None)
         loaded.decode(asked, latents)
-        assert places.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
-        places.noted.clear()
+        assert offloader.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
+        offloader.noted.clear()
 
 
 def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
     tiny: Renderer, controlnet: Path, start: Path
 ) -> None:
-    places = Watched()
-    loaded = LoadedModel(tiny.family, tiny.checkpoint, places=places)
+    offloader = Watched()
+    loaded = LoadedModel(tiny.family, tiny.checkpoint, offloader=offloader)
     asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
     for _ in range(2):
         loaded.denoised(asked, asked.plan, [0], None)
-    (_, net), (_, again) = (parts for parts in places.noted if tiny.family.model in parts)
+    (_, net), (_, again) = (parts for parts in offloader.noted if tiny.family.model in parts)
     assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
     assert loaded._load_control.cache_info().maxsize == 2
 
@@ -182,7 +182,7 @@ def failing(renderer: Renderer, times: int, error: Exception = TOO_SMALL) -> Ite
     hook.remove()
 
 
-def test_out_of_memory_is_drawn_once_more_with_the_next_cheaper_option_and_says_so(tiny_folder: Path) -> None:
+def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says_so(tiny_folder: Path) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
     once = failing(renderer, 1)
@@ -224,7 +224,7 @@ def test_whoever_says_that_memory_was_too_small_is_understood(error: Exception, 
         renderer.render(request(renderer, steps=1, save=["int8"]))
 
 
-def test_what_is_cheaper_is_known_while_another_format_loads(tiny: Renderer) -> None:
+def test_the_memory_fallbacks_are_known_while_another_format_loads(tiny: Renderer) -> None:
     class Reloading(Renderer):
         looks: list[Any] = [(("full", False), tiny.loaded), None]
 
@@ -232,7 +232,7 @@ def test_what_is_cheaper_is_known_while_another_format_loads(tiny: Renderer) -> 
             return self.looks.pop(0) if name == "_loaded" else super().__getattribute__(name)
 
     renderer = Reloading(tiny.model, device="cpu")
-    assert renderer._cheaper(request(tiny)) == ["int8"] and renderer.looks == [None]
+    assert renderer._memory_fallbacks(request(tiny)) == ["int8"] and renderer.looks == [None]
 
 
 FAR = "640×96 pixels are far from what this model was trained at"
@@ -256,12 +256,12 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
     assert "this model takes no negative prompt: yours was ignored" in warnings
 
 
-def test_the_ladder() -> None:
-    assert cheaper_savings([], cuda=True, large=True) == ["tiling", "offload", "int8"]
-    assert cheaper_savings([], cuda=True, large=False) == ["offload", "int8"]
-    assert cheaper_savings(["offload"], cuda=True, large=False) == ["int8"]
-    assert cheaper_savings([], cuda=False, large=False) == ["int8"]
-    assert cheaper_savings(["fp8"], cuda=False, large=False) == cheaper_savings(["int8"], cuda=False, large=False) == []
+def test_the_order_of_memory_fallbacks() -> None:
+    assert memory_fallbacks([], cuda=True, large=True) == ["tiling", "offload", "int8"]
+    assert memory_fallbacks([], cuda=True, large=False) == ["offload", "int8"]
+    assert memory_fallbacks(["offload"], cuda=True, large=False) == ["int8"]
+    assert memory_fallbacks([], cuda=False, large=False) == ["int8"]
+    assert not any(memory_fallbacks([weights], cuda=False, large=False) for weights in ("int8", "fp8"))
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
         RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
 

@@ -12,7 +12,7 @@ import typer
 from ...prompts.errors import RunError, visible
 from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.revision import RegionChange, Revision
-from ..settings import settings_of
+from ..settings import chosen_seed, read_seed, settings_of
 from .loads import HERE, agreed_request
 from .options import (
     Agreed,
@@ -110,7 +110,7 @@ def edit(
     low: Annotated[str | None, option("Plan", "--low", help="colour, texture, material, light and detail")] = None,
     scene: Annotated[str | None, option("Plan", "--scene", help="new scene prompt, if the old names it")] = None,
     negative: Annotated[str | None, option("Plan", "--negative", help="what must not appear in the region")] = None,
-    seed: Annotated[int | None, option("Plan", "--seed", help="new noise seed of the region")] = None,
+    seed: Annotated[str | None, option("Plan", "--seed", help="new noise seed of the region, or random")] = None,
     box: Annotated[str | None, option("Plan", "--box", help="new place: left,top,right,bottom in 0 to 1")] = None,
     feather: Annotated[float | None, option("Plan", "--feather", help="soft edge in latent cells")] = None,
     strength: Annotated[float | None, option("Plan", "--strength", help="share of its own prompt, 0 to 1")] = None,
@@ -142,9 +142,10 @@ def edit(
             high_level=old.high_level if prompt is None else prompt,
             low_level=("" if prompt else old.low_level) if low is None else low,
         )
+    new_seed = None if seed is None else chosen_seed(read_seed(seed))
     change = RegionChange(
-        name=region, prompt=prompts, negative=negative, seed=seed, box=_box(box), feather=feather, strength=strength,
-        start=start, end=end, z_order=z_order,
+        name=region, prompt=prompts, negative=negative, seed=new_seed, box=_box(box), feather=feather,
+        strength=strength, start=start, end=end, z_order=z_order,
     )  # fmt: skip
     if change == RegionChange(name=region):
         raise ValueError(
@@ -153,6 +154,8 @@ def edit(
         )
     scene_prompt = None if scene is None else LeveledPrompt(high_level=scene, low_level=plan.scene.low_level)
     revision = sync_revision(Revision(changes=[change], scene=scene_prompt), plan)
+    if seed == "random" and new_seed is not None:
+        print_seed(new_seed)
     path = out or picture.with_name(f"{picture.stem}-edited.png")
     if before is own:
         notes.append("no latents are kept beside this picture, so all of it was drawn first")

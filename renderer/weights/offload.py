@@ -25,11 +25,11 @@ SAVING_NAMES: dict[Saving, str] = {
 _OOM_MESSAGES = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
 
 
-def cheaper_savings(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
+def memory_fallbacks(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
     """Memory savings not yet in `save`, the least costly in quality and time first. large: decoding takes several
     tiles."""
-    ladder: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
-    return [saving for saving, helps in ladder.items() if helps and saving not in save]
+    helpful: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
+    return [saving for saving, helps in helpful.items() if helps and saving not in save]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -42,9 +42,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def retry_on_oom(
     request: RenderRequest,
     draw: Callable[[RenderRequest], list[RenderResult]],
-    ladder: Callable[[RenderRequest], list[Saving]],
+    fallbacks: Callable[[RenderRequest], list[Saving]],
 ) -> list[RenderResult]:
-    """Calls `draw(request)`; if memory runs out, once more with the first saving of `ladder`, noted in the warnings.
+    """Calls `draw(request)`; if memory runs out, once more with the first saving of `fallbacks`, noted in the warnings.
 
     Raises RenderError if memory runs out again or no saving is left.
     """
@@ -55,7 +55,7 @@ def retry_on_oom(
             raise
         reason = first_line(error)
     # Outside the handler, where the traceback would keep the tensors of the failed render alive.
-    saving = next(iter(ladder(request)), None)
+    saving = next(iter(fallbacks(request)), None)
     problem = f"out of memory ({reason}); draw a smaller picture or with another model"
     if saving is None:
         raise RenderError(problem)
