@@ -205,10 +205,16 @@ def test_a_choice_is_read_as_people_write_it() -> None:
     [
         calls_tool(GOOD),
         calls_tool(GOOD.replace("}]", "},]")),
+        calls_tool(json.dumps(GOOD)),
+        calls_tool(json.loads(GOOD)),
+        says(None, function_call={"name": "any", "arguments": GOOD}),
         says(None, reasoning_content=f"The cat … so: {GOOD}"),
         says("", reasoning=GOOD),
     ],
-    ids=["tool call", "broken tool call", "reasoning_content", "reasoning"],
+    ids=[
+        "tool call", "broken tool call", "encoded twice", "not encoded", "function call", "reasoning_content",
+        "reasoning",
+    ],
 )
 def test_an_answer_in_another_place_is_found(answer: Answer) -> None:
     with chat_server(answer) as server:
@@ -329,7 +335,7 @@ def test_a_successful_answer_that_says_busy_is_tried_again() -> None:
 
 def test_a_server_that_is_too_slow_is_told_with_the_time_and_not_tried_again() -> None:
     with chat_server(Answer({}, late=0.2)) as server:
-        with pytest.raises(ModelError, match=r"some-model\) did not answer within 0.05 s; .* longer timeout"):
+        with pytest.raises(ModelError, match=r"some-model\) did not answer within 0.05 s; .* \(--timeout\)"):
             ask(server.url, timeout=0.05)
 
 

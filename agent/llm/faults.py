@@ -55,7 +55,7 @@ class Fault:
         words = f": {self.words}" if self.words else ""
         if self.timed_out:
             within = f" within {timeout:g} s" if timeout else " in time"
-            return f"{server} did not answer{within}; a slow or reasoning model may need a longer timeout"
+            return f"{server} did not answer{within}; a slow or reasoning model may need a longer one (--timeout)"
         if self.status == 0:
             return f"cannot reach {server}{words}"
         if self.no_credit:

@@ -1,5 +1,6 @@
 """A chat model of any server that speaks OpenAI's chat completions, also where the server speaks them loosely."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
+from ...prompts.outside_json import parse_json
 from .faults import BadAnswer
 
 
@@ -26,6 +28,8 @@ class OpenAICompatible(ChatOpenAI):
         """Raises BadAnswer for what is no chat completion with a message."""
         body = response.model_dump(warnings=False) if isinstance(response, BaseModel) else response
         choices = _choices(body)
+        for choice in choices:
+            _plain_arguments(choice["message"])
         result = super()._create_chat_result(body, generation_info)
         for choice, generation in zip(choices, result.generations, strict=True):
             message = choice["message"]
@@ -33,6 +37,19 @@ class OpenAICompatible(ChatOpenAI):
                 if isinstance(message.get(name), str):
                     generation.message.additional_kwargs["reasoning_content"] = message[name]
         return result
+
+
+def _plain_arguments(message: dict[str, Any]) -> None:
+    """Makes the arguments of tool calls JSON as a text, which some servers give as an object or encode twice."""
+    for call in message.get("tool_calls") or []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            arguments = function.get("arguments")
+            try:
+                decoded = parse_json(arguments) if isinstance(arguments, str) else json.dumps(arguments)
+            except ValueError:  # broken JSON is repaired where the reply is read
+                continue
+            function["arguments"] = decoded if isinstance(decoded, str) else arguments
 
 
 def _choices(body: Any) -> list[Any]:

@@ -99,8 +99,7 @@ def _values(message: "AIMessage") -> Iterator[tuple[Any, list[str]]]:
     for call in message.tool_calls:
         empty = False
         yield call["args"], []
-    texts = [str(call["args"]) for call in message.invalid_tool_calls if call["args"]]
-    for text in [*texts, message.text]:
+    for text in [*_broken_calls(message), str(message.text)]:
         for value, notes in json_values(text[: MAX_REPLY + 1]) if len(text) <= MAX_REPLY else ():
             empty = False
             yield value, notes
@@ -110,13 +109,21 @@ def _values(message: "AIMessage") -> Iterator[tuple[Any, list[str]]]:
             yield value, [*notes, "found in the reasoning"]
 
 
+def _broken_calls(message: "AIMessage") -> list[str]:
+    """Arguments of tool calls that are no JSON object, and of calls in OpenAI's first form of them."""
+    arguments = [call["args"] for call in message.invalid_tool_calls]
+    old_call = message.additional_kwargs.get("function_call")
+    arguments += [old_call.get("arguments")] if isinstance(old_call, dict) else []
+    return [text for text in arguments if isinstance(text, str) and text.strip()]
+
+
 def _raw_reply(message: "AIMessage") -> str:
     """The reply as text, at most `MAX_REPLY` characters of it."""
     text = str(message.text)
     if not text.strip() and message.tool_calls:
         text = json.dumps(message.tool_calls[0]["args"], ensure_ascii=False)
-    if not text.strip() and message.invalid_tool_calls:
-        text = str(message.invalid_tool_calls[0]["args"] or "")
+    if not text.strip():
+        text = next(iter(_broken_calls(message)), "")
     if not text.strip():
         text = str(message.additional_kwargs.get("reasoning_content") or "")
     return text[:MAX_REPLY]
