@@ -85,11 +85,11 @@ class ModelReviser:
 
 
 def is_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:
-    """Whether a region that may change, or without such a limit the whole picture, scores below the threshold."""
+    """Whether a region that may change scores below the threshold, or without such a limit the scene or the whole."""
     if critique is None:
         return False
     scores = [region.score for region in critique.regions if only is None or region.name in only]
-    scores += [critique.score] if only is None else []
+    scores += [critique.score, critique.scene] if only is None else []
     return any(score is not None and score < threshold for score in scores)
 
 

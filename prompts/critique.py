@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from .plan import Share, StrictModel
+from .plan import Share, StrictModel, optional_field
 
 
 class RegionScore(StrictModel):
@@ -32,3 +32,6 @@ class Critique(StrictModel):
     score: Share | None = Field(description="the whole picture, 0 to 1; null only if no region is judged")
     regions: list[RegionScore] = Field(description="one entry per region of the plan")
     summary: str = Field(default="", description="one sentence about the whole picture")
+    scene: Share | None = optional_field(
+        None, description="the scene alone: setting, light, style, what must not be there; null: nobody judged it"
+    )

@@ -82,7 +82,8 @@ def critique_from(answer: VisualAnswer, plan: ScenePlan) -> Critique:
     judged = [score for score in [*(region.score for region in regions), scene] if score is not None]
     failed = [check.question for check in answer.scene if check.holds is False]
     summary = " ".join([answer.summary, *([f"Not so: {' '.join(failed)}"] if failed else [])]).strip()
-    return Critique(score=sum(judged) / len(judged) if judged else None, regions=regions, summary=summary)
+    score = sum(judged) / len(judged) if judged else None
+    return Critique(score=score, regions=regions, summary=summary, scene=scene)
 
 
 def _region_score(name: str, entry: RegionChecks) -> RegionScore:

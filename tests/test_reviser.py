@@ -78,6 +78,13 @@ def test_the_scene_alone_can_be_worded() -> None:
     assert revision and not revision.names and revision.apply(PLAN).scene.low_level == "at night"
 
 
+def test_a_scene_that_is_wrong_is_weak_even_where_all_regions_are_right() -> None:
+    judged = critique(0.9, 0.9, whole=0.7)
+    crowded = judged.model_copy(update={"scene": 0.25, "summary": "Not so: is it free of people?"})
+    revision, asked = revised(answer(scene_high_level="an empty street"), weak=crowded)
+    assert revision and "free of people" in asked[0][-1].content
+
+
 def test_a_model_that_would_change_nothing_ends_the_loop() -> None:
     assert revised(answer())[0] is None
 
