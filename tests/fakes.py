@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 from plans import plan_of
+from png_files import png_bytes
 
 from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
 from ditpipe.prompts.critique import RegionScore
-from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.jobs.service import PictureService

@@ -13,6 +13,7 @@ from critics import Blind, ByRegion, Verdicts
 from PIL import Image
 from planner_replies import BRIEF, GOOD
 from plans import plan_of
+from png_files import png_bytes
 from rich.console import Console
 from scripted import scripted
 from tiny_models import saved
@@ -30,7 +31,6 @@ from ditpipe.prompts.errors import PlanningError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import (
     open_image,
-    png_bytes,
     read_metadata,
     read_request,
     read_result,

@@ -12,12 +12,12 @@ from http_servers import listening
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from plans import plan_of
+from png_files import png_bytes
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from ditpipe import RenderRequest, RenderResult
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
-from ditpipe.renderer.pictures.artifacts import png_bytes
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.jobs.engine import JobContext

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from plans import plan_of
+from png_files import png_bytes
 from published import published
 from rich.console import Console
 from tiny_models import saved
@@ -22,7 +23,7 @@ from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
+from ditpipe.renderer.pictures.artifacts import read_request, write
 from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.jobs.engine import JobContext
 from ditpipe.tools.jobs.handlers import renderer_handlers

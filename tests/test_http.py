@@ -22,12 +22,13 @@ from openai.types import ImagesResponse
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from plans import plan_of
+from png_files import png_bytes
 
 from ditpipe import PromptSchedule, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
-from ditpipe.renderer.pictures.artifacts import png_bytes, request_in
+from ditpipe.renderer.pictures.artifacts import request_in
 from ditpipe.renderer.regions.mask_image import shape_of
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.tools.auth import Keys

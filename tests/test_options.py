@@ -17,6 +17,7 @@ from diffusers import (
 from option_requests import drawn, request
 from PIL import ExifTags, Image, ImageOps
 from plans import plan_of
+from png_files import png_bytes
 from pydantic import ValidationError
 from tiny_models import saved
 from torch._dynamo.utils import counters
@@ -26,7 +27,7 @@ from ditpipe.prompts.errors import ModelError, RenderError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
-from ditpipe.renderer.pictures.artifacts import open_image, png_bytes, read_request
+from ditpipe.renderer.pictures.artifacts import open_image, read_request
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Control

@@ -11,6 +11,7 @@ import pytest
 from fakes import expected
 from PIL import ExifTags, Image, PngImagePlugin
 from plans import plan_of
+from png_files import png_bytes
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -22,7 +23,6 @@ from ditpipe.renderer.pictures.artifacts import (
     copy_as,
     encode_image,
     open_image,
-    png_bytes,
     read_metadata,
     read_request,
     read_result,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from family_plans import plan_of, request
+from png_files import png_bytes
 from tiny_models import TINY, saved
 from typer.testing import CliRunner
 
@@ -26,7 +27,7 @@ from ditpipe.renderer.checkpoints.supported import check_scheduler
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion
-from ditpipe.renderer.pictures.artifacts import png_bytes, read_request, write
+from ditpipe.renderer.pictures.artifacts import read_request, write
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.tools.api_schema import PaintInput, RenderInput

@@ -180,9 +180,7 @@ def lined_up(rng: np.random.Generator, count: int) -> Body:
 
 # Groups of one kind: {m} is 'three red cats', {n} 'red cats', {x} 'a red cat', {xs} 'red cat', {o} and {q} other single
 # things; the place of each in the order of mention: 'm' for one of the group, 'o' and 'q' for the others.
-TOP_ROW, BOTTOM_ROW, MIDDLE_ROW = ("top left", "top", "top right"), ("bottom left", "bottom", "bottom right"), ("left", "center", "right")
 LEFT_COLUMN, RIGHT_COLUMN = ("top left", "left", "bottom left"), ("top right", "right", "bottom right")
-BOTH = ("left", "right")
 SAME: dict[int, tuple[tuple[str, str, tuple[str, ...]], ...]] = load_table("arrangements", "same")
 
 

@@ -257,8 +257,6 @@ def clones(rng: np.random.Generator, count: int) -> Body:
 
 
 # Clothes and parts are details of what wears or has them; all after the noun.
-WEARERS: tuple[str, ...] = load_table("manners", "wearers")
-CLOTHES: tuple[str, ...] = load_table("manners", "clothes")
 PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = load_table("manners", "parts")
 
 

@@ -31,7 +31,6 @@ from training.brief_voices import WHERE, cast, said_where, upper
 from training.brief_words import BACKGROUND_PHRASES, PLAIN_COLOURS
 from training.tables import load_table
 
-LR, RL, TB, BT = ("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")
 COLUMN = ("top", "center", "bottom")
 COLUMNS = ("top left", "left", "bottom left", "top", "center", "bottom", "top right", "right", "bottom right")
 PAIRS_OF_ROWS = ("top left", "top right", "left", "right", "bottom left", "bottom right")
@@ -135,7 +134,6 @@ def counts_first(rng: np.random.Generator) -> Whole:
     return ended(rng, text, [replace(thing, colour=order[i], place=place) for i, place in enumerate(places)], first=False)
 
 
-LOWER, UPPER, LEFTS, RIGHTS = CORNERS[2:], CORNERS[:2], ("top left", "bottom left"), ("top right", "bottom right")
 # {x} 'a rabbit' for each m, {n} 'rabbits', {o} another thing; the places in the order of mention.
 CORNERED: tuple[tuple[str, str, tuple[str, ...]], ...] = load_table("turns", "cornered")
 

@@ -28,12 +28,6 @@ JPEG_METADATA_LIMIT = 65_000  # bytes: one segment of a JPEG holds no more
 PACKAGES = ("ditpipe", "torch", "diffusers", "transformers")
 
 
-def png_bytes(result: RenderResult) -> bytes:
-    """The picture as PNG with its request, package versions and warnings as metadata. The same request gives the same
-    bytes on the same machine, unless memory ran out and the render was retried, which is a warning."""
-    return encode_image(result.image, _note_of(result.request, result.warnings), "PNG")
-
-
 def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
     made_with = {name: version(name) for name in PACKAGES}
     note: JsonObject = {"request": request.model_dump(), "versions": made_with}

@@ -1,0 +1,194 @@
+"""Configurations with the keys of the published files."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .files import Config
+from .tokenizer_files import clip_vocabulary
+
+
+def clip_config(width: int, *, projection: int = 0, act: str = "quick_gelu", layers: int = 2) -> Config:
+    """eos_token_id is 2, as published, which is not the token's number: the pooled state is then the last one's."""
+    return {
+        "_name_or_path": "openai/clip-vit-large-patch14",
+        "architectures": ["CLIPTextModelWithProjection" if projection else "CLIPTextModel"],
+        "attention_dropout": 0.0, "bos_token_id": 0, "dropout": 0.0, "eos_token_id": 2, "hidden_act": act,
+        "hidden_size": width, "initializer_factor": 1.0, "initializer_range": 0.02, "intermediate_size": 2 * width,
+        "layer_norm_eps": 1e-05, "max_position_embeddings": 77, "model_type": "clip_text_model",
+        "num_attention_heads": 2, "num_hidden_layers": layers, "pad_token_id": 1,
+        "projection_dim": projection or width, "torch_dtype": "float32", "transformers_version": "4.22.0.dev0",
+        "vocab_size": len(clip_vocabulary()[0]),
+    }  # fmt: skip
+
+
+def t5_config(width: int, *, model_type: str = "t5", vocabulary: int = 192) -> Config:
+    return {
+        "_name_or_path": "output/text_encoder", "architectures": ["T5EncoderModel"], "classifier_dropout": 0.0,
+        "d_ff": 2 * width, "d_kv": 8, "d_model": width, "decoder_start_token_id": 0, "dense_act_fn": "gelu_new",
+        "dropout_rate": 0.1, "eos_token_id": 1, "feed_forward_proj": "gated-gelu", "initializer_factor": 1.0,
+        "is_encoder_decoder": True, "is_gated_act": True, "layer_norm_epsilon": 1e-06, "model_type": model_type,
+        "num_decoder_layers": 2, "num_heads": 2, "num_layers": 2, "output_past": True, "pad_token_id": 0,
+        "relative_attention_max_distance": 128, "relative_attention_num_buckets": 32, "tie_word_embeddings": False,
+        "torch_dtype": "float32", "transformers_version": "4.21.1", "use_cache": True, "vocab_size": vocabulary,
+    }  # fmt: skip
+
+
+def bert_config(width: int) -> Config:
+    return {
+        "_name_or_path": "HunyuanDiT/clip_text_encoder", "architectures": ["BertModel"],
+        "attention_probs_dropout_prob": 0.1, "bos_token_id": 0, "classifier_dropout": None, "directionality": "bidi",
+        "eos_token_id": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": width,
+        "initializer_range": 0.02, "intermediate_size": 2 * width, "layer_norm_eps": 1e-12,
+        "max_position_embeddings": 512, "model_type": "bert", "num_attention_heads": 2, "num_hidden_layers": 2,
+        "output_past": True, "pad_token_id": 0, "pooler_fc_size": 768, "pooler_num_attention_heads": 12,
+        "pooler_num_fc_layers": 3, "pooler_size_per_head": 128, "pooler_type": "first_token_transform",
+        "position_embedding_type": "absolute", "torch_dtype": "float32", "transformers_version": "4.41.1",
+        "type_vocab_size": 2, "use_cache": True, "vocab_size": 72,
+    }  # fmt: skip
+
+
+def gemma_config(width: int) -> Config:
+    return {
+        "_name_or_path": "unsloth/gemma-2-2b-it", "architectures": ["Gemma2Model"], "attention_bias": False,
+        "attention_dropout": 0.0, "attn_logit_softcapping": 50.0, "bos_token_id": 2, "cache_implementation": "hybrid",
+        "eos_token_id": 1, "final_logit_softcapping": 30.0, "head_dim": 8, "hidden_act": "gelu_pytorch_tanh",
+        "hidden_activation": "gelu_pytorch_tanh", "hidden_size": width, "initializer_range": 0.02,
+        "intermediate_size": 2 * width, "max_position_embeddings": 8192, "model_type": "gemma2",
+        "num_attention_heads": 2, "num_hidden_layers": 2, "num_key_value_heads": 1, "pad_token_id": 0,
+        "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "sliding_window": 4096,
+        "torch_dtype": "bfloat16", "transformers_version": "4.46.2", "use_cache": True, "vocab_size": 400,
+    }  # fmt: skip
+
+
+def vae_config(latent: int = 4, *, scaling: float = 0.18215, **more: Any) -> Config:
+    return {
+        "_class_name": "AutoencoderKL", "_diffusers_version": "0.6.0", "act_fn": "silu",
+        "block_out_channels": [8, 8, 16, 16], "down_block_types": ["DownEncoderBlock2D"] * 4, "in_channels": 3,
+        "latent_channels": latent, "layers_per_block": 2, "norm_num_groups": 4, "out_channels": 3, "sample_size": 512,
+        "up_block_types": ["UpDecoderBlock2D"] * 4, "scaling_factor": scaling, **more,
+    }  # fmt: skip
+
+
+FLUX_VAE: Config = {"shift_factor": 0.1159, "force_upcast": True, "latents_mean": None, "latents_std": None,
+                    "mid_block_add_attention": True, "use_post_quant_conv": False, "use_quant_conv": False}  # fmt: skip
+SD3_VAE = FLUX_VAE | {"shift_factor": 0.0609}
+
+
+def beta_config(name: str, beta_end: float, **more: Any) -> Config:
+    return {
+        "_class_name": name, "_diffusers_version": "0.29.0.dev0", "beta_end": beta_end,
+        "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "trained_betas": None,
+        **more,
+    }  # fmt: skip
+
+
+def hunyuan_scheduler(beta_end: float) -> Config:
+    return beta_config(
+        "DDPMScheduler", beta_end, clip_sample=False, clip_sample_range=1.0, dynamic_thresholding_ratio=0.995,
+        prediction_type="v_prediction", rescale_betas_zero_snr=False, sample_max_value=1.0, steps_offset=1,
+        thresholding=False, timestep_spacing="leading", variance_type="fixed_small",
+    )  # fmt: skip
+
+
+def dpm_scheduler(**more: Any) -> Config:
+    config = beta_config(
+        "DPMSolverMultistepScheduler", 0.02, algorithm_type="dpmsolver++", dynamic_thresholding_ratio=0.995,
+        euler_at_final=False, lambda_min_clipped=-math.inf, lower_order_final=True, prediction_type="epsilon",
+        sample_max_value=1.0, solver_order=2, solver_type="midpoint", steps_offset=0, thresholding=False,
+        timestep_spacing="linspace", use_karras_sigmas=False, use_lu_lambdas=False, variance_type=None,
+    )  # fmt: skip
+    return config | {"beta_schedule": "linear", "beta_start": 0.0001} | more
+
+
+def flow_scheduler(**more: Any) -> Config:
+    return {"_class_name": "FlowMatchEulerDiscreteScheduler", "_diffusers_version": "0.29.0.dev0",
+            "num_train_timesteps": 1000, **more}  # fmt: skip
+
+
+def pixart_config(*, sample_size: int, **more: Any) -> Config:
+    return {
+        "_class_name": "Transformer2DModel", "_diffusers_version": "0.22.0.dev0", "activation_fn": "gelu-approximate",
+        "attention_bias": True, "attention_head_dim": 24, "attention_type": "default", "caption_channels": 32,
+        "cross_attention_dim": 48, "double_self_attention": False, "dropout": 0.0, "in_channels": 4,
+        "norm_elementwise_affine": False, "norm_eps": 1e-06, "norm_num_groups": 32, "norm_type": "ada_norm_single",
+        "num_attention_heads": 2, "num_embeds_ada_norm": 1000, "num_layers": 3, "num_vector_embeds": None,
+        "only_cross_attention": False, "out_channels": 8, "patch_size": 2, "sample_size": sample_size,
+        "upcast_attention": False, "use_linear_projection": False, **more,
+    }  # fmt: skip
+
+
+def hunyuan_config(*, conditions: bool) -> Config:
+    """conditions: versions 1.0 and 1.1 are told the picture's size and style."""
+    return {
+        "_class_name": "HunyuanDiT2DModel", "_diffusers_version": "0.29.0.dev0", "activation_fn": "gelu-approximate",
+        "attention_head_dim": 16, "cross_attention_dim": 16, "cross_attention_dim_t5": 32, "hidden_size": 32,
+        "in_channels": 4, "learn_sigma": True, "mlp_ratio": 4.3637, "norm_type": "layer_norm",
+        "num_attention_heads": 2, "num_layers": 4, "patch_size": 2, "pooled_projection_dim": 16, "sample_size": 128,
+        "text_len": 77, "text_len_t5": 256, "use_style_cond_and_image_meta_size": conditions,
+    }  # fmt: skip
+
+
+def unet_config(*, sample_size: int, **more: Any) -> Config:
+    return {
+        "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", "act_fn": "silu",
+        "attention_head_dim": 8, "block_out_channels": [16, 32], "center_input_sample": False,
+        "cross_attention_dim": 16, "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+        "downsample_padding": 1, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4, "layers_per_block": 1,
+        "mid_block_scale_factor": 1, "norm_eps": 1e-05, "norm_num_groups": 4, "out_channels": 4,
+        "sample_size": sample_size, "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"], **more,
+    }  # fmt: skip
+
+
+SDXL_UNET: Config = {
+    "addition_embed_type": "text_time", "addition_embed_type_num_heads": 64, "addition_time_embed_dim": 8,
+    "attention_head_dim": [2, 4], "cross_attention_dim": 40, "projection_class_embeddings_input_dim": 72,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"], "transformer_layers_per_block": [1, 2],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"], "use_linear_projection": True, "class_embed_type": None,
+    "conv_in_kernel": 3, "conv_out_kernel": 3, "dual_cross_attention": False, "only_cross_attention": False,
+    "num_class_embeds": None, "resnet_time_scale_shift": "default", "time_embedding_type": "positional",
+    "upcast_attention": None,
+}  # fmt: skip
+
+
+def sd3_config(**more: Any) -> Config:
+    return {
+        "_class_name": "SD3Transformer2DModel", "_diffusers_version": "0.29.0.dev0", "attention_head_dim": 16,
+        "caption_projection_dim": 32, "in_channels": 16, "joint_attention_dim": 48, "num_attention_heads": 2,
+        "num_layers": 3, "out_channels": 16, "patch_size": 2, "pooled_projection_dim": 40, "pos_embed_max_size": 24,
+        "sample_size": 128, **more,
+    }  # fmt: skip
+
+
+def flux_config(*, guidance: bool) -> Config:
+    return {
+        "_class_name": "FluxTransformer2DModel", "_diffusers_version": "0.30.0.dev0", "attention_head_dim": 16,
+        "axes_dims_rope": [4, 6, 6], "guidance_embeds": guidance, "in_channels": 64, "joint_attention_dim": 32,
+        "num_attention_heads": 2, "num_layers": 2, "num_single_layers": 2, "patch_size": 1,
+        "pooled_projection_dim": 16,
+    }  # fmt: skip
+
+
+def sana_config(*, sample_size: int) -> Config:
+    return {
+        "_class_name": "SanaTransformer2DModel", "_diffusers_version": "0.32.0.dev0", "attention_bias": False,
+        "attention_head_dim": 16, "caption_channels": 16, "cross_attention_dim": 32, "cross_attention_head_dim": 16,
+        "dropout": 0.0, "in_channels": 4, "interpolation_scale": None, "mlp_ratio": 2.5,
+        "norm_elementwise_affine": False, "norm_eps": 1e-06, "num_attention_heads": 2,
+        "num_cross_attention_heads": 2, "num_layers": 3, "out_channels": 4, "patch_size": 1,
+        "sample_size": sample_size,
+    }  # fmt: skip
+
+
+def dc_ae_config() -> Config:
+    kinds = ["ResBlock"] * 3 + ["EfficientViTBlock"] * 3
+    return {
+        "_class_name": "AutoencoderDC", "_diffusers_version": "0.32.0.dev0", "attention_head_dim": 2,
+        "decoder_act_fns": "silu", "decoder_block_out_channels": [4, 4, 4, 8, 8, 8], "decoder_block_types": kinds,
+        "decoder_layers_per_block": [1] * 6, "decoder_norm_types": "rms_norm",
+        "decoder_qkv_multiscales": [[], [], [], [5], [5], [5]], "downsample_block_type": "conv",
+        "encoder_block_out_channels": [4, 4, 4, 8, 8, 8], "encoder_block_types": kinds,
+        "encoder_layers_per_block": [1] * 6, "encoder_qkv_multiscales": [[], [], [], [5], [5], [5]],
+        "in_channels": 3, "latent_channels": 4, "scaling_factor": 0.41407, "upsample_block_type": "interpolate",
+    }  # fmt: skip
