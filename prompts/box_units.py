@@ -41,26 +41,26 @@ def to_shares(
               for box in boxes]  # fmt: skip
     if any(right < left or bottom < top for left, top, right, bottom in shares):
         notes.append("edges in the wrong order were turned round")
-    turned = [(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+    ordered = [(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
               for left, top, right, bottom in shares]  # fmt: skip
     if points:
-        turned = _around_points(turned, [len(box) == 2 for box in boxes])
-    return _fitted(turned, notes)
+        ordered = _around_points(ordered, [len(box) == 2 for box in boxes])
+    return _fitted(ordered, notes)
 
 
-def _unit(boxes: Sequence[Sequence[float]], asked: float, canvas: tuple[int, int] | None) -> Unit:
-    """The unit that the boxes are in; its name is empty for the one that was asked for."""
+def _unit(boxes: Sequence[Sequence[float]], expected: float, canvas: tuple[int, int] | None) -> Unit:
+    """The unit that the boxes are in; its name is empty for the expected one."""
     right, bottom = (max(abs(value) for box in boxes for value in box[axis::2]) for axis in (0, 1))
     largest = max(right, bottom)
-    whole = Unit(asked, asked, "")
-    if 0 < largest <= 1 < asked:
+    whole = Unit(expected, expected, "")
+    if 0 < largest <= 1 < expected:
         return Unit(1, 1, "shares from 0 to 1")
-    if largest <= 100 < asked:
+    if largest <= 100 < expected:
         return Unit(100, 100, "percent")
-    if largest > asked and canvas and 1 - CUT <= max(right / canvas[0], bottom / canvas[1]) <= 1 + CUT:
+    if largest > expected and canvas and 1 - CUT <= max(right / canvas[0], bottom / canvas[1]) <= 1 + CUT:
         return Unit(*canvas, f"pixels of {canvas[0]}×{canvas[1]}")
     # Several objects that keep to one quarter of the picture, and fill it: a habit of models that were shown 512×512.
-    if asked == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and right > 400 and bottom > 250:
+    if expected == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and right > 400 and bottom > 250:
         return Unit(512, 512, "pixels of 512×512")
     return whole
 

@@ -19,13 +19,13 @@ ALIKE = 0.8  # of the area that two boxes cover together: they are one box
 class Layout:
     """Objects in the order of their mention. z_orders: all 0 where the later one is in front, as it is without any.
 
-    kept: the indices of the given objects that are in it. notes: what was changed, a sentence each.
+    indices: which of the given objects are in it. notes: what was changed, a sentence each.
     """
 
     names: list[str]
     boxes: list[Box]
     z_orders: list[int]
-    kept: list[int]
+    indices: list[int]
     notes: list[str]
 
 
@@ -50,17 +50,17 @@ def normalise(
     if len(names) > most:
         left_out = ", ".join(repr(name) for name in names[most:])
         notes.append(f"a plan has room for {most} regions: left out {left_out}")
-    kept = list(range(min(len(names), most)))
+    indices = list(range(min(len(names), most)))
     pairs = [pair for pair in in_front if max(pair) < most]
-    grown = [_at_least_a_token(shares[index], rows, columns) for index in kept]
-    unique = _unique([names[index] for index in kept])
+    grown = [_at_least_a_token(shares[index], rows, columns) for index in indices]
+    unique = _unique([names[index] for index in indices])
     if too_small := [name for index, name in enumerate(unique) if _smaller(shares[index], grown[index])]:
         notes.append(f"{_quoted(too_small)}: smaller than a token of the image model, made that large")
     order, found = _order(grown, unique, pairs)
     visible, order, moved = _all_seen(grown, order, unique, rows=rows, columns=columns)
     in_list_order = order == sorted(order)
-    z_orders = [0 if in_list_order else order.index(index) for index in kept]
-    return Layout(unique, visible, z_orders, kept, [*notes, *found, *moved])
+    z_orders = [0 if in_list_order else order.index(index) for index in indices]
+    return Layout(unique, visible, z_orders, indices, [*notes, *found, *moved])
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -185,7 +185,7 @@ def plan_from(
         notes.append("the planner gave no boxes: the objects were put beside each other")
     layout = normalise(names, boxes, canvas=size or (side, side), token=token, in_front=pairs)
     regions = []
-    for index, name, box, z_order in zip(layout.kept, layout.names, layout.boxes, layout.z_orders, strict=True):
+    for index, name, box, z_order in zip(layout.indices, layout.names, layout.boxes, layout.z_orders, strict=True):
         given = answer.regions[index]
         prompt = LeveledPrompt(
             high_level=_short(given.high_level or given.name, f"high_level of {name!r}"),
@@ -256,8 +256,8 @@ def unmet(answer: LayoutAnswer) -> list[str]:
     """What of the brief the answer does not meet, by its own lists of numbers and questions, a sentence each."""
     names = {region.name for region in answer.regions}
     short = [
-        f"the brief asks for {count.number} {count.thing}, and {shown} regions show them"
+        f"the brief asks for {count.number} {count.thing}, and {found} regions show them"
         for count in answer.counts
-        if (shown := len(names & set(count.regions))) != count.number
+        if (found := len(names & set(count.regions))) != count.number
     ]
     return short + [f"not so in the plan: {check.question}" for check in answer.checks if not check.holds]
