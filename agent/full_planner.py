@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from ..prompts.errors import PlanningError
-from ..prompts.plan import ScenePlan
+from ..prompts.plan import MAX_PROMPT, ScenePlan
 from ..prompts.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
 from ..prompts.templates import fill_template
 from ..prompts.token_owners import TOKEN
@@ -78,7 +78,8 @@ class FullPlanner:
             details, too_long = self._settled(messages, DetailsAnswer, read_details)
             answer, notes = with_details(layout, details), [*notes, *too_long]
         plan = made(answer).with_notes(note.rstrip(".") for note in notes)
-        return plan.model_copy(update={"negative": joined(plan.negative, self.style.negative)})
+        negative = joined(plan.negative, self.style.negative)
+        return plan.model_copy(update={"negative": negative}) if len(negative) <= MAX_PROMPT else plan
 
     def _settled(
         self, messages: "Sequence[BaseMessage]", schema: type[Reply], read: Callable[[Any], tuple[Reply, list[str]]]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from .errors import CONTROL_CHARACTERS
+from .errors import CONTROL_CHARACTERS, visible
 
 MAX_REGIONS = 32
 MAX_BRIEF = 4000
@@ -211,8 +211,9 @@ class ScenePlan(StrictModel):
         return self.width, self.height, self.style, self.colors, self.negative
 
     def with_notes(self, notes: Iterable[str]) -> ScenePlan:
-        """The plan with more notes, each once, at most as long and as many as it takes."""
-        texts = list(dict.fromkeys([*self.notes, *(text[:MAX_NOTE] for text in notes)]))
+        """The plan with more notes, each once and on one line, at most as long and as many as it takes."""
+        lines = (" ".join(visible(text).split())[:MAX_NOTE] for text in notes)
+        texts = list(dict.fromkeys([*self.notes, *filter(None, lines)]))
         return self.model_copy(update={"notes": texts[:MAX_NOTES]})
 
     def with_size(self, width: int | None, height: int | None) -> ScenePlan:

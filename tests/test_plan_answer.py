@@ -89,6 +89,12 @@ def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:
     assert (plan.region("cat").prompt.high_level, plan.region("cat").negative) == ("cat", "a b")
 
 
+def test_what_a_model_writes_into_notes_is_one_visible_line() -> None:
+    plan = plan_from(answer(left_out=["a\x1b[31m dog\nand more", "x" * 900, ""]))
+    assert plan.notes[0] == "left out of the plan: a\N{REPLACEMENT CHARACTER}[31m dog and more"
+    assert ScenePlan.model_validate(plan.model_dump()) == plan
+
+
 def test_a_unit_behind_the_number_is_read() -> None:
     plan = plan_from(answer(region("cat", ["0%", "10%", "50%", "100 %"])))
     assert list(plan.region("cat").box.model_dump().values()) == [0, 0.1, 0.5, 1]
