@@ -104,5 +104,5 @@ def test_a_run_goes_on_where_its_reader_wants_it(tiny: Renderer, tmp_path: Path)
 def test_a_chat_model_gets_the_time_of_the_settings() -> None:
     served: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "timeout": 7}
     agent = Agent(planner="m", critic="m", **served)
-    for model in (agent.planner.chat_model, agent.critic.chat_model):  # type: ignore[union-attr]
-        assert model.request_timeout.read == 7
+    models: list[Any] = [agent.planner.chat_model, agent.critic.chat_model]  # type: ignore[union-attr]
+    assert [model.request_timeout.read for model in models] == [7, 7]

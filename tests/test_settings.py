@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+from command_line import refused, run
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -122,6 +123,16 @@ def test_a_wrong_value_is_one_line_from_an_option_the_environment_and_python(
     with pytest.raises(ValidationError) as raised:
         settings_of()
     assert first_problem(raised.value).startswith(told)
+
+
+@pytest.mark.process
+def test_a_wrong_option_or_argument_is_one_line(tmp_path: Path) -> None:
+    refused(run("paint", "a cat", "--nope", cwd=tmp_path), "No such option: --nope", "ditpipe paint --help")
+    refused(run("paint", cwd=tmp_path), "Missing argument 'brief'")
+    refused(run("render", "a.json", "--denoise", "much", cwd=tmp_path), "'--denoise'", "valid number")
+    refused(run("draw", cwd=tmp_path), "No such command 'draw'; ditpipe --help")
+    helped = run(cwd=tmp_path)
+    assert helped.returncode == 0 and "Draw and judge" in helped.stdout
 
 
 def test_options_win_over_the_environment_and_switches_go_both_ways(

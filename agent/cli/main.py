@@ -39,7 +39,7 @@ from .signals import STOPPED, ctrl_c
 
 DRAW, TALK, SERVE, HERE = "Draw and judge", "Talk", "For other programs", "On this machine"  # panels of --help
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False,
     help="Brief in, picture out, every region under control.", epilog=settings_summary(),
 )  # fmt: skip
 
@@ -54,10 +54,13 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def command(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="print the version", callback=_print_version, is_eager=True)
     ] = False,
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand is None:
+        context.get_help()  # prints it
 
 
 @app.command(rich_help_panel=DRAW)
@@ -315,9 +318,14 @@ def main() -> None:
     try:
         check_variables("DITPIPE_KEYS")
         with ctrl_c(_interrupted):
-            app(standalone_mode=True)
+            code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
+    except typer.TyperException as error:  # an option or an argument that the command does not have, or lacks
+        context = getattr(error, "ctx", None)
+        where = f"; {context.command_path} --help lists what there is" if context else ""
+        sys.exit(_fail(error.format_message().rstrip(".") + where))
     except DitpipeError as error:
         advice = f"; what is done is kept, go on with: {error.resume}" if error.resume else ""
         sys.exit(_fail(f"{error}{advice}"))
