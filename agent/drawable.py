@@ -31,9 +31,9 @@ def what_can_be_drawn(draws: str) -> str:
 
 def undrawable_note(plan: ScenePlan, vocabulary: Vocabulary | None, *, is_drawn: bool = True) -> str:
     """'I cannot draw an astronaut; a coloured shape stands there.', or empty where everything can be drawn."""
-    shapes = list(dict.fromkeys(map(subject_phrase, vocabulary.shapes(plan)))) if vocabulary else []
+    shapes = [subject_phrase(region) for region in vocabulary.shapes(plan)] if vocabulary else []
     if not shapes:
         return ""
     noun = "a coloured shape" if len(shapes) == 1 else "coloured shapes"
     verb = ("stands" if len(shapes) == 1 else "stand") if is_drawn else "would stand"
-    return f"I cannot draw {enumerated(shapes, 'or')}; {noun} {verb} there."
+    return f"I cannot draw {enumerated(list(dict.fromkeys(shapes)), 'or')}; {noun} {verb} there."

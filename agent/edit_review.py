@@ -7,6 +7,7 @@ The rule, for one round of a turn that changes a finished picture:
 - Every other region is compared with its own score in the picture before. A region is *lost* if it came out there and
   does not any more, or if its score fell by more than `MAX_DROP`. One that the edit changes is lost if it came out
   before, by the plan of then, and the new one does not.
+  One that a changed region covers by half or more is not lost: something was to stand in front of it.
 - A round is *worse* than the picture before if it lost something, and no less than it gained. Of several rounds the one
   with the best balance is taken, among equals the one with the better score; if it is worse, the picture stays.
 """
@@ -21,6 +22,9 @@ from ..prompts.plan import Region, ScenePlan, StrictModel
 MAX_DROP = (
     0.25  # of a score between 0 and 1: far more than a redrawn neighbour moves a region that is still what it was
 )
+
+
+COVERED = 0.5  # share of a region's box under changed regions from which on it may be hidden
 
 
 class ScoreDrop(StrictModel):
@@ -80,7 +84,7 @@ def compare_edit(
         came_out = score is None or score >= threshold
         if changed and came_out:
             gained.append(region.name)
-        if score is None or score_before is None:
+        if score is None or score_before is None or _is_covered(region, after, old_regions):
             continue
         if (score_before >= threshold and not came_out) or (not changed and score_before - score > MAX_DROP):
             lost.append(ScoreDrop(name=region.name, before=score_before, after=score))
@@ -101,6 +105,17 @@ def removed_regions(before: ScenePlan, after: ScenePlan) -> ScenePlan | None:
 
     regions = [region for region in before.regions if new_regions.get(region.name) != region and is_empty(region)]
     return before.model_copy(update={"regions": regions}) if regions else None
+
+
+def _is_covered(region: Region, after: ScenePlan, old_regions: Mapping[str, Region]) -> bool:
+    """Whether changed regions lie over half of a region or more."""
+    at = after.regions.index(region)
+    above = [
+        other
+        for index, other in enumerate(after.regions)
+        if (other.z_order, index) > (region.z_order, at) and old_regions.get(other.name) != other
+    ]
+    return sum(region.box.overlap(other.box) for other in above) >= COVERED * region.box.area
 
 
 def _scores(critique: Critique | None) -> dict[str, float]:

@@ -56,6 +56,16 @@ def test_a_neighbour_that_falls_outweighs_a_change(score: float) -> None:
     assert found.is_worse and found.notes == [f"'thing 1' came out worse ({score:.2f}, before 0.90)"]
 
 
+def test_what_is_put_in_front_of_another_thing_may_hide_it() -> None:
+    """As when a box is added over it by hand; one that covers less than half of it may not."""
+    box = BEFORE.regions[1].box
+    for right, lost in ((box.right, []), (box.left + (box.right - box.left) / 3, ["thing 1"])):
+        new = BEFORE.regions[0].model_copy(update={"name": "new", "box": box.model_copy(update={"right": right})})
+        after = Revision(added=[new]).apply(BEFORE)
+        now = scores(0.9, 0.0, 0.9, 0.9)
+        assert [drop.name for drop in beside(after, now).lost] == lost
+
+
 def test_of_two_changes_one_neighbour_may_be_the_price() -> None:
     both = Revision(changes=[{"name": f"thing {i}", "negative": "fog"} for i in (0, 1)]).apply(BEFORE)  # type: ignore[misc]
     found = beside(both, scores(0.9, 0.9, 0.1, 0.9))

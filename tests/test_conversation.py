@@ -76,6 +76,11 @@ def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
     assert session.head and session.head.reply.startswith("Here is a red cat")
 
 
+def test_help_is_told_by_every_face(session: Session) -> None:
+    turn = said(session, "/help")
+    assert turn.kind == "question" and turn.reply == said(session, "help").reply and "I understand" in turn.reply
+
+
 def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
     turn = said(session, BRIEF)

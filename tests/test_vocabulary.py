@@ -132,6 +132,8 @@ def test_a_picture_beyond_the_model_is_not_said_to_show_it(pocket: Vocabulary) -
     assert said == (
         "I cannot draw an astronaut; a coloured shape stands there. The rest is a red cat (right)."
     )
+    two = plan_with(thing("astronaut", "white", "left"), thing("astronaut", "red", "right"))
+    assert turn_reply(painted(two), None, pocket) == "I cannot draw an astronaut; coloured shapes stand there."
     assert turn_reply(painted(ASTRONAUT), None, None).startswith("Here is ")
     assert "a coloured shape would stand there. Shall I draw it?" in approval_question(ASTRONAUT, pocket)
     assert "shape" not in approval_question(plan_with(thing("cat", "red", "left")), pocket)

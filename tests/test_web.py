@@ -400,6 +400,16 @@ def test_the_picture_stays_in_view_after_add(opened: Open, painted: str, width: 
     expect(page.locator(".canvas")).to_be_in_viewport(ratio=1)
 
 
+def test_a_second_new_box_does_not_hide_the_first(opened: Open, painted: str) -> None:
+    page = opened(painted)
+    add = page.get_by_role("button", name="Add", exact=True)
+    add.click()
+    page.keyboard.type("moon")
+    add.click()
+    places = [region(page, name).get_attribute("style") for name in ("moon", "new")]
+    assert None not in places and len({re.sub("--.*?;", "", str(place)) for place in places}) == 2
+
+
 def test_a_box_is_drawn_over_a_full_layout(opened: Open, painted: str) -> None:
     page = opened(painted)
     page.get_by_role("button", name="Draw a box").click()

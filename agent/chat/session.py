@@ -174,6 +174,7 @@ class Session(StoredSession):
         return write_zip(self, path)
 
     def _interpret(self, message: str) -> ChatCommand:
+        message = "help" if message.lower() == "/help" else message  # the terminal's command, said to any face
         return self.sessions.interpreter.interpret(message, self.chat_state(draws=self.agent.vocabulary_summary))
 
     @property

@@ -153,8 +153,10 @@ def reply(topic: Topic, names: Names, state: ChatState) -> str:
     """The answer to a question, from the plan and the critique."""
     if topic == "can draw":
         return what_can_be_drawn(state.draws)
-    if topic == "help" or state.plan is None:
-        return HELP if topic == "help" else "There is no picture yet. What should it show?"
+    if topic == "help":
+        return f"{HELP} {what_can_be_drawn(state.draws)}" if state.draws else HELP
+    if state.plan is None:
+        return "There is no picture yet. What should it show?"
     plan, known = state.plan, aliases(state.plan)
     regions = [plan.region(known[name]) for name in names if name in known] or list(plan.regions)
     if names and not any(name in known for name in names):

@@ -11,7 +11,8 @@ import { follow, request } from "./server.js";
 
 const $ = (selector) => document.querySelector(selector);
 const SVG = "http://www.w3.org/2000/svg";
-const CENTRE = { left: 0.35, top: 0.35, right: 0.65, bottom: 0.65 };
+const SIDE = 0.3; // of a box that Add makes
+const MIDDLES = [0.5, 0.8, 0.2].flatMap((y) => [0.5, 0.8, 0.2].map((x) => [x, y])); // where it may stand, the best first
 
 let state = { session: null, busy: null, messages: [], sessions: [], problem: "", about: null, unknown: false };
 let id = new URLSearchParams(location.search).get("s") || "";
@@ -89,6 +90,16 @@ function remove(entry) {
   $(".boxes .box")?.focus({ preventScroll: true });
 }
 
+// The first of the places in which a new box hides no other by half; the middle if there is none.
+function freeBox() {
+  const places = MIDDLES.map(([x, y]) => ({ left: x - SIDE / 2, top: y - SIDE / 2, right: x + SIDE / 2, bottom: y + SIDE / 2 }));
+  const overlap = (low, high, a, b) => Math.max(0, Math.min(high, b) - Math.max(low, a));
+  const hides = (place) => draft.regions.some(({ box }) =>
+    overlap(place.left, place.right, box.left, box.right) * overlap(place.top, place.bottom, box.top, box.bottom)
+      > 0.5 * (box.right - box.left) * (box.bottom - box.top));
+  return places.find((place) => !hides(place)) || places[0];
+}
+
 function add(box) {
   fresh += 1;
   outlining = false;
@@ -137,7 +148,7 @@ const DO = {
     if (!complain()) act({ do: "draw", plan: bare(draft), message: summary(changes()) });
   },
   discard,
-  add() { add({ ...CENTRE }); },
+  add() { add(freeBox()); },
   outline() { outlining = !outlining; showsBoxes = true; paint(); },
   boxes() { showsBoxes = !showsBoxes; paint(); },
 };
