@@ -128,9 +128,12 @@ class Agent:
         """The vocabulary in words, for people and LLMs; empty without one."""
         return self.vocabulary.summary if self.vocabulary else ""
 
-    def omissions(self, brief: str, plan: ScenePlan) -> list[str]:
-        """Warnings about things of the brief that the plan lacks, as far as the image model's vocabulary can tell."""
-        return self.vocabulary.omission_warnings(brief, plan) if self.vocabulary else []
+    def plan(self, brief: str) -> ScenePlan:
+        """The planner's plan of a brief, without drawing; its notes say what is not in it as the brief had it.
+
+        Raises ValueError for an unusable brief, DitpipeError for every other fault.
+        """
+        return self.models.plan(brief)
 
     @property
     def no_critic_reason(self) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.canvas import canvas_size
-from ..prompts.plan import MAX_SIDE
+from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
@@ -77,6 +77,11 @@ class Models:
             self._chat_model(self.planner_name), width=width, height=height, side=min(row.size, MAX_SIDE),
             style=row.style, token=row.token, calls=settings.plan_calls, too_long=partial(overlong_prompts, row),
         )  # fmt: skip
+
+    def plan(self, brief: str) -> ScenePlan:
+        """The planner's plan, with a note on what it left out, as far as the image model's vocabulary can tell."""
+        plan = self.planner.plan(brief)
+        return plan.with_notes(self.vocabulary.omission_warnings(brief, plan)) if self.vocabulary else plan
 
     @cached_property
     def critic(self) -> Critic | None:

@@ -139,8 +139,9 @@ def plan_brief(
     agent: Agent, brief: str, width: int | None, height: int | None, *, largest: int = MAX_SIDE
 ) -> ScenePlan:
     """The planner's plan of a brief, in the given size where there is one; a size that the brief sets is made smaller
-    if a side has more than `largest` pixels."""
-    plan = agent.planner.plan(brief)
+    if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
+    plan = agent.plan(brief)
+    plan = plan.with_notes(agent.vocabulary.warnings(plan) if agent.vocabulary else [])
     sized = plan.model_copy(update={"width": width or plan.width, "height": height or plan.height})
     if sized.whole != plan.whole and plan.width != plan.height:
         sized = sized.with_notes([f"the brief's shape, {plan.width}×{plan.height}, is not used: a size was given"])
@@ -193,7 +194,7 @@ def paint_handler(agent: Agent, renderer: "Renderer", *, largest: int = MAX_SIDE
                 raise
             if isinstance(event, Finished):
                 best = event.painting.best
-                report = Report(critique=best.critique, warnings=tuple(agent.omissions(job.brief, best.plan)))
+                report = Report(critique=best.critique)
                 write(context.folder / REPORT, report.model_dump_json().encode())
                 return event.painting.path.read_bytes()
         raise AssertionError("a run ends with Finished")

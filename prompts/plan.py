@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from .errors import CONTROL_CHARACTERS, visible
 
@@ -179,10 +178,10 @@ class ScenePlan(StrictModel):
     regions: list[Region] = Field(
         max_length=MAX_REGIONS, description="one entry per subject, at most 32; empty: the scene prompt alone"
     )
-    # Set by planners; not in the schema for LLMs.
-    notes: SkipJsonSchema[list[Note]] = optional_field(
-        [], max_length=MAX_NOTES, description="what is not in the plan as the brief or the planner's answer had it"
-    )
+    notes: list[Note] = optional_field(
+        [], max_length=MAX_NOTES, description="what is not in the plan as the brief had it, from the planner; take out "
+        "what no longer holds"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

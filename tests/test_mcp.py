@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import drawn, expected, tiny_agent
+from fakes import TwoThings, drawn, expected, tiny_agent
 from http_servers import listening
 from jsonschema import validate  # type: ignore[import-untyped]
 from mcp import StdioServerParameters
@@ -23,7 +23,7 @@ from mcp.shared.exceptions import MCPError
 from PIL import Image
 from plans import plan_of
 
-from ditpipe import Renderer
+from ditpipe import Agent, Renderer, ScenePlan
 from ditpipe.agent.wiring import picture_service, tools_for
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.jobs.queue import JobQueue
@@ -78,6 +78,28 @@ async def test_every_tool_answers_by_its_output_schema(address: str, finished: s
             answer = await client.call_tool(name, call)
             assert not answer.is_error and tools[name].output_schema, answer
             validate(answer.structured_content, tools[name].output_schema)
+
+
+class Noting(TwoThings):
+    """A planner that leaves something out, and says so."""
+
+    def plan(self, brief: str) -> ScenePlan:
+        return super().plan(brief).with_notes(["left out of the plan: 'zeppelin'"])
+
+
+async def test_what_a_plan_left_out_is_in_every_answer_about_it(tiny: Renderer, tmp_path: Path) -> None:
+    agent = Agent(renderer=tiny, planner=Noting(), critic="none", steps=1, out=tmp_path)
+    service = picture_service(agent, patience=600)
+    server = mcp_server(tools_for(service, agent), service, version="0", local=True)
+    with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address:
+        async with Client(f"{address}/mcp") as client:  # it checks what comes against the schema
+            plan: Any = (await client.call_tool("plan_picture", {"brief": "a zeppelin"})).structured_content
+            drawn_plan: Any = await client.call_tool("render_picture", {"plan": plan})
+            painted: Any = await client.call_tool("paint_picture", {"brief": "a zeppelin", "rounds": 1})
+    assert plan["notes"] == ["left out of the plan: 'zeppelin'"]
+    for answer in (drawn_plan, painted):
+        assert answer.structured_content["warnings"][0] == "left out of the plan: 'zeppelin'"
+        assert "Note: left out of the plan: 'zeppelin'." in answer.content[0].text
 
 
 async def test_a_file_that_is_gone_is_not_listed(address: str, tiny: Renderer, service: PictureService) -> None:

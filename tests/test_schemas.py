@@ -146,7 +146,7 @@ def test_what_a_strict_model_sends_is_understood(schemas: dict[str, list[dict[st
     for region in full["plan"]["regions"]:
         # These are left out of files where they say nothing.
         region |= {"feather": 0, "strength": 1, "start": 0, "end": 1, "mask": "", "lettering": "", "colors": []}
-    full["plan"] |= {"style": "", "colors": []}
+    full["plan"] |= {"style": "", "colors": [], "notes": []}
     validate(full, render["parameters"])
     assert RenderArguments.model_validate(full).plan == plan_of(2)
     wrong = json.loads(json.dumps(full))

@@ -253,8 +253,7 @@ class TurnRunner:
             done = done.model_copy(update={"candidates": candidates, "parent": parent.parent})
             return self._done(done, unchanged_reply(painting))
         vocabulary, agent = self._vocabulary, self.agent
-        warnings = [*(agent.omissions(turn.brief, best.plan) if turn.kind in ("new brief", "accept") else [])]
-        warnings += [
+        warnings = [
             warning
             for warning in read_metadata(painting.path)[1]
             if not (vocabulary and vocabulary.is_shape_warning(warning))

@@ -138,15 +138,12 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
         raise typer.Exit(STOPPED) from None
     from ...renderer.pictures.artifacts import read_metadata
 
-    best, left_out = painting.best, agent.omissions(painting.brief, painting.best.plan)
-    if not as_json:
-        for note in left_out:
-            stderr_console.print(f"note: {note}", style="yellow", markup=False)
+    best = painting.best
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": each.number, "score": each.score, "picture": str(each.path)} for each in painting.rounds],
         "plan": best.plan.model_dump(), "seed": best.request.seed,
-        "warnings": [*left_out, *read_metadata(painting.path)[1]],
+        "warnings": read_metadata(painting.path)[1],
     }  # fmt: skip
     print_answer(as_json, answer, str(painting.path))
 
@@ -167,13 +164,12 @@ def plan(
 
     agent = Agent(settings=settings)
     with _busy("planning", as_json):
-        answer = agent.planner.plan(brief)
+        answer = agent.plan(brief)
     if not as_json:
         stderr_console.print(f"planned by {agent.planner_name}", style="dim", markup=False)
         stderr_console.print(layout_drawing(answer))
-        beyond = agent.vocabulary.warnings(answer) if agent.vocabulary else []
-        for note in [*answer.notes, *agent.omissions(brief, answer), *beyond]:
-            stderr_console.print(f"note: {note}", style="yellow", markup=False)
+    for note in [*answer.notes, *(agent.vocabulary.warnings(answer) if agent.vocabulary else [])]:
+        stderr_console.print(visible(f"note: {note}"), style="yellow", markup=False)
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
     print_answer(as_json or not out, answer.model_dump(), str(out))

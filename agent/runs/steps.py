@@ -57,7 +57,7 @@ class RunSteps:
 
     def plan(self, brief: str) -> ScenePlan:
         self.raise_if_stopped()
-        return self.models.planner.plan(brief).with_size(*self.size)
+        return self.models.plan(brief).with_size(*self.size)
 
     def render(
         self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
