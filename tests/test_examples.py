@@ -13,14 +13,18 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 from PIL import Image
+from planner_replies import region, whole
+from scripted import Scripted
 
 from ditpipe import Renderer
+from ditpipe.agent.planner import Planner
 from ditpipe.agent.wiring import critique_of, picture_service, plan_brief, tools_for
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
 from ditpipe.tools.mcp_server import http_app, mcp_server
 
+LETTERED = whole(region("sign", [100, 0, 900, 300], "a wooden sign", "carved", lettering="OPEN LATE"), high="a shop")
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -40,6 +44,18 @@ def test_langchain_agent(tiny: Renderer, tmp_path: Path, capsys: pytest.CaptureF
         model, "a red cat", renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, out=tmp_path
     )
     assert Image.open(path).size == (96, 96) and capsys.readouterr().out == "Here it is.\n"
+
+
+def test_real_models(tiny_folder: Path, tmp_path: Path) -> None:
+    """A capable planner over a checkpoint in the published format; a model that is not there is a line of the page."""
+    plan = Planner(Scripted(replies=[LETTERED, "no plan", "no plan", "no plan"]))
+    page = example("real_models")(
+        [str(tiny_folder), str(tmp_path / "nothing")], briefs=["书店", "a brief without a plan"], out=tmp_path,
+        planner=plan, critic=Pleased(), steps=2, size=96,
+    )  # fmt: skip
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/png;base64") == 1 and text.count("Not drawn: ") == 3
+    assert "OPEN LATE" in text and "left:10.0%" in text and "书店" in text
 
 
 @pytest.fixture
