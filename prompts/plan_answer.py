@@ -256,7 +256,7 @@ def unmet(answer: LayoutAnswer) -> list[str]:
     """What of the brief the answer does not meet, by its own lists of numbers and questions, a sentence each."""
     names = {region.name for region in answer.regions}
     short = [
-        f"the brief asks for {count.number} {count.thing}, and {found} regions show them"
+        f"the brief asks for {count.number} {count.thing}, the plan has {found}"
         for count in answer.counts
         if (found := len(names & set(count.regions))) != count.number
     ]

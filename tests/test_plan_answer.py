@@ -79,7 +79,7 @@ def test_nothing_is_left_out_in_silence() -> None:
     given = answer(*balloons, left_out=["the smell of coffee"], counts=[count], checks=[check])
     assert plan_from(given).notes == ["left out of the plan: the smell of coffee"]
     assert unmet(given) == [
-        "the brief asks for 20 balloons, and 6 regions show them", "not so in the plan: is the sky free of clouds?"
+        "the brief asks for 20 balloons, the plan has 6", "not so in the plan: is the sky free of clouds?"
     ]  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def test_what_the_plan_lacks_by_its_own_lists_is_asked_for_once_and_then_noted()
     few = whole(region("balloon", [0, 0, 500, 1000]), counts=[count])
     with scripted(few, few) as model:
         plan = Planner(model).plan("twenty balloons")
-    finding = "the brief asks for 20 balloons, and 1 regions show them"
+    finding = "the brief asks for 20 balloons, the plan has 1"
     assert finding in str(model.asked[1][-1].content) and plan.notes == [finding]
 
 

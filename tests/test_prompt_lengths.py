@@ -32,6 +32,14 @@ def test_what_is_too_long_is_said_with_the_tokens_over() -> None:
     assert not overlong_prompts(row, ScenePlan(scene=LeveledPrompt(high_level="a cat"), regions=[]))
 
 
+def test_budgets_are_those_of_the_variant(tmp_path: Path) -> None:
+    named = {name: max(checkpoint(name).style.tokens.values()) for name in ("pixart-alpha", "pixart-sigma", "flux-dev")}
+    assert named == {"pixart-alpha": 120, "pixart-sigma": 300, "flux-dev": 512}
+    found = {name: max(checkpoint(str(published(name, tmp_path))).style.tokens.values())
+             for name in ("pixart-alpha", "pixart-sigma", "flux-dev", "flux-schnell")}  # fmt: skip
+    assert found == named | {"flux-schnell": 256}
+
+
 def test_a_model_that_is_not_here_is_not_fetched_to_be_counted_by() -> None:
     long = ScenePlan(scene=LeveledPrompt(high_level="a cat " * 160), regions=[])
     assert counter_of(checkpoint("pixart-sigma")) is None and not overlong_prompts(checkpoint("sana"), long)

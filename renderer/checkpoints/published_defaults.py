@@ -12,11 +12,12 @@ FEW_STEPS = ("turbo", "lightning")  # in the names of models distilled to 4 step
 
 @dataclass(frozen=True)
 class Defaults:
-    """Defaults of a checkpoint. size: side of the training images in pixels."""
+    """Defaults of a checkpoint. size: side of the training images in pixels. reads: as in `registry.Checkpoint`."""
 
     size: int
     steps: int
     guidance_scale: float
+    reads: int = 0
 
 
 def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
@@ -37,7 +38,9 @@ def published_defaults(folder: Path, called: str, *, family: str, usual: Default
     cells = denoiser.get("sample_size")
     cells = max(cells) if isinstance(cells, list) and cells else cells
     size = cells * _pixels_a_cell(folder) if isinstance(cells, int) else usual.size
-    return Defaults(size if size >= 64 else usual.size, steps, guidance)
+    reads = 300 if index.get("_class_name") == "PixArtSigmaPipeline" else 0
+    reads = 512 if family == "flux" and denoiser.get("guidance_embeds") else reads
+    return Defaults(size if size >= 64 else usual.size, steps, guidance, reads)
 
 
 def _pixels_a_cell(folder: Path) -> int:

@@ -4,7 +4,7 @@ A new family is a row of FAMILIES and a file in `renderer/families/`; a new chec
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...prompts.errors import ModelError
@@ -52,7 +52,7 @@ FAMILIES = {
                   PromptStyle(languages=("English", "Chinese"), tokens={"BERT": 77, "mT5": 256},
                               negative=_USUAL_NEGATIVE), reader="tokenizer_2"),
         FamilyRow("pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5,
-                  "cross-attention", PromptStyle(tokens={"T5": 120})),  # Σ reads 300
+                  "cross-attention", PromptStyle(tokens={"T5": 120})),
         FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, "cross-attention",
                   PromptStyle(languages=("English", "Chinese"), tokens={"Gemma": 300}), flow=True, token=32),
         FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5,
@@ -76,7 +76,8 @@ class Checkpoint:
 
     size: side of the training images in pixels. trained_here: by this project, and so spoken to as its training was:
     in sticker words, with the places of regions in a scene prompt that names none (`prompt_style.with_layout`), and
-    with the depth schedule that was measured best on it.
+    with the depth schedule that was measured best on it. reads: tokens of a prompt that the encoder reads that reads
+    most, where that is not the family's number; 0: it is.
     """
 
     name: str
@@ -89,11 +90,14 @@ class Checkpoint:
     note: str
     family: str = "hunyuan"
     trained_here: bool = False
+    reads: int = 0
 
     @property
     def style(self) -> PromptStyle:
         """How it is spoken to."""
-        return STICKER_WORDS if self.trained_here else FAMILIES[self.family].style
+        style = STICKER_WORDS if self.trained_here else FAMILIES[self.family].style
+        encoder = max(style.tokens, key=style.tokens.__getitem__)
+        return replace(style, tokens={**style.tokens, encoder: self.reads}) if self.reads else style
 
     @property
     def depth(self) -> str:
@@ -119,7 +123,7 @@ CHECKPOINTS = {
         Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
                    "pixart"),
         Checkpoint("pixart-sigma", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
-                   "pixart"),
+                   "pixart", reads=300),
         Checkpoint("sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers", 1024, 20, 4.5, 8.5,
                    "NVIDIA NSCL v2-custom; Gemma terms", _HUB, "sana"),
         Checkpoint("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 30, 7.5, 2.0, "CreativeML OpenRAIL-M",
@@ -131,7 +135,7 @@ CHECKPOINTS = {
         Checkpoint("flux-schnell", "black-forest-labs/FLUX.1-schnell", 1024, 4, 1.0, 31.4, "Apache-2.0", _GATED,
                    "flux"),
         Checkpoint("flux-dev", "black-forest-labs/FLUX.1-dev", 1024, 28, 3.5, 31.4, "FLUX.1 non-commercial", _GATED,
-                   "flux"),
+                   "flux", reads=512),
     )
 }  # fmt: skip
 
@@ -149,7 +153,7 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     given = published_defaults(folder, source.called, family=row.name, usual=usual)
     return Checkpoint(
         name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
-        trained_here=(folder / TRAINED_HERE).exists(),
+        trained_here=(folder / TRAINED_HERE).exists(), reads=given.reads,
     )  # fmt: skip
 
 
