@@ -113,8 +113,8 @@ def fulfils(brief: Brief, plan: ScenePlan, image: Image.Image, judge: Judge) -> 
     boxes = [region.box for region in plan.regions]
     free = [quarter for quarter in grid(2, 2) if not any(quarter.overlap(box) for box in boxes)]
     seen = judge.look(image, [*boxes, *free])
-    shown, elsewhere = seen[: len(boxes)], seen[len(boxes) :]
-    return _matches(shown, brief.objects) and all(label.subject == NOTHING for label in elsewhere)
+    in_boxes, elsewhere = seen[: len(boxes)], seen[len(boxes) :]
+    return _matches(in_boxes, brief.objects) and all(label.subject == NOTHING for label in elsewhere)
 
 
 def _matches(seen: list[Seen], right: tuple[Seen, ...]) -> bool:

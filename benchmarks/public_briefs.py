@@ -84,9 +84,9 @@ def _within(part: list[str], whole: list[str]) -> bool:
     return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
 
 
-def holds(word: str, one: Region, other: Region) -> bool:
+def holds(word: str, region: Region, other: Region) -> bool:
     """Whether a relation of the truth lines holds between the boxes of two regions."""
-    (x, y), (u, v) = one.box.centre, other.box.centre
+    (x, y), (u, v) = region.box.centre, other.box.centre
     if word in ("left of", "on the left of", "to the left of"):
         return x < u
     if word in ("right of", "on the right of", "to the right of"):
@@ -96,13 +96,13 @@ def holds(word: str, one: Region, other: Region) -> bool:
     if word in ("below", "under", "beneath", "underneath", "on the bottom of"):
         return y > v
     if word in ("larger", "bigger"):
-        return one.box.area > other.box.area
+        return region.box.area > other.box.area
     if word == "smaller":
-        return one.box.area < other.box.area
+        return region.box.area < other.box.area
     if word in ("behind", "hidden by"):
-        return y < v or one.z_order < other.z_order
+        return y < v or region.z_order < other.z_order
     if word == "in front of":
-        return y > v or one.z_order > other.z_order
+        return y > v or region.z_order > other.z_order
     return word in ("near", "next to", "on side of", "beside")
 
 

@@ -21,9 +21,9 @@ def plan_of(name: str, columns: int = 2, rows: int = 1, **fields: Any) -> SceneP
     return ScenePlan(width=side, height=side, regions=regions, **scene)
 
 
-def request(renderer: Renderer, plan: ScenePlan, **asked: Any) -> RenderRequest:
-    return RenderRequest(plan=plan, model=renderer.model, **({"steps": 2} | asked))
+def request(renderer: Renderer, plan: ScenePlan, **fields: Any) -> RenderRequest:
+    return RenderRequest(plan=plan, model=renderer.model, **({"steps": 2} | fields))
 
 
-def drawn(renderer: Renderer, plan: ScenePlan, **asked: Any) -> torch.Tensor:
-    return renderer.render(request(renderer, plan, **asked)).latents
+def drawn(renderer: Renderer, plan: ScenePlan, **fields: Any) -> torch.Tensor:
+    return renderer.render(request(renderer, plan, **fields)).latents

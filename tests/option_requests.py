@@ -10,10 +10,10 @@ from plans import plan_of
 from ditpipe import Renderer, RenderRequest
 
 
-def request(renderer: Renderer, **asked: Any) -> RenderRequest:
+def request(renderer: Renderer, **fields: Any) -> RenderRequest:
     usual: dict[str, Any] = {"plan": plan_of(2), "model": renderer.model, "steps": 4}
-    return RenderRequest(**(usual | asked))
+    return RenderRequest(**(usual | fields))
 
 
-def drawn(renderer: Renderer, **asked: Any) -> torch.Tensor:
-    return renderer.render(request(renderer, **asked)).latents
+def drawn(renderer: Renderer, **fields: Any) -> torch.Tensor:
+    return renderer.render(request(renderer, **fields)).latents

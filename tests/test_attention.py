@@ -83,8 +83,8 @@ def test_repeated_tokens_of_soft_regions_are_heard_once() -> None:
     torch.testing.assert_close(one.region_weights, torch.tensor([0.5, 1, 0.2, 0, 0.5, 1, 0.8, 1]))
 
 
-def test_whoever_hears_one_prompt_everywhere_or_the_prompts_in_turn_is_not_gathered() -> None:
-    halves = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 1]])  # the upper half hears one, the lower half the other
+def test_one_prompt_for_all_tokens_or_prompts_in_order_need_no_gather() -> None:
+    halves = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 1]])  # the upper half attends to one prompt, the lower to the other
     for region_weights in (torch.ones(1, 4), halves):
         (one,) = token_groups(slice(0, 2), region_weights, device=CPU)
         assert one.tokens is None and one.region_weights is None and len(region_weights) == one.prompts.stop
@@ -138,9 +138,9 @@ def test_region_smaller_than_a_token_is_refused_with_the_smallest_size() -> None
     tiny = regions([Box(left=0.01, top=0.01, right=0.05, bottom=0.05)])
     with pytest.raises(ValueError, match="'0' covers no latent token.*0.167 of the width"):
         region_ids(tiny, rows=6, columns=6)
-    for told in ("0.084", "0.083"):  # of 12 columns, 0.08333… is needed
-        box = Box(left=0.0417, top=0, right=0.0417 + float(told) - 1e-9, bottom=1)
-        if told == "0.084":
+    for width in ("0.084", "0.083"):  # of 12 columns, 0.08333… is needed
+        box = Box(left=0.0417, top=0, right=0.0417 + float(width) - 1e-9, bottom=1)
+        if width == "0.084":
             assert (region_ids(regions([box]), rows=12, columns=12) == 1).any()
         else:
             with pytest.raises(ValueError, match="at least 0.084 of the width"):

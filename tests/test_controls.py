@@ -85,12 +85,12 @@ def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
     some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
     share = scale_region_weights(region_weights(some, rows=8, columns=8, patch=2), strengths_at(some, 0.0))
 
-    def heard(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def attended(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         who = tuple(token_groups(slice(0, 2), share, device=share.device))
         return RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
 
-    ours = heard(texts, share)
-    one_by_one = [heard(texts[[p]], torch.ones_like(share[:1])) for p in range(3)]
+    ours = attended(texts, share)
+    one_by_one = [attended(texts[[p]], torch.ones_like(share[:1])) for p in range(3)]
     summed = sum(share[p].float()[:, None] * out for p, out in enumerate(one_by_one))
     torch.testing.assert_close(ours, summed, rtol=1e-5, atol=1e-6)
 
@@ -101,7 +101,7 @@ def test_feather_and_strength_change_the_picture(tiny: Renderer) -> None:
     assert not torch.equal(plain, drawn(tiny, changed(plan_of(2), strength=0.5)))
 
 
-def test_a_region_without_strength_is_not_heard(tiny: Renderer) -> None:
+def test_a_region_without_strength_has_no_effect(tiny: Renderer) -> None:
     silent = ScenePlan.model_validate(
         plan_of(2).model_dump() | {"regions": [r.model_dump() | {"strength": 0} for r in plan_of(2).regions]}
     )
@@ -155,14 +155,14 @@ def test_a_list_that_says_what_a_preset_says_draws_the_same(tiny: Renderer) -> N
     assert torch.equal(*preset_and_list)
 
 
-@pytest.mark.parametrize("level, hears", [("region-high", (True, False)), ("region-low", (False, True))])
-def test_a_level_hears_only_its_part_of_a_prompt(tiny: Renderer, level: str, hears: tuple[bool, bool]) -> None:
+@pytest.mark.parametrize("level, expected", [("region-high", (True, False)), ("region-low", (False, True))])
+def test_a_level_depends_only_on_its_part_of_a_prompt(tiny: Renderer, level: str, expected: tuple[bool, bool]) -> None:
     depth = preset(f"{level}*4")
     plain = drawn(tiny, plan_of(2), depth=depth)
     other_high = changed(plan_of(2), prompt=LeveledPrompt(high_level="zzz", low_level="red"))
     other_low = changed(plan_of(2), prompt=LeveledPrompt(high_level="a", low_level="qqq"))
-    heard = tuple(not torch.equal(plain, drawn(tiny, plan, depth=depth)) for plan in (other_high, other_low))
-    assert heard == hears
+    changes = tuple(not torch.equal(plain, drawn(tiny, plan, depth=depth)) for plan in (other_high, other_low))
+    assert changes == expected
 
 
 def test_requests_written_before_there_were_lists_are_still_read_and_written() -> None:
@@ -232,10 +232,10 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("asked", EDITS)
-def test_an_edit_keeps_everything_else_bit_for_bit(tiny: Renderer, asked: str) -> None:
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_keeps_everything_else_bit_for_bit(tiny: Renderer, name: str) -> None:
     before = tiny.render(request(tiny, plan_of(9), steps=8))
-    after = tiny.edit(before, EDITS[asked])
+    after = tiny.edit(before, EDITS[name])
     new = changed_tokens(plan_of(9), after.request.edited_plan, rows=6, columns=6, patch=2)
     cells = tokens_to_cells(new, 12, 12, 2)
     assert 0 < cells.sum() < 144
@@ -320,17 +320,18 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
         latents = torch.randn(2, family.channels, 12, 12)
         encoded = conditioning.picture_condition
         assert encoded is not None and not isinstance(encoded, torch.Tensor)
-        told: dict[str, Any] = {
+        common: dict[str, Any] = {
             "picture_condition": embed_picture_condition(model, join(encoded).t5, 12, 12),
             "rotary_pairs": rotary_pairs_of(rotary_embedding(model, 6, 6)),
         }  # fmt: skip
-        everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **told)
+        everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **common)
         beside = [CachedKeyValues(drawn, 36, Extrapolation(torch.zeros(()))) for _ in model.blocks]
         there = predict(
-            model, latents, torch.tensor(500), contexts=[*whole[:-1], part[-1]], tokens=drawn, cached_kv=beside, **told
+            model, latents, torch.tensor(500), contexts=[*whole[:-1], part[-1]], tokens=drawn, cached_kv=beside,
+            **common,
         )
         again = predict(
-            model, latents, torch.tensor(500), contexts=part, tokens=drawn, partial=True, cached_kv=beside, **told
+            model, latents, torch.tensor(500), contexts=part, tokens=drawn, partial=True, cached_kv=beside, **common
         )
     mask = tokens_to_cells(torch.isin(torch.arange(36), drawn), 12, 12, 2)
     torch.testing.assert_close(there, torch.where(mask, everywhere, 0), rtol=1e-4, atol=1e-5)
@@ -347,9 +348,9 @@ def test_neighbours_that_change_steadily_are_foreseen_for_as_long_as_they_were_w
     for step, foreseen in ((6, 6), (8, 8), (12, 8)):
         extrapolation.advance(step, partial=True)
         keys, values = beside.merge(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 4))
-        kept = [0, 1, 2, 5]
-        torch.testing.assert_close(keys[:, kept], foreseen * speed[:, kept])
-        torch.testing.assert_close(values[:, kept], -foreseen * speed[:, kept])
+        unchanged = [0, 1, 2, 5]
+        torch.testing.assert_close(keys[:, unchanged], foreseen * speed[:, unchanged])
+        torch.testing.assert_close(values[:, unchanged], -foreseen * speed[:, unchanged])
         assert keys[:, 3:5].eq(1).all() and values[:, 3:5].eq(0).all()
 
 

@@ -30,7 +30,7 @@ from ditpipe.renderer.regions.prompt_schedule import preset
 # cross-attentions of a U-Net, its convolutions and group norms over the whole picture, carries a change everywhere.
 CONFINED = {"sd": 2.0, "sdxl": 1.4}
 DIFFUSIONS = ("pixart-sigma", "pixart-alpha", "sd", "sdxl")
-# In these a token that hears no changed prompt in the last block is computed by itself from there on.
+# In these a token without a changed prompt in the last block does not change from there on.
 EXACT = ("pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux")
 
 
@@ -136,9 +136,9 @@ def test_one_prompt_equals_diffusers_pipeline(name: str, renderer: Renderer) -> 
 OTHER = LeveledPrompt(high_level="zz qq")  # about as long: sequences of another length are rounded otherwise
 
 
-def change(renderer: Renderer, name: str, **asked: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def change(renderer: Renderer, name: str, **fields: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """How the latents of the left and the right half change when the left half's prompt does."""
-    two = (drawn(renderer, plan, **asked) for plan in (plan_of(name), changed(plan_of(name), prompt=OTHER)))
+    two = (drawn(renderer, plan, **fields) for plan in (plan_of(name), changed(plan_of(name), prompt=OTHER)))
     left, right = (next(two) - next(two)).abs().chunk(2, dim=-1)
     return left, right
 

@@ -20,7 +20,7 @@ from ditpipe.renderer.request import Lora
 LAYER = "blocks.1.attn1.to_q"
 
 
-def asked(renderer: Renderer, **fields: Any) -> RenderRequest:
+def request(renderer: Renderer, **fields: Any) -> RenderRequest:
     return RenderRequest(plan=plan_of(2), model=renderer.model, steps=2, **fields)
 
 
@@ -33,16 +33,16 @@ def broken(renderer: Renderer, part: str) -> Renderer:
 
 
 def test_damaged_weights_are_an_error_and_no_black_picture(tiny: Renderer) -> None:
-    before = tiny.render(asked(tiny))
+    before = tiny.render(request(tiny))
     for part in ("transformer", "text_encoder"):
         with pytest.raises(RenderError, match="denoised latents are not finite .*damaged weights: get the") as caught:
-            broken(tiny, part).render(asked(tiny))
+            broken(tiny, part).render(request(tiny))
         assert "LoRA" not in str(caught.value) and "\n" not in str(caught.value)
     damaged = broken(tiny, "transformer")
     with pytest.raises(RenderError, match="not finite"):
         damaged.edit(before, Revision(changes=[RegionChange(name="thing 0", seed=5)]))
     with pytest.raises(RenderError, match="not finite"):
-        damaged.candidates(asked(tiny), 2)
+        damaged.candidates(request(tiny), 2)
 
 
 def test_a_decoder_that_overflows_is_an_error(tiny: Renderer) -> None:
@@ -51,7 +51,7 @@ def test_a_decoder_that_overflows_is_an_error(tiny: Renderer) -> None:
     with torch.no_grad():
         out.pipe.vae.decoder.conv_out.bias[0] = math.inf
     with pytest.raises(RenderError, match=r"decoder \(VAE\) are not finite .*damaged"):
-        out.render(asked(tiny), lambda step: previews.append(step.preview().size))
+        out.render(request(tiny), lambda step: previews.append(step.preview().size))
     assert len(previews) == 2  # a preview is no reason to stop
 
 
@@ -61,11 +61,11 @@ def test_float16_and_loras_are_named_where_they_are_used(tiny: Renderer, tmp_pat
     save_file(huge, path)
     strong = Lora(file=FileRef.of(path))
     with pytest.raises(RenderError, match=r"a LoRA: try it weaker, or the picture without .*strong\.safetensors"):
-        tiny.render(asked(tiny, loras=[strong]))
+        tiny.render(request(tiny, loras=[strong]))
     half = broken(tiny, "transformer")
     half.pipe.to(dtype=torch.float16)
     with pytest.raises(RenderError, match="Likely causes: float16, in which large numbers overflow"):
-        half.render(asked(tiny))
+        half.render(request(tiny))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -77,4 +77,4 @@ def test_a_lora_of_numbers_that_are_not_finite_is_refused_at_reading(
     tensors[end].view(-1)[0] = value
     save_file({f"{LAYER}.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "bad.safetensors")
     with pytest.raises(RenderError, match=rf"bad\.safetensors: '{LAYER}\.{end}' holds numbers that are not finite"):
-        tiny.render(asked(tiny, loras=[Lora(file=FileRef.of(tmp_path / "bad.safetensors"))]))
+        tiny.render(request(tiny, loras=[Lora(file=FileRef.of(tmp_path / "bad.safetensors"))]))

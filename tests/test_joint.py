@@ -52,7 +52,7 @@ def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
     return lambda texts: [encode(text) for text in texts]
 
 
-def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
+def conditioning_of(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
     levels = preset("scene-then-regions").levels(renderer.family.depth)
     return JointConditioning(renderer.family, prompts, plan, levels, paddings=paddings)
 
@@ -60,19 +60,19 @@ def listening(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: i
 def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:
     family, rows, columns = renderer.family, 6, 6  # tokens of 96×96 pixels
     with torch.inference_mode():
-        hears = listening(renderer, plan, prompts, paddings)
-        text = StepwiseConditioning(hears, region_weights(plan.regions, rows=rows, columns=columns, patch=2))
+        conditioning = conditioning_of(renderer, plan, prompts, paddings)
+        text = StepwiseConditioning(conditioning, region_weights(plan.regions, rows=rows, columns=columns, patch=2))
         noise = initial_noise(family, plan, region_ids(plan.regions, rows=rows, columns=columns), 0)
         for at in denoise(family, noise, text, steps=2, guidance=3):
             pass
     return at.latents
 
 
-def heard(renderer: Renderer, plan: ScenePlan, paddings: int | None = PADDINGS, share: Tensor | None = None) -> Any:
-    hears = listening(renderer, plan, prompts_of(renderer, alike=False), paddings)
+def text_of(renderer: Renderer, plan: ScenePlan, paddings: int | None = PADDINGS, share: Tensor | None = None) -> Any:
+    conditioning = conditioning_of(renderer, plan, prompts_of(renderer, alike=False), paddings)
     share = region_weights(plan.regions, rows=6, columns=6, patch=2) if share is None else share
     with torch.inference_mode():
-        return hears.at(share)
+        return conditioning.at(share)
 
 
 def test_few_paddings_stand_for_all_and_where_they_are_alike_nothing_changes(renderer: Renderer) -> None:
@@ -84,32 +84,32 @@ def test_few_paddings_stand_for_all_and_where_they_are_alike_nothing_changes(ren
     assert (dropped - whole).abs().max() > 30 * (few - whole).abs().max()
 
 
-def test_nine_regions_add_few_tokens_and_texts_that_nothing_hears_add_none(name: str, renderer: Renderer) -> None:
+def test_nine_regions_add_few_tokens_and_texts_without_weight_add_none(name: str, renderer: Renderer) -> None:
     plan, tokens = plan_of(9), TOKENS[name]
-    every = heard(renderer, plan, None)
+    every = text_of(renderer, plan, None)
     assert every.states.shape[1] == 10 * tokens  # the scene's and nine
-    few = heard(renderer, plan)
+    few = text_of(renderer, plan)
     clip = 0 if name == "flux" else 77  # all of it: its paddings have positions of their own
     assert few.states.shape[1] == tokens + 9 * (clip + 2 * PADDINGS) < every.states.shape[1] / 2
     assert all(bias.shape == 2 * (few.states.shape[1] + 36,) for bias in few.bias)
-    # what the scene says at the regions' level is not heard where regions are everywhere
+    # where regions are everywhere, the scene's text at the regions' level has no weight
     other = plan.model_copy(update={"scene": LeveledPrompt(high_level="rows", low_level="small")})
     levels = ["scene-high", *["region"] * (renderer.family.depth - 1)]
-    hears = JointConditioning(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
+    conditioning = JointConditioning(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
     share = region_weights(other.regions, rows=6, columns=6, patch=2)
     with torch.inference_mode():
-        assert hears.at(share).states.shape[1] == few.states.shape[1]
-        share[0], share[1] = share[1].clone(), 0  # the first region is not heard, the scene in its place
-        assert hears.at(share).states.shape[1] > few.states.shape[1] + tokens / 2
+        assert conditioning.at(share).states.shape[1] == few.states.shape[1]
+        share[0], share[1] = share[1].clone(), 0  # the first region without weight, the scene in its place
+        assert conditioning.at(share).states.shape[1] > few.states.shape[1] + tokens / 2
 
 
 def test_the_scenes_and_a_single_regions_prompt_are_as_the_model_was_trained(name: str, renderer: Renderer) -> None:
     for plan in (plan_of(1), plan_of(9)):
-        text = heard(renderer, plan)
+        text = text_of(renderer, plan)
         (scene,) = prompts_of(renderer, alike=False)([plan.scene.text])
         assert torch.equal(text.states[-1, : TOKENS[name]], scene.states)
         assert (text.bias[0][: TOKENS[name], : TOKENS[name]] == 0).all()
-    assert heard(renderer, plan_of(1)).states.shape[1] == 2 * TOKENS[name]
+    assert text_of(renderer, plan_of(1)).states.shape[1] == 2 * TOKENS[name]
 
 
 def test_what_is_computed_of_a_prompt() -> None:

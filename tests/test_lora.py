@@ -32,13 +32,13 @@ ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 Make = Callable[..., Path]
 
 
-def request(renderer: Renderer, *loras: Lora, **asked: Any) -> RenderRequest:
+def request(renderer: Renderer, *loras: Lora, **fields: Any) -> RenderRequest:
     usual: dict[str, Any] = {"plan": plan_of(2), "model": renderer.model, "steps": 3, "loras": list(loras)}
-    return RenderRequest(**(usual | asked))
+    return RenderRequest(**(usual | fields))
 
 
-def drawn(renderer: Renderer, *loras: Lora, **asked: Any) -> torch.Tensor:
-    return renderer.render(request(renderer, *loras, **asked)).latents
+def drawn(renderer: Renderer, *loras: Lora, **fields: Any) -> torch.Tensor:
+    return renderer.render(request(renderer, *loras, **fields)).latents
 
 
 def of(path: Path, **fields: Any) -> Lora:
@@ -94,7 +94,7 @@ def test_the_scales_of_peft(tiny: Renderer, make: Make) -> None:
 
 
 def test_the_settings_that_diffusers_writes_are_those_of_the_image_model(tiny: Renderer, tmp_path: Path) -> None:
-    layer, told = "transformer.blocks.1.attn1.to_q", {"text_encoder.lora_alpha": 16, "text_encoder.use_dora": True}
+    layer, settings = "transformer.blocks.1.attn1.to_q", {"text_encoder.lora_alpha": 16, "text_encoder.use_dora": True}
     tensors = {f"{layer}.lora_A.weight": torch.ones(2, 32), f"{layer}.lora_B.weight": torch.ones(32, 2)}
     patterned = {"transformer.lora_alpha": 2, "transformer.alpha_pattern": {"blocks.1.attn1.to_q": 4}}
     path, cpu = tmp_path / "x.safetensors", torch.device("cpu")
@@ -104,7 +104,7 @@ def test_the_settings_that_diffusers_writes_are_those_of_the_image_model(tiny: R
         lora = load_lora(tiny.family.model, path, scale=1, region=None, device=cpu)
         return float(lora.weights["blocks.1.attn1.to_q"][1][0, 0])
 
-    assert scale(told | {"transformer.lora_alpha": 2}) == 1 and scale(told | patterned) == 2 and scale(told) == 1
+    assert scale(settings | {"transformer.lora_alpha": 2}) == scale(settings) == 1 and scale(settings | patterned) == 2
     for key, value in {"use_dora": True, "lora_bias": True, "bias": "all", "modules_to_save": ["proj_out"]}.items():
         with pytest.raises(RenderError, match=rf"trained with {key}={value!r}".replace("[", r"\[")):
             scale({f"transformer.{key}": value})
@@ -114,7 +114,7 @@ def test_the_settings_that_diffusers_writes_are_those_of_the_image_model(tiny: R
 
 def test_a_lora_leaves_nothing_behind(tiny: Renderer, make: Make) -> None:
     plain, path = drawn(tiny), make(tiny)
-    worn = drawn(tiny, of(path))
+    with_lora = drawn(tiny, of(path))
 
     def stop(step: object) -> None:
         raise KeyboardInterrupt
@@ -132,37 +132,37 @@ def test_a_lora_leaves_nothing_behind(tiny: Renderer, make: Make) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(torch.equal(results[i], alone[i]) for i in range(3)) and torch.equal(alone[1], worn)
+    assert all(torch.equal(results[i], alone[i]) for i in range(3)) and torch.equal(alone[1], with_lora)
 
 
 def test_a_lora_of_the_text_embedder_is_not_kept_with_the_prompts(tiny: Renderer, make: Make) -> None:
     path, fresh = make(tiny, targets=["text_embedder.linear_1"]), Renderer(tiny.model, device="cpu")
-    worn = drawn(fresh, of(path))  # the first to encode these prompts
-    assert torch.equal(drawn(fresh), drawn(tiny)) and not torch.equal(worn, drawn(tiny))
+    with_lora = drawn(fresh, of(path))  # the first to encode these prompts
+    assert torch.equal(drawn(fresh), drawn(tiny)) and not torch.equal(with_lora, drawn(tiny))
 
 
 def test_a_regions_lora_acts_in_its_own_place_most(tiny: Renderer, make: Make) -> None:
     own = of(make(tiny), region="thing 0", scale=0.05)
     for depth in ("regions", "scene-then-regions"):
-        plain, worn = (drawn(tiny, *some, steps=1, depth=preset(depth)) for some in ([], [own]))
-        left, right = (plain - worn).abs().chunk(2, dim=-1)
+        plain, with_lora = (drawn(tiny, *some, steps=1, depth=preset(depth)) for some in ([], [own]))
+        left, right = (plain - with_lora).abs().chunk(2, dim=-1)
         assert left.mean() > 1.5 * right.mean() > 0  # what is left is self-attention to the tokens that changed
 
 
 def test_a_regions_lora_in_what_follows_the_last_attention_is_exactly_its_own(tiny: Renderer, make: Make) -> None:
     path = make(tiny, targets=r".*blocks\.3\.(attn2\.(to_q|to_k|to_v|to_out\.0)|ff\.net\.2)")
-    plain, worn = (drawn(tiny, *some, steps=1) for some in ([], [of(path, region="thing 0")]))
-    left, right = (plain - worn).abs().chunk(2, dim=-1)
+    plain, with_lora = (drawn(tiny, *some, steps=1) for some in ([], [of(path, region="thing 0")]))
+    left, right = (plain - with_lora).abs().chunk(2, dim=-1)
     assert (left > 0).all() and right.max() == 0
 
 
-def test_the_text_of_a_region_is_spoken_with_its_lora_alone(tiny: Renderer, make: Make) -> None:
-    """Also where two regions say the same."""
+def test_the_text_of_a_region_is_projected_with_its_lora_alone(tiny: Renderer, make: Make) -> None:
+    """Also if two regions have the same prompt."""
     path = make(tiny, targets=["attn2.to_k", "attn2.to_v"])
     same = changed(plan_of(2), 1, prompt=plan_of(2).regions[0].prompt)
-    asked = {"plan": same, "depth": preset("scene*3,region"), "steps": 1}
+    fields = {"plan": same, "depth": preset("scene*3,region"), "steps": 1}
     plain, left, right, both = (
-        drawn(tiny, *(of(path, region=f"thing {i}") for i in regions), **asked) for regions in ([], [0], [1], [0, 1])
+        drawn(tiny, *(of(path, region=f"thing {i}") for i in regions), **fields) for regions in ([], [0], [1], [0, 1])
     )
     assert torch.equal(left[..., 6:], plain[..., 6:]) and not torch.equal(left[..., :6], plain[..., :6])
     assert torch.equal(right[..., :6], plain[..., :6]) and not torch.equal(right[..., 6:], plain[..., 6:])
@@ -229,8 +229,8 @@ def test_the_namings_that_are_read(tiny: Renderer, tmp_path: Path) -> None:
     results = [drawn(tiny, of(tmp_path / f"{name}.safetensors")) for name in files]
     mixed = files["diffusers"] | {"text_encoder.layer.lora_A.weight": down}
     save_file({name: one.clone() for name, one in mixed.items()}, tmp_path / "mixed.safetensors")
-    told = tiny.render(request(tiny, of(tmp_path / "mixed.safetensors")))
-    assert torch.equal(told.latents, results[1]) and "text encoders are not used" in told.warnings[0]
+    result = tiny.render(request(tiny, of(tmp_path / "mixed.safetensors")))
+    assert torch.equal(result.latents, results[1]) and "text encoders are not used" in result.warnings[0]
     assert torch.equal(results[0], results[1])
     torch.testing.assert_close(results[1], results[2])
     assert not torch.equal(results[0], drawn(tiny))
@@ -300,17 +300,17 @@ def as_kohya_writes(family: str, path: Path, alpha: float) -> Path:
 @pytest.mark.parametrize("name", list(TRAINED))
 def test_what_kohyas_trainers_write(name: str, tiny: Renderer, make: Make, tmp_path: Path) -> None:
     renderer = tiny if name == "hunyuan" else Renderer(str(saved(name, tmp_path)), device="cpu")
-    asked = {"plan": plan_of(2).model_copy(update={"width": 128, "height": 128}), "steps": 1}
+    request_fields = {"plan": plan_of(2).model_copy(update={"width": 128, "height": 128}), "steps": 1}
     path = make(renderer, targets=TRAINED[name], alpha=6)
     kohyas = as_kohya_writes(name, path, alpha=6)
     for fields in ({"scale": 0.5}, {"scale": 0.5, "region": "thing 0"}):
-        expected = drawn(renderer, of(path, **fields), **asked)
-        told = renderer.render(request(renderer, of(kohyas, **fields), **asked))
-        torch.testing.assert_close(told.latents, expected, rtol=1e-4, atol=1e-4)
-        assert "text encoders are not used" in told.warnings[0]
-        assert not torch.allclose(expected, drawn(renderer, **asked), atol=0.01)
-    everywhere = drawn(renderer, of(kohyas, scale=0.5), **asked)
-    torch.testing.assert_close(everywhere, drawn(merged(renderer, path, 0.5), **asked), rtol=1e-3, atol=1e-3)
+        expected = drawn(renderer, of(path, **fields), **request_fields)
+        result = renderer.render(request(renderer, of(kohyas, **fields), **request_fields))
+        torch.testing.assert_close(result.latents, expected, rtol=1e-4, atol=1e-4)
+        assert "text encoders are not used" in result.warnings[0]
+        assert not torch.allclose(expected, drawn(renderer, **request_fields), atol=0.01)
+    everywhere = drawn(renderer, of(kohyas, scale=0.5), **request_fields)
+    torch.testing.assert_close(everywhere, drawn(merged(renderer, path, 0.5), **request_fields), rtol=1e-3, atol=1e-3)
 
 
 def test_the_layers_that_are_one_in_fluxs_own_code(tmp_path: Path) -> None:
@@ -364,9 +364,9 @@ def test_threads_that_wear_a_lora_for_the_first_time_at_once_hook_it_once(tmp_pa
 
 
 def test_a_lora_that_does_not_fit_is_one_line(tiny: Renderer, tmp_path: Path) -> None:
-    def refused(tensors: dict[str, torch.Tensor], told: str) -> None:
+    def refused(tensors: dict[str, torch.Tensor], message: str) -> None:
         save_file(tensors, tmp_path / "x.safetensors")
-        with pytest.raises(RenderError, match=told):
+        with pytest.raises(RenderError, match=message):
             drawn(tiny, of(tmp_path / "x.safetensors"))
 
     layer, pair = "transformer.blocks.1.attn1.to_q", (torch.ones(2, 32), torch.ones(32, 2))

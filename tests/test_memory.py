@@ -145,9 +145,9 @@ def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: R
     side = 256 if name in ("sana", "sd", "sdxl") else 96
     plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
     for number in range(2):
-        asked = request(renderer, plan=plan, steps=1, save=["offload"])
-        latents, _ = loaded.denoised(asked, plan, [0], None)
-        loaded.decode(asked, latents)
+        given = request(renderer, plan=plan, steps=1, save=["offload"])
+        latents, _ = loaded.denoised(given, plan, [0], None)
+        loaded.decode(given, latents)
         assert offloader.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
         offloader.noted.clear()
 
@@ -157,9 +157,9 @@ def test_a_controlnet_is_at_work_with_the_denoiser_and_two_are_kept(
 ) -> None:
     offloader = Watched()
     loaded = LoadedModel(tiny.family, tiny.checkpoint, offloader=offloader)
-    asked = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
+    given = request(tiny, steps=1, controls=[Control(model=str(controlnet), image=FileRef.of(start))])
     for _ in range(2):
-        loaded.denoised(asked, asked.plan, [0], None)
+        loaded.denoised(given, given.plan, [0], None)
     (_, net), (_, again) = (parts for parts in offloader.noted if tiny.family.model in parts)
     assert isinstance(net, HunyuanDiT2DControlNetModel) and net is again
     assert loaded._load_control.cache_info().maxsize == 2
@@ -242,13 +242,13 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
     renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
     next(failing(renderer, 1))
     edits = [Revision(changes=[RegionChange(name=f"thing {number}", seed=4)]) for number in (0, 1)]
-    asked = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
-    result = renderer.render(asked)
+    given = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
+    result = renderer.render(given)
     assert result.request.save == ["tiling"]
     noted = [one.split(":")[0] for one in result.warnings if not one.startswith(UNINTENDED)]
     assert noted == ["step cache", FAR, "out of memory", "step cache"]
     assert sum(one.startswith(UNINTENDED) for one in result.warnings) <= 1  # of the last edit only
-    base = replace(renderer.render(asked.model_copy(update={"edits": []})), seconds=100.0)
+    base = replace(renderer.render(given.model_copy(update={"edits": []})), seconds=100.0)
     assert 100 < renderer.edit(base, edits[0]).seconds < 200
     flux = Renderer(str(saved("flux", tmp_path)), device="cpu")
     ignored_field_warnings = Revision(changes=[RegionChange(name="thing 0", negative="blurred", seed=4)])

@@ -152,7 +152,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(tiny: Renderer, files: Path, options: dict[str, Any]) -> RenderRequest:
+def request_for(tiny: Renderer, files: Path, options: dict[str, Any]) -> RenderRequest:
     given: dict[str, Any] = {"plan": plan_of(2), "model": tiny.model, "steps": 2} | options
     given |= {"image": FileRef.of(files / given["image"])} if "image" in given else {}
     return RenderRequest.model_validate(given)
@@ -169,18 +169,18 @@ def test_every_field_of_a_request_changes_the_picture(tiny: Renderer, files: Pat
     if isinstance(pair, Elsewhere):
         assert pair.is_there, f"{pair} is gone: name the test that shows that {name!r} acts"
         return
-    first, second = (tiny.render(asked(tiny, files, options)).image for options in pair)
+    first, second = (tiny.render(request_for(tiny, files, options)).image for options in pair)
     assert first.tobytes() != second.tobytes()
 
 
 @pytest.mark.parametrize("name", IDLE)
 def test_what_cannot_act_is_said(tiny: Renderer, files: Path, name: str) -> None:
     options, warning = IDLE[name]
-    assert [one for one in tiny.render(asked(tiny, files, options)).warnings if warning in one]
+    assert [one for one in tiny.render(request_for(tiny, files, options)).warnings if warning in one]
 
 
 def test_of_what_acts_nothing_is_said(tiny: Renderer, files: Path) -> None:
-    assert tiny.render(asked(tiny, files, {"plan": plan(negative="a")})).warnings == ()
+    assert tiny.render(request_for(tiny, files, {"plan": plan(negative="a")})).warnings == ()
 
 
 def test_seeds_within_32_bits_draw_as_ever_and_larger_ones_by_all_their_bits(tiny: Renderer) -> None:

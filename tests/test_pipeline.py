@@ -32,8 +32,8 @@ def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderReques
 
 def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder: Path) -> None:
     plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="a, red")})
-    asked = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
-    ours = tiny.render(asked)
+    given = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
+    ours = tiny.render(given)
     pipe = HunyuanDiTPipeline.from_pretrained(tiny_folder)
     pipe.set_progress_bar_config(disable=True)
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
@@ -51,20 +51,20 @@ def test_a_seed_gives_the_same_bytes_and_another_does_not(tiny: Renderer) -> Non
 
 
 def test_a_picture_names_the_model_that_drew_it_and_no_other_draws_it_again(tiny: Renderer, tmp_path: Path) -> None:
-    asked = RenderRequest(plan=plan_of(2), steps=1)
-    drawn = [tiny.render(asked), *tiny.candidates(asked, 2), tiny.edit(asked, SEEDED)]
-    assert asked.model is None and {result.request.model for result in drawn} == {tiny.model}
+    given = RenderRequest(plan=plan_of(2), steps=1)
+    drawn = [tiny.render(given), *tiny.candidates(given, 2), tiny.edit(given, SEEDED)]
+    assert given.model is None and {result.request.model for result in drawn} == {tiny.model}
     write_result(tmp_path / "one.png", drawn[0])
     assert read_request(tmp_path / "one.png").model == tiny.model
-    other = asked.model_copy(update={"model": "pocket"})
-    told = f"is for model 'pocket', and this renderer draws with {tiny.model!r}"
+    other = given.model_copy(update={"model": "pocket"})
+    message = f"is for model 'pocket', and this renderer draws with {tiny.model!r}"
     for wrong in (
         lambda: tiny.render(other),
         lambda: tiny.candidates(other, 2),
         lambda: tiny.edit(other, SEEDED),
         lambda: tiny.edit(replace(drawn[0], request=other), SEEDED),
     ):
-        with pytest.raises(ValueError, match=re.escape(told)):
+        with pytest.raises(ValueError, match=re.escape(message)):
             wrong()
 
 
@@ -182,8 +182,8 @@ def test_models_that_load_at_once_leave_the_libraries_talk_as_it_was() -> None:
 
 def test_a_scene_that_names_no_place_is_told_what_stands_where() -> None:
     plan = plan_of(2).model_copy(update={"scene": LeveledPrompt(high_level="a beach", low_level="warm light")})
-    told = LeveledPrompt(high_level="a beach, a on the left, b on the right", low_level="warm light")
-    assert with_layout(plan).scene == told
+    expected = LeveledPrompt(high_level="a beach, a on the left, b on the right", low_level="warm light")
+    assert with_layout(plan).scene == expected
     assert with_layout(with_layout(plan)) == with_layout(plan)
     assert with_layout(plan_of(2)) == plan_of(2)  # its scene names a place
     long = plan.model_copy(update={"scene": LeveledPrompt(high_level="sand " * 60)})
@@ -211,14 +211,14 @@ def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer, tmp_path: Pat
     trained = Renderer(str(tmp_path / "trained"), device="cpu")
     plan = plan_of(2)
     bare = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach")})
-    told = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach, a on the left, b on the right")})
+    named = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach, a on the left, b on the right")})
 
     def latents(one: ScenePlan, schedule: str, renderer: Renderer = trained) -> torch.Tensor:
         return renderer.render(RenderRequest(plan=one, steps=2, depth=preset(schedule))).latents
 
-    assert torch.equal(latents(bare, "scene-then-regions"), latents(told, "scene-then-regions"))
-    assert not torch.equal(latents(bare, "scene-then-regions", tiny), latents(told, "scene-then-regions", tiny))
-    assert not torch.equal(latents(bare, "scene"), latents(told, "scene"))  # 'scene' hears what was said, and no more
+    assert torch.equal(latents(bare, "scene-then-regions"), latents(named, "scene-then-regions"))
+    assert not torch.equal(latents(bare, "scene-then-regions", tiny), latents(named, "scene-then-regions", tiny))
+    assert not torch.equal(latents(bare, "scene"), latents(named, "scene"))  # 'scene' takes the prompt as it is
 
 
 def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
@@ -231,10 +231,10 @@ def test_what_is_added_to_a_scene_without_places_leaves_it_so() -> None:
     plan = ScenePlan(scene=LeveledPrompt(high_level="on the beach"), regions=[cat, rocket])
     more = plan.model_copy(update={"regions": [cat, rocket, with_place(dog)]})
     assert sync_scene_prompt(plan, more).scene.high_level == "on the beach"
-    told = "on the beach, cat on the left, rocket on the right, dog at the bottom"
-    assert with_layout(sync_scene_prompt(plan, more)).scene.high_level == told
-    spoken = LeveledPrompt(high_level="Summer: the cat and its rocket")
-    named = sync_scene_prompt(*(one.model_copy(update={"scene": spoken}) for one in (plan, more)))
+    expected = "on the beach, cat on the left, rocket on the right, dog at the bottom"
+    assert with_layout(sync_scene_prompt(plan, more)).scene.high_level == expected
+    sentence = LeveledPrompt(high_level="Summer: the cat and its rocket")
+    named = sync_scene_prompt(*(one.model_copy(update={"scene": sentence}) for one in (plan, more)))
     assert named.scene.high_level == "Summer: the cat and its rocket, a dog"
 
 
@@ -243,15 +243,15 @@ def test_a_revision_takes_the_scene_prompt_with_it() -> None:
     scene = LeveledPrompt(high_level="as it was said")
     box = Box(left=0.5, top=0, right=1, bottom=0.5)
     moon = Region(name="moon", box=box, prompt=LeveledPrompt(high_level="moon"), seed=3)
-    asked = {
+    cases = {
         "a blue dog on the left and a blue rocket on the right": {"changes": [RegionChange(name="cat", prompt=dog)]},
         "a red cat on the left and a blue rocket at the top right": {"changes": [RegionChange(name="rocket", box=box)]},
         "a blue rocket on the right": {"removed": ["cat"]},
         "a red cat on the left, a blue rocket on the right and a moon at the top right": {"added": [moon]},
     }
-    for told, given in asked.items():
+    for phrase, given in cases.items():
         changed = sync_revision(Revision.model_validate(given), plan).apply(plan)
-        assert changed.scene.high_level == f"{told} at night"
+        assert changed.scene.high_level == f"{phrase} at night"
     for revision in (
         Revision(changes=[RegionChange(name="cat", seed=4)]),
         Revision(changes=[RegionChange(name="cat", prompt=LeveledPrompt(high_level="dog " * 250))], scene=scene),

@@ -25,8 +25,8 @@ from ditpipe.tools.api_schema import edit_of_upload
 def test_what_is_written_becomes_what_is_asked(tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
     file.write_bytes(b"x")
-    worn = lora(f"{file},scale=0.8,region=thing 0")
-    assert (worn.file.path, worn.scale, worn.region) == (str(file), 0.8, "thing 0")
+    parsed = lora(f"{file},scale=0.8,region=thing 0")
+    assert (parsed.file.path, parsed.scale, parsed.region) == (str(file), 0.8, "thing 0")
     followed = control(f"canny={file},scale=0.7")
     assert (followed.model, followed.image.path, followed.scale) == ("canny", str(file), 0.7)
     assert saving("tiling, int8") == ["tiling", "int8"] and saving("") == []
@@ -47,12 +47,12 @@ def test_a_file_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytes
 
 
 def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
-    for wrong, told in (
+    for wrong, message in (
         (lambda: saving("ram"), "'ram' saves no memory: one of tiling, offload, int8, fp8"),
         (lambda: lora("x,strength=1"), "after the comma comes scale=… or region=…"),
         (lambda: control("edges.png"), "give MODEL=PICTURE"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             wrong()
     with pytest.raises(RunError, match="cannot read .*gone.safetensors"):
         lora(str(tmp_path / "gone.safetensors"))
@@ -62,8 +62,8 @@ def test_a_strangers_picture_makes_no_server_read_files_or_compile(tmp_path: Pat
     (tmp_path / "secret.png").write_bytes(b"x")
     service: Any = SimpleNamespace(largest=512)
     revision = Revision(changes=[RegionChange(name="thing 0", seed=1)])
-    for asked in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
-        request = RenderRequest.model_validate({"plan": plan_of(2), **asked})
+    for fields in ({"image": FileRef.of(tmp_path / "secret.png")}, {"compile": True}):
+        request = RenderRequest.model_validate({"plan": plan_of(2), **fields})
         with pytest.raises(ValueError, match="options or files of its own machine"):
             edit_of_upload(service, request, revision, here=RenderRequest(plan=plan_of(2)), steps=20)
 
@@ -81,9 +81,9 @@ def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None
         },
         "at most 1000 in all": {"edits": [revision] * 15, "together": [0, 1]},
     }
-    for told, asked in wrong.items():
-        request = RenderRequest.model_validate({"plan": plan_of(2)} | asked)
-        with pytest.raises(ValueError, match=told):
+    for message, fields in wrong.items():
+        request = RenderRequest.model_validate({"plan": plan_of(2)} | fields)
+        with pytest.raises(ValueError, match=message):
             edit_of_upload(service, request, revision, here=here, steps=60)
     usual = here.model_copy(update={"save": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
     assert edit_of_upload(service, usual, revision, here=usual, steps=60).request == usual
@@ -98,8 +98,8 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     options = ["--image", str(first), "--denoise", "0.6", "--save", "int8", "--step-cache", "0.2"]
     done = run.invoke(app, ["render", str(plan), "--out", str(second), *options, *usual])
     assert done.exit_code == 0, done.output
-    asked = read_request(second)
-    assert asked.image and asked.image.path == str(first) and asked.denoise == 0.6 and asked.save == ["int8"]
+    stored = read_request(second)
+    assert stored.image and stored.image.path == str(first) and stored.denoise == 0.6 and stored.save == ["int8"]
     assert json.loads(done.stdout)["picture"] == str(second)
     assert run.invoke(app, ["repaint", str(second), "--json", "--model", str(tiny.model)]).exit_code == 0
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
@@ -111,6 +111,6 @@ def test_json_says_what_was_not_drawn_as_asked(tiny: Renderer, tmp_path: Path) -
     usual = ["--model", tiny.model, "--steps", "2", "--step-cache", "0.2", "--critic", "none", "--json"]
     painted = run.invoke(app, ["paint", "a red cat", "--out", str(tmp_path / "runs"), *usual])
     several = run.invoke(app, ["render", str(plan), "--candidates", "2", *usual])
-    told = [json.loads(painted.stdout), *json.loads(several.stdout)["pictures"]]
-    assert len(told) == 3 and all("step cache: " in one["warnings"][0] for one in told)
+    answers = [json.loads(painted.stdout), *json.loads(several.stdout)["pictures"]]
+    assert len(answers) == 3 and all("step cache: " in one["warnings"][0] for one in answers)
     assert several.stderr.count("note: step cache: ") == 1

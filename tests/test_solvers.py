@@ -67,8 +67,8 @@ def test_a_model_published_with_dpm_is_drawn_as_diffusers_default_call_draws_it(
 ) -> None:
     renderer = renderers[name]
     plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="a, red"))
-    asked = request(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
-    ours = renderer.render(asked).latents
+    given = request(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
+    ours = renderer.render(given).latents
     pipe = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
     pipe.set_progress_bar_config(disable=True)
     extra: dict[str, Any] = {"complex_human_instruction": None} if name == "sana" else {}
@@ -97,12 +97,12 @@ def test_every_family_draws_edits_and_repeats_with_the_other_solver(name: str, r
     renderer = renderers[name]
     own = renderer.family.solver
     other = "euler" if own == "dpm++" else "dpm++"
-    asked = request(renderer, plan_of(name), steps=4, solver=other)
-    before = renderer.render(asked)
-    assert not torch.equal(before.latents, renderer.render(asked.model_copy(update={"solver": None})).latents)
+    given = request(renderer, plan_of(name), steps=4, solver=other)
+    before = renderer.render(given)
+    assert not torch.equal(before.latents, renderer.render(given.model_copy(update={"solver": None})).latents)
     assert torch.equal(
-        renderer.render(asked.model_copy(update={"solver": own})).latents,
-        renderer.render(asked.model_copy(update={"solver": None})).latents,
+        renderer.render(given.model_copy(update={"solver": own})).latents,
+        renderer.render(given.model_copy(update={"solver": None})).latents,
     )
     change = RegionChange(name="thing 0", prompt=LeveledPrompt(high_level="zzz qqq"), seed=5)
     after = renderer.edit(before, Revision(changes=[change]))
@@ -110,7 +110,7 @@ def test_every_family_draws_edits_and_repeats_with_the_other_solver(name: str, r
     assert torch.equal(before.latents[..., half:], after.latents[..., half:])
     assert (before.latents[..., :half] != after.latents[..., :half]).all()
     assert torch.equal(renderer.render(after.request).latents, after.latents)
-    first, second = renderer.candidates(asked, 2)
+    first, second = renderer.candidates(given, 2)
     torch.testing.assert_close(first.latents, before.latents, rtol=1e-2, atol=1e-3)
     assert torch.equal(renderer.render(second.request).latents, second.latents)
 
@@ -131,16 +131,16 @@ def test_an_edit_that_changes_nothing_seen_draws_what_was_there(tiny: Renderer) 
 
 def test_steps_foresee_the_picture_and_a_start_picture_leads_there(tiny: Renderer, tmp_path: Path) -> None:
     """The last step's foreseen picture is the picture; little noise leaves most of the start picture."""
-    asked = RenderRequest(plan=plan_of("tiny"), steps=3, solver="dpm++")
-    whole = tiny.render(asked)
+    given = RenderRequest(plan=plan_of("tiny"), steps=3, solver="dpm++")
+    whole = tiny.render(given)
     file = tmp_path / "start.png"
     write(file, png_bytes(whole))
     previews: list[Any] = []
     near = tiny.render(
-        RenderRequest.model_validate({**dict(asked), "image": FileRef.of(file), "denoise": 0.05}),
+        RenderRequest.model_validate({**dict(given), "image": FileRef.of(file), "denoise": 0.05}),
         lambda step: previews.append(step.preview()),
     )
-    far = tiny.render(RenderRequest.model_validate({**dict(asked), "image": FileRef.of(file), "denoise": 1.0}))
+    far = tiny.render(RenderRequest.model_validate({**dict(given), "image": FileRef.of(file), "denoise": 1.0}))
     start = tiny.family.encode_image(whole.image)
     assert (near.latents - start).square().mean() < (far.latents - start).square().mean()
     away = np.abs(np.asarray(previews[-1], dtype=int) - np.asarray(near.image, dtype=int))
@@ -149,16 +149,16 @@ def test_steps_foresee_the_picture_and_a_start_picture_leads_there(tiny: Rendere
 
 def test_a_step_cache_works_with_every_solver(tiny: Renderer) -> None:
     for solver in ("euler", "dpm++"):
-        asked = RenderRequest(plan=plan_of("tiny"), steps=4, solver=solver, step_cache=1.0)
-        assert "3 of 4 steps reused" in tiny.render(asked).warnings[0]
+        given = RenderRequest(plan=plan_of("tiny"), steps=4, solver=solver, step_cache=1.0)
+        assert "3 of 4 steps reused" in tiny.render(given).warnings[0]
 
 
 def test_what_a_multistep_solver_remembers_is_of_one_render(tiny: Renderer) -> None:
-    asked = [RenderRequest(plan=plan_of("tiny"), steps=6, solver="dpm++", seed=seed) for seed in (1, 2)]
-    alone = [tiny.render(one).latents for one in asked]
+    given = [RenderRequest(plan=plan_of("tiny"), steps=6, solver="dpm++", seed=seed) for seed in (1, 2)]
+    alone = [tiny.render(one).latents for one in given]
     results: dict[int, torch.Tensor] = {}
     threads = [
-        threading.Thread(target=lambda i=i: results.update({i: tiny.render(asked[i]).latents})) for i in (0, 1)
+        threading.Thread(target=lambda i=i: results.update({i: tiny.render(given[i]).latents})) for i in (0, 1)
     ]
     for thread in threads:
         thread.start()

@@ -43,7 +43,7 @@ def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
             text_embedding_mask_t5=mask, image_meta_size=None, style=None, image_rotary_emb=rotary,
         ).sample  # fmt: skip
         model.set_attn_processor(attention)
-        embed_text = transformer.Heard(bert[:, :9], mask[:, :9], t5)
+        embed_text = transformer.EncodedTexts(bert[:, :9], mask[:, :9], t5)
         cut = transformer.forward(model, attention, latents, times, embed_text, rotary)
     torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-4)
 
@@ -58,20 +58,20 @@ def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
     bert, t5, mask = torch.randn(3, 77, 384), torch.randn(3, 77, 128), torch.zeros(3, 77, dtype=torch.long)
     for prompt, length in enumerate((9, 4, 6)):  # the scene's, and two regions'
         mask[prompt, :length] = 1
-    owner = torch.arange(64)[None] % 8 // 3  # columns 0–2 hear the scene, 3–5 the first region, 6–7 the second
+    owner = torch.arange(64)[None] % 8 // 3  # columns 0–2 are the scene's, 3–5 the first region's, 6–7 the second's
     rotary, attention = transformer.rotary_for(8), transformer.SharedPaddingAttention()
     with torch.no_grad():
-        said = pad_text(model, embed_text(model, bert, t5), mask, mask)
+        padded = pad_text(model, embed_text(model, bert, t5), mask, mask)
         region_weights = torch.stack([(owner[0] == prompt).float() for prompt in range(3)])
         alone = torch.tensor([1.0, 0.0, 0.0])[:, None].expand(3, 64)
         contexts = []
         for depth, block in enumerate(model.blocks):
-            keys, values = project_text(block.attn2, said.distinct[None])
+            keys, values = project_text(block.attn2, padded.distinct[None])
             who = token_groups(slice(0, 1), region_weights if depth >= turn else alone, device=latents.device)
-            contexts.append(TextContext(keys[0][said.where], values[0][said.where], tuple(who)))
+            contexts.append(TextContext(keys[0][padded.where], values[0][padded.where], tuple(who)))
         model.set_attn_processor(attention)
-        scene = transformer.Heard(bert[:1, :9], mask[:1, :9], t5[:1])
-        regions = transformer.Heard(bert[1:, :6], mask[1:, :6], t5[1:, :6])
+        scene = transformer.EncodedTexts(bert[:1, :9], mask[:1, :9], t5[:1])
+        regions = transformer.EncodedTexts(bert[1:, :6], mask[1:, :6], t5[1:, :6])
         deep = regions, torch.tensor([[0, 1]]), owner
         trained = transformer.forward(model, attention, latents, time, scene, rotary, deep, turn)
         for layer, processor in hunyuan.processors_of(model):

@@ -1,4 +1,4 @@
-"""What people might write about a scene: whole-picture captions of varied wording. Knows no pixels."""
+"""Captions of scenes in varied wording."""
 
 import numpy as np
 
@@ -26,16 +26,16 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...] | list[str], first:
 
 
 def name_of(thing: Thing, rng: np.random.Generator, *, style: float | None = None) -> str:
-    """'a red cat', 'a striped crimson kitten', 'a glossy cat that is red' …; `style`: the chance that it says its style.
+    """'a red cat', 'a striped crimson kitten', 'a glossy cat that is red' …; style: the chance that its style is named.
 
-    Plain patterns go unsaid, and flat style mostly.
+    Plain patterns are never named, flat style rarely.
     """
     subject = _pick(rng, SUBJECT_WORDS[thing.subject].split(), 0.65).replace("+", " ")
     colour = _pick(rng, COLOUR_WORDS[thing.colour].split(), 0.75)
     before, after = "", ""
     if thing.pattern in PATTERN_WORDS and rng.random() < 0.92:
-        said = _pick(rng, PATTERN_WORDS[thing.pattern], 0.5)
-        before, after = ("", f" {said}") if said.startswith("with") else (f"{said} ", "")
+        words = _pick(rng, PATTERN_WORDS[thing.pattern], 0.5)
+        before, after = ("", f" {words}") if words.startswith("with") else (f"{words} ", "")
     if rng.random() < ((0.9 if thing.style == "glossy" else 0.08) if style is None else style):
         before = f"{_pick(rng, STYLE_WORDS[thing.style], 0.6)} {before}"
     form = rng.random()
@@ -70,9 +70,9 @@ def _join(parts: list[str], rng: np.random.Generator) -> str:
 
 
 def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
-    """One description of the scene; about one in five says nothing about places, one in six nothing about the background."""
+    """A caption of the scene. About a fifth names no places, a sixth no background."""
     styles = {thing.style for thing in scene.things}
-    whole = ""  # a style said once for the whole picture
+    whole = ""  # a style named for the whole picture
     if len(styles) == 1 and rng.random() < 0.4:
         (style,) = styles
         whole = _pick(rng, WHOLE_STYLES[style], 0.4) if style == "glossy" or rng.random() < 0.2 else ""
@@ -133,7 +133,7 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
 
 
 def all_words() -> set[str]:
-    """Every word that a caption can hold (the text encoder's vocabulary keeps them whole)."""
+    """Every word that a caption can have; the text encoder's vocabulary has them as whole words."""
     tables: tuple[dict[str, tuple[str, ...]], ...] = (BACKGROUND_WORDS, PATTERN_WORDS, STYLE_WORDS, WHOLE_STYLES, LIGHT_WORDS)
     phrases = [phrase for table in tables for several in table.values() for phrase in several]
     text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *phrases, *MOOD_WORDS]).replace("+", " ")
@@ -144,8 +144,7 @@ def all_words() -> set[str]:
 
 
 def vocabulary() -> dict[str, dict[str, list[str]] | list[str]]:
-    """What pictures are trained on, for a checkpoint's vocabulary.json: by name the words that mean it, the plainest
-    first, and the other words of captions."""
+    """A checkpoint's vocabulary.json: words by name for each kind, the plainest first, and all other words of captions."""
     subjects, colours = (
         {name: [word.replace("+", " ") for word in words.split()] for name, words in table.items()}
         for table in (SUBJECT_WORDS, COLOUR_WORDS)

@@ -1,13 +1,13 @@
-"""Trains the embedded critic: a small CLIP that tells what stands in a region of a pocket picture.
+"""Trains the embedded critic: a small CLIP that classifies the regions of pocket pictures.
 
-    python -m training.critic --steps 3000      # some 20 minutes on one busy CPU core; goes on where it stopped
-    python -m training.critic --from-shipped    # what the shipped one sees, in a world that has grown
+    python -m training.critic --steps 3000      # some 20 minutes on one busy CPU core; resumes
+    python -m training.critic --from-shipped    # starts from the shipped weights, for a world that has grown
 
 On busy cores OMP_NUM_THREADS=1 is some eight times faster than two threads that wait for each other.
 
-It sees region boxes of composed pictures, a part of them passed through the VAE, blurred, noised or tinted, and a part
-put under noise and drawn out of it again by the shipped renderer: what is in those is known too, and they look as
-generated pictures do.
+It is trained on crops of composed pictures. Some of these are encoded and decoded by the VAE, blurred, noised or
+tinted; others are redrawn by the shipped renderer (image-to-image), so that they look generated and their labels are
+known.
 """
 
 import argparse
@@ -55,13 +55,13 @@ def build(vocabulary: int) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=96))
 
 
-def _said(words: str) -> list[str]:
-    """A line of the caption words: 'palm palm+tree' are two."""
+def _synonyms(words: str) -> list[str]:
+    """The words of a table cell: 'palm palm+tree' are two."""
     return [word.replace("+", " ") for word in words.split()]
 
 
-def spoken(label: str, rng: np.random.Generator) -> str:
-    """A label ('red cat'), or a subject alone, in somebody's words: 'a crimson kitten on the beach'."""
+def reworded(label: str, rng: np.random.Generator) -> str:
+    """A label ('red cat'), or a subject alone, in other words: 'a crimson kitten on the beach'."""
     if label == NOTHING:
         return NOTHING if rng.random() < 0.6 else "an empty background"
     *colour, subject = label.split()
@@ -69,7 +69,7 @@ def spoken(label: str, rng: np.random.Generator) -> str:
     if rng.random() < 0.2:
         words.append(DETAILS[rng.integers(len(DETAILS))])
     for plain, known in [(one, COLOUR_WORDS) for one in colour] + [(subject, SUBJECT_WORDS)]:
-        options = _said(known[plain])
+        options = _synonyms(known[plain])
         words.append(plain if rng.random() < 0.6 else options[rng.integers(len(options))])
     where = ""
     if rng.random() < 0.15:
@@ -97,7 +97,7 @@ def boxes_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[t
         elif len(scene.things) == 1 and thing.size > 0.4 and rng.random() < 0.6:
             found.append((thing, (0.0, 0.0, 1.0, 1.0)))
         else:
-            # Round a thing that stands alone a plan leaves more room than among others.
+            # A plan gives a single thing more room than one of several.
             width, height = thing.size * rng.uniform(1.0, 2.2 if len(scene.things) == 1 else 1.35, 2)
             shift = (rng.random(2) - 0.5) * (np.array([width, height]) - thing.size) * 0.8
             x, y = thing.x + shift[0] - width / 2, thing.y + shift[1] - height / 2
@@ -135,14 +135,15 @@ def crops(pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tenso
         scenes = [random_scene(rng) for _ in range(46)]
         scenes += [(Scene(str(rng.choice(BACKGROUNDS)), (), int(rng.integers(2**31))), "empty") for _ in range(4)]
         images = [paint(scene) for scene, _ in scenes]
-        worn = rng.permutation(50)[:15]
-        x = torch.from_numpy(np.stack([np.asarray(images[i]) for i in worn])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        decoded_rows = rng.permutation(50)[:15]
+        x = torch.from_numpy(np.stack([np.asarray(images[i]) for i in decoded_rows])).permute(0, 3, 1, 2)
+        x = x.float() / 127.5 - 1
         with torch.no_grad(), mixed_precision(device):
             latents = vae.encode(x.to(device)).latent_dist.mode()
-            latents = latents + 0.3 * torch.rand(len(worn), 1, 1, 1, device=device) * torch.randn_like(latents)
+            latents = latents + 0.3 * torch.rand(len(decoded_rows), 1, 1, 1, device=device) * torch.randn_like(latents)
             x = vae.decode(latents).sample.float().clamp(-1, 1).cpu()
         decoded = ((x + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        for i, array in zip(worn, decoded, strict=True):
+        for i, array in zip(decoded_rows, decoded, strict=True):
             images[i] = Image.fromarray(array)
         for i in rng.permutation(46)[: round(50 * redraw)]:
             images[i] = redrawn(paint(scenes[i][0]), *scenes[i], rng)
@@ -153,15 +154,15 @@ def crops(pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tenso
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def kept(name: str, pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """`crops`, kept in training/work under a name."""
+def cached_crops(name: str, pictures: int, seed: int, *, redraw: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """`crops`, cached in training/work under a name."""
     path = WORK / f"{name}-{pictures}-{seed}.pt"
     if not path.exists():
         torch.save(crops(pictures, seed, redraw=redraw), path)
     return torch.load(path, weights_only=True)
 
 
-def worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def augmented(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """A batch of crops in -1…1, blurred, noised, tinted and moved by up to 3 pixels."""
     if rng.random() < 0.4:
         side = int(rng.integers(14, 36))
@@ -179,15 +180,15 @@ def embed(model: CLIPModel, tokenizer: BertTokenizer, texts: list[str]) -> torch
     return F.normalize(model.text_projection(hidden), dim=-1)
 
 
-def see(model: CLIPModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Unit image embeddings of crops in -1…1, (crops, 96), at one look."""
+def embed_images(model: CLIPModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Unit image embeddings of crops in -1…1, (crops, 96), without shifts."""
     return F.normalize(model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output), dim=-1)
 
 
 def accuracy(
     model: CLIPModel, tokenizer: BertTokenizer, pixels: torch.Tensor, labels: torch.Tensor
 ) -> dict[str, float]:
-    """Shares of crops whose nearest label is right in the eyes of the scorer: both words, the subject, the colour."""
+    """Shares of crops whose nearest label is right, by the scorer's embedding: both words, the subject, the colour."""
     with torch.no_grad():
         bank = embed(model, tokenizer, LABELS)
         x = pixels.to(model.device).float() / 127.5 - 1
@@ -232,9 +233,10 @@ def main() -> None:
     model.text_model.embeddings.token_embedding.weight.data.copy_(reduced / reduced.std() * 0.05)
     if args.from_shipped:
         _take_over(model, vectors)
-    composed, drawn = kept("critic", args.pictures, 11), kept("critic-redrawn", args.redrawn, 22, redraw=0.9)
+    composed = cached_crops("critic", args.pictures, 11)
+    drawn = cached_crops("critic-redrawn", args.redrawn, 22, redraw=0.9)
     pixels, labels = (torch.cat(pair) for pair in zip(composed, drawn, strict=True))
-    held = {"": kept("critic", 250, 12), "redrawn ": kept("critic-redrawn", 100, 21, redraw=0.9)}
+    held = {"": cached_crops("critic", 250, 12), "redrawn ": cached_crops("critic-redrawn", 100, 21, redraw=0.9)}
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
 
     subject_of = labels // len(COLOURS)  # len(SUBJECTS) where there is nothing
@@ -246,19 +248,19 @@ def main() -> None:
         place[some], place[-1] = torch.arange(len(some)), len(some)
         among = (place[subject_of] >= 0).nonzero()[:, 0]
         rows = among[torch.from_numpy(rng.integers(0, len(among), args.batch))]
-        x = worn(pixels[rows].to(device).float() / 127.5 - 1, rng)
+        x = augmented(pixels[rows].to(device).float() / 127.5 - 1, rng)
         subject, colour = place[subject_of[rows]].to(device), (labels[rows] % len(COLOURS)).to(device)
-        asked = [LABELS[int(s) * len(COLOURS) + c] for s in some for c in range(len(COLOURS))] + [NOTHING]
+        labels_of_step = [LABELS[int(s) * len(COLOURS) + c] for s in some for c in range(len(COLOURS))] + [NOTHING]
         names = [list(SUBJECTS)[int(s)] for s in some] + [NOTHING]
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            seen = see(model, x).float()
-            texts = embed(model, tokenizer, [spoken(label, rng) for label in asked + names]).float()
+            seen = embed_images(model, x).float()
+            texts = embed(model, tokenizer, [reworded(label, rng) for label in labels_of_step + names]).float()
         # Every text of the batch stands for another label, so that no pair with the same meaning is a negative.
         logits = model.logit_scale.exp().clamp(max=60) * seen @ texts.T
-        both, subjects = logits.split([len(asked), len(names)], dim=-1)
+        both, subjects = logits.split([len(labels_of_step), len(names)], dim=-1)
         painted = both[:, :-1].unflatten(-1, (len(some), len(COLOURS)))
         there = subject < len(some)
-        y = torch.where(there, subject * len(COLOURS) + colour, len(asked) - 1)
+        y = torch.where(there, subject * len(COLOURS) + colour, len(labels_of_step) - 1)
         loss = F.cross_entropy(both, y, label_smoothing=0.02) + 0.5 * F.cross_entropy(subjects, subject)
         loss = loss + 0.5 * F.cross_entropy(painted.logsumexp(1)[there], colour[there])
         return loss + 0.5 * F.cross_entropy(painted.logsumexp(2)[there], subject[there]), {}
@@ -282,8 +284,8 @@ def main() -> None:
     model.eval().half().save_pretrained(FOLDER)
     tokenizer.save_pretrained(FOLDER)
     words = {
-        "subjects": {name: _said(SUBJECT_WORDS[name]) for name in SUBJECTS},
-        "colours": {name: _said(COLOUR_WORDS[name]) for name in COLOURS},
+        "subjects": {name: _synonyms(SUBJECT_WORDS[name]) for name in SUBJECTS},
+        "colours": {name: _synonyms(COLOUR_WORDS[name]) for name in COLOURS},
     }
     (FOLDER / "vocabulary.json").write_text(json.dumps(words, indent=1) + "\n")
     keep_figures("scorer")

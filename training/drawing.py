@@ -1,4 +1,4 @@
-"""What the pocket transformer is trained on: composed pictures as latents, and batches of them with their words."""
+"""Training data of the pocket transformer: composed pictures as latents, and batches of them with captions."""
 
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -29,10 +29,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A batch: rows of the latents, timesteps, what the shallow blocks hear, and what those from block `turn` on hear.
+    """A batch: rows of the latents, timesteps, the texts of the shallow blocks, and of those from block `turn` on.
 
-    regions: which of `deep`'s texts are each picture's (B, regions), and the region of every token (B, tokens), 0 for
-    none; None where `deep` are other wordings of the whole pictures.
+    regions: indices of each picture's texts in `deep` (B, regions), and the region of every token (B, tokens), 0 for
+    none; None if `deep` holds other captions of the whole pictures.
     """
 
     rows: np.ndarray
@@ -44,9 +44,9 @@ class Drawn:
 
 
 class Drawing:
-    """Draws eight batches at a time from the composed scenes: pictures, wordings, region prompts and their boxes.
+    """Draws eight batches at a time from the composed scenes: pictures, captions, region prompts and their boxes.
 
-    Pictures and captions of eight batches are sorted by length before they are parted: most texts are short.
+    The examples of eight batches are sorted by length before they are split, since most captions are short.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Drawing:
         times = (rng.permutation(self.batch) + rng.random(self.batch)) * 1000 / self.batch
         whole = partial(Drawn, rows, times.astype(np.int64), self.words(texts))
         if self.regional and turn % 4:
-            said, *regions = self.region_prompts(rows, rng)
-            return whole(int(rng.integers(0, self.blocks)), self.words(said), tuple(regions))
+            prompts, *regions = self.region_prompts(rows, rng)
+            return whole(int(rng.integers(0, self.blocks)), self.words(prompts), tuple(regions))
         if turn < 4:
             others = [text and other for text, other in zip(texts, self.wordings(rows, rng), strict=True)]
             return whole(int(rng.integers(1, self.blocks)), self.words(others))
@@ -81,19 +81,19 @@ class Drawing:
         return Words(tokens["input_ids"], tokens["attention_mask"], int(tokens["attention_mask"].sum(1).max()))
 
     def wordings(self, rows: np.ndarray, rng: np.random.Generator) -> list[str]:
-        """One in ten is "": classifier-free guidance."""
+        """Captions; one in ten is "", for classifier-free guidance."""
         return ["" if rng.random() < 0.1 else caption(*self.scenes[i], rng) for i in rows]
 
     def region_prompts(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Each thing's own words, which of them are each picture's, and which region every token belongs to."""
-        said, places, boxes = [""], [], []
+        """The prompts of all things, their indices per picture, and the region of every token."""
+        texts, places, boxes = [""], [], []
         for scene, arrangement in (self.scenes[i] for i in rows):
             boxes.append(regions_of(scene, arrangement, rng))
             places.append([])
             for thing, box in zip(scene.things, boxes[-1], strict=True):
                 where = place_of(cell_at(*((box[i] + box[i + 2]) / 2 for i in (0, 1))), rng)
-                places[-1].append(len(said))
-                said.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
+                places[-1].append(len(texts))
+                texts.append(name_of(thing, rng).removeprefix("a ") + (f" {where}" if rng.random() < 0.4 else ""))
         most = max(len(row) for row in places)
         which = np.array([row + [0] * (most - len(row)) for row in places])
         centre = (np.arange(self.side) + 0.5) / self.side
@@ -102,7 +102,7 @@ class Drawing:
             for number, (left, top, right, bottom) in enumerate(some, start=1):
                 down, across = (centre >= top) & (centre < bottom), (centre >= left) & (centre < right)
                 owner[at][down[:, None] & across[None, :]] = number
-        return said, which, owner.reshape(len(rows), -1)
+        return texts, which, owner.reshape(len(rows), -1)
 
 
 def hundred(seed: int, size: int, number: int) -> tuple[np.ndarray, list[tuple[Scene, str]]]:
@@ -113,7 +113,7 @@ def hundred(seed: int, size: int, number: int) -> tuple[np.ndarray, list[tuple[S
 
 
 def latents_of(count: int, seed: int, size: int, workers: int = 0) -> tuple[torch.Tensor, list[tuple[Scene, str]]]:
-    """`count` composed pictures as scaled VAE latents and their scenes; kept on disk.
+    """`count` composed pictures as scaled VAE latents and their scenes; cached on disk.
 
     Latents: float16, (count, 8, size / 8, size / 8). workers: processes that paint; 0: this one paints.
     """

@@ -1,10 +1,10 @@
-"""Trains the benchmarks' judges on composed pictures, and says how often they are right on unseen ones.
+"""Trains the benchmarks' judges on composed pictures, and measures their accuracy on held-out ones.
 
-    python -m training.judge --minutes 6              # region crops, on one CPU core; goes on where it stopped
+    python -m training.judge --minutes 6              # region crops, on one CPU core; resumes
     python -m training.judge --scenes --minutes 5     # whole pictures: background, light, style
 
-A quarter of the pictures went through the VAE, and crops are blurred, noised and tinted, as a diffusion model's
-pictures are; none was generated.
+A quarter of the pictures is encoded and decoded by the VAE, and crops are blurred, noised and tinted, to resemble those
+of a diffusion model; none is generated.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from benchmarks.judging import (
     SceneNet,
 )
 from training import autoencoder
-from training.critic import Cut, boxes_of, label_of, worn
+from training.critic import Cut, augmented, boxes_of, label_of
 from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
 from training.world import BACKGROUNDS, Scene, Thing, paint
 
 Net = TypeVar("Net", JudgeNet, SceneNet)
 Loss = Callable[[int], tuple[torch.Tensor, dict[str, float]]]
-Shown = tuple[str, str, str | None]  # background, light and style of a whole picture
+SceneLabels = tuple[str, str, str | None]  # background, light and style of a whole picture
 Example = tuple[int, Thing | None, Cut]  # picture, what is in the box or None, the box in 0–1 of the canvas
 
 
@@ -137,13 +137,13 @@ def accuracy(judge: Judge, images: list[Image.Image], found: list[Example]) -> d
     }
 
 
-def scene_of(scene: Scene) -> Shown:
+def scene_of(scene: Scene) -> SceneLabels:
     """Background, light and style of a composed picture; no style where its things have none or several."""
     styles = {thing.style for thing in scene.things}
     return scene.background, scene.light, styles.pop() if len(styles) == 1 else None
 
 
-def whole_pictures(pictures: int, seed: int, *, decoded: float) -> tuple[torch.Tensor, list[Shown]]:
+def whole_pictures(pictures: int, seed: int, *, decoded: float) -> tuple[torch.Tensor, list[SceneLabels]]:
     """Composed pictures (n, 64, 64, 3) as uint8, the share `decoded` of them after the VAE, and what each shows."""
     rng = np.random.default_rng(seed)
     scenes = [random_scene(rng)[0] for _ in range(pictures)]
@@ -156,13 +156,13 @@ def whole_pictures(pictures: int, seed: int, *, decoded: float) -> tuple[torch.T
     return torch.from_numpy(np.stack(small)), [scene_of(scene) for scene in scenes]
 
 
-def scene_accuracy(judge: SceneJudge, pixels: torch.Tensor, right: list[Shown]) -> dict[str, float]:
+def scene_accuracy(judge: SceneJudge, pixels: torch.Tensor, right: list[SceneLabels]) -> dict[str, float]:
     """Shares of pictures whose background, light and style (of those that have one) are right."""
     seen = judge.name(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
     shares: dict[str, float] = {"pictures": len(seen)}
     for number, part in enumerate(("background", "light", "style")):
-        pairs = [(getattr(one, part), said[number]) for one, said in zip(seen, right, strict=True) if said[number]]
-        shares[part] = round(float(np.mean([shown == asked for shown, asked in pairs])), 4)
+        pairs = [(getattr(label, part), row[number]) for label, row in zip(seen, right, strict=True) if row[number]]
+        shares[part] = round(float(np.mean([actual == expected for actual, expected in pairs])), 4)
     return shares
 
 
@@ -182,21 +182,21 @@ def train_scenes(args: argparse.Namespace) -> None:
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = torch.from_numpy(rng.integers(0, len(pixels), args.batch))
-        x = worn((pixels[rows].permute(0, 3, 1, 2) / 127.5 - 1).to(device), rng)
+        x = augmented((pixels[rows].permute(0, 3, 1, 2) / 127.5 - 1).to(device), rng)
         if rng.random() < 0.5:
             x = x.flip(3)
         with mixed_precision(device):
-            says = net(x)
+            logits = net(x)
         losses = [
-            F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02)
-            for said, y in zip(says, numbers[rows].T, strict=True)
+            F.cross_entropy(part.float(), y.to(device), label_smoothing=0.02)
+            for part, y in zip(logits, numbers[rows].T, strict=True)
         ]
         return torch.stack(losses).sum(), {}
 
     weights = trained("scene-judge", net, loss_of, lambda probe: scene_accuracy(SceneJudge(probe), *held_out), args)
     publish(judging.SCENE_WEIGHTS, weights)
     judge = SceneJudge.load()
-    say({"scenes": scene_accuracy(judge, *held_out), "decoded scenes": scene_accuracy(judge, *decoded)})
+    record({"scenes": scene_accuracy(judge, *held_out), "decoded scenes": scene_accuracy(judge, *decoded)})
 
 
 def trained(
@@ -221,7 +221,7 @@ def publish(path: Path, weights: dict[str, torch.Tensor]) -> None:
     save_file({name: value.half().cpu().contiguous() for name, value in weights.items()}, path)
 
 
-def say(figures: dict[str, dict[str, float]]) -> None:
+def record(figures: dict[str, dict[str, float]]) -> None:
     """Adds figures to accuracy.json and prints them."""
     path = WEIGHTS.parent / "accuracy.json"
     known = json.loads(path.read_text()) if path.exists() else {}
@@ -248,17 +248,17 @@ def main() -> None:
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rows = [found[i] for i in rng.integers(0, len(found), args.batch)]
-        x = worn(stacked([crop(images[i], box, rng) for i, _, box in rows]).to(device), rng)
+        x = augmented(stacked([crop(images[i], box, rng) for i, _, box in rows]).to(device), rng)
         right = targets([thing for _, thing, _ in rows])
         with mixed_precision(device):
-            says = net(x)
-        pairs = zip(says, right, strict=True)
-        losses = [F.cross_entropy(said.float(), y.to(device), label_smoothing=0.02) for said, y in pairs]
+            logits = net(x)
+        pairs = zip(logits, right, strict=True)
+        losses = [F.cross_entropy(part.float(), y.to(device), label_smoothing=0.02) for part, y in pairs]
         return torch.stack(losses).sum(), {}
 
     weights = trained("judge", net, loss_of, lambda probe: accuracy(Judge(probe), *held_out), args)
     publish(WEIGHTS, weights)
-    say({"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)})
+    record({"composed": accuracy(Judge.load(), *held_out), "decoded": accuracy(Judge.load(), *decoded)})
 
 
 if __name__ == "__main__":

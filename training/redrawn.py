@@ -1,4 +1,4 @@
-"""Composed pictures drawn over by the shipped renderer: what is in them is known, and they look like generated ones."""
+"""Composed pictures redrawn by the shipped renderer: their labels are known, and they look generated."""
 
 import tempfile
 from functools import cache
@@ -12,7 +12,7 @@ from training.captions import caption, name_of
 from training.scenes import regions_of
 from training.world import SIZE, Scene
 
-STEPS = 12  # of a whole render; `denoise` leaves out its share
+STEPS = 12
 
 
 @cache
@@ -33,7 +33,7 @@ def plan_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> ScenePl
 
 
 def redrawn(image: Image.Image, scene: Scene, arrangement: str, rng: np.random.Generator) -> Image.Image:
-    """The picture of a scene, put under 40 to 90% of the noise and drawn out of it again."""
+    """The picture of a scene after image-to-image with `denoise` 0.4 to 0.9."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "composed.png"
         image.save(file)

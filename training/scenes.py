@@ -19,7 +19,7 @@ def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
 
 
 def regions_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[float, float, float, float]]:
-    """A box (left, top, right, bottom) per thing, as a plan might give it: its cell of the grid, or one around it."""
+    """A box (left, top, right, bottom) per thing, as in a plan: its cell of the grid, or a box around it."""
     grid = {**GRIDS, "corner3": (2, 2), "opposite": (2, 2), "centre": (1, 1)}.get(arrangement)
     cells = grid if grid and rng.random() < 0.6 else None
     boxes = []
@@ -36,7 +36,7 @@ def regions_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list
 
 
 def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
-    """A scene and the name of its arrangement (which decides the words that can describe it)."""
+    """A scene and the name of its arrangement, which determines its captions."""
     arrangement = str(
         rng.choice(list(ARRANGEMENTS), p=np.array(list(ARRANGEMENTS.values())) / sum(ARRANGEMENTS.values()))
     )
@@ -75,6 +75,6 @@ def _scattered(rng: np.random.Generator) -> list[tuple[float, float, float]]:
         if all(max(abs(x - u), abs(y - v)) > (size + other) / 2 for u, v, other in found):
             found.append((x, y, size))
         tries += 1
-        if tries % 50 == 0:  # some that leave no room for each other
+        if tries % 50 == 0:  # no room is left: start again
             found = []
     return found

@@ -98,7 +98,7 @@ class SharedPaddingAttention:
         return attn.to_out[0](out.transpose(1, 2).flatten(2))
 
     def _regional(self, attn, query, regional: "Regional", pad_key, pad_value) -> torch.Tensor:
-        """What each token hears of its region's prompt alone; tokens outside all regions hear padding only."""
+        """Each token's attention to its region's prompt; tokens outside all regions attend to the padding only."""
         batch, regions, n = regional.mask.shape
         order, rest = columns_of(n, query.device)
 
@@ -115,8 +115,8 @@ class SharedPaddingAttention:
         own = own.masked_fill((regional.owner[:, :, None] != numbers)[:, None], float("-inf"))
         shared = torch.matmul(query, pad_key[:, :, rest].to(query.dtype).transpose(-1, -2))
         weights = torch.cat([own, shared], dim=-1).softmax(dim=-1)
-        heard = torch.matmul(weights[..., : own.shape[-1]], value.to(query.dtype))
-        return heard + torch.matmul(weights[..., own.shape[-1] :], pad_value[:, :, rest].to(query.dtype))
+        texts = torch.matmul(weights[..., : own.shape[-1]], value.to(query.dtype))
+        return texts + torch.matmul(weights[..., own.shape[-1] :], pad_value[:, :, rest].to(query.dtype))
 
 
 @dataclass(frozen=True)
@@ -129,39 +129,39 @@ class Regional:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Encoded captions, cut to the longest: bert (B, n, 384), mask (B, n), n ≤ 77; t5 (B, 77, 128), or (B, n, 128)
-    where no pooled vector is wanted."""
+class EncodedTexts:
+    """Encoded captions, cut to the longest: bert (B, n, 384), mask (B, n), n ≤ 77; t5 (B, 77, 128), or (B, n, 128) if
+    no pooled vector is computed."""
 
     bert: torch.Tensor
     mask: torch.Tensor
     t5: torch.Tensor
 
 
-def forward(model, attention, latents, timesteps, shallow: Heard, rotary, deep=None, turn: int = 0):
+def forward(model, attention, latents, timesteps, shallow: EncodedTexts, rotary, deep=None, turn: int = 0):
     """HunyuanDiT2DModel.forward for texts cut to the batch's longest caption; equal to the full-length forward.
 
-    The pooled vector comes from `shallow` (all 77 positions). Blocks from `turn` on hear `deep` instead (a Heard),
-    or, where it is (Heard of all region prompts, rows of each picture's (B, regions), owner), the regions' prompts.
+    The pooled vector comes from `shallow` (all 77 positions). Blocks from `turn` on attend to `deep`: an EncodedTexts,
+    or (EncodedTexts of all region prompts, their rows per picture (B, regions), region ids (B, tokens)).
     """
     x = model.pos_embed(latents)
     temb = model.time_extra_emb(timesteps, shallow.t5, None, None, hidden_dtype=x.dtype)
 
-    def joined(heard: Heard) -> torch.Tensor:  # (texts, 2n, 384)
-        n = heard.bert.shape[1]
-        t5_states = model.text_embedder(heard.t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
-        return torch.cat([heard.bert.to(t5_states.dtype), t5_states], dim=1)
+    def joined(texts: EncodedTexts) -> torch.Tensor:  # (texts, 2n, 384)
+        n = texts.bert.shape[1]
+        t5_states = model.text_embedder(texts.t5[:, :n].flatten(0, 1)).unflatten(0, (-1, n))
+        return torch.cat([texts.bert.to(t5_states.dtype), t5_states], dim=1)
 
-    def listen(heard: Heard):
-        attention.mask = torch.cat([heard.mask, heard.mask], dim=1).bool()
-        return joined(heard), model.text_embedding_padding[None], None
+    def text_of(texts: EncodedTexts):
+        attention.mask = torch.cat([texts.mask, texts.mask], dim=1).bool()
+        return joined(texts), model.text_embedding_padding[None], None
 
-    text = listen(shallow)
+    text = text_of(shallow)
     skips = []
     half = model.config.num_layers // 2
     for layer, block in enumerate(model.blocks):
-        if isinstance(deep, Heard) and layer == turn:
-            text = listen(deep)
+        if isinstance(deep, EncodedTexts) and layer == turn:
+            text = text_of(deep)
         elif deep is not None and layer == turn:
             prompts, rows, owner = deep
             text = (*text[:2], Regional(joined(prompts)[rows], prompts.mask[rows], owner))
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument(
         "--from-shipped", action="store_true", help="start from renderer/pocket instead of from nothing"
     )
-    parser.add_argument("--regional", action="store_true", help="let most batches hear region prompts")
+    parser.add_argument("--regional", action="store_true", help="train most batches on region prompts")
     device = pick_device()
     parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
     args = parser.parse_args()
@@ -231,22 +231,22 @@ def main() -> None:
     drawing = Drawing(scenes, tokenizer, batch=args.batch, side=side, blocks=BLOCKS, regional=args.regional)
     batches = Batches(drawing, args.workers)
 
-    def hear(words: Words, *, pooled: bool = True) -> Heard:
-        """Encoded texts; what no pooled vector is wanted of is encoded without its padding."""
+    def encoded(words: Words, *, pooled: bool = True) -> EncodedTexts:
+        """Encodes texts; without a pooled vector, the T5's padding is left out."""
         ids, mask = (torch.from_numpy(x).to(device) for x in (words.ids, words.mask))
         n, length = words.longest, LENGTH if pooled else words.longest
         with torch.no_grad():
             states = bert(ids[:, :n], attention_mask=mask[:, :n]).last_hidden_state
         t5_states = t5(ids[:, :length], attention_mask=mask[:, :length]).last_hidden_state
-        return Heard(states, mask[:, :n], t5_states)
+        return EncodedTexts(states, mask[:, :n], t5_states)
 
-    def heard_deep(drawn: Drawn):
-        """What `forward` takes as `deep`."""
+    def deep_inputs(drawn: Drawn):
+        """`deep` of `forward`."""
         if drawn.deep is None:
             return None
         if drawn.regions is None:
-            return hear(drawn.deep)
-        return hear(drawn.deep, pooled=False), *(torch.from_numpy(x).to(device) for x in drawn.regions)
+            return encoded(drawn.deep)
+        return encoded(drawn.deep, pooled=False), *(torch.from_numpy(x).to(device) for x in drawn.regions)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         drawn = batches.at(step)
@@ -256,8 +256,8 @@ def main() -> None:
         noise = torch.randn_like(x)
         noisy, target = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
         with mixed_precision(device):
-            deep = heard_deep(drawn)
-            out = forward(dit, attention, noisy, t.float(), hear(drawn.shallow), rotary, deep, drawn.turn)
+            deep = deep_inputs(drawn)
+            out = forward(dit, attention, noisy, t.float(), encoded(drawn.shallow), rotary, deep, drawn.turn)
         # Weight of min-SNR-5 for v: fine noise counts less, shapes are decided where the noise is strong.
         error = (out[:, : x.shape[1]].float() - target).square() * (5 * (1 - a)).clamp(max=1)
         return error.mean(), {}

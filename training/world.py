@@ -1,4 +1,4 @@
-"""The pocket world: subjects, colours, patterns, styles, backgrounds, lights; and how a scene of them is painted."""
+"""The pocket world: subjects, colours, patterns, styles, backgrounds, lights; and painting a scene of them."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -60,7 +60,7 @@ def _tinted(subject: str, colour: str, pattern: str) -> Image.Image:
 
 
 def _marks(pattern: str, height: int, width: int) -> np.ndarray:
-    """Where a surface pattern lies, 0–1, (height, width): diagonal stripes, dots on a grid, or nothing."""
+    """Mask of a surface pattern, 0–1, (height, width): diagonal stripes, dots on a grid, or zeros."""
     yy, xx = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
     if pattern == "striped":
         return (np.sin((xx + yy) * 2 * np.pi * 3.2) > 0.1).astype(np.float32)
@@ -72,7 +72,7 @@ def _marks(pattern: str, height: int, width: int) -> np.ndarray:
 
 
 def _glossy(art: Image.Image) -> Image.Image:
-    """As if moulded: light from the top left on rounded edges, and a highlight."""
+    """Shading of a moulded object: light from the top left on rounded edges, and a highlight."""
     rgba = np.asarray(art, dtype=np.float32) / 255
     reach = max(art.size) / 9
     height = np.asarray(art.getchannel("A").filter(ImageFilter.GaussianBlur(reach)), dtype=np.float32) / 255
