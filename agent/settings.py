@@ -12,8 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..prompts.canvas import read_aspect, read_size
 from ..renderer.request import Dtype, Solver
-from .llm.chat_models import TIMEOUT
-from .llm.endpoint import check_url, origin
+from .llm.endpoint import TIMEOUT, check_url, origin
 from .llm.local_models import LOCAL_MODELS
 
 Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # panels of --help

@@ -44,6 +44,12 @@ def test_a_command_that_only_tells_loads_nothing_slow(tmp_path: Path, command: s
     assert not loaded(tmp_path, COMMAND, command)
 
 
+@pytest.mark.parametrize("command", ["--help", "--version", "schema"])
+def test_help_does_not_even_load_what_reads_pictures(tmp_path: Path, command: str) -> None:
+    without = "import sys; sys.modules['numpy'] = None; " + COMMAND
+    assert not loaded(tmp_path, without, command)
+
+
 async def plans(scope: Any, receive: Any, send: Any) -> None:
     """A server of chat completions that answers everything with one plan."""
     if scope["type"] != "http":

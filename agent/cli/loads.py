@@ -7,7 +7,6 @@ from pathlib import Path
 from ...prompts.errors import RunError
 from ...renderer.checkpoints.registry import absolute_name
 from ...renderer.request import RenderRequest
-from ..runs.resume_policy import foreign_controls
 from ..settings import settings_of
 
 HERE = "pocket"  # comes with ditpipe
@@ -31,6 +30,8 @@ def agreed_request(
         request = request.model_copy(update={"model": absolute_name(model)})
     elif not model and request.model not in (None, HERE) and request.model != _own_model():
         options += ["--model", request.model]
+    from ..runs.resume_policy import foreign_controls  # it loads what reads pictures
+
     for name in foreign_controls(request, controls):
         options += ["--control", name]
     if options:

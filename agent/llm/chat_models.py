@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...prompts.errors import ModelError, first_line
 from ...renderer.checkpoints.fast_import import without_gc
-from .endpoint import check_url, openai_key
+from .endpoint import TIMEOUT, check_url, openai_key
 from .local_models import LOCAL_MODELS
 from .local_server import address
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a small machine is slow
 CONNECT_TIMEOUT = 20.0  # seconds
 
 

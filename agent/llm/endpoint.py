@@ -1,7 +1,9 @@
-"""The URL of an OpenAI-compatible server: whether it is one, and which key from the environment is meant for it."""
+"""The URL of an OpenAI-compatible server: whether it is one, which key is meant for it, how long it is waited for."""
 
 import os
 from urllib.parse import urlsplit
+
+TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a small machine is slow
 
 
 def check_url(url: str) -> None:
