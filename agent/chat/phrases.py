@@ -7,7 +7,7 @@ from ...prompts.prompt_style import noun_phrase, place_of
 
 def enumerated(parts: list[str], joint: str = "and") -> str:
     """'a cat, a dog and a moon'."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"
 
 
 def located(region: Region) -> str:
