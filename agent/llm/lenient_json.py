@@ -112,7 +112,7 @@ class _Fitting:
         choices = [choice for option in options for choice in _choices(option)]
         if isinstance(value, str) and choices and value not in choices:
             return self._choice(value, choices, where)
-        kind = {dict: "object", list: "array"}.get(type(value))
+        kind = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else ""
         fitting = [option for option in options if kind in _kinds(option)]
         if isinstance(value, dict) and fitting:
             return self._object(value, max(fitting, key=lambda option: _likeness(value, option)), where)
