@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from ...prompts.errors import CritiqueError, ModelError, PlanningError, visible
 from ...prompts.templates import fill_template
-from .lenient_json import fit, json_values
+from .lenient_json import json_values
 from .modes import JSON_MODE, NATIVE, ask, remember
+from .schema_fit import fit
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
