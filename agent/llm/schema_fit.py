@@ -1,4 +1,4 @@
-"""A value of a model's reply bent towards the JSON schema that it should follow. It is validated strictly afterwards."""
+"""A value of a model's reply bent towards the JSON schema that it should follow; validation comes afterwards."""
 
 import re
 from difflib import get_close_matches
