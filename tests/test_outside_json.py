@@ -12,12 +12,12 @@ from scripted import scripted
 
 from ditpipe import Planner
 from ditpipe.agent.chat.store import Store
-from ditpipe.agent.cli.options import read_plan
 from ditpipe.agent.cli.overrides import overridden
 from ditpipe.agent.llm.structured import MAX_REPLY
 from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
 from ditpipe.prompts.outside_json import parse_json
+from ditpipe.prompts.plan_files import read_plan
 from ditpipe.renderer.checkpoints.registry import checkpoint
 from ditpipe.renderer.pictures.artifacts import read_metadata
 

@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from ...prompts.errors import first_problem
-from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
+from ...prompts.plan_files import parse_plan
 from .signals import ignore_ctrl_c
 
 if TYPE_CHECKING:
@@ -46,10 +44,9 @@ def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
     try:
         with ignore_ctrl_c():
             subprocess.run([*editor, str(file)], check=False)
-        plan = ScenePlan.model_validate(parse_json(file.read_bytes()))
+        plan = parse_plan(file.read_bytes())
     except (OSError, ValueError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        console.print(f"not a plan: {reason}", style="red", markup=False)
+        console.print(f"not a plan: {error}", style="red", markup=False)
         return plan
     console.print(layout_drawing(plan))
     return plan

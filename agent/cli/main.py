@@ -16,6 +16,7 @@ from rich.table import Table
 from ...prompts.critique import Critique
 from ...prompts.errors import DitpipeError, first_problem, visible
 from ...prompts.plan import ScenePlan
+from ...prompts.plan_files import read_plan
 from ...prompts.revision import Revision
 from ..settings import PERSONAL, check_variables, settings_of
 from . import chat as chat_cli
@@ -30,7 +31,6 @@ from .options import (
     option,
     print_answer,
     print_seed,
-    read_plan,
     settings_summary,
     stderr_console,
     with_settings,

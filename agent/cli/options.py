@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from ...prompts.errors import RunError, first_problem
-from ...prompts.outside_json import parse_json
-from ...prompts.plan import ScenePlan
 from ..settings import Group, Settings
 
 Command = Callable[..., None]
@@ -101,16 +97,6 @@ def settings_summary() -> str:
     ]
     head = "Settings: options of each command that uses them, variables such as DITPIPE_MODEL, arguments of Agent."
     return escape("\n\n".join([head, *rows]))
-
-
-def read_plan(path: Path) -> ScenePlan:
-    """The plan of a JSON file. Raises RunError."""
-    try:
-        return ScenePlan.model_validate(parse_json(path.read_bytes()))
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise RunError(f"{path}: {first_problem(error) if isinstance(error, ValidationError) else error}") from error
 
 
 def print_seed(seed: int) -> None:

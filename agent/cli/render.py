@@ -11,6 +11,7 @@ import typer
 
 from ...prompts.errors import RunError, visible
 from ...prompts.plan import Box, LeveledPrompt
+from ...prompts.plan_files import read_plan
 from ...prompts.revision import RegionChange, Revision
 from ..settings import chosen_seed, read_seed, settings_of
 from .loads import HERE, agreed_request
@@ -22,7 +23,6 @@ from .options import (
     option,
     print_answer,
     print_seed,
-    read_plan,
     stderr_console,
     with_settings,
 )
