@@ -60,7 +60,7 @@ def _unit(boxes: Sequence[Sequence[float]], expected: float, canvas: tuple[int, 
     if largest > expected and canvas and 1 - CUT <= max(right / canvas[0], bottom / canvas[1]) <= 1 + CUT:
         return Unit(*canvas, f"pixels of {canvas[0]}×{canvas[1]}")
     # Several objects that keep to one quarter of the picture, and fill it: a habit of models that were shown 512×512.
-    if expected == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and right > 400 and bottom > 250:
+    if expected == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and min(right, bottom) > 512 * 0.8:
         return Unit(512, 512, "pixels of 512×512")
     return whole
 
