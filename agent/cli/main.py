@@ -149,7 +149,7 @@ def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
 
 
 @app.command(rich_help_panel=DRAW)
-@with_settings("model", "planner", "base_url", "timeout", "size", "aspect")
+@with_settings("model", "planner", "base_url", "timeout", "size", "aspect", "plan_calls")
 def plan(
     brief: Annotated[str, typer.Argument(help="what the picture should show")],
     options: Options,
