@@ -221,7 +221,7 @@ def quantity_brief(rng: np.random.Generator) -> tuple[str, ShortAnswer]:
     if is_absent:
         text, absent = without(rng, text, [str(subject) for subject, *_ in rows])
     text = finish(text, rng) if "\n" not in text and "--" not in text else text
-    ending = next((closing for closing in CLOSINGS if len(closing) > 3 and text.endswith(closing)), "")
+    ending = max((closing for closing in CLOSINGS if text.endswith(closing)), key=len, default="")
     absent += [item for item in absences_of(ending) if item not in absent]
     answer = {"objects": rows, "background": background, "mood": USUAL_LIGHT.get(background, USUAL_LIGHT[""]), "absent": absent}
     return text, ShortAnswer.model_validate(answer)
