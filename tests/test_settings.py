@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ditpipe
 from ditpipe.agent.cli.main import app
-from ditpipe.agent.cli.options import SETTINGS, flag
+from ditpipe.agent.cli.options import PANELS, SETTINGS, flag
 from ditpipe.agent.settings import Settings, settings_of
 from ditpipe.prompts.errors import first_problem
 
@@ -59,6 +59,12 @@ def test_every_setting_is_in_the_help_of_paint_in_its_group_with_its_variable() 
         assert f"{flag(name)} " in group and f"DITPIPE_{name.upper()}" in group, name
     assert "DITPIPE_API_KEY" in shown["Model"]  # no option: a list of processes shows those
     assert "FILE[@FOLDER that configures it]" in shown["Model"]  # brackets are text, and no markup
+
+
+@pytest.mark.parametrize("command", ["paint", "render", "edit", "repaint", "mcp"])
+def test_the_groups_stand_in_the_same_order_everywhere(command: str) -> None:
+    shown = [title for title in panels(CliRunner().invoke(app, [command, "--help"]).stdout) if title in PANELS]
+    assert shown == [panel for panel in PANELS if panel in shown] and len(shown) >= 4
 
 
 def test_the_first_help_lists_every_setting_by_group() -> None:

@@ -19,6 +19,7 @@ METAVARS: dict[Any, str] = {int: "INT", float: "NUMBER", Path: "FOLDER", str: "T
 SETTINGS: dict[str, dict[str, Any]] = {
     name: extra for name, field in Settings.model_fields.items() if isinstance(extra := field.json_schema_extra, dict)
 }  # of each setting that is an option: its group and its flag
+PANELS = (*get_args(Group), "Server")
 stderr_console = Console(stderr=True)
 
 
@@ -58,6 +59,7 @@ def with_settings(
         for parameter in inspect.signature(command, eval_str=True).parameters.values():
             of_settings = [_parameter(name, (defaults or {}).get(name)) for name in chosen]
             parameters += of_settings if parameter.name == "options" else [parameter]
+        parameters.sort(key=_panel)  # --help has the panels in this order
         keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
         run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
         return run
@@ -68,6 +70,12 @@ def with_settings(
 def flag(name: str) -> str:
     """The option for a setting."""
     return SETTINGS[name]["flag"] or "--" + name.replace("_", "-")
+
+
+def _panel(parameter: inspect.Parameter) -> int:
+    """Where its panel stands in --help; arguments and options without one come first."""
+    names = [getattr(info, "rich_help_panel", None) for info in getattr(parameter.annotation, "__metadata__", ())]
+    return next((index for index, panel in enumerate(PANELS) if panel in names), -1)
 
 
 @cache
@@ -82,7 +90,8 @@ def _parameter(name: str, default: str | None) -> inspect.Parameter:
     else:
         metavar = SETTINGS[name]["metavar"] or METAVARS.get(kind) or "|".join(get_args(kind))
         value, more = str | None, {"metavar": metavar}
-        default = default or ("" if field.default is None else str(field.default))
+        usual = f"{field.default:g}" if isinstance(field.default, float) else field.default
+        default = default or ("" if usual is None else str(usual))
     origin = f"DITPIPE_{name.upper()}" + (f", default {default}" if default else "")
     help = f"{field.description} [{origin}]"
     info = option(SETTINGS[name]["group"], decl, help=help, show_default=False, **more)
