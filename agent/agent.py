@@ -110,6 +110,11 @@ class Agent:
         """Width and height in pixels of a picture whose plan names no size."""
         return picture_size(self.settings, self.checkpoint)
 
+    def size_of(self, aspect: str) -> tuple[int, int]:
+        """Width and height in pixels of a picture of that shape, '16:9'."""
+        size = None if isinstance(self.settings.size, str) else self.settings.size
+        return picture_size(self.settings.model_copy(update={"size": size, "aspect": aspect}), self.checkpoint)
+
     def with_settings(self, **options: Any) -> "Agent":
         """An agent that shares this one's models, under other settings and with a `stop` of its own."""
         settings = Settings(**(self.settings.model_dump() | options))

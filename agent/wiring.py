@@ -136,10 +136,13 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
 
 
 def plan_brief(
-    agent: Agent, brief: str, width: int | None, height: int | None, *, largest: int = MAX_SIDE
-) -> ScenePlan:
-    """The planner's plan of a brief, in the given size where there is one; a size that the brief sets is made smaller
-    if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
+    agent: Agent, brief: str, width: int | None, height: int | None, aspect: str | None = None, *,
+    largest: int = MAX_SIDE,
+) -> ScenePlan:  # fmt: skip
+    """The planner's plan of a brief, in the given size or shape where there is one; a size that the brief sets is made
+    smaller if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
+    if aspect:
+        width, height = agent.size_of(aspect)
     plan = agent.plan(brief)
     plan = plan.with_notes(agent.vocabulary.warnings(plan) if agent.vocabulary else [])
     sized = plan.model_copy(update={"width": width or plan.width, "height": height or plan.height})
@@ -171,7 +174,7 @@ def paint_handler(agent: Agent, renderer: "Renderer", *, largest: int = MAX_SIDE
             events = painter.resume(context.folder)
         else:
             shutil.rmtree(context.folder, ignore_errors=True)
-            plan = plan_brief(agent, job.brief, job.width, job.height, largest=largest)
+            plan = plan_brief(agent, job.brief, job.width, job.height, job.aspect, largest=largest)
             events = painter.stream(job.brief, plan=plan, folder=context.folder)
         # From here on: the agent clears its signal when a run begins.
         if context.stop.is_set():

@@ -22,6 +22,7 @@ from ditpipe.agent.wiring import picture_service, plan_brief, tools_for
 from ditpipe.prompts.canvas import canvas_size, read_aspect, read_size
 from ditpipe.prompts.errors import first_problem
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
+from ditpipe.tools.api_schema import PaintInput
 
 UNSIZED = plan_of(2).model_copy(update={"width": None, "height": None})
 
@@ -103,6 +104,20 @@ def test_tools_and_servers_draw_in_a_shape_and_say_it(tiny: Renderer, tmp_path: 
     tools = {tool.name: tool for tool in tools_for(picture_service(agent), agent)}
     sides = tools["render_picture"].args_schema.model_json_schema()["$defs"]["ScenePlan"]["properties"]
     assert (sides["width"]["default"], sides["height"]["default"]) == (192, 96)
+
+
+def test_a_caller_names_a_shape(tiny: Renderer, tmp_path: Path) -> None:
+    service = picture_service(tiny_agent(tiny, tmp_path), patience=PATIENCE)
+    with closing(service.jobs):
+        *_, job = service.follow(service.submit("paint", PaintInput(brief="a cat", aspect="2:1"), caller="local"))
+        assert read_request(service.jobs.file(job)).plan.size == (192, 96)
+    agent = Agent(renderer=tiny, planner="embedded", size=96)
+    plan = next(tool for tool in tools_for(picture_service(agent), agent) if tool.name == "plan_picture")
+    planned = plan.call(plan.args_schema(brief="a red cat", aspect="1:1"), "local", lambda step: None)[1]
+    assert isinstance(planned, ScenePlan) and planned.size == (96, 96)
+    for options, told in (({"width": 96}, "give the aspect, or width and height"), ({"aspect": "1:9"}, "4 times")):
+        with pytest.raises(ValidationError, match=told):
+            PaintInput.model_validate({"brief": "a cat", "aspect": "2:1"} | options)
 
 
 def test_a_random_seed_is_another_one_for_each_picture_and_stands_in_it(tiny: Renderer, tmp_path: Path) -> None:

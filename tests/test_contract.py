@@ -42,7 +42,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     app = http_service(
         service, checkpoint=CHECKPOINTS["pocket"], keys=Keys(), version="0",
         request_for=lambda plan: RenderRequest(plan=plan),
-        plan=lambda brief, width, height: TwoThings().plan(brief), critique=Pleased().critique,
+        plan=lambda brief, width, height, aspect: TwoThings().plan(brief), critique=Pleased().critique,
     )  # fmt: skip
     with listening(app) as address:
         yield schemathesis.openapi.from_url(f"{address}/openapi.json")

@@ -297,7 +297,9 @@ PARAMETERS = {
     "images": Elsewhere("test_http.py::test_openai_edits_in_the_holes_alone"),
     "mask": Elsewhere("test_http.py::test_openai_edits_in_the_holes_alone"),
     "brief": Elsewhere("test_http.py::test_openai_generates_n_pictures_of_a_size"),
-    "width": "PLAN", "height": "PLAN", "plan": "REQUEST", "steps": "REQUEST", "guidance_scale": "REQUEST",
+    "width": "PLAN", "height": "PLAN", "aspect": Elsewhere(
+        "test_canvas.py::test_a_caller_names_a_shape"
+    ), "plan": "REQUEST", "steps": "REQUEST", "guidance_scale": "REQUEST",
     "solver": "REQUEST", "rounds": "Settings", "candidates": "Settings",
 }  # fmt: skip
 

@@ -1,10 +1,12 @@
 """Arguments and answers of the tools for LangChain, MCP and HTTP alike. The descriptions are sent to the LLM."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
 
+from ..prompts.canvas import read_aspect
 from ..prompts.critique import Critique
 from ..prompts.errors import UnknownPicture
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
@@ -22,11 +24,13 @@ MAX_STEPS = 200
 MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is rendered from its first step
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
+Aspect = Annotated[str, Field(pattern="^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$"), AfterValidator(read_aspect)]
 PictureId = Annotated[
     str,
     BeforeValidator(lambda value: value.removeprefix(SCHEME) if isinstance(value, str) else value),
     Field(pattern="^[0-9a-f]{32}$", description="id of a picture, as a drawing tool returned it"),
 ]
+PlanBrief = Callable[[str, int | None, int | None, str | None], ScenePlan]  # of a brief, width, height and aspect
 Wait = Annotated[
     bool, Field(description="true: come back with the picture if it is soon done; false: at once, with its id")
 ]
@@ -45,12 +49,24 @@ class RenderInput(Arguments):
     solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
 
 
-class PaintInput(Arguments):
-    """Input of a job "paint": a brief, which is planned, rendered, criticised and revised."""
-
+class PlanArguments(Arguments):
     brief: Brief
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
     height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
+    aspect: Aspect | None = Field(
+        default=None, description="the picture's shape in place of width and height, e.g. '16:9'; null: the model's"
+    )
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> Self:
+        if self.aspect and (self.width or self.height):
+            raise ValueError("give the aspect, or width and height")
+        return self
+
+
+class PaintInput(PlanArguments):
+    """Input of a job "paint": a brief, which is planned, rendered, criticised and revised."""
+
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
     steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
     solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
@@ -70,12 +86,6 @@ class EditInput(StrictModel):
     base: PictureId | None = None
     protected: str | None = None
     notes: list[str] = []
-
-
-class PlanArguments(Arguments):
-    brief: Brief
-    width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
-    height: Side | None = Field(default=None, description="picture height in pixels; null: the model's")
 
 
 class RenderArguments(RenderInput):

@@ -18,6 +18,7 @@ from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.request import RenderRequest
+from .api_schema import PlanBrief
 from .auth import AuthMiddleware, Keys, Signer, refusal
 from .jobs.service import PictureService
 from .openai_images import images_router
@@ -50,7 +51,7 @@ def http_service(
     *,
     checkpoint: Checkpoint,
     request_for: Callable[[ScenePlan], RenderRequest],
-    plan: Callable[[str, int | None, int | None], ScenePlan],
+    plan: PlanBrief,
     critique: Callable[[Image.Image, ScenePlan], Critique],
     keys: Keys,
     version: str,

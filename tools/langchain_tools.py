@@ -25,6 +25,7 @@ from .api_schema import (
     Picture,
     PictureArguments,
     PlanArguments,
+    PlanBrief,
     RemoveArguments,
     RenderArguments,
     check_size,
@@ -46,12 +47,12 @@ ENDS: dict[str, bool] = {
 }  # fmt: skip
 
 
-def plan_picture(service: PictureService, plan: Callable[[str, int | None, int | None], ScenePlan]) -> PictureTool:
-    """Brief → ScenePlan, without drawing. `plan`: (brief, width, height) → plan."""
+def plan_picture(service: PictureService, plan: PlanBrief) -> PictureTool:
+    """Brief → ScenePlan, without drawing. `plan`: (brief, width, height, aspect) → plan."""
 
     def run(arguments: PlanArguments, caller: str) -> Answer:
         check_size(service, arguments.width, arguments.height)
-        answer = plan(arguments.brief, arguments.width, arguments.height)
+        answer = plan(arguments.brief, arguments.width, arguments.height, arguments.aspect)
         return answer.model_dump_json(), answer
 
     description = (

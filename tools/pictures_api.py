@@ -21,6 +21,7 @@ from .api_schema import (
     Picture,
     PictureId,
     PlanArguments,
+    PlanBrief,
     RenderArguments,
     check_size,
     edit_of_picture,
@@ -58,10 +59,10 @@ def over_http(service: PictureService, job: Job) -> Picture:
 def pictures_router(
     service: PictureService,
     *,
-    plan: Callable[[str, int | None, int | None], ScenePlan],
+    plan: PlanBrief,
     critique: Callable[[Image.Image, ScenePlan], Critique],
 ) -> APIRouter:
-    """The routes; `plan`: (brief, width, height) → plan. Errors become answers in `http_service`."""
+    """The routes; `plan`: (brief, width, height, aspect) → plan. Errors become answers in `http_service`."""
     router = APIRouter(prefix="/v1", tags=["pictures"])
     slots = threading.BoundedSemaphore(MAX_MODEL_CALLS)
 
@@ -95,7 +96,7 @@ def pictures_router(
         """Turn a brief into a plan, without drawing."""
         check_size(service, arguments.width, arguments.height)
         with slot():
-            return plan(arguments.brief, arguments.width, arguments.height)
+            return plan(arguments.brief, arguments.width, arguments.height, arguments.aspect)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
     async def submit_picture(arguments: DrawingArguments, request: Request, response: Response) -> Picture:

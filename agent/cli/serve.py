@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,7 +54,7 @@ def serve(
 
     app = http_service(
         picture_service(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
-        plan=lambda brief, width, height: plan_brief(agent, brief, width, height), version=__version__,
+        plan=partial(plan_brief, agent), version=__version__,
         request_for=agent.request, read=change_reader(agent), compatible=compatible,
     )  # fmt: skip
     _run_server(app, host, port)
