@@ -15,6 +15,7 @@ smaller [name], moved {name: direction}, swapped [[name, name]], visible [name],
 
 import argparse
 import json
+import math
 import re
 import time
 from collections import defaultdict
@@ -215,7 +216,7 @@ def gap(box: Box, other: Box) -> float:
 
 def distance(box: Box, other: Box) -> float:
     (x, y), (u, v) = box.centre, other.centre
-    return ((x - u) ** 2 + (y - v) ** 2) ** 0.5
+    return math.hypot(x - u, y - v)
 
 
 def holds_point(box: Box, point: tuple[float, float]) -> bool:
@@ -236,8 +237,8 @@ def judge(row: dict[str, Any], plan: ScenePlan, command: ChatCommand) -> tuple[V
     """The verdict on a message's command, and why it is not right."""
     outcome = "ask" if command.kind == "unclear" else command.kind
     if outcome not in row["outcome"].split("|"):
-        wrongly = "asked back" if outcome == "ask" else "wrong"
-        return wrongly, [f"{outcome}: {command.reply or command.brief}"]
+        verdict: Verdict = "asked back" if outcome == "ask" else "wrong"
+        return verdict, [f"{outcome}: {command.reply or command.brief}"]
     expect = row.get("expect", {})
     if outcome == "change":
         faults = Outcome(plan, after(plan, command), fresh=command.fresh).faults(expect)

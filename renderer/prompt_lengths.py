@@ -53,7 +53,7 @@ def _folder_of(row: Checkpoint) -> Path | None:
     """The folder of a checkpoint, without asking a server for it."""
     source = locate(row.source)
     if source is None or source.folder:
-        return source and source.folder
+        return source.folder if source else None
     from huggingface_hub import try_to_load_from_cache
 
     assert source.hub

@@ -22,35 +22,35 @@ def understood(plan: str, *rows: list[Any]) -> Understanding:
     return understand_rows(ChatRows.model_validate({"rows": list(rows)}), ChatState(plan=PLANS[plan]))
 
 
-def test_the_plan_is_a_line_a_region():
+def test_the_plan_is_a_line_a_region() -> None:
     assert plan_lines(PLANS["two-cats"], ["cat 2"]).splitlines() == [
         "cat 1: an orange cat, bottom left", "cat 2: a white cat, bottom right", "star: a yellow star, top", "scene: ",
         "last: cat 2",
     ]  # fmt: skip
 
 
-def test_words_that_change_keep_the_rest_of_a_look():
+def test_words_that_change_keep_the_rest_of_a_look() -> None:
     result = understood("woman", ["look", ["woman"], "red"])
     assert result.plan and result.plan.region("woman").prompt.low_level.endswith("green raincoat, kind wrinkled face")
 
 
-def test_a_numbered_line_is_that_region():
+def test_a_numbered_line_is_that_region() -> None:
     result = understood("two-cats", ["look", ["cat 1"], "black"])
     assert result.plan and result.plan.region("cat").prompt.low_level == "black"
     assert result.plan.region("cat 2") == PLANS["two-cats"].region("cat 2")
 
 
-def test_a_name_that_two_could_have_is_asked_about():
+def test_a_name_that_two_could_have_is_asked_about() -> None:
     result = understood("two-cats", ["look", ["cat"], "black"])
     assert result.kind == "unclear" and result.suggestions == ("the cat 1", "the cat 2")
     assert result.reply == "Which cat do you mean: an orange cat (bottom left) or a white cat (bottom right)?"
 
 
-def test_a_name_that_nobody_has_is_asked_about():
+def test_a_name_that_nobody_has_is_asked_about() -> None:
     assert understood("meadow", ["remove", ["car"]]).reply.startswith("There is no 'car' here")
 
 
-def test_rows_build_on_each_other():
+def test_rows_build_on_each_other() -> None:
     result = understood("cat-rocket", ["add", "frog", "green", "", 1, "below", ["cat"]], ["look", ["frog"], "blue"])
     assert result.plan and result.plan.region("frog").prompt.low_level == "blue"
 
@@ -59,19 +59,19 @@ def test_rows_build_on_each_other():
     ("row", "scene"),
     [(["scene", "background", "in the snow"], "in the snow"), (["scene", "style", "watercolour"], "watercolour")],
 )
-def test_scenes(row: list[Any], scene: str):
+def test_scenes(row: list[Any], scene: str) -> None:
     result = understood("cat-rocket", row)
     assert result.whole and result.plan
     assert scene in f"{result.plan.scene.high_level} {result.plan.style}" and "cat" in result.plan.scene.high_level
 
 
-def test_questions_are_answered_from_the_plan():
+def test_questions_are_answered_from_the_plan() -> None:
     assert understood("fruit", ["question", "where", ["banana"]]).reply == "A yellow banana (top right)."
     assert understood("fruit", ["question", "how many", []]).reply.startswith("4: ")
     assert understood("fruit", ["question", "what", ["plum"]]).reply.startswith("There is no plum")
 
 
-def test_the_rest():
+def test_the_rest() -> None:
     assert understood("robot", ["brief", "two owls"]).brief == "two owls"
     assert understood("robot", ["undo", 2]).steps == 2
     assert understood("robot", ["choose", 3]).number == 3

@@ -19,7 +19,7 @@ from critics import Blind, ByRegion, Verdicts
 from PIL import Image
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
-from ditpipe.agent.chat.interpreter import ChatState
+from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting

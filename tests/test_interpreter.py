@@ -4,8 +4,9 @@ import pytest
 from scripted import scripted
 
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
+from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
-from ditpipe.agent.chat.interpreter import ChatState, ModelInterpreter
+from ditpipe.agent.chat.interpreter import ModelInterpreter
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError

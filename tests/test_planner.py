@@ -183,7 +183,7 @@ def test_a_chosen_size_wins_over_the_briefs() -> None:
 def test_layout_first_and_then_the_details_of_each_region() -> None:
     layout = whole(region("cat", [0, 0, 500, 1000]), region("rocket", [500, 0, 1000, 1000]), high="a cat and a rocket")
     details = {"low_level": "moonlight", "regions": [{"name": "cat", "low_level": "red"}]}
-    both = details | {"regions": [*details["regions"], {"name": "rocket", "low_level": "blue"}]}  # type: ignore[misc]
+    both = details | {"regions": [*details["regions"], {"name": "rocket", "low_level": "blue"}]}
     with scripted(layout, json.dumps(details), json.dumps(both)) as model:
         plan = Planner(model, calls=2).plan(BRIEF)
     assert "missing: rocket" in str(model.asked[2][-1].content)

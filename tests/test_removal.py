@@ -5,12 +5,11 @@ import torch
 from PIL import Image
 from plans import changed, plan_of
 
-from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan
+from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.regions.region_masks import SCENE
 from ditpipe.renderer.regions.token_layout import token_layout
-from ditpipe.renderer.request import PromptSchedule
 from ditpipe.renderer.sampling.removal import background_plan, cleared_tokens, clears_background, keep_neighbours
 
 

@@ -46,7 +46,7 @@ def test_lettering_is_in_the_prompts_of_models_that_write() -> None:
 
 def test_no_prompt_is_taken_for_the_other_when_one_level_is_empty() -> None:
     plan = changed(plan_of(1), prompt=LeveledPrompt(high_level="cat"))
-    assert [region_text(plan, plan.regions[0], part) for part in ("high", "low", "both")] == ["cat"] * 3  # type: ignore[arg-type]
+    assert [region_text(plan, plan.regions[0], part) for part in ("high", "low", "both")] == ["cat"] * 3
     bare = ScenePlan(scene=LeveledPrompt(high_level="", low_level="dusk"), regions=[])
     assert scene_text(bare, "high") == "dusk"
 

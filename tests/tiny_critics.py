@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from typing import Any
 
 import torch
 from tiny_models import gemma_tokenizer
@@ -58,7 +59,8 @@ def grounding_dino(folder: Path) -> Path:
     letters = string.ascii_lowercase
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters, *(f"##{letter}" for letter in letters)]
     tokenizer = BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
-    backbone = SwinConfig(
+    make: Any = SwinConfig  # its out_indices are a property
+    backbone = make(
         image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1], window_size=2, out_indices=[2, 3, 4],
     )  # fmt: skip
     config = GroundingDinoConfig(

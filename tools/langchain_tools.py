@@ -17,7 +17,6 @@ from ..prompts.revision import RegionChange, Revision
 from ..renderer.pictures.artifacts import open_image, read_request
 from .api_schema import (
     AddArguments,
-    Arguments,
     ChangeArguments,
     EditArguments,
     GetArguments,
@@ -34,6 +33,7 @@ from .api_schema import (
     picture_of,
     request_of,
 )
+from .arguments import Arguments
 from .jobs.engine import Job
 from .jobs.service import PictureService
 from .requested_change import ChangeReader, change_command, change_input

@@ -194,7 +194,8 @@ def images_router(
         picture = await asyncio.to_thread(open_upload, await settings.image.read(), name="image")
         variations, unlike = variations_of(service, picture, settings, request_for, checkpoint.steps)
         notes = [*replacements(settings), *unused_settings(settings, picture), *unlike]
-        return await respond("image_generation", request, [("render", one) for one in variations], settings, notes)
+        jobs = [("render", variation) for variation in variations]
+        return await respond("image_generation", request, jobs, settings, notes)
 
     @router.get("/files/{picture_id}", response_class=FileResponse)
     def get_file(picture_id: Annotated[PictureId, Path()], caller: str, expires: int, signature: str) -> FileResponse:

@@ -267,7 +267,7 @@ def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
 def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
     levels = {"high_level": command.high_level, "low_level": command.low_level}
     given = {name: text for name, text in levels.items() if text}
-    update = {"scene": plan.scene.model_copy(update=given)}
+    update: dict[str, object] = {"scene": plan.scene.model_copy(update=given)}
     update |= {n: v for n, v in (("style", command.style), ("negative", command.negative)) if v is not None}
     size, note = _canvas(plan, command)
     return plan.model_copy(update=update | ({"width": size[0], "height": size[1]} if size else {})), note

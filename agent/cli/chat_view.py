@@ -51,7 +51,7 @@ class ChatView:
                     f"Finishing what was interrupted: {unfinished.message}", style="yellow", markup=False
                 )
                 self.follow(session.resume())
-            elif waiting := session.waiting:
+            elif (waiting := session.waiting) and waiting.plan:
                 self.draw_layout(waiting.plan)
                 self.console.print(waiting.reply, markup=False)
             else:

@@ -26,7 +26,7 @@ def clears_background(before: ScenePlan, after: ScenePlan) -> bool:
         removed
         and [region for region in before.regions if region not in removed] == left
         and not any(region.mask for region in removed)
-        and all(one.box.overlap(other.box) <= OVERLAP * one.box.area for one in removed for other in left)
+        and all(gone.box.overlap(other.box) <= OVERLAP * gone.box.area for gone in removed for other in left)
         and background_of(after) is not None
     )
 
@@ -58,13 +58,13 @@ def keep_neighbours(
 ) -> Image.Image:
     """The new picture with the old pixels inside the regions that stay, which it meets within `fade` pixels."""
     height, width = old.height, old.width
-    kept = torch.zeros(height, width, dtype=torch.bool)
+    unchanged = torch.zeros(height, width, dtype=torch.bool)
     for region in after.regions:
         shape = shape_of(region)
-        kept |= _inside(region.box, height, width) if shape is None else torch.from_numpy(shape)
+        unchanged |= _inside(region.box, height, width) if shape is None else torch.from_numpy(shape)
     for region in _removed(before, after):
-        kept &= ~_inside(region.box, height, width)
-    near, steps = (~kept).float()[None, None], torch.zeros(1, 1, height, width)
+        unchanged &= ~_inside(region.box, height, width)
+    near, steps = (~unchanged).float()[None, None], torch.zeros(1, 1, height, width)
     for _ in range(fade):
         steps += near
         near = F.max_pool2d(near, 3, stride=1, padding=1)
