@@ -114,25 +114,25 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
 
 
 def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...]) -> Understanding:
-    plan, whole, fresh, said = before, False, False, list(notes)
+    plan, whole, fresh, lines = before, False, False, list(notes)
     for command in answer.commands:
         plan, problem = apply(command, plan, seed=seed)
-        said += [problem] if problem else []
+        lines += [problem] if problem else []
         seed += 1
         whole |= isinstance(command, ChangeScene) or (isinstance(command, Redraw) and not command.regions)
         fresh |= isinstance(command, Redraw) and not command.regions
     if plan == before and not fresh:
         return Understanding(
-            "unclear", reply="It is like that already. What should be different?", notes=tuple(said),
+            "unclear", reply="It is like that already. What should be different?", notes=tuple(lines),
             suggestions=_suggestions(before), commands=tuple(answer.commands),
         )  # fmt: skip
     if answer.scene and plan.scene.high_level == before.scene.high_level:
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
     plan = sync_scene_prompt(before, plan)
-    said += [f"{name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
+    lines += [f"{name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
     return Understanding(
-        "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(said), commands=tuple(answer.commands)
+        "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(lines), commands=tuple(answer.commands)
     )
 
 
@@ -145,8 +145,8 @@ def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, s
             gone = _names(plan, command.regions)
             return _with_regions(plan, [r for r in plan.regions if r.name not in gone]), ""
         case KeepOnly():
-            kept = _names(plan, command.regions)
-            return _with_regions(plan, [r for r in plan.regions if r.name in kept]), ""
+            staying = _names(plan, command.regions)
+            return _with_regions(plan, [r for r in plan.regions if r.name in staying]), ""
         case Replace():
             return _replaced(plan, command), ""
         case Add():
@@ -255,10 +255,10 @@ def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
     first, second = _name(plan, command.first), _name(plan, command.second)
     if first == second:
         raise Unclear(f"What should {first} change with: {_choices(plan)}?")
-    one, other = plan.region(first), plan.region(second)
+    regions = plan.region(first), plan.region(second)
     if command.what == "places":
-        return rearrange.with_boxes(plan, {first: other.box, second: one.box})
-    looks = {first: other.prompt.low_level, second: one.prompt.low_level}
+        return rearrange.with_boxes(plan, {first: regions[1].box, second: regions[0].box})
+    looks = {first: regions[1].prompt.low_level, second: regions[0].prompt.low_level}
     return _with_regions(
         plan, [_with_prompt(r, low_level=looks[r.name]) if r.name in looks else r for r in plan.regions]
     )
