@@ -42,7 +42,11 @@ def _printable(value: Any) -> Any:
     return CONTROL_CHARACTERS.sub(" ", value).strip() if isinstance(value, str) else value
 
 
-# Models are asked for integers, and what they give is read.
+# Models are asked for one of these, or for integers, and what they give is read.
+_ASPECTS = ["1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "21:9", "3:1", "4:5", "3:4", "2:3", "9:16", "1:2", "1:3"]
+Aspect = Annotated[
+    str | None, WithJsonSchema({"anyOf": [{"type": "string", "enum": _ASPECTS}, {"type": "null"}]})
+]
 Edge = Annotated[float, WithJsonSchema({"type": "integer"})]
 
 
@@ -105,9 +109,9 @@ class Check(Answer):
 class LayoutAnswer(Answer):
     """A picture's layout and high level: its whole, its objects with their places, and what must not be in it."""
 
-    aspect: str | None = Field(
-        description="shape of the picture as width:height, e.g. '16:9' for a wide banner, '3:4' for a portrait format; "
-        "null if the brief asks for none"
+    aspect: Aspect = Field(
+        description="shape of the picture as width:height: '16:9' for a wide banner, '3:4' for a portrait format; null "
+        "if the brief asks for none"
     )
     width: int | None = Field(description="width in pixels, only if the brief names a size in pixels; else null")
     height: int | None = Field(description="height in pixels, only if the brief names a size in pixels; else null")
