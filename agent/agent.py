@@ -155,9 +155,12 @@ class Agent:
     def unused_settings(self) -> list[str]:
         """Warnings about settings that have no effect beside the others."""
         names = [name for name in ("rounds", "accept") if self.settings.is_chosen(name)]
+        unranked = self.settings.candidates > 1 and self.critic is None
+        warnings = ["candidates: the first one is taken, for nobody judges the pictures"] if unranked else []
         if self.settings.rounds == 1:  # nothing is drawn again, whatever its score
-            return ["accept: not used, for there is one round"] if "accept" in names else []
-        return [f"{name}: not used, for nobody judges the pictures" for name in names if self.critic is None]
+            return [*warnings, *(["accept: not used, for there is one round"] if "accept" in names else [])]
+        names = names if self.critic is None else []
+        return [*warnings, *(f"{name}: not used, for nobody judges the pictures" for name in names)]
 
     def request(self, plan: ScenePlan) -> RenderRequest:
         """The render request for a plan under this agent's settings."""

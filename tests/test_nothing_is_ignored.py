@@ -27,7 +27,17 @@ from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.regions.prompt_schedule import preset
-from ditpipe.tools.api_schema import PaintInput, RenderInput
+from ditpipe.tools.api_schema import (
+    AddArguments,
+    ChangeArguments,
+    EditArguments,
+    GetArguments,
+    PaintArguments,
+    PictureArguments,
+    PlanArguments,
+    RemoveArguments,
+    RenderArguments,
+)
 from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings, VariationSettings
 
 WHOLE = Box(left=0, top=0, right=1, bottom=1)
@@ -115,9 +125,33 @@ REGION: dict[str, Pair | Elsewhere] = {
     "lettering": Elsewhere("test_wording.py::test_lettering_is_in_the_prompts_of_models_that_write"),
     "colors": Elsewhere("test_nothing_is_ignored.py::test_what_cannot_act_is_said"),
 }
+# Plan and change of its first region, beside one that gives it another seed alone.
+CHANGES: dict[str, tuple[ScenePlan, dict[str, Any]] | Elsewhere] = {
+    "prompt": (plan(), {"prompt": LeveledPrompt(high_level="zzz")}),
+    "box": (plan(), {"box": Box(left=0, top=0, right=0.5, bottom=0.5)}),
+    "seed": (plan(), {"seed": 2**40 + 4}),
+    "negative": (plan(), {"negative": "zzz"}),
+    "z_order": (region(box=WHOLE), {"z_order": 1}),
+    "feather": (region(z_order=1), {"feather": 3.0}),
+    "strength": (plan(), {"strength": 0.5}),
+    "start": (plan(), {"start": 0.5}),
+    "end": (plan(), {"end": 0.5}),
+    "name": (plan(), {"name": "thing 1"}),
+    "lettering": Elsewhere("test_wording.py::test_lettering_is_in_the_prompts_of_models_that_write"),
+    "colors": Elsewhere("test_nothing_is_ignored.py::test_what_cannot_act_is_said"),
+}
+REVISION: dict[str, Pair | Elsewhere] = {
+    "reason": Elsewhere("test_nothing_is_ignored.py::test_the_reason_of_a_revision_is_a_note_in_the_picture"),
+    "changes": ({"edits": [CHANGE]}, {"edits": [Revision(changes=[RegionChange(name="thing 1", seed=4)])]}),
+    "scene": ({"edits": [CHANGE]}, {"edits": [CHANGE.model_copy(update={"scene": LeveledPrompt(high_level="zzz")})]}),
+    "added": ({}, {"edits": [Revision(added=[region().regions[0].model_copy(update={"name": "more"})])]}),
+    "removed": ({}, {"edits": [Revision(removed=["thing 0"])]}),
+    "margin": Elsewhere("test_controls.py::test_edits_are_part_of_the_request_and_can_be_made_again"),
+    "clears": ({"edits": [Revision(removed=["thing 0"])]}, {"edits": [Revision(removed=["thing 0"], clears=True)]}),
+}
 PAIRS = REQUEST | {f"plan.{name}": pair for name, pair in PLAN.items()} | {
     f"region.{name}": pair for name, pair in REGION.items()
-}  # fmt: skip
+} | {f"revision.{name}": pair for name, pair in REVISION.items()}  # fmt: skip
 
 # What is asked for and cannot act, and the warning that says so.
 IDLE: dict[str, tuple[dict[str, Any], str]] = {
@@ -158,7 +192,10 @@ def request_for(tiny: Renderer, files: Path, options: dict[str, Any]) -> RenderR
     return RenderRequest.model_validate(given)
 
 
-@pytest.mark.parametrize(("model", "entries"), [(RenderRequest, REQUEST), (ScenePlan, PLAN), (Region, REGION)])
+@pytest.mark.parametrize(
+    ("model", "entries"),
+    [(RenderRequest, REQUEST), (ScenePlan, PLAN), (Region, REGION), (RegionChange, CHANGES), (Revision, REVISION)],
+)
 def test_every_field_has_an_entry(model: type[BaseModel], entries: dict[str, Any]) -> None:
     assert list(entries) and set(entries) == set(model.model_fields)
 
@@ -171,6 +208,24 @@ def test_every_field_of_a_request_changes_the_picture(tiny: Renderer, files: Pat
         return
     first, second = (tiny.render(request_for(tiny, files, options)).image for options in pair)
     assert first.tobytes() != second.tobytes()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_field_of_a_change_changes_what_is_drawn(tiny: Renderer, name: str) -> None:
+    entry = CHANGES[name]
+    if isinstance(entry, Elsewhere):
+        assert entry.is_there, entry
+        return
+    before, change = entry
+    picture = tiny.render(RenderRequest(plan=before, steps=2))
+    pair = [{"name": "thing 0", "seed": 4}, {"name": "thing 0", "seed": 4} | change]
+    first, second = (tiny.edit(picture, Revision(changes=[RegionChange(**one)])).image for one in pair)
+    assert first.tobytes() != second.tobytes()
+
+
+def test_the_reason_of_a_revision_is_a_note_in_the_picture(tiny: Renderer) -> None:
+    edited = tiny.edit(RenderRequest(plan=plan(), steps=1), CHANGE.model_copy(update={"reason": "it was too red"}))
+    assert edited.request.edits[0].reason == "it was too red"
 
 
 @pytest.mark.parametrize("name", IDLE)
@@ -212,6 +267,8 @@ def test_a_brief_in_other_programs_notation_says_so_in_the_picture(tiny: Rendere
     assert unjudged.unused_settings == [
         f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")
     ]
+    unranked = Agent(renderer=tiny, critic="none", candidates=2).unused_settings
+    assert unranked == ["candidates: the first one is taken, for nobody judges the pictures"]
     assert Agent(renderer=tiny, critic="none").unused_settings == []
 
 
@@ -301,10 +358,20 @@ PARAMETERS = {
         "test_canvas.py::test_a_caller_names_a_shape"
     ), "plan": "REQUEST", "steps": "REQUEST", "guidance_scale": "REQUEST",
     "solver": "REQUEST", "rounds": "Settings", "candidates": "Settings",
+    "id": Elsewhere("test_picture_tools.py::test_one_caller_does_not_see_anothers_pictures"),
+    "region": "RegionChange.name, Region.name or Revision.removed", "box": "CHANGES", "negative": "CHANGES",
+    "scene": "REVISION", "message": Elsewhere("test_picture_tools.py::test_words_change_a_picture_as_in_the_chat"),
+    "wait": Elsewhere("test_picture_tools.py::test_a_call_that_does_not_wait_returns_a_handle"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [ImageSettings, EditSettings, VariationSettings, RenderInput, PaintInput])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ImageSettings, EditSettings, VariationSettings, PlanArguments, RenderArguments, PaintArguments, EditArguments,
+        AddArguments, RemoveArguments, ChangeArguments, PictureArguments, GetArguments,
+    ],
+)  # fmt: skip
 def test_every_parameter_of_the_services_has_an_entry(model: type[BaseModel]) -> None:
     missing = set(model.model_fields) - set(PARAMETERS)
     assert not missing, f"say in PARAMETERS what {missing} do"

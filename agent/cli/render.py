@@ -86,6 +86,8 @@ def render(
     _check_file(path)
     drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
     pictures = []
+    unranked = ["the candidates are in the order of drawing, for nobody judges them"] if agent.critic is None else []
+    drawn = [replace(result, warnings=(*result.warnings, *unranked)) for result in drawn]
     ranked = agent.rank_candidates([with_format_warnings(path, result) for result in drawn])
     for number, (result, verdict) in enumerate(ranked, start=1):
         file = path.with_name(f"{path.stem}-{number}{path.suffix}")
