@@ -474,7 +474,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
 ) -> None:
     agent, go = tiny_agent(tiny, tmp_path), threading.Event()
 
-    def slow(brief: str, width: int | None, height: int | None) -> ScenePlan:
+    def slow(*_: object) -> ScenePlan:
         go.wait(30)
         return plan_of(2)
 
