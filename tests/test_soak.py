@@ -28,6 +28,7 @@ from plans import plan_of
 from ditpipe import Agent, Planner
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.web.app import web_app
 from ditpipe.agent.wiring import critique_of, picture_service, picture_tools, plan_brief, tools_for
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
@@ -141,6 +142,34 @@ def test_the_http_service(tmp_path: Path) -> None:
             posted(f"{address}/v1/images/generations", {"prompt": "two things"})
             with urllib.request.urlopen(f"{address}/v1/pictures/{drawn['id']}/events", timeout=60) as events:
                 events.read(20)
+
+
+def drawn_state(address: str, session: str) -> dict[str, Any]:
+    """Follows a session as a page does, until it has a picture and nothing runs; then hangs up."""
+    state: dict[str, Any] = {}
+    with urllib.request.urlopen(f"{address}/ditpipe/events?s={session}", timeout=60) as events:
+        while not (state.get("session") and state["session"]["picture"] and state["busy"] is None):
+            line = events.readline().decode()
+            assert line, "the stream of events has ended"
+            state |= json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
+    return state
+
+
+def test_the_page(tmp_path: Path) -> None:
+    app = web_app(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), keys=Keys())
+    with listening(app) as address, steady(20) as another:
+        while another():
+            sent = {"message": "two red things", "approve": False}
+            session = posted(f"{address}/ditpipe/message", sent)["session"]
+            state = drawn_state(address, session)["session"]
+            posted(f"{address}/ditpipe/act", {"session": session, "action": {"do": "again"}})
+            for path in (state["picture"], state["saves"]["zip"], f"ditpipe/thumbnail/{session}"):
+                drawn_state(address, session)
+                with urllib.request.urlopen(f"{address}/{path.removeprefix('./')}", timeout=60) as file:
+                    assert file.read()
+            posted(f"{address}/ditpipe/act", {"session": session, "action": {"do": "undo"}})
+            gone = urllib.request.Request(f"{address}/ditpipe/session/{session}", method="DELETE")
+            urllib.request.urlopen(gone, timeout=60).close()
 
 
 async def test_the_mcp_server(tmp_path: Path) -> None:
