@@ -83,6 +83,16 @@ class StoredSession:
         path = self.picture_path
         return open_image(path) if path else None
 
+    def drawn_before_failing(self, turn: Turn) -> Turn | None:
+        """The turn before this one, if it failed on the same message after it had drawn something, of the picture that
+        is still the current one."""
+        before = next((other for other in reversed(self.turns) if other.number < turn.number), None)
+        if before is None or before.status != "failed" or before.folder is None or before.message != turn.message:
+            return None
+        head = self.head.number if self.head else None
+        drawn = self.path(before.folder) / "round-1"
+        return before if drawn.exists() and before.parent in (None, head) else None
+
     def path(self, file: str) -> Path:
         """A turn's or candidate's file as an absolute path. Raises RunError if it is not in the session's folder."""
         return path_inside(self.folder, file)

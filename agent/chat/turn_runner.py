@@ -75,6 +75,9 @@ class TurnRunner:
             if isinstance(error, ModelError) or (isinstance(error, DitpipeError) and error.resume):  # it may pass
                 reply = f"{reply.rstrip('.')}. The picture is as it was; say it again to try once more."
             turn = self._end(turn, "failed", reply)
+            if isinstance(error, DitpipeError) and error.resume and turn.folder:
+                kept = f" What it began is kept in {self.session.path(turn.folder)}; or run: {error.resume}"
+                turn = self._write(turn, reply=turn.reply + kept)
         except Exception:  # a turn left pending would be tried again at each start
             log.exception("turn %s of session %s failed", turn.number, self.session.id)
             turn = self._end(turn, "failed", "That did not work: an internal error; the log says more")
@@ -86,7 +89,11 @@ class TurnRunner:
         return self._write(current, status=status, reply=reply)
 
     def interpret(self, turn: Turn) -> TurnEvents:
-        """Interprets the turn's message and carries it out."""
+        """Interprets the turn's message and carries it out. Said again after a failure, it goes on from what was drawn
+        then."""
+        if failed := self.session.drawn_before_failing(turn):
+            run = ("kind", "brief", "plan", "revision", "seed", "base", "parent", "folder", "approved")
+            return (yield from self.draw(self._write(turn, **{name: getattr(failed, name) for name in run})))
         command = self._interpret(turn.message)
         yield Understood(command)
         return (yield from self.do(turn, command))
