@@ -1,17 +1,17 @@
-"""Boxes as language models write them → edges as shares of the picture: units, swapped edges, what lies outside."""
+"""Boxes as language models write them → edges as shares of the picture: units, swapped edges, overflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import median
 
-CUT = 0.1  # a layout that reaches further beyond the picture than this share is scaled down, and not cut
+CUT = 0.1  # share of the picture up to which overflow is cut off; with more the layout is scaled
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What one picture's width and height are in a layout's numbers."""
+    """The picture's width and height in a layout's numbers."""
 
     width: float
     height: float
@@ -21,9 +21,9 @@ class Unit:
 def to_shares(
     boxes: Sequence[Sequence[float]], *, unit: float = 1000, canvas: tuple[int, int] | None = None
 ) -> tuple[list[Edges], list[str]]:
-    """Left, top, right and bottom of each box, 0 to 1 of the picture, and a note for each thing that was changed.
+    """Left, top, right and bottom of each box, 0 to 1 of the picture, and a note per change.
 
-    unit: what the edges were asked in, of the whole side. canvas: width and height of the picture in pixels. Another
+    unit: the expected value of a whole side. canvas: width and height of the picture in pixels. Another
     unit is recognised from all boxes together. Boxes may still have no area. Raises ValueError for a box that is
     neither four numbers nor a point.
     """
@@ -59,7 +59,7 @@ def _unit(boxes: Sequence[Sequence[float]], expected: float, canvas: tuple[int, 
         return Unit(100, 100, "percent")
     if largest > expected and canvas and 1 - CUT <= max(right / canvas[0], bottom / canvas[1]) <= 1 + CUT:
         return Unit(*canvas, f"pixels of {canvas[0]}×{canvas[1]}")
-    # Several objects that keep to one quarter of the picture, and fill it: a habit of models that were shown 512×512.
+    # Several objects that fill one quarter of the picture and leave the rest: models trained on 512×512 layouts.
     if expected == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and min(right, bottom) > 512 * 0.8:
         return Unit(512, 512, "pixels of 512×512")
     return whole
@@ -81,8 +81,8 @@ def _around_points(edges: list[Edges], is_point: Sequence[bool]) -> list[Edges]:
 
 
 def _fitted(edges: list[Edges], notes: list[str]) -> tuple[list[Edges], list[str]]:
-    """The edges inside the picture. A layout that was made for a larger one is scaled, along each axis by itself, so
-    that what was at its rim is at the rim again; else what reaches over is cut off, and what lies outside moved in."""
+    """The edges inside the picture. Large overflow means a layout for a larger canvas, which is scaled per axis; small
+    overflow is cut off."""
     for axis in (0, 1):
         low = min(0.0, *(edge[axis] for edge in edges))
         high = max(1.0, *(edge[axis + 2] for edge in edges))

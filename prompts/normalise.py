@@ -1,6 +1,6 @@
-"""What a language model gives as a layout → boxes that a plan can have, of which every one is seen.
+"""Layouts of language models → valid boxes, each visible in at least one image token.
 
-Nothing is refused that can be understood; each change is noted.
+Lenient: whatever can be interpreted is accepted, and every change is a note.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from .plan import MAX_REGIONS, Box
 from .planner_schema import unique_name
 from .token_owners import SCENE, TOKEN, owned_tokens, token_owners
 
-INSIDE = 0.9  # of a box's area in a larger box: it lies in it
-ALIKE = 0.8  # of the area that two boxes cover together: they are one box
+INSIDE = 0.9  # least share of a box's area in a larger box to count as inside it
+ALIKE = 0.8  # least intersection over union of two boxes to count as the same
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Objects in the order of their mention. z_orders: all 0 where the later one is in front, as it is without any.
+    """Objects in the given order. z_orders: all 0 if later objects are in front, which is the default order.
 
-    indices: which of the given objects are in it. notes: what was changed, a sentence each.
+    indices: of the given objects that are in the layout. notes: the changes, a sentence each.
     """
 
     names: list[str]
@@ -134,8 +134,8 @@ def _leads_to(behind: dict[int, set[int]], start: int, goal: int) -> bool:
 def _all_seen(
     boxes: Sequence[Box], order: list[int], names: Sequence[str], *, rows: int, columns: int
 ) -> tuple[list[Box], list[int], list[str]]:
-    """Boxes and order in which every box owns a token: what others cover is put in front of them, if need be smaller,
-    or beside them, and one box of several is divided between them."""
+    """Boxes and order in which every box owns a token: covered boxes are moved to the front, shrunk if necessary, or
+    moved aside; a box of several objects is divided."""
     boxes, notes = list(boxes), list[str]()
 
     def hidden(some: Sequence[Box], ordered: Sequence[int]) -> list[int]:
@@ -196,7 +196,7 @@ def _halved(box: Box, rows: int, columns: int) -> Box:
 
 
 def _free_token(boxes: Sequence[Box], order: Sequence[int], index: int, *, rows: int, columns: int) -> Box:
-    """The token nearest to a box's middle that nobody needs: the scene's, or one of several of its owner."""
+    """The nearest token to a box's centre that is free: the scene's, or of a box with several."""
     owners = token_owners(boxes, order=order, rows=rows, columns=columns)
     counts = owned_tokens(boxes, order=order, rows=rows, columns=columns)
     x, y = boxes[index].centre

@@ -1,4 +1,4 @@
-"""A language model's answer to a critique, and the Revision made of it. The field descriptions are what it is sent."""
+"""A language model's answer to a critique, and its conversion to a Revision. The descriptions are sent to the LLM."""
 
 from collections.abc import Callable, Sequence
 

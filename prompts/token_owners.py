@@ -1,6 +1,6 @@
-"""Which region each image token belongs to, for boxes alone: the rule of the renderer, without torch.
+"""The box that owns each image token, without torch: the rule of `renderer/regions/region_masks.py` for plain boxes.
 
-A token belongs to the box that holds its centre; where boxes overlap the one in front has it.
+A token belongs to the frontmost box that contains its centre.
 """
 
 from bisect import bisect_left

@@ -1,6 +1,6 @@
-"""A vision model's answer about a picture, as questions with yes or no, and the critique that follows from it.
+"""A vision model's answer about a picture as yes-or-no questions, and the critique computed from it.
 
-The field descriptions are what the model is sent; the scores are computed here, so that they mean the same each time.
+The field descriptions are sent to the model. Scores are computed here, so that they are comparable.
 """
 
 from collections.abc import Sequence

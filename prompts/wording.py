@@ -1,7 +1,7 @@
-"""How one kind of image model wants to be spoken to, and the texts of a plan in its manner. Loads no model.
+"""Prompt styles of image models, and the texts of a plan in them. Loads no model.
 
-A plan is in plain language. What an encoder reads is worded here, once: the scene's and each region's text, with the
-plan's style and lettering in it.
+A plan is in plain language. The texts that encoders get are worded here only: the scene's and each region's, with the
+plan's style and lettering.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,11 @@ _END = ".!?。！？…"
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """What a family of image models reads, and how.
+    """How prompts for a family of image models are worded.
 
-    languages: those it was trained on. tokens: how many each of its encoders reads of a prompt, the special ones among
-    them. lettering: it writes text that a prompt quotes. palette: it takes colours as #rrggbb. negatives: it takes a
-    negative prompt; negative: the one that its pictures are usually drawn with. regions_name_places: a region's own
-    prompt says where in the picture it is.
+    languages: those it was trained on. tokens: limit of each encoder, special tokens included. lettering: it can render
+    quoted text. palette: it takes colours as #rrggbb. negatives: it takes a negative prompt; negative: its usual one.
+    regions_name_places: a region's prompt names its place in the picture.
     """
 
     manner: Manner = "prose"
@@ -37,14 +36,14 @@ class PromptStyle:
 
     @property
     def instructions(self) -> str:
-        """What a planner is told of the image model, in sentences."""
+        """Instructions for a planner, in sentences."""
         manners = {
             "prose": "Write every prompt as plain sentences.",
             "tags": "Write every prompt as short phrases with commas between them, the most important first.",
             "sticker words": "Write every prompt in few words: 'cat on the left', 'striped red'.",
         }
         limits = " and ".join(f"{encoder} {limit} tokens" for encoder, limit in self.tokens.items())
-        most, all_of_them = (int(reads(self.tokens.values()) * WORDS_PER_TOKEN) for reads in (max, min))
+        most, all_of_them = (int(pick(self.tokens.values()) * WORDS_PER_TOKEN) for pick in (max, min))
         place = (
             "A region's high level names its place in the picture: 'cat on the left'."
             if self.regions_name_places
@@ -68,17 +67,17 @@ STICKER_WORDS = PromptStyle(manner="sticker words", tokens={"BERT": 77, "T5": 77
 
 
 def scene_text(plan: ScenePlan, part: Part) -> str:
-    """The scene's text: its high level, or both joined, and the plan's drawing style where neither names it."""
+    """The scene's text: its high level, or both levels, and the plan's drawing style unless the text has it."""
     high, low = plan.scene.high_level, plan.scene.low_level
     text = high if part == "high" and high else joined(high, low)
     return joined(text, *(part for part in _styles(plan) if part.lower() not in text.lower()))
 
 
 def region_text(plan: ScenePlan, region: Region, part: Part, style: PromptStyle = PROSE) -> str:
-    """A region's text: one of its levels, or both joined, also where the one is empty.
+    """A region's text: its high or low level, or both, also if that level is empty.
 
-    The drawing style of the picture, which is of the high level, belongs to every region, or else blocks that take
-    regions alone would lack it; so does the region's own lettering, where the model can write.
+    Except in the low level, the plan's drawing style is appended, which blocks that attend to region prompts only would
+    lack, and the region's lettering if the model can render text.
     """
     prompt = region.prompt
     own = {"high": prompt.high_level, "low": prompt.low_level}.get(part, "") or both_levels(prompt, style)
@@ -94,7 +93,7 @@ def both_levels(prompt: LeveledPrompt, style: PromptStyle) -> str:
 
 
 def joined(*parts: str) -> str:
-    """Texts one after the other: with a space after the end of a sentence, else with a comma."""
+    """Joins texts: by a space after the end of a sentence, else by a comma."""
     whole = ""
     for part in (part.strip() for part in parts):
         if whole and part:
@@ -108,7 +107,7 @@ def _styles(plan: ScenePlan) -> list[str]:
 
 
 def ignored_wording(plan: ScenePlan, style: PromptStyle) -> list[str]:
-    """Warnings of what the plan says and this kind of model is not told."""
+    """Warnings of fields of the plan that this prompt style leaves out."""
     notes = []
     lettered = [region.name for region in plan.regions if region.lettering]
     if lettered and not style.lettering:

@@ -1,4 +1,4 @@
-"""Finds things in a picture by their names, and compares crops with texts: zero-shot models of transformers."""
+"""Zero-shot object detection, and image-text matching of crops, by models of transformers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Detector:
     def load(cls, source: str | Path, *, device: str | None = None, hub: Hub | None = None) -> Detector:
         """From a folder or a name on the hub (owner/name[@revision]).
 
-        Raises ModelError if it cannot be had or is no detector by names.
+        Raises ModelError if it cannot be loaded, or is not a zero-shot detector.
         """
         from transformers import AutoModelForZeroShotObjectDetection
 
@@ -55,8 +55,7 @@ class Detector:
         if not labels:
             return []
         image = image.convert("RGB")
-        # OWL answers for each label by itself; Grounding DINO's answer mixes the words of its labels, so it is asked
-        # for one at a time.
+        # OWL scores each label separately; Grounding DINO mixes the words of its labels, so it gets one at a time.
         queries = [list(labels)] if self._is_owl else [[label] for label in labels]
         found = [detection for query in queries for detection in self._query(image, query)]
         return sorted(found, key=lambda detection: -detection.score)
@@ -91,7 +90,7 @@ class TextMatcher:
 
         model, processor = _load(AutoModel, source, device, hub)
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
-            raise ModelError(f"{source} is no model of images and texts, such as CLIP or SigLIP 2")
+            raise ModelError(f"{source} is not an image-text model, such as CLIP or SigLIP 2")
         return cls(model, processor)
 
     def match(self, crops: Sequence[Image.Image], texts: Sequence[str]) -> list[list[float]]:
@@ -123,7 +122,7 @@ def _load(auto: Any, source: str | Path, device: str | None, hub: Hub | None) ->
             return model.to(place), AutoProcessor.from_pretrained(folder, **options)
     except ImportError as error:
         raise ModelError(
-            f'the local critic needs packages that are not here: pip install "ditpipe[critic]" ({first_line(error)})'
+            f'the local critic needs more packages: pip install "ditpipe[critic]" ({first_line(error)})'
         ) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(f"cannot load {source} as a critic's model: {first_line(error)}") from error

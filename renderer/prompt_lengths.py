@@ -1,6 +1,6 @@
-"""How many tokens a plan's prompts have, by a checkpoint's own tokenizer, where its files are here. Loads no torch.
+"""Token counts of a plan's prompts by a checkpoint's own tokenizer, if its files are local. Loads no torch.
 
-It counts for the encoder that reads most of a prompt: what goes beyond it nothing reads.
+Counted for the encoder with the highest limit: no encoder reads beyond it.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CountTokens = Callable[[str], int]
-# How CLIP's tokenizer cuts a text before it looks words up, as published with it.
+# Pre-tokenization of CLIP, as published with it.
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 def overlong_prompts(row: Checkpoint, plan: ScenePlan) -> list[str]:
-    """The texts of a plan that are longer than the checkpoint reads, a sentence each, in words for a planner; none if
-    its tokenizer is not here."""
+    """A sentence, for a planner, per text of the plan that exceeds the checkpoint's limit; empty if its tokenizer is
+    not local."""
     encoder, limit = max(row.style.tokens.items(), key=lambda item: item[1])
     count = counter_of(row)
     if count is None:
@@ -43,14 +43,14 @@ def overlong_prompts(row: Checkpoint, plan: ScenePlan) -> list[str]:
 
 
 def counter_of(row: Checkpoint) -> CountTokens | None:
-    """Counts tokens, the special ones among them, as the encoder of a checkpoint that reads most does; None if its
-    files are not on this machine, or in a form that takes the whole of transformers to read."""
+    """Counts tokens, special tokens included, for the encoder with the highest limit; None if its files are not local,
+    or can only be read by transformers."""
     folder = _folder_of(row)
     return tokenizer_in(folder / FAMILIES[row.family].reader) if folder else None
 
 
 def _folder_of(row: Checkpoint) -> Path | None:
-    """The folder of a checkpoint, without asking a server for it."""
+    """The local folder of a checkpoint, without a request to the hub."""
     source = locate(row.source)
     if source is None or source.folder:
         return source.folder if source else None

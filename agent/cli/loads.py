@@ -21,7 +21,8 @@ def agreed_request(
     agreed to. Raises RunError, with the options that agree, for a model that is neither the pocket model nor the
     reader's own setting, and for a ControlNet that is not a published one; ModelError for what is no model.
     """
-    named = [request.model or HERE, *(one.model for one in request.controls), *(one.path for one in request.files)]
+    named = [request.model or HERE, *(control.model for control in request.controls)]
+    named += [file.path for file in request.files]
     if not all(name.isprintable() for name in named):
         raise RunError(f"{path}: it names a model or a file with characters that cannot be shown")
     notes, options = [], []

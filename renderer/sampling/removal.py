@@ -1,8 +1,8 @@
-"""Removed regions: background takes their place, also in tokens that belong to a neighbour and only touch their boxes.
+"""Removal of regions: background is drawn in their place, also in tokens of neighbours that their boxes touch.
 
-A region owns the tokens whose centres lie in its box, and its object fills the box: where the box ends within a token,
-a strip of the object stands in a neighbour's token. Such tokens are redrawn as background; the neighbour's own pixels,
-those in its box, are put back.
+A region owns the tokens whose centres lie in its box, and its object fills the box: if the box ends within a token, a
+strip of the object is in a neighbour's token. Such tokens are redrawn as background, and the pixels inside the
+neighbour's box are restored.
 """
 
 import torch
@@ -15,12 +15,12 @@ from ...prompts.prompt_style import background_of
 from ..regions.mask_image import shape_of
 from ..regions.region_masks import region_weights
 
-OVERLAP = 0.1  # most of a removed box that may lie in another region's: more of it shows that region, and no background
+OVERLAP = 0.1  # most of a removed box that may overlap another box, which would be seen there instead of background
 
 
 def clears_background(before: ScenePlan, after: ScenePlan) -> bool:
-    """Whether `after` is `before` without some regions that stood on the background, and its scene prompt tells the
-    background from the list of regions. With the list, pieces of the neighbours grow into the gap."""
+    """Whether `after` is `before` without some regions on the background, and its scene prompt is a list of regions
+    followed by a background. With the list in the prompt, neighbours grow into the gap."""
     removed, left = _removed(before, after), after.regions
     return bool(
         removed
@@ -32,7 +32,7 @@ def clears_background(before: ScenePlan, after: ScenePlan) -> bool:
 
 
 def background_plan(plan: ScenePlan) -> ScenePlan:
-    """The plan with nothing but the background in its scene prompt."""
+    """The plan with a scene prompt that names the background only."""
     background = background_of(plan)
     high_level = plan.scene.high_level if background is None else background
     scene = LeveledPrompt(high_level=high_level, low_level=plan.scene.low_level)
@@ -40,7 +40,7 @@ def background_plan(plan: ScenePlan) -> ScenePlan:
 
 
 def cleared_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: int, patch: int) -> Tensor:
-    """Tokens of neighbours that the box of a removed region touches, bool (rows*columns,). A region keeps one token."""
+    """Tokens that the box of a removed region touches, bool (rows*columns,). Every other region keeps at least one."""
     touched = torch.zeros(rows, columns, dtype=torch.bool)
     for region in _removed(before, after):
         fine = _inside(region.box, rows * _FINE, columns * _FINE)
@@ -56,7 +56,7 @@ def cleared_tokens(before: ScenePlan, after: ScenePlan, *, rows: int, columns: i
 def keep_neighbours(
     old: Image.Image, new: Image.Image, before: ScenePlan, after: ScenePlan, *, fade: int
 ) -> Image.Image:
-    """The new picture with the old pixels inside the regions that stay, which it meets within `fade` pixels."""
+    """The new picture with the old pixels inside the remaining regions, blended over `fade` pixels."""
     height, width = old.height, old.width
     unchanged = torch.zeros(height, width, dtype=torch.bool)
     for region in after.regions:
@@ -72,7 +72,7 @@ def keep_neighbours(
     return Image.composite(new, old, weight)
 
 
-_FINE = 8  # parts of a token's side: what a box touches by less than half of one is not touched
+_FINE = 8  # subdivisions of a token's side, in whose centres contact with a box is tested
 
 
 def _removed(before: ScenePlan, after: ScenePlan) -> list[Region]:
