@@ -1,4 +1,4 @@
-"""The server commands: `ditpipe serve` (HTTP), `web` (a page), `mcp`; and `tools`, which prints function schemas."""
+"""The server commands: `ditpipe serve` (HTTP), `web` (a page), `mcp`; and `tools` and `schema`, which print schemas."""
 
 import json
 import os
@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from platformdirs import user_data_path
+from pydantic import BaseModel
 
+from ...prompts.critique import Critique
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
 from ..settings import settings_of
-from .options import Options, option, stderr_console, with_settings
+from .options import Json, Options, option, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -124,6 +128,16 @@ def tools(
         agent = _agent({**options, "out": Path(nowhere)})
         schemas = [FORMATS[form](tool) for tool in tools_for(picture_service(agent), agent)]
     print(json.dumps(schemas, indent=2))
+
+
+def schema(
+    name: Annotated[str, typer.Argument(help="scene-plan, critique or revision")] = "scene-plan", as_json: Json = False
+) -> None:
+    """Print the JSON Schema of the contract."""
+    contracts: dict[str, type[BaseModel]] = {"scene-plan": ScenePlan, "critique": Critique, "revision": Revision}
+    if name not in contracts:
+        raise ValueError(f"unknown schema {name!r}: one of {', '.join(contracts)}")
+    print(json.dumps(contracts[name].model_json_schema(), indent=None if as_json else 2))
 
 
 def _loading(what: str, host: str, port: int) -> None:
