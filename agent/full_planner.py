@@ -31,17 +31,18 @@ class FullPlanner:
     """Plans with a `PlanAnswer` in one call, or with `calls=2` progressively (paper, Figure 4): layout and high level
     first, then the low level of each region, given the layout.
 
-    style: how the image model wants to be spoken to. token: pixels a side of its image tokens. too_long: what of a
-    plan its encoders would not read, a sentence each. An answer with findings is asked for once more; those that
-    remain are notes of the plan.
+    draws: what the image model draws, in words; empty: it has no list. style: how the image model wants to be spoken
+    to. token: pixels a side of its image tokens. too_long: what of a plan its encoders would not read, a sentence each.
+    An answer with findings is asked for once more; those that remain are notes of the plan.
     """
 
     def __init__(
-        self, chat_model: "BaseChatModel", *, style: PromptStyle = PROSE, token: int = TOKEN, calls: int = 1,
-        too_long: TooLong = nothing_too_long,
+        self, chat_model: "BaseChatModel", *, style: PromptStyle = PROSE, draws: str = "", token: int = TOKEN,
+        calls: int = 1, too_long: TooLong = nothing_too_long,
     ) -> None:  # fmt: skip
         self.chat_model, self.style, self.token, self.calls = chat_model, style, token, calls
         self.too_long = too_long
+        self.about = f"{style.instructions} It draws {draws}" if draws else style.instructions
 
     def plan(self, brief: str, *, width: int | None, height: int | None, side: int) -> ScenePlan:
         """The brief as a plan; width, height, side: as in `plan_from`. Raises PlanningError, DitpipeError."""
@@ -63,7 +64,7 @@ class FullPlanner:
             layout = LayoutAnswer.model_validate(parsed)
             return layout, findings_of(layout, made(PlanAnswer.model_validate(layout.model_dump())))
 
-        instructions = fill_template("planner", style=self.style.instructions)
+        instructions = fill_template("planner", style=self.about)
         messages: list[BaseMessage] = [SystemMessage(instructions), HumanMessage(brief)]
         if self.calls == 1:
             answer, notes = self._settled(messages, PlanAnswer, read_plan)

@@ -75,7 +75,8 @@ class Models:
         width, height = picture_size(settings, row) if chosen else (None, None)
         return Planner(
             self._chat_model(self.planner_name), width=width, height=height, side=min(row.size, MAX_SIDE),
-            style=row.style, token=row.token, calls=settings.plan_calls, too_long=partial(overlong_prompts, row),
+            style=row.style, draws=self.vocabulary.summary if self.vocabulary else "", token=row.token,
+            calls=settings.plan_calls, too_long=partial(overlong_prompts, row),
         )  # fmt: skip
 
     def plan(self, brief: str) -> ScenePlan:

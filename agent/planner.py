@@ -30,20 +30,20 @@ class Planner:
     """Plans briefs with one chat model.
 
     width, height: the picture's in pixels, where they are chosen, whatever the brief says. side: of a square picture
-    of the image model, else; None: its size is left open. style, token, calls, too_long: as in `FullPlanner`.
+    of the image model, else; None: its size is left open. style, draws, token, calls, too_long: as in `FullPlanner`.
     The local models are fine-tuned planners: they get the prompt of their training, and answer a `ShortAnswer`, whose
     words are checked against the brief.
     """
 
     def __init__(
         self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None,
-        side: int | None = None, style: PromptStyle = PROSE, token: int = TOKEN, calls: int = 1,
+        side: int | None = None, style: PromptStyle = PROSE, draws: str = "", token: int = TOKEN, calls: int = 1,
         too_long: TooLong = nothing_too_long,
     ) -> None:  # fmt: skip
         self.chat_model, self.width, self.height, self.side = chat_model, width, height, side
         self.token = token
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
-        self._full = FullPlanner(chat_model, style=style, token=token, calls=calls, too_long=too_long)
+        self._full = FullPlanner(chat_model, style=style, draws=draws, token=token, calls=calls, too_long=too_long)
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan, whose notes say what of the brief is not in it.

@@ -42,19 +42,20 @@ class PromptStyle:
             "tags": "Write every prompt as short phrases with commas between them, the most important first.",
             "sticker words": "Write every prompt in few words: 'cat on the left', 'striped red'.",
         }
-        limits = " and ".join(f"{encoder} {limit} tokens" for encoder, limit in self.tokens.items())
-        most, all_of_them = (int(pick(self.tokens.values()) * WORDS_PER_TOKEN) for pick in (max, min))
+        limits = " and ".join(f"{encoder} reads {limit} tokens" for encoder, limit in self.tokens.items())
+        least, most = (int(pick(self.tokens.values()) * WORDS_PER_TOKEN) for pick in (min, max))
+        early = f", and what matters most within the first {least}" if least < most else ""
         place = (
             "A region's high level names its place in the picture: 'cat on the left'."
             if self.regions_name_places
             else "A region's prompt does not say where in the picture it is; its box does."
         )
         return " ".join([
-            f"The image model reads {' and '.join(self.languages)}: write prompts, style and negatives so, whatever"
-            " the language of the brief; names of regions stay the brief's.",
+            f"The image model reads {' and '.join(self.languages)}: write prompts, style and negatives in that, "
+            "whatever the language of the brief; names of regions stay the brief's.",
             manners[self.manner], place,
-            f"Of a text {limits} are read: keep both levels of a region together below {most} words, as those of the "
-            f"scene, and what matters most within the first {all_of_them}.",
+            f"Of a text {limits}: keep both levels of the scene together below {most} words{early}, and so of each "
+            "region.",
             "It takes negative prompts." if self.negatives else
             "It takes no negative prompts: fill them all the same, and name nothing of that in the prompts.",
             "It can write text: put that in lettering." if self.lettering else

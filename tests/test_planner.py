@@ -208,12 +208,14 @@ def test_each_kind_of_image_model_is_spoken_to_in_its_manner() -> None:
     told = {}
     for name in ("hunyuan-dit", "sdxl", "flux-dev", "pocket"):
         with scripted(whole(high="hills", negative="people")) as model:
-            plan = Planner(model, style=checkpoint(name).style).plan("hills")
+            draws = "64 things" if name == "pocket" else ""
+            plan = Planner(model, style=checkpoint(name).style, draws=draws).plan("hills")
         told[name] = str(model.asked[0][0].content), plan.negative
     assert "English and Chinese" in told["hunyuan-dit"][0] and "sentences" in told["hunyuan-dit"][0]
     assert "short phrases" in told["sdxl"][0] and told["sdxl"][1].startswith("people, low quality")
     assert "no negative prompts" in told["flux-dev"][0] and told["flux-dev"][1] == "people"
-    assert "'cat on the left'" in told["pocket"][0]
+    assert "'cat on the left'" in told["pocket"][0] and "It draws 64 things" in told["pocket"][0]
+    assert "It draws" not in told["sdxl"][0]
 
 
 def time_out() -> openai.APITimeoutError:
