@@ -50,23 +50,23 @@ def dressed(rng: np.random.Generator, count: int, *, before_only: bool = False) 
     for i, thing in enumerate(things):
         if not thing.detail and rng.random() < 0.12:
             look = pick(rng, LOOKS)
-            thing = replace(thing, detail=look, said=f"{look} {thing.subject}")
+            thing = replace(thing, detail=look, phrase=f"{look} {thing.subject}")
         if rng.random() < told:
             colour = colour_of(rng)
             if before_only or rng.random() < 0.85:
-                said = f"{colour} {thing.said}" if rng.random() < 0.2 else f"{thing.said[: -len(thing.subject)]}{colour} {thing.subject}"
+                wording = f"{colour} {thing.phrase}" if rng.random() < 0.2 else f"{thing.phrase[: -len(thing.subject)]}{colour} {thing.subject}"
             else:
-                said = pick(rng, AFTER_NOUN).format(n=thing.said, c=colour)
-            thing = replace(thing, colour=colour, said=said)
-        if not before_only and not thing.detail and thing.said.endswith(thing.subject) and rng.random() < 0.06:
+                wording = pick(rng, AFTER_NOUN).format(n=thing.phrase, c=colour)
+            thing = replace(thing, colour=colour, phrase=wording)
+        if not before_only and not thing.detail and thing.phrase.endswith(thing.subject) and rng.random() < 0.06:
             look = pick(rng, LOOKS_AFTER)
-            thing = replace(thing, detail=look, said=f"{thing.said} {look}")
+            thing = replace(thing, detail=look, phrase=f"{thing.phrase} {look}")
         things[i] = thing
     return things
 
 
 def called(thing: Thing, rng: np.random.Generator) -> str:
-    return bare(thing) if rng.random() < 0.93 else pick(rng, (f"one {thing.said}", f"the {thing.said}", f"a single {thing.said}"))
+    return bare(thing) if rng.random() < 0.93 else pick(rng, (f"one {thing.phrase}", f"the {thing.phrase}", f"a single {thing.phrase}"))
 
 
 def counted(thing: Thing, count: int, rng: np.random.Generator) -> str:
@@ -76,7 +76,7 @@ def counted(thing: Thing, count: int, rng: np.random.Generator) -> str:
 
 
 def plurals(thing: Thing) -> str:
-    return thing.said[: -len(thing.subject)] + plural(thing.subject)
+    return thing.phrase[: -len(thing.subject)] + plural(thing.subject)
 
 
 def named_places(points: Sequence[Point]) -> list[str]:
@@ -123,8 +123,8 @@ def chain(rng: np.random.Generator, count: int) -> Body:
             if j == i - 1 and last:
                 forms += [(", which {d} {f} {n}", True), (", which {d} {f} {n}", True), (" that {d} {f} {n}", True), (", itself {f} {n}", True), (", with {n} {s} that {p}", False), (", and {s} that {n}", True), (", which has {n} {t}", False), (", and next, {s} that, {n}", True)]  # fmt: skip
         form, last = pick(rng, forms)
-        said = form.format(o=old, n=new, d=does, f=from_it, s=seen, t=its, p=things[j].subject)
-        text = said if i == 1 else text + said
+        wording = form.format(o=old, n=new, d=does, f=from_it, s=seen, t=its, p=things[j].subject)
+        text = wording if i == 1 else text + wording
         points = grown
     return text, put(things, named_places(points))
 
@@ -173,7 +173,7 @@ def lined_up(rng: np.random.Generator, count: int) -> Body:
     """Three to six in one line: 'from left to right: apple, banana, carrot, donut'."""
     upright = rng.random() < 0.3
     things = put(dressed(rng, count, before_only=True), ("top", "center", "bottom") if upright and count == 3 else LINES[count])
-    names = [one.said for one in things] if rng.random() < 0.4 else [called(one, rng) for one in things]
+    names = [one.phrase for one in things] if rng.random() < 0.4 else [called(one, rng) for one in things]
     told = joined(names, pick(rng, (", ", " and ", ", and ", " & "))) if rng.random() < 0.85 else " - ".join(names)
     return pick(rng, STACKED if upright else LINED_UP).format(l=told, n=pick(rng, COUNTS[count]).removeprefix("exactly ")), things
 
@@ -189,7 +189,7 @@ def same(rng: np.random.Generator, count: int) -> Body:
     form, kinds, places = pick(rng, SAME[count])
     thing, other, third = dressed(rng, 3, before_only=True)
     things = {"m": thing, "o": other, "q": third}
-    text = form.format(m=counted(thing, kinds.count("m"), rng), n=plurals(thing), x=bare(thing), xs=thing.said, o=called(other, rng), q=called(third, rng))
+    text = form.format(m=counted(thing, kinds.count("m"), rng), n=plurals(thing), x=bare(thing), xs=thing.phrase, o=called(other, rng), q=called(third, rng))
     return text, put([things[kind] for kind in kinds], places)
 
 
@@ -235,13 +235,13 @@ def by_colour(rng: np.random.Generator, count: int) -> Body:
     # 'an orange one'
     for i, colour in enumerate(colours):
         form = form.replace(f"a {{{i}}}", f"{article(colour)} {{{i}}}") if f" a {{{i}}}" in f" {form}" else form
-    text = form.format(*colours, m=many, n=plurals(thing), s=thing.said)
+    text = form.format(*colours, m=many, n=plurals(thing), s=thing.phrase)
     return text, put([replace(thing, colour=colours[int(i)]) for i in pattern], places)
 
 
 def shared(rng: np.random.Generator, count: int) -> Body:
     """One colour or look for different things: 'a red cat and a dog of the same colour', 'both striped'."""
-    things = [replace(one, detail="", said=one.subject) for one in distinct(rng, count, 0.0)]
+    things = [replace(one, detail="", phrase=one.subject) for one in distinct(rng, count, 0.0)]
     colour, look = colour_of(rng), pick(rng, LOOKS)
     names = [f"{article(one.subject)} {one.subject}" for one in things]
     all_, each, form = "both" if count == 2 else "all", "both of them" if count == 2 else "all of them", rng.random()
@@ -271,7 +271,7 @@ def after_commas(rng: np.random.Generator, count: int) -> Body:
     both = order.startswith("{n}, {c}") and rng.random() < 0.4  # the looks are told there too
     for i, thing in enumerate(things):
         look, colour = pick(rng, LOOKS) if both else thing.detail, colour_of(rng)
-        things[i] = replace(thing, colour=colour, detail=look, said=thing.subject if both else thing.said)
+        things[i] = replace(thing, colour=colour, detail=look, phrase=thing.subject if both else thing.phrase)
         told = pick(rng, (f"{colour} and {look}", f"{look} and {colour}", f"{colour}, {look}")) if both else colour
         where = f", {pick(rng, CALLED[places[i]])}" if placed else ""
         parts.append(order.format(n=bare(things[i]), c=told, p=where))
@@ -307,5 +307,5 @@ def amid(rng: np.random.Generator, body: Source) -> Whole:
     """The background told within the sentence: 'a cat on the beach, and to the left of it a dog'."""
     form, places = pick(rng, AMID)
     things = put(dressed(rng, len(places)), places)
-    background, said = scenery(rng, none=0.0)
-    return Whole(form.format(*(called(thing, rng) for thing in things), s=said), things, background)
+    background, wording = scenery(rng, none=0.0)
+    return Whole(form.format(*(called(thing, rng) for thing in things), s=wording), things, background)

@@ -60,9 +60,9 @@ def phrase(rng: np.random.Generator, body: Source) -> Body:
 
 def wrapped(rng: np.random.Generator, body: Source, forms: Sequence[str]) -> Whole:
     text, things = phrase(rng, body)
-    background, said = scenery(rng, none=0.4)
+    background, wording = scenery(rng, none=0.4)
     form = pick(rng, forms)
-    return Whole(form.format(b=text, s=f"{pick(rng, (' ', ' ', ', '))}{said}" if said else "", p=pick(rng, PURPOSES)), things, background)
+    return Whole(form.format(b=text, s=f"{pick(rng, (' ', ' ', ', '))}{wording}" if wording else "", p=pick(rng, PURPOSES)), things, background)
 
 
 def chat(rng: np.random.Generator, body: Source) -> Whole:
@@ -84,7 +84,7 @@ def breathless(rng: np.random.Generator, body: Source) -> Whole:
     places: list[str] = list(DEFAULT[count])
     early = rng.random() < 0.35
     if early and late[0]:  # the first colour stands before its noun
-        names[0] = bare(replace(coloured[0], said=f"{coloured[0].colour} {things[0].said}"))
+        names[0] = bare(replace(coloured[0], phrase=f"{coloured[0].colour} {things[0].phrase}"))
     start = pick(rng, ("i want {n}", "there is {n}", "so there's {n}", "can you draw {n}", "draw me {n}", "i like {n}", "make {n}", "i am {k} and i want {n}", "im {k} years old and i love {n}", "my name is Tim and i want {n}", "mommy says i can have a picture so make {n}", "ok so we have {n}", "{n}"))
     parts.append(start.format(n=" and ".join(names), k=int(rng.integers(4, 10))))
     tell = pick(rng, ("the {s} is {c}", "the {s} is {c}", "i want the {s} {c}", "the {s} has to be {c}", "the {s} should be {c}", "make the {s} {c}"))
@@ -95,9 +95,9 @@ def breathless(rng: np.random.Generator, body: Source) -> Whole:
         places = spot
         it = "it" if count == 1 else f"the {things[0].subject}"
         parts.append(f"{it} is {AT_PLACE[spot[0]]}" + (f" and the {things[1].subject} is {AT_PLACE[spot[1]]}" if count == 2 and rng.random() < 0.6 else ""))
-    background, said = scenery(rng)
-    if said:
-        parts.append(pick(rng, ("it is {s}", "it's all {s}", "it all happens {s}") if count == 1 else ("they are {s}", "they're {s}", "it's all {s}", "they live {s}", "everybody is {s}")).format(s=said))
+    background, wording = scenery(rng)
+    if wording:
+        parts.append(pick(rng, ("it is {s}", "it's all {s}", "it all happens {s}") if count == 1 else ("they are {s}", "they're {s}", "it's all {s}", "they live {s}", "everybody is {s}")).format(s=wording))
     joint = pick(rng, (" and ", " and ", " and ", " and then ", "!! ", "! And "))
     return Whole(joint.join(parts) + pick(rng, ("", "", "", "!", " and thats all", " bye", " thank you")), put(coloured, places), background)
 
@@ -105,9 +105,9 @@ def breathless(rng: np.random.Generator, body: Source) -> Whole:
 def child(rng: np.random.Generator, body: Source) -> Whole:
     """'i am 6 and i like whales so make a purple one'."""
     thing, count = thing_of(rng, coloured=0.0, before_only=True), int(rng.integers(1, 4))
-    thing = replace(thing, colour=colour_of(rng), said=thing.subject, detail="")
-    number = bare(replace(thing, said=f"{thing.colour} one")) if count == 1 else f"{pick(rng, COUNTS[count][:2])} {thing.colour} ones"
-    background, said = scenery(rng)
+    thing = replace(thing, colour=colour_of(rng), phrase=thing.subject, detail="")
+    number = bare(replace(thing, phrase=f"{thing.colour} one")) if count == 1 else f"{pick(rng, COUNTS[count][:2])} {thing.colour} ones"
+    background, wording = scenery(rng)
     text = pick(
         rng,
         (
@@ -115,7 +115,7 @@ def child(rng: np.random.Generator, body: Source) -> Whole:
             "{m} are the best, i want {n}", "my little brother is crazy about {m}. He would like {n}", "Do you know {m}? I need {n}",
         ),  # fmt: skip
     )
-    return Whole(text.format(k=int(rng.integers(4, 11)), m=plural(thing.subject), n=number) + (f" {said}" if said else ""), put([thing] * count, DEFAULT[count]), background)
+    return Whole(text.format(k=int(rng.integers(4, 11)), m=plural(thing.subject), n=number) + (f" {wording}" if wording else ""), put([thing] * count, DEFAULT[count]), background)
 
 
 def letter(rng: np.random.Generator, body: Source) -> Whole:
@@ -134,10 +134,10 @@ def remembered(rng: np.random.Generator, body: Source) -> Whole:
 def negated(rng: np.random.Generator, body: Source) -> Whole:
     """What is not wanted is no object."""
     whole = wrapped(rng, body, ("{b}{s}",))
-    said = {thing.subject for thing in whole.things}
-    other = next(one for one in (thing_of(rng, coloured=0.0) for _ in range(99)) if one.subject not in said).subject
-    if len(said) == len(whole.things) == 1 and rng.random() < 0.4:
-        (only,) = said
+    wording = {thing.subject for thing in whole.things}
+    other = next(one for one in (thing_of(rng, coloured=0.0) for _ in range(99)) if one.subject not in wording).subject
+    if len(wording) == len(whole.things) == 1 and rng.random() < 0.4:
+        (only,) = wording
         text = pick(rng, ("{t}, just the {s}", "{t}. Only the {s}, nothing else", "{t}, not {ao}", "{t} instead of the {o} that we had", "no {o} this time, {t}", "{t}, the {s} alone", "{t}. Please don't draw {ao}"))
         return replace(whole, text=text.format(t=whole.text, s=only, o=other, ao=f"{article(other)} {other}"))
     end = pick(rng, NEGATIONS) if rng.random() < 0.6 else pick(rng, ("no {}", "without {}", "but no {}", "but please no {}", "and definitely no {}", "I don't want any {}")).format(plural(other))
@@ -189,8 +189,8 @@ def the_rest(rng: np.random.Generator, count: int) -> Body:
         text = pick(rng, ("{m}, the {p} one {c}, the rest {d}", "{m}: the {p} one is {c}, the others are {d}", "{m}. The {p} one is {c}, all the others {d}", "{m}. Only the {p} one is {c}, the remaining ones are {d}", "{m}; {p} one {c}, rest {d}")).format(m=many, p=name, c=one, d=other)
         return text, put([replace(thing, colour=one)] + [replace(thing, colour=other)] * (count - 1), (place, *others))
     number = 1 if count < 4 or form < 0.8 else 2
-    said = "one" if number == 1 else "two"
-    text = pick(rng, ("{m}, {n} {c}, {r} {d}", "{m}: {n} {c}, {r} {d}", "{m}. {n} of them {c}, {r} {d}", "{m}, {n} in {c} and {r} in {d}", "{m}, {n} is {c} and {r} {d}" if number == 1 else "{m}, {n} {c} and {r} {d}")).format(m=many, n=said, c=one, d=other, r=rest)
+    wording = "one" if number == 1 else "two"
+    text = pick(rng, ("{m}, {n} {c}, {r} {d}", "{m}: {n} {c}, {r} {d}", "{m}. {n} of them {c}, {r} {d}", "{m}, {n} in {c} and {r} in {d}", "{m}, {n} is {c} and {r} {d}" if number == 1 else "{m}, {n} {c} and {r} {d}")).format(m=many, n=wording, c=one, d=other, r=rest)
     return text, put([replace(thing, colour=one)] * number + [replace(thing, colour=other)] * (count - number), places)
 
 
@@ -221,7 +221,7 @@ def told_apart(rng: np.random.Generator, count: int) -> Body:
     thing, many = plain_group(rng, count)
     form, places = pick(rng, APART[count])
     colours = two_colours(rng, 4)
-    text = form.format(*colours, m=many, n=f"{thing.said[: -len(thing.subject)]}{plural(thing.subject)}")
+    text = form.format(*colours, m=many, n=f"{thing.phrase[: -len(thing.subject)]}{plural(thing.subject)}")
     if places == ():  # whole rows
         shape = {4: 2, 6: 3, 9: 3}[count]
         return text, put([replace(thing, colour=colours[i // shape]) for i in range(count)], DEFAULT[count])
@@ -251,7 +251,7 @@ def clones(rng: np.random.Generator, count: int) -> Body:
     thing, other = distinct(rng, 2, 0.75)
     number = sum(place[0] != "*" for place in places)
     words = pick(rng, ("", "", "", "a set of ", "exactly ")) if "{m}" == form[:3] else ""
-    many = f"{pick(rng, COUNTS[number][:2])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    many = f"{pick(rng, COUNTS[number][:2])} {thing.phrase[: -len(thing.subject)]}{plural(thing.subject)}"
     text = words + form.format(m=many, o=a(other, rng))
     return text, [(other if place[0] == "*" else thing).at(place.lstrip("*")) for place in places]
 
@@ -272,10 +272,10 @@ def detailed(rng: np.random.Generator, count: int) -> Body:
         used.add(thing.subject)
         if rng.random() < 0.6:
             colour = colour_of(rng)
-            thing = replace(thing, colour=colour, said=f"{thing.said[: -len(thing.subject)]}{colour} {thing.subject}")
+            thing = replace(thing, colour=colour, phrase=f"{thing.phrase[: -len(thing.subject)]}{colour} {thing.subject}")
         if len(things) == 0 or rng.random() < 0.5:
             part = pick(rng, details)
-            thing = replace(thing, detail=f"{thing.detail}, {part}" if thing.detail else part, said=f"{thing.said} {part}")
+            thing = replace(thing, detail=f"{thing.detail}, {part}" if thing.detail else part, phrase=f"{thing.phrase} {part}")
         things.append(thing)
     names, form = [a(thing, rng) for thing in things], rng.random()
     if count > 1 and form < 0.5:

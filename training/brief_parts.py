@@ -39,7 +39,7 @@ class Thing:
     subject: str
     colour: str
     detail: str
-    said: str
+    phrase: str
     place: str = "center"
 
     def at(self, place: str) -> "Thing":
@@ -130,7 +130,7 @@ def distinct(rng: np.random.Generator, count: int, coloured: float) -> list[Thin
 
 def bare(thing: Thing) -> str:
     """'an old cat'."""
-    return f"{article(thing.said)} {thing.said}"
+    return f"{article(thing.phrase)} {thing.phrase}"
 
 
 def a(thing: Thing, rng: np.random.Generator) -> str:
@@ -139,7 +139,7 @@ def a(thing: Thing, rng: np.random.Generator) -> str:
         return bare(thing)
     return pick(
         rng,
-        (f"one {thing.said}", f"the {thing.said}", thing.said, thing.said, f"my {thing.said}", f"some {thing.said}"),
+        (f"one {thing.phrase}", f"the {thing.phrase}", thing.phrase, thing.phrase, f"my {thing.phrase}", f"some {thing.phrase}"),
     )
 
 
@@ -147,7 +147,7 @@ def group(thing: Thing, count: int, rng: np.random.Generator) -> str:
     """'three red cats'; one is 'a red cat'."""
     if count == 1:
         return a(thing, rng)
-    return f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    return f"{pick(rng, COUNTS[count])} {thing.phrase[: -len(thing.subject)]}{plural(thing.subject)}"
 
 
 def joined(parts: Sequence[str], last: str = " and ") -> str:
@@ -222,5 +222,5 @@ def scenery(rng: np.random.Generator, *, none: float = 0.35) -> tuple[str, str]:
                 if words.split()[0] in PREPOSITIONS - {"with"} and " " in words
             ],
         )
-    said = plain_backdrop(rng) if rng.random() < 0.35 else pick(rng, ELSEWHERE)
-    return said, said
+    wording = plain_backdrop(rng) if rng.random() < 0.35 else pick(rng, ELSEWHERE)
+    return wording, wording

@@ -51,12 +51,12 @@ def words_for(count: int, rng: np.random.Generator) -> str:
 def many(thing: Thing, count: int, rng: np.random.Generator) -> str:
     """'twelve red balloons'; one is 'a red balloon' or 'one red balloon'."""
     if count == 1:
-        return f"one {thing.said}" if rng.random() < 0.4 else bare(thing)
+        return f"one {thing.phrase}" if rng.random() < 0.4 else bare(thing)
     return f"{words_for(count, rng)} {several(thing)}"
 
 
 def several(thing: Thing) -> str:
-    return thing.said[: -len(thing.subject)] + plural(thing.subject)
+    return thing.phrase[: -len(thing.subject)] + plural(thing.subject)
 
 
 def row(thing: Thing, place: str, *more: object) -> Row:
@@ -115,7 +115,7 @@ def compared(rng: np.random.Generator) -> Quantity:
     names = {key: a(thing, rng) if rng.random() < 0.3 else bare(thing) for key, thing in zip("abcd", things, strict=False)}
     bases = {f"{key}0": f"the {thing.subject}" for key, thing in zip("abcd", things, strict=False)}
     definite = {key.upper(): f"the {thing.subject}" for key, thing in zip("abcd", things, strict=False)}
-    nouns = {f"n{i + 1}": thing.said for i, thing in enumerate(things)}
+    nouns = {f"n{i + 1}": thing.phrase for i, thing in enumerate(things)}
     text = form.format(**names, **bases, **definite, **nouns)
     return text, [row(thing, place, *([size] if size else [])) for thing, place, size in zip(things, DEFAULT[number], sizes, strict=True)]
 
@@ -126,7 +126,7 @@ def contrasted(rng: np.random.Generator) -> Quantity:
     things = []
     for thing, size in zip(distinct(rng, 2, 0.4), sizes, strict=True):
         word = pick(rng, table("size_words")[size])
-        plain = thing.said if not thing.detail else f"{thing.colour} {thing.subject}"
+        plain = thing.phrase if not thing.detail else f"{thing.colour} {thing.subject}"
         things.append(Thing(thing.subject, thing.colour, word, f"{word} {plain}"))
     places = pick(rng, list(PAIRS)) if rng.random() < 0.5 else None
     form = pick(rng, PAIRS[places] if places else TOGETHER)
@@ -184,7 +184,7 @@ def without(rng: np.random.Generator, text: str, taken: Sequence[str]) -> tuple[
     if form < 0.2:
         thing = next((other for other in distinct(rng, 6, 0.1) if other.subject not in taken), None)
         if thing:
-            return pick(rng, table("without_one")).format(b=text, n=thing.said, an=bare(thing)), [thing.said]
+            return pick(rng, table("without_one")).format(b=text, n=thing.phrase, an=bare(thing)), [thing.phrase]
     if form < 0.4 and len(items) > 1:
         return pick(rng, table("neither")).format(b=text, p=items[0], q=items[1]), items[:2]
     items = items[: 1 if form < 0.88 else 3]

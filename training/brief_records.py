@@ -52,8 +52,8 @@ def field_of(rng: np.random.Generator, *, none: float = 0.3) -> tuple[str, str]:
     if rng.random() < 0.6:
         name = pick(rng, list(FIELDS))
         return name, pick(rng, FIELDS[name])
-    said = pick(rng, OTHER_FIELDS) if rng.random() < 0.7 else pick(rng, ("plain {c}", "{c}", "solid {c}", "{c} wall", "light {c}", "{c} paper", "{c} gradient")).format(c=pick(rng, PLAIN_COLOURS))
-    return said, said
+    wording = pick(rng, OTHER_FIELDS) if rng.random() < 0.7 else pick(rng, ("plain {c}", "{c}", "solid {c}", "{c} wall", "light {c}", "{c} paper", "{c} gradient")).format(c=pick(rng, PLAIN_COLOURS))
+    return wording, wording
 
 
 def records(rng: np.random.Generator, count: int, *, placed: float = 0.55) -> tuple[list[Thing], list[dict[str, str]]]:
@@ -97,7 +97,7 @@ def key_values(rng: np.random.Generator) -> Whole:
     """'subject=robot; color=orange; pos=bottom left; bg=city'."""
     count = number_of(rng, most=4)
     things, fields = records(rng, count, placed=0.7)
-    background, said = field_of(rng)
+    background, wording = field_of(rng)
     key, light, mood = mood_field(rng)
     keys = {name: pick(rng, [k for k in names if k != "location" or name == "background"]) for name, names in NAMES.items()}
     sign, joint = pick(rng, (("=", "; "), ("=", ", "), (": ", ", "), (": ", "; "), (" = ", "\n"), (": ", "\n"), ("=", " "), ("=", " | "), (":", ";"), ("=", "&"), (": ", " / "), (" -> ", ", ")))  # fmt: skip
@@ -116,7 +116,7 @@ def key_values(rng: np.random.Generator) -> Whole:
             parts.append(joint.join(pair(keys[name], value) for name, value in field.items()))
         else:
             parts += [pair(keys[name] + mark, value) for name, value in field.items()]
-    ends = [pair(keys["background"], said)] if said else []
+    ends = [pair(keys["background"], wording)] if wording else []
     ends += [pair(keys[key], light or mood)] if key else []
     one_line = count > 1 and 0.35 <= form < 0.6 and joint != "\n"
     parts = ends + parts if rng.random() < 0.2 else parts + ends
@@ -127,12 +127,12 @@ def as_json(rng: np.random.Generator) -> Whole:
     """JSON, YAML or XML."""
     count = number_of(rng)
     things, fields = records(rng, count)
-    background, said = field_of(rng)
+    background, wording = field_of(rng)
     key, light, mood = mood_field(rng)
     keys = {name: pick(rng, names[:8]) for name, names in NAMES.items()}
     many = pick(rng, ("objects", "items", "things", "elements", "scene", "subjects", "content", "layers"))
     rows = [{keys[name]: value for name, value in field.items()} for field in fields]
-    ends = ({keys["background"]: said} if said else {}) | ({keys[key]: light or mood} if key else {})
+    ends = ({keys["background"]: wording} if wording else {}) | ({keys[key]: light or mood} if key else {})
     form = rng.random()
     if form < 0.5:
         content: object = rows if form < 0.4 else [entry(field, 0) for field in fields]
@@ -168,8 +168,8 @@ def as_json(rng: np.random.Generator) -> Whole:
 def table(rng: np.random.Generator) -> Whole:
     """Fields in order: 'crab | purple | left', one line each, perhaps with a header; bullets with a background line."""
     things, fields = records(rng, number_of(rng))
-    background, said = field_of(rng)
-    ends = f"{pick(rng, NAMES['background'])}: {said}" if said else ""
+    background, wording = field_of(rng)
+    ends = f"{pick(rng, NAMES['background'])}: {wording}" if wording else ""
     form, style = rng.random(), int(rng.integers(9))
     if form < 0.6:
         mark = pick(rng, ("- {}", "- {}", "* {}", "• {}", "{i}. {}", "{i}) {}", "{}", "[ ] {}", "#{i} {}"))
@@ -187,7 +187,7 @@ def table(rng: np.random.Generator) -> Whole:
 
 def spec(rng: np.random.Generator) -> Whole:
     """'n=5, type=star, color=gold, pattern=four corners + middle'; 'title: … | objects: … | layout: … | bg: …'."""
-    background, said = field_of(rng)
+    background, wording = field_of(rng)
     keys = {name: pick(rng, names[:7]) for name, names in NAMES.items()}
     sign, joint = pick(rng, (("=", ", "), ("=", "; "), (": ", " | "), (": ", "; "), (": ", "\n"), (": ", ", "), ("=", " | ")))
     layout = pick(rng, ("layout", "pattern", "arrangement", "composition", "format", "order"))
@@ -207,13 +207,13 @@ def spec(rng: np.random.Generator) -> Whole:
         joined = pick(rng, (" + ", " and ", "/")) if joint == ", " or "," in how else ", "
         parts = {pick(rng, ("title", "name", "headline")): pick(rng, TITLES)} if rng.random() < 0.4 else {}
         parts |= {pick(rng, ("objects", "content", "elements", "items", "motifs", "subjects")): joined.join(entry(field, 3 if joined == ", " and rng.random() < 0.3 else 0) for field in fields), layout: how}  # fmt: skip
-    parts |= {keys["background"]: said} if said else {}
+    parts |= {keys["background"]: wording} if wording else {}
     return Whole(joint.join(f"{key}{sign}{value}" for key, value in parts.items()), things, background)
 
 
 def gridded(rng: np.random.Generator) -> Whole:
     """'grid 2x2: a, b, c, d', 'col1=a col2=b', '2 rows x 3 cols; row 1: …', '(row 1, col 2) …', '[ ] [a] [ ]'."""
-    background, said = field_of(rng, none=0.5)
+    background, wording = field_of(rng, none=0.5)
     rows, columns = pick(rng, ((1, 2), (1, 3), (2, 1), (3, 1), (2, 2), (2, 2), (2, 2), (2, 3), (2, 3), (3, 2), (3, 3), (3, 3)))
     spots = [f"{y} {x}".strip() or "center" for y in ((""), ("top", "bottom"), ("top", "", "bottom"))[rows - 1] or ("",) for x in ((""), ("left", "right"), ("left", "", "right"))[columns - 1] or ("",)]  # fmt: skip
     whole, form = rows * columns, rng.random()
@@ -221,7 +221,7 @@ def gridded(rng: np.random.Generator) -> Whole:
     style, coloured = rng.random(), 0.0 if rng.random() < 0.15 else 0.85
     things = put([thing_of(rng, coloured=coloured, before_only=True) for _ in kept], [spots[i] for i in kept])
     blank = pick(rng, ("empty", "-", "nothing", "x", "blank", "_"))
-    cells = {i: thing.said for i, thing in zip(kept, things, strict=True)}
+    cells = {i: thing.phrase for i, thing in zip(kept, things, strict=True)}
     lines = [[cells.get(y * columns + x, blank) for x in range(columns)] for y in range(rows)]
     start = pick(rng, (f"grid {rows}x{columns}: ", f"{rows} rows x {columns} cols; ", f"{rows}x{columns} grid. ", f"rows={rows}, cols={columns}; ", f"layout: {rows} by {columns}\n", f"matrix {rows}x{columns}: ", ""))
     if rows == 1 or columns == 1:
@@ -244,12 +244,12 @@ def gridded(rng: np.random.Generator) -> Whole:
         text = "\n".join(" ".join(f"[{'' if cell == blank else cell}]" for cell in line) for line in lines)
     else:
         text = pick(rng, ("\n", " // ", "\n")).join(pick(rng, (" | ", " | ")).join(line) for line in lines)
-    return Whole(start + text + (pick(rng, ("; ", "\n", ". ")) + f"{pick(rng, NAMES['background'])}: {said}" if said else ""), things, background)
+    return Whole(start + text + (pick(rng, ("; ", "\n", ". ")) + f"{pick(rng, NAMES['background'])}: {wording}" if wording else ""), things, background)
 
 
 def article_line(rng: np.random.Generator) -> Whole:
     """'SKU-1234 thumbnail: 1x teapot, teal, centered; backdrop plain white'."""
-    background, said = field_of(rng, none=0.2)
+    background, wording = field_of(rng, none=0.2)
     code = pick(rng, CODES).format(n=int(rng.integers(2, 9999))) + pick(rng, ("", " " + pick(rng, KINDS))) + pick(rng, (": ", " - ", " / "))
     if rng.random() < 0.6:
         (thing,), (field,) = records(rng, 1, placed=0.75)
@@ -260,8 +260,8 @@ def article_line(rng: np.random.Generator) -> Whole:
         thing = thing_of(rng, coloured=0.8, before_only=True)
         how, places = pick(rng, LAYOUTS[count])
         things = put([thing] * count, places)
-        text = pick(rng, ("{n}x {s}", "{n} x {s}", "{s} x{n}", "{n} pcs. {s}", "qty {n} {s}")).format(n=count, s=thing.said) + pick(rng, (", ", "; ", ", arranged ")).replace("arranged ", "arrangement: ") + how
-    end = pick(rng, ("; backdrop {}", "; bg {}", ", background: {}", " | bg: {}", "; backdrop: {}", ", {} background", ". Setting: {}")).format(said) if said and said != "none" else ""
+        text = pick(rng, ("{n}x {s}", "{n} x {s}", "{s} x{n}", "{n} pcs. {s}", "qty {n} {s}")).format(n=count, s=thing.phrase) + pick(rng, (", ", "; ", ", arranged ")).replace("arranged ", "arrangement: ") + how
+    end = pick(rng, ("; backdrop {}", "; bg {}", ", background: {}", " | bg: {}", "; backdrop: {}", ", {} background", ". Setting: {}")).format(wording) if wording and wording != "none" else ""
     return Whole(code + text + end, things, background)
 
 
@@ -270,43 +270,43 @@ def criteria(rng: np.random.Generator) -> Whole:
     count = number_of(rng, most=4)
     things = distinct(rng, count, 0.0 if rng.random() < 0.15 else 0.9)
     things = put(things, [str(place) for place in rng.permutation(pick(rng, SPOTS[count]))])
-    background, said = scenery(rng)
+    background, wording = scenery(rng)
     names, form = [bare(thing) for thing in things], rng.random()
     if 0.3 <= form < 0.6:
-        names = [f"one {thing.said}" for thing in things]
+        names = [f"one {thing.phrase}" for thing in things]
     where = [AT_PLACE[thing.place] for thing in things]
     pairs = list(zip(names, where, strict=True))
     if form < 0.3:
         q, w = pick(rng, (("Q: ", "A: "), ("", ""), ("- ", ""), ("Question: ", "Answer: ")))
         ask = pick(rng, ("What is {}?", "What do you want {}?", "What goes {}?", "{}?", "Who or what is {}?"))
         lines = [f"{q}{ask.format(p)} {w}{n}{pick(rng, ('.', '', '.'))}" for n, p in pairs]
-        lines += [f"{q}{pick(rng, ('Where is it?', 'Background?', 'And the background?', 'What is the setting?'))} {w}{said}."] if said else []
+        lines += [f"{q}{pick(rng, ('Where is it?', 'Background?', 'And the background?', 'What is the setting?'))} {w}{wording}."] if wording else []
         text = pick(rng, ("\n", " ", "\n")).join(lines)
     elif form < 0.6:
         mark = pick(rng, ("AC{}: ", "{}. ", "- ", "{}) ", "Criterion {}: ", "* ", "[{}] "))
         rule = pick(rng, ("there is exactly {n} {p}", "{n} must be {p}", "{n} is shown {p}", "{p}: {n}", "{n} SHALL appear {p}", "exactly {n}, {p}", "I can see {n} {p}"))
-        lines = [rule.format(n=n, p=p) for n, p in pairs] + ([pick(rng, ("the whole scene is {}", "the setting is {}", "everything happens {}")).format(said)] if said else [])
+        lines = [rule.format(n=n, p=p) for n, p in pairs] + ([pick(rng, ("the whole scene is {}", "the setting is {}", "everything happens {}")).format(wording)] if wording else [])
         lines += [pick(rng, ("nothing else is visible", "no text anywhere", "no other objects", "no people"))] if rng.random() < 0.4 else []
         head = pick(rng, ("Acceptance criteria:\n", "Must have:\n", "", "Definition of done:\n", "Requirements:\n", "The image passes if:\n"))
         text = head + "\n".join(mark.format(i) + line for i, line in enumerate(lines, 1))
     elif form < 0.85:
-        wish = " and ".join(f"{n} {p}" for n, p in pairs) + (f", all {said}" if said else "")
+        wish = " and ".join(f"{n} {p}" for n, p in pairs) + (f", all {wording}" if wording else "")
         text = pick(rng, ("As a {r} I want {w} so that {e}.", "As a {r}, I want to see {w}, so that {e}", "As a {r} I would like {w}, because then {e}.", "User story: as a {r} I need {w} so {e}.")).format(r=pick(rng, ROLES), w=wish, e=pick(rng, REASONS))  # fmt: skip
     else:
-        text = pick(rng, ("Given a canvas{s}, when it is opened, then there is {w}", "GIVEN an empty page{s}\nWHEN I look at it\nTHEN I see {w}", "Given a scene{s}\nThen I expect {w}")).format(s=f" {said}" if said else "", w=pick(rng, (" and ", "\nAND ")).join(f"{n} {p}" for n, p in pairs))  # fmt: skip
+        text = pick(rng, ("Given a canvas{s}, when it is opened, then there is {w}", "GIVEN an empty page{s}\nWHEN I look at it\nTHEN I see {w}", "Given a scene{s}\nThen I expect {w}")).format(s=f" {wording}" if wording else "", w=pick(rng, (" and ", "\nAND ")).join(f"{n} {p}" for n, p in pairs))  # fmt: skip
     return Whole(text, things, background)
 
 
 def tagged(rng: np.random.Generator) -> Whole:
     """Comma-separated tags as picture models are fed: 'red cat, blue dog, beach, 4k'."""
     things = distinct(rng, number_of(rng, most=3), 0.9)
-    background, said = field_of(rng, none=0.2)
+    background, wording = field_of(rng, none=0.2)
     tags = [str(tag) for tag in rng.permutation(TAGS)[: int(rng.integers(0, 4))]]
-    tail = [] if said in ("", "none") else [pick(rng, ("{}", "{} background", "background {}")).format(said) if background in FIELDS else f"{said} background"]
+    tail = [] if wording in ("", "none") else [pick(rng, ("{}", "{} background", "background {}")).format(wording) if background in FIELDS else f"{wording} background"]
     flags = sorted(tags, key=lambda tag: tag.startswith("--"))
-    text = ", ".join([thing.said for thing in things] + tail + [tag for tag in flags if tag[0] != "-"]) + "".join(f" {tag}" for tag in flags if tag[0] == "-")
+    text = ", ".join([thing.phrase for thing in things] + tail + [tag for tag in flags if tag[0] != "-"]) + "".join(f" {tag}" for tag in flags if tag[0] == "-")
     if background and background not in FIELDS and tail:
-        background = said
+        background = wording
     return Whole(pick(rng, ("", "", "", "/imagine ", "prompt: ")) + text, put(things, DEFAULT[len(things)]), background)
 
 

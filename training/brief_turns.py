@@ -59,12 +59,12 @@ def hues(rng: np.random.Generator, count: int) -> list[str]:
 
 def ended(rng: np.random.Generator, text: str, things: Sequence[Thing], *, none: float = 0.6, first: bool = True, around_it: bool = False) -> Whole:
     """The brief with an opening where one fits in and, in most cases not, a background."""
-    background, said = scenery(rng, none=none)
+    background, wording = scenery(rng, none=none)
     start = pick(rng, PLAIN_OPENINGS) if first and text[:2] in ("a ", "an") else ""
     text = start + text
-    if said:
+    if wording:
         mark = " " if text[-1] == "." else pick(rng, (". ", ", ", " - "))
-        text = f"{text}{mark}{upper(said) if mark in (' ', '. ') else said}" if start or around_it or rng.random() < 0.7 else f"{upper(said)}: {text}"
+        text = f"{text}{mark}{upper(wording) if mark in (' ', '. ') else wording}" if start or around_it or rng.random() < 0.7 else f"{upper(wording)}: {text}"
     end = pick(rng, ENDS)
     return Whole(text + (end.lstrip(".!") if text[-1] == "." else end), list(things), background)
 
@@ -82,7 +82,7 @@ def colours_after(rng: np.random.Generator) -> Whole:
     form, places = pick(rng, TRIOS if count == 3 else RELATED)
     things = distinct(rng, count, 0.0)
     style, capital = pick(rng, ("a", "a", "a", "a", "the", "")), rng.random() < 0.4
-    names = [bare(one) if style == "a" else f"{style} {one.said}".strip() for one in things]
+    names = [bare(one) if style == "a" else f"{style} {one.phrase}".strip() for one in things]
     text = form.format(*names)
     colours, called = hues(rng, count), [short(one, things, rng) for one in things]
     words = {f"{key}{i}": value for i in range(count) for key, value in (("s", called[i]), ("S", upper(called[i])), ("c", colours[i]), ("C", upper(colours[i])))}
@@ -113,7 +113,7 @@ NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns",
 def named(rng: np.random.Generator, nouns: Sequence[str], count: int, coloured: bool) -> list[Thing]:
     """Different things of these nouns."""
     things = [Thing(noun, USUAL_COLOUR[noun], "", noun) for noun in map(str, rng.permutation(nouns)[:count])]
-    return [replace(one, colour=hue, said=f"{hue} {one.subject}") for one, hue in zip(things, hues(rng, count), strict=True)] if coloured else things
+    return [replace(one, colour=hue, phrase=f"{hue} {one.subject}") for one, hue in zip(things, hues(rng, count), strict=True)] if coloured else things
 
 
 def counts_first(rng: np.random.Generator) -> Whole:
@@ -126,7 +126,7 @@ def counts_first(rng: np.random.Generator) -> Whole:
     count = int(rng.choice([2, 3, 4], p=[0.55, 0.33, 0.12]))
     form, places = pick(rng, ONES[count])
     (thing,), colours = distinct(rng, 1, 0.0), hues(rng, 4)
-    many = f"{pick(rng, (str(count), NUMBERS[count], NUMBERS[count]))} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    many = f"{pick(rng, (str(count), NUMBERS[count], NUMBERS[count]))} {thing.phrase[: -len(thing.subject)]}{plural(thing.subject)}"
     for i in range(count):
         form = form.replace(f"a {{{i}}}", f"{article(colours[i])} {{{i}}}")
     order = [colours[0], colours[0], colours[1]] if "left two" in form else colours
@@ -143,7 +143,7 @@ def cornered(rng: np.random.Generator) -> Whole:
     form, kinds, places = pick(rng, CORNERED)
     things = distinct(rng, 3, pick(rng, (0.0, 0.7, 0.9, 1.0)))
     one, other, third = things
-    many = [one.said[: -len(one.subject)] + plural(one.subject) for one in things]
+    many = [one.phrase[: -len(one.subject)] + plural(one.subject) for one in things]
     text = form.format(x=bare(one), n=many[0], o=bare(other), y=bare(other), p=many[1], z=bare(third))
     by_kind = {"m": one, "o": other, "z": third}
     return ended(rng, pick(rng, ("", "", "", "", "invitation: ", "card: ")) + text, put([by_kind[kind] for kind in kinds], places))
@@ -157,11 +157,11 @@ def gridded_names(rng: np.random.Generator) -> Whole:
     kind = pick(rng, list(KINDS))
     mixed = rng.random() < 0.6 or len(KINDS[kind]) < count
     if mixed:
-        things = distinct(rng, count, 0.0) if coloured < 0.5 else [replace(one, colour=hue, detail="", said=f"{hue} {one.subject}") for one, hue in zip(distinct(rng, count, 0.0), hues(rng, count), strict=True)]
+        things = distinct(rng, count, 0.0) if coloured < 0.5 else [replace(one, colour=hue, detail="", phrase=f"{hue} {one.subject}") for one, hue in zip(distinct(rng, count, 0.0), hues(rng, count), strict=True)]
     else:
         things = named(rng, KINDS[kind], count, coloured > 0.5)
     after = coloured > 0.5 and rng.random() < 0.25
-    names = [f"{one.subject} {pick(rng, ('({})', '({})')).format(one.colour)}" if after else one.said for one in things]
+    names = [f"{one.subject} {pick(rng, ('({})', '({})')).format(one.colour)}" if after else one.phrase for one in things]
     if rng.random() < 0.25:
         names = [f"{article(name)} {name}" for name in names]
     places: Sequence[str] = {(3, 3): DEFAULT[9], (2, 2): CORNERS, (2, 3): DEFAULT[6], (3, 2): PAIRS_OF_ROWS}[rows, columns]
@@ -195,7 +195,7 @@ def repeated(rng: np.random.Generator) -> Whole:
     """'hearts and stars alternate like a checkerboard, starting with a heart top left'; 'whale whale whale, stacked'."""
     if rng.random() < 0.45:
         (one,) = distinct(rng, 1, 0.0)
-        one = replace(one, detail="", said=one.subject)
+        one = replace(one, detail="", phrase=one.subject)
         count = pick(rng, (2, 3, 3, 3))
         way, places = pick(rng, ((", stacked", COLUMN), (", stacked from top to bottom", COLUMN), (", one below the other", COLUMN), (", in a column", COLUMN), (" on top of each other", COLUMN), (", in a row", DEFAULT[3]), (", side by side", DEFAULT[3]), (", all in one line from left to right", DEFAULT[3])))
         end = pick(rng, (" - {w} of them{y}", " = {w} of them{y}", ". {W} of them{y}", " ({w} of them{y})", "{y}"))
@@ -204,7 +204,7 @@ def repeated(rng: np.random.Generator) -> Whole:
         text += pick(rng, (", {c}", ", all {c}", ". {C}.", ". All of them {c}")).format(c=colour, C=upper(colour)) if colour else ""
         return ended(rng, text, put([replace(one, colour=colour or one.colour)] * count, places if count == 3 else (places[0], places[2])), first=False)
     one, two = distinct(rng, 2, 0.0)
-    one, two = (replace(thing, detail="", said=thing.subject) for thing in (one, two))
+    one, two = (replace(thing, detail="", phrase=thing.subject) for thing in (one, two))
     count, sizes = pick(rng, ((9, ("3x3", "3 by 3", "3 x 3")), (9, ("3x3", "tic-tac-toe style 3x3")), (4, ("2x2", "2 by 2")), (6, ("two rows of three", "2 rows x 3 columns"))))
     x, n, m = bare(one), plural(one.subject), plural(two.subject)
     text = pick(rng, (
@@ -225,8 +225,8 @@ def around(rng: np.random.Generator) -> Whole:
     if len(things) == 2 and rng.random() < 0.5:
         form, places = pick(rng, [(form, places) for form, places in RELATED if form.startswith("{0}")])
         text, things = form.format(*map(bare, things)), put(things, places)
-    background, said = scenery(rng, none=0.6)
-    return Whole(pick(rng, AROUND).format(b=text + (f" {said}" if said else "")) + pick(rng, ("", "", "", ".", " pls", ", thanks")), things, background)
+    background, wording = scenery(rng, none=0.6)
+    return Whole(pick(rng, AROUND).format(b=text + (f" {wording}" if wording else "")) + pick(rng, ("", "", "", ".", " pls", ", thanks")), things, background)
 
 
 SETTINGS: tuple[str, ...] = load_table("turns", "settings")
@@ -241,7 +241,7 @@ def calls(rng: np.random.Generator) -> Whole:
         things, words = cast(rng, most=3, placed=0.4)
         if background and background not in BACKGROUND_PHRASES:  # a bare 'brown' in a list would be some thing's colour
             background = value = f"{value} background"
-        names = [f"{pick(rng, ('one ', article(one.said) + ' ', ''))}{one.said} {where}".strip() for one, where in zip(things, words, strict=True)]
+        names = [f"{pick(rng, ('one ', article(one.phrase) + ' ', ''))}{one.phrase} {where}".strip() for one, where in zip(things, words, strict=True)]
         prompt = ", ".join([*names, value] if value not in ("", "none") else names)
         key = pick(rng, ("prompt", "prompt", "text", "p", "q", "input", "description"))
         pairs = dict(one.split("=") for one in settings)
@@ -252,7 +252,7 @@ def calls(rng: np.random.Generator) -> Whole:
         ))  # fmt: skip
         return Whole(text, things, background)
     (one,), count = distinct(rng, 1, 0.0), int(rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1]))
-    one = replace(one, detail="", said=one.subject)
+    one = replace(one, detail="", phrase=one.subject)
     fields = {pick(rng, ("subject", "object", "what", "thing")): one.subject}
     fields = {pick(rng, ("count", "amount", "qty", "how_many")): str(count)} | fields if count > 1 or rng.random() < 0.5 else fields
     if rng.random() < 0.8:
@@ -318,8 +318,8 @@ def misspellings(rng: np.random.Generator) -> Whole:
     for noun in map(str, rng.permutation(COMMON)[:count]):
         colour = pick(rng, palette) if coloured and rng.random() < 0.85 else ""
         thing = Thing(noun, colour or USUAL_COLOUR[noun], "", f"{colour} {noun}".strip())
-        said = spelt(thing.said)
-        names.append(pick(rng, ("a {}", "a {}", "{}", "one {}", "an {}" if said[0] in "aeiou" else "a {}")).format(said))
+        wording = spelt(thing.phrase)
+        names.append(pick(rng, ("a {}", "a {}", "{}", "one {}", "an {}" if wording[0] in "aeiou" else "a {}")).format(wording))
         things.append(thing)
     if count == 2 and rng.random() < 0.6:
         form, places = pick(rng, RELATED)
@@ -329,8 +329,8 @@ def misspellings(rng: np.random.Generator) -> Whole:
     background = ""
     if rng.random() < 0.55:
         background = pick(rng, list(BACKGROUND_PHRASES))
-        said = background if rng.random() < 0.5 else pick(rng, [p for p in BACKGROUND_PHRASES[background] if len(p.split()) < 5])
-        text += pick(rng, (" ", ", ", " ")) + spelt(said)
+        wording = background if rng.random() < 0.5 else pick(rng, [p for p in BACKGROUND_PHRASES[background] if len(p.split()) < 5])
+        text += pick(rng, (" ", ", ", " ")) + spelt(wording)
     return Whole(pick(rng, ("", "", "", "plese draw ", "pls ", "i wnat ", "can yuo draw ", "pictur of ")) + text + pick(rng, ("", "", "", " thanx", " plz", " tank you")), put(things, places), background)
 
 
@@ -345,15 +345,15 @@ def plain_grounds(rng: np.random.Generator) -> Whole:
     for i, one in enumerate(things):
         if not one.detail and rng.random() < 0.4:
             size = pick(rng, SIZES)
-            things[i] = replace(one, detail=size, said=f"{size} {one.said}")
+            things[i] = replace(one, detail=size, phrase=f"{size} {one.phrase}")
     names = said_where(things, words)
     text = pick(rng, (joined(names), joined(names), ", ".join(names)))
-    said, value = pick(rng, BACKDROPS)
+    wording, value = pick(rng, BACKDROPS)
     (colour,) = hues(rng, 1)
     colour = pick(rng, ("{}", "{}", "pale blue", "dark blue", "mint", "light grey", "pale yellow", "dusty pink", "deep red", "soft lilac", "off-white", "very light green")).format(colour)
-    said, value = (words.format(c=colour, an=article(colour)) for words in (said, value))
-    prepositional = said.split()[0] in ("against", "on", "in", "over", "with", "without")
-    text = f"{text} {said}" if prepositional and rng.random() < 0.6 else pick(rng, (f"{text}, {said}", f"{text}. {upper(said)}", f"{text}; {said}", f"{upper(said)}. {upper(text)}", f"{text} - {said}", f"{text} ({said})"))
+    wording, value = (words.format(c=colour, an=article(colour)) for words in (wording, value))
+    prepositional = wording.split()[0] in ("against", "on", "in", "over", "with", "without")
+    text = f"{text} {wording}" if prepositional and rng.random() < 0.6 else pick(rng, (f"{text}, {wording}", f"{text}. {upper(wording)}", f"{text}; {wording}", f"{upper(wording)}. {upper(text)}", f"{text} - {wording}", f"{text} ({wording})"))
     return Whole(text + pick(rng, ("", "", "", ".", " please", ", thx")), things, value)
 
 

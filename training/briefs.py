@@ -246,7 +246,7 @@ def coloured_ones(rng: np.random.Generator, count: int) -> Body:
     """One noun, several colours: 'a red and a blue kite', 'two cats, one red, one blue'."""
     thing = thing_of(rng, coloured=0.0, before_only=True)
     colours = [str(c) for c in rng.permutation(PLAIN_COLOURS[:-1])[:count]]
-    noun, many = thing.said, f"{pick(rng, COUNTS[count])} {thing.said[: -len(thing.subject)]}{plural(thing.subject)}"
+    noun, many = thing.phrase, f"{pick(rng, COUNTS[count])} {thing.phrase[: -len(thing.subject)]}{plural(thing.subject)}"
     an = [f"{'an' if c[0] in 'aeiou' else 'a'} {c}" for c in colours]
     things = [replace(thing, colour=c) for c in colours]
     forms = ["{m}: " + listed(colours, rng), "{m}, " + listed([f"one {c}" for c in colours], rng), "{m}, " + listed([f"{c} one" for c in an], rng)]
@@ -403,7 +403,7 @@ def groups_later(rng: np.random.Generator, count: int) -> Body:
             places = [place for side, n in zip(sides, (number, rest), strict=True) for place in row_places(0 if side == "top" else 1, n, 2)]
         words = [pick(rng, PLACES[side]) for side in sides]
         tails.append(pick(rng, ("the {x} {e} {v}, the {y} {f} {w}", "the {x} {v}, the {y} {w}", "the {x} {e} {v} and the {y} {f} {w}", "put the {x} {v} and the {y} {w}", "the {y} {f} {w}, the {x} {e} {v}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], v=words[0], w=words[1]))  # fmt: skip
-    if first.said == first.subject and second.said == second.subject and rng.random() < 0.8:
+    if first.phrase == first.subject and second.phrase == second.subject and rng.random() < 0.8:
         first, second = (replace(one, colour=colour_of(rng)) for one in (first, second))
         tails.append(pick(rng, ("the {x} {e} {c}, the {y} {d}", "the {x} {e} {c} and the {y} {f} {d}", "{x} {c}, {y} {d}", "the {y} {f} {d}, the {x} {e} {c}", "{c} {x}, {d} {y}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], c=first.colour, d=second.colour))  # fmt: skip
     start = listed(names, rng)
@@ -449,8 +449,8 @@ def background_of(rng: np.random.Generator) -> tuple[str, str]:
         name = pick(rng, list(BACKGROUND_CLAUSES))
         return name, pick(rng, BACKGROUND_CLAUSES[name])
     if form < 0.72:
-        said = plain_backdrop(rng) if rng.random() < 0.2 else pick(rng, ELSEWHERE)
-        return said, said
+        wording = plain_backdrop(rng) if rng.random() < 0.2 else pick(rng, ELSEWHERE)
+        return wording, wording
     return "", ""
 
 
@@ -471,7 +471,7 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         text, style = styled(whole.text, rng) if "\n" not in whole.text else (whole.text, "")
         return touched(text, rng), answer_of(whole.things, whole.background, light + style, whole.mood)
     body, things = body_of(rng)
-    background, said = background_of(rng)
+    background, wording = background_of(rng)
     light = USUAL_LIGHT.get(background, USUAL_LIGHT[""])
     before, after, mood = "", "", ""
     if rng.random() < 0.1:
@@ -490,19 +490,19 @@ def brief_and_answer(rng: np.random.Generator) -> tuple[str, dict[str, Any]]:
         before = pick(rng, SENTENCE_OPENINGS) + " " if rng.random() < 0.3 else ""
     elif rng.random() < 0.42:
         before = pick(rng, OPENINGS) + " "
-    if "{b}" in said:
-        text = said.format(b=body) + after
+    if "{b}" in wording:
+        text = wording.format(b=body) + after
         if "." in body or ":" in body or "\n" in body or ";" in body or body[0].isupper():  # no clause around sentences
             text = f"{BACKGROUND_SENTENCES[background][-1]} {before}{body}{after}"
         elif mood and mood not in text:
             text += f", {mood} mood"
-    elif said.endswith("."):
-        text = f"{before}{body}{after.rstrip('.')}. {said}" if rng.random() < 0.7 else f"{said} {before}{body}{after}"
-    elif said:
+    elif wording.endswith("."):
+        text = f"{before}{body}{after.rstrip('.')}. {wording}" if rng.random() < 0.7 else f"{wording} {before}{body}{after}"
+    elif wording:
         text = pick(rng, (
             "{x}{b} {s}{y}", "{x}{b} {s}{y}", "{x}{b}, {s}{y}", "{s}, {x}{b}{y}", "{s}: {x}{b}{y}", "{x}{b}{y}, {s}", "{x}{b} and all that {s}{y}" if background else "{x}{b} {s}{y}",
-            "{x}{b}. It is {s}{y}" if said.split()[0] in ("in", "on", "at", "by", "under") else "{x}{b}, {s}{y}", "{x}{s} {b}{y}",
-        )).format(x=before, b=body, s=said, y=after)  # fmt: skip
+            "{x}{b}. It is {s}{y}" if wording.split()[0] in ("in", "on", "at", "by", "under") else "{x}{b}, {s}{y}", "{x}{s} {b}{y}",
+        )).format(x=before, b=body, s=wording, y=after)  # fmt: skip
     else:
         text = before + body + after
     text, style = styled(text, rng)
