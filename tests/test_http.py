@@ -163,12 +163,17 @@ def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: 
 
 
 def test_a_variation_is_the_same_plan_from_other_noise(client: OpenAI, tiny: Renderer) -> None:
-    before = expected(tiny, plan_of(2), seed=5)
-    answer = client.images.create_variation(image=before, n=2, size="256x256")
+    def drawn(schedule: str) -> bytes:
+        request = RenderRequest(plan=plan_of(2), model=tiny.model, seed=5, steps=2, depth=preset(schedule))
+        return png_bytes(tiny.render(request))
+
+    answer = client.images.create_variation(image=drawn(CHECKPOINTS["pocket"].depth), n=2, size="256x256")
     pictures = [picture_of(row.b64_json) for row in answer.data or []]
     requests = [request_in(picture, name="picture") for picture in pictures]
     assert [(one.seed, one.plan, one.steps) for one in requests] == [(6, plan_of(2), 2), (7, plan_of(2), 2)]
-    assert answer.model_extra and answer.model_extra["warnings"][0].startswith("size 256x256 is not used")
+    assert answer.model_extra == {"warnings": ["size 256x256 is not used: the picture's is kept, 96x96"]}
+    other = client.images.create_variation(image=drawn("regions"))
+    assert other.model_extra == {"warnings": ["depth schedule: this server's, not that of the picture"]}
 
 
 def test_what_a_format_loses_is_said(client: OpenAI, tiny: Renderer) -> None:

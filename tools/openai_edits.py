@@ -8,8 +8,10 @@ from PIL import Image
 from ..prompts.chat_schema import ChatCommand
 from ..prompts.plan import LeveledPrompt, Region, ScenePlan
 from ..prompts.revision import Revision
+from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import request_in
 from ..renderer.regions.mask_image import mask_text
+from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import RenderRequest
 from .api_schema import EditInput, RenderInput, check_upload, edit_of_upload
 from .jobs.service import PictureService
@@ -85,25 +87,27 @@ def variations_of(
     picture: Image.Image,
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
-    steps: int,
+    checkpoint: Checkpoint,
 ) -> tuple[list[RenderInput], list[str]]:
     """The inputs of `n` renders of the picture's plan from other noise, and warnings for what is not as it was."""
     request = request_in(picture, name="image")
     plan, here = request.edited_plan, request_for(request.edited_plan)
-    check_upload(service, request, here=here, steps=steps)
+    check_upload(service, request, here=here, steps=checkpoint.steps)
     free = plan.model_copy(update={"regions": [region.model_copy(update={"seed": None}) for region in plan.regions]})
     first = (request.seed + 1) % 2**62 if settings.seed is None else settings.seed
     fields = request.model_dump(include={"steps", "guidance_scale", "solver"})
-    unlike = [name for name in ("depth", "step_cache") if getattr(request, name) != getattr(here, name)]
+    usual = preset(checkpoint.depth)  # where a request leaves it to the model
+    unlike = ["depth schedule"] if (request.depth or usual) != (here.depth or usual) else []
+    unlike += ["step cache"] if request.step_cache != here.step_cache else []
     notes = [f"{name}: this server's, not that of the picture" for name in unlike]
     return [RenderInput(plan=free, seed=first + i, **fields) for i in range(settings.n)], notes
 
 
 def unused_settings(settings: ImageSettings, picture: Image.Image) -> list[str]:
-    """Warnings for settings that an edit ignores."""
+    """Warnings for settings that an edit or a variation ignores."""
     notes = []
     if settings.quality not in ("auto", "medium", "standard"):
-        notes.append(f"quality {settings.quality!r} is not used: an edit takes the picture's own steps")
+        notes.append(f"quality {settings.quality!r} is not used: the picture's own steps are taken")
     if settings.size not in ("auto", f"{picture.width}x{picture.height}"):
-        notes.append(f"size {settings.size} is not used: an edit keeps the picture's, {picture.width}x{picture.height}")
+        notes.append(f"size {settings.size} is not used: the picture's is kept, {picture.width}x{picture.height}")
     return notes

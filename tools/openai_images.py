@@ -192,7 +192,7 @@ def images_router(
     ) -> Any:
         """Draw the plan of a picture again, from other noise. The picture must carry its plan."""
         picture = await asyncio.to_thread(open_upload, await settings.image.read(), name="image")
-        variations, unlike = variations_of(service, picture, settings, request_for, checkpoint.steps)
+        variations, unlike = variations_of(service, picture, settings, request_for, checkpoint)
         notes = [*replacements(settings), *unused_settings(settings, picture), *unlike]
         jobs = [("render", variation) for variation in variations]
         return await respond("image_generation", request, jobs, settings, notes)
