@@ -219,7 +219,8 @@ def test_every_field_of_a_change_changes_what_is_drawn(tiny: Renderer, name: str
     before, change = entry
     picture = tiny.render(RenderRequest(plan=before, steps=2))
     pair = [{"name": "thing 0", "seed": 4}, {"name": "thing 0", "seed": 4} | change]
-    first, second = (tiny.edit(picture, Revision(changes=[RegionChange(**one)])).image for one in pair)
+    changes = [RegionChange.model_validate(fields) for fields in pair]
+    first, second = (tiny.edit(picture, Revision(changes=[change])).image for change in changes)
     assert first.tobytes() != second.tobytes()
 
 
