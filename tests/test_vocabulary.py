@@ -116,6 +116,15 @@ def test_a_warning_tells_what_of_the_brief_the_plan_left_out(pocket: Vocabulary)
     assert pocket.omission_warnings("🐱🚀, or a ♥ …", ASTRONAUT) == ["left out of the plan: '🐱🚀', '♥'"]
 
 
+def test_what_stands_in_the_scene_prompt_alone_is_said(pocket: Vocabulary) -> None:
+    on_the_moon = ASTRONAUT.model_copy(update={"scene": LeveledPrompt(high_level="an astronaut and a cat on the moon")})
+    assert pocket.omission_warnings("an astronaut and a cat on the moon", on_the_moon) == [
+        "named in the scene only, no region draws it: 'moon'"
+    ]
+    scenery = on_the_moon.model_copy(update={"regions": []})
+    assert pocket.omission_warnings("on the moon", scenery) == []  # the scene is all that there is
+
+
 def painted(plan: ScenePlan, **known: object) -> Turn:
     scores = [
         RegionScore(name=region.name, score=None, seen="nothing", problem="cannot judge it")

@@ -186,9 +186,14 @@ class Vocabulary:
         return lost
 
     def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
-        """The same as a warning, or nothing."""
-        lost = self.omitted_phrases(brief, plan)
-        return [f"left out of the plan: {_quoted(lost)}"] if lost else []
+        """Warnings about things of a brief that its plan omits, or names in the scene prompt alone, where no region
+        draws them ('an astronaut on the moon')."""
+        lost, regions = self.omitted_phrases(brief, plan), " . ".join(region.prompt.text for region in plan.regions)
+        warnings = [f"left out of the plan: {_quoted(lost)}"] if lost else []
+        unplaced = self.read(brief).of("subjects") & self.read(plan.scene.text).of("subjects")
+        unplaced = (unplaced - self.read(regions).of("subjects")) if plan.regions else set()
+        warnings += [f"named in the scene only, no region draws it: {_quoted(sorted(unplaced))}"] if unplaced else []
+        return warnings
 
 
 @lru_cache
