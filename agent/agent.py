@@ -1,11 +1,10 @@
 """The agent: brief in, picture out. One object for all calls: paint, stream, resume, and their async forms."""
 
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..prompts.critique import Critique
 from ..prompts.errors import RunError
@@ -16,21 +15,24 @@ from ..renderer.checkpoints.vocabulary import Vocabulary
 from ..renderer.pictures.artifacts import read_request
 from ..renderer.regions.prompt_schedule import schedule_of
 from ..renderer.request import RenderRequest, RenderResult
+from ..tools.jobs.engine import Job, JobContext
+from ..tools.jobs.in_process import InProcessEngine
 from .critic import Critic, rank_candidates
 from .events import Event, Finished, Painting, Waiting
 from .models import Models, picture_size
 from .planner import Planner
 from .render_options import saving
 from .reviser import with_unused_seeds
-from .runs.async_events import events_from_thread
-from .runs.folder import check_links, new_folder, record_of, run_record, write_record
+from .runs.folder import RunRecord, check_links, new_folder, record_of, run_record, write_record
 from .runs.resume_policy import resume_command
-from .runs.runner import run_events
+from .runs.runner import run
 from .runs.steps import RunSteps, with_edit
 from .settings import Settings
 
 if TYPE_CHECKING:
     from ..renderer.pipeline import Renderer
+
+RUN = "run"  # the kind of job that runs the loop over a folder
 
 
 class Agent:
@@ -66,8 +68,10 @@ class Agent:
             controls=controls,
         )
         self.settings = self.settings.model_copy(update={"model": self.model})  # recorded with each run
-        # Set it to end a run at its next node or denoising step, with KeyboardInterrupt. A run that begins clears it.
-        self.stop = threading.Event()
+        self._jobs = self._engine()
+
+    def _engine(self) -> InProcessEngine:
+        return InProcessEngine(self.settings.out, {RUN: self._run_job})
 
     @property
     def model(self) -> str:
@@ -116,11 +120,12 @@ class Agent:
         return picture_size(self.settings.model_copy(update={"size": size, "aspect": aspect}), self.checkpoint)
 
     def with_settings(self, **options: Any) -> "Agent":
-        """An agent that shares this one's models, under other settings and with a `stop` of its own."""
+        """An agent that shares this one's models, under other settings and with jobs of its own."""
         settings = Settings(**(self.settings.model_dump() | options))
         schedule_of(settings.depth)
         other = copy(self)
-        other.settings, other.stop = settings.model_copy(update={"model": self.model}), threading.Event()
+        other.settings = settings.model_copy(update={"model": self.model})
+        other._jobs = other._engine()
         return other
 
     @property
@@ -192,17 +197,21 @@ class Agent:
         folder: Path | None = None,
         judged: Critique | None = None,
         tried: Sequence[ScenePlan] = (),
+        previews: int = 0,
     ) -> Iterator[Event]:
         """As `paint`, yielding typed events; the last one is `Finished`, or `Waiting` under the setting `approve`.
+
+        The run is a job that begins with the first event that is read. It ends at its next step if the reader leaves
+        early, or by `stop`, which raises KeyboardInterrupt here. `previews`: pictures that each round's `Stepped`
+        events bring.
 
         With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn, and
         if every round is worse than it, the painting's best is `base` itself (see `edit_review`). `judged`: the
         critique of `base`; without it the critic judges it. `tried`: plans that were drawn into it and rejected; if
         `plan` is among them, its changed regions get new seeds.
         """
-        self.stop.clear()  # now, and not when the first event is read: a stop may come before that
-        run = self.begin(brief, plan=plan, base=base, folder=folder, judged=judged, tried=tried)
-        return self._run(run, lambda: self.stop.is_set())
+        folder = self.begin(brief, plan=plan, base=base, folder=folder, judged=judged, tried=tried)
+        return self.resume(folder, previews=previews)
 
     def begin(
         self,
@@ -215,6 +224,22 @@ class Agent:
         tried: Sequence[ScenePlan] = (),
     ) -> Path:
         """The folder of a new run, for `resume` to draw; arguments and errors are those of `stream`."""
+        record = self.record(brief, plan=plan, base=base, judged=judged, tried=tried)
+        if folder is None:
+            return new_folder(self.settings.out, record)
+        write_record(folder, record)
+        return folder
+
+    def record(
+        self,
+        brief: str,
+        *,
+        plan: ScenePlan | None = None,
+        base: Path | None = None,
+        judged: Critique | None = None,
+        tried: Sequence[ScenePlan] = (),
+    ) -> RunRecord:
+        """The record of a new run; arguments and errors are those of `stream`."""
         if base and not plan:
             raise ValueError("a picture is changed by a plan: give `plan` beside `base`")
         if not brief.strip():
@@ -223,22 +248,31 @@ class Agent:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
         if base and plan and plan in tried:
             plan = with_unused_seeds(plan, with_edit(read_request(base), plan).edits[-1].names, tried)
-        record = record_of(brief, self.settings, plan=plan, base=base, judged=judged, tried=tried)
-        if folder is None:
-            return new_folder(self.settings.out, record)
-        write_record(folder, record)
-        return folder
+        return record_of(brief, self.settings, plan=plan, base=base, judged=judged, tried=tried)
 
-    def resume(self, folder: Path, *, approved: bool | ScenePlan = False) -> Iterator[Event]:
+    def resume(self, folder: Path, *, approved: bool | ScenePlan = False, previews: int = 0) -> Iterator[Event]:
         """Resumes a killed run from its last finished node, or one whose plan waits for approval.
 
         `approved`: True, or the changed plan to draw; without it a waiting run yields `Waiting` again. Brief, plan and
         base are the folder's; all settings are this agent's. Raises RunError if the folder holds no run. Faults of a
         planner, a critic or the disk are a DitpipeError whose `resume` is the command that goes on.
         """
-        self.stop.clear()  # as in `stream`
         check_links(folder)
-        return self._run(folder, lambda: self.stop.is_set(), approved)
+        return cast("Iterator[Event]", self._jobs.run(RUN, _payload(folder, approved), previews=previews))
+
+    def submit(self, folder: Path, *, approved: bool | ScenePlan = False) -> Job:
+        """`resume`, at once and in the background: a job for `events_of`."""
+        check_links(folder)
+        return self._jobs.submit(RUN, _payload(folder, approved))
+
+    def events_of(self, job: Job) -> Iterator[Event]:
+        """The events of a job from `submit`, as `resume` yields them."""
+        return cast("Iterator[Event]", self._jobs.read(job))
+
+    def stop(self) -> None:
+        """Ends what this agent draws now at its next node or denoising step, from any thread."""
+        for job in self._jobs.recent():
+            self._jobs.cancel(job.id)
 
     async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
         """`paint`, without blocking the event loop; cancelling it stops the run at its next step."""
@@ -246,35 +280,36 @@ class Agent:
         return _last([event async for event in events if isinstance(event, Finished | Waiting)], self.settings)
 
     async def astream(
-        self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None
+        self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None, previews: int = 0
     ) -> AsyncIterator[Event]:
         """`stream`, without blocking the event loop; leaving the loop early stops the run at its next step."""
-        self.stop.clear()
-        abandoned = threading.Event()
+        payload = _payload(self.begin(brief, plan=plan, folder=folder))
+        async with aclosing(self._jobs.arun(RUN, payload, previews=previews)) as events:
+            async for event in events:
+                yield cast(Event, event)
 
-        def events() -> Iterator[Event]:
-            run = self.begin(brief, plan=plan, folder=folder)
-            yield from self._run(run, lambda: abandoned.is_set() or self.stop.is_set())
-
-        async with aclosing(events_from_thread(events, abandoned)) as stream:
-            async for event in stream:
-                yield event
-
-    def _run(self, folder: Path, stopped: Callable[[], bool], approved: bool | ScenePlan = False) -> Iterator[Event]:
-        def raise_if_stopped() -> None:
-            # The graph works in a thread of its own, which a KeyboardInterrupt in the main thread would wait for.
-            if stopped():
-                raise KeyboardInterrupt
-
+    def run(self, folder: Path, context: JobContext, *, approved: bool | ScenePlan = False) -> Finished | Waiting:
+        """What `resume` does, here and now as a part of the job of that context; returns the last event."""
+        check_links(folder)
         record, painter = run_record(folder), self
         if self.settings.seed == "random":
             painter = self.with_settings(seed=record.settings.get("seed", 0))
         steps = RunSteps(
-            folder, record, self.models, painter.settings, size=self.size, request_for=painter.request,
-            raise_if_stopped=raise_if_stopped,
+            folder, record, self.models, painter.settings, size=self.size, request_for=painter.request, context=context,
             warnings=[text for text in (notation_warning([record.brief]), *self.unused_settings) if text],
         )  # fmt: skip
-        yield from run_events(steps, approved)
+        return run(steps, approved)
+
+    def _run_job(self, payload: dict[str, Any], context: JobContext) -> None:
+        approved = payload["approved"]
+        approved = ScenePlan.model_validate(approved) if isinstance(approved, dict) else approved
+        self.run(Path(payload["folder"]), context, approved=approved)
+
+
+def _payload(folder: Path, approved: bool | ScenePlan = False) -> dict[str, Any]:
+    """The input of the job `RUN`, as JSON."""
+    answer = approved.model_dump(mode="json") if isinstance(approved, ScenePlan) else approved
+    return {"folder": str(folder), "approved": answer}
 
 
 def _last(events: Iterable[Event], settings: Settings) -> Painting:

@@ -1,7 +1,8 @@
-"""The result of a run (rounds, the best of them) and its events. Knows no model."""
+"""The result of a run (rounds, the best of them) and the events that it reports on the way. Knows no model."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -9,7 +10,9 @@ from ..prompts.critique import Critique
 from ..prompts.plan import ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import open_image
-from ..renderer.request import RenderRequest, Step
+from ..renderer.request import RenderRequest
+from ..tools.jobs.job_events import JobEvent
+from ..tools.jobs.job_events import Stepped as Stepped  # it is one of these events
 from .edit_review import Comparison
 
 
@@ -100,42 +103,40 @@ class Painting:
 
 
 @dataclass(frozen=True)
-class Planned:
+class Planned(JobEvent):
     plan: ScenePlan
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiting(JobEvent):
     """The plan waits for approval: `Agent.resume(folder, approved=True)`, or a changed plan instead of True."""
 
     plan: ScenePlan
     folder: Path
 
-
-@dataclass(frozen=True)
-class Stepped:
-    """A step of a round, counted over all its candidates."""
-
-    round: int
-    step: Step
+    def public_json(self) -> dict[str, Any]:
+        return {"plan": self.as_json()["plan"]}
 
 
 @dataclass(frozen=True)
-class Rendered:
+class Rendered(JobEvent):
     round: int
     path: Path
     seconds: float
     warnings: tuple[str, ...]
 
+    def public_json(self) -> dict[str, Any]:
+        return {name: value for name, value in self.as_json().items() if name != "path"}
+
 
 @dataclass(frozen=True)
-class Critiqued:
+class Critiqued(JobEvent):
     round: int
     critique: Critique
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(JobEvent):
     """A round compared with the picture that the run edits."""
 
     round: int
@@ -143,14 +144,18 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Revised:
+class Revised(JobEvent):
     round: int
     revision: Revision
 
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(JobEvent):
     painting: Painting
+
+    def public_json(self) -> dict[str, Any]:
+        return {"best": self.painting.best.number}
 
 
 Event = Planned | Waiting | Stepped | Rendered | Critiqued | Compared | Revised | Finished
+EVENTS = (Planned, Waiting, Stepped, Rendered, Critiqued, Compared, Revised, Finished)

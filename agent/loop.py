@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
-from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
@@ -13,8 +12,8 @@ from ..prompts.plan import ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import write
 from ..renderer.pictures.file_ref import path_inside
-from ..renderer.request import OnStep, RenderResult
-from .events import Compared, Critiqued, Planned, Rendered, Revised, Stepped
+from ..renderer.request import RenderResult
+from .events import Compared, Critiqued, Event, Planned, Rendered, Revised
 from .runs.entry import CandidateEntry, Entry
 from .settings import Settings
 
@@ -35,13 +34,17 @@ class State(TypedDict, total=False):
 class Steps(Protocol):
     """The functions that the loop calls."""
 
+    def emit(self, event: Event) -> None:
+        """Reports what has happened."""
+        ...
+
     def plan(self, brief: str) -> ScenePlan: ...
 
     def render(
-        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
+        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], *, number: int, reason: str
     ) -> list[RenderResult]:
-        """Draws the plan once per path and writes the files; `best` is the best round so far, `reason` says why the
-        plan differs from it."""
+        """Draws the plan once per path, as round `number`, and writes the files; `best` is the best round so far,
+        `reason` says why the plan differs from it."""
         ...
 
     def base_entry(self) -> Entry | None:
@@ -60,37 +63,43 @@ class Steps(Protocol):
 def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph[State]:
     """The loop over a run's folder as a LangGraph graph, not yet compiled."""
 
+    def publish(plan: ScenePlan) -> dict[str, Any]:
+        """Reports the plan and writes it to plan.json; returns it as the state holds it."""
+        steps.emit(Planned(plan))
+        write(folder / "plan.json", plan.model_dump_json(indent=2).encode())
+        return plan.model_dump()
+
     def plan_node(state: State) -> State:
         plan = ScenePlan.model_validate(state["plan"]) if state.get("plan") else steps.plan(state["brief"])
-        return {"plan": _publish(plan, folder), "tried": [], "done": False}
+        return {"plan": publish(plan), "tried": [], "done": False}
 
     def approve_node(state: State) -> State:
         answer = interrupt(state["plan"])  # the run ends here, and resumes with True or a changed plan
-        return {} if answer is True else {"plan": _publish(ScenePlan.model_validate(answer), folder)}
+        return {} if answer is True else {"plan": publish(ScenePlan.model_validate(answer))}
 
     def render_node(state: State) -> State:
-        emit, rounds = get_stream_writer(), _entries(state["tried"])
+        rounds = _entries(state["tried"])
         number = len(rounds) + 1
         paths = [folder / f"round-{number}" / f"candidate-{i + 1}.png" for i in range(settings.candidates)]
         results = steps.render(
-            ScenePlan.model_validate(state["plan"]), _best(rounds), paths, lambda step: emit(Stepped(number, step)),
+            ScenePlan.model_validate(state["plan"]), _best(rounds), paths, number=number,
             reason=state.get("reason", ""),
         )  # fmt: skip
         drawn = []
         for path, result in zip(paths, results, strict=True):
-            emit(Rendered(number, path, result.seconds, result.warnings))
+            steps.emit(Rendered(number, path, result.seconds, result.warnings))
             drawn.append(Entry(request=result.request, path=str(path.relative_to(folder))).as_state())
         return {"drawn": drawn}
 
     def critique_node(state: State) -> State:
-        emit, number = get_stream_writer(), len(state["tried"]) + 1
+        number = len(state["tried"]) + 1
         base = Entry.model_validate(state["before"]) if state.get("before") else steps.base_entry()
         judged = [steps.critique(entry, base) for entry in _entries(state["drawn"])]
         best = max(judged, key=lambda entry: entry.rank)
         if best.critique:
-            emit(Critiqued(number, best.critique))
+            steps.emit(Critiqued(number, best.critique))
         if best.comparison:
-            emit(Compared(number, best.comparison))
+            steps.emit(Compared(number, best.comparison))
         write(path_inside(folder, best.path).parent / "round.json", json.dumps(best.as_state(), indent=2).encode())
         if len(judged) > 1:
             candidates = [CandidateEntry(path=entry.path, critique=entry.critique) for entry in judged]
@@ -104,7 +113,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         revised = revision.apply(best.plan) if revision else best.plan
         if revision is None or revised in [entry.plan for entry in rounds]:  # a plan is not drawn twice
             return {"done": True}
-        get_stream_writer()(Revised(len(rounds), revision))
+        steps.emit(Revised(len(rounds), revision))
         return {"plan": revised.model_dump(), "reason": revision.reason}
 
     def after_critique(state: State) -> str:
@@ -123,13 +132,6 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
     graph.add_conditional_edges("critique", after_critique, ["revise", END])
     graph.add_conditional_edges("revise", lambda state: END if state["done"] else "render", ["render", END])
     return graph
-
-
-def _publish(plan: ScenePlan, folder: Path) -> dict[str, Any]:
-    """Emits the plan and writes it to plan.json; returns it as the state holds it."""
-    get_stream_writer()(Planned(plan))
-    write(folder / "plan.json", plan.model_dump_json(indent=2).encode())
-    return plan.model_dump()
 
 
 def _entries(states: list[dict[str, Any]]) -> list[Entry]:

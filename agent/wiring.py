@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -35,8 +35,9 @@ from ..tools.langchain_tools import (
 from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
+from .chat.turn_job import CHAT_EVENTS, TURN
 from .edit_critique import review_edit
-from .events import Finished, Stepped
+from .events import Finished
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -53,15 +54,39 @@ def picture_tools(**options: Any) -> list["BaseTool"]:
 
 
 def picture_service(
-    agent: Agent, *, patience: float = 45, largest: int | None = None, capacity: int = 128, share: int = 64
+    agent: Agent,
+    *,
+    engine: LocalEngine | None = None,
+    patience: float = 45,
+    largest: int | None = None,
+    capacity: int = 128,
+    share: int = 64,
 ) -> PictureService:
-    """A service under the agent's settings, with one worker per device; torch is loaded when it opens.
+    """A service under the agent's settings; torch is loaded when it opens.
 
-    `patience` and `largest` are `PictureService`'s, `largest` by default twice the model's size; `capacity` and `share`
-    are `JobQueue`'s.
+    `engine`: None for a `local_engine` in the agent's folder `out`, of this `capacity` and `share`. `patience` and
+    `largest` are `PictureService`'s, `largest` by default `largest_side`.
     """
+    engine = engine or local_engine(
+        agent, folder=agent.settings.out, largest=largest, capacity=capacity, share=share
+    )
+    return PictureService(engine, patience, largest or largest_side(agent))
 
-    limit = largest or min(2 * agent.checkpoint.size, MAX_SIDE)
+
+def local_engine(
+    agent: Agent,
+    *,
+    folder: Path,
+    turn: Callable[[Agent], JobHandler] | None = None,
+    largest: int | None = None,
+    capacity: int = 128,
+    share: int = 64,
+) -> LocalEngine:
+    """An engine with one worker per device, each with an agent of its own that shares this one's planner and critic.
+
+    `turn`: the handler of messages for such an agent. `largest`: most pixels a side of what a brief asks for; None:
+    `largest_side`. `capacity` and `share` are `JobQueue`'s.
+    """
 
     def handlers() -> dict[str, dict[str, JobHandler]]:
         from ..renderer.checkpoints.load import devices
@@ -70,13 +95,18 @@ def picture_service(
         chosen, by_device = agent.settings, dict[str, dict[str, JobHandler]]()
         for device in [chosen.device] if chosen.chosen_device else devices():
             other = Renderer(agent.model, device=device, dtype=chosen.chosen_dtype) if by_device else None
-            renderer = other or agent.renderer
-            paint = paint_handler(agent, renderer, largest=limit)
-            by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent)) | {"paint": paint}
+            renderer, own = other or agent.renderer, _agent_with(agent, other) if other else agent
+            by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent))
+            by_device[device] |= {"paint": paint_handler(own, renderer, largest=largest or largest_side(agent))}
+            by_device[device] |= {TURN: turn(own)} if turn else {}
         return by_device
 
-    engine = LocalEngine(agent.settings.out, handlers, capacity=capacity, share=share)
-    return PictureService(engine, patience, limit)
+    return LocalEngine(folder, handlers, reports=CHAT_EVENTS, capacity=capacity, share=share)
+
+
+def largest_side(agent: Agent) -> int:
+    """Most pixels a side of a picture, unless a service is told otherwise: twice the model's size."""
+    return min(2 * agent.checkpoint.size, MAX_SIDE)
 
 
 def tools_for(service: PictureService, agent: Agent) -> list[PictureTool]:
@@ -156,50 +186,26 @@ def plan_brief(
     return sized.model_copy(update=dict(zip(("width", "height"), smaller))).with_notes([note])
 
 
+def _agent_with(agent: Agent, renderer: "Renderer", **options: Any) -> Agent:
+    """An agent that draws with a renderer, and has another one's planner, critic and settings, some of them changed."""
+    return Agent(settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic, **options)
+
+
 def paint_handler(agent: Agent, renderer: "Renderer", *, largest: int = MAX_SIDE) -> JobHandler:
     """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
 
     def paint(payload: dict[str, Any], context: JobContext) -> bytes:
         job = PaintInput.model_validate(payload)
         options = job.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
-        painter = Agent(
-            settings=agent.settings,
-            renderer=renderer,
-            planner=agent.planner,
-            critic=agent.critic,
-            approve=False,
-            **options,
-        )
-        if (context.folder / "round-1").exists():
-            events = painter.resume(context.folder)
-        else:
+        painter = _agent_with(agent, renderer, approve=False, **options)
+        if not (context.folder / "round-1").exists():
             shutil.rmtree(context.folder, ignore_errors=True)
             plan = plan_brief(agent, job.brief, job.width, job.height, job.aspect, largest=largest)
-            events = painter.stream(job.brief, plan=plan, folder=context.folder)
-        # From here on: the agent clears its signal when a run begins.
-        if context.stop.is_set():
-            raise KeyboardInterrupt
-        painter.stop = context.stop
-        steps: dict[int, int] = {}  # of each round so far
-        for event in events:
-            try:
-                if isinstance(event, Stepped):
-                    # The total grows with each round that is needed.
-                    steps[event.round] = event.step.total
-                    total = sum(steps.values())
-                    index = total - event.step.total + event.step.index
-                    context.on_step(replace(event.step, index=index, total=total))
-            except BaseException:
-                painter.stop.set()
-                with suppress(KeyboardInterrupt):
-                    for _ in events:  # until the step in progress has ended
-                        pass
-                raise
-            if isinstance(event, Finished):
-                best = event.painting.best
-                report = Report(critique=best.critique)
-                write(context.folder / REPORT, report.model_dump_json().encode())
-                return event.painting.path.read_bytes()
-        raise AssertionError("a run ends with Finished")
+            painter.begin(job.brief, plan=plan, folder=context.folder)
+        context.raise_if_stopped()
+        last = painter.run(context.folder, context)
+        assert isinstance(last, Finished)  # no plan waits for approval here
+        write(context.folder / REPORT, Report(critique=last.painting.best.critique).model_dump_json().encode())
+        return last.painting.path.read_bytes()
 
     return paint

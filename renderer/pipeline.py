@@ -68,6 +68,12 @@ class Renderer:
         self._loaded: tuple[tuple[Format, Dtype | None, bool], LoadedModel] | None = None
 
     @property
+    def device(self) -> str:
+        """The name of the device that it draws on: 'cpu', 'cuda:0'."""
+        name = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return "cuda:0" if name == "cuda" else name
+
+    @property
     def loaded(self) -> LoadedModel:
         """The model in the format of the last render, loaded on first use. Raises ModelError."""
         current = self._loaded

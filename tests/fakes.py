@@ -10,6 +10,7 @@ from ditpipe import Agent, Critique, Planner, Renderer, ScenePlan
 from ditpipe.prompts.critique import RegionScore
 from ditpipe.renderer.request import RenderRequest
 from ditpipe.tools.api_schema import RenderInput
+from ditpipe.tools.jobs.engine import Job
 from ditpipe.tools.jobs.service import PictureService
 
 PATIENCE = 600.0  # seconds that a call waits for its picture: more than a busy machine needs
@@ -40,9 +41,16 @@ def tiny_agent(tiny: Renderer, folder: Path) -> Agent:
 
 def drawn(service: PictureService, tiny: Renderer, *, caller: str = "local") -> str:
     """The id of a finished picture of `plan_of(2)`."""
-    *_, job = service.follow(service.submit("render", RenderInput(plan=plan_of(2), steps=2), caller=caller))
+    job = ended(service, service.submit("render", RenderInput(plan=plan_of(2), steps=2), caller=caller))
     assert job.status == "done", job
     return job.id
+
+
+def ended(service: PictureService, job: Job) -> Job:
+    """The job's last state."""
+    *_, state = service.follow(job)
+    assert isinstance(state, Job)
+    return state
 
 
 def expected(tiny: Renderer, plan: ScenePlan, *, seed: int = 0, steps: int = 2) -> bytes:

@@ -21,7 +21,7 @@ from tiny_models import saved
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import show
 from ditpipe.agent.critic import Critic, EmbeddedCritic
-from ditpipe.agent.events import Compared, Critiqued, Finished, Painting, Planned, Rendered, Revised, Stepped
+from ditpipe.agent.events import Compared, Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.loop import build_graph
 from ditpipe.agent.reviser import revise
 from ditpipe.agent.runs.entry import Entry
@@ -36,7 +36,8 @@ from ditpipe.renderer.pictures.artifacts import (
     read_result,
     write_result,
 )
-from ditpipe.renderer.request import OnStep, RenderResult
+from ditpipe.renderer.request import RenderResult
+from ditpipe.tools.jobs.job_events import event_from_json
 
 
 def agent(tiny: Renderer, critic: Critic | None, tmp_path: Path, **options: Any) -> Agent:
@@ -174,12 +175,15 @@ class SameAgain:
         return plan_of(1)
 
     def render(
-        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
+        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], *, number: int, reason: str
     ) -> list[RenderResult]:
         self.drawn += paths
         request = RenderRequest(plan=plan)
         image, latents = Image.new("RGB", (8, 8)), torch.zeros(1)
         return [RenderResult(request, image, latents, seconds=0.0) for _ in paths]
+
+    def emit(self, event: Event) -> None:
+        pass
 
     def base_entry(self) -> Entry | None:
         return None
@@ -316,33 +320,65 @@ def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: 
 
 def test_a_stop_ends_one_run_only(tiny: Renderer, tmp_path: Path) -> None:
     painter = agent(tiny, None, tmp_path, rounds=1)
-    painter.stop.set()
+    painter.stop()
     assert painter.paint(BRIEF, plan=plan()).path.exists()
 
 
+class Stops(Verdicts):
+    """A critic that stops its agent while it judges."""
+
+    painter: Agent
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        self.painter.stop()
+        return super().critique(image, plan)
+
+
 def test_a_stop_ends_a_run_before_its_next_node(tiny: Renderer, tmp_path: Path) -> None:
-    critic = Verdicts()
-    painter = agent(tiny, critic, tmp_path, rounds=1)
+    critic = Stops(0.3)
+    critic.painter = agent(tiny, critic, tmp_path, rounds=3)
+    events = critic.painter.stream(BRIEF, plan=plan(), folder=tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        for event in painter.stream(BRIEF, plan=plan()):
-            if isinstance(event, Rendered):
-                painter.stop.set()
-    assert critic.calls == 0
-    waiting = agent(tiny, None, tmp_path, approve=True)
-    with pytest.raises(KeyboardInterrupt):
-        for event in waiting.stream(BRIEF, plan=plan()):
-            waiting.stop.set()
+        list(events)
+    assert critic.calls == 1 and not (tmp_path / "run" / "round-2").exists()
+    assert isinstance(list(agent(tiny, Verdicts(0.9), tmp_path).resume(tmp_path / "run"))[-1], Finished)
+
+
+def test_a_run_whose_reader_leaves_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: Path) -> None:
+    painter = agent(tiny, None, tmp_path, rounds=1).with_settings(steps=1000)
+    assert isinstance(next(iter(painter.stream(BRIEF, plan=plan(), folder=tmp_path / "run"))), Planned)
+    assert not (tmp_path / "run" / "round-1").exists()
+
+
+def test_two_runners_of_a_process_never_draw_at_once(tiny_folder: Path, tmp_path: Path) -> None:
+    at_work, most = [0], [0]
+
+    class Watched(Renderer):
+        def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+            try:
+                return super().candidates(request, count, on_step)
+            finally:
+                at_work[0] -= 1
+
+    agents = [agent(Watched(str(tiny_folder), device="cpu"), None, tmp_path, rounds=1) for _ in range(3)]
+
+    async def all_at_once() -> list[Painting]:
+        return await asyncio.gather(*(one.apaint(BRIEF, plan=plan()) for one in agents))
+
+    assert len({painting.folder for painting in asyncio.run(all_at_once())}) == 3 and most == [1]
 
 
 def test_a_stop_ends_what_an_agent_of_the_same_models_draws_and_nothing_else(tiny: Renderer, tmp_path: Path) -> None:
     one = agent(tiny, None, tmp_path, rounds=1)
     other = one.with_settings(steps=1000)
-    one.stop.set()
+    one.stop()
     assert other.with_settings(steps=2).paint(BRIEF, plan=plan()).path.exists()
 
     async def stopped() -> None:
         async for event in other.astream(BRIEF, plan=plan()):
-            other.stop.set()
+            other.stop()
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(stopped())
@@ -362,16 +398,25 @@ def test_the_run_folder_tells_the_whole_story(tiny: Renderer, tmp_path: Path) ->
     assert told == ["planned", "rendered", "critiqued", "revised", "rendered", "critiqued", "finished"]
 
 
-async def _apaint(painter: Agent) -> list[object]:
-    return [event async for event in painter.astream(BRIEF, plan=plan())]
+async def _events(painter: Agent) -> list[Event]:
+    return [event async for event in painter.astream(BRIEF, plan=plan(), previews=1)]
 
 
-def test_the_async_twin_gives_the_same_picture(tiny: Renderer, tmp_path: Path) -> None:
-    import asyncio
+def test_with_and_without_an_event_loop_the_events_and_the_picture_are_the_same(tiny: Renderer, tmp_path: Path) -> None:
+    events = list(agent(tiny, Verdicts(0.3, 0.9), tmp_path).stream(BRIEF, plan=plan(), previews=1))
+    others = asyncio.run(_events(agent(tiny, Verdicts(0.3, 0.9), tmp_path)))
+    assert [type(event) for event in events] == [type(event) for event in others]
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert steps == [event for event in others if isinstance(event, Stepped)] and all(s.preview for s in steps[::2])
+    (one, other) = (event[-1] for event in (events, others))
+    assert isinstance(one, Finished) and isinstance(other, Finished)
+    assert one.painting.path.read_bytes() == other.painting.path.read_bytes()
 
-    painting = agent(tiny, Verdicts(0.9), tmp_path).paint(BRIEF, plan=plan())
-    last = asyncio.run(_apaint(agent(tiny, Verdicts(0.9), tmp_path)))[-1]
-    assert isinstance(last, Finished) and last.painting.path.read_bytes() == painting.path.read_bytes()
+
+def test_events_are_json(tiny: Renderer, tmp_path: Path) -> None:
+    for event in agent(tiny, Verdicts(0.3, 0.9), tmp_path).stream(BRIEF, plan=plan(), previews=1):
+        assert event_from_json(type(event), json.loads(json.dumps(event.as_json()))) == event
+        assert str(tmp_path) not in json.dumps(event.public_json())
 
 
 def test_the_last_invalid_reply_is_kept_in_the_run_folder(tiny: Renderer, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import session_state
-from ditpipe.agent.web.turn_worker import TurnWorker
 from ditpipe.prompts.chat_schema import ChatCommand
 from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError, RunError
@@ -107,53 +106,40 @@ def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplo
     assert session.unfinished is None and "unforeseen" in caplog.text
 
 
-class Unreachable:
-    """A critic whose server does not answer."""
+class Unreachable(Verdicts):
+    """A critic whose server does not answer at its second call."""
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
-        raise ModelError("the chat model did not answer")
+        if self.calls == 1:
+            self.calls += 1
+            raise ModelError("the chat model did not answer")
+        return super().critique(image, plan)
 
 
-def test_what_may_pass_is_said_again(tiny: Renderer, tmp_path: Path) -> None:
-    turn = said(sessions(tmp_path, agent_of(tiny, critic=Unreachable())).new(), BRIEF)
-    assert turn.status == "failed" and turn.reply.startswith(
+@pytest.mark.parametrize("again", [BRIEF, ""])
+def test_what_failed_goes_on_from_its_finished_rounds_when_it_is_said_again(
+    tiny: Renderer, tmp_path: Path, again: str
+) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=Unreachable(0.3, 0.9), rounds=2)).new()
+    failed = said(session, BRIEF)
+    assert failed.status == "failed" and failed.reply.startswith(
         "That did not work: the chat model did not answer. The picture is as it was; say it again to try once more. "
     )
+    first = session.folder / "turn-0001" / "round-1" / "candidate-1.png"
+    drawn = first.stat().st_mtime_ns
+    events = list(session.say(again) if again else session.again())
+    assert sum(isinstance(event, Rendered) for event in events) == 0  # both rounds were drawn before
+    turn = last(iter(events))
+    assert turn.status == "done" and [shot.score for shot in turn.rounds] == [0.3, 0.9]
+    assert first.stat().st_mtime_ns == drawn and session.states == [turn]
 
 
-def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
-    all_sessions: Sessions, caplog: pytest.LogCaptureFixture
-) -> None:
-    pending = all_sessions.store.add(all_sessions.new().id, BRIEF)
-    broken = all_sessions.new()
-    all_sessions.store.add(broken.id, BRIEF)
-    with closing(sqlite3.connect(all_sessions.store.folder / "sessions.sqlite")) as table, table:
-        table.execute("UPDATE turns SET body = '5' WHERE session = ?", [broken.id])
-    warm = threading.Event()
-    warm.set()
-    worker = TurnWorker(threading.Lock(), warm)
-    worker.finish_interrupted(all_sessions)
-    (other,) = (record for record in all_sessions.list() if record.id != broken.id)
-    for thread in threading.enumerate():
-        if thread.name == f"web-{other.id}":
-            thread.join()
-    assert all_sessions.open(other.id).turns[pending.number - 1].status == "done"
-    assert "is left as it is: turn 1 of session" in caplog.text
-
-
-def test_the_page_says_that_a_turn_could_not_be_followed(session: Session) -> None:
-    warm = threading.Event()
-    warm.set()
-    worker = TurnWorker(threading.Lock(), warm)
-
-    def broken(one: Session) -> Iterator[Any]:
-        yield from ()
-        raise TypeError("unforeseen")
-
-    assert worker.start(session, broken)
-    while worker.progress(session.id):
-        threading.Event().wait(0.01)
-    assert worker.problem(session.id) == "an internal error; the log says more"
+def test_another_message_after_a_failure_begins_anew(tiny: Renderer, tmp_path: Path) -> None:
+    session = sessions(tmp_path, agent_of(tiny, critic=Unreachable(*5 * [0.9]), rounds=1)).new()
+    said(session, BRIEF)
+    assert said(session, "make the cat orange").status == "failed"
+    turn = said(session, "remove the rocket")
+    assert (turn.status, turn.folder) == ("done", "turn-0003") and turn.plan and len(turn.plan.regions) == 1
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:
@@ -408,22 +394,34 @@ def test_a_stop_ends_the_drawing_and_not_the_session(tiny_folder: Path, tmp_path
     assert said(session, "make the cat orange").status == "done"
 
 
-def test_a_stop_while_the_words_are_read_ends_the_turn_too(session: Session) -> None:
-    turn = None
-    for event in session.say(BRIEF):
-        if isinstance(event, Understood):
-            session.stop()
-        turn = event.turn if isinstance(event, Replied) else None
-    assert turn and turn.status == "stopped" and turn.plan is None
+class StopsFirst:
+    """Takes every message for a brief, and stops the session before it answers."""
+
+    session: Session
+
+    def interpret(self, message: str, state: ChatState) -> ChatCommand:
+        self.session.stop()
+        return ChatCommand(kind="new brief", brief=message)
 
 
-def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: Sessions) -> None:
+def test_a_stop_while_the_words_are_read_ends_the_turn_too(tiny: Renderer, tmp_path: Path) -> None:
+    interpreter = StopsFirst()
+    interpreter.session = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=interpreter).new()
+    turn = said(interpreter.session, BRIEF)
+    assert turn.status == "stopped" and turn.plan is None
+
+
+def test_what_nobody_waited_for_is_finished_later_and_is_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer = Gated(str(tiny_folder), device="cpu")
+    renderer.gate = threading.Event()
+    all_sessions = sessions(tmp_path, agent_of(renderer))
     left, whole = all_sessions.new(), all_sessions.new()
     for session in (left, whole):
         said(session, BRIEF)
     events = left.say("make the cat orange")
     assert any(isinstance(event, Stepped) for event in events)
     assert left.busy and left.unfinished is None
+    threading.Timer(0.1, renderer.gate.set).start()
     events.close()  # type: ignore[attr-defined]
     assert left.unfinished and left.unfinished.message == "make the cat orange"
     assert last(left.resume()).status == "done" and left.unfinished is None
@@ -432,13 +430,19 @@ def test_what_nobody_waited_for_is_finished_later_and_is_the_same(all_sessions: 
     assert left.picture_path.read_bytes() == whole.picture_path.read_bytes()
 
 
-def test_only_one_message_at_a_time(all_sessions: Sessions, session: Session) -> None:
-    events = session.say(BRIEF)
+def test_only_one_message_at_a_time(tiny_folder: Path, tmp_path: Path) -> None:
+    renderer = Gated(str(tiny_folder), device="cpu")
+    renderer.gate = threading.Event()
+    all_sessions = sessions(tmp_path, agent_of(renderer))
+    session = all_sessions.new()
+    said(session, BRIEF)
+    events = session.say("make the cat orange")
     next(events)
     with pytest.raises(RunError, match="at work"):
         next(all_sessions.open(session.id).say("a dog"))
+    renderer.gate.set()
     last(events)
-    assert [turn.message for turn in session.turns] == [BRIEF]
+    assert [turn.message for turn in session.turns] == [BRIEF, "make the cat orange"]
 
 
 def test_a_branch_goes_its_own_way(session: Session) -> None:

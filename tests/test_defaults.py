@@ -83,7 +83,7 @@ def test_the_command_and_the_services_draw_a_plan_without_a_size(tiny: Renderer,
     assert done.exit_code == 0 and read_request(picture).plan.size == (128, 128)
     render = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, steps=1))["render"]
     payload = RenderInput(plan=UNSIZED).model_dump(mode="json")
-    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)))
+    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)) or b"")
     assert read_request(tmp_path / "b.png").plan.size == (128, 128)
 
 

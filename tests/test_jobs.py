@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import expected
+from fakes import ended, expected
 from filelock import FileLock
 from PIL import Image
 from plans import plan_of
@@ -25,6 +25,7 @@ from ditpipe.renderer.request import RenderRequest, Step
 from ditpipe.tools.api_schema import EditInput, RenderInput
 from ditpipe.tools.jobs.engine import Job, JobContext, JobHandler
 from ditpipe.tools.jobs.handlers import renderer_handlers
+from ditpipe.tools.jobs.job_events import JobEvent, Stepped
 from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.queue import MAX_ATTEMPTS, JobQueue
 from ditpipe.tools.jobs.service import PictureService
@@ -35,6 +36,7 @@ class Brush:
 
     def __init__(self, *, steps: int = 1, hold: bool = False) -> None:
         self.colours: list[Any] = []
+        self.steps_done: Counter[str] = Counter()
         self.steps, self.go = steps, threading.Event()
         if not hold:
             self.go.set()
@@ -44,6 +46,7 @@ class Brush:
         picture = Image.new("RGB", (64, 64), payload["colour"])
         for index in range(1, self.steps + 1):
             self.go.wait(10)
+            self.steps_done[payload["colour"]] += 1
             context.on_step(Step(index, self.steps, lambda: picture.resize((8, 8))))
         buffer = BytesIO()
         picture.save(buffer, "PNG")
@@ -56,11 +59,6 @@ def service_in(folder: Path, brush: JobHandler) -> PictureService:
 
 def submit(service: PictureService, colour: str, caller: str = "ann", previews: int = 0) -> Job:
     return service.jobs.submit("brush", {"colour": colour}, caller=caller, previews=previews)
-
-
-def last(service: PictureService, job: Job) -> Job:
-    *_, job = service.follow(job)
-    return job
 
 
 def until(true: Callable[[], Any]) -> None:
@@ -77,7 +75,7 @@ def test_callers_take_turns_however_much_one_of_them_submits(tmp_path: Path) -> 
     until(lambda: brush.colours)
     bob = [submit(service, f"#ff000{i}", "bob") for i in range(2)]
     brush.go.set()
-    assert [last(service, job).status for job in [*ann, *bob]] == ["done"] * 6
+    assert [ended(service, job).status for job in [*ann, *bob]] == ["done"] * 6
     assert brush.colours == ["#000000", "#ff0000", "#000001", "#ff0001", "#000002", "#000003"]
     service.jobs.close()
 
@@ -116,10 +114,26 @@ def test_a_cancel_reaches_a_handler_between_its_steps(tmp_path: Path) -> None:
 
 async def test_a_job_is_followed_in_the_same_way_with_and_without_an_event_loop(tmp_path: Path) -> None:
     service = service_in(tmp_path, Brush(steps=3))
-    states = [state async for state in service.afollow(submit(service, "red"))]
-    assert states[-1].status == "done" and states[-1] == last(service, states[0])
+    changes = [change async for change in service.afollow(submit(service, "red"))]
+    states = [change for change in changes if isinstance(change, Job)]
+    assert states[-1] == changes[-1] and states[-1].status == "done"
     assert [state.step for state in states] == sorted(state.step for state in states)
+    events = [change for change in changes if isinstance(change, JobEvent)]
+    assert events == [Stepped(1, index, 3) for index in (1, 2, 3)]
+    assert [change for change in service.follow(states[0]) if isinstance(change, JobEvent)] == events
     service.jobs.close()
+
+
+def test_a_cancel_reaches_a_job_of_another_process_within_one_step(tmp_path: Path) -> None:
+    brush = Brush(steps=1000, hold=True)
+    here, elsewhere = service_in(tmp_path, brush), JobQueue(tmp_path / "jobs.sqlite")  # all that a process shares
+    job = submit(here, "red")
+    until(lambda: brush.colours)
+    assert elsewhere.cancel(job.id, caller="ann").status == "cancelled"
+    brush.go.set()
+    ended(here, submit(here, "blue"))
+    assert brush.steps_done["red"] == 1 and here.jobs.get(job.id, caller="ann").step == 0
+    here.jobs.close()
 
 
 def test_a_running_job_is_cancelled_within_one_step(tmp_path: Path) -> None:
@@ -129,8 +143,8 @@ def test_a_running_job_is_cancelled_within_one_step(tmp_path: Path) -> None:
     until(lambda: brush.colours)
     service.jobs.cancel(job.id, caller="ann")
     brush.go.set()
-    second = last(service, submit(service, "blue"))
-    assert (last(service, job).status, last(service, job).step) == ("cancelled", 0) and second.status == "done"
+    second = ended(service, submit(service, "blue"))
+    assert (ended(service, job).status, ended(service, job).step) == ("cancelled", 0) and second.status == "done"
     assert not service.jobs.file(job).exists()
     service.jobs.close()
 
@@ -141,16 +155,18 @@ def test_a_waiting_job_that_is_cancelled_is_never_drawn(tmp_path: Path) -> None:
     first, second, third = (submit(service, colour) for colour in ("red", "blue", "green"))
     service.jobs.cancel(second.id, caller="ann")
     brush.go.set()
-    assert [last(service, job).status for job in (first, second, third)] == ["done", "cancelled", "done"]
+    assert [ended(service, job).status for job in (first, second, third)] == ["done", "cancelled", "done"]
     assert brush.colours == ["red", "green"]
     service.jobs.close()
 
 
 def test_previews_come_on_the_way(tmp_path: Path) -> None:
     service = service_in(tmp_path, Brush(steps=8))
-    job = last(service, submit(service, "red", previews=3))
-    sizes = [Image.open(service.jobs.file(job, kind)).size for kind in ("1", "2", "3", "small")]
-    assert sizes == [(8, 8)] * 3 + [(32, 32)] and (job.step, job.steps) == (8, 8)
+    job = ended(service, submit(service, "red", previews=3))
+    steps = [event for event in service.jobs.events(job) if isinstance(event, Stepped)]
+    previews = {step.index: Image.open(BytesIO(step.preview)).size for step in steps if step.preview}
+    assert previews == {2: (8, 8), 4: (8, 8), 6: (8, 8)} and (job.step, job.steps) == (8, 8)
+    assert Image.open(service.jobs.file(job, "small")).size == (32, 32)
     service.jobs.close()
 
 
@@ -159,9 +175,9 @@ def test_a_fault_is_one_line_and_the_worker_goes_on(tmp_path: Path) -> None:
         raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["colour"]]
 
     service = service_in(tmp_path, faulty)
-    assert last(service, submit(service, "user")).error == "the canvas is round"
-    assert last(service, submit(service, "bug")).error == "an internal error; the log says more"
-    assert "no handler for 'sculpt'" in last(service, service.jobs.submit("sculpt", {}, caller="ann")).error
+    assert ended(service, submit(service, "user")).error == "the canvas is round"
+    assert ended(service, submit(service, "bug")).error == "an internal error; the log says more"
+    assert "no handler for 'sculpt'" in ended(service, service.jobs.submit("sculpt", {}, caller="ann")).error
     service.jobs.close()
 
 
@@ -187,7 +203,7 @@ def test_twenty_jobs_and_three_engines_draw_each_picture_once(tmp_path: Path) ->
     colours = [f"#0000{i:02x}" for i in range(20)]
     jobs = [submit(services[i % 3], colour, caller=f"caller {i}") for i, colour in enumerate(colours)]
     for job, colour in zip(jobs, colours, strict=True):
-        assert last(services[0], job).status == "done"
+        assert ended(services[0], job).status == "done"
         assert Image.open(services[0].jobs.file(job)).getpixel((0, 0)) == (0, 0, int(colour[5:], 16))
     assert Counter(brush.colours) == Counter(colours)
     for service in services:
@@ -204,7 +220,7 @@ def test_a_job_that_a_closing_engine_interrupts_is_drawn_by_the_next_engine(tmp_
     again = service_in(tmp_path, Brush())
     assert again.jobs.get(job.id, caller="ann").status == "queued"
     again.jobs.open()
-    assert [last(again, submitted).status for submitted in (job, waiting)] == ["done", "done"]
+    assert [ended(again, submitted).status for submitted in (job, waiting)] == ["done", "done"]
     again.jobs.close()
 
 
@@ -220,7 +236,7 @@ def test_closing_does_not_count_as_an_attempt(tmp_path: Path) -> None:
         service.jobs.close()
     again = service_in(tmp_path, Brush())
     again.jobs.open()
-    assert last(again, job).status == "done"
+    assert ended(again, job).status == "done"
     again.jobs.close()
 
 
@@ -231,7 +247,7 @@ def test_what_ran_on_a_device_that_is_gone_is_drawn_on_another(tmp_path: Path) -
     service = service_in(tmp_path, Brush())
     with FileLock(tmp_path / "cuda-1.lock"):  # another process is at work there
         service.jobs.open()
-        assert last(service, job).status == "done"
+        assert ended(service, job).status == "done"
         assert service.jobs.get(other.id, caller="ann").status == "running"
     service.jobs.close()
 
@@ -244,7 +260,7 @@ def test_a_removed_picture_leaves_nothing_behind_but_its_callers_turn(tmp_path: 
 
     brush = Brush()
     service = service_in(tmp_path, handler)
-    job = last(service, submit(service, "red", previews=1))
+    job = ended(service, submit(service, "red", previews=1))
     brush.go.clear()
     holding = submit(service, "green", "bob")
     until(lambda: brush.colours[-1] == "green")
@@ -255,7 +271,7 @@ def test_a_removed_picture_leaves_nothing_behind_but_its_callers_turn(tmp_path: 
         service.jobs.get(job.id, caller="ann")
     service.jobs.remove(holding)  # it is not finished
     brush.go.set()
-    assert [last(service, now).status for now in [holding, *waiting]] == ["done"] * 3
+    assert [ended(service, now).status for now in [holding, *waiting]] == ["done"] * 3
     assert brush.colours[-2:] == ["black", "white"]
     service.jobs.close()
 
@@ -278,7 +294,9 @@ def test_an_edit_goes_on_from_the_latents_of_its_picture(tmp_path: Path, tiny: R
         steps.clear()
         revision = Revision(changes=[RegionChange(name="thing 1", seed=4)])
         payload = EditInput(request=request, revision=revision, base=base).model_dump(mode="json")
-        return handlers["edit"](payload, JobContext(tmp_path / "new", lambda step: steps.append(step.index)))
+        picture = handlers["edit"](payload, JobContext(tmp_path / "new", lambda step: steps.append(step.index)))  # type: ignore[attr-defined]
+        assert picture
+        return picture
 
     handlers["render"](RenderInput(plan=plan_of(2)).model_dump(mode="json"), JobContext(tmp_path / ("a" * 32)))
     request = read_request(tmp_path / ("a" * 32) / "picture.png")
@@ -293,6 +311,7 @@ import sys
 from pathlib import Path
 from ditpipe import Renderer
 from ditpipe.renderer.request import RenderRequest
+from ditpipe.tools.jobs.engine import Job
 from ditpipe.tools.jobs.handlers import renderer_handlers
 from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.service import PictureService
@@ -302,8 +321,9 @@ renderer = Renderer(sys.argv[2], device="cpu")
 handlers = renderer_handlers(renderer, lambda plan: RenderRequest(plan=plan, model=renderer.model))
 service = PictureService(LocalEngine(Path(sys.argv[1]), {"cpu": handlers}))
 job = service.jobs.submit("render", json.loads(sys.argv[3]), caller="ann")
-for state in service.follow(job, patience=60):
-    print(state.id, state.step, flush=True)
+for change in service.follow(job, patience=60):
+    if isinstance(change, Job):
+        print(change.id, change.step, flush=True)
 """
 
 
@@ -327,6 +347,6 @@ def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
     job = service.jobs.get(job_id, caller="ann")
     assert job.status == "running" and job.step < 60
     service.jobs.open()
-    assert last(service, job).status == "done"
+    assert ended(service, job).status == "done"
     assert service.jobs.file(job).read_bytes() == expected(tiny, plan_of(2), seed=9, steps=60)
     service.jobs.close()

@@ -23,11 +23,12 @@ from plans import listed_plan, plan_of
 from pydantic import BaseModel
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
+from ditpipe.agent.events import Critiqued, Finished, Planned, Rendered, Revised
 from ditpipe.agent.wiring import paint_handler, picture_service, tools_for
 from ditpipe.renderer.pictures.artifacts import read_metadata, read_request
-from ditpipe.renderer.request import Step
 from ditpipe.tools.api_schema import PaintInput, Picture
-from ditpipe.tools.jobs.engine import JobContext
+from ditpipe.tools.jobs.engine import Job, JobContext
+from ditpipe.tools.jobs.job_events import JobEvent, Stepped
 from ditpipe.tools.jobs.service import PictureService
 from ditpipe.tools.tool_spec import CallEvents, PictureTool, Progress
 
@@ -234,23 +235,29 @@ def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, t
     critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
     painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
     service = picture_service(painter, largest=256, patience=PATIENCE)
-    steps: list[Step] = []
-    paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", steps.append))
-    assert [(step.index, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3), *((i, 9) for i in range(4, 10))]
+    events: list[JobEvent] = []
+    paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", events.append))
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert [(step.round, step.index, step.total) for step in steps] == [
+        *((1, i, 3) for i in (1, 2, 3)), *((2, i, 6) for i in range(1, 7)),
+    ]  # fmt: skip
     critic.scores += [0.2, 0.1, 0.3, 0.4]
-    jobs = list(service.follow(service.submit("paint", PaintInput(brief="a red cat"), caller="local")))
+    changes = list(service.follow(service.submit("paint", PaintInput(brief="a red cat"), caller="local")))
     service.jobs.close()
+    told = [type(change) for change in changes if not isinstance(change, Job | Stepped)]
+    assert told == [Planned, Rendered, Rendered, Critiqued, Revised, Rendered, Rendered, Critiqued, Finished]
+    jobs = [change for change in changes if isinstance(change, Job)]
     assert [job.step for job in jobs] == sorted(job.step for job in jobs)
     assert (jobs[-1].status, jobs[-1].step, jobs[-1].steps) == ("done", 9, 9)
 
 
 def test_a_cancel_while_the_planner_works_draws_nothing(tiny: Renderer, tmp_path: Path) -> None:
-    steps: list[Step] = []
-    context = JobContext(tmp_path / "job", steps.append)
+    events: list[JobEvent] = []
+    context = JobContext(tmp_path / "job", events.append)
     context.stop.set()
     with pytest.raises(KeyboardInterrupt):
         paint_handler(tiny_agent(tiny, tmp_path), tiny)({"brief": "a red cat"}, context)
-    assert steps == []
+    assert events == []
 
 
 async def test_a_call_that_is_cancelled_before_its_first_event_is_closed() -> None:

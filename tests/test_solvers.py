@@ -232,7 +232,7 @@ def test_a_solver_is_an_option_a_setting_and_a_field_of_every_order(tiny: Render
     assert isinstance(wrong.exception, ValueError) and "'euler' or 'dpm++'" in str(wrong.exception)
     render = renderer_handlers(tiny, lambda plan: RenderRequest(plan=plan, steps=2))["render"]
     payload = RenderInput(plan=plan_of("tiny"), solver="dpm++").model_dump(mode="json")
-    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)))
+    (tmp_path / "b.png").write_bytes(render(payload, JobContext(tmp_path)) or b"")
     assert read_request(tmp_path / "b.png").solver == "dpm++"
     assert "solver" in PaintInput.model_fields
 

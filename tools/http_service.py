@@ -46,19 +46,24 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def http_service(
+def http_service(service: PictureService, *, keys: Keys, **about: Any) -> ASGIApp:
+    """The whole service as an ASGI application; `about`: what else `service_app` takes."""
+    app = service_app(service, **about)
+    return AuthMiddleware(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
+
+
+def service_app(
     service: PictureService,
     *,
     checkpoint: Checkpoint,
     request_for: Callable[[ScenePlan], RenderRequest],
     plan: PlanBrief,
     critique: Callable[[Image.Image, ScenePlan], Critique],
-    keys: Keys,
     version: str,
     read: ChangeReader | None = None,
     compatible: bool = False,
-) -> ASGIApp:
-    """The whole service as an ASGI application; its workers start and stop with it.
+) -> FastAPI:
+    """The routes of the service, to be put behind an AuthMiddleware; its workers start and stop with it.
 
     `request_for` a plan has the server's settings. `read` reads a change in plain language; without it an edit needs a
     mask. `compatible`: the Images API takes every model name and size, draws what is here, and warns.
@@ -83,7 +88,7 @@ def http_service(
         )
     )
     _answer_errors(app)
-    return AuthMiddleware(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
+    return app
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -186,9 +186,10 @@ def _drawing(
     def run(arguments: Any, caller: str) -> CallEvents:
         job, reported = start(arguments, caller), 0
         try:
-            for state in service.states(job, patience=None if arguments.wait else 0):
+            for state in service.changes(job, patience=None if arguments.wait else 0):
                 if state is None:
                     yield None
+                if not isinstance(state, Job):
                     continue
                 job = state
                 for step in range(reported + 1, job.step + 1):

@@ -30,6 +30,7 @@ from .api_schema import (
 )
 from .auth import Signer, caller_of, refusal
 from .jobs.engine import Job
+from .jobs.job_events import Stepped
 from .jobs.service import PictureService
 from .openai_edits import changes_of, edits_of, unused_settings, variations_of
 from .openai_images_schema import (
@@ -83,11 +84,12 @@ def images_router(
         finished = [await _finished(service, job, request) for job in jobs]
         for job in finished:
             place: dict[str, Any] = {"url": link(request, job)} if settings.response_format == "url" else {}
-            place = place or {"b64_json": _encoded(service, job, settings)}
+            place = place or {"b64_json": _encoded(service.jobs.file(job).read_bytes(), settings)}
             rows.append(ImageRow(**place, **_prompt_and_score(service, job)))
         return ImagesAnswer(
             created=int(time.time()), data=rows, output_format=settings.output_format, quality=_quality(settings),
-            size=_size(service, finished[0]), warnings=_warnings(service, finished, settings, notes),
+            size=_size(service.jobs.file(finished[0]).read_bytes()),
+            warnings=_warnings(service, finished, settings, notes),
         )  # fmt: skip
 
     async def respond(
@@ -220,7 +222,8 @@ def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
 
 async def _finished(service: PictureService, job: Job, request: Request) -> Job:
     """The job when it is done. Raises RenderError if it failed, TimeoutError if it takes too long."""
-    async for job in service.afollow(job, patience=PATIENCE):
+    async for change in service.afollow(job, patience=PATIENCE):
+        job = change if isinstance(change, Job) else job
         if await request.is_disconnected():
             raise TimeoutError("the client has gone")
     if not job.is_finished:
@@ -237,22 +240,25 @@ async def _events(
     about = {"background": "opaque", "output_format": settings.output_format, "quality": _quality(settings)}
     sent = 0
     try:
-        async for job in service.afollow(job, patience=PATIENCE):
-            while sent < job.previews and service.jobs.file(job, str(sent + 1)).exists():
-                partial = _encoded(service, job, settings, str(sent + 1))
+        async for change in service.afollow(job, patience=PATIENCE):
+            if isinstance(change, Job):
+                job = change
+            elif isinstance(change, Stepped) and change.preview and sent < job.previews:
+                partial = _encoded(change.preview, settings)
                 yield _event(f"{kind}.partial_image", about | {
-                    "b64_json": partial, "partial_image_index": sent, "size": _size(service, job, str(sent + 1)),
+                    "b64_json": partial, "partial_image_index": sent, "size": _size(change.preview),
                 })  # fmt: skip
                 sent += 1
         if job.status == "done":
-            size = _size(service, job)
+            picture = service.jobs.file(job).read_bytes()
+            size = _size(picture)
             width, height = map(int, size.split("x"))
             tokens = width * height // 256
             usage = {
                 "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens,
                 "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
             }  # fmt: skip
-            final = {"b64_json": _encoded(service, job, settings), "size": size, "usage": usage}
+            final = {"b64_json": _encoded(picture, settings), "size": size, "usage": usage}
             final |= {"warnings": _warnings(service, [job], settings, notes)} | _prompt_and_score(service, job)
             yield _event(f"{kind}.completed", about | final)
         else:
@@ -269,9 +275,8 @@ def _event(name: str, content: dict[str, Any]) -> bytes:
     return format_sse_event(event=name, data_str=json.dumps(data))
 
 
-def _encoded(service: PictureService, job: Job, settings: ImageSettings, kind: str = "") -> str:
-    """Base64 of a picture in the requested format."""
-    content = service.jobs.file(job, kind).read_bytes()
+def _encoded(content: bytes, settings: ImageSettings) -> str:
+    """Base64 of a PNG in the requested format."""
     if settings.output_format != "png":
         with Image.open(BytesIO(content)) as image:
             form, note, quality = settings.output_format.upper(), metadata_text(image), settings.output_compression
@@ -293,8 +298,8 @@ def _warnings(service: PictureService, jobs: Sequence[Job], settings: ImageSetti
     return list(dict.fromkeys(notes))
 
 
-def _size(service: PictureService, job: Job, kind: str = "") -> str:
-    with Image.open(service.jobs.file(job, kind)) as image:
+def _size(content: bytes) -> str:
+    with Image.open(BytesIO(content)) as image:
         return f"{image.width}x{image.height}"
 
 

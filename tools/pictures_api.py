@@ -30,6 +30,7 @@ from .api_schema import (
 )
 from .auth import caller_of
 from .jobs.engine import Job
+from .jobs.job_events import Stepped
 from .jobs.service import PictureService
 
 MAX_MODEL_CALLS = 4  # plans and critiques at a time: they share the server's threads with all other requests
@@ -86,8 +87,8 @@ def pictures_router(
 
     async def answer(job: Job, *, wait: bool, response: Response) -> Picture:
         """200 with the picture, or 202 with its id if it is not finished in time."""
-        async for job in service.afollow(job, patience=None if wait else 0):
-            pass
+        async for change in service.afollow(job, patience=None if wait else 0):
+            job = change if isinstance(change, Job) else job
         response.status_code = 200 if job.is_finished else 202
         return over_http(service, job)
 
@@ -141,9 +142,13 @@ def pictures_router(
 
     @router.get("/pictures/{picture_id}/events", response_class=EventSourceResponse)
     async def follow_picture(job: Job = Depends(own)) -> AsyncIterator[ServerSentEvent]:
-        """Server-sent events: each change as `queued`, `running`, and at last `done`, `failed` or `cancelled`."""
-        async for job in service.afollow(job, patience=float("inf")):
-            yield ServerSentEvent(event=job.status, data=over_http(service, job).model_dump(exclude={"plan"}))
+        """Server-sent events: each change of state as `queued`, `running`, and at last `done`, `failed` or `cancelled`;
+        of a brief that is painted also `planned`, `rendered`, `critiqued`, `compared`, `revised` and `finished`."""
+        async for change in service.afollow(job, patience=float("inf")):
+            if isinstance(change, Job):
+                yield ServerSentEvent(event=change.status, data=over_http(service, change).model_dump(exclude={"plan"}))
+            elif not isinstance(change, Stepped):  # it is a change of state, too
+                yield ServerSentEvent(event=change.name(), data=change.public_json())
 
     @router.post("/pictures/{picture_id}/edits", responses={202: {"model": Picture}})
     async def edit_picture(

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from ..prompts.errors import DitpipeError, first_problem, one_line
 from .jobs.engine import LOCAL
-from .jobs.service import POLL
+from .jobs.follow import POLL
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...prompts.chat_schema import ChatCommand
 from ...prompts.errors import PlanningError
+from ...prompts.revision import Revision
 from ...prompts.templates import fill_template
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
@@ -59,8 +60,9 @@ def _checked(command: ChatCommand, state: ChatState) -> ChatCommand:
     """The command itself. Raises ValueError if it cannot be applied to the state."""
     if command.kind == "change" and state.plan is None:
         raise ValueError("kind: nothing is drawn yet, so it can only be a new brief, a question or unclear")
-    if command.revision and state.plan:
-        command.revision.apply(state.plan)
+    if command.revision and state.plan:  # without what it names and leaves as it is
+        revision = Revision.between(state.plan, command.revision.apply(state.plan), reason=command.revision.reason)
+        command = command.model_copy(update={"revision": revision})
     if command.kind == "choose" and command.choice > state.candidates:
         raise ValueError(f"choice: there are {state.candidates} candidates")
     return command

@@ -13,10 +13,11 @@ the first event of a message is `Understood` and the last one always `Replied`.
 """
 
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
+from typing import cast
 
 from filelock import FileLock, Timeout
 
@@ -24,13 +25,16 @@ from ...prompts.chat_schema import ChatCommand, Kind
 from ...prompts.errors import RunError
 from ...prompts.plan import MAX_BRIEF, ScenePlan
 from ...prompts.revision import Revision
+from ...tools.jobs.engine import JobContext
+from ...tools.jobs.in_process import InProcessEngine
 from ..agent import Agent
 from .export import copy_session, write_zip
 from .interpreter import Interpreter, interpreter_for
 from .region_names import rename_region
 from .store import SessionRecord, Store, Turn
 from .stored_session import StoredSession
-from .turn_runner import ChatEvent, Replied, TurnEvents, TurnRunner, Understood
+from .turn_job import TURN, Act, ChatEvent, Replied, TurnInput, Understood, turn_handler
+from .turn_runner import TurnRunner
 
 __all__ = ["ChatEvent", "Replied", "Session", "Sessions", "Turn", "Understood"]
 
@@ -39,16 +43,22 @@ class Sessions:
     """All sessions of a store. One agent, its models and its settings serve them all."""
 
     def __init__(
-        self, agent: Agent | None = None, *, store: Store | None = None, interpreter: Interpreter | None = None
+        self,
+        agent: Agent | None = None,
+        *,
+        store: Store | None = None,
+        interpreter: Interpreter | None = None,
+        previews: int = 0,
     ) -> None:
         """`agent`: None for one with the default settings; its setting `sessions` is the store's folder.
 
-        `interpreter`: None for the one that fits the agent's planner.
+        `interpreter`: None for the one that fits the agent's planner. `previews`: of each round, in its `Stepped`
+        events.
         """
         self.agent = agent or Agent()
         self.store = store or Store(self.agent.settings.sessions)
-        self._interpreter = interpreter
-        self._stops: dict[str, threading.Event] = {}
+        self._interpreter, self.previews = interpreter, previews
+        self.jobs = InProcessEngine(self.store.folder, {TURN: turn_handler(self.carry_out)})
 
     @property
     def interpreter(self) -> Interpreter:
@@ -72,25 +82,25 @@ class Sessions:
         """
         return Session(self, self.store.record(id))
 
+    def carry_out(self, turn: TurnInput, context: JobContext) -> None:
+        """Runs the acts of a turn in its session, as the job of that context."""
+        self.open(turn.session).carry_out(turn.acts, context)
+
     def delete(self, id: str) -> None:
         """Removes a session with its turns and pictures. Raises RunError if it is at work, or if there is none."""
         session = self.open(id)
         with session._work():
             self.store.delete(session.id)
         shutil.rmtree(session.folder, ignore_errors=True)
-        self._stops.pop(session.id, None)
-
-    def stop_of(self, id: str) -> threading.Event:
-        """The event that ends the drawing of a session, shared by all its objects in this process."""
-        return self._stops.setdefault(id, threading.Event())
 
 
 class Session(StoredSession):
     """One conversation, and what can be done in it.
 
-    Calls that draw are iterators of events: nothing happens before they are read. A session runs one turn at a time,
-    across processes; a second one raises RunError. Errors of a turn (an unreachable model, a plan that cannot be drawn)
-    end it as 'failed' with the reason as its reply, and leave the picture as it was.
+    Calls that draw are iterators over the events of a job, which begins with the first one that is read; a turn whose
+    reader leaves early is `unfinished`. A session runs one turn at a time, across processes; a second one raises
+    RunError. Errors of a turn (an unreachable model, a plan that cannot be drawn) end it as 'failed' with the reason as
+    its reply, and leave the picture as it was; what was drawn before is gone on with when it is said again.
     """
 
     def __init__(self, sessions: Sessions, record: SessionRecord) -> None:
@@ -99,7 +109,7 @@ class Session(StoredSession):
 
     def say(self, message: str) -> Iterator[ChatEvent]:
         """Interprets a message and carries it out. Raises ValueError for an empty or overlong message."""
-        yield from self._turn(_checked(message), self._runner.interpret)
+        return self._turn(Act(do="say", message=checked_message(message)))
 
     def change(self, revision: Revision, message: str = "", *, whole: bool = False) -> Iterator[ChatEvent]:
         """Draws a revision into the picture, only the regions it names; with `whole` all of it, from the same seeds.
@@ -109,57 +119,54 @@ class Session(StoredSession):
         the turn as 'failed'.
         """
         command = ChatCommand(kind="change", revision=revision, whole=whole)
-        yield from self._turn(message or "change", lambda turn: self._runner.do(turn, command))
+        return self._turn(Act(do="command", message=message or "change", command=command))
 
     def replan(self, plan: ScenePlan, message: str = "") -> Iterator[ChatEvent]:
         """As `change`, to this plan: draws the differences, or all of it if scene prompt, size or negative differ."""
-        yield from self._turn(message or "change", lambda turn: self._runner.replan(turn, plan))
+        return self._turn(Act(do="replan", message=message or "change", plan=plan))
 
     def approve(self, plan: ScenePlan | None = None, message: str = "yes") -> Iterator[ChatEvent]:
         """Approves the plan that waits, or this changed one, and draws it; 'failed' if none waits."""
-        yield from self._turn(message, lambda turn: self._runner.approve(turn, plan))
+        return self._turn(Act(do="approve", message=message, plan=plan))
 
     def again(self, message: str = "try again") -> Iterator[ChatEvent]:
         """Draws the whole plan again from new noise."""
-        command = ChatCommand(kind="change", whole=True, fresh=True)
-        yield from self._turn(message, lambda turn: self._runner.do(turn, command))
+        return self._turn(another_try(message))
 
     def choose(self, number: int, message: str = "") -> Turn:
         """Shows another candidate of the picture, from 1. Raises ValueError."""
-        return self._at_once(message or f"number {number}", lambda turn: self._runner.choose(turn, number))
+        return self._at_once(message or f"number {number}", lambda runner, turn: runner.choose(turn, number))
 
     def undo(self, steps: int = 1, message: str = "") -> Turn:
         """Shows the picture that many steps back; nothing is lost. Raises ValueError if there are not so many."""
         message = message or ("undo" if steps == 1 else f"go back {steps}")
-        return self._at_once(message, lambda turn: self._runner.navigate(turn, steps), kind="undo")
+        return self._at_once(message, lambda runner, turn: runner.navigate(turn, steps), kind="undo")
 
     def redo(self, steps: int = 1, message: str = "") -> Turn:
         """Reverts an undo; 0 steps: all of the last undo. Raises ValueError if nothing was undone."""
         return self._at_once(
-            message or "redo", lambda turn: self._runner.navigate(turn, steps, forward=True), kind="redo"
+            message or "redo", lambda runner, turn: runner.navigate(turn, steps, forward=True), kind="redo"
         )
 
     def show(self, number: int, message: str = "") -> Turn:
         """Shows the picture of any turn of this session, as an undo does. Raises ValueError."""
-        return self._at_once(message or f"back to {number}", lambda turn: self._runner.show(turn, number), kind="undo")
+        return self._at_once(
+            message or f"back to {number}", lambda runner, turn: runner.show(turn, number), kind="undo"
+        )
 
     def rename_region(self, name: str, new: str) -> Turn:
         """Gives a region of the picture another name; nothing is drawn. Raises ValueError if that cannot be."""
-        return self._at_once(f"{name}: called {new}", lambda turn: rename_region(self, turn, name, new))
+        return self._at_once(f"{name}: called {new}", lambda _, turn: rename_region(self, turn, name, new))
 
     def resume(self) -> Iterator[ChatEvent]:
         """Finishes the `unfinished` turn from its last finished step: the same seeds and plan, so the same picture."""
-        with self._work():
-            turn = next((turn for turn in reversed(self.turns) if turn.status == "pending"), None)
-            if turn is None:
-                return
-            interpreted = turn.kind is not None and turn.folder is not None
-            runner = self._runner
-            yield from runner.run(turn, runner.draw(turn) if interpreted else runner.interpret(turn))
+        return self._turn(Act(do="resume"))
 
     def stop(self) -> None:
         """Ends the drawing at its next step, from any thread; the turn becomes 'stopped', the session goes on."""
-        self.sessions.stop_of(self.id).set()
+        for job in self.sessions.jobs.recent():
+            if job.payload["session"] == self.id:
+                self.sessions.jobs.cancel(job.id)
 
     def rename(self, title: str) -> None:
         """Gives the session another title."""
@@ -177,10 +184,24 @@ class Session(StoredSession):
         message = "help" if message.lower() == "/help" else message  # the terminal's command, said to any face
         return self.sessions.interpreter.interpret(message, self.chat_state(draws=self.agent.vocabulary_summary))
 
-    @property
-    def _runner(self) -> TurnRunner:
-        stop = self.sessions.stop_of(self.id)
-        return TurnRunner(self, agent=self.agent, interpret=self._interpret, stop=stop)
+    def carry_out(self, acts: Sequence[Act], context: JobContext) -> None:
+        """Runs a turn for each act, as the job of that context; what an earlier try of it has finished stays so."""
+        with self._work():
+            begun = [turn for turn in self.turns if turn.job and turn.job == context.id]
+            runner = self._runner(context)
+            for act, turn in zip_longest(acts, begun[: len(acts)]):
+                if turn is None and act.do == "resume":
+                    turn = next((turn for turn in reversed(self.turns) if turn.status == "pending"), None)
+                elif turn is None:
+                    self._give_up_unfinished()
+                    turn = self.store.add(self.id, act.message, job=context.id)
+                if turn and turn.status == "pending":
+                    runner.run(turn, act)
+                if context.stop.is_set():
+                    break
+
+    def _runner(self, context: JobContext) -> TurnRunner:
+        return TurnRunner(self, agent=self.agent, interpret=self._interpret, context=context)
 
     @contextmanager
     def _work(self) -> Iterator[None]:
@@ -191,16 +212,13 @@ class Session(StoredSession):
         except Timeout as error:
             raise RunError("this session is at work on a message already; stop it, or wait until it is done") from error
         try:
-            self.sessions.stop_of(self.id).clear()
             yield
         finally:
             lock.release()
 
-    def _turn(self, message: str, act: Callable[[Turn], TurnEvents]) -> Iterator[ChatEvent]:
-        with self._work():
-            self._give_up_unfinished()
-            turn = self.store.add(self.id, message)
-            yield from self._runner.run(turn, act(turn))
+    def _turn(self, act: Act) -> Iterator[ChatEvent]:
+        payload = TurnInput(session=self.id, acts=(act,)).model_dump(mode="json")
+        return cast("Iterator[ChatEvent]", self.sessions.jobs.run(TURN, payload, previews=self.sessions.previews))
 
     def _give_up_unfinished(self) -> None:
         for turn in self.turns:
@@ -208,18 +226,24 @@ class Session(StoredSession):
                 stopped = {"status": "stopped", "reply": "This was interrupted, and not gone on with."}
                 self.store.update(self.id, turn.model_copy(update=stopped))
 
-    def _at_once(self, message: str, act: Callable[[Turn], Turn], kind: Kind = "choose") -> Turn:
+    def _at_once(self, message: str, act: Callable[[TurnRunner, Turn], Turn], kind: Kind = "choose") -> Turn:
         """A turn without events. If it raises ValueError, it is removed from the transcript."""
         with self._work():
             turn = self.store.add(self.id, message, kind=kind)
             try:
-                return act(turn)
+                return act(self._runner(JobContext(self.folder)), turn)
             except BaseException:
                 self.store.remove(self.id, turn)
                 raise
 
 
-def _checked(message: str) -> str:
+def another_try(message: str) -> Act:
+    """All of the picture from new noise."""
+    return Act(do="command", message=message, command=ChatCommand(kind="change", whole=True, fresh=True))
+
+
+def checked_message(message: str) -> str:
+    """The message to be interpreted. Raises ValueError for an empty or overlong one."""
     if not message.strip():
         raise ValueError("the message is empty")
     if len(message) > MAX_BRIEF:

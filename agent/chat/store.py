@@ -58,7 +58,8 @@ class Turn(BaseModel):
     `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is current after
     it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
     folder, `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
-    approval; `approved`: it was given. `candidates` are the best round's, if there were several. `round`: number of the
+    approval; `approved`: it was given. `job`: id of the job that carries it out; `may_pass`: it failed for a
+    reason that may pass. `candidates` are the best round's, if there were several. `round`: number of the
     round whose picture it is; 0 if the previous picture stays, since all `rounds` came out worse. Then `candidates` are
     that picture and the rounds, `revision` is the requested one, and `parent` is the previous picture's parent.
     `comparison`: the best round compared with the previous picture.
@@ -74,6 +75,8 @@ class Turn(BaseModel):
     kind: Kind | None = None
     status: Status = "pending"
     reply: Words = ""
+    job: str = ""
+    may_pass: bool = False
     parent: int | None = None
     head: int | None = None
     brief: Words = ""

@@ -6,10 +6,9 @@ Long work is recorded before it begins, so that it can be finished after the pro
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...prompts.chat_schema import ChatCommand
@@ -18,96 +17,93 @@ from ...prompts.plan import ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_metadata, read_request
-from ..events import Event, Finished, Painting, Planned, Waiting
-from ..runs.folder import run_record
+from ...tools.jobs.engine import JobContext
+from ...tools.jobs.job_events import JobEvent
+from ..events import Painting, Planned, Waiting
+from ..runs.folder import RunRecord, run_record, write_record
 from ..runs.resume_policy import picture_settings
 from .history import steps_back, steps_forward
 from .replies import approval_question, turn_reply, unchanged_reply
 from .store import Status, Turn, TurnPicture
 from .stored_session import StoredSession
+from .turn_job import Act, Replied, Understood
 
 if TYPE_CHECKING:
     from ...renderer.checkpoints.vocabulary import Vocabulary
     from ..agent import Agent
 
-
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Understood:
-    """A message was interpreted; nothing is done about it yet."""
-
-    command: ChatCommand
-
-
-@dataclass(frozen=True)
-class Replied:
-    """The turn is over: done, waiting for approval, stopped or failed (`turn.status`), with the answer `turn.reply`."""
-
-    turn: Turn
-
-
-ChatEvent = Event | Understood | Replied
-TurnEvents = Generator[ChatEvent, None, Turn]
-
-
 class TurnRunner:
-    """Carries out the turns of one session. Each public method returns the finished turn, events are yielded before."""
+    """Carries out the turns of one session, as a part of one job. Each public method returns the finished turn."""
 
     def __init__(
-        self, session: StoredSession, *, agent: Agent, interpret: Callable[[str], ChatCommand], stop: threading.Event
+        self, session: StoredSession, *, agent: Agent, interpret: Callable[[str], ChatCommand], context: JobContext
     ) -> None:
-        """`interpret`: the command of a message; `stop`: ends the drawing when it is set."""
+        """`interpret`: the command of a message; `context`: of the job, which is told what happens."""
         self.session, self.store, self.agent = session, session.store, agent
-        self._interpret, self._stop = interpret, stop
+        self._interpret, self._context = interpret, context
 
-    def run(self, turn: Turn, events: TurnEvents) -> Iterator[ChatEvent]:
-        """Runs a turn to its end, recording failures and stops as such, and yields `Replied` last."""
+    def run(self, turn: Turn, act: Act) -> None:
+        """Runs a turn to its end, or goes on with it, and reports `Replied`. Failures and stops are recorded as such;
+        an interrupted job leaves the turn as it is, to be gone on with."""
         try:
-            turn = yield from events
+            turn = self._carry_out(turn, act)
         except KeyboardInterrupt:
-            turn = self._end(turn, "stopped", "Stopped; the picture is as it was.")
-            if not self._stop.is_set():
+            if self._context.interrupted.is_set():
                 raise
+            turn = self._end(turn, "stopped", "Stopped; the picture is as it was.")
         except (DitpipeError, ValueError) as error:
             reply = f"That did not work: {one_line(error)}"
-            if isinstance(error, ModelError) or (isinstance(error, DitpipeError) and error.resume):  # it may pass
+            may_pass = isinstance(error, ModelError) or (isinstance(error, DitpipeError) and bool(error.resume))
+            if may_pass:
                 reply = f"{reply.rstrip('.')}. The picture is as it was; say it again to try once more."
-            turn = self._end(turn, "failed", reply)
+            turn = self._end(turn, "failed", reply, may_pass=may_pass)
             if isinstance(error, DitpipeError) and error.resume and turn.folder:
                 kept = f" What it began is kept in {self.session.path(turn.folder)}; or run: {error.resume}"
                 turn = self._write(turn, reply=turn.reply + kept)
         except Exception:  # a turn left pending would be tried again at each start
             log.exception("turn %s of session %s failed", turn.number, self.session.id)
             turn = self._end(turn, "failed", "That did not work: an internal error; the log says more")
-        yield Replied(turn)
+        self._context.emit(Replied(turn))
 
-    def _end(self, turn: Turn, status: Status, reply: str) -> Turn:
+    def _carry_out(self, turn: Turn, act: Act) -> Turn:
+        if turn.kind is not None and turn.folder is not None:  # it was being drawn
+            return self.draw(turn)
+        if act.do == "command" and act.command:
+            return self.do(turn, act.command)
+        if act.do == "replan" and act.plan:
+            return self.replan(turn, act.plan)
+        if act.do == "approve":
+            return self.approve(turn, act.plan)
+        return self.interpret(turn, turn.message)
+
+    def _end(self, turn: Turn, status: Status, reply: str, **fields: Any) -> Turn:
         """Ends a turn early; what it has recorded meanwhile stays."""
         current = next(other for other in self.session.turns if other.number == turn.number)
-        return self._write(current, status=status, reply=reply)
+        return self._write(current, status=status, reply=reply, **fields)
 
-    def interpret(self, turn: Turn) -> TurnEvents:
-        """Interprets the turn's message and carries it out. Said again after a failure, it goes on from what was drawn
-        then."""
-        if failed := self.session.drawn_before_failing(turn):
-            run = ("kind", "brief", "plan", "revision", "seed", "base", "parent", "folder", "approved")
-            return (yield from self.draw(self._write(turn, **{name: getattr(failed, name) for name in run})))
-        command = self._interpret(turn.message)
-        yield Understood(command)
-        return (yield from self.do(turn, command))
+    def interpret(self, turn: Turn, message: str) -> Turn:
+        """Interprets a message and carries it out. The turn's own, said again after a failure, goes on from what was
+        drawn then."""
+        if message == turn.message and (failed := self.session.drawn_before_failing(turn)):
+            return self._try_again(turn, failed)
+        command = self._interpret(message)
+        self._context.emit(Understood(command))
+        self._context.raise_if_stopped()
+        return self.do(turn, command)
 
-    def do(self, turn: Turn, command: ChatCommand) -> TurnEvents:
+    def do(self, turn: Turn, command: ChatCommand) -> Turn:
         """Carries out a command."""
         turn = self._write(turn, kind=command.kind)
         match command.kind:
             case "new brief":
-                return (yield from self.paint(turn, command.brief))
+                return self.paint(turn, command.brief)
             case "change":
-                return (yield from self.change(turn, command))
+                return self.change(turn, command)
             case "accept" if self.session.waiting:
-                return (yield from self.approve(turn, None))
+                return self.approve(turn, None)
             case "accept":
                 return self._done(turn, "Glad you like it." if self.session.head else "Then tell me what to paint.")
             case "choose":
@@ -116,49 +112,63 @@ class TurnRunner:
                 return self.navigate(turn, command.steps, forward=command.kind == "redo")
         return self._done(turn, command.reply)
 
-    def paint(self, turn: Turn, brief: str) -> TurnEvents:
+    def paint(self, turn: Turn, brief: str) -> Turn:
         """Draws a new picture of a brief."""
         if not self.session.title:
             self.store.rename(self.session.id, brief if len(brief) <= 60 else brief[:59] + "…")
-        seed, folder = self.agent.settings.picture_seed(), _folder(turn)
-        return (yield from self.draw(self._write(turn, brief=brief, seed=seed, folder=folder)))
+        seed, folder, before = self.agent.settings.picture_seed(), _folder(turn), self._ended_early(turn)
+        if before and before.brief == brief and before.seed is not None:  # it is asked for again
+            seed = before.seed
+        return self.draw(self._write(turn, brief=brief, seed=seed, folder=folder))
 
-    def change(self, turn: Turn, command: ChatCommand) -> TurnEvents:
-        """Draws what a revision changes, or everything."""
-        plan = self._plan()
-        changed = sync_scene_prompt(plan, command.revision.apply(plan)) if command.revision else plan
-        return (yield from self._become(turn, plan, changed, whole=command.whole, fresh=command.fresh))
+    def change(self, turn: Turn, command: ChatCommand) -> Turn:
+        """Draws what a revision changes, or everything; another try after a failure that may pass is that one's."""
+        failed = self._ended_early(turn)
+        if command.fresh and failed and failed.may_pass:
+            return self._try_again(turn, failed)
+        plan, revision = self._plan(), command.revision
+        changed = sync_scene_prompt(plan, revision.apply(plan)) if revision else plan
+        if revision:
+            scene = None if changed.scene == plan.scene else changed.scene
+            revision = revision.model_copy(update={"scene": scene})
+        return self._become(turn, changed, revision, whole=command.whole, fresh=command.fresh)
 
-    def replan(self, turn: Turn, changed: ScenePlan) -> TurnEvents:
+    def _try_again(self, turn: Turn, failed: Turn) -> Turn:
+        if failed.folder is None:
+            return self.interpret(turn, failed.message)
+        same = ("kind", "brief", "plan", "revision", "seed", "base", "parent", "folder", "approved")
+        return self.draw(self._write(turn, **{name: getattr(failed, name) for name in same}))
+
+    def replan(self, turn: Turn, changed: ScenePlan) -> Turn:
         """Draws this plan in place of the current one."""
         plan = self._plan()
         changed = changed.with_size(plan.width, plan.height)
         whole = (plan.scene, plan.whole) != (changed.scene, changed.whole)
-        turn = self._write(turn, kind="change")
-        return (yield from self._become(turn, plan, sync_scene_prompt(plan, changed), whole=whole, fresh=False))
+        turn, changed = self._write(turn, kind="change"), sync_scene_prompt(plan, changed)
+        revision = Revision.between(plan, changed) if plan.whole == changed.whole else None
+        return self._become(turn, changed, revision, whole=whole, fresh=False)
 
-    def _become(self, turn: Turn, plan: ScenePlan, changed: ScenePlan, *, whole: bool, fresh: bool) -> TurnEvents:
+    def _become(self, turn: Turn, changed: ScenePlan, revision: Revision | None, *, whole: bool, fresh: bool) -> Turn:
         waiting, head = self.session.waiting, self.session.head
         if waiting:
-            yield Planned(changed)
-            yield Waiting(changed, self.session.path(waiting.folder or ""))
+            self._context.emit(Planned(changed))
+            self._context.emit(Waiting(changed, self.session.path(waiting.folder or "")))
             self._write(waiting, status="done", head=turn.head)
             run = {name: getattr(waiting, name) for name in ("brief", "seed", "folder", "approved")}
             reply = approval_question(changed, self._vocabulary)
             return self._write(turn, **run, plan=changed, status="waiting", reply=reply)
         assert head is not None
-        if changed == plan and not fresh:
+        if changed == head.plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
-        revision = Revision.between(plan, changed) if plan.whole == changed.whole else None
         seeds = [other.seed for other in self.session.turns if other.seed is not None]
         turn = self._write(
             turn, plan=changed, revision=revision, brief=head.brief, parent=head.number, folder=_folder(turn),
             base=None if whole or fresh or not (revision and revision.names) else head.picture,
             seed=(max(seeds) + 1) % 2**62 if fresh else head.seed,
         )  # fmt: skip
-        return (yield from self.draw(turn))
+        return self.draw(turn)
 
-    def approve(self, turn: Turn, plan: ScenePlan | None) -> TurnEvents:
+    def approve(self, turn: Turn, plan: ScenePlan | None) -> Turn:
         """Draws the plan that waits, or a changed one."""
         waiting = self.session.waiting
         if waiting is None or waiting.plan is None:
@@ -166,13 +176,15 @@ class TurnRunner:
         approved = waiting.plan
         if plan:
             approved = sync_scene_prompt(approved, plan.with_size(approved.width, approved.height))
-        # A run is approved once. If it was stopped and another plan is approved, a new run draws that.
-        folder = _folder(turn) if waiting.approved else waiting.folder
+        folder = waiting.folder
+        if waiting.approved:  # a run is approved once; if that was stopped or failed, another plan is a new run
+            before = self._ended_early(turn)
+            folder = before.folder if before and before.plan == approved else _folder(turn)
         self._write(waiting, approved=True, head=turn.head)
         turn = self._write(
             turn, kind="accept", brief=waiting.brief, plan=approved, seed=waiting.seed, folder=folder, approved=True
         )
-        return (yield from self.draw(turn))
+        return self.draw(turn)
 
     def choose(self, turn: Turn, number: int) -> Turn:
         """Makes another candidate the current picture."""
@@ -206,39 +218,52 @@ class TurnRunner:
         target = next(other for other in turns if other.number == number)
         return self._done(turn, f"Back at: {target.message}", head=number)
 
-    def draw(self, turn: Turn) -> TurnEvents:
+    def draw(self, turn: Turn) -> Turn:
         """Draws what the turn records, or resumes its run, and finishes the turn."""
         session = self.session
         assert turn.folder is not None
-        folder, stop = session.path(turn.folder), self._stop
-        if (folder / "run.json").exists():
+        folder = session.path(turn.folder)
+        if not (folder / "run.json").exists():
+            painter, record = self._run_of(turn)
+            before = self._ended_early(turn)
+            if before and before.folder and _is_of(session.path(before.folder), record):
+                turn, folder = self._write(turn, folder=before.folder), session.path(before.folder)
+            else:
+                write_record(folder, record)
+        else:
             record = run_record(folder)
             model = record.settings.get("model", self.agent.settings.model)
             if model != self.agent.settings.model:
                 raise RunError(f"this picture was begun with another model; open the session with --model {model}")
             painter = self.agent.with_settings(**picture_settings(record))
-            events = painter.resume(folder, approved=turn.plan or True if turn.approved else False)
-        else:
-            approve = self.agent.settings.approve and turn.kind == "new brief"
-            painter = self.agent.with_settings(approve=approve, seed=turn.seed or 0)
-            base = session.path(turn.base) if turn.base else None
-            judged, tried = (self._head_of(turn).critique, self._tried_before(turn)) if base else (None, [])
-            events = painter.stream(
-                turn.brief, plan=turn.plan, base=base, folder=folder, judged=judged, tried=tried
-            )
-        painter.stop = stop
-        for event in _drained(events, painter):
+
+        def emit(event: JobEvent) -> None:
+            nonlocal turn
             if isinstance(event, Planned) and turn.plan != event.plan:
                 turn = self._write(turn, plan=event.plan)
-            yield event
-            if isinstance(event, Waiting):
-                self._drop_waiting(turn)
-                reply = approval_question(event.plan, self._vocabulary)
-                return self._write(turn, status="waiting", plan=event.plan, reply=reply)
-            if isinstance(event, Finished):
-                self._drop_waiting(turn)
-                return self._painted(turn, event.painting)
-        raise AssertionError("a run ends with Finished or Waiting")
+            self._context.emit(event)
+
+        approved = (turn.plan or True) if turn.approved else False
+        last = painter.run(folder, replace(self._context, emit=emit), approved=approved)
+        self._drop_waiting(turn)
+        if isinstance(last, Waiting):
+            reply = approval_question(last.plan, self._vocabulary)
+            return self._write(turn, status="waiting", plan=last.plan, reply=reply)
+        return self._painted(turn, last.painting)
+
+    def _run_of(self, turn: Turn) -> tuple[Agent, RunRecord]:
+        """The agent that draws a turn, and the record of its run."""
+        painter = self.agent.with_settings(
+            approve=self.agent.settings.approve and turn.kind == "new brief", seed=turn.seed or 0
+        )
+        base = self.session.path(turn.base) if turn.base else None
+        judged, tried = (self._head_of(turn).critique, self._tried_before(turn)) if base else (None, [])
+        return painter, painter.record(turn.brief, plan=turn.plan, base=base, judged=judged, tried=tried)
+
+    def _ended_early(self, turn: Turn) -> Turn | None:
+        """The turn before, if it was stopped or failed: what it has drawn is kept, and may be gone on with."""
+        before = [other for other in self.session.turns if other.number < turn.number][-1:]
+        return next((other for other in before if other.status in ("stopped", "failed")), None)
 
     def _painted(self, turn: Turn, painting: Painting) -> Turn:
         best, folder = painting.best, self.session.folder
@@ -308,13 +333,9 @@ def _folder(turn: Turn) -> str:
     return f"turn-{turn.number:04}"
 
 
-def _drained(events: Iterator[Event], painter: Agent) -> Iterator[Event]:
-    """The events; if the reader stops early, the drawing is ended before anything else goes on."""
+def _is_of(folder: Path, record: RunRecord) -> bool:
+    """Whether a folder holds the run of that record."""
     try:
-        yield from events
-    except GeneratorExit:
-        painter.stop.set()
-        with suppress(KeyboardInterrupt):
-            for _ in events:
-                pass
-        raise
+        return run_record(folder) == record
+    except RunError:
+        return False

@@ -34,9 +34,10 @@ def chat(
     settings = settings_of(**options)
     from ..agent import Agent
     from ..chat.session import Sessions
+    from .chat_view import PREVIEWS
     from .terminal import TerminalChat
 
-    opened = Sessions(Agent(settings=settings))
+    opened = Sessions(Agent(settings=settings), previews=PREVIEWS)
     TerminalChat(opened, opened.open(_id(opened, session)) if session else opened.new()).run()
 
 

@@ -1,8 +1,10 @@
 """The terminal chat's output: the layout, progress bars, replies, and the picture inline."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
+import PIL.Image
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -21,7 +23,7 @@ WELCOME = (
     "Say what the picture should show, for example: a red cat on the left and a blue rocket on the right, at night"
 )
 HINT = "/help: what you can say · Ctrl-C: stop drawing · Ctrl-D: leave"
-PREVIEW_EVERY = 4  # steps
+PREVIEWS = 6  # of a round
 
 
 class ChatView:
@@ -75,11 +77,11 @@ class ChatView:
                         case Planned(plan):
                             self.draw_layout(plan)
                             progress.update(bar, description="drawing")
-                        case Stepped(number, step):
+                        case Stepped(number, index, total, preview):
                             name = "drawing" if number == 1 else f"round {number}"
-                            progress.update(bar, description=name, total=step.total, completed=step.index)
-                            if step.index % PREVIEW_EVERY == 0 and step.index < step.total and live.console.is_terminal:
-                                view.picture = half_blocks(step.preview(), 24)
+                            progress.update(bar, description=name, total=total, completed=index)
+                            if preview and live.console.is_terminal:
+                                view.picture = half_blocks(PIL.Image.open(BytesIO(preview)), 24)
                         case Rendered():  # its warnings are part of the reply
                             progress.update(bar, description="looking at it", total=None)
                         case Critiqued() | Compared() | Understood() | Waiting():

@@ -69,8 +69,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     live.console.print(layout_drawing(plan))
                     for note in plan.notes:
                         live.console.print(f"  note: {note}", style="yellow", markup=False)
-                case Stepped(number, step):
-                    steps.update(bar, description=f"round {number} of {rounds}", total=step.total, completed=step.index)
+                case Stepped(number, index, total):
+                    steps.update(bar, description=f"round {number} of {rounds}", total=total, completed=index)
                 case Rendered(_, _, _, warnings):
                     for warning in warnings:
                         live.console.print(f"  note: {warning}", style="yellow", markup=False)

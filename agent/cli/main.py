@@ -76,7 +76,7 @@ def paint(
     if settings.seed == "random":
         print_seed(run_record(folder).settings["seed"])
     agent.load_torch()
-    _follow(agent, folder, agent.resume(folder), as_json)
+    _follow(agent, folder, False, as_json)
 
 
 @app.command(rich_help_panel=DRAW)
@@ -99,38 +99,38 @@ def resume(
 
     settings = resume_settings(folder, run_record(folder), **options)
     agent = Agent(settings=settings, controls=control or [])
-    approved = read_plan(folder / "plan.json") if yes else False
-    _follow(agent, folder, agent.resume(folder, approved=approved), as_json)
+    _follow(agent, folder, read_plan(folder / "plan.json") if yes else False, as_json)
 
 
-def _follow(agent: Any, folder: Path, events: Any, as_json: bool) -> None:
+def _follow(agent: Any, folder: Path, approved: bool | ScenePlan, as_json: bool) -> None:
     from ..events import Waiting
     from ..runs.resume_policy import resume_command
     from .display import show
 
     def stop() -> None:
         stderr_console.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
-        agent.stop.set()
+        agent.stop()
 
     command = resume_command(folder, agent.settings)
     stopped = f"stopped; go on with: {command}"
 
-    def follow(events: Any) -> Any:
+    def follow(approved: bool | ScenePlan) -> Any:
+        job = agent.submit(folder, approved=approved)
         with ctrl_c(stop, stopped):
-            return show(events, console, rounds=agent.settings.rounds, planner=agent.planner_name)
+            return show(agent.events_of(job), console, rounds=agent.settings.rounds, planner=agent.planner_name)
 
     if agent.no_critic_reason and not as_json:
         stderr_console.print(f"note: {agent.no_critic_reason}", style="yellow", markup=False)
     console = Console(quiet=True) if as_json else stderr_console
     try:
-        painting = follow(events)
+        painting = follow(approved)
         while isinstance(painting, Waiting):
             plan = None if as_json else approved_plan(painting, stderr_console)
             if plan is None:
                 waits = {"waiting": str(folder), "plan": painting.plan.model_dump()}
                 print_answer(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
                 return
-            painting = follow(agent.resume(folder, approved=plan))
+            painting = follow(plan)
     except KeyboardInterrupt:
         print(f"ditpipe: {stopped}", file=sys.stderr)
         raise typer.Exit(STOPPED) from None

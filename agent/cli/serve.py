@@ -69,7 +69,7 @@ def web(
     options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 7860, keys: KeyFile = None
 ) -> None:
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
-    _needs("web", "fastapi", "sse_starlette", "uvicorn")
+    _needs("web", "fastapi", "python_multipart", "sse_starlette", "uvicorn")
     allowed = _locks(host, keys)
     agent = _agent(options)
     _loading("the page", host, port)

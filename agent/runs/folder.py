@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from ...prompts.errors import RunError
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
-from ..events import Compared, Critiqued, Event, Finished, Planned, Rendered, Revised, Waiting
+from ..events import Event, Finished, Stepped
 from ..settings import UNRECORDED, Settings
 
 RECORD = "run.json"
@@ -98,25 +98,14 @@ def check_links(folder: Path) -> None:
                 raise RunError(f"{path} is a link, which may lead out of its folder; no run makes any: remove it")
 
 
-_PAYLOADS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    Planned: lambda e: {"plan": e.plan.model_dump()},
-    Waiting: lambda e: {"plan": e.plan.model_dump()},
-    Rendered: lambda e: {"round": e.round, "path": str(e.path), "seconds": round(e.seconds, 3), "warnings": e.warnings},
-    Critiqued: lambda e: {"round": e.round, "critique": e.critique.model_dump()},
-    Compared: lambda e: {"round": e.round, "comparison": e.comparison.model_dump()},
-    Revised: lambda e: {"round": e.round, "revision": e.revision.model_dump(exclude_none=True)},
-    Finished: lambda e: {"best": e.painting.best.number, "path": str(e.painting.path)},
-}
-
-
 def log_event(folder: Path, event: Event) -> None:
     """Appends an event to events.jsonl (steps are progress, not history)."""
-    payload_of = _PAYLOADS.get(type(event))
-    if not payload_of:
+    if isinstance(event, Stepped):
         return
-    row = {"event": type(event).__name__.lower(), "time": datetime.now().isoformat(timespec="seconds")} | payload_of(
-        event
-    )
+    fields = event.as_json()
+    if isinstance(event, Finished):  # its rounds are in the folder
+        fields = event.public_json() | {"path": str(event.painting.path)}
+    row = {"event": event.name(), "time": datetime.now().isoformat(timespec="seconds")} | fields
     try:
         with (folder / "events.jsonl").open("a") as out:
             out.write(json.dumps(row) + os.linesep)

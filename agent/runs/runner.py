@@ -1,22 +1,19 @@
-"""Runs the loop over a run's folder: starts, resumes or waits, logs the events, and names the way on after a fault."""
+"""Runs the loop over a run's folder: starts, resumes or waits, and names the way on after a fault."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 from ...prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import add_warnings, copy_result, read_request, write
-from ..events import Event, Finished, Painting, Waiting
+from ..events import Finished, Painting, Waiting
 from .entry import Entry
-from .folder import log_event
 from .resume_policy import resume_command
 from .steps import RunSteps
 
 
-def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[Event]:
-    """The events of a run from its last finished node on; the last is `Finished`, or `Waiting` for an approval.
+def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiting:
+    """Runs from the last finished node on; returns the last event.
 
     `approved` answers a plan that waits: True, or the changed plan. Errors are those of `Agent.resume`.
     """
@@ -41,8 +38,9 @@ def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[
             entry_point: Any = None if state.values else start
             if state.next == ("approve",):
                 if not approved:
-                    yield Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
-                    return
+                    waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+                    steps.context.emit(waiting)  # the log has it already
+                    return waiting
                 entry_point = Command(resume=True if approved is True else approved.model_dump())
             elif isinstance(approved, ScenePlan) and state.values and approved != _first_plan(state.values):
                 raise RunError(
@@ -50,11 +48,7 @@ def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[
                     f"this one: ditpipe render {folder / 'plan.json'}"
                 )
             begun = True
-            events: Any = app.stream(entry_point, config, stream_mode="custom", durability="sync")
-            with closing(events):  # before the checkpointer closes, also where nobody reads on: its threads write there
-                for event in events:
-                    log_event(folder, event)
-                    yield event
+            app.invoke(entry_point, config, durability="sync")
             state = app.get_state(config)
     except DitpipeError as error:
         if isinstance(error, PlanningError | CritiqueError):
@@ -75,12 +69,12 @@ def run_events(steps: RunSteps, approved: bool | ScenePlan = False) -> Iterator[
             f"cannot go on in {folder}: {error}; if the disk was full, then later: {resume_command(folder, settings)}"
         ) from error
     if state.next == ("approve",):
-        steps.raise_if_stopped()
-        last: Event = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
+        steps.context.raise_if_stopped()
+        last: Finished | Waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
     else:
         last = Finished(_painting(steps, state.values))
-    log_event(folder, last)
-    yield last
+    steps.emit(last)
+    return last
 
 
 def _painting(steps: RunSteps, state: dict[str, Any]) -> Painting:

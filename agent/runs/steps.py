@@ -15,13 +15,16 @@ from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import copy_result, open_image, read_request, read_result, write_result
 from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
+from ...tools.jobs.device_lock import drawing_on
+from ...tools.jobs.engine import JobContext
 from ..edit_critique import JudgedPicture, compare_pictures
+from ..events import Event
 from ..model_reviser import Try
 from ..models import Models
 from ..reviser import revise
 from ..settings import Settings
 from .entry import Entry
-from .folder import RunRecord
+from .folder import RunRecord, log_event
 from .resume_policy import foreign_controls
 
 
@@ -29,8 +32,8 @@ from .resume_policy import foreign_controls
 class RunSteps:
     """The steps over one run's folder: of a brief, or of an edit of the finished picture that its record names.
 
-    `size`: of a picture whose plan names none, in pixels. `request_for`: a plan's render request. `raise_if_stopped`
-    raises KeyboardInterrupt to end the run. `warnings` are added to those of every picture.
+    `size`: of a picture whose plan names none, in pixels. `request_for`: a plan's render request. `context`: of the job
+    that runs it. `warnings` are added to those of every picture.
     """
 
     folder: Path
@@ -39,7 +42,7 @@ class RunSteps:
     settings: Settings
     size: tuple[int, int]
     request_for: Callable[[ScenePlan], RenderRequest]
-    raise_if_stopped: Callable[[], None]
+    context: JobContext
     warnings: Sequence[str] = ()
 
     @cached_property
@@ -55,31 +58,35 @@ class RunSteps:
             raise RunError(f"{self.folder} asks for what is not yours to be loaded. To agree, add {options}")
         return request
 
+    def emit(self, event: Event) -> None:
+        """Reports an event, and logs it in the run's folder."""
+        log_event(self.folder, event)
+        self.context.emit(event)
+
     def plan(self, brief: str) -> ScenePlan:
-        self.raise_if_stopped()
+        self.context.raise_if_stopped()
         return self.models.plan(brief).with_size(*self.size)
 
     def render(
-        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], on_step: OnStep, *, reason: str
+        self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], *, number: int, reason: str
     ) -> list[RenderResult]:
-        """Draws the plan once per path and writes the files.
+        """Draws the plan once per path, as round `number`, and writes the files.
 
         The first round of a brief draws everything, later ones only what differs from the best round. A run that edits
         a picture draws each round into that picture, so that no round inherits what another one spoilt.
         """
-        self.raise_if_stopped()
 
         def step(progress: Step) -> None:
-            self.raise_if_stopped()
-            on_step(progress)
+            self.context.on_step(progress, number)
 
-        if self._base and self.record.base:
-            results = self._edits(with_edit(self._base, plan, reason=reason), self.record.base, len(paths), step)
-        elif best:
-            picture = path_inside(self.folder, best.path)
-            results = self._edits(with_edit(best.request, plan, reason=reason), picture, len(paths), step)
-        else:
-            results = self.models.renderer.candidates(self.request_for(plan), len(paths), step)
+        with drawing_on(self.models.renderer.device, self.context):
+            if self._base and self.record.base:
+                results = self._edits(with_edit(self._base, plan, reason=reason), self.record.base, len(paths), step)
+            elif best:
+                picture = path_inside(self.folder, best.path)
+                results = self._edits(with_edit(best.request, plan, reason=reason), picture, len(paths), step)
+            else:
+                results = self.models.renderer.candidates(self.request_for(plan), len(paths), step)
         results = [
             replace(result, warnings=tuple(dict.fromkeys([*self.warnings, *result.warnings]))) for result in results
         ]
@@ -117,7 +124,7 @@ class RunSteps:
         entry = entry.model_copy(update={"critique": self._judge(open_image(path), entry.plan)})
         if base is None:
             return entry
-        self.raise_if_stopped()
+        self.context.raise_if_stopped()
         comparison = compare_pictures(
             JudgedPicture(open_image(path_inside(self.folder, base.path)), base.plan, base.critique),
             JudgedPicture(open_image(path), entry.plan, entry.critique), self._judge, threshold=self.settings.accept,
@@ -128,7 +135,7 @@ class RunSteps:
         critic = self.models.critic
         if critic is None:
             return None
-        self.raise_if_stopped()
+        self.context.raise_if_stopped()
         return critic.critique(image, plan)
 
     def revise(self, best: Entry, rounds: list[Entry]) -> Revision | None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import fastapi
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,17 +19,21 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
+from ...prompts.errors import ModelError, RunError
 from ...prompts.plan import ScenePlan
 from ...tools.auth import AuthMiddleware, Keys, caller_of, refusal
-from ...tools.jobs.engine import LOCAL
+from ...tools.http_service import service_app
+from ...tools.jobs.engine import LOCAL, JobContext, JobHandler
 from ..agent import Agent
-from ..chat.session import Session
+from ..chat.session import Session, another_try, checked_message
+from ..chat.store import Store
+from ..chat.turn_job import Act, TurnInput, turn_handler
 from ..drawable import what_can_be_drawn
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.local_server import weights
+from ..wiring import change_reader, critique_of, local_engine, picture_service, plan_brief
 from .session_view import examples, page_state
-from .user_context import UserContext, UserContexts
+from .user_context import UserContext, UserContexts, carry_out
 
 STATIC = Path(__file__).parent / "static"
 THUMBNAIL = 96  # pixels
@@ -88,24 +92,53 @@ class Press(BaseModel):
     do: Literal["stop", "undo", "redo", "again", "more"]
 
 
-class Act(BaseModel):
+class ActionSent(BaseModel):
     session: str
     action: Annotated[Draw | Pick | Rename | Press, Field(discriminator="do")]
 
 
 def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
-    """The page of an agent as an ASGI application. Turns that an ended process left unfinished go on at once.
+    """The page of an agent as an ASGI application, on the app of `ditpipe serve` and with its queue, in the folder of
+    the sessions. Turns that an ended process left unfinished go on at once.
 
     `notice`: what is missing on this machine, in plain words.
     """
-    contexts = UserContexts(agent)
+    from ... import __version__
+
+    warm = threading.Event()
+
+    def turn(worker: Agent) -> JobHandler:
+        def when_loaded(job: TurnInput, context: JobContext) -> None:
+            while not warm.wait(0.1):
+                context.raise_if_stopped()
+            carry_out(worker, job, context)
+
+        return turn_handler(when_loaded)
+
+    engine = local_engine(agent, folder=Store(agent.settings.sessions).folder, turn=turn)
+    contexts = UserContexts(agent, engine, warm=warm)
+
+    def warm_up() -> None:  # what is missing is reported when it is needed
+        agent.warm_up()
+        warm.set()
+
+    threading.Thread(target=warm_up, name="web-warm-up", daemon=True).start()
     if not keys:
         contexts.of(LOCAL)
-    threading.Thread(target=contexts.warm_up, name="web-warm-up", daemon=True).start()
-    app = fastapi.FastAPI(openapi_url=None)
+    app = service_app(
+        picture_service(agent, engine=engine), checkpoint=agent.checkpoint, critique=critique_of(agent),
+        plan=lambda brief, width, height: plan_brief(agent, brief, width, height), version=__version__,
+        request_for=agent.request, read=change_reader(agent),
+    )  # fmt: skip
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
     draws = what_can_be_drawn(agent.vocabulary_summary) if agent.vocabulary_summary else ""
-    about = {"notice": notice, "draws": draws, "examples": examples()}
+    app.include_router(page_router(contexts, {"notice": notice, "draws": draws, "examples": examples()}))
+    return AuthMiddleware(SameOrigin(app), keys=keys, open_paths=("/v1/files/",), browser=True)
+
+
+def page_router(contexts: UserContexts, about: dict[str, Any]) -> fastapi.APIRouter:
+    """The page's routes. Errors become answers in `http_service`. `about`: what every window is told first."""
+    app = fastapi.APIRouter(include_in_schema=False)
 
     def context_of(request: fastapi.Request) -> UserContext:
         return contexts.of(caller_of(request))
@@ -115,17 +148,6 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         if session is None:
             raise fastapi.HTTPException(404, "no such session")
         return session
-
-    @app.exception_handler(DitpipeError)
-    @app.exception_handler(ValueError)
-    def problem(request: fastapi.Request, error: DitpipeError | ValueError) -> JSONResponse:
-        return JSONResponse({"detail": one_line(error)}, 422)
-
-    @app.exception_handler(fastapi.exceptions.RequestValidationError)
-    def unreadable(request: fastapi.Request, error: fastapi.exceptions.RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "draw", "action"))
-        return JSONResponse({"detail": f"{field}: {first['msg'].removeprefix('Value error, ')}"}, 422)
 
     @app.get("/")
     def page() -> FileResponse:
@@ -142,23 +164,22 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
 
     @app.post("/ditpipe/message")
     def send(sent: Sent, request: fastapi.Request) -> dict[str, str]:
-        if not sent.message.strip():
-            raise fastapi.HTTPException(422, "the message is empty")
+        checked_message(sent.message)
         context = context_of(request)
-        session = context.find(sent.session, approve=sent.approve)
+        session = context.find(sent.session)
         if session is None and sent.session:
             raise fastapi.HTTPException(404, "this picture is not here any more")
-        session = session or context.new(approve=sent.approve)
-        if not context.send(session, sent.message, sent.plan, sent.summary):
+        session = session or context.sessions.new()
+        if not context.send(session, sent.message, plan=sent.plan, summary=sent.summary, approve=sent.approve):
             raise fastapi.HTTPException(409, BUSY)
         return {"session": session.id}
 
     @app.post("/ditpipe/act")
-    def act(pressed: Act, request: fastapi.Request) -> dict[str, str]:
+    def act(pressed: ActionSent, request: fastapi.Request) -> dict[str, str]:
         session, context = session_of(request, pressed.session), context_of(request)
         if not _act(context, session, pressed.action):
             raise fastapi.HTTPException(409, BUSY)
-        context.worker.changes.announce()
+        context.turns.changes.announce()
         return {"session": session.id}
 
     @app.delete("/ditpipe/session/{session_id}")
@@ -184,7 +205,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
 
     @app.get("/ditpipe/preview/{session_id}")
     def preview(session_id: str, request: fastapi.Request) -> Response:
-        progress = context_of(request).worker.progress(session_id)
+        progress = context_of(request).turns.progress(session_id)
         if progress is None or progress.preview is None:
             raise fastapi.HTTPException(404, "nothing is being drawn")
         return Response(progress.preview, media_type="image/png", headers={"Cache-Control": "no-store"})
@@ -215,7 +236,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
             raise fastapi.HTTPException(500, str(error)) from error
         return FileResponse(path, filename=f"{_file_name(session)}.zip", background=BackgroundTask(folder.cleanup))
 
-    return AuthMiddleware(SameOrigin(app), keys=keys, browser=True)
+    return app
 
 
 class SameOrigin:
@@ -246,7 +267,7 @@ async def state_events(
 ) -> AsyncIterator[JSONServerSentEvent]:
     """The parts of the page's state that changed, first all of them; sleeps while nothing happens."""
     sent: dict[str, Any] = {}
-    with context.worker.changes.subscribed() as changed:
+    with context.turns.changes.subscribed() as changed:
         while True:
             changed.clear()
             state = start | await asyncio.to_thread(page_state, context, session_id)
@@ -264,8 +285,8 @@ def _act(context: UserContext, session: Session, action: Draw | Pick | Rename | 
     match action:
         case Draw(plan=plan, message=message):
             if session.waiting:
-                return context.draw(session, lambda opened: opened.approve(plan), "yes")
-            return context.draw(session, lambda opened: opened.replan(plan, message), message)
+                return context.turns.start(session, Act(do="approve", message="yes", plan=plan))
+            return context.turns.start(session, Act(do="replan", message=message or "change", plan=plan))
         case Pick(do="show", number=number):
             session.show(number)
         case Pick(number=number):
@@ -273,13 +294,13 @@ def _act(context: UserContext, session: Session, action: Draw | Pick | Rename | 
         case Rename(name=name, to=new):
             session.rename_region(name, new)
         case Press(do="stop"):
-            context.worker.stop(session.id)
+            context.turns.stop(session.id)
         case Press(do="undo"):
             session.undo()
         case Press(do="redo"):
             session.redo()
         case Press(do="again"):
-            return context.draw(session, lambda opened: opened.again("try again"), "try again")
+            return context.turns.start(session, another_try("try again"))
         case Press(do="more"):
             return context.versions(session)
     return True

@@ -9,7 +9,7 @@ from ..chat.history import steps_forward
 from ..chat.session import Session
 from ..chat.store import SessionRecord, Turn
 from ..events import score_key
-from .turn_worker import Progress
+from .progress import Progress
 from .user_context import UserContext
 
 LISTED = 50  # sessions in the list, the latest ones
@@ -31,14 +31,14 @@ def examples() -> list[dict[str, Any]]:
 def page_state(context: UserContext, session_id: str) -> dict[str, Any]:
     """All that a window at this session shows; the event stream sends the parts that changed."""
     session = context.find(session_id)
-    progress = context.worker.progress(session.id) if session else None
+    progress = context.turns.progress(session.id) if session else None
     return {
         "unknown": bool(session_id) and session is None,
         "session": session_state(session, progress) if session else None,
         "busy": busy_state(session, progress) if session else None,
-        "messages": messages(session, context.message_in_flight(session)) if session else [],
-        "problem": context.worker.problem(session.id) if session else "",
-        "sessions": session_list(context.sessions().list(), session),
+        "messages": messages(session, progress.message if progress else "") if session else [],
+        "problem": context.turns.problem(session.id) if session else "",
+        "sessions": session_list(context.sessions.list(), session),
     }
 
 

@@ -1,101 +1,83 @@
 """Whose sessions are whose: one context per caller, with a store of its own; all share one agent's models."""
 
 import threading
-from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from ...prompts.errors import RunError
 from ...prompts.plan import ScenePlan
-from ...tools.jobs.engine import LOCAL
+from ...renderer.pictures.file_ref import path_inside
+from ...tools.jobs.engine import LOCAL, JobContext
+from ...tools.jobs.local_engine import LocalEngine
 from ..agent import Agent
-from ..chat.session import ChatEvent, Session, Sessions
+from ..chat.session import Session, Sessions, another_try, checked_message
 from ..chat.store import Store
-from .turn_worker import Drawing, TurnWorker
+from ..chat.turn_job import Act, TurnInput, TurnSettings
+from .turns import Turns
 
 VERSIONS = 4  # pictures drawn at once to choose from
+
+
+def carry_out(agent: Agent, turn: TurnInput, context: JobContext) -> None:
+    """Runs a turn of a caller's session with the agent, as the job of that context. Raises RunError."""
+    chosen = turn.settings.model_dump(exclude_none=True)
+    store = caller_store(agent.settings.sessions, turn.caller)
+    Sessions(agent.with_settings(**chosen) if chosen else agent, store=store).carry_out(turn, context)
+
+
+def caller_store(folder: Path | None, caller: str) -> Store:
+    """The sessions of a caller, in or under the folder of sessions. Raises RunError."""
+    home = Store(folder)
+    return home if caller == LOCAL else Store(path_inside(home.folder, f"callers/{caller.replace(':', '-')}"))
 
 
 class UserContexts:
     """Every caller's context, made on first use. A caller is a name that authentication found, never request text."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent, self._render_lock, self._lock = agent, threading.Lock(), threading.Lock()
+    def __init__(self, agent: Agent, jobs: LocalEngine, *, warm: threading.Event) -> None:
+        self._agent, self._jobs, self._warm, self._lock = agent, jobs, warm, threading.Lock()
         self._contexts: dict[str, UserContext] = {}
-        self.warm = threading.Event()
-
-    def warm_up(self) -> None:
-        """Loads the models before anybody waits for them. What is missing is reported when it is needed."""
-        self._agent.warm_up()
-        self.warm.set()
 
     def of(self, caller: str) -> "UserContext":
         with self._lock:
             if caller not in self._contexts:
-                home = Store(self._agent.settings.sessions)
-                store = home if caller == LOCAL else Store(home.folder / "callers" / caller.replace(":", "-"))
-                worker = TurnWorker(self._render_lock, self.warm)
-                self._contexts[caller] = UserContext(self._agent, store, worker)
+                sessions = Sessions(self._agent, store=caller_store(self._agent.settings.sessions, caller))
+                self._contexts[caller] = UserContext(
+                    sessions, Turns(self._jobs, sessions, caller=caller, warm=self._warm)
+                )
             return self._contexts[caller]
 
 
 class UserContext:
-    """One caller's sessions and the turns that run in them."""
+    """One caller's sessions and the turns that run in them; those that an ended process left are gone on with."""
 
-    def __init__(self, agent: Agent, store: Store, worker: TurnWorker) -> None:
-        self._agent, self._store, self.worker = agent, store, worker
-        self._messages: dict[str, str] = {}
-        worker.finish_interrupted(self.sessions())
+    def __init__(self, sessions: Sessions, turns: Turns) -> None:
+        self.sessions, self.turns = sessions, turns
+        turns.finish_interrupted()
 
-    def sessions(self, **options: Any) -> Sessions:
-        """The sessions under the agent's settings, some of them changed; the models are shared."""
-        return Sessions(self._agent.with_settings(**options) if options else self._agent, store=self._store)
-
-    def find(self, session: str, **options: Any) -> Session | None:
+    def find(self, session: str) -> Session | None:
         """The session of that id, or None for an empty or unknown one."""
         try:
-            return self.sessions(**options).open(session) if session else None
+            return self.sessions.open(session) if session else None
         except RunError:
             return None
 
-    def new(self, **options: Any) -> Session:
-        return self.sessions(**options).new()
-
-    def send(self, session: Session, message: str, plan: ScenePlan | None = None, summary: str = "") -> bool:
-        """Starts a turn; False if one runs already.
+    def send(
+        self, session: Session, message: str, *, plan: ScenePlan | None = None, summary: str = "", approve: bool = False
+    ) -> bool:
+        """Starts a turn; False if one runs already. Raises ValueError for an empty or overlong message.
 
         `plan`: a change by hand that is drawn first, as a turn whose message is `summary`.
         """
-
-        def drawing(opened: Session) -> Iterator[ChatEvent]:
-            if plan:
-                yield from opened.replan(plan, summary or "changed by hand")
-            yield from opened.say(message)
-
-        return self.draw(session, drawing, message)
-
-    def draw(self, session: Session, drawing: Drawing, message: str) -> bool:
-        """Starts a drawing; False if one runs already."""
-        before = self._messages.get(session.id, "")
-        self._messages[session.id] = message
-        started = self.worker.start(session, drawing)
-        if not started:
-            self._messages[session.id] = before
-        return started
-
-    def message_in_flight(self, session: Session) -> str:
-        """The message that was just sent, until its turn is recorded; else empty."""
-        if not self.worker.progress(session.id):
-            return ""
-        turns = session.turns
-        return "" if turns and turns[-1].status == "pending" else self._messages.get(session.id, "")
+        by_hand = [Act(do="replan", message=summary or "changed by hand", plan=plan)] if plan else []
+        by_words = Act(do="say", message=checked_message(message))
+        return self.turns.start(session, *by_hand, by_words, settings=TurnSettings(approve=approve))
 
     def versions(self, session: Session) -> bool:
         """Draws `VERSIONS` pictures of the plan in one batch, to choose from; False if a turn runs already."""
-        several = self.sessions(candidates=VERSIONS, rounds=1).open(session.id)
-        message = f"show {VERSIONS} versions"
-        return self.draw(several, lambda opened: opened.again(message), message)
+        several = TurnSettings(candidates=VERSIONS, rounds=1)
+        return self.turns.start(session, another_try(f"show {VERSIONS} versions"), settings=several)
 
     def delete(self, session: Session) -> None:
         """Removes a session with its pictures. Raises RunError while a turn runs in it."""
-        self.sessions().delete(session.id)
-        self.worker.changes.announce()
+        self.sessions.delete(session.id)
+        self.turns.changes.announce()

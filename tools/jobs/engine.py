@@ -1,6 +1,9 @@
-"""`JobEngine`, the interface of engines that draw jobs; `LocalEngine` implements it, a cluster's engine could.
+"""The interface of engines that draw jobs. A job is a kind, a JSON payload and a folder; it reports typed events.
 
 queued ──► running ──► done | failed | cancelled
+
+`LocalEngine` keeps its jobs in a folder, `InProcessEngine` in memory; a cluster's engine can stand behind the same
+methods. `follow.py` follows a job of any of them.
 """
 
 import threading
@@ -9,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ...renderer.request import OnStep
+from ...renderer.request import Step
+from .job_events import JobEvent, Stepped, preview_of
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
@@ -19,7 +23,10 @@ LOCAL = "local"  # the caller's name on a machine without keys
 
 @dataclass(frozen=True)
 class Job:
-    """The state of one picture. `kind` names its handler, `payload` is the handler's input as JSON."""
+    """The state of one job. `kind` names its handler, `payload` is the handler's input as JSON.
+
+    `step` of `steps` counts over all rounds so far; `events`: how many it has reported.
+    """
 
     id: str
     caller: str
@@ -30,6 +37,7 @@ class Job:
     step: int
     steps: int
     error: str
+    events: int = field(default=0, compare=False)
 
     @property
     def is_finished(self) -> bool:
@@ -38,49 +46,87 @@ class Job:
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a handler gets beside its input: a folder of its own, a callback per step, and the cancel signal.
+    """What a handler gets beside its input: a folder of its own, a way to report events, and the cancel signal.
 
-    `stop` is set once the job is cancelled or the engine closes. `on_step` then raises KeyboardInterrupt, as an agent
-    with this `stop` does; a handler that computes without steps checks `stop` itself.
+    `stop` is set once the job is to end; whatever computes without steps calls `raise_if_stopped` now and then.
+    `interrupted` is set with it where the job is to be finished later, because its engine closes or nobody reads its
+    events any more: what is half done then stays as it is. `previews`: how many each round's steps report.
     """
 
     folder: Path
-    on_step: OnStep = lambda step: None
+    emit: Callable[[JobEvent], None] = lambda event: None
     stop: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    previews: int = 0
+    id: str = ""
+
+    def raise_if_stopped(self) -> None:
+        """Raises KeyboardInterrupt once the job is to end."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+
+    def on_step(self, step: Step, number: int = 1) -> None:
+        """Reports a step of round `number`, with a preview where one is due. Raises as `raise_if_stopped`."""
+        self.raise_if_stopped()
+        due = any(step.index == max(1, i * step.total // (self.previews + 1)) for i in range(1, self.previews + 1))
+        self.emit(Stepped(number, step.index, step.total, preview_of(step) if due else None))
+        self.raise_if_stopped()  # another process may have cancelled it: `emit` has found out
 
 
-JobHandler = Callable[[dict[str, Any], JobContext], bytes]
-"""(payload, context) → a PNG file's bytes. The same payload gives the same bytes."""
+JobHandler = Callable[[dict[str, Any], JobContext], bytes | None]
+"""(payload, context) → a PNG file's bytes, None for a job without a picture of its own. The same payload gives the same
+bytes."""
 
 
 class JobEngine(Protocol):
-    """Draws jobs, one per device at a time, and keeps their pictures. Each caller sees only its own jobs."""
+    """Draws jobs, one per device at a time. Each caller sees only its own jobs."""
+
+    def close(self) -> None:
+        """Stops within one step."""
+
+    def submit(self, kind: str, payload: dict[str, Any], *, caller: str = LOCAL, previews: int = 0) -> Job:
+        """Begins a job, or queues it; each round's steps report `previews` pictures. Raises QueueFull; DitpipeError
+        without workers."""
+
+    def get(self, job_id: str, *, caller: str = LOCAL) -> Job:
+        """The present state of a caller's job. Raises UnknownPicture."""
+
+    def recent(self, caller: str = LOCAL) -> list[Job]:
+        """A caller's newest `RECENT` jobs, newest first."""
+
+    def events(self, job: Job, after: int = 0) -> list[JobEvent]:
+        """What a job has reported, without the first `after` events."""
+
+    def cancel(self, job_id: str, *, caller: str = LOCAL) -> Job:
+        """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""
+
+    def remove(self, job: Job) -> None:
+        """Forgets a finished job with its files; any other is left as it is."""
+
+
+class PictureEngine(JobEngine, Protocol):
+    """A JobEngine that outlives its process and keeps pictures; what a closing one interrupts is queued again."""
 
     folder: Path  # absolute; holds the pictures, and the server's own files
 
     def open(self) -> None:
         """Starts drawing, first the unfinished jobs of ended processes; returns at once."""
 
-    def close(self) -> None:
-        """Stops within one step; jobs that were running are queued again."""
-
-    def submit(self, kind: str, payload: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
-        """Queues a job; `previews` intermediate pictures are kept. Raises QueueFull; DitpipeError without workers."""
-
-    def get(self, job_id: str, *, caller: str) -> Job:
-        """The present state of a caller's job. Raises UnknownPicture."""
-
-    def recent(self, caller: str) -> list[Job]:
-        """A caller's newest `RECENT` jobs, newest first."""
-
-    def cancel(self, job_id: str, *, caller: str) -> Job:
-        """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""
-
-    def remove(self, job: Job) -> None:
-        """Deletes a finished job with its files; any other is left as it is."""
-
     def file(self, job: Job, kind: str = "") -> Path:
-        """A job's picture; `kind` 'small' is its thumbnail, a number the preview of that number, from 1."""
+        """A job's picture; `kind` 'small' is its thumbnail."""
 
     def job_folder(self, job: Job) -> Path:
         """The folder of the job's handler."""
+
+
+class StepCount:
+    """Steps over all rounds of a job: the total grows with each round that is needed."""
+
+    def __init__(self) -> None:
+        self._totals: dict[int, int] = {}
+
+    def add(self, event: Stepped) -> tuple[int, int]:
+        """(steps done, steps in all) with this one."""
+        self._totals[event.round] = event.total
+        total = sum(self._totals.values())
+        return total - event.total + event.index, total

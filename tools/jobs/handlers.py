@@ -15,6 +15,7 @@ from ...renderer.regions.mask_image import shape_of
 from ...renderer.request import RenderRequest, RenderResult
 from ..api_schema import REPORT, EditInput, RenderInput, Report, read_report
 from ..uploads import digest_outside
+from .device_lock import drawing_on
 from .engine import JobContext, JobHandler
 
 if TYPE_CHECKING:
@@ -45,25 +46,27 @@ def renderer_handlers(
         job = RenderInput.model_validate(payload)
         settings = job.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
         request = request_for(job.plan).model_copy(update=settings)
-        return save(renderer.render(request, context.on_step), context.folder)
+        with drawing_on(renderer.device, context):
+            result = renderer.render(request, context.on_step)
+        return save(result, context.folder)
 
     def edit(payload: dict[str, Any], context: JobContext) -> bytes:
         job = EditInput.model_validate(payload)
-        base = context.folder.parent / (job.base or "")
+        base, notes = context.folder.parent / (job.base or ""), list(job.notes)
         before = read_result(base / PICTURE) if job.base and (base / PICTURE).exists() else job.request
         if (before if isinstance(before, RenderRequest) else before.request).files:  # the folder may be a stranger's
             raise ValueError("this picture was made with files of another machine; it is not drawn again here")
-        if isinstance(before, RenderRequest):
-            before = renderer.render(before, context.on_step)
-        result, notes = renderer.edit(before, job.revision, context.on_step), list(job.notes)
+        with drawing_on(renderer.device, context):
+            if isinstance(before, RenderRequest):
+                before = renderer.render(before, context.on_step)
+            result = renderer.edit(before, job.revision, context.on_step)
         if job.protected and job.protected != _digest(result, job.revision):
             notes.append(
                 "the uploaded picture differs from the one that its plan draws here: outside the mask the answer has "
                 "the pixels that were drawn here"
             )
         if review:
-            if context.stop.is_set():
-                raise KeyboardInterrupt
+            context.raise_if_stopped()
             report = review(before, result, read_report(base).critique if job.base else None)
             notes += report.warnings
             write(context.folder / REPORT, report.model_dump_json().encode())

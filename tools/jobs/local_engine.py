@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
@@ -19,8 +19,8 @@ from PIL import Image
 from ...prompts.errors import DitpipeError, RunError, first_line
 from ...renderer.pictures.artifacts import write
 from ...renderer.pictures.file_ref import path_inside
-from ...renderer.request import OnStep, Step
-from .engine import Job, JobContext, JobHandler
+from .engine import LOCAL, Job, JobContext, JobHandler, StepCount
+from .job_events import JobEvent, Stepped, event_from_json
 from .queue import JobQueue
 
 Handlers = Mapping[str, Mapping[str, JobHandler]]  # device → kind of job → handler
@@ -31,24 +31,33 @@ log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """A folder with a queue, its pictures and its workers; see `JobEngine`.
+    """A folder with a queue, its pictures and its workers; see `PictureEngine`.
 
     `handlers` of each device, or a function that loads them: it is called in a thread, while jobs are taken in. Any
     number of engines, in any number of processes, may share a folder: a device's lock file lets one of them draw on it
-    at a time. Nothing is loaded or drawn before the first `submit()` or `open()`.
+    at a time. Nothing is loaded or drawn before the first `submit()` or `open()`. `reports`: the types of events that
+    its handlers report.
     """
 
     def __init__(
-        self, folder: Path, handlers: Handlers | Callable[[], Handlers], *, capacity: int = 128, share: int = 64
+        self,
+        folder: Path,
+        handlers: Handlers | Callable[[], Handlers],
+        *,
+        reports: Iterable[type[JobEvent]] = (Stepped,),
+        capacity: int = 128,
+        share: int = 64,
     ) -> None:
         """Raises RunError if the folder cannot be used."""
         self.folder, self._handlers = folder.absolute(), handlers
+        self._reports = {kind.name(): kind for kind in reports}
         self.queue = JobQueue(self.folder / "jobs.sqlite", capacity=capacity, share=share)
         self._threads: list[threading.Thread] = []
         self._fault = ""  # why there are no workers
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._wakeups: list[Wakeups] = []  # one per worker
         self._running: dict[str, threading.Event] = {}  # job id → its cancel signal, of the jobs drawn by this engine
+        self.is_ready = False  # once the handlers are loaded
 
     @cached_property
     def handlers(self) -> Handlers:
@@ -68,7 +77,7 @@ class LocalEngine:
         for thread in self._threads:  # the first one adds the others
             thread.join()
 
-    def submit(self, kind: str, payload: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
+    def submit(self, kind: str, payload: dict[str, Any], *, caller: str = LOCAL, previews: int = 0) -> Job:
         if self._fault:
             raise DitpipeError(self._fault)
         job = self.queue.add(kind, payload, caller=caller, previews=previews)
@@ -76,13 +85,17 @@ class LocalEngine:
         self._wake()
         return job
 
-    def get(self, job_id: str, *, caller: str) -> Job:
+    def get(self, job_id: str, *, caller: str = LOCAL) -> Job:
         return self.queue.get(job_id, caller=caller)
 
-    def recent(self, caller: str) -> list[Job]:
+    def recent(self, caller: str = LOCAL) -> list[Job]:
         return self.queue.recent(caller)
 
-    def cancel(self, job_id: str, *, caller: str) -> Job:
+    def events(self, job: Job, after: int = 0) -> list[JobEvent]:
+        rows = self.queue.events(job, after)  # a type that another version reports is an event of no type
+        return [event_from_json(self._reports.get(name, JobEvent), fields) for name, fields in rows]
+
+    def cancel(self, job_id: str, *, caller: str = LOCAL) -> Job:
         job = self.queue.cancel(job_id, caller=caller)
         if job.status == "cancelled" and (stop := self._running.get(job_id)):
             stop.set()
@@ -121,6 +134,7 @@ class LocalEngine:
             log.exception("no worker could be started")
             self._fault = f"nothing can be drawn here: {first_line(error)}"
             return
+        self.is_ready = True
         for device in devices:
             wakeups: Wakeups = SimpleQueue()
             wakeups.put(self)
@@ -156,10 +170,13 @@ class LocalEngine:
         try:
             if job.kind not in handlers:
                 raise DitpipeError(f"no handler for {job.kind!r} here: one of {', '.join(handlers)}")
-            context = JobContext(self.job_folder(job), self._step_callback(job, stop), stop)
+            context = JobContext(
+                self.job_folder(job), self._recorder(job, stop), stop, self._closing, job.previews, job.id
+            )
             picture = handlers[job.kind](job.payload, context)
-            write(self.file(job), picture)
-            write(self.file(job, "small"), thumbnail(picture))
+            if picture is not None:
+                write(self.file(job), picture)
+                write(self.file(job, "small"), thumbnail(picture))
             if not self.queue.finish(job, "done"):  # cancelled after its last step
                 self._delete_files(job)
         except KeyboardInterrupt:  # `stop` was set
@@ -175,21 +192,20 @@ class LocalEngine:
         finally:
             del self._running[job.id]
 
-    def _step_callback(self, job: Job, stop: threading.Event) -> OnStep:
-        """Records progress, keeps previews, and raises KeyboardInterrupt once the job is cancelled or this closes."""
+    def _recorder(self, job: Job, stop: threading.Event) -> Callable[[JobEvent], None]:
+        """Records what the job reports, and sets `stop` once the job is cancelled or this closes."""
+        count, step, steps = StepCount(), 0, 0
 
-        def on_step(step: Step) -> None:
-            for number in range(1, job.previews + 1):
-                if step.index == max(1, number * step.total // (job.previews + 1)):
-                    buffer = BytesIO()
-                    step.preview().save(buffer, "PNG")
-                    write(self.file(job, str(number)), buffer.getvalue())
+        def emit(event: JobEvent) -> None:
+            nonlocal step, steps
+            if isinstance(event, Stepped):
+                step, steps = count.add(event)
             # Another process may have cancelled the job, which only the table shows.
-            if self._closing.is_set() or not self.queue.record_step(job, step.index, step.total):
+            running = self.queue.record(job, event.name(), event.as_json(), step=step, steps=steps)
+            if self._closing.is_set() or not running:
                 stop.set()
-                raise KeyboardInterrupt
 
-        return on_step
+        return emit
 
 
 Wakeups = SimpleQueue[LocalEngine]

@@ -1,4 +1,4 @@
-"""The queue of the local engine, whose whole state is one SQLite table. Knows nothing of drawing.
+"""The queue of the local engine, whose whole state is one SQLite file. Knows nothing of drawing.
 
 A job whose process ended while it was running is queued again, at most `MAX_ATTEMPTS` times; one that a closing engine
 released does not count as an attempt.
@@ -20,7 +20,7 @@ from ...prompts.outside_sqlite import check_tables, open_safely
 from .engine import FINISHED, RECENT, Job, Status
 
 MAX_ATTEMPTS = 3
-MAX_PREVIEWS = 3
+MAX_PREVIEWS = 16  # of each round
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -42,11 +42,19 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, caller);
 CREATE INDEX IF NOT EXISTS jobs_by_caller ON jobs (caller, turn);
+CREATE TABLE IF NOT EXISTS events (
+    job TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (job, number)
+) WITHOUT ROWID;
 """
 
+JOB = "SELECT *, (SELECT count(*) FROM events WHERE job = jobs.id) AS events FROM jobs"
+
 # Ids name folders, and the file is not trusted: only ids that this module can have made are drawn. The caller whose
-# last
-# job started longest ago is next; of a caller's jobs the oldest.
+# last job started longest ago is next; of a caller's jobs the oldest.
 NEXT = """
 SELECT id FROM jobs AS waiting WHERE status = 'queued' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'
 ORDER BY (SELECT max(turn) FROM jobs WHERE caller = waiting.caller), number LIMIT 1
@@ -108,7 +116,7 @@ class JobQueue:
     def get(self, job_id: str, *, caller: str) -> Job:
         """A caller's job by its id. Raises UnknownPicture; RunError if this version of ditpipe did not write it."""
         with self._table() as table:
-            row = table.execute("SELECT * FROM jobs WHERE id = ? AND caller = ?", [job_id, caller]).fetchone()
+            row = table.execute(f"{JOB} WHERE id = ? AND caller = ?", [job_id, caller]).fetchone()
         if row is None:
             raise UnknownPicture(f"no picture {job_id[:40]!r}: give the id that a drawing tool returned")
         return _job(row)
@@ -116,7 +124,7 @@ class JobQueue:
     def recent(self, caller: str) -> list[Job]:
         """A caller's newest `RECENT` jobs, newest first, without those that cannot be read."""
         with self._table() as table:
-            rows = table.execute("SELECT * FROM jobs WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, RECENT])
+            rows = table.execute(f"{JOB} WHERE caller = ? ORDER BY number DESC LIMIT ?", [caller, RECENT])
             jobs = []
             for row in rows:
                 with suppress(RunError):  # in a folder of somebody else's
@@ -153,11 +161,12 @@ class JobQueue:
     def _claim(self, device: str) -> sqlite3.Row | None:
         with self._writing() as table:
             _requeue(table, device)
-            row: sqlite3.Row | None = table.execute(
+            claimed = table.execute(
                 "UPDATE jobs SET status = 'running', device = ?, started = ?, step = 0, attempts = attempts + 1, "
-                f"turn = (SELECT max(turn) + 1 FROM jobs) WHERE id = ({NEXT}) RETURNING *",
+                f"turn = (SELECT max(turn) + 1 FROM jobs) WHERE id = ({NEXT}) RETURNING id",
                 [device, time.time()],
             ).fetchone()
+            row: sqlite3.Row | None = claimed and table.execute(f"{JOB} WHERE id = ?", [claimed["id"]]).fetchone()
         return row
 
     def requeue(self, device: str) -> None:
@@ -189,15 +198,27 @@ class JobQueue:
             if row:
                 newest = "(SELECT max(number) FROM jobs WHERE caller = ?)"
                 table.execute(f"UPDATE jobs SET turn = max(turn, ?) WHERE number = {newest}", [row["turn"], job.caller])
+                table.execute("DELETE FROM events WHERE job = ?", [job.id])
         return row is not None
 
-    def record_step(self, job: Job, step: int, steps: int) -> bool:
-        """Records a finished step. False if the job is no longer running."""
-        with self._table() as table:
+    def record(self, job: Job, name: str, event: dict[str, Any], *, step: int, steps: int) -> bool:
+        """Records what a running job reports, and how far it is. False if the job is no longer running."""
+        with self._writing() as table:
             updated = table.execute(
                 "UPDATE jobs SET step = ?, steps = ? WHERE id = ? AND status = 'running'", [step, steps, job.id]
             )
+            if updated.rowcount == 1:
+                table.execute(
+                    "INSERT INTO events SELECT ?, count(*) + 1, ?, ? FROM events WHERE job = ?",
+                    [job.id, name, json.dumps(event), job.id],
+                )
             return updated.rowcount == 1
+
+    def events(self, job: Job, after: int = 0) -> list[tuple[str, Any]]:
+        """Names and fields of what a job has reported, without the first `after` events."""
+        with self._table() as table:
+            query = "SELECT name, body FROM events WHERE job = ? AND number > ? ORDER BY number"
+            return [(row["name"], parse_json(row["body"])) for row in table.execute(query, [job.id, after])]
 
     def finish(self, job: Job, status: Status, error: str = "") -> bool:
         """Ends a running job. False if it was cancelled before."""
@@ -220,7 +241,7 @@ def _requeue(table: sqlite3.Connection, device: str) -> None:
 
 def _job(row: sqlite3.Row) -> Job:
     """Raises RunError for a row that this module did not write: the file may come from elsewhere."""
-    names = ("id", "caller", "previews", "status", "step", "steps", "error")
+    names = ("id", "caller", "previews", "status", "step", "steps", "error", "events")
     try:
         fields = {name: row[name] for name in names}
         job = Job(kind=row["work"], payload=parse_json(row["asked"]), **fields)

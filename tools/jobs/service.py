@@ -1,15 +1,13 @@
-"""`PictureService`: an engine, its limits, and the one way to follow a job, for HTTP, MCP and LangChain."""
+"""`PictureService`: an engine and its limits, for HTTP, MCP and LangChain."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from .engine import Job, JobEngine
-
-POLL = 0.04  # seconds between polls of a job
+from .engine import Job, PictureEngine
+from .follow import afollow, changes, follow
+from .job_events import JobEvent
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class PictureService:
     `patience`: seconds that a call waits for its picture before it returns the job's id. `largest`: most pixels a side.
     """
 
-    jobs: JobEngine
+    jobs: PictureEngine
     patience: float = 45
     largest: int = 2048
 
@@ -28,30 +26,17 @@ class PictureService:
         payload = job_input.model_dump(mode="json", exclude={"wait"})
         return self.jobs.submit(kind, payload, caller=caller, previews=previews)
 
-    def follow(self, job: Job, *, patience: float | None = None) -> Iterator[Job]:
-        """The job at each change, until it is finished or `patience` seconds are over."""
-        for state in self.states(job, patience):
-            if state is None:
-                time.sleep(POLL)
-            else:
-                yield state
+    def follow(self, job: Job, *, patience: float | None = None) -> Iterator[Job | JobEvent]:
+        """What the job reports, and its states; its state last. See `follow.follow`."""
+        return follow(self.jobs, job, patience=self._patience(patience))
 
-    async def afollow(self, job: Job, *, patience: float | None = None) -> AsyncIterator[Job]:
+    def afollow(self, job: Job, *, patience: float | None = None) -> AsyncIterator[Job | JobEvent]:
         """`follow`, without blocking the event loop."""
-        for state in self.states(job, patience):
-            if state is None:
-                await asyncio.sleep(POLL)
-            else:
-                yield state
+        return afollow(self.jobs, job, patience=self._patience(patience))
 
-    def states(self, job: Job, patience: float | None) -> Iterator[Job | None]:
-        """The job at each change; None where the caller pauses before the next look."""
-        last, deadline = None, time.monotonic() + (self.patience if patience is None else patience)
-        while True:
-            state = self.jobs.get(job.id, caller=job.caller)
-            if state != last:
-                yield state
-            if state.is_finished or time.monotonic() >= deadline:
-                return
-            last = state
-            yield None
+    def changes(self, job: Job, patience: float | None) -> Iterator[Job | JobEvent | None]:
+        """What `follow` yields; None where the caller pauses before the next look."""
+        return changes(self.jobs, job, self._patience(patience))
+
+    def _patience(self, seconds: float | None) -> float:
+        return self.patience if seconds is None else seconds
