@@ -1,10 +1,10 @@
 """The agent: brief in, picture out. One object for all calls: paint, stream, resume, and their async forms."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ..prompts.critique import Critique
 from ..prompts.errors import RunError
@@ -23,7 +23,7 @@ from .models import Models, picture_size
 from .planner import Planner
 from .render_options import saving
 from .reviser import with_unused_seeds
-from .runs.folder import RunRecord, check_links, new_folder, record_of, run_record, write_record
+from .runs.folder import RunInputs, RunRecord, check_links, new_folder, record_of, run_record, write_record
 from .runs.resume_policy import resume_command
 from .runs.runner import run
 from .runs.steps import RunSteps, with_edit
@@ -181,23 +181,15 @@ class Agent:
         """Candidates of one plan with this agent's critique of each, best first."""
         return rank_candidates(results, self.critic)
 
-    def paint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
+    def paint(self, brief: str, *, folder: Path | None = None, **inputs: Unpack[RunInputs]) -> Painting:
         """Runs the loop on a brief: plan, render, critique, revise.
 
         Raises ValueError for an unusable brief, DitpipeError for every other fault.
         """
-        return _last(self.stream(brief, plan=plan, folder=folder), self.settings)
+        return _last(self.stream(brief, folder=folder, **inputs), self.settings)
 
     def stream(
-        self,
-        brief: str,
-        *,
-        plan: ScenePlan | None = None,
-        base: Path | None = None,
-        folder: Path | None = None,
-        judged: Critique | None = None,
-        tried: Sequence[ScenePlan] = (),
-        previews: int = 0,
+        self, brief: str, *, folder: Path | None = None, previews: int = 0, **inputs: Unpack[RunInputs]
     ) -> Iterator[Event]:
         """As `paint`, yielding typed events; the last one is `Finished`, or `Waiting` under the setting `approve`.
 
@@ -210,36 +202,19 @@ class Agent:
         critique of `base`; without it the critic judges it. `tried`: plans that were drawn into it and rejected; if
         `plan` is among them, its changed regions get new seeds.
         """
-        folder = self.begin(brief, plan=plan, base=base, folder=folder, judged=judged, tried=tried)
-        return self.resume(folder, previews=previews)
+        return self.resume(self.begin(brief, folder=folder, **inputs), previews=previews)
 
-    def begin(
-        self,
-        brief: str,
-        *,
-        plan: ScenePlan | None = None,
-        base: Path | None = None,
-        folder: Path | None = None,
-        judged: Critique | None = None,
-        tried: Sequence[ScenePlan] = (),
-    ) -> Path:
+    def begin(self, brief: str, *, folder: Path | None = None, **inputs: Unpack[RunInputs]) -> Path:
         """The folder of a new run, for `resume` to draw; arguments and errors are those of `stream`."""
-        record = self.record(brief, plan=plan, base=base, judged=judged, tried=tried)
+        record = self.record(brief, **inputs)
         if folder is None:
             return new_folder(self.settings.out, record)
         write_record(folder, record)
         return folder
 
-    def record(
-        self,
-        brief: str,
-        *,
-        plan: ScenePlan | None = None,
-        base: Path | None = None,
-        judged: Critique | None = None,
-        tried: Sequence[ScenePlan] = (),
-    ) -> RunRecord:
+    def record(self, brief: str, **inputs: Unpack[RunInputs]) -> RunRecord:
         """The record of a new run; arguments and errors are those of `stream`."""
+        plan, base, tried = inputs.get("plan"), inputs.get("base"), inputs.get("tried", ())
         if base and not plan:
             raise ValueError("a picture is changed by a plan: give `plan` beside `base`")
         if not brief.strip():
@@ -247,8 +222,8 @@ class Agent:
         if len(brief) > MAX_BRIEF:
             raise ValueError(f"the brief has {len(brief):,} characters; at most {MAX_BRIEF:,} are read")
         if base and plan and plan in tried:
-            plan = with_unused_seeds(plan, with_edit(read_request(base), plan).edits[-1].names, tried)
-        return record_of(brief, self.settings, plan=plan, base=base, judged=judged, tried=tried)
+            inputs["plan"] = with_unused_seeds(plan, with_edit(read_request(base), plan).edits[-1].names, tried)
+        return record_of(brief, self.settings, **inputs)
 
     def resume(self, folder: Path, *, approved: bool | ScenePlan = False, previews: int = 0) -> Iterator[Event]:
         """Resumes a killed run from its last finished node, or one whose plan waits for approval.
@@ -274,16 +249,16 @@ class Agent:
         for job in self._jobs.recent():
             self._jobs.cancel(job.id)
 
-    async def apaint(self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None) -> Painting:
+    async def apaint(self, brief: str, *, folder: Path | None = None, **inputs: Unpack[RunInputs]) -> Painting:
         """`paint`, without blocking the event loop; cancelling it stops the run at its next step."""
-        events = self.astream(brief, plan=plan, folder=folder)
+        events = self.astream(brief, folder=folder, **inputs)
         return _last([event async for event in events if isinstance(event, Finished | Waiting)], self.settings)
 
     async def astream(
-        self, brief: str, *, plan: ScenePlan | None = None, folder: Path | None = None, previews: int = 0
+        self, brief: str, *, folder: Path | None = None, previews: int = 0, **inputs: Unpack[RunInputs]
     ) -> AsyncIterator[Event]:
         """`stream`, without blocking the event loop; leaving the loop early stops the run at its next step."""
-        payload = _payload(self.begin(brief, plan=plan, folder=folder))
+        payload = _payload(self.begin(brief, folder=folder, **inputs))
         async with aclosing(self._jobs.arun(RUN, payload, previews=previews)) as events:
             async for event in events:
                 yield cast(Event, event)

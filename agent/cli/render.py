@@ -26,6 +26,7 @@ from .options import (
     stderr_console,
     with_settings,
 )
+from .signals import ctrl_c
 
 if TYPE_CHECKING:
     from ...renderer.request import RenderRequest
@@ -260,12 +261,26 @@ def _duration(seconds: float) -> str:
 
 
 def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
-    """Runs `draw(on_step)` under a progress bar."""
+    """Runs `draw(on_step)` as a job under a progress bar; a first Ctrl-C ends it at its next step."""
     from rich.progress import Progress
 
-    with Progress(console=stderr_console, disable=as_json, transient=True) as progress:
+    from ...tools.jobs.in_process import InProcessEngine
+    from ...tools.jobs.job_events import Stepped
+
+    results: list[Any] = []
+    engine = InProcessEngine(Path(), {"draw": lambda payload, context: results.append(draw(context.on_step))})
+    job = engine.submit("draw", {})
+
+    def stop() -> None:
+        stderr_console.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
+        engine.cancel(job.id)
+
+    with Progress(console=stderr_console, disable=as_json, transient=True) as progress, ctrl_c(stop):
         bar = progress.add_task("drawing", total=None)
-        return draw(lambda s: progress.update(bar, total=s.total, completed=s.index))
+        for event in engine.read(job):
+            if isinstance(event, Stepped):
+                progress.update(bar, total=event.total, completed=event.index)
+    return results[0]
 
 
 def _draw(

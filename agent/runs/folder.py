@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from pydantic import BaseModel
 
@@ -38,21 +38,22 @@ class RunRecord(BaseModel):
     tried: list[ScenePlan] = []
 
 
-def record_of(
-    brief: str,
-    settings: Settings,
-    *,
-    plan: ScenePlan | None = None,
-    base: Path | None = None,
-    judged: Critique | None = None,
-    tried: Sequence[ScenePlan] = (),
-) -> RunRecord:
+class RunInputs(TypedDict, total=False):
+    """What a run may begin with beside its brief; see `Agent.stream`."""
+
+    plan: ScenePlan | None
+    base: Path | None
+    judged: Critique | None
+    tried: Sequence[ScenePlan]
+
+
+def record_of(brief: str, settings: Settings, **inputs: Unpack[RunInputs]) -> RunRecord:
     """The record of a run that begins now."""
     recorded = settings.model_dump(mode="json", exclude=set(UNRECORDED))
     recorded["seed"] = settings.picture_seed()
-    return RunRecord(
-        brief=brief, settings=recorded, plan=plan, base=base and base.resolve(), judged=judged, tried=list(tried)
-    )
+    if base := inputs.get("base"):
+        inputs["base"] = base.resolve()
+    return RunRecord.model_validate({"brief": brief, "settings": recorded} | inputs)
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

@@ -13,8 +13,10 @@ SLOW = 10.0  # seconds: a longer remaining time is shown
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a turn is. `total` is 0 while unknown; `preview` is a PNG, number `previews` of this turn; `message`: the
-    one that was sent, until a turn records it."""
+    """How far the turns of a job are. `total` is 0 while unknown; `preview` is a PNG, number `previews` of this job.
+
+    `messages`: those that were sent, of which the job's turns record one after the other.
+    """
 
     text: str
     done: int = 0
@@ -22,7 +24,8 @@ class Progress:
     preview: bytes | None = None
     previews: int = 0
     stoppable: bool = True
-    message: str = ""
+    messages: tuple[str, ...] = ()
+    job: str = ""
 
 
 class Narration:

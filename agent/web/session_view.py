@@ -36,7 +36,7 @@ def page_state(context: UserContext, session_id: str) -> dict[str, Any]:
         "unknown": bool(session_id) and session is None,
         "session": session_state(session, progress) if session else None,
         "busy": busy_state(session, progress) if session else None,
-        "messages": messages(session, progress.message if progress else "") if session else [],
+        "messages": messages(session, progress) if session else [],
         "problem": context.turns.problem(session.id) if session else "",
         "sessions": session_list(context.sessions.list(), session),
     }
@@ -78,14 +78,16 @@ def busy_state(session: Session, progress: Progress | None) -> dict[str, Any] | 
     return busy
 
 
-def messages(session: Session, in_flight: str = "") -> list[dict[str, str]]:
-    """The transcript; `in_flight`: a message whose turn is not recorded yet."""
-    texts = list[dict[str, str]]()
-    for turn in session.turns:
+def messages(session: Session, progress: Progress | None = None) -> list[dict[str, str]]:
+    """The transcript, and the messages that were sent and that no turn records yet."""
+    texts, turns = list[dict[str, str]](), session.turns
+    for turn in turns:
         texts.append({"role": "user", "text": turn.message})
         if turn.reply:
             texts.append({"role": "assistant", "text": turn.reply})
-    return [*texts, {"role": "user", "text": in_flight}] if in_flight else texts
+    recorded = sum(turn.job == progress.job for turn in turns) if progress and progress.job else 0
+    in_flight = progress.messages[recorded:] if progress else ()
+    return [*texts, *({"role": "user", "text": text} for text in in_flight if text)]
 
 
 def session_list(records: list[SessionRecord], session: Session | None) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ class Turns:
         with self._lock:
             if session.id in self._progress:
                 return False
-            self._progress[session.id] = Progress(READING, message=acts[-1].message)
+            self._progress[session.id] = Progress(READING, messages=tuple(act.message for act in acts))
             self._problems.pop(session.id, None)
         turn = TurnInput(session=session.id, acts=acts, caller=self._caller, settings=settings or TurnSettings())
         try:
@@ -103,9 +103,9 @@ class Turns:
         """Goes on with every turn that an ended process left unfinished, and watches those that are queued already."""
         for job in self._engine.recent(self._caller):
             if job.kind == TURN and not job.is_finished:
-                with self._lock:
-                    self._progress[job.payload["session"]] = Progress(READING)
-                self._watch(self._sessions.open(job.payload["session"]), job)
+                turn = TurnInput.model_validate(job.payload)
+                self._progress[turn.session] = Progress(READING, messages=tuple(act.message for act in turn.acts))
+                self._watch(self._sessions.open(turn.session), job)
         for record in self._sessions.list():
             try:
                 session = self._sessions.open(record.id)
@@ -118,6 +118,7 @@ class Turns:
 
     def _watch(self, session: Session, job: Job) -> None:
         self._jobs[session.id] = job
+        self._note(session.id, job=job.id)
         threading.Thread(target=self._follow, args=[session, job], name=f"web-{session.id}", daemon=True).start()
         self.changes.announce()
 
@@ -145,8 +146,6 @@ class Turns:
                 if not begun:
                     text = LOADING if not self._warm.is_set() else WAITING if state.status == "queued" else READING
                     self._note(session.id, text=text)
-                if self._progress[session.id].message and any(turn.job == job.id for turn in session.turns):
-                    self._note(session.id, message="")
             while state.status == "cancelled" and session.busy:  # until the step in progress has ended
                 time.sleep(POLL)
             if state.status == "cancelled" and not any(turn.job == job.id for turn in session.turns):
