@@ -1,6 +1,6 @@
 """The agent: brief in, picture out. One object for all calls: paint, stream, resume, and their async forms."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from copy import copy
 from pathlib import Path

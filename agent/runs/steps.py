@@ -144,7 +144,7 @@ class RunSteps:
         from ...renderer.regions.region_masks import visible_regions
 
         assert best.critique
-        self.raise_if_stopped()
+        self.context.raise_if_stopped()
         family, plan = self.models.renderer.family, best.plan
         token = family.cell * family.patch
         candidates, spoiling = visible_regions(plan, token=token), list[str]()

@@ -92,8 +92,13 @@ class LocalEngine:
         return self.queue.recent(caller)
 
     def events(self, job: Job, after: int = 0) -> list[JobEvent]:
-        rows = self.queue.events(job, after)  # a type that another version reports is an event of no type
-        return [event_from_json(self._reports.get(name, JobEvent), fields) for name, fields in rows]
+        return [self._event(name, fields) for name, fields in self.queue.events(job, after)]
+
+    def _event(self, name: str, fields: Any) -> JobEvent:
+        try:
+            return event_from_json(self._reports[name], fields)
+        except (KeyError, ValueError):  # of another version, or of a stranger's file: an event of no type
+            return JobEvent()
 
     def cancel(self, job_id: str, *, caller: str = LOCAL) -> Job:
         job = self.queue.cancel(job_id, caller=caller)

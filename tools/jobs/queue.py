@@ -218,7 +218,8 @@ class JobQueue:
         """Names and fields of what a job has reported, without the first `after` events."""
         with self._table() as table:
             query = "SELECT name, body FROM events WHERE job = ? AND number > ? ORDER BY number"
-            return [(row["name"], parse_json(row["body"])) for row in table.execute(query, [job.id, after])]
+            rows = table.execute(query, [job.id, after]).fetchall()
+        return [(str(row["name"]), _json_or_none(row["body"])) for row in rows]
 
     def finish(self, job: Job, status: Status, error: str = "") -> bool:
         """Ends a running job. False if it was cancelled before."""
@@ -228,6 +229,13 @@ class JobQueue:
                 [status, error, time.time(), job.id],
             )
             return updated.rowcount == 1
+
+
+def _json_or_none(body: Any) -> Any:
+    try:
+        return parse_json(body)
+    except (TypeError, ValueError):
+        return None
 
 
 def _requeue(table: sqlite3.Connection, device: str) -> None:
