@@ -67,9 +67,7 @@ def picture_service(
     `engine`: None for a `local_engine` in the agent's folder `out`, of this `capacity` and `share`. `patience` and
     `largest` are `PictureService`'s, `largest` by default `largest_side`.
     """
-    engine = engine or local_engine(
-        agent, folder=agent.settings.out, largest=largest, capacity=capacity, share=share
-    )
+    engine = engine or local_engine(agent, folder=agent.settings.out, largest=largest, capacity=capacity, share=share)
     return PictureService(engine, patience, largest or largest_side(agent))
 
 
