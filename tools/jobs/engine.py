@@ -9,6 +9,7 @@ methods. `follow.py` follows a job of any of them.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -65,11 +66,12 @@ class JobContext:
         if self.stop.is_set():
             raise KeyboardInterrupt
 
-    def on_step(self, step: Step, number: int = 1) -> None:
-        """Reports a step of round `number`, with a preview where one is due. Raises as `raise_if_stopped`."""
+    def on_step(self, step: Step, round: int = 1) -> None:
+        """Reports a step of a round, with a preview where one is due. Raises as `raise_if_stopped`."""
         self.raise_if_stopped()
-        due = any(step.index == max(1, i * step.total // (self.previews + 1)) for i in range(1, self.previews + 1))
-        self.emit(Stepped(number, step.index, step.total, preview_of(step) if due else None))
+        numbers = range(1, self.previews + 1)
+        due = step.index in (ceil(number * step.total / (self.previews + 1)) for number in numbers)
+        self.emit(Stepped(round, step.index, step.total, preview_of(step) if due else None))
         self.raise_if_stopped()  # another process may have cancelled it: `emit` has found out
 
 
