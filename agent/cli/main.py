@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -36,6 +36,9 @@ from .options import (
 from .signals import STOPPED, ctrl_c
 
 DRAW, TALK, SERVE, HERE = "Draw and judge", "Talk", "For other programs", "On this machine"  # panels of --help
+if TYPE_CHECKING:
+    from ...prompts.plan import ScenePlan
+
 app = typer.Typer(
     invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False,
     help="Brief in, picture out, every region under control.", epilog=settings_summary(),
@@ -102,7 +105,7 @@ def resume(
     _follow(agent, folder, read_plan(folder / "plan.json") if yes else False, as_json)
 
 
-def _follow(agent: Any, folder: Path, approved: bool | ScenePlan, as_json: bool) -> None:
+def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: bool) -> None:
     from ..events import Waiting
     from ..runs.resume_policy import resume_command
     from .display import show
@@ -114,7 +117,7 @@ def _follow(agent: Any, folder: Path, approved: bool | ScenePlan, as_json: bool)
     command = resume_command(folder, agent.settings)
     stopped = f"stopped; go on with: {command}"
 
-    def follow(approved: bool | ScenePlan) -> Any:
+    def follow(approved: "bool | ScenePlan") -> Any:
         job = agent.submit(folder, approved=approved)
         with ctrl_c(stop, stopped):
             return show(agent.events_of(job), console, rounds=agent.settings.rounds, planner=agent.planner_name)
