@@ -223,7 +223,7 @@ def test_a_picture_that_was_changed_by_hand_is_not_what_its_plan_draws(client: O
     retouched = Image.open(BytesIO(expected(tiny, plan_of(2))))
     retouched.putpixel((90, 90), (1, 2, 3))
     answer = client.images.edit(image=png(retouched), mask=png(holes(*SHAPES["an L"])), prompt="a blue dog")
-    assert answer.model_extra and "not, pixel for pixel" in answer.model_extra["warnings"][0]
+    assert answer.model_extra and "the uploaded picture differs from" in answer.model_extra["warnings"][0]
     assert json.loads(first_of(answer).text["ditpipe"])["warnings"] == answer.model_extra["warnings"]  # type: ignore[attr-defined]
 
 
