@@ -230,7 +230,8 @@ class Agent:
 
         `approved`: True, or the changed plan to draw; without it a waiting run yields `Waiting` again. Brief, plan and
         base are the folder's; all settings are this agent's. Raises RunError if the folder holds no run. Faults of a
-        planner, a critic or the disk are a DitpipeError whose `resume` is the command that goes on.
+        planner or the disk are a DitpipeError whose `resume` is the command that goes on. A critic or a reviser that
+        fails once a picture is drawn ends the run with it, see `Painting.halted`.
         """
         check_links(folder)
         return cast("Iterator[Event]", self._jobs.run(RUN, _payload(folder, approved), previews=previews))

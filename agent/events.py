@@ -68,13 +68,16 @@ class Painting:
     """All rounds of one brief. `path` is the picture to show: the best round's, which need not be the last.
 
     `before`: the picture that the run edits, as round 0, if it edits one. It is the best round if all others are worse
-    (see `edit_review`).
+    (see `edit_review`). `halted`: how a critic or a reviser failed after the last round was drawn, which nobody judged
+    or mended then; `resume`: the command that goes on from there. Empty if none failed.
     """
 
     brief: str
     folder: Path
     rounds: tuple[Round, ...]
     before: Round | None = None
+    halted: str = ""
+    resume: str = ""
 
     @property
     def best(self) -> Round:
@@ -88,14 +91,15 @@ class Painting:
 
     @property
     def notes(self) -> list[str]:
-        """What is worse than in the edited picture, or why that one stays: clauses, as warnings are."""
-        best = self.best_try
+        """What was not judged or mended, what is worse than in the edited picture, or why that one stays: clauses, as
+        warnings are."""
+        best, halted = self.best_try, [self.halted] if self.halted else []
         if best.comparison is None:
-            return []
+            return halted
         if not self.best.number:
             tries = "one try" if len(self.rounds) == 1 else f"{len(self.rounds)} tries"
-            return [f"the picture is as it was: in the best of {tries} {' and '.join(best.comparison.notes)}"]
-        return best.comparison.notes
+            return [*halted, f"the picture is as it was: in the best of {tries} {' and '.join(best.comparison.notes)}"]
+        return [*halted, *best.comparison.notes]
 
     @property
     def path(self) -> Path:

@@ -254,7 +254,9 @@ def test_a_critic_that_cannot_be_reached_leaves_the_round_and_says_how_to_go_on(
     done = run("paint", "a red cat on the left and a blue rocket on the right", *said, cwd=tmp_path)
     folder = next((tmp_path / "runs").iterdir()).relative_to(tmp_path)
     go_on = f"ditpipe resume {folder} --critic any --base-url {nobody}"
-    refused(done, "did not answer", f"what is done is kept, go on with: {go_on}")
+    answer = json.loads(done.stdout)
+    assert answer["score"] is None and answer["resume"] == go_on, done.stderr
+    assert any("round 1 was not judged: cannot reach http://127.0.0.1:9/v1" in text for text in answer["warnings"])
     drawn = (tmp_path / folder / "round-1" / "candidate-1.png").stat().st_mtime_ns
     refused(run("resume", str(folder), cwd=tmp_path), "critic 'any' (yours: 'auto')", f"To agree: {go_on};")
     done = run("resume", str(folder), "--critic", "embedded", "--base-url", "", "--json", cwd=tmp_path)

@@ -123,7 +123,8 @@ def test_what_failed_goes_on_from_its_finished_rounds_when_it_is_said_again(
     session = sessions(tmp_path, agent_of(tiny, critic=Unreachable(0.3, 0.9), rounds=2)).new()
     failed = said(session, BRIEF)
     assert failed.status == "failed" and failed.reply.startswith(
-        "That did not work: the chat model did not answer. The picture is as it was; say it again to try once more. "
+        "That did not work: round 2 was not judged: the chat model did not answer. The picture is as it was; say it "
+        "again to try once more. "
     )
     first = session.folder / "turn-0001" / "round-1" / "candidate-1.png"
     drawn = first.stat().st_mtime_ns

@@ -100,8 +100,7 @@ def run(tiny: Renderer, tmp_path: Path) -> Path:
     """The folder of a run whose critic could not be reached: a round is drawn, and nothing has judged it."""
     folder = tmp_path / "run"
     agent = Agent(renderer=tiny, critic=Failing(), steps=2)
-    with pytest.raises(ModelError, match="did not answer"):
-        agent.paint(BRIEF, plan=plan_of(2), folder=folder)
+    assert "did not answer" in agent.paint(BRIEF, plan=plan_of(2), folder=folder).halted
     return folder
 
 
@@ -700,9 +699,8 @@ def test_a_controlnet_folder_unpickles_nothing(controlnet: Path, tmp_path: Path)
 
 def test_a_critic_that_fails_after_drawing_leaves_the_round(tiny: Renderer, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with pytest.raises(ModelError) as caught:
-        Agent(renderer=tiny, critic=Failing(), steps=2).paint(BRIEF, plan=plan_of(2), folder=folder)
-    assert caught.value.resume == f"ditpipe resume {folder} --model {tiny.model}"
+    painting = Agent(renderer=tiny, critic=Failing(), steps=2).paint(BRIEF, plan=plan_of(2), folder=folder)
+    assert painting.resume == f"ditpipe resume {folder} --model {tiny.model}"
     picture = folder / "round-1" / "candidate-1.png"
     before = picture.stat().st_mtime_ns
     last = resumed(tiny, folder, tmp_path)

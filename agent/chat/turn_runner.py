@@ -249,6 +249,10 @@ class TurnRunner:
         if isinstance(last, Waiting):
             reply = approval_question(last.plan, self._vocabulary)
             return self._write(turn, status="waiting", plan=last.plan, reply=reply)
+        if last.painting.halted:  # said again, the turn goes on from there
+            error = ModelError(last.painting.halted)
+            error.resume = last.painting.resume
+            raise error
         return self._painted(turn, last.painting)
 
     def _run_of(self, turn: Turn) -> tuple[Agent, RunRecord]:

@@ -140,12 +140,15 @@ def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: boo
     from ...renderer.pictures.artifacts import read_metadata
 
     best = painting.best
+    if painting.halted and not as_json:
+        way_on = f"note: {painting.halted}; all is kept in {painting.folder}, go on with: {painting.resume}"
+        stderr_console.print(way_on, style="yellow", markup=False, soft_wrap=True)
     answer = {
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": each.number, "score": each.score, "picture": str(each.path)} for each in painting.rounds],
         "plan": best.plan.model_dump(), "seed": best.request.seed,
         "warnings": read_metadata(painting.path)[1],
-    }  # fmt: skip
+    } | ({"resume": painting.resume} if painting.halted else {})  # fmt: skip
     print_answer(as_json, answer, str(painting.path))
 
 

@@ -1,13 +1,15 @@
 """Runs the loop over a run's folder: starts, resumes or waits, and names the way on after a fault."""
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ...prompts.errors import CritiqueError, DitpipeError, PlanningError, RenderError, RunError
+from ...prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, RenderError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import add_warnings, copy_result, read_request, write
 from ..events import Finished, Painting, Waiting
-from .entry import Entry
+from .entry import CandidateEntry, Entry
 from .resume_policy import resume_command
 from .steps import RunSteps
 
@@ -15,7 +17,8 @@ from .steps import RunSteps
 def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiting:
     """Runs from the last finished node on; returns the last event.
 
-    `approved` answers a plan that waits: True, or the changed plan. Errors are those of `Agent.resume`.
+    `approved` answers a plan that waits: True, or the changed plan. Errors are those of `Agent.resume`. A critic or a
+    reviser that fails ends the run with what is drawn: the painting says so, and the run resumes at the same node.
     """
     from langgraph.types import Command
 
@@ -30,7 +33,7 @@ def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiti
     start |= {"plan": record.plan.with_size(*size).model_dump()} if record.plan else {}
     approved = approved.with_size(*size) if isinstance(approved, ScenePlan) else approved
     config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * settings.rounds + 10}
-    begun = False
+    begun, failure = False, ""
     try:
         with checkpoints(folder) as saver:
             app = build_graph(settings, folder=folder, steps=steps).compile(checkpointer=saver)
@@ -48,13 +51,15 @@ def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiti
                     f"this one: ditpipe render {folder / 'plan.json'}"
                 )
             begun = True
-            app.invoke(entry_point, config, durability="sync")
+            try:
+                app.invoke(entry_point, config, durability="sync")
+            except (CritiqueError, PlanningError, ModelError) as error:
+                _keep_reply(folder, error)
+                if app.get_state(config).next not in (("critique",), ("revise",)):
+                    raise
+                failure = one_line(error)
             state = app.get_state(config)
     except DitpipeError as error:
-        if isinstance(error, PlanningError | CritiqueError):
-            reply = folder / "reply.txt"
-            write(reply, error.reply.encode(errors="backslashreplace"))
-            error.args = (f"{error} (the last reply is in {reply})",)
         if begun and not isinstance(error, RenderError):  # it may pass, and each finished node is saved
             error.resume = resume_command(folder, settings)
             error.add_note(f"go on with: {error.resume}")
@@ -72,20 +77,36 @@ def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiti
         steps.context.raise_if_stopped()
         last: Finished | Waiting = Waiting(ScenePlan.model_validate(state.values["plan"]), folder)
     else:
-        last = Finished(_painting(steps, state.values))
+        last = Finished(_painting(steps, state.values, failure, judged=state.next != ("critique",)))
     steps.emit(last)
     return last
 
 
-def _painting(steps: RunSteps, state: dict[str, Any]) -> Painting:
-    """The rounds of a finished state; the best one's picture is copied to the run's picture.png."""
-    folder = steps.folder
-    rounds = tuple(
-        Entry.model_validate(entry).as_round(folder, number) for number, entry in enumerate(state["tried"], start=1)
-    )
+def _keep_reply(folder: Path, error: DitpipeError) -> None:
+    """Writes the raw reply of a model that could not be read to the run's folder, and says so."""
+    if isinstance(error, PlanningError | CritiqueError):
+        reply = folder / "reply.txt"
+        write(reply, error.reply.encode(errors="backslashreplace"))
+        error.args = (f"{error} (the last reply is in {reply})",)
+
+
+def _painting(steps: RunSteps, state: dict[str, Any], failure: str, *, judged: bool) -> Painting:
+    """The rounds of a state; the best one's picture is copied to the run's picture.png.
+
+    `failure`: of a critic or a reviser, if one ended the run; then the last round may not be `judged`.
+    """
+    folder, entries = steps.folder, [Entry.model_validate(entry) for entry in state["tried"]]
+    if not judged:
+        drawn = [Entry.model_validate(entry) for entry in state["drawn"]]
+        candidates = [CandidateEntry(path=entry.path) for entry in drawn] if len(drawn) > 1 else []
+        entries.append(drawn[0].model_copy(update={"candidates": candidates}))
+    rounds = tuple(entry.as_round(folder, number) for number, entry in enumerate(entries, start=1))
+    halted = f"nothing was drawn again: {failure}" if judged else f"round {len(rounds)} was not judged: {failure}"
     before = state.get("before")
     base = Entry.model_validate(before).as_round(folder, 0) if before else None
     painting = Painting(steps.record.brief, folder, rounds, base)
+    if failure:
+        painting = replace(painting, halted=halted, resume=resume_command(folder, steps.settings))
     copy_result(painting.best.path, painting.path)
     if notes := painting.notes:
         add_warnings(painting.path, notes)
