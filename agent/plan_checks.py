@@ -84,7 +84,8 @@ def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
     checks = [invented_subjects, missing_background]
     if not UNSURE.search(text):
         checks += [missing_subjects, wrong_counts, wrong_colours, wrong_places, wrong_relations, empty_sides]
-    return [finding for check in checks for finding in check(text, answer)] + crowded(answer) + hidden_boxes(answer)
+    findings = [finding for check in checks for finding in check(text, answer)]
+    return findings + contradictions(answer) + crowded(answer) + hidden_boxes(answer)
 
 
 def invented_subjects(text: str, answer: PlannerAnswer) -> list[str]:
@@ -211,6 +212,17 @@ def missing_background(text: str, answer: PlannerAnswer) -> list[str]:
     """'at night' in the brief, and the plan's background is empty."""
     match = re.search(rf"\b({BACKGROUND_PHRASES})\b", text)
     return [f"The brief says '{match[1]}', the plan has no background."] if match and not answer.background else []
+
+
+def contradictions(answer: PlannerAnswer) -> list[str]:
+    """What must be absent, and yet is an object or named in the background."""
+    shown = [{singular(word) for word in _words(text)} for text in (_objects_text(answer), answer.background)]
+    return [
+        f"The plan names '{absent}' {where}, though it must not be seen: leave it out there."
+        for absent in answer.absent
+        for where, words in zip(("among the objects", "in the background"), shown, strict=True)
+        if {singular(word) for word in _words(absent)} <= words
+    ]
 
 
 def crowded(answer: PlannerAnswer) -> list[str]:

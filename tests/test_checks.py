@@ -227,3 +227,17 @@ def test_swapped_answers_of_synthetic_briefs_are_noticed() -> None:
         first["position"], second["position"] = second["position"], first["position"]
         noticed, tried = noticed + bool(check_answer(brief, PlannerAnswer.model_validate(right))), tried + 1
     assert noticed >= 45, noticed
+
+
+@pytest.mark.parametrize(
+    "subject, background, where",
+    [("cat", "on a street without cars", "in the background"), ("car", "on a street", "among the objects")],
+)
+def test_what_must_be_absent_is_found_where_it_is_named(subject: str, background: str, where: str) -> None:
+    answer = PlannerAnswer(objects=[thing(subject, "red", "left")], background=background, mood="", absent=["cars"])
+    assert f"'cars' {where}, though it must not be seen" in " ".join(check_answer("a scene with no cars", answer))
+
+
+def test_what_is_absent_everywhere_is_right() -> None:
+    answer = PlannerAnswer(objects=[thing("cat", "red", "left")], background="on a street", mood="", absent=["cars"])
+    assert check_answer("a red cat on the left on a street with no cars", answer) == []
