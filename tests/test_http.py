@@ -401,7 +401,7 @@ def test_curl_is_told_what_is_wrong_with_its_order(address: str) -> None:
         ("plan.scene: Field required", {"plan": {"regions": []}}),
         ("steps: Input should be greater than or equal to 1", {"plan": plan_of(2).model_dump(), "steps": 0}),
         ("rounds: Extra inputs are not permitted", {"plan": plan_of(2).model_dump(), "rounds": 2}),
-        ("body: Input should be", [1]),
+        ("body: give an object with brief", [1]),
     ]
     for said, body in wrong:
         error = post(f"{address}/v1/pictures", body)["error"]

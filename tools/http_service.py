@@ -118,7 +118,8 @@ def _answer_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"][1:]]
         where = ".".join(parts[1:] if parts[:1] in (["render"], ["paint"]) else parts)  # the union's tags are no fields
-        return refusal(400, f"{where or 'body'}: {first['msg']}", param=where or None)
+        message = first["msg"].removeprefix("Value error, ")
+        return refusal(400, f"{where or 'body'}: {message}", param=where or None)
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
