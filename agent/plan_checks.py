@@ -216,11 +216,11 @@ def missing_background(text: str, answer: PlannerAnswer) -> list[str]:
 
 def contradictions(answer: PlannerAnswer) -> list[str]:
     """What must be absent, and yet is an object or named in the background."""
-    shown = [{singular(word) for word in _words(text)} for text in (_objects_text(answer), answer.background)]
+    word_sets = [{singular(word) for word in _words(text)} for text in (_objects_text(answer), answer.background)]
     return [
         f"The plan names '{absent}' {where}, though it must not be seen: leave it out there."
         for absent in answer.absent
-        for where, words in zip(("among the objects", "in the background"), shown, strict=True)
+        for where, words in zip(("among the objects", "in the background"), word_sets, strict=True)
         if {singular(word) for word in _words(absent)} <= words
     ]
 

@@ -61,8 +61,8 @@ class TurnRunner:
                 reply = f"{reply.rstrip('.')}. The picture is as it was; say it again to try once more."
             turn = self._end(turn, "failed", reply, may_pass=may_pass)
             if isinstance(error, DitpipeError) and error.resume and turn.folder:
-                kept = f" What it began is kept in {self.session.path(turn.folder)}; or run: {error.resume}"
-                turn = self._write(turn, reply=turn.reply + kept)
+                advice = f" What it began is kept in {self.session.path(turn.folder)}; or run: {error.resume}"
+                turn = self._write(turn, reply=turn.reply + advice)
         except Exception:  # a turn left pending would be tried again at each start
             log.exception("turn %s of session %s failed", turn.number, self.session.id)
             turn = self._end(turn, "failed", "That did not work: an internal error; the log says more")
