@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ditpipe.agent.agent import Agent
     from ditpipe.agent.events import Painting, Round
-    from ditpipe.agent.planner import Planner
+    from ditpipe.agent.planning.planner import Planner
     from ditpipe.prompts.critique import Critique
     from ditpipe.prompts.errors import DitpipeError
-    from ditpipe.prompts.layout import boxes_for, columns, grid, rows
+    from ditpipe.prompts.layout.places import boxes_for, columns, grid, rows
     from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan
     from ditpipe.prompts.revision import Revision
     from ditpipe.renderer.pipeline import Renderer
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from ditpipe.renderer.request import RenderRequest, RenderResult
 
 _HOMES = {
-    "Agent": "agent.agent", "Planner": "agent.planner", "Painting": "agent.events", "Round": "agent.events",
+    "Agent": "agent.agent", "Planner": "agent.planning.planner", "Painting": "agent.events", "Round": "agent.events",
     "DitpipeError": "prompts.errors",
-    "boxes_for": "prompts.layout", "columns": "prompts.layout", "grid": "prompts.layout", "rows": "prompts.layout",
+    "boxes_for": "prompts.layout.places", "columns": "prompts.layout.places", "grid": "prompts.layout.places",
+    "rows": "prompts.layout.places",
     "Box": "prompts.plan", "Critique": "prompts.critique", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
     "Revision": "prompts.revision", "ScenePlan": "prompts.plan",
     "PromptSchedule": "renderer.regions.prompt_schedule",

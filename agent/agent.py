@@ -17,12 +17,12 @@ from ..renderer.regions.prompt_schedule import schedule_of
 from ..renderer.request import RenderRequest, RenderResult
 from ..tools.jobs.engine import Job, JobContext
 from ..tools.jobs.in_process import InProcessEngine
-from .critic import Critic, rank_candidates
 from .events import Event, Finished, Painting, Waiting
 from .models import Models, picture_size
-from .planner import Planner
+from .planning.planner import Planner
+from .refine.critic import Critic, rank_candidates
+from .refine.reviser import with_unused_seeds
 from .render_options import saving
-from .reviser import with_unused_seeds
 from .runs.folder import RunInputs, RunRecord, check_links, new_folder, record_of, run_record, write_record
 from .runs.resume_policy import resume_command
 from .runs.runner import run

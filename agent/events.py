@@ -13,7 +13,7 @@ from ..renderer.pictures.artifacts import open_image
 from ..renderer.request import RenderRequest
 from ..tools.jobs.job_events import JobEvent
 from ..tools.jobs.job_events import Stepped as Stepped  # it is one of these events
-from .edit_review import Comparison
+from .refine.edit_review import Comparison
 
 
 def score_key(critique: Critique | None) -> float:

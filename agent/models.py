@@ -6,20 +6,20 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from ..prompts.canvas import canvas_size
+from ..prompts.layout.canvas import canvas_size
 from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.prompt_lengths import overlong_prompts
-from .critic import Critic, EmbeddedCritic
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
-from .local_critic import PREFIX, LocalCritic
-from .model_reviser import ModelReviser
-from .planner import Planner
+from .planning.planner import Planner
+from .refine.critic import Critic, EmbeddedCritic
+from .refine.local_critic import PREFIX, LocalCritic
+from .refine.model_reviser import ModelReviser
+from .refine.vision_critic import VisionCritic
 from .settings import Settings
-from .vision_critic import VisionCritic
 
 if TYPE_CHECKING:
     from ..renderer.pipeline import Renderer

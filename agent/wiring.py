@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..prompts.canvas import nearest_sides
-from ..prompts.chat_schema import ChatCommand
+from ..prompts.answers.chat_schema import ChatCommand
 from ..prompts.critique import Critique
+from ..prompts.layout.canvas import nearest_sides
 from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.pictures.artifacts import write
 from ..renderer.request import RenderResult
@@ -36,8 +36,8 @@ from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
 from .chat.turn_job import CHAT_EVENTS, TURN
-from .edit_critique import review_edit
 from .events import Finished
+from .refine.edit_critique import review_edit
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool

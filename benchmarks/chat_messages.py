@@ -30,7 +30,7 @@ from rich.progress import track
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import Interpreter, interpreter_for
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.errors import DitpipeError
 from ditpipe.prompts.plan import Box, Region, ScenePlan
 from ditpipe.prompts.prompt_style import sync_scene_prompt

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.pages import DOCS
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, boxes_for, grid
 from ditpipe.agent.chat.phrases import score_text
-from ditpipe.agent.critic import EmbeddedCritic, rank_candidates
+from ditpipe.agent.refine.critic import EmbeddedCritic, rank_candidates
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.forward import EditBase
 from ditpipe.renderer.pictures.file_ref import FileRef

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from benchmarks.judging import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
 from ditpipe import Agent, Painting, Renderer, ScenePlan
-from ditpipe.agent.critic import EmbeddedCritic
+from ditpipe.agent.refine.critic import EmbeddedCritic
 from ditpipe.renderer.checkpoints.registry import checkpoint
 
 WORK = Path(__file__).parent / "work"

@@ -20,10 +20,10 @@ from rich.progress import track
 from benchmarks import jobs
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
-from ditpipe.agent.plan_checks import singular
-from ditpipe.agent.planner import Planner
+from ditpipe.agent.planning.plan_checks import singular
+from ditpipe.agent.planning.planner import Planner
+from ditpipe.prompts.answers.planner_schema import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.planner_schema import PlannerAnswer
 
 BRIEFS = Path(__file__).resolve().parent / "briefs.jsonl"
 VARIED = BRIEFS.with_name("briefs-varied.jsonl")

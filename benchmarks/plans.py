@@ -4,8 +4,8 @@ import random
 
 from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
 from ditpipe import Box, ScenePlan
-from ditpipe.prompts.layout import PLACES, Place
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
+from ditpipe.prompts.layout.places import PLACES, Place
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {

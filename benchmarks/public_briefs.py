@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import track
 
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.planner import Planner
+from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.errors import DitpipeError
-from ditpipe.prompts.normalise import normalise
+from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 from ditpipe.renderer.regions.region_masks import visible_regions
 

@@ -6,9 +6,9 @@ night") and can be rebuilt. In any other text only phrases of regions that occur
 
 import re
 
-from .layout import Place
+from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, sentence_of
+from .layout.places import Place
 from .plan import Box, LeveledPrompt, Region, ScenePlan
-from .planner_schema import PLACE_PHRASES, PREPOSITIONS, article, sentence_of
 from .revision import Revision
 
 COLOURS = frozenset(

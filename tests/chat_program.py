@@ -11,7 +11,7 @@ from typing import Any
 from ditpipe import Agent, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
 from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
 from ditpipe.agent.chat.session import Sessions
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 
 
 class FixedPlanner(Planner):

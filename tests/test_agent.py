@@ -20,10 +20,10 @@ from tiny_models import saved
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import show
-from ditpipe.agent.critic import Critic, EmbeddedCritic
 from ditpipe.agent.events import Compared, Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped
 from ditpipe.agent.loop import build_graph
-from ditpipe.agent.reviser import revise
+from ditpipe.agent.refine.critic import Critic, EmbeddedCritic
+from ditpipe.agent.refine.reviser import revise
 from ditpipe.agent.runs.entry import Entry
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.critique import Critique, RegionScore

@@ -2,9 +2,7 @@
 
 import pytest
 
-from ditpipe.prompts.layout import Place, Size, boxes_for
-from ditpipe.prompts.plan import MAX_REGIONS
-from ditpipe.prompts.planner_schema import (
+from ditpipe.prompts.answers.planner_schema import (
     PlannedObject,
     PlannerAnswer,
     ShortAnswer,
@@ -12,6 +10,8 @@ from ditpipe.prompts.planner_schema import (
     plural,
     scene_text,
 )
+from ditpipe.prompts.layout.places import Place, Size, boxes_for
+from ditpipe.prompts.plan import MAX_REGIONS
 from ditpipe.prompts.prompt_style import background_of
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ditpipe.agent.layout_repair import repair_layout
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.agent.planning.layout_repair import repair_layout
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 
 
 def answer(*places: str) -> PlannerAnswer:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ditpipe.prompts.layout import CORNERS, PLACES
+from ditpipe.prompts.layout.places import CORNERS, PLACES
 from training.brief_arrangements import AMID, ARRANGEMENTS, BY_COLOUR, ORDERED, SAME, amid, arrangement, named_places
 from training.brief_parts import plural
 from training.brief_words import BACKGROUND_PHRASES

@@ -21,11 +21,11 @@ from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
 from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
 from benchmarks.render import Reduced, Shape
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
-from ditpipe.agent.plan_checks import singular
-from ditpipe.agent.planner import Planner
-from ditpipe.prompts.layout import PLACES, Place
+from ditpipe.agent.planning.plan_checks import singular
+from ditpipe.agent.planning.planner import Planner
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.prompts.layout.places import PLACES, Place
 from ditpipe.prompts.plan import Box
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.renderer.regions.attention import TextContext, TokenGroup, project_text, token_groups
 from ditpipe.renderer.regions.prompt_schedule import preset
 

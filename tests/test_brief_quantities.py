@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ditpipe.prompts.layout import DEFAULT_PLACES
+from ditpipe.prompts.layout.places import DEFAULT_PLACES
 from training.brief_parts import Thing, plural
 from training.brief_quantities import (
     Quantity,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ditpipe.prompts.layout import PLACES
+from ditpipe.prompts.layout.places import PLACES
 from training.brief_parts import Whole, plural
 from training.brief_turns import TURNS, misspellings
 from training.brief_voices import VOICES

@@ -19,8 +19,8 @@ from ditpipe.agent.cli.main import app
 from ditpipe.agent.runs.folder import run_record
 from ditpipe.agent.settings import Settings, settings_of
 from ditpipe.agent.wiring import picture_service, plan_brief, tools_for
-from ditpipe.prompts.canvas import canvas_size, read_aspect, read_size
 from ditpipe.prompts.errors import first_problem
+from ditpipe.prompts.layout.canvas import canvas_size, read_aspect, read_size
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
 from ditpipe.tools.api_schema import PaintInput
 

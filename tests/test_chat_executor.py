@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.executor import Understanding, execute
 from ditpipe.agent.chat.rearrange import visible_shares
-from ditpipe.prompts.chat_answer import ChatAnswer
+from ditpipe.prompts.answers.chat_answer import ChatAnswer
 from ditpipe.prompts.plan import ScenePlan
 
 PLANS = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.chat_messages import HERE, judge
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.plan import LeveledPrompt, ScenePlan
 from ditpipe.prompts.revision import RegionChange, Revision
 

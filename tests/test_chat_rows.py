@@ -9,7 +9,7 @@ from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.executor import Understanding
 from ditpipe.agent.chat.short_commands import understand_rows
-from ditpipe.prompts.chat_rows import ChatRows, plan_lines
+from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.plan import ScenePlan
 
 PLANS = {

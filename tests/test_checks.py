@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from ditpipe.agent.plan_checks import COLOURS, check_answer, singular
-from ditpipe.prompts.layout import Place
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.agent.planning.plan_checks import COLOURS, check_answer, singular
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.prompts.layout.places import Place
 from training.briefs import brief_and_answer
 
 

@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw
 from plans import plan_of
 
 from ditpipe import Box, Critique, LeveledPrompt, ScenePlan
-from ditpipe.agent.edit_review import Comparison, ScoreDrop, compare_edit, removed_regions
 from ditpipe.agent.events import rank_key
+from ditpipe.agent.refine.edit_review import Comparison, ScoreDrop, compare_edit, removed_regions
 from ditpipe.prompts.critique import RegionScore
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.sampling.edit import unintended_changes, unintended_changes_warning

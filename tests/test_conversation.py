@@ -24,7 +24,7 @@ from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import session_state
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError, RunError
 from ditpipe.prompts.revision import RegionChange

@@ -11,14 +11,14 @@ from plans import plan_of
 from scripted import scripted
 
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.numbered_boxes import crop, numbered
-from ditpipe.agent.reviser import revise, with_unused_seeds
-from ditpipe.agent.vision_critic import VisionCritic
+from ditpipe.agent.refine.numbered_boxes import crop, numbered
+from ditpipe.agent.refine.reviser import revise, with_unused_seeds
+from ditpipe.agent.refine.vision_critic import VisionCritic
+from ditpipe.prompts.answers.visual_checks import VisualCheck, share_right
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import CritiqueError
 from ditpipe.prompts.plan import Box
 from ditpipe.prompts.revision import RegionChange
-from ditpipe.prompts.visual_checks import VisualCheck, share_right
 
 PICTURE = Image.new("RGB", (96, 96), "green")
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1', both red

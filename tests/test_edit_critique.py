@@ -12,7 +12,7 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Agent, Critique, ScenePlan
-from ditpipe.agent.edit_critique import EditReview, review_edit
+from ditpipe.agent.refine.edit_critique import EditReview, review_edit
 from ditpipe.agent.wiring import picture_service, tools_for
 from ditpipe.prompts.errors import CritiqueError
 from ditpipe.prompts.revision import RegionChange, Revision

@@ -6,7 +6,7 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Box, Renderer, RenderRequest, Revision
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.sampling.edit import REACH, changed_tokens, keep_pixels, margin_of
 

@@ -17,7 +17,7 @@ from planner_replies import region, whole
 from scripted import Scripted
 
 from ditpipe import Renderer
-from ditpipe.agent.planner import Planner
+from ditpipe.agent.planning.planner import Planner
 from ditpipe.agent.wiring import critique_of, picture_service, plan_brief, tools_for
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.auth import Keys

@@ -7,10 +7,10 @@ from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
 from ditpipe.agent.chat.interpreter import ModelInterpreter
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.prompts.prompt_style import background_of, sync_scene_prompt
 from ditpipe.prompts.revision import RegionChange
 

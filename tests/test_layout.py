@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from ditpipe import boxes_for, grid
-from ditpipe.prompts.layout import PLACES, Place
+from ditpipe.prompts.layout.places import PLACES, Place
 
 
 @pytest.mark.parametrize("count", range(1, 10))

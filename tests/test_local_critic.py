@@ -9,7 +9,7 @@ import tiny_critics
 from PIL import Image
 
 from ditpipe import Agent
-from ditpipe.agent.local_critic import LocalCritic
+from ditpipe.agent.refine.local_critic import LocalCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan

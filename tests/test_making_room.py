@@ -4,8 +4,8 @@ import pytest
 
 from ditpipe import Box, LeveledPrompt, Region, ScenePlan, columns
 from ditpipe.agent.chat.plan_edits import added, moved
-from ditpipe.prompts.layout import box_at_place, move_aside
-from ditpipe.prompts.planner_schema import PlannedObject
+from ditpipe.prompts.answers.planner_schema import PlannedObject
+from ditpipe.prompts.layout.places import box_at_place, move_aside
 
 CAR = PlannedObject(subject="car", colour="yellow", detail="", position="right")
 

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from ditpipe import LeveledPrompt, Region
-from ditpipe.prompts.normalise import Layout, normalise
+from ditpipe.prompts.layout.normalise import Layout, normalise
+from ditpipe.prompts.layout.token_owners import order_of, owned_tokens, token_owners
 from ditpipe.prompts.plan import Box
-from ditpipe.prompts.token_owners import order_of, owned_tokens, token_owners
 from ditpipe.renderer.regions.region_masks import region_ids
 
 

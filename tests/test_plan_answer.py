@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ditpipe import ScenePlan
-from ditpipe.prompts.plan_answer import PlanAnswer, plan_from, unmet
+from ditpipe.prompts.answers.plan_answer import PlanAnswer, plan_from, unmet
 
 
 def region(name: str, box: Any, **fields: Any) -> dict[str, Any]:

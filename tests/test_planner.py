@@ -12,9 +12,9 @@ from scripted import Scripted, scripted
 from ditpipe import Planner, ScenePlan
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.structured import valid_reply
-from ditpipe.agent.plan_checks import check_answer
+from ditpipe.agent.planning.plan_checks import check_answer
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, ShortAnswer, scene_text
 from ditpipe.prompts.errors import ModelError, PlanningError
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, ShortAnswer, scene_text
 from ditpipe.renderer.checkpoints.registry import checkpoint
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 from plans import changed, plan_of
 
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.regions.region_masks import SCENE
 from ditpipe.renderer.regions.token_layout import token_layout

@@ -12,13 +12,13 @@ from PIL import Image
 from plans import plan_of
 from scripted import scripted
 
-from ditpipe.agent.critic import rank_candidates
 from ditpipe.agent.events import Critiqued, Finished, Revised
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.model_reviser import ModelReviser, Try
 from ditpipe.agent.models import Models
+from ditpipe.agent.refine.critic import rank_candidates
+from ditpipe.agent.refine.model_reviser import ModelReviser, Try
+from ditpipe.agent.refine.vision_critic import VisionCritic
 from ditpipe.agent.settings import settings_of
-from ditpipe.agent.vision_critic import VisionCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.plan import Box

@@ -11,7 +11,7 @@ from PIL import Image
 from ditpipe import Agent, Critique, ScenePlan
 from ditpipe.agent.chat.session import Replied, Session, Sessions
 from ditpipe.agent.chat.store import Turn
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.request import RenderRequest, RenderResult

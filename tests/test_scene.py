@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 import ditpipe
 from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan, boxes_for, columns, grid, rows
-from ditpipe.prompts.layout import Place
+from ditpipe.prompts.layout.places import Place
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.prompts.templates import fill_template
 

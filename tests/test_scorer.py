@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ditpipe import Box, ScenePlan, columns, grid
-from ditpipe.agent.critic import EmbeddedCritic
+from ditpipe.agent.refine.critic import EmbeddedCritic
 from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.plan import LeveledPrompt, Region

@@ -30,7 +30,7 @@ from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.web.app import web_app
 from ditpipe.agent.wiring import critique_of, picture_service, picture_tools, plan_brief, tools_for
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.auth import Keys

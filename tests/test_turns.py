@@ -25,7 +25,7 @@ from ditpipe.agent.web.app import state_events
 from ditpipe.agent.web.turns import STOPPED_EARLY, Turns
 from ditpipe.agent.web.user_context import UserContext
 from ditpipe.agent.wiring import local_engine, picture_service
-from ditpipe.prompts.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import ChatCommand
 from ditpipe.renderer.request import RenderRequest, RenderResult
 from ditpipe.tools.api_schema import PaintInput
 from ditpipe.tools.jobs.engine import JobContext

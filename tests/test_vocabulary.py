@@ -10,11 +10,11 @@ from ditpipe import Agent
 from ditpipe.agent.chat.replies import approval_question, turn_reply
 from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
+from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import ModelError
-from ditpipe.prompts.layout import Place
+from ditpipe.prompts.layout.places import Place
 from ditpipe.prompts.plan import LeveledPrompt, ScenePlan
-from ditpipe.prompts.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, POCKET
 from ditpipe.renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..prompts.chat_schema import ChatCommand
+from ..prompts.answers.chat_schema import ChatCommand
 from ..prompts.plan import LeveledPrompt, Region, ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..prompts.canvas import nearest_sides
+from ..prompts.layout.canvas import nearest_sides
 from .api_schema import Seed
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from ..prompts.chat_schema import ChatCommand
+from ..prompts.answers.chat_schema import ChatCommand
 from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import sync_scene_prompt
 from ..prompts.revision import Revision

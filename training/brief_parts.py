@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ditpipe.prompts.layout import CORNERS, PLACES
-from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
-from ditpipe.prompts.planner_schema import PREPOSITIONS, article
+from ditpipe.prompts.answers.planner_schema import PREPOSITIONS, article
+from ditpipe.prompts.layout.places import CORNERS, PLACES
+from ditpipe.prompts.layout.places import DEFAULT_PLACES as DEFAULT
 from training.brief_words import (
     AFTER_DETAILS,
     BACKGROUND_PHRASES,

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
-from ditpipe.prompts.planner_schema import ShortAnswer, article
+from ditpipe.prompts.answers.planner_schema import ShortAnswer, article
+from ditpipe.prompts.layout.places import DEFAULT_PLACES as DEFAULT
 from training.brief_parts import USUAL_COLOUR, Thing, a, bare, distinct, pick, plural, scenery
 from training.brief_words import CLOSINGS, OPENINGS, USUAL_LIGHT
 from training.briefs import PAIRS, TOGETHER, finish

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from ditpipe.prompts.layout.places import DEFAULT_PLACES as DEFAULT
 from training.brief_parts import (  # fmt: skip
     AT_PLACE,
     SPOTS,

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
-from ditpipe.prompts.planner_schema import article
+from ditpipe.prompts.answers.planner_schema import article
+from ditpipe.prompts.layout.places import DEFAULT_PLACES as DEFAULT
 from training.brief_manners import phrase
 from training.brief_parts import (  # fmt: skip
     AT_PLACE,

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ditpipe.prompts.layout import CORNERS
-from ditpipe.prompts.layout import DEFAULT_PLACES as DEFAULT
+from ditpipe.prompts.layout.places import CORNERS
+from ditpipe.prompts.layout.places import DEFAULT_PLACES as DEFAULT
 from training.brief_arrangements import CLAUSES, arrangement, lined_up
 from training.brief_manners import MANNERS, whole_brief
 from training.brief_parts import (

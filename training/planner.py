@@ -27,7 +27,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ditpipe.agent.llm.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWEN
 from ditpipe.agent.llm.local_server import base_weights
-from ditpipe.prompts.planner_schema import PlannerAnswer, ShortAnswer
+from ditpipe.prompts.answers.planner_schema import PlannerAnswer, ShortAnswer
 from ditpipe.prompts.templates import fill_template
 from training.artwork import WORK
 from training.brief_quantities import absences_of, quantity_brief

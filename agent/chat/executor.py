@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from ...prompts.canvas import nearest_sides, ratio_of, shaped
-from ...prompts.chat_answer import (
+from ...prompts.answers.chat_answer import (
     Accept,
     Add,
     AnswerQuestion,
@@ -29,7 +28,8 @@ from ...prompts.chat_answer import (
     Swap,
     Undo,
 )
-from ...prompts.chat_schema import Kind
+from ...prompts.answers.chat_schema import Kind
+from ...prompts.layout.canvas import nearest_sides, ratio_of, shaped
 from ...prompts.plan import LeveledPrompt, Region, ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
 from . import rearrange

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...prompts.chat_schema import ChatCommand
+from ...prompts.answers.chat_schema import ChatCommand
 from ...prompts.errors import PlanningError
 from ...prompts.revision import Revision
 from ...prompts.templates import fill_template

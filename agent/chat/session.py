@@ -21,7 +21,7 @@ from typing import cast
 
 from filelock import FileLock, Timeout
 
-from ...prompts.chat_schema import ChatCommand, Kind
+from ...prompts.answers.chat_schema import ChatCommand, Kind
 from ...prompts.errors import RunError
 from ...prompts.plan import MAX_BRIEF, ScenePlan
 from ...prompts.revision import Revision

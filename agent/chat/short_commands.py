@@ -6,10 +6,10 @@ Names that no line of the plan begins with are questions: which of several, or w
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from ...prompts.chat_answer import ChatAnswer, Relation
-from ...prompts.chat_rows import ChatRows, Names, Topic, aliases
+from ...prompts.answers.chat_answer import ChatAnswer, Relation
+from ...prompts.answers.chat_rows import ChatRows, Names, Topic, aliases
+from ...prompts.answers.planner_schema import PlannedObject
 from ...prompts.plan import ScenePlan
-from ...prompts.planner_schema import PlannedObject
 from ...prompts.prompt_style import background_of, region_list
 from ..drawable import what_can_be_drawn
 from .chat_state import ChatState

@@ -15,14 +15,14 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ...prompts.chat_schema import Kind
+from ...prompts.answers.chat_schema import Kind
 from ...prompts.critique import Critique
 from ...prompts.errors import RunError, visible
 from ...prompts.outside_json import parse_json
 from ...prompts.outside_sqlite import check_tables, open_safely
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
-from ..edit_review import Comparison
+from ..refine.edit_review import Comparison
 
 Moment = Annotated[float, Field(ge=0, lt=2**37)]  # seconds since 1970, of years that a calendar has
 Words = Annotated[str, AfterValidator(visible)]  # the file may be a stranger's, and goes to a terminal

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...prompts.chat_schema import ChatCommand
+from ...prompts.answers.chat_schema import ChatCommand
 from ...prompts.plan import ScenePlan, StrictModel
 from ...tools.jobs.engine import LOCAL, JobContext, JobHandler
 from ...tools.jobs.job_events import JobEvent

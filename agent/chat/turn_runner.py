@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...prompts.chat_schema import ChatCommand
+from ...prompts.answers.chat_schema import ChatCommand
 from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt

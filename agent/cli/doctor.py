@@ -116,13 +116,13 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 def _plan() -> None:
     from ..llm.chat_models import chat_model
-    from ..planner import Planner
+    from ..planning.planner import Planner
 
     Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
 
 
 def _sample() -> ScenePlan:
-    from ...prompts.layout import grid
+    from ...prompts.layout.places import grid
     from ...prompts.plan import LeveledPrompt, Region
 
     cat = LeveledPrompt(high_level="cat", low_level="red")
@@ -140,6 +140,6 @@ def _draw() -> None:
 def _judge() -> None:
     from PIL import Image
 
-    from ..critic import EmbeddedCritic
+    from ..refine.critic import EmbeddedCritic
 
     EmbeddedCritic().critique(Image.new("RGB", (128, 128)), _sample())

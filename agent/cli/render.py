@@ -131,7 +131,7 @@ def edit(
     from ...renderer.pictures.artifacts import read_result, write_result
     from ...renderer.request import RenderRequest
     from ..agent import Agent
-    from ..edit_critique import review_edit
+    from ..refine.edit_critique import review_edit
 
     before = read_result(picture)
     own = before if isinstance(before, RenderRequest) else before.request

@@ -9,8 +9,8 @@ from ...prompts.critique import Critique
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import RenderRequest
-from ..edit_review import Comparison
 from ..events import Candidate, Round, rank_key
+from ..refine.edit_review import Comparison
 
 
 class CandidateEntry(BaseModel):

@@ -17,11 +17,11 @@ from ...renderer.pictures.file_ref import path_inside
 from ...renderer.request import OnStep, RenderRequest, RenderResult, Step, candidate_seed
 from ...tools.jobs.device_lock import drawing_on
 from ...tools.jobs.engine import JobContext
-from ..edit_critique import JudgedPicture, compare_pictures
 from ..events import Event
-from ..model_reviser import Try
 from ..models import Models
-from ..reviser import revise
+from ..refine.edit_critique import JudgedPicture, compare_pictures
+from ..refine.model_reviser import Try
+from ..refine.reviser import revise
 from ..settings import Settings
 from .entry import Entry
 from .folder import RunRecord, log_event

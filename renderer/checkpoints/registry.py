@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...prompts.errors import ModelError
-from ...prompts.token_owners import TOKEN
+from ...prompts.layout.token_owners import TOKEN
 from ...prompts.wording import STICKER_WORDS, PromptStyle
 from .hub import Hub
 from .pipeline_folder import read_index

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from ...prompts.answers.planner_schema import article
 from ...prompts.errors import ModelError
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import Region, ScenePlan
-from ...prompts.planner_schema import article
 from ...prompts.prompt_style import subject_of
 from ...prompts.templates import word_list
 from .registry import Checkpoint

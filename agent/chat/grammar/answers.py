@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from ....prompts.answers.planner_schema import PLACE_PHRASES
 from ....prompts.critique import Critique
 from ....prompts.plan import Box, Region, ScenePlan
-from ....prompts.planner_schema import PLACE_PHRASES
 from ....prompts.prompt_style import background_of, place_of
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, with_article

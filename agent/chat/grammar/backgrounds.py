@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ....prompts.answers.planner_schema import PlannerAnswer
 from ....prompts.plan import LeveledPrompt, ScenePlan
-from ....prompts.planner_schema import PlannerAnswer
 from ....prompts.prompt_style import STYLE, background_of, region_list, replace_background, style_of
 from .mentions import PLACE, Reading
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Literal
 
-from ....prompts.chat_schema import ChatCommand
+from ....prompts.answers.chat_schema import ChatCommand
+from ....prompts.answers.planner_schema import PlannerAnswer
 from ....prompts.plan import ScenePlan
-from ....prompts.planner_schema import PlannerAnswer
 from ....prompts.revision import Revision
 from ...drawable import asks_what_can_be_drawn, what_can_be_drawn
 from ..chat_state import ChatState

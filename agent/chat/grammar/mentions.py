@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ....prompts.layout import PLACES
+from ....prompts.layout.places import PLACES
 from ....prompts.plan import Region
 from ....prompts.prompt_style import COLOURS, SHADES, place_of, subject_of
-from ...plan_checks import singular
+from ...planning.plan_checks import singular
 from ..phrases import enumerated, located
 
 PLACE = r"(?:(?:top|upper|bottom|lower)[ -](?:left|right)|top|bottom|upper|lower|left|right|middle|cent(?:er|re))"

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ....prompts.layout import Place, box_at_place, box_beside
+from ....prompts.answers.planner_schema import PlannedObject
+from ....prompts.layout.places import Place, box_at_place, box_beside
 from ....prompts.plan import MAX_REGIONS, Box, ScenePlan
-from ....prompts.planner_schema import PlannedObject
 from ....prompts.prompt_style import COLOURS, SHADES
 from .. import plan_edits
 from .backgrounds import AT, MAKE, Change, Plan, Unclear, whole_change

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ..prompts.critique import Critique, RegionScore
-from ..prompts.plan import Box, Region, ScenePlan
-from ..prompts.prompt_style import place_of
+from ...prompts.critique import Critique, RegionScore
+from ...prompts.plan import Box, Region, ScenePlan
+from ...prompts.prompt_style import place_of
 
 if TYPE_CHECKING:
-    from ..renderer.detection import Detection, Detector, TextMatcher
+    from ...renderer.detection import Detection, Detector, TextMatcher
 
 DETECTOR = "google/owlv2-base-patch16-ensemble"  # Apache-2.0, 0.6 GB
 MATCHER = "google/siglip2-base-patch16-224"  # Apache-2.0, 1.5 GB
@@ -46,14 +46,14 @@ class LocalCritic:
     @staticmethod
     def is_here() -> bool:
         """Whether both default models are in the hub's cache; asks no server, imports no torch."""
-        from ..renderer.checkpoints.hub import Hub, HubName
+        from ...renderer.checkpoints.hub import Hub, HubName
 
         return all(Hub().is_cached(HubName(name)) for name in (DETECTOR, MATCHER))
 
     @cached_property
     def detector(self) -> "Detector":
         """Raises ModelError."""
-        from ..renderer.detection import Detector
+        from ...renderer.detection import Detector
 
         given = self._detector or DETECTOR
         return Detector.load(given, device=self._device) if isinstance(given, str) else given
@@ -61,7 +61,7 @@ class LocalCritic:
     @cached_property
     def matcher(self) -> "TextMatcher":
         """Raises ModelError."""
-        from ..renderer.detection import TextMatcher
+        from ...renderer.detection import TextMatcher
 
         given = self._matcher or MATCHER
         return TextMatcher.load(given, device=self._device) if isinstance(given, str) else given

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .plan import MAX_BRIEF, StrictModel
-from .revision import Revision
+from ..plan import MAX_BRIEF, StrictModel
+from ..revision import Revision
 
 Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "accept", "unclear"]
 

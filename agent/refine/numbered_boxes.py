@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..prompts.plan import Box
+from ...prompts.plan import Box
 
 WHOLE = 1024  # pixels of the longer side: more is scaled down by the providers
 CROP = 512

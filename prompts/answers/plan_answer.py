@@ -8,12 +8,12 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from .canvas import MULTIPLE, nearest_sides, ratio_of, shaped
-from .errors import CONTROL_CHARACTERS
-from .layout import DEFAULT_PLACES, boxes_for, grid
-from .normalise import normalise
-from .plan import MAX_LETTERING, MAX_PROMPT, LeveledPrompt, Region, ScenePlan
-from .token_owners import TOKEN
+from ..errors import CONTROL_CHARACTERS
+from ..layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
+from ..layout.normalise import normalise
+from ..layout.places import DEFAULT_PLACES, boxes_for, grid
+from ..layout.token_owners import TOKEN
+from ..plan import MAX_LETTERING, MAX_PROMPT, LeveledPrompt, Region, ScenePlan
 
 
 class Answer(BaseModel):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
-from ..prompts.critique import Critique, RegionScore
-from ..prompts.errors import CritiqueError, ModelError, one_line
-from ..prompts.plan import LeveledPrompt, ScenePlan
-from ..renderer.request import RenderResult
-from .events import score_key
+from ...prompts.critique import Critique, RegionScore
+from ...prompts.errors import CritiqueError, ModelError, one_line
+from ...prompts.plan import LeveledPrompt, ScenePlan
+from ...renderer.request import RenderResult
+from ..events import score_key
 
 if TYPE_CHECKING:
-    from ..renderer.scorer import Scorer
+    from ...renderer.scorer import Scorer
 
 
 class Critic(Protocol):
@@ -32,7 +32,7 @@ class EmbeddedCritic:
 
     @cached_property
     def scorer(self) -> "Scorer":
-        from ..renderer.scorer import Scorer
+        from ...renderer.scorer import Scorer
 
         return Scorer.load(self.folder)
 

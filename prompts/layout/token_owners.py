@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import chain
 
-from .plan import Box
+from ..plan import Box
 
 TOKEN = 16  # pixels a side of an image token in most models
 SCENE = -1  # owner of a token that no box holds

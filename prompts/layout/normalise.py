@@ -6,9 +6,9 @@ Lenient: whatever can be interpreted is accepted, and every change is a note.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..answers.planner_schema import unique_name
+from ..plan import MAX_REGIONS, Box
 from .box_units import Edges, to_shares
-from .plan import MAX_REGIONS, Box
-from .planner_schema import unique_name
 from .token_owners import SCENE, TOKEN, owned_tokens, token_owners
 
 INSIDE = 0.9  # least share of a box's area in a larger box to count as inside it

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
-from .box_units import to_shares
-from .plan import Box, LeveledPrompt, Region, ScenePlan
+from ..layout.box_units import to_shares
+from ..layout.token_owners import TOKEN, order_of, owned_tokens
+from ..plan import Box, LeveledPrompt, Region, ScenePlan
+from ..revision import RegionChange, Revision
 from .plan_answer import Answer, AnswerBox, AnswerRegion
-from .revision import RegionChange, Revision
-from .token_owners import TOKEN, order_of, owned_tokens
 
 
 class RevisedRegion(Answer):

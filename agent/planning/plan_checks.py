@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from ..prompts.layout import Place, boxes_for
-from ..prompts.planner_schema import PlannedObject, PlannerAnswer
+from ...prompts.answers.planner_schema import PlannedObject, PlannerAnswer
+from ...prompts.layout.places import Place, boxes_for
 
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "2": 2, "3": 3, "4": 4,

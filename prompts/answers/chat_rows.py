@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from ..layout.places import Place
+from ..plan import Region, ScenePlan, StrictModel
+from ..prompt_style import background_of, noun_phrase, place_of
 from .chat_answer import Direction, Relation
-from .layout import Place
-from .plan import Region, ScenePlan, StrictModel
-from .prompt_style import background_of, noun_phrase, place_of
 
 Names = list[str]
 SceneKind = Literal["background", "light", "style", "format", "without"]

@@ -4,7 +4,7 @@ import re
 from itertools import product
 from math import ceil, floor, log, sqrt
 
-from .plan import MAX_SIDE
+from ..plan import MAX_SIDE
 
 MULTIPLE = 16  # pixels: sides are multiples of it in every model
 WIDEST = 4.0  # the longer side in shorter ones, at most

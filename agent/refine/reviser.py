@@ -4,10 +4,10 @@ import hashlib
 import itertools
 from collections.abc import Collection, Sequence
 
-from ..prompts.critique import Critique, RegionScore
-from ..prompts.layout import expand_box
-from ..prompts.plan import Region, ScenePlan
-from ..prompts.revision import RegionChange, Revision
+from ...prompts.critique import Critique, RegionScore
+from ...prompts.layout.places import expand_box
+from ...prompts.plan import Region, ScenePlan
+from ...prompts.revision import RegionChange, Revision
 
 
 def revise(

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from .layout import Place, Size, boxes_for
-from .plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel, optional_field
+from ..layout.places import Place, Size, boxes_for
+from ..plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel, optional_field
 
 PLACE_PHRASES: dict[Place, str] = {
     "top left": "at the top left", "top": "at the top", "top right": "at the top right", "left": "on the left",

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..prompts.plan import Region, ScenePlan
-from ..prompts.token_owners import TOKEN, order_of, owned_tokens, span
+from ...prompts.layout.token_owners import TOKEN, order_of, owned_tokens, span
+from ...prompts.plan import Region, ScenePlan
 
 SEEN = 0.2  # of a region's own tokens: with less it is hardly seen
 SMALL = 4  # tokens that a region needs to show anything

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ..prompts.critique import Critique
-from ..prompts.errors import DitpipeError, one_line
-from ..prompts.plan import ScenePlan
-from ..renderer.request import RenderResult
+from ...prompts.critique import Critique
+from ...prompts.errors import DitpipeError, one_line
+from ...prompts.plan import ScenePlan
+from ...renderer.request import RenderResult
 from .critic import Critic
 from .edit_review import Comparison, compare_edit, removed_regions
 
@@ -38,7 +38,7 @@ def compare_pictures(
     threshold: float,
 ) -> Comparison:
     """Compares an edit with the picture before: their scores, remains of what it removed, and the pixels beside it."""
-    from ..renderer.sampling.edit import unintended_changes  # it loads torch
+    from ...renderer.sampling.edit import unintended_changes  # it loads torch
 
     removed = removed_regions(before.plan, after.plan)
     return compare_edit(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .layout import Place
+from ..layout.places import Place
 from .plan_answer import Answer
 
 Relation = Literal["left of", "right of", "above", "below", "next to", "in front of", "behind", "between"]

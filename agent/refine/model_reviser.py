@@ -5,14 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..prompts.critique import Critique
-from ..prompts.errors import PlanningError
-from ..prompts.plan import ScenePlan
-from ..prompts.revision import Revision
-from ..prompts.revision_answer import RevisionAnswer, revision_from
-from ..prompts.templates import fill_template
-from ..prompts.wording import PROSE, PromptStyle
-from .llm.structured import valid_reply
+from ...prompts.answers.revision_answer import RevisionAnswer, revision_from
+from ...prompts.critique import Critique
+from ...prompts.errors import PlanningError
+from ...prompts.plan import ScenePlan
+from ...prompts.revision import Revision
+from ...prompts.templates import fill_template
+from ...prompts.wording import PROSE, PromptStyle
+from ..llm.structured import valid_reply
 from .reviser import unused_seed
 
 if TYPE_CHECKING:

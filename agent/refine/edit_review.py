@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from ..prompts.critique import Critique
-from ..prompts.plan import Region, ScenePlan, StrictModel
+from ...prompts.critique import Critique
+from ...prompts.plan import Region, ScenePlan, StrictModel
 
 MAX_DROP = (
     0.25  # of a score between 0 and 1: far more than a redrawn neighbour moves a region that is still what it was

@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..prompts.canvas import MULTIPLE, shaped
-from ..prompts.errors import PlanningError
-from ..prompts.notation import canvas_flag
-from ..prompts.plan import MAX_BRIEF, ScenePlan
-from ..prompts.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
-from ..prompts.templates import fill_template
-from ..prompts.token_owners import TOKEN
-from ..prompts.wording import PROSE, PromptStyle
+from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
+from ...prompts.errors import PlanningError
+from ...prompts.layout.canvas import MULTIPLE, shaped
+from ...prompts.layout.token_owners import TOKEN
+from ...prompts.notation import canvas_flag
+from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.templates import fill_template
+from ...prompts.wording import PROSE, PromptStyle
+from ..llm.local_models import LOCAL_MODELS
+from ..llm.structured import valid_reply
 from .brief_language import english_only, unread_words
 from .full_planner import FullPlanner, TooLong, nothing_too_long
 from .layout_repair import repair_layout
-from .llm.local_models import LOCAL_MODELS
-from .llm.structured import valid_reply
 from .plan_checks import check_answer
 
 if TYPE_CHECKING:

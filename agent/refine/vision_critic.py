@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..prompts.critique import Critique
-from ..prompts.errors import CritiqueError
-from ..prompts.plan import Region, ScenePlan
-from ..prompts.templates import fill_template
-from ..prompts.visual_checks import VisualAnswer, critique_from
-from .llm.structured import valid_reply
+from ...prompts.answers.visual_checks import VisualAnswer, critique_from
+from ...prompts.critique import Critique
+from ...prompts.errors import CritiqueError
+from ...prompts.plan import Region, ScenePlan
+from ...prompts.templates import fill_template
+from ..llm.structured import valid_reply
 from .numbered_boxes import crop, numbered
 
 if TYPE_CHECKING:

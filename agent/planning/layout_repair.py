@@ -2,8 +2,8 @@
 
 import re
 
-from ..prompts.layout import DEFAULT_PLACES, Place
-from ..prompts.planner_schema import PlannerAnswer
+from ...prompts.answers.planner_schema import PlannerAnswer
+from ...prompts.layout.places import DEFAULT_PLACES, Place
 
 # Words of position: a brief with any of them is taken to place its objects itself.
 PLACING = re.compile(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from .critique import Critique, RegionScore
-from .plan import ScenePlan
+from ..critique import Critique, RegionScore
+from ..plan import ScenePlan
 from .plan_answer import Answer
 
 

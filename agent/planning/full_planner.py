@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..prompts.errors import PlanningError
-from ..prompts.plan import MAX_PROMPT, ScenePlan
-from ..prompts.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
-from ..prompts.templates import fill_template
-from ..prompts.token_owners import TOKEN
-from ..prompts.wording import PROSE, PromptStyle, joined
-from .llm.structured import valid_reply
+from ...prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
+from ...prompts.errors import PlanningError
+from ...prompts.layout.token_owners import TOKEN
+from ...prompts.plan import MAX_PROMPT, ScenePlan
+from ...prompts.templates import fill_template
+from ...prompts.wording import PROSE, PromptStyle, joined
+from ..llm.structured import valid_reply
 from .structure_checks import structure_findings
 
 if TYPE_CHECKING:

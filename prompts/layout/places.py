@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import Literal, get_args
 
-from .plan import Box
+from ..plan import Box
 
 Place = Literal[
     "top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"

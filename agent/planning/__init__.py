@@ -1,0 +1,1 @@
+"""Brief → plan: the planners, and the checks of what they answer."""

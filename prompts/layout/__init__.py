@@ -1,0 +1,1 @@
+"""Boxes and canvases: places in words, what LLMs give made a layout, which token belongs to whom. Pure geometry."""
