@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.chat_messages import HERE
-from ditpipe.agent.chat.executor import Understanding, execute
-from ditpipe.agent.chat.rearrange import visible_shares
+from ditpipe.agent.chat.commands.executor import Understanding, execute
+from ditpipe.agent.chat.commands.rearrange import visible_shares
 from ditpipe.prompts.answers.chat_answer import ChatAnswer
 from ditpipe.prompts.plan import ScenePlan
 

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
-from ditpipe.agent.chat.executor import Understanding
-from ditpipe.agent.chat.short_commands import understand_rows
+from ditpipe.agent.chat.commands.executor import Understanding
+from ditpipe.agent.chat.commands.short_commands import understand_rows
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.plan import ScenePlan
 

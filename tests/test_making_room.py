@@ -3,7 +3,7 @@
 import pytest
 
 from ditpipe import Box, LeveledPrompt, Region, ScenePlan, columns
-from ditpipe.agent.chat.plan_edits import added, moved
+from ditpipe.agent.chat.commands.plan_edits import added, moved
 from ditpipe.prompts.answers.planner_schema import PlannedObject
 from ditpipe.prompts.layout.places import box_at_place, move_aside
 

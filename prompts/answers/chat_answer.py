@@ -1,7 +1,7 @@
 """A chat message as commands: the answer of one structured call. The field descriptions are what the model is sent.
 
 A small closed set. The model says what is meant, in names of the plan's regions; code carries it out on the plan
-(`agent/chat/executor.py`), so that boxes, room and order are never the model's arithmetic.
+(`agent/chat/commands/executor.py`), so that boxes, room and order are never the model's arithmetic.
 """
 
 from typing import Annotated, Literal

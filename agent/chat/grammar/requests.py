@@ -11,7 +11,7 @@ from ....prompts.answers.planner_schema import PlannedObject
 from ....prompts.layout.places import Place, box_at_place, box_beside
 from ....prompts.plan import MAX_REGIONS, Box, ScenePlan
 from ....prompts.prompt_style import COLOURS, SHADES
-from .. import plan_edits
+from ..commands import plan_edits
 from .backgrounds import AT, MAKE, Change, Plan, Unclear, whole_change
 from .mentions import PLACE, Reading, place_named
 from .small_talk import VERBS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from ...prompts.answers.chat_answer import (
+from ....prompts.answers.chat_answer import (
     Accept,
     Add,
     AnswerQuestion,
@@ -28,12 +28,12 @@ from ...prompts.answers.chat_answer import (
     Swap,
     Undo,
 )
-from ...prompts.answers.chat_schema import Kind
-from ...prompts.layout.canvas import nearest_sides, ratio_of, shaped
-from ...prompts.plan import LeveledPrompt, Region, ScenePlan
-from ...prompts.prompt_style import sync_scene_prompt
+from ....prompts.answers.chat_schema import Kind
+from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
+from ....prompts.plan import LeveledPrompt, Region, ScenePlan
+from ....prompts.prompt_style import sync_scene_prompt
+from ..phrases import enumerated
 from . import rearrange
-from .phrases import enumerated
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 MOST_ADDED = 16  # of one thing, by one command

@@ -6,15 +6,15 @@ Names that no line of the plan begins with are questions: which of several, or w
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from ...prompts.answers.chat_answer import ChatAnswer, Relation
-from ...prompts.answers.chat_rows import ChatRows, Names, Topic, aliases
-from ...prompts.answers.planner_schema import PlannedObject
-from ...prompts.plan import ScenePlan
-from ...prompts.prompt_style import background_of, region_list
-from ..drawable import what_can_be_drawn
-from .chat_state import ChatState
+from ....prompts.answers.chat_answer import ChatAnswer, Relation
+from ....prompts.answers.chat_rows import ChatRows, Names, Topic, aliases
+from ....prompts.answers.planner_schema import PlannedObject
+from ....prompts.plan import ScenePlan
+from ....prompts.prompt_style import background_of, region_list
+from ...drawable import what_can_be_drawn
+from ..chat_state import ChatState
+from ..phrases import as_judged, capitalised, contents, enumerated, located
 from .executor import Unclear, Understanding, execute
-from .phrases import as_judged, capitalised, contents, enumerated, located
 from .plan_edits import relooked
 
 RELATIONS = frozenset(get_args(Relation))

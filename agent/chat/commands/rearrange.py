@@ -3,12 +3,20 @@
 from collections.abc import Callable, Sequence
 from math import ceil, sqrt
 
-from ...prompts.answers.chat_answer import Direction, Relation
-from ...prompts.answers.planner_schema import unique_name
-from ...prompts.layout.places import Place, box_at_place, box_within, freest_place, make_room, move_aside, move_to_place
-from ...prompts.layout.token_owners import order_of, owned_tokens
-from ...prompts.plan import MAX_REGIONS, Box, Region, ScenePlan
-from ...prompts.prompt_style import names_places, text_at_place
+from ....prompts.answers.chat_answer import Direction, Relation
+from ....prompts.answers.planner_schema import unique_name
+from ....prompts.layout.places import (
+    Place,
+    box_at_place,
+    box_within,
+    freest_place,
+    make_room,
+    move_aside,
+    move_to_place,
+)
+from ....prompts.layout.token_owners import order_of, owned_tokens
+from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan
+from ....prompts.prompt_style import names_places, text_at_place
 
 RegionEdit = Callable[[Region], Region]
 CELLS = 32  # a side of the grid on which it is counted what is seen
