@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
@@ -156,6 +157,12 @@ class Region(StrictModel):
         if self.end <= self.start:
             raise ValueError(f"a region needs start < end, got {self.start} and {self.end}")
         return self
+
+
+def unique_name(subject: str, taken: set[str]) -> str:
+    """A region name that is not taken: 'cat', 'cat 2' …"""
+    subject = re.sub(r"\s+", " ", subject)[:55]
+    return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
 class ScenePlan(StrictModel):

@@ -81,7 +81,7 @@ class Renderer:
 
     @property
     def family(self) -> Family:
-        """The adapter of its kind of model."""
+        """The model's family: the adapter of its architecture."""
         return self.loaded.family
 
     @property

@@ -156,3 +156,5 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
+"""Called after each denoising step. An exception that it raises ends the render there; a cancelled job raises
+KeyboardInterrupt."""

@@ -54,7 +54,7 @@ class ModelReviser:
         """
         from langchain_core.messages import HumanMessage, SystemMessage
 
-        if not (spoiling or is_weak(best.critique, threshold, only)):
+        if not (spoiling or anything_weak(best.critique, threshold, only)):
             return None
         situation = {
             "plan": described(best.plan), "critique": _judged(best.critique), "good enough from": threshold,
@@ -84,7 +84,7 @@ class ModelReviser:
         return valid_reply(self.chat_model, RevisionAnswer, messages, parse, failed=PlanningError, role="reviser")
 
 
-def is_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:
+def anything_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:
     """Whether a region that may change scores below the threshold, or without such a limit the scene or the whole."""
     if critique is None:
         return False

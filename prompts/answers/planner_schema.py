@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ..layout.places import Place, Size, boxes_for
-from ..plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel, optional_field
+from ..plan import MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan, StrictModel, optional_field, unique_name
 
 PLACE_PHRASES: dict[Place, str] = {
     "top left": "at the top left", "top": "at the top", "top right": "at the top right", "left": "on the left",
@@ -189,12 +189,6 @@ def scene_text(answer: PlannerAnswer) -> str:
         return body or answer.background
     separator = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
     return f"{body}{separator}{answer.background}"
-
-
-def unique_name(subject: str, taken: set[str]) -> str:
-    """A region name that is not taken: 'cat', 'cat 2' …"""
-    subject = re.sub(r"\s+", " ", subject)[:55]
-    return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
 def plan_from_answer(answer: PlannerAnswer, *, width: int | None, height: int | None) -> ScenePlan:

@@ -6,8 +6,7 @@ Lenient: whatever can be interpreted is accepted, and every change is a note.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..answers.planner_schema import unique_name
-from ..plan import MAX_REGIONS, Box
+from ..plan import MAX_REGIONS, Box, unique_name
 from .box_units import Edges, to_shares
 from .token_owners import SCENE, TOKEN, owned_tokens, token_owners
 

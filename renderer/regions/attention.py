@@ -87,7 +87,7 @@ class TokenGroup:
     region_weights: Tensor | None = None
 
 
-# Most tokens that a group repeats to have the same number per prompt: computing them costs less than another call.
+# A group repeats at most this many tokens so that each prompt has the same number: cheaper than another call.
 REPEATED = 32
 
 

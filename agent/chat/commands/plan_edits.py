@@ -6,7 +6,7 @@ Scene prompts are not touched here: prompts/prompt_style.py adapts them.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from ....prompts.answers.planner_schema import BEHIND_THE_NOUN, PlannedObject, unique_name
+from ....prompts.answers.planner_schema import BEHIND_THE_NOUN, PlannedObject
 from ....prompts.layout.places import (
     Place,
     box_at_place,
@@ -18,7 +18,7 @@ from ....prompts.layout.places import (
     move_to_place,
     scaled,
 )
-from ....prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+from ....prompts.plan import Box, LeveledPrompt, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import COLOURS, SHADES, SIZES, subject_of, with_place
 from ..phrases import enumerated, located
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from math import ceil, sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
-from ....prompts.answers.planner_schema import unique_name
 from ....prompts.layout.places import (
     Place,
     box_at_place,
@@ -15,7 +14,7 @@ from ....prompts.layout.places import (
     move_to_place,
 )
 from ....prompts.layout.token_owners import order_of, owned_tokens
-from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan
+from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import names_places, text_at_place
 
 RegionEdit = Callable[[Region], Region]
