@@ -32,8 +32,8 @@ HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", U
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
 # Files under agent/ that determine a planner's figures: a change invalidates stored results.
 INPUTS = (
-    "planner.py", "plan_checks.py", "layout_repair.py", "llm/structured.py", "llm/lenient_json.py", "llm/schema_fit.py",
-    "llm/local_models.py", "llm/local_server.py",
+    "planning/planner.py", "planning/plan_checks.py", "planning/layout_repair.py", "llm/structured.py",
+    "llm/lenient_json.py", "llm/schema_fit.py", "llm/local_models.py", "llm/local_server.py",
 )  # fmt: skip
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\

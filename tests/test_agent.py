@@ -17,6 +17,7 @@ from png_files import png_bytes
 from rich.console import Console
 from scripted import scripted
 from tiny_models import saved
+from waiting import auntil
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.display import show
@@ -308,8 +309,7 @@ def test_a_cancelled_painting_is_not_drawn_to_its_end(tiny: Renderer, tmp_path: 
 
     async def cancelled() -> None:
         painting = asyncio.create_task(painter.apaint(BRIEF, plan=plan(), folder=folder))
-        while not (folder / "plan.json").exists():
-            await asyncio.sleep(0.01)
+        await auntil((folder / "plan.json").exists)
         painting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await painting

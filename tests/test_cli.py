@@ -18,6 +18,7 @@ from command_line import COMMAND, refused, run
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from plans import listed_plan, plan_of
+from waiting import until
 
 pytestmark = pytest.mark.process
 
@@ -229,11 +230,13 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
         [*COMMAND, "paint", "a red cat on the left and a blue rocket on the right", "--steps", "900", "--rounds", "1"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/*/plan.json")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.2)
-    time.sleep(1)
+
+    def is_planned() -> bool:
+        assert process.poll() is None, process.communicate()
+        return any(tmp_path.glob("runs/*/plan.json"))
+
+    until(is_planned)
+    time.sleep(1)  # into the drawing, of which nothing is written before it is done
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     folder = next(tmp_path.glob("runs/*"))

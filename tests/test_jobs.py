@@ -4,9 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from fakes import ended, expected
 from filelock import FileLock
 from PIL import Image
 from plans import plan_of
+from waiting import until
 
 from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
@@ -59,13 +58,6 @@ def service_in(folder: Path, brush: JobHandler) -> PictureService:
 
 def submit(service: PictureService, colour: str, caller: str = "ann", previews: int = 0) -> Job:
     return service.jobs.submit("brush", {"colour": colour}, caller=caller, previews=previews)
-
-
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_callers_take_turns_however_much_one_of_them_submits(tmp_path: Path) -> None:
@@ -230,8 +222,7 @@ def test_closing_does_not_count_as_an_attempt(tmp_path: Path) -> None:
         service = service_in(tmp_path, brush)
         job = submit(service, "red") if not service.jobs.recent("ann") else service.jobs.recent("ann")[0]
         service.jobs.open()
-        while not brush.colours:
-            time.sleep(0.01)
+        until(lambda: brush.colours)
         threading.Timer(0.05, brush.go.set).start()
         service.jobs.close()
     again = service_in(tmp_path, Brush())

@@ -21,6 +21,7 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from plans import listed_plan, plan_of
 from pydantic import BaseModel
+from waiting import auntil
 
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.events import Critiqued, Finished, Planned, Rendered, Revised
@@ -303,9 +304,12 @@ def test_a_picture_that_takes_too_long_comes_back_as_a_handle(tiny: Renderer, tm
 def test_a_cancelled_call_ends_its_render(tools: dict[str, BaseTool], service: PictureService) -> None:
     async def give_up() -> None:
         task = asyncio.create_task(tools["render_picture"].ainvoke({"plan": plan_of(4).model_dump(), "steps": 200}))
-        while not any(job.status == "running" for job in service.jobs.recent("local")):
+
+        def is_running() -> bool:
             assert not task.done()
-            await asyncio.sleep(0.01)
+            return any(job.status == "running" for job in service.jobs.recent("local"))
+
+        await auntil(is_running)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -24,6 +24,7 @@ from http_servers import listening
 from mcp.client import Client
 from planner_replies import region, whole
 from plans import plan_of
+from waiting import until
 
 from ditpipe import Agent, Planner
 from ditpipe.agent.chat.session import Sessions
@@ -192,8 +193,7 @@ def test_tools_that_nobody_holds_any_more(tmp_path: Path) -> None:
             job = service.submit("render", RenderInput(plan=plan_of(2)), caller="local")
             queue = JobQueue(tmp_path / "jobs.sqlite")
             del service
-            while queue.get(job.id, caller="local").status != "done":
-                time.sleep(0.01)
+            until(lambda: queue.get(job.id, caller="local").status == "done")
             picture_tools(renderer=Blank(), planner=TwoThings(), critic=Pleased(), out=tmp_path)
 
 

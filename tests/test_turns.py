@@ -4,7 +4,6 @@ import asyncio
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from blank import Blank
 from fakes import ended, tiny_agent
 from plans import plan_of
+from waiting import until
 
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
@@ -82,10 +82,7 @@ class Server:
         return self.turns.start(session, Act(do="say", message=message))
 
     def wait(self, session: Session) -> None:
-        deadline = time.monotonic() + 60
-        while self.turns.progress(session.id):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: not self.turns.progress(session.id))
 
 
 @pytest.fixture
@@ -151,8 +148,7 @@ def test_a_closing_server_leaves_a_turn_to_the_next_one_and_none_is_drawn_twice(
     first.slow.begun.wait()
     closing_down = threading.Thread(target=first.engine.close)
     closing_down.start()
-    while not first.engine._closing.is_set():
-        time.sleep(0.01)
+    first.engine._closing.wait()
     first.slow.go_on.set()
     closing_down.join()
     assert [turn.status for turn in session.turns] == ["pending"] and waiting.turns == []
@@ -196,8 +192,7 @@ def test_the_page_says_why_a_turn_could_not_begin(server: Server, tmp_path: Path
     session, engine = server.sessions.new(), LocalEngine(tmp_path / "broken", {"cpu": {TURN: broken}})
     turns = Turns(engine, server.sessions, caller="local", warm=server.warm)
     turns.start(session, Act(do="say", message=BRIEF))
-    while turns.progress(session.id):
-        time.sleep(0.01)
+    until(lambda: not turns.progress(session.id))
     assert turns.problem(session.id) == "an internal error; the log says more"
     engine.close()
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 from pydantic import SecretStr
+from waiting import until
 
 from ditpipe import Agent, Renderer
 from ditpipe.agent.chat.session import Sessions
@@ -60,10 +60,12 @@ class Server:
         command = [DITPIPE, "web", "--port", self.port, "--sessions", str(self.folder), "--rounds=1"]
         with log.open("w") as out:
             self.process = subprocess.Popen([*command, f"--steps={self.steps}"], stderr=out)
-        while not (found := re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())):
+
+        def announced() -> re.Match[str] | None:
             assert self.process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        self.port = found[1]
+            return re.search(r"running on http://127.0.0.1:(\d+)", log.read_text())
+
+        self.port = until(announced)[1]
         self.address = f"http://127.0.0.1:{self.port}/"
 
     def end(self, how: signal.Signals = signal.SIGKILL) -> None:
@@ -279,8 +281,7 @@ def test_a_server_killed_while_drawing_finishes_the_picture(server: Server, open
     say(page, "a green turtle on the left and a pink house on the right, on the grass")
     page.wait_for_url("**/?s=*")
     session = page.url.partition("?s=")[2]
-    while not page.request.get(f"{server.address}ditpipe/preview/{session}").ok:
-        time.sleep(0.02)  # until the first step is done
+    until(lambda: page.request.get(f"{server.address}ditpipe/preview/{session}").ok)  # the first step is done
     server.end(signal.SIGKILL)
     left = Store(server.folder).turns(session)[-1]
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
