@@ -1,9 +1,11 @@
 """What the grammar takes a message for: a table of messages, and what becomes of the plan."""
 
+import json
+
 import pytest
 from scripted import scripted
 
-from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan
+from ditpipe import Box, LeveledPrompt, Region, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
 from ditpipe.agent.chat.interpreter import ModelInterpreter
@@ -294,21 +296,50 @@ def test_a_scene_prompt_in_other_words_is_changed_word_by_word() -> None:
 
 
 def test_a_named_model_understands_by_one_structured_call() -> None:
-    reply = '{"kind": "change", "revision": {"changes": [{"name": "cat", "seed": 5}]}}'
-    with scripted(reply) as model:
-        one = ModelInterpreter(model).interpret("another cat", ChatState(plan=PLAN, critique=SEEN))
-    assert one.revision == Revision(changes=[RegionChange(name="cat", seed=5)])
+    with scripted('{"commands": [{"do": "redraw", "regions": ["cat"]}]}') as model:
+        command = ModelInterpreter(model).interpret("another cat", ChatState(plan=PLAN, critique=SEEN))
+    assert command.revision and command.revision.changes == [RegionChange(name="cat", seed=1000)]
     assert "another cat" in str(model.asked[0][-1].content) and "red cat" in str(model.asked[0][-1].content)
 
 
+def test_several_wishes_are_one_change_and_what_is_not_done_is_noted() -> None:
+    reply = json.dumps({
+        "commands": [
+            {"do": "look", "regions": ["cat"], "low_level": "white"}, {"do": "remove", "regions": ["rocket"]},
+        ],
+        "not_done": ["more bokeh"],
+    })  # fmt: skip
+    with scripted(reply) as model:
+        command = ModelInterpreter(model).interpret("white cat, no rocket, more bokeh", ChatState(plan=PLAN))
+    assert command.revision and command.revision.removed == ["rocket"] and not command.whole
+    assert command.revision.apply(PLAN).region("cat").prompt.low_level == "white"
+    assert command.notes == ["not understood: more bokeh"]
+
+
+def test_a_new_format_or_style_is_a_whole_new_plan() -> None:
+    with scripted('{"commands": [{"do": "scene", "style": "pixel art", "aspect": "16:9"}]}') as model:
+        command = ModelInterpreter(model).interpret("pixel art, as a banner", ChatState(plan=PLAN))
+    assert command.whole and command.revision is None and command.plan is not None
+    assert command.plan.style == "pixel art" and (command.plan.width or 0) > (command.plan.height or 0)
+
+
+def test_a_region_that_is_not_there_is_a_question() -> None:
+    with scripted('{"commands": [{"do": "redraw", "regions": ["dog"]}]}') as model:
+        command = ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN))
+    assert command.kind == "unclear" and command.reply.startswith("There is no 'dog' here; I see cat and rocket.")
+
+
 def test_a_model_is_asked_again_about_what_cannot_be() -> None:
-    wrong = '{"kind": "change", "revision": {"changes": [{"name": "dog", "seed": 5}]}}'
-    with scripted(wrong, '{"kind": "unclear", "reply": "Which dog?"}') as model:
-        assert ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN)).reply == "Which dog?"
-    assert "the plan has cat, rocket" in str(model.asked[1][-1].content)
-    with scripted(wrong, "{}", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
-        ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN))
-    with scripted(wrong, '{"kind": "new brief", "brief": "a dog"}') as model:
+    wrong = '{"commands": [{"do": "choose", "number": 3}]}'
+    with scripted(wrong, '{"commands": [{"do": "ask", "reply": "Which one?", "suggestions": ["the cat"]}]}') as model:
+        command = ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN, candidates=2))
+    assert command.reply == "Which one? You could say: the cat"
+    assert "there are 2 candidates" in str(model.asked[1][-1].content)
+    with scripted(wrong, "[1]", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
+        ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN))
+    change = '{"commands": [{"do": "redraw", "regions": []}]}'
+    brief = '{"commands": [{"do": "new brief", "brief": "a dog"}]}'
+    with scripted(change, brief) as model:
         assert ModelInterpreter(model).interpret("a dog", ChatState()).brief == "a dog"
 
 
@@ -318,7 +349,7 @@ def test_what_can_be_drawn_is_answered_with_and_without_a_picture() -> None:
         answer = command_of("What can you draw?", plan, draws=draws)
         assert (answer.kind, answer.reply) == ("question", f"I can draw {draws}")
         assert command_of("help", plan, draws=draws).reply.endswith(f"I can draw {draws}")
-    with scripted('{"kind": "question", "reply": "Cats."}') as model:
+    with scripted('{"commands": [{"do": "answer", "reply": "Cats."}]}') as model:
         ModelInterpreter(model).interpret("what can you draw?", ChatState(draws=draws))
     assert draws in str(model.asked[0][-1].content) and "`draws`" in str(model.asked[0][0].content)
 

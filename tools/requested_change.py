@@ -36,7 +36,8 @@ def change_input(
     plan = request.edited_plan
     if command.revision and command.revision.names and not (command.whole or command.fresh):
         return "edit", edit(_seeded(command.revision, seed))
-    changed = sync_scene_prompt(plan, command.revision.apply(plan)) if command.revision else plan
+    revised = sync_scene_prompt(plan, command.revision.apply(plan)) if command.revision else plan
+    changed = command.plan or revised
     redraw_seed = secrets.randbelow(2**31) if command.fresh else request.seed % 2**62
     return "render", RenderInput(
         plan=changed,

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...prompts.answers.chat_answer import ChatAnswer
 from ...prompts.answers.chat_schema import ChatCommand
 from ...prompts.errors import PlanningError
 from ...prompts.revision import Revision
@@ -11,6 +12,7 @@ from ...prompts.templates import fill_template
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
 from .chat_state import ChatState
+from .commands.executor import NOT_CHANGES, execute
 from .grammar.interpreter import GrammarInterpreter
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from ..agent import Agent
+
+FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
 
 
 class Interpreter(Protocol):
@@ -51,21 +55,30 @@ class ModelInterpreter:
         ]
 
         def read(parsed: Any) -> ChatCommand:
-            return _checked(ChatCommand.model_validate(parsed), state)
+            return _command(ChatAnswer.model_validate(parsed), message, state)
 
-        return valid_reply(self.chat_model, ChatCommand, messages, read, failed=PlanningError, role="interpreter")
+        return valid_reply(self.chat_model, ChatAnswer, messages, read, failed=PlanningError, role="interpreter")
 
 
-def _checked(command: ChatCommand, state: ChatState) -> ChatCommand:
-    """The command itself. Raises ValueError if it cannot be applied to the state."""
-    if command.kind == "change" and state.plan is None:
-        raise ValueError("kind: nothing is drawn yet, so it can only be a new brief, a question or unclear")
-    if command.revision and state.plan:  # without what it names and leaves as it is
-        revision = Revision.between(state.plan, command.revision.apply(state.plan), reason=command.revision.reason)
-        command = command.model_copy(update={"revision": revision})
-    if command.kind == "choose" and command.choice > state.candidates:
-        raise ValueError(f"choice: there are {state.candidates} candidates")
-    return command
+def _command(answer: ChatAnswer, message: str, state: ChatState) -> ChatCommand:
+    """What the answer's commands come to. Raises ValueError, in words for the model, if they do not fit the state."""
+    if state.plan is None and any(not isinstance(command, NOT_CHANGES) for command in answer.commands):
+        raise ValueError("commands: nothing is drawn yet, so it can only be a new brief, an answer or a question back")
+    result = execute(answer, state.plan, seed=FIRST_SEED + len(state.messages))
+    if result.kind == "choose" and not 1 <= result.number <= state.candidates:
+        raise ValueError(f"number: there are {state.candidates} candidates")
+    reply = result.reply
+    if result.suggestions:
+        reply = f"{reply} You could say: {' · '.join(result.suggestions)}"
+    revision, changed = None, None
+    if result.plan and state.plan:
+        changed = result.plan if result.plan.whole != state.plan.whole else None
+        revision = None if changed else Revision.between(state.plan, result.plan, reason=message[:200])
+    return ChatCommand(
+        kind=result.kind, brief=result.brief, revision=revision, whole=result.whole or changed is not None,
+        fresh=result.fresh, steps=result.steps, choice=result.number, reply=reply, plan=changed,
+        notes=list(result.notes),
+    )  # fmt: skip
 
 
 def interpreter_for(agent: "Agent") -> Interpreter:

@@ -56,13 +56,13 @@ class Turn(BaseModel):
     """One message and what came of it. Turns with a picture are the nodes of a tree; a session's head is one of them.
 
     `parent`: number of the turn whose picture this one was made from. `head`: number of the turn that is current after
-    it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run
-    folder, `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
-    approval; `approved`: it was given. `job`: id of the job that carries it out; `may_pass`: it failed for a
-    reason that may pass. `candidates` are the best round's, if there were several. `round`: number of the
-    round whose picture it is; 0 if the previous picture stays, since all `rounds` came out worse. Then `candidates` are
-    that picture and the rounds, `revision` is the requested one, and `parent` is the previous picture's parent.
-    `comparison`: the best round compared with the previous picture.
+    it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run folder,
+    `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
+    approval; `approved`: it was given. `job`: id of the job that carries it out; `may_pass`: it failed for a reason
+    that may pass. `notes`: what of the message was not done as it was said. `candidates` are the best round's, if there
+    were several. `round`: number of the round whose picture it is; 0 if the previous picture stays, since all `rounds`
+    came out worse. Then `candidates` are that picture and the rounds, `revision` is the requested one, and `parent` is
+    the previous picture's parent. `comparison`: the best round compared with the previous picture.
     `status`: pending (recorded, not finished: its process works on it, or died), waiting (for approval of the plan),
     done, stopped (by the person) or failed (`reply` says why).
     """
@@ -77,6 +77,7 @@ class Turn(BaseModel):
     reply: Words = ""
     job: str = ""
     may_pass: bool = False
+    notes: tuple[Words, ...] = ()
     parent: int | None = None
     head: int | None = None
     brief: Words = ""

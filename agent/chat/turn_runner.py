@@ -127,7 +127,8 @@ class TurnRunner:
         if command.fresh and failed and failed.may_pass:
             return self._try_again(turn, failed)
         plan, revision = self._plan(), command.revision
-        changed = sync_scene_prompt(plan, revision.apply(plan)) if revision else plan
+        turn = self._write(turn, notes=tuple(command.notes))
+        changed = command.plan or (sync_scene_prompt(plan, revision.apply(plan)) if revision else plan)
         if revision:
             scene = None if changed.scene == plan.scene else changed.scene
             revision = revision.model_copy(update={"scene": scene})
@@ -290,9 +291,12 @@ class TurnRunner:
             return self._done(done, unchanged_reply(painting))
         vocabulary, agent = self._vocabulary, self.agent
         warnings = [
-            warning
-            for warning in read_metadata(painting.path)[1]
-            if not (vocabulary and vocabulary.is_shape_warning(warning))
+            *turn.notes,
+            *(
+                warning
+                for warning in read_metadata(painting.path)[1]
+                if not (vocabulary and vocabulary.is_shape_warning(warning))
+            ),
         ]
         if agent.settings.seed == "random" and turn.kind in ("new brief", "accept"):
             warnings.append(f"the seed is {best.request.seed}")

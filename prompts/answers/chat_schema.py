@@ -1,17 +1,21 @@
-"""A chat message as a command: the answer of one structured call. The descriptions are sent to the LLM."""
+"""What a chat message comes to: one command, whoever understood it."""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..plan import MAX_BRIEF, StrictModel
+from ..plan import MAX_BRIEF, ScenePlan, StrictModel, optional_field
 from ..revision import Revision
 
 Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "accept", "unclear"]
 
 
 class ChatCommand(StrictModel):
-    """What a message asks for."""
+    """What a message asks for.
+
+    plan: the changed plan, where a revision cannot say the change (canvas, style, negative). notes: what of the message
+    is not done as it was said.
+    """
 
     kind: Kind = Field(
         description="new brief: another picture is described. change: something of this picture becomes different. "
@@ -44,6 +48,8 @@ class ChatCommand(StrictModel):
         description="question: the answer, from the plan and from what was seen. unclear: a question back that says "
         "what would be understood. Else empty",
     )
+    plan: ScenePlan | None = optional_field(None)
+    notes: list[str] = optional_field([])
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
