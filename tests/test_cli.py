@@ -306,27 +306,36 @@ def deaf() -> Iterator[socket.socket]:
         yield server
 
 
-@pytest.mark.parametrize("command", [["plan"], ["paint", "--critic", "none"]])
-def test_a_second_ctrl_c_ends_a_command_whose_model_never_answers(
-    tmp_path: Path, deaf: socket.socket, command: list[str]
-) -> None:
+def waiting_for(deaf: socket.socket, folder: Path, *command: str) -> tuple[subprocess.Popen[str], socket.socket]:
+    """A command that waits for a model's answer, and its connection."""
     url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
     process = subprocess.Popen(
-        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", url, "--out", str(tmp_path / "there")],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*COMMAND, *command, "a red cat", "--planner", "any", "--base-url", url, "--out", str(folder / "there")],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OPENAI_API_KEY": "x"},
     )  # fmt: skip
-    connection, _ = deaf.accept()  # now it waits for the answer
+    return process, deaf.accept()[0]
+
+
+def test_ctrl_c_ends_a_plan_whose_model_never_answers(tmp_path: Path, deaf: socket.socket) -> None:
+    process, connection = waiting_for(deaf, tmp_path, "plan")
+    with connection:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == "ditpipe: stopped\n"
+
+
+def test_a_second_ctrl_c_ends_a_painting_whose_model_never_answers(tmp_path: Path, deaf: socket.socket) -> None:
+    process, connection = waiting_for(deaf, tmp_path, "paint", "--critic", "none")
     with connection:
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=5)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "stopped" in errors and "Traceback" not in errors
-    if command[0] == "paint":
-        folder = next((tmp_path / "there").iterdir())
-        assert f"ditpipe resume {folder}" in errors
+    folder = next((tmp_path / "there").iterdir())
+    assert f"ditpipe resume {folder}" in errors
 
 
 def test_ctrl_c_at_the_question_ends_the_command(tmp_path: Path) -> None:

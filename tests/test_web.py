@@ -354,7 +354,7 @@ def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) ->
         json = "Content-Type: application/json"
         assert status(act, json, "Sec-Fetch-Site: same-origin", user="ann", options=body) == "200"
         assert status(act, json, "Sec-Fetch-Site: cross-site", user="ann", options=body) == "403"
-        assert status(act, "Content-Type: text/plain", user="ann", options=body) == "422"
+        assert status(act, "Content-Type: text/plain", user="ann", options=body) == "400"
         assert status(act, json, user="bob", options=body) == "404"
         assert status(act, json, f"Content-Length: {2**30}", user="ann", options=body) == "413"
         assert status(f"{address}/ditpipe/save/{session.id}.zip", user="ann") == "200"

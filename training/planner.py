@@ -7,12 +7,12 @@
     python -m training.planner --model qwen2.5-coder-1.5b --batch 4    # the better planner, once it was pulled
 
 The adapter is written to training/work/ at every checkpoint, and into agent/llm/embedded/ by --publish.
-The shipped one of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes of
-one H200, which also trained the transformer), 728 steps of 8 of the short answers, and 1,434 steps of 64 with the forms
-of brief_turns.py (5 minutes of one H200, shared with the other adapter; the loss of an answer's token fell from 0.014
-to 0.003), and at last 378 of 8 with `--quantities 0.4` (rate 5e-4). That of Qwen2.5-Coder saw 786 steps of 4 (an hour of one CPU core) and in those 5 minutes 1,542 of 64 (0.051
-to 0.012). Both were still falling. Neither has seen the lines of three to six things in `brief_arrangements.lined_up`,
-nor `brief_quantities.py` (docs/log.md).
+The shipped one of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes
+of one H200, which also trained the transformer), 728 steps of 8 of the short answers, and 1,434 steps of 64 with the
+forms of brief_turns.py (5 minutes of one H200, shared with the other adapter; the loss of an answer's token fell from
+0.014 to 0.003), and at last 378 of 8 with `--quantities 0.4` (rate 5e-4). That of Qwen2.5-Coder saw 786 steps of 4
+(an hour of one CPU core) and in those 5 minutes 1,542 of 64 (0.051 to 0.012). Both were still falling. Neither has
+seen the lines of three to six things in `brief_arrangements.lined_up`, and Qwen's not `brief_quantities.py`.
 """
 
 import argparse

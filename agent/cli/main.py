@@ -136,7 +136,7 @@ def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: boo
             painting = follow(plan)
     except KeyboardInterrupt:
         print(f"ditpipe: {stopped}", file=sys.stderr)
-        raise typer.Exit(STOPPED) from None
+        sys.exit(STOPPED)
     from ...renderer.pictures.artifacts import read_metadata
 
     best = painting.best
@@ -250,6 +250,9 @@ def main() -> None:
         check_variables("DITPIPE_KEYS")
         with ctrl_c(_interrupted):
             code = app(standalone_mode=False)
+        if code == STOPPED:  # by a Ctrl-C that the command has not spoken of; threads that call models may block yet
+            print("ditpipe: stopped", file=sys.stderr, flush=True)
+            os._exit(STOPPED)
         sys.exit(code if isinstance(code, int) else 0)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
