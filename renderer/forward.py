@@ -29,8 +29,8 @@ class Encoded:
 
 
 Encode = Callable[[Sequence[str]], Sequence[Encoded]]
-# Conditioning of the whole picture by negative and scene prompt: pooled embeddings (2, channels), the encoded prompts,
-# or none.
+# Conditioning of the whole picture by negative and scene prompt: pooled embeddings (2, channels; 1 without guidance),
+# the encoded prompts, or none.
 PictureCondition = Tensor | Sequence[Encoded] | None
 
 
@@ -134,6 +134,6 @@ class Predict(Protocol):
 
 
 def pooled_of(condition: PictureCondition) -> Tensor:
-    """The pooled embeddings (2, channels) of a family that has them."""
+    """The pooled embeddings (2, channels; 1 without guidance) of a family that has them."""
     assert isinstance(condition, Tensor)
     return condition

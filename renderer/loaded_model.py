@@ -221,8 +221,8 @@ class LoadedModel:
     def _check(self, request: RenderRequest) -> None:
         name = self.checkpoint.family
         if request.controls and not self.family.controlled:
-            raise RenderError(f"ControlNets are followed by hunyuan models only, and this is a {name} model")
+            raise RenderError(f"{name} models take no ControlNets: leave the controls out, or draw with another model")
         if request.step_cache and not self.family.cached:
-            raise RenderError(f"a step cache is for hunyuan, pixart and sana models, and this is a {name} model")
+            raise RenderError(f"{name} models have no step cache: leave it out, or draw with another model")
         if request.compile and not (shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")):
             raise RenderError("compile needs a C++ compiler (install g++), or leave it off")

@@ -112,6 +112,17 @@ def test_the_scenes_and_a_single_regions_prompt_are_as_the_model_was_trained(nam
     assert text_of(renderer, plan_of(1)).states.shape[1] == 2 * TOKENS[name]
 
 
+def test_a_family_without_pooled_vectors_and_one_without_negatives(name: str, renderer: Renderer) -> None:
+    """Pooled vectors are stacked for the prompts in use; a family whose encoders give none conditions on none."""
+    given = prompts_of(renderer, alike=False)
+    pooled = conditioning_of(renderer, plan_of(2), given, PADDINGS).picture_condition
+    assert isinstance(pooled, Tensor) and len(pooled) == (1 if name == "flux" else 2)
+    bare = conditioning_of(
+        renderer, plan_of(2), lambda texts: [replace(prompt, pooled=None) for prompt in given(texts)], PADDINGS
+    )
+    assert bare.picture_condition is None
+
+
 def test_what_is_computed_of_a_prompt() -> None:
     tokens, weights = condensed([(77, 5), (256, 20)])
     assert tokens[:8].tolist() == list(range(8)) and tokens[16:40].tolist() == [77 + i for i in range(24)]

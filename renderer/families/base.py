@@ -163,13 +163,19 @@ class Family(ABC):
     ) -> Conditioning:  # fmt: skip
         """Conditions the blocks on a plan's prompts. levels: one per block. grid: rows and columns of image tokens."""
 
+    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
+        """Conditioning of the whole picture: the pooled embeddings (prompts, channels), None without them. whole: the
+        encoded negative, of a family that is guided, and scene prompt."""
+        pooled = [prompt.pooled for prompt in whole if prompt.pooled is not None]
+        return torch.stack(pooled) if pooled else None
+
     @abstractmethod
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         """The network's forward in one render of latents (pictures, channels, h, w)."""
 
     def load_control(self, name: str) -> Network:
         """Loads a ControlNet into main memory. Raises ModelError; RenderError if the family has none."""
-        raise RenderError("ControlNets are for hunyuan models only")
+        raise RenderError("models of this family take no ControlNets")
 
     def misfits(self, loras: Sequence[LoadedLora], nets: Sequence[Network]) -> list[str]:
         """Warnings of LoRAs and ControlNets that were trained for another version of the model."""

@@ -8,7 +8,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from ...prompts.plan import ScenePlan
-from ..forward import Encode, Encoded, PictureCondition
+from ..forward import Encode, Encoded
 from ..regions.attention import project_text
 from ..regions.conditioning import KeyValues, RegionConditioning, States
 from ..regions.prompt_schedule import Level
@@ -28,10 +28,6 @@ class CrossFamily(Family, Generic[States]):
     @abstractmethod
     def text_states(self, encoded: Sequence[Encoded]) -> States:
         """The text states of encoded prompts for `project`."""
-
-    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
-        """Conditioning of the whole picture. whole: the encoded negative and scene prompt."""
-        return None
 
     @abstractmethod
     def layer(self, index: int) -> Attention:

@@ -110,10 +110,6 @@ class StableDiffusionXL(StableDiffusion):
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
 
-    def picture_condition(self, whole: Sequence[Encoded]) -> Tensor:
-        """Pooled embeddings (2, channels): the negative's and the scene's."""
-        return torch.stack([prompt.pooled for prompt in whole if prompt.pooled is not None])
-
     def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor]:
         pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
         times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # size, crop, target

@@ -22,14 +22,13 @@ from torch import Tensor, nn
 
 from ...prompts.plan import ScenePlan
 from ...prompts.wording import PromptStyle, scene_text
-from ..forward import Encode, JointText, PictureCondition
+from ..forward import Encode, Encoded, JointText, PictureCondition
 from ..weights.lora import ActiveLora, LoadedLora
 from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings_of
 from .prompt_schedule import Level
 
 # Padding tokens kept per encoder. The number of a prompt's own tokens is rounded up to a multiple of it, so that
-# prompts
-# of similar length give sequences of equal length, which kernels and compiled code prefer.
+# prompts of similar length give sequences of equal length, which kernels and compiled code prefer.
 PADDINGS = 8
 
 
@@ -43,6 +42,7 @@ class JointAttends(Protocol):
     def dtype(self) -> torch.dtype: ...
     @property
     def guided(self) -> bool: ...
+    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition: ...
 
 
 def condensed(sections: Sequence[tuple[int, int]], paddings: int = PADDINGS) -> tuple[Tensor, Tensor]:
@@ -95,8 +95,7 @@ class JointConditioning:
         whole = encode([plan.negative, scene_text(plan, "both")])
         positive = encode([text for text, _, _ in self.texts])
         in_use = whole if family.guided else whole[1:]  # without guidance there are no negative rows
-        pooled = [prompt.pooled for prompt in in_use if prompt.pooled is not None]
-        self.picture_condition: PictureCondition = torch.stack(pooled)
+        self.picture_condition = family.picture_condition(in_use)
         rows = [encode([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
         self.readings = readings_of([*in_use, *(prompt for row in rows for prompt in row)])
         scenes = {slots[0] for slots in self._slots.values()}
