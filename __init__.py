@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ditpipe.agent.agent import Agent
+    from ditpipe.agent.chat.understanding import aunderstand, understand
     from ditpipe.agent.events import Painting, Round
     from ditpipe.agent.planning.planner import Planner
+    from ditpipe.prompts.answers.chat_schema import Understanding
     from ditpipe.prompts.critique import Critique
     from ditpipe.prompts.errors import DitpipeError
     from ditpipe.prompts.layout.places import boxes_for, columns, grid, rows
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agent": "agent.agent", "Planner": "agent.planning.planner", "Painting": "agent.events", "Round": "agent.events",
-    "DitpipeError": "prompts.errors",
+    "aunderstand": "agent.chat.understanding", "understand": "agent.chat.understanding",
+    "DitpipeError": "prompts.errors", "Understanding": "prompts.answers.chat_schema",
     "boxes_for": "prompts.layout.places", "columns": "prompts.layout.places", "grid": "prompts.layout.places",
     "rows": "prompts.layout.places",
     "Box": "prompts.plan", "Critique": "prompts.critique", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
@@ -37,8 +40,8 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "Agent", "Box", "Critique", "PromptSchedule", "DitpipeError", "LeveledPrompt", "Painting", "Planner", "Region",
-    "Renderer", "RenderRequest", "RenderResult", "Revision", "Round", "ScenePlan", "__version__", "boxes_for",
-    "columns", "grid", "rows",
+    "Renderer", "RenderRequest", "RenderResult", "Revision", "Round", "ScenePlan", "Understanding", "__version__",
+    "aunderstand", "boxes_for", "columns", "grid", "rows", "understand",
 ]  # fmt: skip
 
 

@@ -99,11 +99,16 @@ class Models:
     def reviser(self) -> ModelReviser | None:
         """A reviser over the planner's chat model, or the critic's if the planner is tuned to plan only; None: there is
         no chat model that could revise, and the rule of `reviser.py` does."""
-        tuned = self._planner is None and self.planner_name in LOCAL_MODELS  # it need not be loaded to know
-        if not (tuned or getattr(self.planner, "tuned", True)):
-            return ModelReviser(self.planner.chat_model, self.checkpoint.style)
+        if self.capable_model:
+            return ModelReviser(self.capable_model, self.checkpoint.style)
         eyes = self.critic.chat_model if isinstance(self.critic, VisionCritic) else None
         return ModelReviser(eyes, self.checkpoint.style) if eyes else None
+
+    @cached_property
+    def capable_model(self) -> Any:
+        """The planner's chat model, if it can do more than it was tuned for; None: it plans only."""
+        tuned = self._planner is None and self.planner_name in LOCAL_MODELS  # it need not be loaded to know
+        return None if tuned or getattr(self.planner, "tuned", True) else self.planner.chat_model
 
     def _chat_model(self, name: str) -> Any:
         key, timeout = self.settings.api_key, self.settings.timeout

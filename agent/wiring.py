@@ -1,7 +1,7 @@
 """Puts the tools for other agents and servers together: an engine whose handlers render, edit and paint."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..prompts.answers.chat_schema import ChatCommand
+from ..prompts.answers.chat_schema import Understanding
 from ..prompts.critique import Critique
 from ..prompts.layout.canvas import nearest_sides
 from ..prompts.plan import MAX_SIDE, ScenePlan
@@ -24,6 +24,7 @@ from ..tools.langchain_tools import (
     add_region,
     cancel_picture,
     change_picture,
+    change_plan,
     critique_picture,
     edit_region,
     get_picture,
@@ -36,6 +37,7 @@ from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
 from .chat.turn_job import CHAT_EVENTS, TURN
+from .chat.understanding import understood_by
 from .events import Finished
 from .refine.edit_critique import review_edit
 
@@ -110,7 +112,7 @@ def largest_side(agent: Agent) -> int:
 def tools_for(service: PictureService, agent: Agent) -> list[PictureTool]:
     """Every tool of a service; the agent's planner and critic do what a renderer cannot."""
     tools = [
-        plan_picture(service, partial(plan_brief, agent, largest=service.largest)),
+        plan_picture(service, partial(plan_brief, agent, largest=service.largest)), change_plan(change_reader(agent)),
         render_picture(service), edit_region(service), add_region(service), remove_region(service),
         change_picture(service, change_reader(agent)), critique_picture(service, critique_of(agent)),
         get_picture(service), cancel_picture(service), paint_picture(service),
@@ -128,13 +130,10 @@ def _with_server_limits(tool: PictureTool, service: PictureService, agent: Agent
 
 
 def change_reader(agent: Agent) -> ChangeReader:
-    """Reads a requested change of a picture as the chat does; its model is loaded on first use."""
+    """Reads messages as the chat does; its model is loaded on first use."""
 
-    def read(message: str, plan: ScenePlan) -> ChatCommand:
-        from .chat.chat_state import ChatState
-        from .chat.interpreter import interpreter_for
-
-        return interpreter_for(agent).interpret(message, ChatState(plan=plan, draws=agent.vocabulary_summary))
+    def read(message: str, plan: ScenePlan | None, history: Sequence[str | Understanding] = ()) -> Understanding:
+        return understood_by(agent, message, plan=plan, history=history)
 
     return read
 

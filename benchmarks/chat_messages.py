@@ -30,10 +30,9 @@ from rich.progress import track
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import Interpreter, interpreter_for
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import DitpipeError
 from ditpipe.prompts.plan import Box, Region, ScenePlan
-from ditpipe.prompts.prompt_style import sync_scene_prompt
 
 HERE = Path(__file__).parent
 Verdict = Literal["right", "asked back", "wrong"]
@@ -228,24 +227,19 @@ def says_size(region: Region, size: str) -> bool:
     return region.box.area > 0.9 and says(region.prompt.text, f"{size}|bigger|large|huge|giant")
 
 
-def after(plan: ScenePlan, command: ChatCommand) -> ScenePlan:
-    """The plan that a change makes, with its scene prompt."""
-    return sync_scene_prompt(plan, command.revision.apply(plan)) if command.revision else plan
-
-
-def judge(row: dict[str, Any], plan: ScenePlan, command: ChatCommand) -> tuple[Verdict, list[str]]:
-    """The verdict on a message's command, and why it is not right."""
-    outcome = "ask" if command.kind == "unclear" else command.kind
+def judge(row: dict[str, Any], plan: ScenePlan, meant: Understanding) -> tuple[Verdict, list[str]]:
+    """The verdict on what a message was understood as, and why it is not right."""
+    outcome = "ask" if meant.kind == "unclear" else meant.kind
     if outcome not in row["outcome"].split("|"):
         verdict: Verdict = "asked back" if outcome == "ask" else "wrong"
-        return verdict, [f"{outcome}: {command.reply or command.brief}"]
+        return verdict, [f"{outcome}: {meant.reply or meant.brief}"]
     expect = row.get("expect", {})
     if outcome == "change":
-        faults = Outcome(plan, after(plan, command), fresh=command.fresh).faults(expect)
+        faults = Outcome(plan, meant.plan or plan, fresh=meant.fresh).faults(expect)
     elif outcome == "new brief":
-        faults = [f"the brief does not say {word}" for word in expect["brief"] if not says(command.brief, word)]
+        faults = [f"the brief does not say {word}" for word in expect["brief"] if not says(meant.brief, word)]
     else:
-        given = {name: getattr(command, name) for name in ("steps", "choice") if name in expect}
+        given = {name: getattr(meant, name) for name in ("steps", "number") if name in expect}
         faults = [f"{name} {value}" for name, value in given.items() if value != expect[name]]
     return ("wrong", faults) if faults else ("right", [])
 

@@ -155,7 +155,7 @@ def test_keeping_one_removes_the_others() -> None:
 
 def test_what_was_not_understood_is_said_beside_what_was_done() -> None:
     result = done({"do": "look", "regions": ["cat"], "low_level": "white"}, not_done=["more bokeh"])
-    assert result.kind == "change" and result.notes == ("not understood: more bokeh",)
+    assert result.kind == "change" and result.notes == ("I did not understand 'more bokeh'",)
 
 
 def test_a_change_beside_an_undo_is_not_done_in_silence() -> None:

@@ -24,7 +24,7 @@ from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import session_state
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.critique import Critique
 from ditpipe.prompts.errors import ModelError, RunError
 from ditpipe.prompts.revision import RegionChange
@@ -95,7 +95,7 @@ def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) ->
 class Broken:
     """An interpreter with a fault that nobody foresaw."""
 
-    def interpret(self, message: str, shown: ChatState) -> ChatCommand:
+    def interpret(self, message: str, shown: ChatState) -> Understanding:
         raise TypeError("unforeseen")
 
 
@@ -400,9 +400,9 @@ class StopsFirst:
 
     session: Session
 
-    def interpret(self, message: str, state: ChatState) -> ChatCommand:
+    def interpret(self, message: str, state: ChatState) -> Understanding:
         self.session.stop()
-        return ChatCommand(kind="new brief", brief=message)
+        return Understanding("new brief", brief=message)
 
 
 def test_a_stop_while_the_words_are_read_ends_the_turn_too(tiny: Renderer, tmp_path: Path) -> None:
@@ -510,13 +510,6 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot keep sessions"):
         Store(tmp_path / "file" / "sessions")
-
-
-def test_heard_says_what_it_lacks() -> None:
-    with pytest.raises(ValueError, match="needs 'revision'"):
-        ChatCommand(kind="change")
-    with pytest.raises(ValueError, match="needs 'brief'"):
-        ChatCommand(kind="new brief")
 
 
 def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) -> None:

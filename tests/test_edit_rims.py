@@ -6,7 +6,7 @@ from PIL import Image
 from plans import plan_of
 
 from ditpipe import Box, Renderer, RenderRequest, Revision
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.revision_answer import RevisionAnswer
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.sampling.edit import REACH, changed_tokens, keep_pixels, margin_of
 
@@ -52,7 +52,7 @@ def test_an_edit_notes_its_margin_and_is_made_again_with_it(tiny: Renderer) -> N
 
 
 def test_no_llm_is_asked_for_a_margin() -> None:
-    assert "margin" not in str(Revision.model_json_schema()) and "margin" not in str(ChatCommand.model_json_schema())
+    assert "margin" not in str(Revision.model_json_schema()) and "margin" not in str(RevisionAnswer.model_json_schema())
     assert "margin" not in SEED.model_dump()
 
 

@@ -1,20 +1,15 @@
 """What the grammar takes a message for: a table of messages, and what becomes of the plan."""
 
-import json
-
 import pytest
-from scripted import scripted
 
 from ditpipe import Box, LeveledPrompt, Region, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
-from ditpipe.agent.chat.interpreter import ModelInterpreter
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
 from ditpipe.prompts.critique import Critique, RegionScore
-from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.prompt_style import background_of, sync_scene_prompt
-from ditpipe.prompts.revision import RegionChange
+from ditpipe.prompts.prompt_style import background_of
+from ditpipe.prompts.revision import Revision
 
 
 def thing(subject: str, colour: str, position: str, detail: str = "") -> PlannedObject:
@@ -45,15 +40,19 @@ def spelt(words: str) -> PlannerAnswer:
     return PlannerAnswer(objects=[thing(noun, colour, "center")], background="", mood="a mood")
 
 
-def command_of(message: str, plan: ScenePlan | None = PLAN, **known: object) -> ChatCommand:
+def command_of(message: str, plan: ScenePlan | None = PLAN, **known: object) -> Understanding:
     state = ChatState(**({"plan": plan, "critique": SEEN, "candidates": 1} | known))  # type: ignore[arg-type]
     return GrammarInterpreter(spelt).interpret(message, state)
 
 
 def after(message: str, plan: ScenePlan = PLAN, **known: object) -> ScenePlan:
     one = command_of(message, plan, **known)
-    assert one.kind == "change" and one.revision, one
-    return sync_scene_prompt(plan, one.revision.apply(plan))
+    assert one.kind == "change" and one.plan, one
+    return one.plan
+
+
+def revision_of(one: Understanding, plan: ScenePlan = PLAN) -> Revision | None:
+    return Revision.between(plan, one.plan) if one.plan else None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,8 @@ def test_a_change_is_told_in_the_scene_prompt(message: str, scene: str) -> None:
 )  # fmt: skip
 def test_only_what_is_named_changes(message: str, only: set[str]) -> None:
     one = command_of(message)
-    assert one.revision and set(one.revision.names) == only and not one.whole
+    revision = revision_of(one)
+    assert revision and set(revision.names) == only and not one.whole
 
 
 @pytest.mark.parametrize("message", [
@@ -117,19 +117,19 @@ def test_another_place_or_mood_draws_everything_from_the_same_seeds(message: str
 
 @pytest.mark.parametrize("message", ["add a painting", "add a small drawing", "change the style"])
 def test_a_thing_or_a_bare_style_is_no_drawing_style(message: str) -> None:
-    revision = command_of(message).revision
+    revision = revision_of(command_of(message))
     assert revision is None or revision.scene is None or "soft" == revision.scene.low_level
 
 
 def test_another_drawing_style_takes_the_place_of_the_first() -> None:
-    first = command_of("in watercolour style").revision
+    first = revision_of(command_of("in watercolour style"))
     assert first and first.scene and first.scene.low_level == "soft, watercolour style"
 
 
 @pytest.mark.parametrize("message", ["try again", "another one", "redraw it"])
 def test_another_try_is_from_new_noise(message: str) -> None:
     one = command_of(message)
-    assert (one.kind, one.whole, one.fresh, one.revision) == ("change", True, True, None)
+    assert (one.kind, one.whole, one.fresh, one.plan) == ("change", True, True, PLAN)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_content(message: str) -> None:
 )
 def test_a_candidate_is_chosen(message: str, choice: int) -> None:
     one = command_of(message, candidates=4)
-    assert (one.kind, one.choice) == ("choose", choice)
+    assert (one.kind, one.number) == ("choose", choice)
     assert command_of("the second one", candidates=1).kind == "unclear"
 
 
@@ -197,13 +197,11 @@ def test_a_no_with_a_change_is_that_change() -> None:
 )  # fmt: skip
 def test_a_comparative_changes_the_light_and_not_the_place(message: str, light: str) -> None:
     one = command_of(message)
-    assert one.whole and one.revision and one.revision.scene and one.revision.names == []
-    assert one.revision.scene.high_level == PLAN.scene.high_level
-    assert one.revision.scene.low_level == f"{light} light, soft"
-    lit = one.revision.apply(PLAN)
+    lit = one.plan
+    assert one.whole and lit and lit.regions == PLAN.regions
+    assert lit.scene == LeveledPrompt(high_level=PLAN.scene.high_level, low_level=f"{light} light, soft")
     assert command_of(message, lit).reply == f"The light is {light} already."
-    back = command_of("make the background colder", lit)
-    assert back.revision and back.revision.scene and back.revision.scene.low_level == "cold light, soft"
+    assert after("make the background colder", lit).scene.low_level == "cold light, soft"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +211,7 @@ def test_a_comparative_changes_the_light_and_not_the_place(message: str, light: 
      ("remove both cats but the red one", ["cat 2"])],
 )  # fmt: skip
 def test_all_but_some_are_removed(message: str, gone: list[str]) -> None:
-    revision = command_of(message, CATS).revision
+    revision = revision_of(command_of(message, CATS), CATS)
     assert revision and revision.removed == gone and not revision.changes
 
 
@@ -252,20 +250,20 @@ def test_one_of_several_is_named_by_colour_place_or_order() -> None:
     question = "Which one do you mean: a red cat (left) or a blue cat (right)?"
     assert command_of("make the cat green", CATS).reply == question
     for message in ("make the blue cat green", "make the cat on the right green", "make the second cat green"):
-        revision = command_of(message, CATS).revision
+        revision = revision_of(command_of(message, CATS), CATS)
         assert revision and revision.names == ["cat 2"], message
-    both = command_of("make both cats green", CATS).revision
+    both = revision_of(command_of("make both cats green", CATS), CATS)
     assert both and both.names == ["cat", "cat 2"]
 
 
 def test_it_is_what_was_changed_last() -> None:
-    revision = command_of("make it orange", touched=("rocket",)).revision
+    revision = revision_of(command_of("make it orange", touched=("rocket",)))
     assert revision and revision.names == ["rocket"]
 
 
 def test_the_answer_to_a_question_back_completes_the_message() -> None:
     for asked in ("make it orange", "bigger"):
-        revision = command_of("the rocket", unclear_message=asked).revision
+        revision = revision_of(command_of("the rocket", unclear_message=asked))
         assert revision and "rocket" in revision.names, asked
     assert command_of("a dog on a chair", unclear_message="start over").brief == "a dog on a chair"
     plan = after("add it", unclear_message="a green turtle")
@@ -293,65 +291,6 @@ def test_a_scene_prompt_in_other_words_is_changed_word_by_word() -> None:
     changed = after("make the cat orange", plan)
     assert changed.scene.high_level == "Deep in a forest sleeps an orange cat, and a blue rocket stands by"
     assert command_of("same but at sunset", plan).kind == "unclear"
-
-
-def test_a_named_model_understands_by_one_structured_call() -> None:
-    with scripted('{"commands": [{"do": "redraw", "regions": ["cat"]}]}') as model:
-        command = ModelInterpreter(model).interpret("another cat", ChatState(plan=PLAN, critique=SEEN))
-    assert command.revision and command.revision.changes == [RegionChange(name="cat", seed=1000)]
-    assert "another cat" in str(model.asked[0][-1].content) and "red cat" in str(model.asked[0][-1].content)
-
-
-def test_several_wishes_are_one_change_and_what_is_not_done_is_noted() -> None:
-    reply = json.dumps({
-        "commands": [
-            {"do": "look", "regions": ["cat"], "low_level": "white"}, {"do": "remove", "regions": ["rocket"]},
-        ],
-        "not_done": ["more bokeh"],
-    })  # fmt: skip
-    with scripted(reply) as model:
-        command = ModelInterpreter(model).interpret("white cat, no rocket, more bokeh", ChatState(plan=PLAN))
-    assert command.revision and command.revision.removed == ["rocket"] and not command.whole
-    assert command.revision.apply(PLAN).region("cat").prompt.low_level == "white"
-    assert command.notes == ["not understood: more bokeh"]
-
-
-def test_a_new_format_or_style_is_a_whole_new_plan() -> None:
-    with scripted('{"commands": [{"do": "scene", "style": "pixel art", "aspect": "16:9"}]}') as model:
-        command = ModelInterpreter(model).interpret("pixel art, as a banner", ChatState(plan=PLAN))
-    assert command.whole and command.revision is None and command.plan is not None
-    assert command.plan.style == "pixel art" and (command.plan.width or 0) > (command.plan.height or 0)
-
-
-def test_a_region_that_is_not_there_is_a_question() -> None:
-    with scripted('{"commands": [{"do": "redraw", "regions": ["dog"]}]}') as model:
-        command = ModelInterpreter(model).interpret("another dog", ChatState(plan=PLAN))
-    assert command.kind == "unclear" and command.reply.startswith("There is no 'dog' here; I see cat and rocket.")
-
-
-def test_a_model_is_asked_again_about_what_cannot_be() -> None:
-    wrong = '{"commands": [{"do": "choose", "number": 3}]}'
-    with scripted(wrong, '{"commands": [{"do": "ask", "reply": "Which one?", "suggestions": ["the cat"]}]}') as model:
-        command = ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN, candidates=2))
-    assert command.reply == "Which one? You could say: the cat"
-    assert "there are 2 candidates" in str(model.asked[1][-1].content)
-    with scripted(wrong, "[1]", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
-        ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN))
-    change = '{"commands": [{"do": "redraw", "regions": []}]}'
-    brief = '{"commands": [{"do": "new brief", "brief": "a dog"}]}'
-    with scripted(change, brief) as model:
-        assert ModelInterpreter(model).interpret("a dog", ChatState()).brief == "a dog"
-
-
-def test_what_can_be_drawn_is_answered_with_and_without_a_picture() -> None:
-    draws = "2 things: cat, rocket"
-    for plan in (None, PLAN):
-        answer = command_of("What can you draw?", plan, draws=draws)
-        assert (answer.kind, answer.reply) == ("question", f"I can draw {draws}")
-        assert command_of("help", plan, draws=draws).reply.endswith(f"I can draw {draws}")
-    with scripted('{"commands": [{"do": "answer", "reply": "Cats."}]}') as model:
-        ModelInterpreter(model).interpret("what can you draw?", ChatState(draws=draws))
-    assert draws in str(model.asked[0][-1].content) and "`draws`" in str(model.asked[0][0].content)
 
 
 def test_boxes_stay_on_the_canvas() -> None:

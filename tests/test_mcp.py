@@ -60,6 +60,7 @@ def arguments(finished: str) -> dict[str, dict[str, Any]]:
         "edit_region": {"id": finished, "region": "thing 1", "seed": 5},
         "add_region": {"id": finished, "region": "moon", "prompt": "white moon", "box": PLAN["regions"][0]["box"]},
         "remove_region": {"id": finished, "region": "thing 1"},
+        "change_plan": {"plan": PLAN, "message": "swap the two"},
         "change_picture": {"id": finished, "message": "swap the two"},
         "critique_picture": {"id": finished},
         "get_picture": {"id": finished},

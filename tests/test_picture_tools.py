@@ -64,6 +64,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "edit_region": {"id": ..., "region": "thing 1", "prompt": {"high_level": "b", "low_level": "blue"}},
     "add_region": {"id": ..., "region": "moon", "prompt": "white moon", "box": BOX},
     "remove_region": {"id": ..., "region": "thing 1"},
+    "change_plan": {"plan": plan_of(2).model_dump(), "message": "swap the two"},
     "change_picture": {"id": ..., "message": "swap the two"},
     "critique_picture": {"id": ...},
     "get_picture": {"id": ...},
@@ -103,9 +104,7 @@ def test_arguments_are_typed_down_to_the_box(tools: dict[str, BaseTool]) -> None
     assert not undescribed
 
 
-def test_a_picture_is_text_for_the_model_and_files_as_the_artifact(
-    tools: dict[str, BaseTool], tiny: Renderer
-) -> None:
+def test_a_picture_is_text_for_the_model_and_files_as_the_artifact(tools: dict[str, BaseTool], tiny: Renderer) -> None:
     message = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=2, seed=5)
     picture = message.artifact
     assert isinstance(picture, Picture) and picture.path and picture.preview

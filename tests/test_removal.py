@@ -6,7 +6,7 @@ from PIL import Image
 from plans import changed, plan_of
 
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.revision_answer import RevisionAnswer
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.regions.region_masks import SCENE
 from ditpipe.renderer.regions.token_layout import token_layout
@@ -87,5 +87,5 @@ def test_an_edit_notes_that_it_clears_and_is_made_again_with_it(tiny: Renderer) 
 
 
 def test_no_llm_is_asked_whether_an_edit_clears() -> None:
-    assert "clears" not in str(Revision.model_json_schema()) and "clears" not in str(ChatCommand.model_json_schema())
+    assert "clears" not in str(Revision.model_json_schema()) and "clears" not in str(RevisionAnswer.model_json_schema())
     assert "clears" not in GONE.model_dump()

@@ -11,7 +11,7 @@ from PIL import Image
 from ditpipe import Agent, Critique, ScenePlan
 from ditpipe.agent.chat.session import Replied, Session, Sessions
 from ditpipe.agent.chat.store import Turn
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.request import RenderRequest, RenderResult
@@ -45,11 +45,11 @@ class Recovering(Pleased):
 class Words:
     """Takes 'change …' for a change of the second thing, and everything else for a brief."""
 
-    def interpret(self, message: str, state: Any) -> ChatCommand:
+    def interpret(self, message: str, state: Any) -> Understanding:
         if message.startswith("change"):
             change = RegionChange(name="thing 1", negative=message)
-            return ChatCommand(kind="change", revision=Revision(changes=[change]))
-        return ChatCommand(kind="new brief", brief=message)
+            return Understanding("change", plan=Revision(changes=[change]).apply(state.plan))
+        return Understanding("new brief", brief=message)
 
 
 @pytest.fixture

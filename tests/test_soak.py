@@ -31,7 +31,7 @@ from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.web.app import web_app
 from ditpipe.agent.wiring import critique_of, picture_service, picture_tools, plan_brief, tools_for
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.auth import Keys
@@ -105,8 +105,8 @@ def test_the_async_agent(tmp_path: Path) -> None:
 class Briefs:
     """Takes every message for a brief."""
 
-    def interpret(self, message: str, shown: Any) -> ChatCommand:
-        return ChatCommand(kind="new brief", brief=message)
+    def interpret(self, message: str, shown: Any) -> Understanding:
+        return Understanding("new brief", brief=message)
 
 
 def test_a_conversation(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from ditpipe.agent.web.app import state_events
 from ditpipe.agent.web.turns import STOPPED_EARLY, Turns
 from ditpipe.agent.web.user_context import UserContext
 from ditpipe.agent.wiring import local_engine, picture_service
-from ditpipe.prompts.answers.chat_schema import ChatCommand
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.renderer.request import RenderRequest, RenderResult
 from ditpipe.tools.api_schema import PaintInput
 from ditpipe.tools.jobs.engine import JobContext
@@ -40,11 +40,11 @@ class Slow:
     def __init__(self) -> None:
         self.begun, self.go_on, self.messages = threading.Event(), threading.Event(), list[str]()
 
-    def interpret(self, message: str, state: ChatState) -> ChatCommand:
+    def interpret(self, message: str, state: ChatState) -> Understanding:
         self.messages.append(message)
         self.begun.set()
         assert self.go_on.wait(60)
-        return ChatCommand(kind="new brief", brief=message)
+        return Understanding("new brief", brief=message)
 
 
 class Watched(Blank):

@@ -80,7 +80,7 @@ def service_app(
         title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False,
         description=f"{checkpoint.name} draws {vocabulary.summary}" if vocabulary else "",
     )  # fmt: skip
-    app.include_router(pictures_router(service, plan=plan, critique=critique))
+    app.include_router(pictures_router(service, plan=plan, critique=critique, read=read))
     signer = Signer(service.jobs.folder / "links.secret")
     app.include_router(
         images_router(

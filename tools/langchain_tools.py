@@ -36,7 +36,14 @@ from .api_schema import (
 from .arguments import Arguments
 from .jobs.engine import Job
 from .jobs.service import PictureService
-from .requested_change import ChangeReader, change_command, change_input
+from .requested_change import (
+    ChangeReader,
+    UnderstandArguments,
+    UnderstoodMessage,
+    change_input,
+    read_change,
+    understood,
+)
 from .tool_spec import Answer, CallEvents, PictureTool
 
 # Hints of the Model Context Protocol, which a host may show before a call.
@@ -59,6 +66,17 @@ def plan_picture(service: PictureService, plan: PlanBrief) -> PictureTool:
         "Turn a brief into a plan of regions, without drawing. Change the plan if you like, then render_picture it."
     )
     return _immediate("plan_picture", description, PlanArguments, run, ScenePlan)
+
+
+def change_plan(read: ChangeReader) -> PictureTool:
+    """(message, plan) → what the message comes to, without drawing."""
+
+    def run(arguments: UnderstandArguments, caller: str) -> Answer:
+        answer = understood(read, arguments)
+        return answer.model_dump_json(exclude_defaults=True), answer
+
+    description = "What a person's message makes of a plan, without drawing: the changed plan, or a question back."
+    return _immediate("change_plan", description, UnderstandArguments, run, UnderstoodMessage)
 
 
 def critique_picture(service: PictureService, critique: Callable[[Image.Image, ScenePlan], Critique]) -> PictureTool:
@@ -136,9 +154,9 @@ def change_picture(service: PictureService, read: ChangeReader) -> PictureTool:
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
         request = request_of(service, arguments.id, caller=caller)
-        command = change_command(read, arguments.message, request.edited_plan, field="message")
+        meant = read_change(read, arguments.message, request.edited_plan, field="message")
         kind, job_input = change_input(
-            command, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
+            meant, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
         )
         return service.submit(kind, job_input, caller=caller)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..prompts.answers.chat_schema import ChatCommand
+from ..prompts.answers.chat_schema import Understanding
 from ..prompts.plan import LeveledPrompt, Region, ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint
@@ -65,7 +65,7 @@ def edits_of(
 def changes_of(
     service: PictureService,
     picture: Image.Image,
-    command: ChatCommand,
+    meant: Understanding,
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
@@ -79,7 +79,7 @@ def changes_of(
     def edit(revision: Revision) -> EditInput:
         return edit_of_upload(service, request, revision, here=here, steps=steps)
 
-    return [change_input(command, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
+    return [change_input(meant, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
 
 
 def variations_of(

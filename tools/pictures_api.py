@@ -32,6 +32,7 @@ from .auth import caller_of
 from .jobs.engine import Job
 from .jobs.job_events import Stepped
 from .jobs.service import PictureService
+from .requested_change import ChangeReader, UnderstandArguments, UnderstoodMessage, understood
 
 MAX_MODEL_CALLS = 4  # plans and critiques at a time: they share the server's threads with all other requests
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
@@ -62,8 +63,10 @@ def pictures_router(
     *,
     plan: PlanBrief,
     critique: Callable[[Image.Image, ScenePlan], Critique],
+    read: ChangeReader | None = None,
 ) -> APIRouter:
-    """The routes; `plan`: (brief, width, height, aspect) → plan. Errors become answers in `http_service`."""
+    """The routes; `plan`: (brief, width, height, aspect) → plan. `read` understands messages; without it there is no
+    /plans/changes. Errors become answers in `http_service`."""
     router = APIRouter(prefix="/v1", tags=["pictures"])
     slots = threading.BoundedSemaphore(MAX_MODEL_CALLS)
 
@@ -98,6 +101,15 @@ def pictures_router(
         check_size(service, arguments.width, arguments.height)
         with slot():
             return plan(arguments.brief, arguments.width, arguments.height, arguments.aspect)
+
+    if read:
+
+        @router.post("/plans/changes")
+        def change_plan(arguments: UnderstandArguments) -> UnderstoodMessage:
+            """Understand what a person says about a plan, without drawing: the changed plan, a question back, or what
+            else it is."""
+            with slot():
+                return understood(read, arguments)
 
     @router.post("/pictures", responses={202: {"model": Picture}})
     async def submit_picture(arguments: DrawingArguments, request: Request, response: Response) -> Picture:

@@ -1,9 +1,11 @@
 """What a message is interpreted against: the current picture and the conversation so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...prompts.answers.chat_schema import Understanding
 from ...prompts.critique import Critique
-from ...prompts.plan import ScenePlan
+from ...prompts.plan import MAX_BRIEF, ScenePlan
 
 
 @dataclass(frozen=True)
@@ -16,5 +18,31 @@ class ChatState:
     candidates: int = 0  # number of pictures to choose from
     messages: tuple[str, ...] = ()  # all messages so far, oldest first
     unclear_message: str = ""  # the last message, if it was answered with a question back
+    question: str = ""  # that question
     touched: tuple[str, ...] = ()  # names of the regions in the last change: the referents of 'it'
     draws: str = ""  # what the image model can draw; empty if it publishes no list
+
+
+def state_after(history: Sequence[str | Understanding], *, plan: ScenePlan | None = None, draws: str = "") -> ChatState:
+    """The state of a conversation that is kept elsewhere. history: its messages, oldest first, each followed by what it
+    came to, where that is known."""
+    messages = tuple(entry for entry in history if isinstance(entry, str))
+    last = history[-1] if history else None
+    unclear = isinstance(last, Understanding) and last.kind == "unclear"
+    changes = [entry for entry in history if isinstance(entry, Understanding) and entry.kind == "change"]
+    there = {region.name for region in plan.regions} if plan else set()
+    return ChatState(
+        plan=plan, messages=messages, draws=draws,
+        unclear_message=messages[-1] if unclear and messages else "",
+        question=last.reply if unclear and isinstance(last, Understanding) else "",
+        touched=tuple(name for name in changes[-1].touched if name in there) if changes else (),
+    )  # fmt: skip
+
+
+def checked_message(message: str) -> str:
+    """The message to be interpreted. Raises ValueError for an empty or overlong one."""
+    if not message.strip():
+        raise ValueError("the message is empty")
+    if len(message) > MAX_BRIEF:
+        raise ValueError(f"the message has {len(message):,} characters; at most {MAX_BRIEF:,} are read")
+    return message.strip()

@@ -1,11 +1,13 @@
 """Phrases about regions and scores, the parts of replies and questions. Pure functions."""
 
+from collections.abc import Sequence
+
 from ...prompts.critique import Critique
 from ...prompts.plan import Region, ScenePlan
-from ...prompts.prompt_style import noun_phrase, place_of
+from ...prompts.prompt_style import background_of, noun_phrase, place_of, subject_of
 
 
-def enumerated(parts: list[str], joint: str = "and") -> str:
+def enumerated(parts: Sequence[str], joint: str = "and") -> str:
     """'a cat, a dog and a moon'."""
     return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"
 
@@ -43,3 +45,59 @@ def with_article(region: Region) -> str:
 
 def capitalised(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def not_done(notes: Sequence[str]) -> str:
+    """' I did not understand 'more bokeh'.': what follows a reply; empty without notes."""
+    return "".join(f" {capitalised(note)}." for note in notes)
+
+
+def change_reply(before: ScenePlan, after: ScenePlan, *, fresh: bool = False, notes: Sequence[str] = ()) -> str:
+    """'I changed the cat (white) and removed the rocket. I did not understand 'more bokeh'.'"""
+    old = {region.name: region for region in before.regions}
+    left = {region.name for region in after.regions}
+    phrases = [phrase for region in after.regions for phrase in _region_changes(old.get(region.name), region)]
+    phrases += [f"removed the {name}" for name in old if name not in left]
+    phrases += _whole_changes(before, after)
+    phrases += ["took new noise for all of it"] if fresh else []
+    return f"I {enumerated(phrases)}.{not_done(notes)}" if phrases else not_done(notes).strip()
+
+
+def _region_changes(was: Region | None, now: Region) -> list[str]:
+    if was is None:
+        return [f"added {located(now)}"]
+    phrases, name = [], f"the {now.name}"
+    if was.prompt.low_level != now.prompt.low_level:
+        phrases.append(f"changed {name} ({now.prompt.low_level or 'no looks of its own'})")
+    elif subject_of(was) != subject_of(now):
+        phrases.append(f"changed {name} ({subject_of(now)})")
+    if was.lettering != now.lettering:
+        phrases.append(f"let {name} read {now.lettering!r}" if now.lettering else f"took the text off {name}")
+    if was.box != now.box:
+        larger, same = now.box.area / was.box.area, abs(now.box.area / was.box.area - 1) < 0.02
+        phrases.append(f"moved {name} ({place_of(now.box)})" if same else f"made {name} {_size_word(larger)}")
+    elif was.z_order != now.z_order:
+        phrases.append(f"moved {name} {'forward' if now.z_order > was.z_order else 'back'}")
+    return phrases or ([f"took new noise for {name}"] if was.seed != now.seed else [])
+
+
+def _size_word(larger: float) -> str:
+    return "larger" if larger > 1 else "smaller"
+
+
+def _whole_changes(before: ScenePlan, after: ScenePlan) -> list[str]:
+    phrases = []
+    if (after.width, after.height) != (before.width, before.height):
+        phrases.append(f"made the picture {after.width}×{after.height}")
+    if after.style != before.style:
+        phrases.append(f"changed the style ({after.style or 'none'})")
+    if after.negative != before.negative:
+        phrases.append(f"excluded {after.negative}" if after.negative else "excluded nothing any more")
+    rest = background_of(after)
+    if rest is not None and background_of(before) is not None:
+        phrases += [f"changed the background ({rest or 'none'})"] if rest != background_of(before) else []
+    elif after.scene.high_level != before.scene.high_level and after.regions == before.regions:
+        phrases.append(f"changed the scene ({after.scene.high_level})")
+    if after.scene.low_level != before.scene.low_level:
+        phrases.append(f"changed the light and mood ({after.scene.low_level or 'none'})")
+    return phrases

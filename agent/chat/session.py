@@ -21,13 +21,14 @@ from typing import cast
 
 from filelock import FileLock, Timeout
 
-from ...prompts.answers.chat_schema import ChatCommand, Kind
+from ...prompts.answers.chat_schema import Kind, Understanding
 from ...prompts.errors import RunError
-from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...tools.jobs.engine import JobContext
 from ...tools.jobs.in_process import InProcessEngine
 from ..agent import Agent
+from .chat_state import checked_message
 from .export import copy_session, write_zip
 from .interpreter import Interpreter, interpreter_for
 from .region_names import rename_region
@@ -118,8 +119,7 @@ class Session(StoredSession):
         prompt follows the regions where it can (prompts/prompt_style.py). A revision that does not fit the plan ends
         the turn as 'failed'.
         """
-        command = ChatCommand(kind="change", revision=revision, whole=whole)
-        return self._turn(Act(do="command", message=message or "change", command=command))
+        return self._turn(Act(do="revise", message=message or "change", revision=revision, whole=whole))
 
     def replan(self, plan: ScenePlan, message: str = "") -> Iterator[ChatEvent]:
         """As `change`, to this plan: draws the differences, or all of it if scene prompt, size or negative differ."""
@@ -131,7 +131,7 @@ class Session(StoredSession):
 
     def again(self, message: str = "try again") -> Iterator[ChatEvent]:
         """Draws the whole plan again from new noise."""
-        return self._turn(another_try(message))
+        return self._turn(Act(do="again", message=message))
 
     def choose(self, number: int, message: str = "") -> Turn:
         """Shows another candidate of the picture, from 1. Raises ValueError."""
@@ -180,7 +180,7 @@ class Session(StoredSession):
         """Writes a zip: plan.json, picture.png, every turn's picture, transcript.md and session.json."""
         return write_zip(self, path)
 
-    def _interpret(self, message: str) -> ChatCommand:
+    def _interpret(self, message: str) -> Understanding:
         message = "help" if message.lower() == "/help" else message  # the terminal's command, said to any face
         return self.sessions.interpreter.interpret(message, self.chat_state(draws=self.agent.vocabulary_summary))
 
@@ -235,17 +235,3 @@ class Session(StoredSession):
             except BaseException:
                 self.store.remove(self.id, turn)
                 raise
-
-
-def another_try(message: str) -> Act:
-    """All of the picture from new noise."""
-    return Act(do="command", message=message, command=ChatCommand(kind="change", whole=True, fresh=True))
-
-
-def checked_message(message: str) -> str:
-    """The message to be interpreted. Raises ValueError for an empty or overlong one."""
-    if not message.strip():
-        raise ValueError("the message is empty")
-    if len(message) > MAX_BRIEF:
-        raise ValueError(f"the message has {len(message):,} characters; at most {MAX_BRIEF:,} are read")
-    return message.strip()

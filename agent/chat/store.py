@@ -59,7 +59,8 @@ class Turn(BaseModel):
     it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run folder,
     `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
     approval; `approved`: it was given. `job`: id of the job that carries it out; `may_pass`: it failed for a reason
-    that may pass. `notes`: what of the message was not done as it was said. `candidates` are the best round's, if there
+    that may pass. `notes`: what of the message was not done as it was said; `suggestions`: messages that would answer
+    its question back; `touched`: the regions that it is about. `candidates` are the best round's, if there
     were several. `round`: number of the round whose picture it is; 0 if the previous picture stays, since all `rounds`
     came out worse. Then `candidates` are that picture and the rounds, `revision` is the requested one, and `parent` is
     the previous picture's parent. `comparison`: the best round compared with the previous picture.
@@ -78,6 +79,8 @@ class Turn(BaseModel):
     job: str = ""
     may_pass: bool = False
     notes: tuple[Words, ...] = ()
+    suggestions: tuple[Words, ...] = ()
+    touched: tuple[Words, ...] = ()
     parent: int | None = None
     head: int | None = None
     brief: Words = ""

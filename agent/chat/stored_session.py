@@ -101,10 +101,11 @@ class StoredSession:
         """What the next message is interpreted against. `draws`: what the image model can draw."""
         head, turns, waiting = self.head, self.turns, self.waiting
         before = [turn for turn in turns if turn.status != "pending"]
-        unclear = before[-1].message if before and before[-1].kind == "unclear" else ""
-        touched = tuple(head.revision.names) if head and head.revision else ()
+        asked = before[-1] if before and before[-1].kind == "unclear" else None
+        touched = head.touched if head else ()
         return ChatState(
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
             candidates=len(head.candidates) if head and not waiting else 0,
-            messages=tuple(turn.message for turn in before), unclear_message=unclear, touched=touched, draws=draws,
+            messages=tuple(turn.message for turn in before), unclear_message=asked.message if asked else "",
+            question=asked.reply if asked else "", touched=touched, draws=draws,
         )  # fmt: skip

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...prompts.answers.chat_schema import ChatCommand
+from ...prompts.answers.chat_schema import Understanding
 from ...prompts.plan import ScenePlan, StrictModel
+from ...prompts.revision import Revision
 from ...tools.jobs.engine import LOCAL, JobContext, JobHandler
 from ...tools.jobs.job_events import JobEvent
 from ..events import EVENTS, Event
@@ -17,11 +18,13 @@ TURN = "turn"  # the kind of job
 
 
 class Act(StrictModel):
-    """One turn: say a message, carry out a command, draw this plan, say yes to one, or finish what was interrupted."""
+    """One turn: say a message, draw a revision, this plan, or all of it again, say yes to a plan, or finish what was
+    interrupted. `whole`: the revision is about the whole picture."""
 
-    do: Literal["say", "command", "replan", "approve", "resume"]
+    do: Literal["say", "revise", "replan", "again", "approve", "resume"]
     message: str = ""
-    command: ChatCommand | None = None
+    revision: Revision | None = None
+    whole: bool = False
     plan: ScenePlan | None = None
 
 
@@ -46,7 +49,7 @@ class TurnInput(StrictModel):
 class Understood(JobEvent):
     """A message was interpreted; nothing is done about it yet."""
 
-    command: ChatCommand
+    meant: Understanding
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...prompts.answers.chat_schema import ChatCommand
+from ...prompts.answers.chat_schema import Understanding
 from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
@@ -23,6 +23,7 @@ from ..events import Painting, Planned, Waiting
 from ..runs.folder import RunRecord, run_record, write_record
 from ..runs.resume_policy import picture_settings
 from .history import steps_back, steps_forward
+from .phrases import not_done
 from .replies import approval_question, turn_reply, unchanged_reply
 from .store import Status, Turn, TurnPicture
 from .stored_session import StoredSession
@@ -39,7 +40,7 @@ class TurnRunner:
     """Carries out the turns of one session, as a part of one job. Each public method returns the finished turn."""
 
     def __init__(
-        self, session: StoredSession, *, agent: Agent, interpret: Callable[[str], ChatCommand], context: JobContext
+        self, session: StoredSession, *, agent: Agent, interpret: Callable[[str], Understanding], context: JobContext
     ) -> None:
         """`interpret`: the command of a message; `context`: of the job, which is told what happens."""
         self.session, self.store, self.agent = session, session.store, agent
@@ -71,8 +72,10 @@ class TurnRunner:
     def _carry_out(self, turn: Turn, act: Act) -> Turn:
         if turn.kind is not None and turn.folder is not None:  # it was being drawn
             return self.draw(turn)
-        if act.do == "command" and act.command:
-            return self.do(turn, act.command)
+        if act.do == "revise" and act.revision:
+            return self.revise(turn, act.revision, whole=act.whole)
+        if act.do == "again":
+            return self.do(turn, Understanding("change", whole=True, fresh=True))
         if act.do == "replan" and act.plan:
             return self.replan(turn, act.plan)
         if act.do == "approve":
@@ -89,28 +92,28 @@ class TurnRunner:
         drawn then."""
         if message == turn.message and (failed := self.session.drawn_before_failing(turn)):
             return self._try_again(turn, failed)
-        command = self._interpret(message)
-        self._context.emit(Understood(command))
+        meant = self._interpret(message)
+        self._context.emit(Understood(meant))
         self._context.raise_if_stopped()
-        return self.do(turn, command)
+        return self.do(turn, meant)
 
-    def do(self, turn: Turn, command: ChatCommand) -> Turn:
-        """Carries out a command."""
-        turn = self._write(turn, kind=command.kind)
-        match command.kind:
+    def do(self, turn: Turn, meant: Understanding) -> Turn:
+        """Carries out what a message means."""
+        turn = self._write(turn, kind=meant.kind, notes=meant.notes, touched=meant.touched)
+        match meant.kind:
             case "new brief":
-                return self.paint(turn, command.brief)
+                return self.paint(turn, meant.brief)
             case "change":
-                return self.change(turn, command)
+                return self.change(turn, meant)
             case "accept" if self.session.waiting:
                 return self.approve(turn, None)
             case "accept":
                 return self._done(turn, "Glad you like it." if self.session.head else "Then tell me what to paint.")
             case "choose":
-                return self.choose(turn, command.choice)
+                return self.choose(turn, meant.number)
             case "undo" | "redo":
-                return self.navigate(turn, command.steps, forward=command.kind == "redo")
-        return self._done(turn, command.reply)
+                return self.navigate(turn, meant.steps, forward=meant.kind == "redo")
+        return self._done(turn, meant.reply, suggestions=meant.suggestions)
 
     def paint(self, turn: Turn, brief: str) -> Turn:
         """Draws a new picture of a brief."""
@@ -121,18 +124,20 @@ class TurnRunner:
             seed = before.seed
         return self.draw(self._write(turn, brief=brief, seed=seed, folder=folder))
 
-    def change(self, turn: Turn, command: ChatCommand) -> Turn:
-        """Draws what a revision changes, or everything; another try after a failure that may pass is that one's."""
+    def change(self, turn: Turn, meant: Understanding) -> Turn:
+        """Draws what a change makes different, or everything; another try after a failure that may pass is that
+        one's."""
         failed = self._ended_early(turn)
-        if command.fresh and failed and failed.may_pass:
+        if meant.fresh and failed and failed.may_pass:
             return self._try_again(turn, failed)
-        plan, revision = self._plan(), command.revision
-        turn = self._write(turn, notes=tuple(command.notes))
-        changed = command.plan or (sync_scene_prompt(plan, revision.apply(plan)) if revision else plan)
-        if revision:
-            scene = None if changed.scene == plan.scene else changed.scene
-            revision = revision.model_copy(update={"scene": scene})
-        return self._become(turn, changed, revision, whole=command.whole, fresh=command.fresh)
+        return self._become(turn, meant.plan or self._plan(), whole=meant.whole, fresh=meant.fresh)
+
+    def revise(self, turn: Turn, revision: Revision, *, whole: bool) -> Turn:
+        """Draws what a revision changes, or with `whole` everything. Raises ValueError if it does not fit the plan."""
+        plan = self._plan()
+        changed = sync_scene_prompt(plan, revision.apply(plan))
+        turn = self._write(turn, kind="change", touched=tuple(revision.names))
+        return self._become(turn, changed, whole=whole)
 
     def _try_again(self, turn: Turn, failed: Turn) -> Turn:
         if failed.folder is None:
@@ -145,11 +150,12 @@ class TurnRunner:
         plan = self._plan()
         changed = changed.with_size(plan.width, plan.height)
         whole = (plan.scene, plan.whole) != (changed.scene, changed.whole)
-        turn, changed = self._write(turn, kind="change"), sync_scene_prompt(plan, changed)
-        revision = Revision.between(plan, changed) if plan.whole == changed.whole else None
-        return self._become(turn, changed, revision, whole=whole, fresh=False)
+        changed = sync_scene_prompt(plan, changed)
+        revision = _difference(plan, changed)
+        turn = self._write(turn, kind="change", touched=tuple(revision.names) if revision else ())
+        return self._become(turn, changed, whole=whole)
 
-    def _become(self, turn: Turn, changed: ScenePlan, revision: Revision | None, *, whole: bool, fresh: bool) -> Turn:
+    def _become(self, turn: Turn, changed: ScenePlan, *, whole: bool, fresh: bool = False) -> Turn:
         waiting, head = self.session.waiting, self.session.head
         if waiting:
             self._context.emit(Planned(changed))
@@ -157,10 +163,11 @@ class TurnRunner:
             self._write(waiting, status="done", head=turn.head)
             run = {name: getattr(waiting, name) for name in ("brief", "seed", "folder", "approved")}
             reply = approval_question(changed, self._vocabulary)
-            return self._write(turn, **run, plan=changed, status="waiting", reply=reply)
+            return self._write(turn, **run, plan=changed, status="waiting", reply=f"{reply}{not_done(turn.notes)}")
         assert head is not None
         if changed == head.plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
+        revision = _difference(head.plan, changed) if head.plan else None
         seeds = [other.seed for other in self.session.turns if other.seed is not None]
         turn = self._write(
             turn, plan=changed, revision=revision, brief=head.brief, parent=head.number, folder=_folder(turn),
@@ -291,12 +298,9 @@ class TurnRunner:
             return self._done(done, unchanged_reply(painting))
         vocabulary, agent = self._vocabulary, self.agent
         warnings = [
-            *turn.notes,
-            *(
-                warning
-                for warning in read_metadata(painting.path)[1]
-                if not (vocabulary and vocabulary.is_shape_warning(warning))
-            ),
+            warning
+            for warning in read_metadata(painting.path)[1]
+            if not (vocabulary and vocabulary.is_shape_warning(warning))
         ]
         if agent.settings.seed == "random" and turn.kind in ("new brief", "accept"):
             warnings.append(f"the seed is {best.request.seed}")
@@ -334,7 +338,13 @@ class TurnRunner:
         return self.store.update(self.session.id, turn.model_copy(update=fields))
 
     def _done(self, turn: Turn, reply: str, **fields: Any) -> Turn:
-        return self._write(turn, **fields, status="done", reply=reply)
+        return self._write(turn, **fields, status="done", reply=f"{reply}{not_done(turn.notes)}")
+
+
+def _difference(before: ScenePlan, after: ScenePlan) -> Revision | None:
+    """What a revision can say of the difference; None where size, style, palette or negative differ, or nothing."""
+    same = before.whole == after.with_size(before.width, before.height).whole
+    return Revision.between(before, after) if same else None
 
 
 def _folder(turn: Turn) -> str:

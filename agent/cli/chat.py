@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ...prompts.errors import visible
+from ...prompts.plan_files import read_plan
 from ..settings import settings_of
-from .options import Json, Options, with_settings
+from .options import Json, Options, OutFile, busy, print_answer, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from ..chat.session import Sessions
 
 
+NOT_CHANGED = 3  # exit code of `change` where the plan stays as it is
+AGAIN = "The plan stays as it is; another try is drawn from another seed: ditpipe render PLAN.json --seed 1."
+NOT_HERE = {
+    "new brief": "This describes another picture; plan it: ditpipe plan.",
+    "undo": "There is no earlier plan here; undo needs a conversation: ditpipe chat.",
+    "redo": "There is no later plan here; redo needs a conversation: ditpipe chat.",
+    "choose": "There are no candidates here; they are chosen in a conversation: ditpipe chat.",
+    "accept": "Nothing is to be different.",
+}
 SessionId = Annotated[str, typer.Argument(metavar="ID", help="a session's id, its beginning, or 'last'")]
 
 
@@ -39,6 +50,44 @@ def chat(
 
     opened = Sessions(Agent(settings=settings), previews=PREVIEWS)
     TerminalChat(opened, opened.open(_id(opened, session)) if session else opened.new()).run()
+
+
+@with_settings("planner", "base_url", "timeout", "model")
+def change(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    message: Annotated[str, typer.Argument(help="what is to be different: 'make the cat orange'")],
+    options: Options,
+    out: OutFile = None,
+    as_json: Json = False,
+) -> None:
+    """Change PLAN.json as MESSAGE says, without drawing; the changed plan goes to stdout as JSON, or to a file.
+
+    Exit code 3: the plan stays as it is, since MESSAGE is not clear, or asks for something else. The question back, or
+    the answer, is then on stderr, and nothing on stdout but with --json.
+    """
+    before, settings = read_plan(plan_file), settings_of(**options)
+    from ...renderer.pictures.artifacts import write
+    from ..agent import Agent
+    from ..chat.understanding import understood_by
+
+    agent = Agent(settings=settings)
+    with busy("reading", as_json):
+        meant = understood_by(agent, message, plan=before)
+    fields = meant.as_json()
+    answer = {name: fields[name] for name in ("kind", "plan", "brief", "reply", "commands", "notes", "suggestions")}
+    answer["reply"] = AGAIN if meant.plan == before else meant.reply or NOT_HERE.get(meant.kind, "")
+    if not as_json:
+        lines = [answer["reply"], *(f"  {text}" for text in meant.suggestions)]
+        style = "dim" if meant.kind == "change" else "yellow"
+        stderr_console.print(visible("\n".join(lines)), style=style, markup=False, highlight=False)
+    if meant.plan is None or meant.plan == before:
+        if as_json:
+            print(json.dumps(answer))
+        raise typer.Exit(NOT_CHANGED)
+    changed = meant.plan.model_dump_json(indent=2)
+    if out:
+        write(out, changed.encode())
+    print_answer(as_json, answer, str(out) if out else changed)
 
 
 conversations = typer.Typer(

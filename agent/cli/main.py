@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +25,7 @@ from .options import (
     Json,
     Options,
     OutFile,
+    busy,
     option,
     print_answer,
     print_seed,
@@ -167,7 +167,7 @@ def plan(
     from .display import layout_drawing
 
     agent = Agent(settings=settings)
-    with _busy("planning", as_json):
+    with busy("planning", as_json):
         answer = agent.plan(brief)
     if not as_json:
         stderr_console.print(f"planned by {agent.planner_name}", style="dim", markup=False)
@@ -177,11 +177,6 @@ def plan(
     if out:
         write(out, answer.model_dump_json(indent=2).encode())
     print_answer(as_json or not out, answer.model_dump(), str(out))
-
-
-def _busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
-    """A spinner on the terminal while a command works."""
-    return stderr_console.status(f"{doing} …") if stderr_console.is_terminal and not as_json else nullcontext()
 
 
 for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
@@ -205,7 +200,7 @@ def critique(
     agent = Agent(settings=settings)
     if agent.critic is None:
         raise ValueError(agent.no_critic_reason or "--critic none judges nothing; give 'embedded' or a vision model")
-    with _busy("looking", as_json):
+    with busy("looking", as_json):
         verdict = agent.critic.critique(open_image(picture), scene)
     lines = [f"{score_text(verdict.score)}  {verdict.summary}"]
     lines += [
@@ -215,7 +210,7 @@ def critique(
     print_answer(as_json, verdict.model_dump(), "\n".join(lines))
 
 
-for talk in (chat_cli.chat, serve_cli.web):
+for talk in (chat_cli.chat, chat_cli.change, serve_cli.web):
     app.command(rich_help_panel=TALK)(talk)
 app.add_typer(chat_cli.conversations, name="sessions", rich_help_panel=TALK)
 for serve in (serve_cli.serve, serve_cli.mcp, serve_cli.tools, serve_cli.schema):
@@ -228,7 +223,7 @@ def doctor(as_json: Json = False) -> None:
     """Report which parts are installed, how to get the others, and what is slow on this machine."""
     from .doctor import examine
 
-    with _busy("planning, drawing and judging", as_json):
+    with busy("planning, drawing and judging", as_json):
         findings = examine()
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -33,9 +34,7 @@ OutFile = Annotated[
     Path | None, option("Output", "--out", help="file to write; a picture's name ends in .png, .webp or .jpg")
 ]
 
-Agreed = Annotated[
-    list[str] | None, option("Model", "--control", help="agree to a ControlNet that the picture names")
-]
+Agreed = Annotated[list[str] | None, option("Model", "--control", help="agree to a ControlNet that the picture names")]
 
 
 def with_settings(
@@ -116,3 +115,8 @@ def print_seed(seed: int) -> None:
 def print_answer(as_json: bool, answer: dict[str, Any], line: str) -> None:
     """Prints the line to stdout, or the answer as JSON."""
     print(json.dumps(answer) if as_json else line)
+
+
+def busy(doing: str, as_json: bool) -> AbstractContextManager[Any]:
+    """A spinner on the terminal while a command works."""
+    return stderr_console.status(f"{doing} …") if stderr_console.is_terminal and not as_json else nullcontext()

@@ -25,7 +25,8 @@ from ...tools.auth import AuthMiddleware, Keys, caller_of, refusal
 from ...tools.http_service import service_app
 from ...tools.jobs.engine import LOCAL, JobContext, JobHandler
 from ..agent import Agent
-from ..chat.session import Session, another_try, checked_message
+from ..chat.chat_state import checked_message
+from ..chat.session import Session
 from ..chat.store import Store
 from ..chat.turn_job import Act, TurnInput, turn_handler
 from ..drawable import what_can_be_drawn
@@ -300,7 +301,7 @@ def _act(context: UserContext, session: Session, action: Draw | Pick | Rename | 
         case Press(do="redo"):
             session.redo()
         case Press(do="again"):
-            return context.turns.start(session, another_try("try again"))
+            return context.turns.start(session, Act(do="again", message="try again"))
         case Press(do="more"):
             return context.versions(session)
     return True

@@ -9,7 +9,8 @@ from ...renderer.pictures.file_ref import path_inside
 from ...tools.jobs.engine import LOCAL, JobContext
 from ...tools.jobs.local_engine import LocalEngine
 from ..agent import Agent
-from ..chat.session import Session, Sessions, another_try, checked_message
+from ..chat.chat_state import checked_message
+from ..chat.session import Session, Sessions
 from ..chat.store import Store
 from ..chat.turn_job import Act, TurnInput, TurnSettings
 from .turns import Turns
@@ -75,7 +76,7 @@ class UserContext:
     def versions(self, session: Session) -> bool:
         """Draws `VERSIONS` pictures of the plan in one batch, to choose from; False if a turn runs already."""
         several = TurnSettings(candidates=VERSIONS, rounds=1)
-        return self.turns.start(session, another_try(f"show {VERSIONS} versions"), settings=several)
+        return self.turns.start(session, Act(do="again", message=f"show {VERSIONS} versions"), settings=several)
 
     def delete(self, session: Session) -> None:
         """Removes a session with its pictures. Raises RunError while a turn runs in it."""

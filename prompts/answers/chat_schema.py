@@ -1,64 +1,49 @@
-"""What a chat message comes to: one command, whoever understood it."""
+"""What a chat message comes to, whoever understood it."""
 
-from typing import Literal, Self
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import TypeAdapter
 
-from ..plan import MAX_BRIEF, ScenePlan, StrictModel, optional_field
-from ..revision import Revision
+from ..plan import ScenePlan
+from .chat_answer import Command
 
 Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "accept", "unclear"]
 
 
-class ChatCommand(StrictModel):
-    """What a message asks for.
+@dataclass(frozen=True)
+class Understanding:
+    """What a message comes to.
 
-    plan: the changed plan, where a revision cannot say the change (canvas, style, negative). notes: what of the message
-    is not done as it was said.
+    kind: new brief (another picture is described), change (of this one), question (answered by `reply`), undo (also: no
+    to the plan that waits), redo, choose (a candidate), accept (content, or yes), unclear (`reply` asks back, and
+    `suggestions` are messages that would answer it). plan: the changed plan of a change. brief: of a new brief. reply:
+    what a change changes, the answer, or the question back. steps: of undo and redo; redo 0 is all that the last undo
+    took back. number: of the candidate, from 1. whole: a change that draws everything again; fresh: from new noise.
+    notes: what was not done as it was said. commands: as the model gave them. touched: names of the regions that a
+    change is about, which 'it' means next.
     """
 
-    kind: Kind = Field(
-        description="new brief: another picture is described. change: something of this picture becomes different. "
-        "question: they want to know something. undo: back to an earlier picture, or no to the plan that waits. "
-        "redo: undo the undo. choose: one of the candidates. accept: they are content, or say yes. unclear: it could "
-        "mean several things, or nothing here"
-    )
-    brief: str = Field(
-        default="", max_length=MAX_BRIEF, description="new brief: all that the picture is to show; else empty"
-    )
-    revision: Revision | None = Field(
-        default=None, description="change: only the regions that become different; else null"
-    )
-    whole: bool = Field(
-        default=False,
-        description="change: true if it is about the whole picture (background, time of day, style) or asks for "
-        "another try of all of it, so that everything is drawn again; false if it is about some regions only",
-    )
-    fresh: bool = Field(default=False, description="whole change: true if it asks for another try, from new noise")
-    steps: int = Field(
-        default=1,
-        ge=0,
-        le=1000,
-        description="undo and redo: how many pictures back or forward; redo: 0 for all that the last undo took back",
-    )
-    choice: int = Field(default=1, ge=1, le=16, description="choose: number of the candidate, from 1")
-    reply: str = Field(
-        default="",
-        max_length=2000,
-        description="question: the answer, from the plan and from what was seen. unclear: a question back that says "
-        "what would be understood. Else empty",
-    )
-    plan: ScenePlan | None = optional_field(None)
-    notes: list[str] = optional_field([])
+    kind: Kind
+    plan: ScenePlan | None = None
+    brief: str = ""
+    reply: str = ""
+    steps: int = 1
+    number: int = 1
+    whole: bool = False
+    fresh: bool = False
+    notes: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
+    touched: tuple[str, ...] = ()
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        missing = {
-            "new brief": not self.brief.strip() and "brief",
-            "change": not (self.revision or self.whole) and "revision",
-            "question": not self.reply.strip() and "reply",
-            "unclear": not self.reply.strip() and "reply",
-        }.get(self.kind)
-        if missing:
-            raise ValueError(f"kind {self.kind!r} needs {missing!r}")
-        return self
+    def as_json(self) -> dict[str, Any]:
+        """All fields as JSON."""
+        fields: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return fields
+
+
+@lru_cache
+def _adapter() -> TypeAdapter[Understanding]:
+    return TypeAdapter(Understanding)

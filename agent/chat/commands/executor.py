@@ -4,7 +4,6 @@ Nothing is guessed: whatever cannot be done as it was said is a note or a questi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 from ....prompts.answers.chat_answer import (
@@ -28,11 +27,11 @@ from ....prompts.answers.chat_answer import (
     Swap,
     Undo,
 )
-from ....prompts.answers.chat_schema import Kind
+from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
 from ....prompts.plan import LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import sync_scene_prompt
-from ..phrases import enumerated
+from ..phrases import change_reply, enumerated
 from . import rearrange
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
@@ -47,29 +46,6 @@ class Unclear(ValueError):
         self.suggestions = tuple(suggestions)
 
 
-@dataclass(frozen=True)
-class Understanding:
-    """What a message comes to.
-
-    kind: 'change', or what else is to be done. plan: the changed plan of a change. brief: of a new brief. reply: the
-    answer or the question back. steps, number: of undo, redo and choose. whole: a change that draws everything again;
-    fresh: from new noise. notes: what was not done as it was said. suggestions: messages that would answer a question
-    back. commands: as understood.
-    """
-
-    kind: Kind
-    plan: ScenePlan | None = None
-    brief: str = ""
-    reply: str = ""
-    steps: int = 1
-    number: int = 1
-    whole: bool = False
-    fresh: bool = False
-    notes: tuple[str, ...] = ()
-    suggestions: tuple[str, ...] = ()
-    commands: tuple[Command, ...] = ()
-
-
 def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0) -> Understanding:
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
 
@@ -77,7 +53,7 @@ def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0) -> Und
     be done the result is 'unclear', with a question back.
     """
     commands = tuple(answer.commands)
-    undone = tuple(f"not understood: {part}" for part in answer.not_done if part)
+    undone = tuple(f"I did not understand {part!r}" for part in answer.not_done if part)
     for command in commands:
         if isinstance(command, NOT_CHANGES):
             left = [] if isinstance(command, AskBack) else [c for c in commands if c is not command]
@@ -114,10 +90,12 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
 
 
 def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...]) -> Understanding:
-    plan, whole, fresh, lines = before, False, False, list(notes)
+    plan, whole, fresh, lines, touched = before, False, False, list(notes), list[str]()
     for command in answer.commands:
+        previous = plan
         plan, problem = apply(command, plan, seed=seed)
         lines += [problem] if problem else []
+        touched += _touched(command, previous, plan)
         seed += 1
         whole |= isinstance(command, ChangeScene) or (isinstance(command, Redraw) and not command.regions)
         fresh |= isinstance(command, Redraw) and not command.regions
@@ -130,10 +108,25 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
     plan = sync_scene_prompt(before, plan)
-    lines += [f"{name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
+    lines += [f"the {name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
+    left = {region.name for region in plan.regions}
     return Understanding(
-        "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(lines), commands=tuple(answer.commands)
-    )
+        "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(lines), commands=tuple(answer.commands),
+        touched=tuple(name for name in dict.fromkeys(touched) if name in left),
+        reply=change_reply(before, plan, fresh=fresh, notes=lines),
+    )  # fmt: skip
+
+
+def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]:
+    """The regions that a command is about, apart from those that made room; new ones by their new names."""
+    there = {region.name for region in before.regions}
+    new = [region.name for region in after.regions if region.name not in there]
+    match command:
+        case Look() | Move() | Resize() | Redraw():
+            return _names(before, command.regions) if command.regions else []
+        case Swap():
+            return _names(before, [command.first, command.second])
+    return new
 
 
 def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, str]:

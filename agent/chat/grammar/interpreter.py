@@ -9,13 +9,14 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Literal
 
-from ....prompts.answers.chat_schema import ChatCommand
+from ....prompts.answers.chat_schema import Understanding
 from ....prompts.answers.planner_schema import PlannerAnswer
 from ....prompts.plan import ScenePlan
+from ....prompts.prompt_style import sync_scene_prompt
 from ....prompts.revision import Revision
 from ...drawable import asks_what_can_be_drawn, what_can_be_drawn
 from ..chat_state import ChatState
-from ..phrases import contents
+from ..phrases import change_reply, contents
 from .answers import answer_to
 from .backgrounds import Change, Unclear
 from .mentions import Mentions
@@ -35,7 +36,7 @@ class GrammarInterpreter:
     def __init__(self, plan: Callable[[str], PlannerAnswer]) -> None:
         self.plan = plan
 
-    def interpret(self, message: str, state: ChatState) -> ChatCommand:
+    def interpret(self, message: str, state: ChatState) -> Understanding:
         """The command of a message. Raises PlanningError or ModelError if a needed planner call fails."""
         command = self._interpret(message, state)
         if command.kind != "unclear" or not state.unclear_message:
@@ -44,7 +45,7 @@ class GrammarInterpreter:
         if re.fullmatch(
             r"(?:a )?(?:new|another|different)(?: (?:one|picture))?|start over|new picture|start again", text
         ):
-            return ChatCommand(kind="new brief", brief=brief_in(state.unclear_message) or state.unclear_message)
+            return Understanding("new brief", brief=brief_in(state.unclear_message) or state.unclear_message)
         added = f"add {state.unclear_message}" if re.fullmatch(r"(?:yes,? )?add(?: it| them)?", text) else ""
         before = state.unclear_message.rstrip(" .!:")
         resolved = re.sub(r"\b(?:it|that|this)\b", text, before, flags=re.I) if len(text.split()) <= 6 else before
@@ -53,33 +54,33 @@ class GrammarInterpreter:
                 return both
         return command
 
-    def _interpret(self, message: str, state: ChatState) -> ChatCommand:
+    def _interpret(self, message: str, state: ChatState) -> Understanding:
         text = plain(message)
         if state.waiting and REFUSE.fullmatch(" ".join(message.replace("’", "'").split())):
-            return ChatCommand(kind="undo")
+            return Understanding("undo")
         brief = brief_in(message)
         if brief is not None:
-            return ChatCommand(kind="new brief", brief=brief) if brief else _ask("What should the new picture show?")
+            return Understanding("new brief", brief=brief) if brief else _ask("What should the new picture show?")
         if re.fullmatch(r"help|\?|what can (?:i|you) (?:say|do)(?: here)?\??|how does this work\??|commands", text):
             first = "" if state.plan else "Tell me what the picture should show. "
             draws = f" {what_can_be_drawn(state.draws)}" if state.draws else ""
-            return ChatCommand(kind="question", reply=f"{first}{HELP}{draws}")
+            return Understanding("question", reply=f"{first}{HELP}{draws}")
         if asks_what_can_be_drawn(text):
-            return ChatCommand(kind="question", reply=what_can_be_drawn(state.draws))
+            return Understanding("question", reply=what_can_be_drawn(state.draws))
         if state.plan is None:
             return _first(message, text)
         kinds: tuple[Literal["undo", "redo"], ...] = ("undo", "redo")
         for kind in kinds:
             if steps := steps_in(text, kind):
-                return ChatCommand(kind=kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
+                return Understanding(kind, steps=0 if kind == "redo" and text.startswith("undo") else steps)
         if ACCEPT.fullmatch(text):
-            return ChatCommand(kind="accept")
+            return Understanding("accept")
         if choice := choice_in(text, state.candidates):
             if choice <= state.candidates:
-                return ChatCommand(kind="choose", choice=choice)
+                return Understanding("choose", number=choice)
             return _ask("There is only one picture here." if state.candidates < 2 else f"There are {state.candidates}.")
         if is_question(text):
-            return ChatCommand(kind="question", reply=answer_to(text, state))
+            return Understanding("question", reply=answer_to(text, state))
         command = self._change(text, state)
         first, *rest = text.split(" ")
         if (
@@ -91,17 +92,21 @@ class GrammarInterpreter:
             return retry if retry.kind == "change" else command
         return command
 
-    def _change(self, text: str, state: ChatState) -> ChatCommand:
+    def _change(self, text: str, state: ChatState) -> Understanding:
         assert state.plan is not None
         change = Change(state.plan)
         try:
             change = self._parts(text, change, state)
             if change.plan == state.plan and not change.whole:
                 return _ask("It is like that already. What should be different?")
-            revision = Revision.between(state.plan, change.plan, reason=text[:200])
         except (Unclear, ValueError) as error:
             return _ask(" ".join(str(error).split()))
-        return ChatCommand(kind="change", revision=revision, whole=change.whole, fresh=change.fresh)
+        plan = sync_scene_prompt(state.plan, change.plan)
+        revision = Revision.between(state.plan, change.plan)
+        return Understanding(
+            "change", plan=plan, whole=change.whole, fresh=change.fresh,
+            touched=tuple(revision.names if revision else ()), reply=change_reply(state.plan, plan, fresh=change.fresh),
+        )  # fmt: skip
 
     def _parts(self, text: str, change: Change, state: ChatState) -> Change:
         """The whole message as a single change, or else its parts in order. Raises Unclear."""
@@ -136,7 +141,7 @@ class GrammarInterpreter:
         raise Unclear(_not_understood(text, change.plan))
 
 
-def _first(message: str, text: str) -> ChatCommand:
+def _first(message: str, text: str) -> Understanding:
     """The command of a message while there is no picture: a brief, if it names anything that can be drawn."""
     if re.fullmatch(r"(?:hi|hello|hey|good (?:morning|evening|day)|yo|test)(?: there)?", text) or ACCEPT.fullmatch(
         text
@@ -148,7 +153,7 @@ def _first(message: str, text: str) -> ChatCommand:
         return _ask("There is no picture yet, so nothing to go back to. What should it show?")
     if is_question(text):
         return _ask("There is no picture yet. What should it show?")
-    return ChatCommand(kind="new brief", brief=without_wish(message))
+    return Understanding("new brief", brief=without_wish(message))
 
 
 def _not_understood(text: str, plan: ScenePlan) -> str:
@@ -177,5 +182,5 @@ def _not_understood(text: str, plan: ScenePlan) -> str:
     )
 
 
-def _ask(question: str) -> ChatCommand:
-    return ChatCommand(kind="unclear", reply=question)
+def _ask(question: str) -> Understanding:
+    return Understanding("unclear", reply=question)
