@@ -227,19 +227,19 @@ def says_size(region: Region, size: str) -> bool:
     return region.box.area > 0.9 and says(region.prompt.text, f"{size}|bigger|large|huge|giant")
 
 
-def judge(row: dict[str, Any], plan: ScenePlan, meant: Understanding) -> tuple[Verdict, list[str]]:
+def judge(row: dict[str, Any], plan: ScenePlan, result: Understanding) -> tuple[Verdict, list[str]]:
     """The verdict on what a message was understood as, and why it is not right."""
-    outcome = "ask" if meant.kind == "unclear" else meant.kind
+    outcome = "ask" if result.kind == "unclear" else result.kind
     if outcome not in row["outcome"].split("|"):
         verdict: Verdict = "asked back" if outcome == "ask" else "wrong"
-        return verdict, [f"{outcome}: {meant.reply or meant.brief}"]
+        return verdict, [f"{outcome}: {result.reply or result.brief}"]
     expect = row.get("expect", {})
     if outcome == "change":
-        faults = Outcome(plan, meant.plan or plan, fresh=meant.fresh).faults(expect)
+        faults = Outcome(plan, result.plan or plan, fresh=result.fresh).faults(expect)
     elif outcome == "new brief":
-        faults = [f"the brief does not say {word}" for word in expect["brief"] if not says(meant.brief, word)]
+        faults = [f"the brief does not say {word}" for word in expect["brief"] if not says(result.brief, word)]
     else:
-        given = {name: getattr(meant, name) for name in ("steps", "number") if name in expect}
+        given = {name: getattr(result, name) for name in ("steps", "number") if name in expect}
         faults = [f"{name} {value}" for name, value in given.items() if value != expect[name]]
     return ("wrong", faults) if faults else ("right", [])
 

@@ -50,18 +50,18 @@ def asked_of(model: Any) -> str:
 
 def test_a_change_is_a_plan_and_what_was_done_and_what_was_not() -> None:
     with scripted(WHITE) as model:
-        meant = understand("white cat, more bokeh", plan=PLAN, planner=Planner(model))
-    assert (meant.kind, meant.touched) == ("change", ("cat",)) and meant.plan
-    assert meant.plan.region("cat").prompt.low_level == "white" and "white cat" in meant.plan.scene.high_level
-    assert meant.plan.region("rocket") == PLAN.region("rocket")
-    assert meant.reply == "I changed the cat (white). I did not understand 'more bokeh'."
-    assert [command.do for command in meant.commands] == ["look"]
+        result = understand("white cat, more bokeh", plan=PLAN, planner=Planner(model))
+    assert (result.kind, result.touched) == ("change", ("cat",)) and result.plan
+    assert result.plan.region("cat").prompt.low_level == "white" and "white cat" in result.plan.scene.high_level
+    assert result.plan.region("rocket") == PLAN.region("rocket")
+    assert result.reply == "I changed the cat (white). I did not understand 'more bokeh'."
+    assert [command.do for command in result.commands] == ["look"]
 
 
 async def test_understanding_has_an_async_form() -> None:
     with scripted(answer({"do": "new brief", "brief": "two owls"})) as model:
-        meant = await aunderstand("two owls", planner=Planner(model))
-    assert (meant.kind, meant.brief, meant.plan) == ("new brief", "two owls", None)
+        result = await aunderstand("two owls", planner=Planner(model))
+    assert (result.kind, result.brief, result.plan) == ("new brief", "two owls", None)
 
 
 def test_the_history_says_what_it_means_and_what_was_asked() -> None:
@@ -88,8 +88,8 @@ def test_what_a_model_is_sent_is_bounded() -> None:
 def test_a_model_is_asked_again_about_what_cannot_be() -> None:
     wrong = answer({"do": "choose", "number": 3})
     with scripted(wrong, WHICH) as model:
-        meant = ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN, candidates=2))
-    assert (meant.reply, meant.suggestions) == ("Which one?", ("the cat", "the rocket"))
+        result = ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN, candidates=2))
+    assert (result.reply, result.suggestions) == ("Which one?", ("the cat", "the rocket"))
     assert "there are 2 candidates" in asked_of(model)
     with scripted(wrong, "[1]", "no") as model, pytest.raises(PlanningError, match="answer stayed invalid"):
         ModelInterpreter(model).interpret("number 3", ChatState(plan=PLAN))
@@ -100,9 +100,9 @@ def test_a_model_is_asked_again_about_what_cannot_be() -> None:
 
 def test_a_new_format_or_style_is_a_whole_new_plan() -> None:
     with scripted(answer({"do": "scene", "style": "pixel art", "aspect": "16:9"})) as model:
-        meant = understand("pixel art, as a banner", plan=PLAN, planner=Planner(model))
-    assert meant.whole and meant.plan and meant.plan.style == "pixel art"
-    assert (meant.plan.width or 0) > (meant.plan.height or 0)
+        result = understand("pixel art, as a banner", plan=PLAN, planner=Planner(model))
+    assert result.whole and result.plan and result.plan.style == "pixel art"
+    assert (result.plan.width or 0) > (result.plan.height or 0)
 
 
 def test_a_question_what_can_be_drawn_is_answered_from_the_list() -> None:

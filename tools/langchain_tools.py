@@ -154,9 +154,9 @@ def change_picture(service: PictureService, read: ChangeReader) -> PictureTool:
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
         request = request_of(service, arguments.id, caller=caller)
-        meant = read_change(read, arguments.message, request.edited_plan, field="message")
+        result = read_change(read, arguments.message, request.edited_plan, field="message")
         kind, job_input = change_input(
-            meant, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
+            result, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
         )
         return service.submit(kind, job_input, caller=caller)
 

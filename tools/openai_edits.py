@@ -65,7 +65,7 @@ def edits_of(
 def changes_of(
     service: PictureService,
     picture: Image.Image,
-    meant: Understanding,
+    result: Understanding,
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     steps: int,
@@ -79,7 +79,7 @@ def changes_of(
     def edit(revision: Revision) -> EditInput:
         return edit_of_upload(service, request, revision, here=here, steps=steps)
 
-    return [change_input(meant, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
+    return [change_input(result, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
 
 
 def variations_of(

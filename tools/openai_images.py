@@ -179,9 +179,9 @@ def images_router(
             mask = picture
         elif read:
             plan = request_in(picture, name="image").edited_plan
-            meant = await asyncio.to_thread(read, settings.prompt, plan)
-            if meant.kind == "change":
-                job_inputs = changes_of(service, picture, meant, settings, request_for, checkpoint.steps)
+            result = await asyncio.to_thread(read, settings.prompt, plan)
+            if result.kind == "change":
+                job_inputs = changes_of(service, picture, result, settings, request_for, checkpoint.steps)
                 notes += unused_settings(settings, picture)
                 notes.append(f"no mask: {settings.prompt[:60]!r} was read as a change")
                 return await respond("image_edit", request, job_inputs, settings, notes)

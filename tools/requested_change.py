@@ -75,32 +75,32 @@ def understood(read: ChangeReader, arguments: UnderstandArguments) -> Understood
 def read_change(read: ChangeReader, message: str, plan: ScenePlan, *, field: str) -> Understanding:
     """The change in a message. Raises ValueError with the question back, or what else it is, if there is none. field:
     of the message, for the error."""
-    meant = read(message, plan)
-    if meant.kind == "change":
-        return meant
-    if meant.kind == "new brief":
+    result = read(message, plan)
+    if result.kind == "change":
+        return result
+    if result.kind == "new brief":
         raise ValueError(f"{field}: this describes a new picture, not a change of this one; have it painted instead")
-    say = f" You could say: {' · '.join(meant.suggestions)}" if meant.suggestions else ""
-    raise ValueError(f"{field}: {meant.reply or 'say what is to change in this picture'}{say}")
+    say = f" You could say: {' · '.join(result.suggestions)}" if result.suggestions else ""
+    raise ValueError(f"{field}: {result.reply or 'say what is to change in this picture'}{say}")
 
 
 def change_input(
-    meant: Understanding, request: RenderRequest, edit: Callable[[Revision], EditInput], *, seed: int | None = None
+    result: Understanding, request: RenderRequest, edit: Callable[[Revision], EditInput], *, seed: int | None = None
 ) -> tuple[str, EditInput | RenderInput]:
     """The kind and the input of the job for a change.
 
     An edit, made by `edit`, if the change is about regions; else the whole picture is rendered again, from the same
     noise unless another try is asked for. `seed`: noise for what is drawn. What was not understood becomes a warning.
     """
-    plan, changed = request.edited_plan, meant.plan or request.edited_plan
+    plan, changed = request.edited_plan, result.plan or request.edited_plan
     same_whole = plan.whole == changed.with_size(plan.width, plan.height).whole
     revision = Revision.between(plan, changed) if same_whole else None
-    if revision and revision.names and not (meant.whole or meant.fresh):
+    if revision and revision.names and not (result.whole or result.fresh):
         job = edit(_seeded(revision, seed))
-        return "edit", job.model_copy(update={"notes": [*job.notes, *meant.notes]})
-    redraw_seed = secrets.randbelow(2**31) if meant.fresh else request.seed % 2**62
+        return "edit", job.model_copy(update={"notes": [*job.notes, *result.notes]})
+    redraw_seed = secrets.randbelow(2**31) if result.fresh else request.seed % 2**62
     return "render", RenderInput(
-        plan=changed.with_notes(meant.notes),
+        plan=changed.with_notes(result.notes),
         seed=redraw_seed if seed is None else seed,
         steps=request.steps,
         guidance_scale=request.guidance_scale,

@@ -49,7 +49,7 @@ class TurnInput(StrictModel):
 class Understood(JobEvent):
     """A message was interpreted; nothing is done about it yet."""
 
-    meant: Understanding
+    result: Understanding
 
 
 @dataclass(frozen=True)

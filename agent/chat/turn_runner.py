@@ -92,28 +92,28 @@ class TurnRunner:
         drawn then."""
         if message == turn.message and (failed := self.session.drawn_before_failing(turn)):
             return self._try_again(turn, failed)
-        meant = self._interpret(message)
-        self._context.emit(Understood(meant))
+        result = self._interpret(message)
+        self._context.emit(Understood(result))
         self._context.raise_if_stopped()
-        return self.do(turn, meant)
+        return self.do(turn, result)
 
-    def do(self, turn: Turn, meant: Understanding) -> Turn:
+    def do(self, turn: Turn, result: Understanding) -> Turn:
         """Carries out what a message means."""
-        turn = self._write(turn, kind=meant.kind, notes=meant.notes, touched=meant.touched)
-        match meant.kind:
+        turn = self._write(turn, kind=result.kind, notes=result.notes, touched=result.touched)
+        match result.kind:
             case "new brief":
-                return self.paint(turn, meant.brief)
+                return self.paint(turn, result.brief)
             case "change":
-                return self.change(turn, meant)
+                return self.change(turn, result)
             case "accept" if self.session.waiting:
                 return self.approve(turn, None)
             case "accept":
                 return self._done(turn, "Glad you like it." if self.session.head else "Then tell me what to paint.")
             case "choose":
-                return self.choose(turn, meant.number)
+                return self.choose(turn, result.number)
             case "undo" | "redo":
-                return self.navigate(turn, meant.steps, forward=meant.kind == "redo")
-        return self._done(turn, meant.reply, suggestions=meant.suggestions)
+                return self.navigate(turn, result.steps, forward=result.kind == "redo")
+        return self._done(turn, result.reply, suggestions=result.suggestions)
 
     def paint(self, turn: Turn, brief: str) -> Turn:
         """Draws a new picture of a brief."""
@@ -124,13 +124,13 @@ class TurnRunner:
             seed = before.seed
         return self.draw(self._write(turn, brief=brief, seed=seed, folder=folder))
 
-    def change(self, turn: Turn, meant: Understanding) -> Turn:
+    def change(self, turn: Turn, result: Understanding) -> Turn:
         """Draws what a change makes different, or everything; another try after a failure that may pass is that
         one's."""
         failed = self._ended_early(turn)
-        if meant.fresh and failed and failed.may_pass:
+        if result.fresh and failed and failed.may_pass:
             return self._try_again(turn, failed)
-        return self._become(turn, meant.plan or self._plan(), whole=meant.whole, fresh=meant.fresh)
+        return self._become(turn, result.plan or self._plan(), whole=result.whole, fresh=result.fresh)
 
     def revise(self, turn: Turn, revision: Revision, *, whole: bool) -> Turn:
         """Draws what a revision changes, or with `whole` everything. Raises ValueError if it does not fit the plan."""

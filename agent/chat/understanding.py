@@ -1,9 +1,9 @@
 """What a message comes to, without drawing: for programs that talk to people themselves.
 
-meant = understand("make the cat orange", plan=plan)
-if meant.kind == "change":
-    plan = meant.plan
-print(meant.reply)
+result = understand("make the cat orange", plan=plan)
+if result.kind == "change":
+    plan = result.plan
+print(result.reply)
 """
 
 import asyncio

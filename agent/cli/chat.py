@@ -72,19 +72,19 @@ def change(
 
     agent = Agent(settings=settings)
     with busy("reading", as_json):
-        meant = understood_by(agent, message, plan=before)
-    fields = meant.as_json()
+        result = understood_by(agent, message, plan=before)
+    fields = result.as_json()
     answer = {name: fields[name] for name in ("kind", "plan", "brief", "reply", "commands", "notes", "suggestions")}
-    answer["reply"] = AGAIN if meant.plan == before else meant.reply or NOT_HERE.get(meant.kind, "")
+    answer["reply"] = AGAIN if result.plan == before else result.reply or NOT_HERE.get(result.kind, "")
     if not as_json:
-        lines = [answer["reply"], *(f"  {text}" for text in meant.suggestions)]
-        style = "dim" if meant.kind == "change" else "yellow"
+        lines = [answer["reply"], *(f"  {text}" for text in result.suggestions)]
+        style = "dim" if result.kind == "change" else "yellow"
         stderr_console.print(visible("\n".join(lines)), style=style, markup=False, highlight=False)
-    if meant.plan is None or meant.plan == before:
+    if result.plan is None or result.plan == before:
         if as_json:
             print(json.dumps(answer))
         raise typer.Exit(NOT_CHANGED)
-    changed = meant.plan.model_dump_json(indent=2)
+    changed = result.plan.model_dump_json(indent=2)
     if out:
         write(out, changed.encode())
     print_answer(as_json, answer, str(out) if out else changed)

@@ -38,7 +38,7 @@ class Narration:
         """The fields of Progress that the event changes."""
         match event:
             case Understood():
-                return {"text": "Planning the picture …" if event.meant.kind == "new brief" else "Working on it …"}
+                return {"text": "Planning the picture …" if event.result.kind == "new brief" else "Working on it …"}
             case Planned():
                 return {"text": "This is the layout; drawing begins …"}
             case Stepped():
