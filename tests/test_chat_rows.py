@@ -24,8 +24,7 @@ def understood(plan: str, *rows: list[Any]) -> Understanding:
 
 def test_the_plan_is_a_line_a_region() -> None:
     assert plan_lines(PLANS["two-cats"], ["cat 2"]).splitlines() == [
-        "cat 1: an orange cat, bottom left", "cat 2: a white cat, bottom right", "star: a yellow star, top", "scene: ",
-        "last: cat 2",
+        "cat 1: orange, bottom left", "cat 2: white, bottom right", "star: yellow, top, biggest", "scene:", "last: cat 2",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
     python -m training.planner --minutes 80                            # resumes; 5 CPU seconds a step of 8 briefs
     python -m training.planner --minutes 9 --batch 64 --every 200      # on a GPU; 0.18 s a step on an H200
     python -m training.planner --from-shipped --seed 12                # begins with the shipped adapter, other briefs
+    python -m training.planner --from-shipped --chat 0.7               # learns to understand chat messages too
     python -m training.planner --publish                               # ships what training/work/ holds
     python -m training.planner --model qwen2.5-coder-1.5b --batch 4    # the better planner, once it was pulled
 
@@ -33,6 +34,7 @@ from ditpipe.prompts.templates import fill_template
 from training.artwork import WORK
 from training.brief_quantities import absences_of, quantity_brief
 from training.briefs import brief_and_answer
+from training.chat.examples import answer_text, chat_example
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
 SCALE = 2.0  # of every adapter: what llama.cpp takes for alpha / rank
@@ -76,12 +78,19 @@ def brief_and_short_answer(rng: np.random.Generator, quantities: float) -> tuple
     return brief, ShortAnswer.of(PlannerAnswer.model_validate(answer | {"absent": absences_of(brief)}))
 
 
-def example(tokenizer, brief: str, answer: ShortAnswer) -> tuple[list[int], int]:
-    """Token ids of the whole chat, and where the answer begins."""
-    system = fill_template("planner-embedded")
-    head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{brief}<|im_end|>\n<|im_start|>assistant\n"
+def example(tokenizer, rng: np.random.Generator, *, quantities: float, chat: float) -> tuple[list[int], int]:
+    """Token ids of a whole chat, and where the answer begins: a brief and its plan or, of the share `chat`, a message
+    about a plan and its rows."""
+    if rng.random() < chat:
+        template, (prompt, rows) = "chat-embedded", chat_example(rng)
+        answer = answer_text(rows)
+    else:
+        template, (prompt, plan) = "planner-embedded", brief_and_short_answer(rng, quantities)
+        answer = plan.model_dump_json()
+    system = fill_template(template)
+    head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
     question = tokenizer(head, add_special_tokens=False)["input_ids"]
-    reply = tokenizer(f"{answer.model_dump_json()}<|im_end|>", add_special_tokens=False)["input_ids"]
+    reply = tokenizer(f"{answer}<|im_end|>", add_special_tokens=False)["input_ids"]
     return question + reply, len(question)
 
 
@@ -204,6 +213,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time, in which the rate falls")
     parser.add_argument("--quantities", type=float, default=0.28, help="share of the briefs of brief_quantities.py")
+    parser.add_argument("--chat", type=float, default=0.0, help="share of the examples that are chat messages")
     parser.add_argument("--every", type=int, default=25, help="steps between checkpoints")
     device = pick_device()
     parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
@@ -236,7 +246,7 @@ def main() -> None:
     def eight(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of eight batches' worth of examples, sorted by length, eight batches: little padding."""
         rng = np.random.default_rng([args.seed, number])
-        pool = [example(tokenizer, *brief_and_short_answer(rng, args.quantities)) for _ in range(8 * args.batch)]
+        pool = [example(tokenizer, rng, quantities=args.quantities, chat=args.chat) for _ in range(8 * args.batch)]
         pool.sort(key=lambda row: len(row[0]))
         return [padded(pool[turn * args.batch : (turn + 1) * args.batch]) for turn in rng.permutation(8)]
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from ..layout.places import Place
 from ..plan import Region, ScenePlan, StrictModel
-from ..prompt_style import background_of, noun_phrase, place_of
+from ..prompt_style import background_of, place_of, subject_of
 from .chat_answer import Direction, Relation
 
 Names = list[str]
@@ -66,19 +66,65 @@ def _base(name: str) -> str:
 def plan_lines(plan: ScenePlan, touched: Sequence[str] = ()) -> str:
     """The plan as a small model sees it: a line a region, the background, and what was touched last.
 
-    cat 1: a red cat, left
-    cat 2: a white cat, right
+    cat 1: striped red, left, biggest
+    cat 2: white, right
+    granny: old woman, green raincoat, top
     scene: at night
     last: cat 2
     """
     own = {name: alias for alias, name in aliases(plan).items()}
-    lines = [f"{own[region.name]}: {_looks(region)}, {place_of(region.box)}" for region in plan.regions]
+    marks = _size_marks(plan)
+    lines = []
+    for region in plan.regions:
+        parts = (_looks(region), place_of(region.box), marks.get(region.name))
+        lines.append(f"{own[region.name]}: {', '.join(part for part in parts if part)}")
     background = background_of(plan)
-    lines.append(f"scene: {background if background is not None else plan.scene.high_level[:120]}")
+    lines.append(f"scene: {background if background is not None else plan.scene.high_level[:60]}".rstrip())
     last = [own[name] for name in touched if name in own]
     return "\n".join([*lines, *([f"last: {', '.join(last)}"] if last else [])])
 
 
 def _looks(region: Region) -> str:
-    behind = region.prompt.low_level.partition(", ")[2]
-    return f"{noun_phrase(region)} {behind}".strip()[:80]
+    """What its name does not say already."""
+    subject, (before, _, behind) = subject_of(region), region.prompt.low_level.partition(", ")
+    subject = "" if subject.lower() == _base(region.name).lower() else subject
+    return " ".join(part for part in (before, subject, behind) if part)[:60]
+
+
+def _size_marks(plan: ScenePlan) -> dict[str, str]:
+    """The largest and the smallest of the regions by name, where their sides differ by a quarter or more."""
+    by_size = sorted(plan.regions, key=lambda region: region.box.area)
+    if len(by_size) < 2 or by_size[-1].box.area < 1.5 * by_size[0].box.area:
+        return {}
+    marks = {}
+    if by_size[-1].box.area > 1.2 * by_size[-2].box.area:
+        marks[by_size[-1].name] = "biggest"
+    if by_size[1].box.area > 1.2 * by_size[0].box.area:
+        marks[by_size[0].name] = "smallest"
+    return marks
+
+
+def chat_prompt(
+    message: str, plan: ScenePlan | None, *, touched: Sequence[str] = (), before: str = "", unclear: str = "",
+    candidates: int = 0, waiting: bool = False,
+) -> str:  # fmt: skip
+    """What a tuned model is asked: the plan's lines, what else the message may speak of, and the message.
+
+    before: the last message. unclear: the last message, if it was answered with a question back; then `before` is
+    left out. candidates: pictures to choose from. waiting: the plan waits for a yes.
+    """
+    lines = [plan_lines(plan, touched) if plan else "nothing yet"]
+    if unclear:
+        lines.append(f"unclear: {_clipped(unclear)}")
+    elif before:
+        lines.append(f"before: {_clipped(before)}")
+    if candidates > 1:
+        lines.append(f"choose from: {candidates}")
+    if waiting:
+        lines.append("waiting for a yes")
+    return "\n".join([*lines, f"> {message.strip()}"])
+
+
+def _clipped(message: str) -> str:
+    text = " ".join(message.split())
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,1 @@
+"""Synthetic chat messages and their right rows: what the embedded model's adapter learns to understand from."""
