@@ -224,7 +224,9 @@ def main() -> None:
     folder, file = base_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=file, attn_implementation="sdpa" if device.type == "cuda" else "eager",
+        folder,
+        gguf_file=file,
+        attn_implementation="sdpa" if device.type == "cuda" else "eager",
         dtype=torch.bfloat16 if multiplies_bfloat16(device) else torch.float32,
     )
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
