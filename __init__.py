@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from ditpipe.prompts.answers.chat_schema import Understanding
     from ditpipe.prompts.critique import Critique
     from ditpipe.prompts.errors import DitpipeError
+    from ditpipe.prompts.formats.registry import dump_layout
     from ditpipe.prompts.layout.places import boxes_for, columns, grid, rows
     from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan
     from ditpipe.prompts.revision import Revision
+    from ditpipe.renderer.pictures.layout_files import load_layout
     from ditpipe.renderer.pipeline import Renderer
     from ditpipe.renderer.regions.prompt_schedule import PromptSchedule
     from ditpipe.renderer.request import RenderRequest, RenderResult
@@ -33,6 +35,7 @@ _HOMES = {
     "rows": "prompts.layout.places",
     "Box": "prompts.plan", "Critique": "prompts.critique", "LeveledPrompt": "prompts.plan", "Region": "prompts.plan",
     "Revision": "prompts.revision", "ScenePlan": "prompts.plan",
+    "dump_layout": "prompts.formats.registry", "load_layout": "renderer.pictures.layout_files",
     "PromptSchedule": "renderer.regions.prompt_schedule",
     "Renderer": "renderer.pipeline", "RenderRequest": "renderer.request", "RenderResult": "renderer.request",
 }  # fmt: skip
@@ -41,7 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Agent", "Box", "Critique", "PromptSchedule", "DitpipeError", "LeveledPrompt", "Painting", "Planner", "Region",
     "Renderer", "RenderRequest", "RenderResult", "Revision", "Round", "ScenePlan", "Understanding", "__version__",
-    "aunderstand", "boxes_for", "columns", "grid", "rows", "understand",
+    "aunderstand", "boxes_for", "columns", "dump_layout", "grid", "load_layout", "rows", "understand",
 ]  # fmt: skip
 
 

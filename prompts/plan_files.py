@@ -1,4 +1,4 @@
-"""Plans from files: ditpipe's own JSON. The reader of another program's layout format would stand here too."""
+"""Plans from files: ditpipe's own JSON. Layouts of other programs: formats/."""
 
 from pathlib import Path
 

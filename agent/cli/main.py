@@ -16,6 +16,7 @@ from ...prompts.errors import DitpipeError, first_problem, visible
 from ...prompts.plan_files import read_plan
 from ..settings import PERSONAL, check_variables, settings_of
 from . import chat as chat_cli
+from . import layouts as layouts_cli
 from . import render as render_cli
 from . import serve as serve_cli
 from .approval import approved_plan
@@ -210,6 +211,8 @@ def critique(
     print_answer(as_json, verdict.model_dump(), "\n".join(lines))
 
 
+app.command("import", rich_help_panel=SERVE)(layouts_cli.import_layout)
+app.command("export", rich_help_panel=SERVE)(layouts_cli.export_layout)
 for talk in (chat_cli.chat, chat_cli.change, serve_cli.web):
     app.command(rich_help_panel=TALK)(talk)
 app.add_typer(chat_cli.conversations, name="sessions", rich_help_panel=TALK)

@@ -1,0 +1,1 @@
+"""Layouts of other programs, in and out. registry.py is the table; each format is a file."""

@@ -1,0 +1,1 @@
+"""Captions in JSON of models that take boxes by themselves."""

@@ -1,0 +1,1 @@
+"""Layouts in the files of painting programs, node graphs and data sets."""

@@ -1,0 +1,1 @@
+"""Layouts that people type into a prompt, or paste beside it."""
