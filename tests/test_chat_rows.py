@@ -19,7 +19,7 @@ PLANS = {
 
 
 def understood(plan: str, *rows: list[Any]) -> Understanding:
-    return understand_rows(ChatRows.model_validate({"rows": list(rows)}), ChatState(plan=PLANS[plan]))
+    return understand_rows(ChatRows.model_validate({"rows": list(rows)}), "two owls", ChatState(plan=PLANS[plan]))
 
 
 def test_the_plan_is_a_line_a_region() -> None:

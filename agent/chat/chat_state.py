@@ -14,6 +14,7 @@ class ChatState:
 
     plan: ScenePlan | None = None
     critique: Critique | None = None
+    previous: ScenePlan | None = None  # the plan before the last change, where it is known
     waiting: bool = False  # the plan waits for approval, nothing is drawn yet
     candidates: int = 0  # number of pictures to choose from
     messages: tuple[str, ...] = ()  # all messages so far, oldest first

@@ -1,4 +1,4 @@
-"""Understands a message, given the chat state: with a chat model, or with the grammar."""
+"""Understands a message, given the chat state: with a chat model, with a tuned local one, or with the grammar."""
 
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,10 +8,12 @@ from ...prompts.answers.chat_schema import Understanding
 from ...prompts.errors import PlanningError
 from ...prompts.plan import MAX_BRIEF
 from ...prompts.templates import fill_template
+from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
 from .chat_state import ChatState
-from .commands.executor import NOT_CHANGES, execute
+from .commands.executor import FIRST_SEED, NOT_CHANGES, execute
 from .grammar.interpreter import GrammarInterpreter
+from .rows_interpreter import RowsInterpreter
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -24,7 +26,6 @@ OF_PLAN: dict[str, Any] = {name: True for name in ("scene", "style", "negative",
     "regions": {"__all__": {"name", "box", "prompt", "negative", "lettering", "z_order"}}
 }
 OF_CRITIQUE: dict[str, Any] = {"score": True, "regions": {"__all__": {"name", "score", "seen", "problem"}}}
-FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
 
 
 class Interpreter(Protocol):
@@ -90,6 +91,10 @@ def _understood(answer: ChatAnswer, state: ChatState) -> Understanding:
 
 
 def interpreter_for(agent: "Agent") -> Interpreter:
-    """The grammar for local planners, which were trained to plan only; else the agent's chat model."""
-    model = agent.models.capable_model
-    return ModelInterpreter(model) if model else GrammarInterpreter(lambda brief: agent.planner.answer(brief))
+    """The agent's chat model; for local planners the rows of those that were taught them, else the grammar."""
+    if model := agent.models.capable_model:
+        return ModelInterpreter(model)
+    local = LOCAL_MODELS.get(agent.planner_name)
+    if local and local.chats:
+        return RowsInterpreter(agent.planner.chat_model)
+    return GrammarInterpreter(lambda brief: agent.planner.answer(brief))

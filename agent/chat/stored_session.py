@@ -103,8 +103,10 @@ class StoredSession:
         before = [turn for turn in turns if turn.status != "pending"]
         asked = before[-1] if before and before[-1].kind == "unclear" else None
         touched = head.touched if head else ()
+        parent = next((turn for turn in turns if head and turn.number == head.parent), None)
         return ChatState(
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
+            previous=parent.plan if parent and not waiting else None,
             candidates=len(head.candidates) if head and not waiting else 0,
             messages=tuple(turn.message for turn in before), unclear_message=asked.message if asked else "",
             question=asked.reply if asked else "", touched=touched, draws=draws,

@@ -29,19 +29,22 @@ def chat_model(
 
     Without `api_key`, OPENAI_API_KEY is sent to `base_url`, unless OPENAI_BASE_URL says that it is for another server.
     `timeout`: seconds a call. `temperature` is sent only if it is given, for many models refuse it; local models get
-    0. Raises ModelError if the model or its provider's package is missing, ValueError for a URL without a scheme.
+    0. A local model with a `base_url` is the one of that server, which is already there. Raises ModelError if the model
+    or its provider's package is missing, ValueError for a URL without a scheme.
     """
     if base_url:
         check_url(base_url)
     with without_gc(), ThreadPoolExecutor(1) as pool:
-        server = pool.submit(address, name) if name in LOCAL_MODELS else None
+        server = pool.submit(address, name) if name in LOCAL_MODELS and not base_url else None
         from langchain_openai import ChatOpenAI  # takes as long as the server, which starts meanwhile
         from openai import OpenAIError, Timeout
 
         from .openai_compatible import OpenAICompatible
 
     if server:
-        base_url, api_key, temperature = f"{server.result()}/v1", "local", 0
+        base_url = f"{server.result()}/v1"
+    if name in LOCAL_MODELS:
+        api_key, temperature = "local", 0
     options: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
     options |= {} if temperature is None else {"temperature": temperature}
     if base_url:

@@ -28,12 +28,14 @@ OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A planner served by llama.cpp. `adapter`: the file in `ADAPTERS` of the LoRA that taught it to plan."""
+    """A planner served by llama.cpp. `adapter`: the file in `ADAPTERS` of the LoRA that taught it to plan. `chats`: it
+    taught it the rows of chat messages too (prompts/answers/chat_rows.py)."""
 
     name: str
     licence: str
     note: str
     adapter: str = ""
+    chats: bool = False
     file: str = ""
     bytes: int = 0
     sha256: str = ""

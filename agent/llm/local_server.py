@@ -60,10 +60,14 @@ def address(name: str) -> str:
         return _urls[key]
 
 
-def start(name: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-    """A server on a port, any free one for 0, and its base URL. Raises ModelError with the last line of its log."""
+def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subprocess.Popen[str], str]:
+    """A server on a port, any free one for 0, and its base URL. adapter: another file than the model's own.
+
+    Raises ModelError with the last line of its log.
+    """
+    files = weights(name) if adapter is None else [base_weights(LOCAL_MODELS[name]), adapter]
     # -P: nothing of the folder that the person happens to be in is imported.
-    command = [sys.executable, "-P", "-m", "ditpipe.agent.llm.local_server", str(port), *map(str, weights(name))]
+    command = [sys.executable, "-P", "-m", "ditpipe.agent.llm.local_server", str(port), *map(str, files)]
     with tempfile.TemporaryFile("w+") as server_log:
         child = subprocess.Popen(
             command,

@@ -35,6 +35,7 @@ from ..phrases import change_reply, enumerated
 from . import rearrange
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
+FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
 MOST_ADDED = 16  # of one thing, by one command
 
 

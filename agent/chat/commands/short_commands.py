@@ -4,10 +4,11 @@ Names that no line of the plan begins with are questions: which of several, or w
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from ....prompts.answers.chat_answer import ChatAnswer, Relation
-from ....prompts.answers.chat_rows import ChatRows, Names, Topic, aliases
+from ....prompts.answers.chat_rows import ChatRows, Names, Row, Topic, aliases
 from ....prompts.answers.planner_schema import PlannedObject
 from ....prompts.plan import ScenePlan
 from ....prompts.prompt_style import background_of, region_list
@@ -21,21 +22,29 @@ RELATIONS = frozenset(get_args(Relation))
 HELP = "Say what the picture should show, what should be different, undo, or ask about what is there."
 
 
-def understand_rows(rows: ChatRows, state: ChatState, *, seed: int = 0) -> Understanding:
-    """What the rows come to, on the plan of the state."""
+def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int = 0) -> Understanding:
+    """What the rows of a message come to, on the plan of the state.
+
+    An undo before changes takes the last change back and does these instead of it: "no, the dog".
+    """
+    instead = len(rows.rows) > 1 and rows.rows[0] == ("undo", 1) and state.previous is not None
+    plan, rest = (state.previous, rows.rows[1:]) if instead else (state.plan, rows.rows)
     try:
-        commands = _commands(rows, state)
+        commands = _commands(rest, message, replace(state, plan=plan))
     except Unclear as error:
         return Understanding("unclear", reply=str(error), suggestions=error.suggestions)
-    return execute(ChatAnswer.model_validate({"commands": commands}), state.plan, seed=seed)
+    return execute(ChatAnswer.model_validate({"commands": commands}), plan, seed=seed)
 
 
-def _commands(rows: ChatRows, state: ChatState) -> list[dict[str, Any]]:
+def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[str, Any]]:
     """The rows as fields of commands; each is read against the plan as the ones before it leave it."""
     commands: list[dict[str, Any]] = []
     plan = state.plan
-    for row in rows.rows:
-        commands += _of_row(row, state, plan)
+    for row in rows:
+        if row[0] == "brief":
+            commands.append({"do": "new brief", "brief": row[1] if row[1] and row[1] in message else message})
+        else:
+            commands += _of_row(row, state, plan)
         if plan is not None:
             done = execute(ChatAnswer.model_validate({"commands": commands}), state.plan)
             plan = done.plan or plan
@@ -45,8 +54,6 @@ def _commands(rows: ChatRows, state: ChatState) -> list[dict[str, Any]]:
 def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str, Any]]:
     kind, *rest = row
     match kind:
-        case "brief":
-            return [{"do": "new brief", "brief": rest[0]}]
         case "undo" | "redo":
             return [{"do": kind, "steps": rest[0]}]
         case "choose":
