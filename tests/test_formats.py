@@ -16,10 +16,11 @@ from layouts import A1111, COMFY_BOXES, FORGE, IDEOGRAM, INVOKE, LAYOUTS, OMOST,
 from PIL import Image, PngImagePlugin
 
 import ditpipe
-from ditpipe import Box, LeveledPrompt, Region, ScenePlan
+from ditpipe import Box, LeveledPrompt, Region, RenderRequest, RenderResult, ScenePlan
 from ditpipe.prompts.errors import DitpipeError
 from ditpipe.prompts.formats.layout_format import LayoutFormat
 from ditpipe.prompts.formats.registry import FORMATS
+from ditpipe.renderer.pictures.artifacts import write_picture
 
 WRITTEN = [form for form in FORMATS if form.write and form.name != "a1111"]
 # How far an edge of a plan at 1024×768 may be off after a round trip.
@@ -232,6 +233,27 @@ def test_pictures_of_other_programs_are_read() -> None:
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + A1111.encode("utf-16-be")
     Image.new("RGB", (64, 64)).save(jpeg, "JPEG", exif=exif)
     assert ditpipe.load_layout(jpeg.getvalue()).settings["seed"] == 41
+
+
+def test_pictures_carry_the_parameters_that_other_programs_read(tmp_path: Path) -> None:
+    import torch
+
+    box = Box(left=0, top=0, right=0.5, bottom=1)
+    region = Region(name="cat", box=box, prompt=LeveledPrompt(high_level="a red cat, striped"))
+    scene = LeveledPrompt(high_level='a room, "quoted"')
+    plan = ScenePlan(width=96, height=64, scene=scene, regions=[region], negative="blurred")
+    request = RenderRequest(plan=plan, model="pocket", seed=41, steps=12, guidance_scale=4.5, solver="dpm++")
+    write_picture(tmp_path / "a.png", RenderResult(request, Image.new("RGB", (96, 64)), torch.zeros(1), 0.0))
+    with Image.open(tmp_path / "a.png") as drawn:
+        text = drawn.info["parameters"]
+    assert text.splitlines() == [
+        'a room, "quoted", a red cat, striped', "Negative prompt: blurred",
+        "Steps: 12, Sampler: DPM++ 2M, CFG scale: 4.5, Seed: 41, Size: 96x64, Model: pocket",
+    ]  # fmt: skip
+    as_theirs = ditpipe.load_layout(text)
+    assert as_theirs.plan.negative == "blurred" and as_theirs.settings["guidance_scale"] == 4.5
+    own = ditpipe.load_layout(tmp_path / "a.png")
+    assert own.plan == plan and own.settings["steps"] == 12  # ditpipe's own request wins
 
 
 def archive(**members: str | bytes) -> bytes:

@@ -73,7 +73,7 @@ def read_layout(content: str | bytes, *, format: str = "", settings: Mapping[str
     form = format_named(format) if format else None
     for _ in range(3):  # a caption in a prompt in an object
         found = form if form and (form.sniff(given) or not isinstance(given.data, dict)) else None
-        found = found or (None if form else next((one for one in FORMATS if one.sniff(given)), None))
+        found = found or (None if form else next((other for other in FORMATS if other.sniff(given)), None))
         if found:
             return _read(found, given)
         if not isinstance(given.data, dict) or not (inner := _unwrapped(given, settings or {})):

@@ -19,8 +19,10 @@ from ...prompts.errors import RunError
 from ...prompts.outside_json import JsonObject, parse_json
 from ..request import RenderRequest, RenderResult
 from .foreign import exif_texts, program_of
+from .parameters import parameters_of
 
 KEY = "ditpipe"
+PARAMETERS = "parameters"  # the chunk that other programs read
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 # Formats that are read. Pillow knows more, and passes EPS to Ghostscript, which runs it as a program.
 READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
@@ -35,16 +37,21 @@ def _note_of(request: RenderRequest, warnings: Sequence[str]) -> str:
     return json.dumps(note, sort_keys=True)
 
 
-def encode_image(image: Image.Image, note: str, form: str, *, quality: int | None = None) -> bytes:
+def encode_image(
+    image: Image.Image, note: str, form: str, *, quality: int | None = None, parameters: str = ""
+) -> bytes:
     """A picture as PNG, WEBP or JPEG with a note: a PNG text chunk, or the EXIF comment.
 
-    quality: 0 to 100, for WEBP and JPEG; None: lossless WEBP, JPEG at 95 without chroma subsampling. A JPEG is written
-    without a note of more than `JPEG_METADATA_LIMIT` bytes.
+    parameters: for other programs, in PNGs, see `parameters_of`. quality: 0 to 100, for WEBP and JPEG; None: lossless
+    WEBP, JPEG at 95 without chroma subsampling. A JPEG is written without a note of more than `JPEG_METADATA_LIMIT`
+    bytes.
     """
     buffer, options = BytesIO(), dict[str, object]()
     if form == "PNG":
         options["pnginfo"] = notes = PngImagePlugin.PngInfo()
         notes.add_itxt(KEY, note)
+        if parameters:
+            notes.add_itxt(PARAMETERS, parameters)
     elif note and (form != "JPEG" or len(note) <= JPEG_METADATA_LIMIT):
         options["exif"] = exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + f"{KEY} {note}".encode("ascii")
@@ -107,7 +114,8 @@ def write(path: Path, content: bytes) -> None:
 
 def write_picture(path: Path, result: RenderResult) -> None:
     """Writes the picture in the format of the path's suffix. Raises ValueError as `format_of`, RunError."""
-    write(path, encode_image(result.image, _note_of(result.request, result.warnings), format_of(path)))
+    note, parameters = _note_of(result.request, result.warnings), parameters_of(result.request)
+    write(path, encode_image(result.image, note, format_of(path), parameters=parameters))
 
 
 def write_result(path: Path, result: RenderResult) -> None:
@@ -137,14 +145,17 @@ def copy_with_request(source: Path, target: Path, request: RenderRequest) -> Non
     if isinstance(result, RenderResult):
         write_result(target, replace(result, request=request, warnings=warnings))
     else:
-        write(target, encode_image(open_image(source), _note_of(request, warnings), "PNG"))
+        write(
+            target,
+            encode_image(open_image(source), _note_of(request, warnings), "PNG", parameters=parameters_of(request)),
+        )
 
 
 def add_warnings(path: Path, warnings: Sequence[str]) -> None:
     """Adds warnings to the metadata of a PNG that ditpipe wrote. Raises RunError."""
     request, before = read_metadata(path)
     note = _note_of(request, list(dict.fromkeys([*before, *warnings])))
-    write(path, encode_image(open_image(path), note, "PNG"))
+    write(path, encode_image(open_image(path), note, "PNG", parameters=parameters_of(request)))
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:

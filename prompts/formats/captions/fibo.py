@@ -108,9 +108,9 @@ def _write(plan: ScenePlan) -> tuple[str, list[str]]:
         "lighting": {"conditions": plan.scene.low_level} if plan.scene.low_level else {},
         "style_medium": plan.style, "text_render": texts,
     }  # fmt: skip
-    kept = {key: value for key, value in caption.items() if value not in ("", {}, [])}
+    filled = {key: value for key, value in caption.items() if value not in ("", {}, [])}
     notes = ["places are nine words and sizes four: boxes are said that exactly"] if plan.regions else []
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")), notes
+    return json.dumps(filled, ensure_ascii=False, separators=(",", ":")), notes
 
 
 def _object(region: Region) -> dict[str, str]:

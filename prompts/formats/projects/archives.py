@@ -50,13 +50,13 @@ def _krita(archive: zipfile.ZipFile, names: list[str]) -> dict[str, Any]:
     document = _member(archive, "maindoc.xml")
     if b"<!ENTITY" in document:
         raise ValueError("this Krita document declares entities, which are not read")
-    image = next((one for one in ElementTree.fromstring(document).iter() if _tag(one) == "IMAGE"), None)
+    image = next((element for element in ElementTree.fromstring(document).iter() if _tag(element) == "IMAGE"), None)
     if image is None:
         raise ValueError("this Krita document has no image")
     layers = [
         {
             "uuid": layer.get("uuid", ""), "name": layer.get("name", ""),
-            "parts": [one.get("uuid", "") for one in layer.iter() if _tag(one) == "layer"],
+            "parts": [element.get("uuid", "") for element in layer.iter() if _tag(element) == "layer"],
             "bounds": _bounds(archive, names, layer),
         }
         for layer in list(image.iter())[:MOST_MEMBERS]

@@ -27,7 +27,7 @@ def _read(content: Content) -> LoadedLayout:
     pictures = objects(data.get("images"))
     wanted = content.setting("image")
     picture = next(
-        (one for one in pictures if str(wanted) in (str(one.get("id")), str(one.get("file_name")))), None
+        (image for image in pictures if str(wanted) in (str(image.get("id")), str(image.get("file_name")))), None
     ) or (pictures[0] if pictures and wanted is None else None)
     if wanted is not None and picture is None and pictures:
         raise ValueError(f"there is no image {str(wanted)[:60]!r} among the {len(pictures)} of this file")
@@ -36,7 +36,7 @@ def _read(content: Content) -> LoadedLayout:
     width = number((picture or {}).get("width")) or number(content.setting("width"))
     height = number((picture or {}).get("height")) or number(content.setting("height"))
     draft = Draft("coco", width=width, height=height)
-    others = len({str(entry.get("image_id")) for entry in entries} | {str(one.get("id")) for one in pictures}) - 1
+    others = len({str(entry.get("image_id")) for entry in entries} | {str(image.get("id")) for image in pictures}) - 1
     if others > 0 and wanted is None:
         draft.note(f"{others + 1} pictures: image {image_id} is read; another one by image=ID")
     boxes = [values for entry in of_image if (values := _numbers(entry.get("bbox"))) is not None]
@@ -44,7 +44,7 @@ def _read(content: Content) -> LoadedLayout:
         width = max((x + across for x, _, across, _ in boxes), default=0.0) or 1.0
         height = max((y + down for _, y, _, down in boxes), default=0.0) or 1.0
         draft.note(f"no picture size is said: read as {width:g}×{height:g}, where the boxes end")
-    names = {str(one.get("id")): text_of(one.get("name")) for one in objects(data.get("categories"))}
+    names = {str(category.get("id")): text_of(category.get("name")) for category in objects(data.get("categories"))}
     captions = [text_of(entry.get("caption")) for entry in of_image if "bbox" not in entry]
     if any("segmentation" in entry and entry["segmentation"] for entry in of_image):
         draft.note("outlines are not read, their boxes are")

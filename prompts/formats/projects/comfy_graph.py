@@ -83,7 +83,9 @@ def _workflow(data: dict[str, Any]) -> dict[str, Node]:
     for node in objects(data["nodes"])[:MOST_NODES]:
         kind, key = str(node.get("type", "")), str(node.get("id"))
         inputs = objects(node.get("inputs"))
-        sources = {str(one.get("name")): links[str(one["link"])] for one in inputs if str(one.get("link")) in links}
+        sources = {
+            str(entry.get("name")): links[str(entry["link"])] for entry in inputs if str(entry.get("link")) in links
+        }
         values = _widget_values(node, kind, inputs)
         muted = node.get("mode") in (2, 4)  # never, bypassed
         found[key] = Node(key, kind, _title(str(node.get("title", "")), kind), values, sources, muted)
@@ -94,7 +96,7 @@ def _widget_values(node: dict[str, Any], kind: str, inputs: list[dict[str, Any]]
     given = node.get("widgets_values")
     if isinstance(given, dict):
         return given
-    names = WIDGETS.get(kind) or tuple(str(one.get("name")) for one in inputs if "widget" in one)
+    names = WIDGETS.get(kind) or tuple(str(entry.get("name")) for entry in inputs if "widget" in entry)
     return dict(zip(names, given, strict=False)) if isinstance(given, list) else {}
 
 

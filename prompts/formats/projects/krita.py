@@ -28,7 +28,7 @@ def _read(content: Content) -> LoadedLayout:
         draft.note("of layers the boxes around their tiles of 64 pixels are read")
     for region in regions:
         ids = region.get("layer_ids") or region.get("layers") or ""
-        parts = [str(one) for one in ids] if isinstance(ids, list) else re.split(r"[,;\s]+", str(ids))
+        parts = [str(uuid) for uuid in ids] if isinstance(ids, list) else re.split(r"[,;\s]+", str(ids))
         own = [layer for part in parts if (layer := layers.get(_plain(part)))]
         edges = None
         if width and height and (bounds := _bounds(own, layers)):

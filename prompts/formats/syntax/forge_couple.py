@@ -25,8 +25,8 @@ MOST_PIXELS = 4096 * 4096
 
 
 def _sniff(content: Content) -> bool:
-    said = bool(_arguments(content)) or content.setting("forge_couple", "direction") is not None
-    return said and content.data is None
+    is_named = bool(_arguments(content)) or content.setting("forge_couple", "direction") is not None
+    return is_named and content.data is None
 
 
 def _arguments(content: Content) -> dict[str, Any]:

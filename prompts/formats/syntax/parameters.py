@@ -28,7 +28,7 @@ _SETTINGS = {
     "seed": ("Seed", "seed"), "steps": ("Steps", "steps"), "guidance_scale": ("CFG scale", "cfg_scale", "cfgscale"),
     "sampler": ("Sampler", "sampler_name", "sampler"), "model": ("Model", "sd_model_checkpoint", "model"),
 }  # fmt: skip
-_SAID = (
+_UNUSED = (
     "Size",
     "Schedule type",
     "Model hash",
@@ -109,17 +109,18 @@ def _read(content: Content) -> LoadedLayout:
         width, height = match.groups()
     settings = {**given, **content.settings, "negative": negative, "width": width, "height": height}
     inside = Content(prompt, settings=settings)
-    inner = next((one for one in _INNER if _is_on(one, inside)), None)
+    inner = next((form for form in _INNER if _is_on(form, inside)), None)
     if inner:
         layout = inner.read(inside)
     else:
         draft = Draft("a1111", width=width, height=height)
         if payload is None:
-            draft.ignored(given, *(name for names in _SETTINGS.values() for name in names), *_SAID, where="parameters")
+            known = [name for names in _SETTINGS.values() for name in names]
+            draft.ignored(given, *known, *_UNUSED, where="parameters")
         layout = draft.layout(prompt, negative=negative)
-    found = {name: next((given[one] for one in names if given.get(one)), None) for name, names in _SETTINGS.items()}
-    kept = {name: value for name, raw in found.items() if (value := _value(name, raw)) is not None}
-    return LoadedLayout(layout.plan, layout.format, layout.notes, {**layout.settings, **kept})
+    found = {name: next((given[key] for key in names if given.get(key)), None) for name, names in _SETTINGS.items()}
+    settings_found = {name: value for name, raw in found.items() if (value := _value(name, raw)) is not None}
+    return LoadedLayout(layout.plan, layout.format, layout.notes, {**layout.settings, **settings_found})
 
 
 def _is_on(form: LayoutFormat, content: Content) -> bool:

@@ -199,16 +199,17 @@ def _divided(
     """The regions in rows (vertical: in columns), and the box that each would get."""
     along, over = (0, 1) if vertical else (1, 0)
     groups: list[list[Region]] = []
-    for region in sorted(regions, key=lambda one: (one.box.centre[along], one.box.centre[over])):
+    for region in sorted(regions, key=lambda region: (region.box.centre[along], region.box.centre[over])):
         start, end = _edges(groups[-1][0], along) if groups else (1.0, 0.0)
         if start < region.box.centre[along] < end:
             groups[-1].append(region)
         else:
             groups.append([region])
-    groups = [sorted(group, key=lambda one: one.box.centre[over]) for group in groups]
+    groups = [sorted(group, key=lambda region: region.box.centre[over]) for group in groups]
     boxes = []
     for (first, last), group in zip(_spans([_length(group, vertical) for group in groups]), groups, strict=True):
-        for (start, end), region in zip(_spans([_length([one], not vertical) for one in group]), group, strict=True):
+        lengths = [_length([region], not vertical) for region in group]
+        for (start, end), region in zip(_spans(lengths), group, strict=True):
             boxes.append((region, [first, start, last, end] if vertical else [start, first, end, last]))
     return groups, boxes
 
