@@ -34,17 +34,19 @@ def chat_model(
     """
     if base_url:
         check_url(base_url)
-    with without_gc(), ThreadPoolExecutor(1) as pool:
-        server = pool.submit(address, name) if name in LOCAL_MODELS and not base_url else None
-        from langchain_openai import ChatOpenAI  # takes as long as the server, which starts meanwhile
+    if name in LOCAL_MODELS:
+        with without_gc(), ThreadPoolExecutor(1) as pool:
+            server = None if base_url else pool.submit(address, name)
+            from .local_chat import LocalChat  # its imports take as long as the server, which starts meanwhile
+
+            url = f"{server.result()}/v1" if server else str(base_url).rstrip("/")
+            return LocalChat(model_name=name, openai_api_base=url, request_timeout=timeout)
+    with without_gc():
+        from langchain_openai import ChatOpenAI
         from openai import OpenAIError, Timeout
 
         from .openai_compatible import OpenAICompatible
 
-    if server:
-        base_url = f"{server.result()}/v1"
-    if name in LOCAL_MODELS:
-        api_key, temperature = "local", 0
     options: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
     options |= {} if temperature is None else {"temperature": temperature}
     if base_url:

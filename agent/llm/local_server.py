@@ -127,6 +127,7 @@ def _serve(port: str, model: str, *adapters: str) -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(4, _cores())
     params.use_jinja = True
     params.verbosity = 0
+    params.fit_params = params.warmup = False  # half a second: measuring the memory, and a run before the first one
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()
