@@ -52,20 +52,30 @@ def not_done(notes: Sequence[str]) -> str:
     return "".join(f" {capitalised(note)}." for note in notes)
 
 
-def change_reply(before: ScenePlan, after: ScenePlan, *, fresh: bool = False, notes: Sequence[str] = ()) -> str:
-    """'I changed the cat (white) and removed the rocket. I did not understand 'more bokeh'.'"""
+def change_reply(
+    before: ScenePlan, after: ScenePlan, *, touched: Sequence[str], fresh: bool = False, notes: Sequence[str] = ()
+) -> str:
+    """'I changed the cat (white) and removed the rocket. I did not understand 'more bokeh'.' touched: the regions that
+    it is about, apart from those that made room."""
     old = {region.name: region for region in before.regions}
     left = {region.name for region in after.regions}
-    phrases = [phrase for region in after.regions for phrase in _region_changes(old.get(region.name), region)]
+    about = [region for region in after.regions if region.name in touched and region.name in old]
+    new = [region for region in after.regions if region.name not in old]
+    phrases = [phrase for region in about for phrase in _region_changes(old[region.name], region)]
+    for text in dict.fromkeys(map(noun_phrase, new)):
+        alike = [region for region in new if noun_phrase(region) == text]
+        names = enumerated([region.name for region in alike])
+        phrases.append(f"added {located(alike[0])}" if len(alike) == 1 else f"added {names}")
     phrases += [f"removed the {name}" for name in old if name not in left]
+    still = [region for region in after.regions if region not in about and region not in new]
+    aside = [region.name for region in still if region.box != old[region.name].box]
+    phrases += [f"let the {enumerated(aside)} make room"] if aside else []
     phrases += _whole_changes(before, after)
     phrases += ["took new noise for all of it"] if fresh else []
     return f"I {enumerated(phrases)}.{not_done(notes)}" if phrases else not_done(notes).strip()
 
 
-def _region_changes(was: Region | None, now: Region) -> list[str]:
-    if was is None:
-        return [f"added {located(now)}"]
+def _region_changes(was: Region, now: Region) -> list[str]:
     phrases, name = [], f"the {now.name}"
     if was.prompt.low_level != now.prompt.low_level:
         phrases.append(f"changed {name} ({now.prompt.low_level or 'no looks of its own'})")

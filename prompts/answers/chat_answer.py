@@ -28,6 +28,7 @@ class Look(Answer):
         description="their whole new look: colour, texture, material, clothing, expression; what stays of the old look "
         "and what is new"
     )
+    lettering: str | None = Field(description="new text to be read on it, '' for none; null leaves it as it is")
 
 
 class Add(Answer):
@@ -38,6 +39,7 @@ class Add(Answer):
     high_level: str = Field(description="what it is, in the image model's language")
     low_level: str = Field(description="what it looks like, in the image model's language; fitting the picture")
     count: int | None = Field(description="how many of it; null: one")
+    lettering: str | None = Field(description="text to be read on it; else null")
     size: float | None = Field(description="its sides beside the usual: small 0.6, big 1.4; null: usual")
     place: Place | None = Field(description="where, if the message says so; else null")
     relation: Relation | None = Field(description=RELATION)

@@ -29,10 +29,11 @@ from ....prompts.answers.chat_answer import (
 )
 from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
-from ....prompts.plan import LeveledPrompt, Region, ScenePlan
+from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import sync_scene_prompt
-from ..phrases import change_reply, enumerated
+from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
+from .room import newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
@@ -95,27 +96,59 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     for command in answer.commands:
         previous = plan
         plan, problem = apply(command, plan, seed=seed)
+        if plan == previous and not problem and not isinstance(command, Redraw):
+            problem = _like_that_already(command)
         lines += [problem] if problem else []
         touched += _touched(command, previous, plan)
         seed += 1
         whole |= isinstance(command, ChangeScene) or (isinstance(command, Redraw) and not command.regions)
         fresh |= isinstance(command, Redraw) and not command.regions
     if plan == before and not fresh:
+        why = not_done(lines).strip() or "It is like that already."
         return Understanding(
-            "unclear", reply="It is like that already. What should be different?", notes=tuple(lines),
-            suggestions=_suggestions(before), commands=tuple(answer.commands),
+            "unclear", reply=f"{why} What should be different?", suggestions=_suggestions(before),
+            commands=tuple(answer.commands),
         )  # fmt: skip
+    ScenePlan.model_validate(plan.model_dump())
     if answer.scene and plan.scene.high_level == before.scene.high_level:
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
     plan = sync_scene_prompt(before, plan)
-    lines += [f"the {name} is hidden by what stands before it now" for name in rearrange.newly_hidden(before, plan)]
+    lines += _not_held(answer.commands, before, plan)
+    lines += [f"the {name} is nearly hidden by what stands before it now" for name in newly_hidden(before, plan)]
     left = {region.name for region in plan.regions}
     return Understanding(
         "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(lines), commands=tuple(answer.commands),
         touched=tuple(name for name in dict.fromkeys(touched) if name in left),
-        reply=change_reply(before, plan, fresh=fresh, notes=lines),
+        reply=change_reply(before, plan, touched=touched, fresh=fresh, notes=lines),
     )  # fmt: skip
+
+
+def _like_that_already(command: Command) -> str:
+    names = [] if isinstance(command, Swap | ChangeScene | Add) else getattr(command, "regions", [])
+    names = [command.first, command.second] if isinstance(command, Swap) else names or ["scene"]
+    return f"the {enumerated(names)} {'are' if len(names) > 1 else 'is'} like that already"
+
+
+def _not_held(commands: Sequence[Command], before: ScenePlan, after: ScenePlan) -> list[str]:
+    """Notes on things that in the end do not stand where they were put."""
+    there, left = {region.name for region in before.regions}, {region.name for region in after.regions}
+    lines = []
+    for command in commands:
+        if not isinstance(command, Add | Move):
+            continue
+        if isinstance(command, Move):
+            names = [name for name in command.regions if name in left]
+        else:
+            names = [name for name in left - there if name.partition(" ")[0] == command.name.partition(" ")[0]]
+        others = [name for name in command.others if name in left]
+        for name in names:
+            if command.relation and others and not rearrange.is_related(after, name, command.relation, others):
+                lines.append(f"the {name} is not quite {command.relation} the {enumerated(others)}: there is no room")
+            elif command.place and not command.relation and len(names) == 1:
+                if not rearrange.is_at(after, name, command.place):
+                    lines.append(f"the {name} is not quite at the {command.place}: there is no room")
+    return lines
 
 
 def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]:
@@ -219,30 +252,46 @@ def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
 
 
 def _added(plan: ScenePlan, command: Add) -> tuple[ScenePlan, str]:
-    wanted = command.count or 1
-    count = min(max(1, wanted), MOST_ADDED)
+    wanted, room = command.count or 1, MAX_REGIONS - len(plan.regions)
+    if not room:
+        raise Unclear(f"There is no room for more: a picture has at most {MAX_REGIONS} regions. Remove one first?")
+    count = min(max(1, wanted), MOST_ADDED, room)
     note = f"{count} {command.name} were added, not {wanted}: more is not done at once"
     others = _names(plan, command.others) if command.relation else []
-    boxes = rearrange.places_for(
-        plan, count, place=command.place, relation=command.relation, others=others, scale=command.size or 1.0
+    if command.relation == "between" and len(others) < 2:
+        raise Unclear(f"Between the {others[0]} and what: {_choices(plan)}?")
+
+    def region(now: ScenePlan, box: Box) -> Region:
+        prompt = LeveledPrompt(
+            high_level=rearrange.placed(plan, command.high_level or command.name, box), low_level=command.low_level
+        )
+        name = rearrange.free_name(command.name, {each.name for each in now.regions})
+        return Region(name=name, box=box, prompt=prompt, lettering=command.lettering or "")
+
+    after = rearrange.added(
+        plan, region, count, place=command.place, relation=command.relation, others=others, size=command.size or 1.0
     )
-    for box in boxes:
-        name = rearrange.free_name(command.name, {region.name for region in plan.regions})
-        high = rearrange.placed(plan, command.high_level, box)
-        region = Region(name=name, box=box, prompt=LeveledPrompt(high_level=high, low_level=command.low_level))
-        plan = rearrange.with_region(plan, region, relation=command.relation, others=others)
-    return plan, note if count < wanted else ""
+    return after, note if count < wanted else ""
 
 
 def _moved(plan: ScenePlan, command: Move) -> tuple[ScenePlan, str]:
     names = _names(plan, command.regions)
+    the = f"the {enumerated(names)}"
     if command.relation:
-        return rearrange.moved_beside(plan, names, command.relation, _names(plan, command.others)), ""
-    if command.place:
-        return rearrange.moved(plan, names, command.place), ""
-    if command.direction:
-        return rearrange.nudged(plan, names, command.direction), ""
-    raise Unclear(f"Where should {enumerated(names)} be?", ["on the left", "in the center", "on the right"])
+        others = _names(plan, command.others)
+        if set(others) & set(names):
+            raise Unclear(f"What should {the} be {command.relation}: {_choices(plan)}?")
+        if command.relation == "between" and len(others) < 2:
+            raise Unclear(f"Between the {others[0]} and what should {the} be: {_choices(plan)}?")
+        after = rearrange.moved_beside(plan, names, command.relation, others)
+    elif command.place:
+        after = rearrange.moved(plan, names, command.place)
+    elif command.direction:
+        after = rearrange.nudged(plan, names, command.direction)
+        return after, f"{the} cannot go further {command.direction}" if after == plan else ""
+    else:
+        raise Unclear(f"Where should {the} be?", ["on the left", "in the center", "on the right"])
+    return after, f"{the} {'are' if len(names) > 1 else 'is'} there already" if after == plan else ""
 
 
 def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
@@ -251,7 +300,7 @@ def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
         raise Unclear(f"What should {first} change with: {_choices(plan)}?")
     regions = plan.region(first), plan.region(second)
     if command.what == "places":
-        return rearrange.with_boxes(plan, {first: regions[1].box, second: regions[0].box})
+        return rearrange.swapped(plan, first, second)
     looks = {first: regions[1].prompt.low_level, second: regions[0].prompt.low_level}
     return _with_regions(
         plan, [_with_prompt(r, low_level=looks[r.name]) if r.name in looks else r for r in plan.regions]

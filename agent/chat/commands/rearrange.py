@@ -1,28 +1,26 @@
-"""Regions moved, resized and added on a canvas, with room made for them. Pure: plan in, plan out."""
+"""Regions moved, resized, swapped and added, each as of several arrangements the one in which most is seen (`room.py`).
+
+Pure: plan in, plan out. A size is a factor of width and height: twice as big is twice as wide and twice as high.
+"""
 
 from collections.abc import Callable, Sequence
 from math import ceil, sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
-from ....prompts.layout.places import (
-    Place,
-    box_at_place,
-    box_within,
-    freest_place,
-    make_room,
-    move_aside,
-    move_to_place,
-)
-from ....prompts.layout.token_owners import order_of, owned_tokens
+from ....prompts.layout.places import PLACES, Place, box_at_place, box_within, move_to_place
 from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
-from ....prompts.prompt_style import names_places, text_at_place
+from ....prompts.prompt_style import names_places, place_of, text_at_place
+from .room import arrangements, best, in_front, in_sight, is_before, with_boxes
 
 RegionEdit = Callable[[Region], Region]
-CELLS = 32  # a side of the grid on which it is counted what is seen
 LARGEST, SMALLEST = 4.0, 0.25  # factors of a size
+LEAST = 0.06  # side of a box, as a share of the canvas
 STEP = 1 / 6  # of the canvas: 'a little further'
 USUAL = 0.4  # side of something new, as a share of the canvas
-SEEN = 0.3  # share of a region's box that should stay visible
+NEAR = 0.15  # the widest gap between things that are next to each other
+ANYWHERE: tuple[Place, ...] = ("right", "left", *(each for each in PLACES if each not in ("right", "left")))
+FREEST = 3  # places that are tried where none is said
+SIZES = (1.0, 0.8, 0.65, 0.5, 0.35)  # tried in this order, as shares of the wanted size
 AXES: dict[str, tuple[int, int]] = {  # relation → axis (0 across, 1 down) and direction on it
     "left of": (0, -1), "right of": (0, 1), "above": (1, -1), "below": (1, 1),
 }  # fmt: skip
@@ -40,71 +38,107 @@ def placed(plan: ScenePlan, high_level: str, box: Box) -> str:
     return text_at_place(high_level, box) if names_places(plan) else high_level
 
 
-def with_boxes(plan: ScenePlan, boxes: dict[str, Box]) -> ScenePlan:
-    """New boxes by name; a free shape does not go with them."""
-    return plan.model_copy(update={"regions": [
-        region.model_copy(update={"box": boxes[region.name], "mask": ""})
-        if boxes.get(region.name, region.box) != region.box else region
-        for region in plan.regions
-    ]})  # fmt: skip
+def is_related(plan: ScenePlan, name: str, relation: Relation, others: Sequence[str]) -> bool:
+    """Whether a relation between a region and others holds, by centres, gaps and order."""
+    box, boxes = plan.region(name).box, [plan.region(other).box for other in others]
+    if relation in ("in front of", "behind"):
+        return all(is_before(plan, name, other) is (relation == "in front of") for other in others)
+    if relation in AXES:
+        axis, sign = AXES[relation]
+        return all((box.centre[axis] - other.centre[axis]) * sign > 0.01 for other in boxes)
+    if relation == "between":
+        return any(
+            min(b.centre[axis] for b in boxes) - 0.01 < box.centre[axis] < max(b.centre[axis] for b in boxes) + 0.01
+            and max(b.centre[axis] for b in boxes) - min(b.centre[axis] for b in boxes) > 0.05
+            for axis in (0, 1)
+        )
+    return any(_gap(box, other) <= NEAR for other in boxes)
 
 
-def newly_hidden(before: ScenePlan, after: ScenePlan) -> list[str]:
-    """Names of regions of which something was seen before, and nothing is seen now."""
-    seen = visible_shares(before)
-    return [name for name, share in visible_shares(after).items() if not share and seen.get(name, 1)]
-
-
-def visible_shares(plan: ScenePlan) -> dict[str, float]:
-    """The share of each region's own box that no other region covers, by name."""
-    boxes, order = [r.box for r in plan.regions], order_of([r.z_order for r in plan.regions])
-    owned = owned_tokens(boxes, order=order, rows=CELLS, columns=CELLS)
-    alone = [owned_tokens([box], order=[0], rows=CELLS, columns=CELLS)[0] for box in boxes]
-    return {r.name: own / whole if whole else 0.0 for r, own, whole in zip(plan.regions, owned, alone, strict=True)}
+def is_at(plan: ScenePlan, name: str, place: Place) -> bool:
+    """Whether a region's centre is nearer to this place than to the opposite one; a box as wide as the canvas is both
+    left and right."""
+    box = plan.region(name).box
+    return all(word in place_of(box).split() or _spans(box, word) for word in place.split())
 
 
 def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
-    """To a place; several share it side by side. A region that would be covered changes places with a single one."""
-    targets = {name: move_to_place(plan.region(name).box, place) for name in names}
+    """To a place; several stand there side by side. A region that would be covered may change places with a single
+    one."""
     if len(names) > 1:
-        targets = dict(zip(names, _shared(box_at_place(place, 0.5), len(names)), strict=True))
-    covered = [r for r in plan.regions if r.name not in names and any(_covers(box, r.box) for box in targets.values())]
-    if len(names) == 1 and len(covered) == 1:
-        targets[covered[0].name] = plan.region(names[0]).box
-    return _make_room(with_boxes(plan, targets), list(targets))
+        boxes = _in_line([plan.region(name).box for name in names], place)
+        targets = [dict(zip(names, [_scaled(box, size) for box in boxes], strict=True)) for size in SIZES]
+    else:
+        box = move_to_place(plan.region(names[0]).box, place)
+        targets = [{names[0]: _kept_at(_scaled(box, size), place)} for size in SIZES]
+    plans = [each for boxes in targets for each in arrangements(with_boxes(plan, boxes), names)]
+    if len(names) == 1:
+        covered = [
+            r for r in plan.regions if r.name != names[0] and targets[0][names[0]].overlap(r.box) > 0.5 * r.box.area
+        ]
+        if len(covered) == 1:
+            exchanged = targets[0] | {covered[0].name: plan.region(names[0]).box}
+            plans.append(with_boxes(plan, exchanged))
+    return best(plan, plans, names, holds=lambda each: len(names) > 1 or is_at(each, names[0], place))
 
 
 def nudged(plan: ScenePlan, names: Sequence[str], direction: Direction) -> ScenePlan:
-    """A sixth of the canvas that way; a box that spans the canvas shrinks by a third towards that edge."""
+    """A sixth of the canvas that way, together; a box that spans the canvas shrinks by a third towards that edge."""
     axis, sign = {"left": (0, -1), "right": (0, 1), "up": (1, -1), "down": (1, 1)}[direction]
-    boxes = {}
-    for name in names:
-        start, end = _span(plan.region(name).box, axis)
-        length = end - start
-        if length > 0.8:
-            length *= 2 / 3
-            start = 0.0 if sign < 0 else 1 - length
-        else:
-            start = min(max(start + sign * STEP, 0.0), 1 - length)
-        boxes[name] = _with_span(plan.region(name).box, axis, start, start + length)
-    return _make_room(with_boxes(plan, boxes), names)
+    spans = {name: _span(plan.region(name).box, axis) for name in names}
+    if all(end - start > 0.8 for start, end in spans.values()):
+        lengths = {name: (end - start) * 2 / 3 for name, (start, end) in spans.items()}
+        new = {name: (0.0, length) if sign < 0 else (1 - length, 1.0) for name, length in lengths.items()}
+    else:
+        room = {name: max(0.0, start if sign < 0 else 1 - end) for name, (start, end) in spans.items()}
+        shifts = {name: sign * min(STEP, room[name]) for name in names}
+        new = {name: (start + shifts[name], end + shifts[name]) for name, (start, end) in spans.items()}
+    further = with_boxes(plan, {name: _with_span(plan.region(name).box, axis, *span) for name, span in new.items()})
+    if further == plan or _overlaps(further, names) > _overlaps(plan, names) + 0.01:  # one of them stands at the edge
+        return plan
+    return best(plan, arrangements(further, names), names, holds=lambda _: True)
 
 
 def moved_beside(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
-    """To a side of another region, or between two. A region on the very other side changes places with it."""
+    """To a side of another region, or between two. A region on the very other side may change places with it."""
     if relation in ("in front of", "behind"):
-        return _reordered(plan, names, relation, others)
+        return _over_or_under(plan, names, relation, others)
+
+    def holds(each: ScenePlan) -> bool:
+        return all(is_related(each, name, relation, others) for name in names)
+
+    if (
+        relation in AXES
+        and holds(plan)
+        and all(
+            _aligned(plan.region(name).box, plan.region(other).box, AXES[relation][0])
+            for name in names
+            for other in others
+        )
+    ):
+        return plan  # it is there already
+    box = plan.region(names[0]).box
+    sides = [(min(0.5, box.right - box.left) * size, min(0.5, box.bottom - box.top) * size) for size in SIZES]
+    plans = [
+        each
+        for side in sides
+        for boxes in _beside(plan, len(names), relation, others, side)
+        for each in arrangements(with_boxes(plan, dict(zip(names, boxes, strict=True))), names, fixed=others)
+    ]
     if relation in AXES and len(names) == len(others) == 1:
-        axis, sign = AXES[relation]
-        here, there = plan.region(names[0]).box, plan.region(others[0]).box
-        if (here.centre[axis] - there.centre[axis]) * sign > 0.15 and _aligned(here, there, axis):
-            return plan  # it is there already
-        if (there.centre[axis] - here.centre[axis]) * sign > 0.15 and _aligned(here, there, axis):
-            return with_boxes(plan, {names[0]: there, others[0]: here})
-    size = plan.region(names[0]).box
-    side = min(0.5, size.right - size.left), min(0.5, size.bottom - size.top)
-    boxes = _beside(plan, len(names), relation, others, side)
-    return _make_room(with_boxes(plan, dict(zip(names, boxes, strict=True))), names, keep=others)
+        plans.append(with_boxes(plan, {names[0]: plan.region(others[0]).box, others[0]: box}))
+    return best(plan, plans, names, holds=holds)
+
+
+def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
+    """Two regions change places; each keeps its size where there is room for it, else they take each other's boxes."""
+    boxes = plan.region(first).box, plan.region(second).box
+    exchanged = with_boxes(plan, {first: boxes[1], second: boxes[0]})
+    if 0.8 < boxes[0].area / boxes[1].area < 1.25:
+        return exchanged
+    kept = with_boxes(plan, {first: _centred(boxes[0], boxes[1]), second: _centred(boxes[1], boxes[0])})
+    plans = [kept, exchanged, *(in_sight(each, [first, second]) for each in (kept, exchanged))]
+    return best(plan, plans, [first, second], holds=lambda _: True)
 
 
 def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[ScenePlan, str]:
@@ -112,74 +146,138 @@ def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[Scene
 
     Others make room where they can. Where they cannot, they keep their boxes and stand in front.
     """
-    factor = min(LARGEST, max(SMALLEST, factor))
+    before, limited = plan, min(LARGEST, max(SMALLEST, factor))
     for name in names:
-        box = _scaled(plan.region(name).box, factor)
-        larger = with_boxes(plan, {name: box})
-        roomy = _make_room(larger, [name])
-        if roomy.region(name).box != box:  # there is no room: the others stand in front of it
-            over = [r.name for r in larger.regions if r.name != name and r.box.overlap(box)]
-            roomy = _in_front(larger, over, name)
-        plan = roomy
-    reached = min(sqrt(plan.region(name).box.area) for name in names) if names else 0.0
-    note = f"{', '.join(names)}: as large as the picture allows" if factor > 1.05 and reached > 0.97 else ""
-    return plan, note
+        tried = [limited, limited**0.75, limited**0.5] if limited > 1 else [limited]
+        larger = [with_boxes(plan, {name: _scaled(plan.region(name).box, each)}) for each in tried]
+        plan = best(plan, [p for each in larger for p in arrangements(each, [name])], [name], holds=lambda _: True)
+    short = [name for name in names if not 0.9 < _scale(before, plan, name) / factor < 1.1]
+    if not short:
+        return plan, ""
+    are = "are" if len(short) > 1 else "is"
+    return plan, f"the {' and the '.join(short)} {are} as {'large' if factor > 1 else 'small'} as the picture allows"
 
 
-def places_for(
-    plan: ScenePlan, count: int, *, place: Place | None, relation: Relation | None, others: Sequence[str], scale: float
-) -> list[Box]:
-    """Boxes for new things: where it was said, else where there is most room."""
-    side = min(1.0, max(0.1, USUAL * min(LARGEST, max(SMALLEST, scale))))
-    if relation and relation not in ("in front of", "behind"):
-        return _beside(plan, count, relation, others, (side, side))
-    if relation:
-        x, y = plan.region(others[0]).box.centre
-        down = side / 4 if relation == "in front of" else -side / 4
-        return _shared(box_within(x - side / 2, y - side / 2 + down, side, side), count)
-    if place:
-        return _shared(box_at_place(place, side), count)
-    taken = [region.box for region in plan.regions]
-    boxes: list[Box] = []
-    for _ in range(count if count <= 3 else 1):
-        boxes.append(box_at_place(freest_place([*taken, *boxes], side), side))
-    return boxes if count <= 3 else _shared(box_at_place(freest_place(taken, 0.5), 0.5), count)
+def added(
+    plan: ScenePlan, region: Callable[[ScenePlan, Box], Region], count: int, *, place: Place | None,
+    relation: Relation | None, others: Sequence[str], size: float,
+) -> ScenePlan:  # fmt: skip
+    """New regions where it was said, else where there is most room. `region`: makes one for a box, under a free name.
+
+    size: of their sides beside the usual.
+    """
+    side = min(1.0, max(0.1, USUAL * min(LARGEST, max(SMALLEST, size))))
+    plans = list[ScenePlan]()
+    for share in SIZES:
+        if place or relation or count > 3:
+            plans += _with_group(plan, region, count, place=place, relation=relation, others=others, side=side * share)
+            continue
+        scattered = plan
+        for _ in range(count):
+            tries = _with_group(scattered, region, 1, place=None, relation=None, others=(), side=side * share)
+            scattered = best(scattered, tries, _new(scattered, tries[0]), holds=lambda _: True)
+        plans.append(scattered)
+    names = _new(plan, plans[0])
+
+    def holds(each: ScenePlan) -> bool:
+        if relation:
+            return all(is_related(each, name, relation, others) for name in names)
+        return place is None or count > 1 or is_at(each, names[0], place)
+
+    return best(plan, plans, names, holds=holds)
 
 
-def with_region(plan: ScenePlan, region: Region, *, relation: Relation | None, others: Sequence[str]) -> ScenePlan:
-    """The plan with a new region, for which others make room; in front of or behind `others` it overlaps them."""
-    plan = plan.model_copy(update={"regions": [*plan.regions, region]})
+def _new(before: ScenePlan, after: ScenePlan) -> list[str]:
+    there = {region.name for region in before.regions}
+    return [region.name for region in after.regions if region.name not in there]
+
+
+def _with_group(
+    plan: ScenePlan, region: Callable[[ScenePlan, Box], Region], count: int, *, place: Place | None,
+    relation: Relation | None, others: Sequence[str], side: float,
+) -> list[ScenePlan]:  # fmt: skip
+    """The plan with new regions of one size, in each of the manners that may be tried."""
+    plans = list[ScenePlan]()
+    for boxes in _places(plan, count, place=place, relation=relation, others=others, side=side):
+        more = plan
+        for box in boxes:
+            more = more.model_copy(update={"regions": [*more.regions, region(more, box)]})
+        if relation in ("in front of", "behind"):
+            plans.append(_reordered(more, _new(plan, more), relation, others))
+        else:
+            plans += arrangements(more, _new(plan, more), fixed=others)
+    return plans
+
+
+def _places(
+    plan: ScenePlan, count: int, *, place: Place | None, relation: Relation | None, others: Sequence[str], side: float
+) -> list[list[Box]]:
+    """Boxes for new things, in each of the manners that may be tried."""
+    square = [Box(left=0.0, top=0.0, right=side, bottom=side)] * count
     if relation in ("in front of", "behind"):
-        return _reordered(plan, [region.name], relation, others)
-    return _make_room(plan, [region.name])
+        x, y = plan.region(others[0]).box.centre
+        shifts = (0.25, 0.0) if relation == "in front of" else (-0.25, -0.5, -0.75)
+        return [_shared(box_within(x - side / 2, y - side / 2 + down * side, side, side), count) for down in shifts]
+    if relation:
+        return _beside(plan, count, relation, others, (side, side))
+    if place:
+        return [_in_line(square, place)]
+    lines = [_in_line(square, each) for each in ANYWHERE]
+    return sorted(lines, key=lambda boxes: round(_covered(plan, boxes), 3))[:FREEST]
 
 
 def _beside(
     plan: ScenePlan, count: int, relation: Relation, others: Sequence[str], side: tuple[float, float]
-) -> list[Box]:
-    """Boxes on that side of the others, or in the gap between two."""
+) -> list[list[Box]]:
+    """Boxes on that side of the others, or in the gap between two; next to: on each side."""
     boxes = [plan.region(name).box for name in others]
     left, right = min(b.left for b in boxes), max(b.right for b in boxes)
     top, bottom = min(b.top for b in boxes), max(b.bottom for b in boxes)
     width, height = side
     x, y = (left + right) / 2, (top + bottom) / 2
-    if relation == "between" and len(boxes) > 1:
-        x = sum(b.centre[0] for b in boxes) / len(boxes)
-        y = sum(b.centre[1] for b in boxes) / len(boxes)
+    if relation == "next to":
+        sides: list[Relation] = ["right of", "left of"] if left < 1 - right else ["left of", "right of"]
+        return [each for side_of in sides for each in _beside(plan, count, side_of, others, side)]
+    if relation == "between":
+        x, y = (sum(b.centre[axis] for b in boxes) / len(boxes) for axis in (0, 1))
         width, height = min(width, USUAL * 0.8), min(height, USUAL * 0.8)
-    elif relation in AXES:
-        axis, sign = AXES[relation]
-        room = (left, 1 - right) if axis == 0 else (top, 1 - bottom)
-        free = room[0] if sign < 0 else room[1]
-        length = max(0.2, min(side[axis], max(free, 0.25)))
-        edge = (left, top)[axis] if sign < 0 else (right, bottom)[axis]
+        return [_shared(box_within(x - width / 2, y - height / 2, width, height), count)]
+    axis, sign = AXES[relation]
+    free = ((left, 1 - right) if axis == 0 else (top, 1 - bottom))[0 if sign < 0 else 1]
+    edge = ((left, right) if axis == 0 else (top, bottom))[0 if sign < 0 else 1]
+    answers = []
+    for length in dict.fromkeys([min(side[axis], free), side[axis]]):  # in the gap that is there; as large as usual
+        if length < min(0.15, side[axis]):
+            continue
         start = min(max(edge - length if sign < 0 else edge, 0.0), 1 - length)
-        width, height = (length, height) if axis == 0 else (width, length)
-        x, y = (start + length / 2, y) if axis == 0 else (x, start + length / 2)
-    else:  # next to: on the side with more room
-        wider = left >= 1 - right
-        return _beside(plan, count, "left of" if wider else "right of", others, side)
-    return _shared(box_within(x - width / 2, y - height / 2, width, height), count)
+        wide, high = (length, height) if axis == 0 else (width, length)
+        middle = (start + length / 2, y) if axis == 0 else (x, start + length / 2)
+        answers.append(_shared(box_within(middle[0] - wide / 2, middle[1] - high / 2, wide, high), count))
+    return answers
+
+
+def _in_line(boxes: Sequence[Box], place: Place) -> list[Box]:
+    """Boxes side by side at a place, in one above the other on the left and the right; smaller if they have no room."""
+    down = place in ("left", "right")
+    if len(boxes) > 4:
+        side = max(boxes[0].right - boxes[0].left, boxes[0].bottom - boxes[0].top)
+        return _shared(box_at_place(place, min(1.0, 0.75 * side * ceil(sqrt(len(boxes))))), len(boxes))
+    lengths = [(b.bottom - b.top) if down else (b.right - b.left) for b in boxes]
+    room = 1.0 if place in ("left", "right", "top", "bottom", "center") or len(boxes) == 1 else 0.7
+    scale = min(1.0, room / sum(lengths))
+    lengths = [length * scale for length in lengths]
+    start = (1 - sum(lengths)) / 2
+    if not down:
+        start = 0.0 if "left" in place else 1 - sum(lengths) if "right" in place else start
+    placed_boxes = []
+    for box, length in zip(boxes, lengths, strict=True):
+        across = min(0.6, ((box.right - box.left) if down else (box.bottom - box.top)) * (scale if scale < 0.6 else 1))
+        edge = box_at_place(place, across)
+        low = edge.left if down else edge.top
+        left, top, width, height = (low, start, across, length) if down else (start, low, length, across)
+        placed_boxes.append(box_within(left, top, width, height))
+        start += length
+    return placed_boxes
 
 
 def _shared(box: Box, count: int) -> list[Box]:
@@ -192,56 +290,56 @@ def _shared(box: Box, count: int) -> list[Box]:
     ]
 
 
-def _make_room(plan: ScenePlan, names: Sequence[str], *, keep: Sequence[str] = ()) -> ScenePlan:
-    """Others make room for these: they shrink, or else move. Where they cannot, or must not (`keep`), the region itself
-    shrinks; if they overlap even then, the smaller one is in front."""
-    regions = list(plan.regions)
-    for i, region in enumerate(regions):
-        if region.name not in names:
-            continue
-        for j, other in enumerate(regions):
-            if other.name in names or not regions[i].box.overlap(other.box):
-                continue
-            room, own = make_room(regions[i].box, other.box), make_room(other.box, regions[i].box)
-            rest = [r.box for k, r in enumerate(regions) if k != j]
-            if other.name not in keep and room != other.box:
-                regions[j] = other.model_copy(update={"box": room})
-            elif other.name not in keep and (aside := move_aside(regions[i].box, other.box, rest)) != other.box:
-                regions[j] = other.model_copy(update={"box": aside})
-            elif own != regions[i].box:
-                regions[i] = regions[i].model_copy(update={"box": own})
-            else:
-                front, back = (i, j) if regions[i].box.area <= other.box.area else (j, i)
-                if regions[front].z_order <= regions[back].z_order and not _is_before(front, back, regions):
-                    z_order = min(100, regions[back].z_order + 1)
-                    regions[front] = regions[front].model_copy(update={"z_order": z_order})
-    return plan.model_copy(update={"regions": regions})
-
-
-def _is_before(front: int, back: int, regions: Sequence[Region]) -> bool:
-    """Whether one region covers another by their order alone."""
-    return (regions[front].z_order, front) > (regions[back].z_order, back)
+def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
+    """In front of others, or behind them, where it stands if they overlap, else over a part of them."""
+    ordered = _reordered(plan, names, relation, others)
+    if len(names) > 1 or any(plan.region(names[0]).box.overlap(plan.region(other).box) for other in others):
+        return ordered
+    box, there = plan.region(names[0]).box, plan.region(others[0]).box
+    width, height = box.right - box.left, box.bottom - box.top
+    down = 0.25 if relation == "in front of" else -0.25
+    plans = []
+    for size in SIZES:
+        x, y = there.centre[0] - width * size / 2, there.centre[1] - height * size / 2 + down * height * size
+        plans.append(with_boxes(ordered, {names[0]: box_within(x, y, width * size, height * size)}))
+    return best(plan, plans, names, holds=lambda _: True)
 
 
 def _reordered(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
     for other in others:
         for name in names:
             front, back = ([name], other) if relation == "in front of" else ([other], name)
-            plan = _in_front(plan, front, back)
+            plan = in_front(plan, front, back)
     return plan
 
 
-def _in_front(plan: ScenePlan, names: Sequence[str], back: str) -> ScenePlan:
-    """These regions in front of another."""
-    floor = plan.region(back).z_order + 1
-    return plan.model_copy(update={"regions": [
-        region.model_copy(update={"z_order": min(100, max(region.z_order, floor))}) if region.name in names else region
-        for region in plan.regions
-    ]})  # fmt: skip
+def _overlaps(plan: ScenePlan, names: Sequence[str]) -> float:
+    """The area in which these regions overlap each other."""
+    boxes = [plan.region(name).box for name in names]
+    return sum(box.overlap(other) for i, box in enumerate(boxes) for other in boxes[:i])
 
 
-def _covers(box: Box, other: Box) -> bool:
-    return box.overlap(other) > (1 - SEEN) * other.area
+def _covered(plan: ScenePlan, boxes: Sequence[Box]) -> float:
+    """How much of the middles of the regions some boxes cover."""
+    middles = [_scaled(region.box, 0.9) for region in plan.regions]
+    return sum(box.overlap(middle) for box in boxes for middle in middles)
+
+
+def _gap(box: Box, other: Box) -> float:
+    """The distance between two boxes, as a share of the canvas; 0 if they touch."""
+    across = max(0.0, box.left - other.right, other.left - box.right)
+    return max(across, box.top - other.bottom, other.top - box.bottom)
+
+
+def _scale(before: ScenePlan, after: ScenePlan, name: str) -> float:
+    """How many times as wide and high a region has become, on average."""
+    return sqrt(after.region(name).box.area / before.region(name).box.area)
+
+
+def _spans(box: Box, word: str) -> bool:
+    """Whether a box is nearly as wide (or high) as the canvas, so that it is at 'left' (or 'top') as well."""
+    start, end = _span(box, 0 if word in ("left", "right") else 1)
+    return word != "center" and end - start > 0.8
 
 
 def _aligned(box: Box, other: Box, axis: int) -> bool:
@@ -251,10 +349,22 @@ def _aligned(box: Box, other: Box, axis: int) -> bool:
     return min(end, other_end) - max(start, other_start) > 0.3 * min(end - start, other_end - other_start)
 
 
+def _centred(box: Box, other: Box) -> Box:
+    """A box of this one's size about the centre of another, inside the canvas."""
+    (x, y), width, height = other.centre, box.right - box.left, box.bottom - box.top
+    return box_within(x - width / 2, y - height / 2, width, height)
+
+
+def _kept_at(box: Box, place: Place) -> Box:
+    """A box that was scaled about its centre, at the edges again that its place names."""
+    return move_to_place(box, place)
+
+
 def _scaled(box: Box, factor: float) -> Box:
     width, height = (box.right - box.left) * factor, (box.bottom - box.top) * factor
     x, y = box.centre
-    return box_within(x - width / 2, y - height / 2, max(width, 0.06), max(height, 0.06))
+    width, height = max(width, LEAST), max(height, LEAST)
+    return box_within(x - width / 2, y - height / 2, width, height)
 
 
 def _span(box: Box, axis: int) -> tuple[float, float]:

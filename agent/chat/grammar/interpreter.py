@@ -103,9 +103,10 @@ class GrammarInterpreter:
             return _ask(" ".join(str(error).split()))
         plan = sync_scene_prompt(state.plan, change.plan)
         revision = Revision.between(state.plan, change.plan)
+        names = tuple(revision.names if revision else ())
         return Understanding(
-            "change", plan=plan, whole=change.whole, fresh=change.fresh,
-            touched=tuple(revision.names if revision else ()), reply=change_reply(state.plan, plan, fresh=change.fresh),
+            "change", plan=plan, whole=change.whole, fresh=change.fresh, touched=names,
+            reply=change_reply(state.plan, plan, touched=names, fresh=change.fresh),
         )  # fmt: skip
 
     def _parts(self, text: str, change: Change, state: ChatState) -> Change:

@@ -1,0 +1,145 @@
+"""Room on a canvas: of several arrangements of a plan the one in which most is seen. Pure: plans in, a plan out.
+
+Boxes may overlap, since the order says which one is in front. But what was seen stays seen, what is asked for is seen,
+and others shrink or move no more than they must.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import hypot
+
+from ....prompts.layout.places import make_room, move_aside
+from ....prompts.layout.token_owners import order_of, owned_tokens
+from ....prompts.plan import Box, Region, ScenePlan
+
+CELLS = 24  # a side of the grid on which it is counted what is seen
+SEEN = 0.3  # share of a region's box that should stay visible
+HIDDEN = 0.15  # with less of its box it counts as hidden
+HALF = 0.5  # of its area a region gives up before it rather moves aside
+FRONT = 100  # the largest z_order
+Holds = Callable[[ScenePlan], bool]
+
+
+def visible_shares(plan: ScenePlan) -> dict[str, float]:
+    """The share of each region's own box that no other region covers, by name."""
+    boxes, order = [r.box for r in plan.regions], order_of([r.z_order for r in plan.regions])
+    owned = owned_tokens(boxes, order=order, rows=CELLS, columns=CELLS)
+    alone = [owned_tokens([box], order=[0], rows=CELLS, columns=CELLS)[0] for box in boxes]
+    return {r.name: own / whole if whole else 0.0 for r, own, whole in zip(plan.regions, owned, alone, strict=True)}
+
+
+def newly_hidden(before: ScenePlan, after: ScenePlan) -> list[str]:
+    """Names of regions of which something was seen before, and next to nothing is seen now."""
+    seen = visible_shares(before)
+    return [name for name, share in visible_shares(after).items() if share < HIDDEN <= seen.get(name, 1)]
+
+
+def with_boxes(plan: ScenePlan, boxes: dict[str, Box]) -> ScenePlan:
+    """New boxes by name; a free shape does not go with them."""
+    return plan.model_copy(update={"regions": [
+        region.model_copy(update={"box": boxes[region.name], "mask": ""})
+        if boxes.get(region.name, region.box) != region.box else region
+        for region in plan.regions
+    ]})  # fmt: skip
+
+
+def arrangements(plan: ScenePlan, names: Sequence[str], *, fixed: Sequence[str] = ()) -> list[ScenePlan]:
+    """A plan in which regions have new boxes, in three manners: others make room; all of them but the `fixed`; none."""
+    boxes = [plan.region(name).box for name in names]
+    if not any(region.box.overlap(box) > 1e-6 for region in plan.regions if region.name not in names for box in boxes):
+        return [plan]
+    roomy = [_with_room(plan, names, fixed=kept) for kept in dict.fromkeys([(), tuple(fixed)])]
+    return [in_sight(each, names) for each in (*roomy, plan)]
+
+
+def best(before: ScenePlan, plans: Iterable[ScenePlan], names: Sequence[str], *, holds: Holds) -> ScenePlan:
+    """The plan that costs least: `names` are those of the regions that were asked for; `holds`: whether a plan is as it
+    was asked for. The first of equals; what was asked for at its full size comes first."""
+    seen = visible_shares(before)
+    wanted: dict[str, float] = {}
+    costs: list[tuple[float, int]] = []
+    candidates = list(plans)
+    for number, plan in enumerate(candidates):
+        if not number:
+            wanted = {name: plan.region(name).box.area for name in names}
+        costs.append((round(_cost(before, plan, seen, wanted) + (0 if holds(plan) else 20), 3), number))
+    return candidates[min(costs)[1]]
+
+
+def _cost(before: ScenePlan, plan: ScenePlan, seen: dict[str, float], wanted: dict[str, float]) -> float:
+    """How much of what is asked for and of the others is lost."""
+    old, now = {region.name: region.box for region in before.regions}, visible_shares(plan)
+    cost = 0.0
+    for region in plan.regions:
+        name, share, box = region.name, now[region.name], region.box
+        if name in wanted:
+            cost += 1.5 * max(0.0, 1 - share * box.area / wanted[name])
+            cost += 5 * max(0.0, SEEN - share) / SEEN if share < min(SEEN, seen.get(name, 1)) else 0
+            continue
+        was = old[name]
+        cost += max(0.0, 1 - share * box.area / max(seen[name] * was.area, 1e-6)) if seen[name] else 0
+        cost += 5 * max(0.0, SEEN - share) / SEEN if share < min(SEEN, seen[name]) else 0
+        cost += 0.3 * hypot(box.centre[0] - was.centre[0], box.centre[1] - was.centre[1])
+        for target in wanted:
+            there = plan.region(target).box
+            covered = box.overlap(there) / min(box.area, there.area)
+            already = was.overlap(old[target]) / min(was.area, old[target].area) if target in old else 0.0
+            cost += 0.5 * max(0.0, covered - already)
+    return cost
+
+
+def _with_room(plan: ScenePlan, names: Sequence[str], *, fixed: Sequence[str]) -> ScenePlan:
+    """Others make room for these regions: they shrink, or else move aside, where they can."""
+    regions = {region.name: region for region in plan.regions}
+    for name in names:
+        for other in [region for region in regions.values() if region.name not in (*names, *fixed)]:
+            box = regions[name].box
+            if not box.overlap(other.box) > 1e-6:
+                continue
+            rest = [region.box for region in regions.values() if region.name != other.name]
+            cut, aside = make_room(box, other.box), move_aside(box, other.box, rest)
+            shrinks = cut != other.box and cut.area >= HALF * other.box.area
+            new = cut if shrinks or aside == other.box else aside
+            if new != other.box:
+                regions[other.name] = other.model_copy(update={"box": new, "mask": ""})
+    return plan.model_copy(update={"regions": list(regions.values())})
+
+
+def in_sight(plan: ScenePlan, names: Sequence[str]) -> ScenePlan:
+    """The order changed where one of these regions and another one cover each other too much: the smaller is in front
+    then."""
+    for name in names:
+        for other in [region.name for region in plan.regions if region.name not in names]:
+            first, second = plan.region(name), plan.region(other)
+            shared = first.box.overlap(second.box)
+            front, back = (first, second) if is_before(plan, name, other) else (second, first)
+            if shared > (1 - SEEN) * back.box.area and shared <= (1 - SEEN) * front.box.area:
+                plan = in_front(plan, [back.name], front.name)
+    return plan
+
+
+def is_before(plan: ScenePlan, name: str, other: str) -> bool:
+    """Whether a region covers another by their order."""
+    index = {region.name: (region.z_order, number) for number, region in enumerate(plan.regions)}
+    return index[name] > index[other]
+
+
+def in_front(plan: ScenePlan, names: Sequence[str], back: str) -> ScenePlan:
+    """These regions in front of another one; the others keep their order."""
+    floor = plan.region(back).z_order + 1
+    if floor > FRONT:
+        order = order_of([region.z_order for region in plan.regions])
+        ranks = {plan.regions[index].name: rank for rank, index in enumerate(order)}
+        plan = _each(plan, lambda region: region.model_copy(update={"z_order": ranks[region.name]}))
+        floor = plan.region(back).z_order + 1
+    return _each(
+        plan,
+        lambda region: (
+            region.model_copy(update={"z_order": max(region.z_order, floor)})
+            if region.name in names and not is_before(plan, region.name, back)
+            else region
+        ),
+    )
+
+
+def _each(plan: ScenePlan, change: Callable[[Region], Region]) -> ScenePlan:
+    return plan.model_copy(update={"regions": [change(region) for region in plan.regions]})
