@@ -1,7 +1,7 @@
 """What commands make of a plan: pure functions, read like the sentences they stand for."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.commands.executor import Understanding, execute
+from ditpipe.agent.chat.commands.rearrange import is_related
 from ditpipe.agent.chat.commands.room import visible_shares
-from ditpipe.prompts.answers.chat_answer import ChatAnswer
-from ditpipe.prompts.plan import ScenePlan
+from ditpipe.prompts.answers.chat_answer import ChatAnswer, Relation
+from ditpipe.prompts.layout.places import Place, box_within, grid
+from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 
 PLANS = {
     name: ScenePlan.model_validate(plan)
@@ -176,32 +178,167 @@ def test_a_question_back_carries_its_suggestions() -> None:
     assert result.suggestions == ("the left one", "the right one")
 
 
-NAMES = st.sampled_from(["cat", "rocket"])
-PLACES = st.sampled_from(["top left", "top", "right", "center", "bottom right"])
-RELATIONS = st.sampled_from(["left of", "right of", "above", "below", "next to", "in front of", "behind"])
-COMMANDS = st.one_of(
-    st.builds(lambda n, p: {"do": "move", "regions": [n], "place": p}, NAMES, PLACES),
-    st.builds(lambda n, d: {"do": "move", "regions": [n], "direction": d}, NAMES, st.sampled_from(["left", "up"])),
-    st.builds(lambda r: {"do": "move", "regions": ["cat"], "relation": r, "others": ["rocket"]}, RELATIONS),
-    st.builds(lambda n, f: {"do": "resize", "regions": [n], "factor": f}, NAMES, st.floats(0.1, 5)),
-    st.builds(
-        lambda c, p, s: {"do": "add", "name": "star", "high_level": "star", "low_level": "", "count": c, "place": p,
-                         "size": s},
-        st.integers(0, 6), st.one_of(st.none(), PLACES), st.floats(0.1, 3),
-    ),
-    st.builds(
-        lambda r, s: {"do": "add", "name": "bird", "high_level": "bird", "low_level": "", "relation": r,
-                      "others": ["cat"], "size": s},
-        RELATIONS, st.floats(0.1, 3),
-    ),
-)  # fmt: skip
+def test_another_relation_needs_something_to_be_related_to() -> None:
+    bird = {"do": "add", "name": "bird", "high_level": "bird", "low_level": ""}
+    for command, question in (
+        (bird | {"relation": "between", "others": ["cat"]}, "Between the cat and what"),
+        (bird | {"relation": "above", "others": []}, "Which one do you mean"),
+        (bird | {"relation": "above", "others": ["dog"]}, "There is no 'dog' here"),
+        (
+            {"do": "move", "regions": ["cat"], "relation": "left of", "others": ["cat"]},
+            "What should the cat be left of",
+        ),
+        ({"do": "move", "regions": ["cat"]}, "Where should the cat be?"),
+        ({"do": "keep only", "regions": []}, "Which one do you mean"),
+        ({"do": "swap", "first": "cat", "second": "cat", "what": "places"}, "What should cat change with"),
+    ):
+        result = done(command)
+        assert result.kind == "unclear" and result.reply.startswith(question), result.reply
 
 
-@given(st.lists(COMMANDS, min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
-def test_any_commands_leave_a_valid_plan_and_say_what_is_hidden(commands: list[dict[str, Any]]) -> None:
-    result = done(*commands)
-    if result.plan is not None:
-        ScenePlan.model_validate(result.plan.model_dump())
-        hidden = [name for name, share in visible_shares(result.plan).items() if not share]
-        assert all(any(name in note for note in result.notes) for name in hidden)
+def test_one_wish_that_cannot_be_carried_out_leaves_the_others_undone_and_asks() -> None:
+    result = done({"do": "look", "regions": ["cat"], "low_level": "white"}, {"do": "remove", "regions": ["elephant"]})
+    assert (result.kind, result.plan) == ("unclear", None)
+
+
+def test_five_more_stars_are_five_names() -> None:
+    five = {"do": "add", "name": "star", "high_level": "star", "low_level": "yellow", "count": 5}
+    plan = changed(five, plan=PLANS["two-cats"])
+    assert [r.name for r in plan.regions] == ["cat", "cat 2", "star", *(f"star {number}" for number in range(2, 7))]
+    assert min(visible_shares(plan).values()) > 0.3
+    result = done(five | {"count": 40}, plan=PLANS["two-cats"])
+    assert "16 star were added, not 40" in result.notes[0]
+
+
+def test_a_full_plan_takes_no_more() -> None:
+    plan = PLANS["cat-rocket"]
+    star = {"do": "add", "name": "star", "high_level": "star", "low_level": "", "count": 16, "size": 0.3}
+    full = changed(star, star | {"count": 14}, plan=plan)
+    assert len(full.regions) == 32
+    assert done(star, plan=full).reply.startswith("There is no room for more: a picture has at most 32 regions")
+
+
+@pytest.mark.parametrize("plan", ["cat-rocket", "fruit", "mushrooms", "castle"])
+def test_where_the_canvas_is_full_others_make_room_and_all_is_seen(plan: str) -> None:
+    for place in (None, "center", "top right"):
+        moon = {"do": "add", "name": "moon", "high_level": "moon", "low_level": "white", "place": place}
+        shares = visible_shares(changed(moon, plan=PLANS[plan]))
+        assert min(shares.values()) > 0.3, (place, shares)
+
+
+def test_a_name_that_is_taken_gets_a_number_and_numbers_are_names() -> None:
+    grey = {"do": "add", "name": "cat", "high_level": "cat", "low_level": "grey"}
+    plan = changed(grey, {"do": "remove", "regions": ["cat 2"]}, plan=PLANS["two-cats"])
+    assert [r.name for r in plan.regions] == ["cat", "star", "cat 3"]
+    rabbits = {"do": "replace", "regions": ["cat", "cat 2"], "name": "rabbit", "high_level": "rabbit", "low_level": ""}
+    assert [r.name for r in changed(rabbits, plan=PLANS["two-cats"]).regions] == ["rabbit", "rabbit 2", "star"]
+
+
+def test_what_is_added_can_be_moved_in_the_same_message() -> None:
+    dog = {"do": "add", "name": "dog", "high_level": "dog", "low_level": "white"}
+    result = done(dog, {"do": "move", "regions": ["dog"], "relation": "left of", "others": ["cat"]})
+    assert result.plan and result.touched == ("dog",)
+    assert result.plan.region("dog").box.centre[0] < result.plan.region("cat").box.centre[0]
+
+
+def test_at_the_edge_a_thing_goes_no_further_and_that_is_said() -> None:
+    left = {"do": "move", "regions": ["knight"], "direction": "left"}
+    plan = changed(left, plan=PLANS["dragon"])
+    assert plan.region("knight").box.left == 0
+    assert done(left, plan=plan).reply == "The knight cannot go further left. What should be different?"
+    beside = done(left, {"do": "look", "regions": ["dragon"], "low_level": "red"}, plan=plan)
+    assert beside.reply == "I changed the dragon (red). The knight cannot go further left."
+
+
+def test_the_size_that_the_canvas_does_not_allow_is_said() -> None:
+    result = done({"do": "resize", "regions": ["moon"], "factor": 9}, plan=PLANS["castle"])
+    assert result.notes == ("the moon is as large as the picture allows",)
+    assert done({"do": "resize", "regions": ["robot"], "factor": 2}, plan=PLANS["robot"]).reply.startswith(
+        "The robot is as large as the picture allows."
+    )
+
+
+def test_things_of_unlike_size_change_places_and_keep_their_sizes() -> None:
+    before = PLANS["castle"]
+    after = changed({"do": "swap", "first": "castle", "second": "moon", "what": "places"}, plan=before)
+    for name in ("castle", "moon"):
+        assert after.region(name).box.area == pytest.approx(before.region(name).box.area, rel=0.01)
+    assert after.region("castle").box.centre[0] > 0.5 > after.region("castle").box.centre[1]
+
+
+def test_lettering_stands_beside_a_look_and_goes_again() -> None:
+    red = {"do": "look", "regions": ["rocket"], "low_level": "red", "lettering": "TO THE MOON"}
+    plan = changed(red)
+    assert (plan.region("rocket").lettering, plan.region("rocket").prompt.low_level) == ("TO THE MOON", "red")
+    only = {"do": "look", "regions": ["rocket"], "low_level": "", "lettering": ""}
+    result = done(only, plan=plan)
+    assert result.plan and (result.plan.region("rocket").prompt.low_level, result.plan.region("rocket").lettering) == (
+        "red", "",
+    )  # fmt: skip
+    assert result.reply == "I took the text off the rocket."
+
+
+def test_the_reply_says_what_was_done() -> None:
+    moon = {"do": "add", "name": "moon", "high_level": "moon", "low_level": "white", "place": "top right"}
+    gone = {"do": "remove", "regions": ["cat"]}
+    assert done(moon, gone).reply == "I added a white moon (top right), removed the cat and let the rocket make room."
+    style = {"do": "scene", "style": "pixel art", "negative": "people", "width": 1280, "height": 720}
+    assert done(style).reply == "I made the picture 1280×720, changed the style (pixel art) and excluded people."
+    assert done({"do": "redraw", "regions": []}).reply == "I took new noise for all of it."
+
+
+PLACES = get_args(Place)
+RELATIONS = [each for each in get_args(Relation) if each != "between"]
+SIDES = st.floats(0.1, 0.7)
+BOXES = st.builds(lambda x, y, w, h: box_within(x * (1 - w), y * (1 - h), w, h), SIDES, SIDES, SIDES, SIDES)
+LAYOUTS = st.one_of(
+    st.builds(lambda size: grid(*size), st.sampled_from([(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2), (3, 3)])),
+    st.lists(BOXES, min_size=1, max_size=5),
+)
+THINGS = ("cat", "dog", "tree", "moon", "star", "bird", "house", "boat", "fish")
+
+
+@st.composite
+def plans_and_commands(draw: st.DrawFn) -> tuple[ScenePlan, dict[str, Any]]:
+    """A plan of a grid or of boxes anywhere, and a command that puts one of its things, or a new one, elsewhere."""
+    regions = [
+        Region(name=name, box=box, prompt=LeveledPrompt(high_level=name, low_level="red"))
+        for name, box in zip(THINGS, draw(LAYOUTS), strict=False)
+    ]
+    plan = ScenePlan(scene=LeveledPrompt(high_level="things in a park"), regions=regions)
+    name, *others = draw(st.permutations([region.name for region in regions]))
+    new = {"do": "add", "name": "robot", "high_level": "robot", "low_level": "", "count": draw(st.integers(1, 4))}
+    size = draw(st.sampled_from([None, 0.6, 1.4]))
+    commands = [
+        new | {"size": size}, new | {"size": size, "place": draw(st.sampled_from(PLACES))},
+        new | {"count": 1, "relation": draw(st.sampled_from(RELATIONS)), "others": [name]},
+        {"do": "move", "regions": [name], "place": draw(st.sampled_from(PLACES))},
+        {"do": "move", "regions": [name, *others[:1]], "direction": draw(st.sampled_from(["left", "up"]))},
+        {"do": "resize", "regions": [name], "factor": draw(st.sampled_from([0.5, 1.4, 2.0, 3.0]))},
+    ]  # fmt: skip
+    beside = {"do": "move", "regions": [name], "relation": draw(st.sampled_from(RELATIONS)), "others": others[:1]}
+    return plan, draw(st.sampled_from([*commands, beside] if others else commands))
+
+
+@given(plans_and_commands())
+@settings(max_examples=120, deadline=None)
+def test_whatever_is_put_elsewhere_is_there_and_what_was_seen_stays_seen_or_it_is_said(
+    case: tuple[ScenePlan, dict[str, Any]],
+) -> None:
+    before, command = case
+    result = done(command, plan=before)
+    if result.plan is None:
+        assert "already" in result.reply or "cannot go" in result.reply or "allows" in result.reply, result.reply
+        return
+    after, said = ScenePlan.model_validate(result.plan.model_dump()), " ".join(result.notes)
+    names = [r.name for r in after.regions if r.name.startswith("robot")] or command["regions"]
+    assert [r.prompt for r in before.regions] == [r.prompt for r in after.regions if not r.name.startswith("robot")]
+    if command.get("relation"):
+        holds = is_related(after, names[0], command["relation"], command["others"])
+        assert holds or "is not quite" in said, (command, said)
+    if "factor" in command and not said:
+        grown = after.region(names[0]).box.area / before.region(names[0]).box.area
+        assert grown**0.5 == pytest.approx(command["factor"], rel=0.11)
+    seen = visible_shares(before)
+    hidden = [name for name, share in visible_shares(after).items() if share < 0.1 and seen.get(name, 1) > 0.2]
+    assert all(f"the {name} is nearly hidden" in said for name in hidden), (command, hidden, said)

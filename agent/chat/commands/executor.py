@@ -167,7 +167,7 @@ def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, s
     """A changed plan, and a note on what is not as it was said, or empty. Raises Unclear with a question back."""
     match command:
         case Look():
-            return _each(plan, command.regions, lambda r: _with_prompt(r, low_level=command.low_level)), ""
+            return _each(plan, command.regions, lambda region: _relooked(region, command)), ""
         case Remove():
             gone = _names(plan, command.regions)
             return _with_regions(plan, [r for r in plan.regions if r.name not in gone]), ""
@@ -228,6 +228,12 @@ def _with_regions(plan: ScenePlan, regions: Sequence[Region]) -> ScenePlan:
 
 def _with_prompt(region: Region, **levels: str) -> Region:
     return region.model_copy(update={"prompt": region.prompt.model_copy(update=levels)})
+
+
+def _relooked(region: Region, command: Look) -> Region:
+    if command.low_level:
+        region = _with_prompt(region, low_level=command.low_level)
+    return region if command.lettering is None else region.model_copy(update={"lettering": command.lettering})
 
 
 def _each(plan: ScenePlan, given: Sequence[str], change: rearrange.RegionEdit) -> ScenePlan:
