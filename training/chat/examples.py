@@ -40,6 +40,7 @@ from training.chat.wishes import (
     remove,
     several_looks,
     size,
+    two_in_one,
     which,
 )  # fmt: skip
 from training.tables import load_table
@@ -111,6 +112,9 @@ def one_change(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
     scene = maybe_touched(rng, new_scene(rng))
     form = rng.random()
     unsure = which(rng, scene) if form < 0.05 else None
+    if form > 0.93:
+        wish = two_in_one(rng, scene, scene.items)
+        return scene, framed(rng, scene, wish.text, wish.names), list(wish.rows)
     wish = unsure or (missing(rng, scene) if form < 0.11 else any_wish(rng, scene, scene.items))
     return scene, framed(rng, scene, wish.text, wish.names), list(wish.rows)
 

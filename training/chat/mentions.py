@@ -14,6 +14,7 @@ KINDS: dict[str, tuple[str, ...]] = load_table("chat_words", "kinds")
 KIND_WORDS: dict[str, tuple[str, ...]] = load_table("chat_words", "kind_words")
 ORDINALS: tuple[str, ...] = load_table("chat_words", "ordinals")
 NUMBERS: tuple[str, ...] = load_table("chat_words", "numbers")
+AFTER: tuple[str, ...] = load_table("chat_words", "after_nouns")
 PEOPLE = set(KINDS["person"])
 APART = 0.12  # of the canvas: what is further left than that can be called the left one
 
@@ -55,7 +56,8 @@ def mention(rng: np.random.Generator, scene: Scene, item: Item, *, pronouns: boo
     if whole:
         return Mention(words, (item.name,), item.subject, pronoun=words in ("it", "that", "this", "him", "her"))
     lead = pick(rng, ("the ",) * 15 + ("", "", "", "that ", "this ", "my "))
-    return Mention(f"{lead}{words}", (item.name,), item.subject)
+    after = f" {pick(rng, AFTER)}" if lead and rng.random() < 0.03 else ""
+    return Mention(f"{lead}{words}{after}", (item.name,), item.subject)
 
 
 def _by_noun(rng: np.random.Generator, scene: Scene, item: Item, others: list[Item]) -> list[tuple[float, str, bool]]:

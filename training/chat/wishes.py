@@ -209,16 +209,12 @@ def where(
 
 def add(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
     """Something new, somewhere or anywhere."""
-    if scene.items and rng.random() < 0.07:
-        item = pick(rng, scene.items)
-        if sum(other.subject == item.subject for other in scene.items) == 1:
-            who = mention(rng, scene, item)
-            row = ["add", item.subject, item.colour, item.detail, 1, "", []]
-            return Wish(fill(rng, patterns("add_same"), scene, who), (row,))
     if free and rng.random() < 0.06:
         new, item = new_thing(rng, scene, counted=0), pick(rng, free)
         row = ["add", *new.fields, 1, "next to", [item.name]]
         return Wish(fill(rng, patterns("add_friend"), scene, mention(rng, scene, item), a=new.text), (row,))
+    if scene.items and rng.random() < 0.11:
+        return add_again(rng, scene, free)
     news = [new_thing(rng, scene)]
     if rng.random() < 0.12:
         news.append(new_thing(rng, scene))
@@ -231,6 +227,64 @@ def add(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
         options = tuple(option for option in options if "{where}" not in option)
     rows = tuple(["add", *new.fields, new.count, field, others] for new in news)
     return Wish(pick(rng, options).format(a=text, where=place), rows)
+
+
+def add_again(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
+    """More of what is there: another one, another colour of it, so many of it in all."""
+    item, form = pick(rng, scene.items), rng.random()
+    there = sum(other.subject == item.subject for other in scene.items)
+    forms = {"n": item.subject, "ns": plural(item.subject)}
+    if form < 0.2 and there < 4:
+        wanted = there + int(rng.integers(1, 4))
+        spoken = (str(wanted), pick(rng, SOME[wanted])) if wanted in (2, 3, 4, 5) else (str(wanted),)
+        spoken = tuple(words for words in spoken if words not in ("some", "a few", "a bunch of", "several"))
+        text = pick(rng, patterns("count")).format(m=pick(rng, spoken), k=there, **forms)
+        return Wish(text, (["add", item.subject, item.colour, item.detail, wanted - there, "", []],))
+    if form < 0.4:
+        return Wish(
+            pick(rng, patterns("add_many")).format(**forms),
+            (["add", item.subject, item.colour, item.detail, 3, "", []],),
+        )
+    if there > 1:
+        shade = colour(rng)
+        text = pick(rng, ("another {n}, {c}", "one more {c} {n}", "add a {c} {n}", "a {c} {n} as well")).format(
+            c=shade, **forms
+        )
+        return Wish(text, (["add", item.subject, shade, "", 1, "", []],))
+    who = mention(rng, scene, item)
+    if form < 0.6:
+        place, field, others = where(rng, scene, free, AT, related=0.3)
+        row = ["add", item.subject, item.colour, item.detail, 1, field, others]
+        return Wish(fill(rng, patterns("add_more"), scene, who, where=place), (row,))
+    if form < 0.82:
+        shade = colour(rng)
+        return Wish(
+            fill(rng, patterns("add_other"), scene, who, look=shade), (["add", item.subject, shade, "", 1, "", []],)
+        )
+    row = ["add", item.subject, item.colour, item.detail, 1, "", []]
+    return Wish(fill(rng, patterns("add_same"), scene, who), (row,))
+
+
+def two_in_one(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
+    """'bigger and blue': two changes of one thing in one breath."""
+    who, form, names = target(rng, scene, free, several=0.06), rng.random(), []
+    names, shade = list(who.names), colour(rng)
+    bigger, factor = pick(rng, load_table("chat_words", "size_words"))
+    others = [item for item in scene.items if item.name not in who.names]
+    if form < 0.45:
+        text = fill(rng, patterns("looks_bigger"), scene, who, look=shade, size=bigger)
+        rows = [["size", names, factor], ["look", names, shade]]
+        return Wish(text, tuple(rows if text.find(bigger) < text.find(shade) else rows[::-1]), who.names)
+    calm = scene if not who.pronoun else Scene(scene.plan, scene.items)
+    to, field, beside = where(rng, calm, others, TO, related=0.3)
+    moving = ["move", names, field, beside]
+    if form < 0.75:
+        text = fill(rng, patterns("moved_looks"), scene, who, look=shade, to=to)
+        rows = [moving, ["look", names, shade]]
+        return Wish(text, tuple(rows if text.find(to) < text.find(shade) else rows[::-1]), who.names)
+    text = fill(rng, patterns("moved_bigger"), scene, who, size=bigger, to=to)
+    rows = [moving, ["size", names, factor]]
+    return Wish(text, tuple(rows if text.find(to) < text.find(bigger) else rows[::-1]), who.names)
 
 
 def remove(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
@@ -273,6 +327,11 @@ def replace(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wis
 
 
 def move(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
+    if len(scene.items) > 1 and rng.random() < 0.06:
+        first, second = (scene.items[i] for i in rng.permutation(len(scene.items))[:2])
+        y = mention(rng, scene, second, pronouns=False).text
+        text = fill(rng, patterns("beside_each"), scene, mention(rng, scene, first), y=y)
+        return Wish(text, (["move", [first.name], "next to", [second.name]],), (first.name, second.name))
     who = target(rng, scene, free, several=0.05)
     others = [item for item in scene.items if item.name not in who.names]
     calm = scene if not who.pronoun else Scene(scene.plan, scene.items, ())
