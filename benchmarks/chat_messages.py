@@ -3,14 +3,15 @@
 chat_messages.jsonl holds messages as people type them, each about a plan of chat_plans.json, with what must become of
 that plan. Nothing is drawn. A message counts as *right*, *asked back* (nothing was changed, but it could have been) or
 *wrong*. The last line of the output is one JSON object: {right, asked, wrong, of, seconds, kinds: {kind: [right, asked,
-wrong]}}, `seconds` the median of a message.
+wrong]}}, `seconds` the median of a message. `--write` puts them into the table of docs/chat.md, a row a planner.
 
 A line: {kind, plan, message, outcome, expect, before?, touched?, candidates?}. `outcome`: the command's kinds that are
 right, by '|' ('ask': a question back). `expect`, for a change: has and lacks {name: [word]}, gone [name], new {subject:
-count}, at {name: place}, beside [[name, relation, name]], near [[name, name]], between [[name, name, name]], bigger and
-smaller [name], moved {name: direction}, swapped [[name, name]], visible [name], scene and scene_lacks [word], redrawn
-[name] or 'all', format, either [expectation]. A name is that of a region of the plan, or the subject of a new region;
-'new:cat' is only the latter. Alternatives stand by '|'. Regions that are named nowhere keep their prompts.
+count or [least, most]}, at {name: place}, beside [[name, relation, name]], near [[name, name]], between [[name, name,
+name]], bigger and smaller [name], moved {name: direction}, swapped [[name, name]], visible [name], scene, scene_lacks
+[word], redrawn [name] or 'all', format, either [expectation]. A name is that of a region of the plan, or the subject
+of a new region; 'new:cat' is only the latter. Alternatives stand by '|'. Regions that are named nowhere keep their
+prompts.
 """
 
 import argparse
@@ -27,14 +28,17 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.pages import DOCS
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import Interpreter, interpreter_for
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import DitpipeError
 from ditpipe.prompts.plan import Box, Region, ScenePlan
+from ditpipe.prompts.prompt_style import subject_of
 
 HERE = Path(__file__).parent
+MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 Verdict = Literal["right", "asked back", "wrong"]
 
 
@@ -81,8 +85,8 @@ class Outcome:
             faults = [fault for name, value in expect.items() for fault in getattr(self, f"_{name}")(value)]
         except KeyError as error:
             return [str(error.args[0])]
-        either = expect.get("either", [{}])
-        return faults + min((self._untouched(expect | option) for option in either), key=len)
+        both = {name: value for name, value in expect.items() if name != "either"}
+        return faults + min((self._untouched(both | option) for option in expect.get("either", [{}])), key=len)
 
     def _untouched(self, expect: dict[str, Any]) -> list[str]:
         text = json.dumps(expect, ensure_ascii=False)
@@ -94,7 +98,7 @@ class Outcome:
 
     def _alike(self, was: Region) -> bool:
         now = self.after[was.name]
-        return says(now.prompt.text, re.escape(was.prompt.low_level.split(",")[0])) or now.prompt == was.prompt
+        return now.prompt == was.prompt or says(now.prompt.text, was.prompt.low_level.split(",")[0])
 
     def _has(self, wanted: dict[str, list[str]]) -> list[str]:
         pairs = [(name, word) for name, words in wanted.items() for word in words]
@@ -105,17 +109,23 @@ class Outcome:
         return [f"{n} is {word} yet" for n, word in pairs if says(self.region(n).prompt.text, word)]
 
     def _gone(self, names: list[str]) -> list[str]:
-        return [f"{name} is there yet" for name in names if self.after.get(name) == self.before[name]]
+        return [f"{name} is there yet" for name in names if self._is_there(name)]
 
-    def _new(self, counts: dict[str, int]) -> list[str]:
-        short = {s: len(self.new(s)) for s, count in counts.items() if not self._shows(s, count)}
-        extra = len(self.added) - sum(counts.values())
+    def _is_there(self, name: str) -> bool:
+        """Whether a region shows yet what it showed, wherever it stands now."""
+        return name in self.after and subject_of(self.after[name]) == subject_of(self.before[name])
+
+    def _new(self, counts: dict[str, int | list[int]]) -> list[str]:
+        bounds = {s: (count, count) if isinstance(count, int) else (count[0], count[1]) for s, count in counts.items()}
+        short = {s: len(self.new(s)) for s, bound in bounds.items() if not self._shows(s, *bound)}
+        extra = len(self.added) - sum(most for _, most in bounds.values())
         return [f"{n} new {s}" for s, n in short.items()] + ([f"{extra} more is new"] if extra > 0 else [])
 
-    def _shows(self, subject: str, count: int) -> bool:
+    def _shows(self, subject: str, least: int, most: int) -> bool:
         """That many regions, or a single region whose prompt says several."""
         found = self.new(subject)
-        return len(found) == count or (count > 1 and len(found) == 1 and not says(found[0].prompt.high_level, subject))
+        several = most > 1 and len(found) == 1 and not says(found[0].prompt.high_level, subject)
+        return least <= len(found) <= most or several
 
     def _at(self, places: dict[str, str]) -> list[str]:
         return [f"{name} is not {place}" for name, place in places.items() if not is_at(self.region(name).box, place)]
@@ -125,6 +135,10 @@ class Outcome:
 
     def _related(self, name: str, relation: str, other: str) -> bool:
         (x, y), (u, v) = self.region(name).box.centre, self.region(other).box.centre
+        if relation == "behind":  # further up, or covered by it
+            first, second = self.region(name), self.region(other)
+            order = list(self.after)
+            return y < v or (first.z_order, order.index(first.name)) < (second.z_order, order.index(second.name))
         return {"left of": x < u, "right of": x > u, "above": y < v, "below": y > v}[relation]
 
     def _near(self, rows: list[list[str]]) -> list[str]:
@@ -270,12 +284,33 @@ def measure(
     return figures | {"seconds": round(median(seconds), 2), "kinds": kinds}
 
 
+def write_row(planner: str, figures: dict[str, Any], page: Path) -> None:
+    """Puts a planner's figures into the table between the marks of a page: its row, or a new one."""
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(MARKS[0])
+    table, after = rest.split(MARKS[1])
+    kinds = list(figures["kinds"])
+    head = ["planner", "right", "asked back", "wrong", "seconds", *kinds]
+    shares = [f"{figures[name]} ({figures[name] / figures['of']:.0%})" for name in ("right", "asked", "wrong")]
+    cells = [
+        planner,
+        *shares,
+        f"{figures['seconds']:g}",
+        *("/".join(map(str, figures["kinds"][kind])) for kind in kinds),
+    ]
+    rows = [line for line in table.strip().splitlines()[2:] if line.split("|")[1].strip() != planner]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows, f"| {' | '.join(cells)} |"]
+    page.write_text("\n".join([before + MARKS[0], *lines, MARKS[1] + after]), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=Path, default=HERE / "chat_messages.jsonl", metavar="FILE")
     parser.add_argument("--planner", default="embedded", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the planner")
     parser.add_argument("--limit", type=int, default=0, help="at most so many messages of each kind; 0: all")
+    parser.add_argument("--write", action="store_true", help="put the figures into the table of docs/chat.md")
+    parser.add_argument("--name", default="", help="what its row is called; the planner's name if empty")
     args = parser.parse_args()
     plans = json.loads((HERE / "chat_plans.json").read_text(encoding="utf-8"))
     rows = [json.loads(line) for line in args.messages.read_text(encoding="utf-8").splitlines() if line]
@@ -289,6 +324,9 @@ def main() -> None:
     figures = measure(interpreter, progress, {name: ScenePlan.model_validate(p) for name, p in plans.items()}, print)
     for kind, (right, asked, wrong) in figures["kinds"].items():
         print(f"{kind}: {right} right, {asked} asked back, {wrong} wrong")
+    if args.write:
+        sample = f", {figures['of']} of {len(rows)}" if figures["of"] < len(rows) else ""
+        write_row(f"{args.name or args.planner}{sample}", figures, DOCS / "chat.md")
     print(json.dumps(figures))
 
 
