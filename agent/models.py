@@ -14,6 +14,7 @@ from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.prompt_lengths import overlong_prompts
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
+from .planning.omissions import omission_warnings
 from .planning.planner import Planner
 from .refine.critic import Critic, EmbeddedCritic
 from .refine.local_critic import PREFIX, LocalCritic
@@ -80,9 +81,14 @@ class Models:
         )  # fmt: skip
 
     def plan(self, brief: str) -> ScenePlan:
-        """The planner's plan, with a note on what it left out, as far as the image model's vocabulary can tell."""
-        plan = self.planner.plan(brief)
-        return plan.with_notes(self.vocabulary.omission_warnings(brief, plan)) if self.vocabulary else plan
+        """The planner's plan, with a note on what it left out: each word of a local planner, which repeats those of the
+        brief, else as far as the image model's vocabulary can tell."""
+        plan, tuned = self.planner.plan(brief), getattr(self.planner, "tuned", False)
+        # What the local planners say in other words they learnt in the pocket model's world.
+        vocabulary = self.vocabulary or (vocabulary_of(checkpoint("pocket")) if tuned else None)
+        if not vocabulary:
+            return plan  # a capable planner lists it itself
+        return plan.with_notes(omission_warnings(brief, plan, vocabulary, each_word=tuned))
 
     @cached_property
     def critic(self) -> Critic | None:

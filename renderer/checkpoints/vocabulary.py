@@ -4,9 +4,8 @@ Published models have no such file and are not restricted.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -21,20 +20,30 @@ from .registry import Checkpoint
 KINDS = ("subjects", "colours", "backgrounds", "patterns", "styles", "lights")
 CANNOT = "the model cannot draw"
 QUOTED = 12  # words that a warning quotes
-INTRODUCING = frozenset("a an one two three four five six seven eight nine some several in on at".split())
-PLACE_WORDS = frozenset("left right top bottom center centre middle corner corners".split())
-DEFINITE = frozenset("the big large small little tiny".split())  # words that may stand between
-SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A word of a text, or several that have one meaning, as written from `start` to `end`. kind, name: what the model
+    draws by it, 'another thing' for what a known one only modifies ('apple pie'), empty for any other. small: a
+    function word, a number, or another word of the captions. adjacent: only a space or a hyphen stands before it."""
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    name: str
+    small: bool
+    adjacent: bool
 
 
 @dataclass(frozen=True)
 class KnownWords:
     """Words of a text. known: (kind, name) of each thing that the model draws. unknown: phrases that it was not trained
-    on, as written; named: those of them that stand for a thing or a place of the picture."""
+    on, as written."""
 
     known: frozenset[tuple[str, str]]
     unknown: tuple[str, ...]
-    named: tuple[str, ...] = ()
 
     def of(self, kind: str) -> set[str]:
         return {name for each, name in self.known if each == kind}
@@ -73,62 +82,61 @@ class Vocabulary:
             for name, texts in getattr(self, kind).items():
                 for text in texts:
                     *before, last = _words(text)
-                    for form in _forms(last) if kind == "subjects" else [last]:
+                    for form in forms(last) if kind == "subjects" else [last]:
                         words = (*before, form)
                         phrases.setdefault(words[0], []).append((words, kind, name))
         return {first: sorted(several, key=lambda phrase: -len(phrase[0])) for first, several in phrases.items()}
 
     def read(self, text: str) -> KnownWords:
         """Known and unknown phrases of a text. Function words and numbers are neither."""
-        spans = [(match[0].lower(), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
-        words, known, unknown, run = [word for word, _, _ in spans], set[tuple[str, str]](), list[str](), list[int]()
-        named: list[str] = []
+        known, unknown, run = set[tuple[str, str]](), list[str](), list[Phrase]()
 
         def close() -> None:
             if run:
-                unknown.append(text[spans[run[0]][1] : spans[run[-1]][2]])
-                if introduced(run[0]) and not describes(run[-1]):
-                    named.append(unknown[-1])
+                unknown.append(text[run[0].start : run[-1].end])
                 run.clear()
 
-        def introduced(index: int) -> bool:
-            """Whether a word that introduces a thing or a place stands before, with at most adjectives between."""
-            while index and adjacent(index):
-                index -= 1
-                if words[index] in INTRODUCING:
-                    return True
-                if words[index] not in DEFINITE and self._phrase_at(words, index)[1] != "colours":
-                    return False
-            return False
+        for phrase in self.phrases(text):
+            if phrase.kind in KINDS:
+                known.add((phrase.kind, phrase.name))
+            if phrase.kind in KINDS or phrase.small or not phrase.adjacent:
+                close()
+            if phrase.kind not in KINDS and not phrase.small:
+                run.append(phrase)
+        close()
+        return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)))
 
-        def describes(index: int) -> bool:
-            """Whether a word only describes the known thing, or the place, behind it."""
-            index += 1
-            if index == len(words) or not adjacent(index):
-                return False
-            return words[index] in PLACE_WORDS or self._phrase_at(words, index)[1] in ("subjects", "colours")
+    def phrases(self, text: str) -> Iterator[Phrase]:
+        """The words of a text in order, those of a known phrase as one."""
+        spans = [(match[0].lower(), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
+        words, index = [word for word, _, _ in spans], 0
 
         def adjacent(index: int) -> bool:
-            """Whether only a space or a hyphen stands before a word."""
-            return not text[spans[index - 1][2] : spans[index][1]].strip(" -")
+            return bool(index) and not text[spans[index - 1][2] : spans[index][1]].strip(" -")
 
-        index = 0
         while index < len(words):
             size, kind, name = self._phrase_at(words, index)
             after = index + size
             if kind == "subjects" and after < len(words) and adjacent(after) and self._is_noun(words, after):
                 size, kind = size + 1, "another thing"  # an apple pie is no apple
-            if kind not in KINDS and size:
-                if run and not adjacent(index):
-                    close()
-                run += range(index, index + size)
-            else:
-                close()
-            if kind in KINDS:
-                known.add((kind, name))
-            index += max(1, size)
-        close()
-        return KnownWords(frozenset(known), tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(named)))
+            last = index + max(1, size) - 1
+            start, end = spans[index][1], spans[last][2]
+            yield Phrase(text[start:end], start, end, kind, name, small=not size, adjacent=adjacent(index))
+            index = last + 1
+
+    def places(self, noun: str) -> set[str]:
+        """The backgrounds that a noun in small letters is a word for: 'forest', 'winter'. Not those of things and
+        lights, which have other meanings."""
+        return self._places.get(noun, set())
+
+    @cached_property
+    def _places(self) -> dict[str, set[str]]:
+        places: dict[str, set[str]] = {}
+        for name, texts in self.backgrounds.items():
+            for text in texts:
+                places.setdefault(_words(text)[-1], set()).add(name)
+        lights = {word for texts in self.lights.values() for text in texts for word in _words(text)}
+        return {noun: names for noun, names in places.items() if noun not in self._phrases and noun not in lights}
 
     def _phrase_at(self, words: list[str], index: int) -> tuple[int, str, str]:
         """(length in words, kind, name) of the phrase at a word: a known phrase, an unknown word (kind ''), or length 0
@@ -163,37 +171,13 @@ class Vocabulary:
         texts = [*(region.prompt.text for region in plan.regions), plan.scene.high_level, plan.scene.low_level]
         rest = {phrase.lower(): phrase for text in texts for phrase in self.read(text).unknown}
         lacking = [left for phrase in rest.values() if (left := _without(phrase, reported))]
-        out += [f"the model was not trained on {_quoted(lacking)}: ignored"] if lacking else []
+        out += [f"the model was not trained on {quoted(lacking)}: ignored"] if lacking else []
         return out
 
     @staticmethod
     def is_shape_warning(warning: str) -> bool:
         """Whether this is the warning about coloured shapes."""
         return warning.startswith(CANNOT)
-
-    def omitted_phrases(self, brief: str, plan: ScenePlan) -> list[str]:
-        """Things, colours and backgrounds of a brief that its plan omits.
-
-        Of phrases that the model was not trained on those that a word such as 'a', 'two' or 'in' introduces: most
-        others, such as greetings, verbs and whom the picture is for, are not to be seen in a picture.
-        """
-        whole = " . ".join([plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)])
-        requested, planned, words = self.read(brief), self.read(whole), _with_plurals(_words(whole))
-        lost = [phrase for phrase in requested.named if not any(_is_among(word, words) for word in _words(phrase))]
-        lost += re.findall(SYMBOLS, brief)
-        for kind in ("subjects", "colours", "backgrounds"):
-            lost += sorted(requested.of(kind) - planned.of(kind))
-        return lost
-
-    def omission_warnings(self, brief: str, plan: ScenePlan) -> list[str]:
-        """Warnings about things of a brief that its plan omits, or names in the scene prompt alone, where no region
-        draws them ('an astronaut on the moon')."""
-        lost, regions = self.omitted_phrases(brief, plan), " . ".join(region.prompt.text for region in plan.regions)
-        warnings = [f"left out of the plan: {_quoted(lost)}"] if lost else []
-        unplaced = self.read(brief).of("subjects") & self.read(plan.scene.text).of("subjects")
-        unplaced = (unplaced - self.read(regions).of("subjects")) if plan.regions else set()
-        warnings += [f"named in the scene only, no region draws it: {_quoted(sorted(unplaced))}"] if unplaced else []
-        return warnings
 
 
 @lru_cache
@@ -228,7 +212,7 @@ def _at(words: list[str], index: int, phrase: tuple[str, ...]) -> bool:
     return tuple(words[index : index + len(phrase)]) == phrase
 
 
-def _forms(noun: str) -> Iterable[str]:
+def forms(noun: str) -> Iterable[str]:
     """A noun and what its plural may look like."""
     yield from (noun, f"{noun}s", f"{noun}es")
     if noun.endswith("y"):
@@ -237,21 +221,13 @@ def _forms(noun: str) -> Iterable[str]:
         yield f"{noun.removesuffix('e')[:-1]}ves"
 
 
-def _with_plurals(words: Iterable[str]) -> set[str]:
-    return {form for word in words for form in _forms(word)}
-
-
-def _is_among(word: str, words: Collection[str]) -> bool:
-    """Whether a word, in any number or slightly misspelt, is one of these."""
-    return bool({*_forms(word)} & {*words}) or bool(get_close_matches(word, words, n=1, cutoff=0.8))
-
-
-def _without(phrase: str, words: Collection[str]) -> str:
+def _without(phrase: str, words: set[str]) -> str:
     """The phrase without these words, which are in lower case."""
     return " ".join(word for word in re.findall(r"\w+", phrase) if word.lower() not in words)
 
 
-def _quoted(phrases: list[str]) -> str:
+def quoted(phrases: list[str]) -> str:
+    """Phrases as a warning quotes them, the first dozen."""
     return ", ".join(repr(phrase[:60]) for phrase in phrases[:QUOTED]) + (", …" if len(phrases) > QUOTED else "")
 
 
