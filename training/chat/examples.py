@@ -454,7 +454,7 @@ def chat_example(rng: np.random.Generator) -> Example:
         and rng.random() < 0.7
     )
     waiting, candidates = rng.random() < 0.02, int(rng.integers(2, 5)) if rng.random() < 0.02 else 0
-    before = earlier(rng, scene) if rng.random() < 0.3 else ""
+    before = earlier(rng, scene) if rng.random() < 0.18 else ""
     return prompt(
         rng, scene, typed(rng, text, exact=exact), before=before, candidates=candidates, waiting=waiting
     ), rows

@@ -63,7 +63,7 @@ def mention(rng: np.random.Generator, scene: Scene, item: Item, *, pronouns: boo
 def _by_noun(rng: np.random.Generator, scene: Scene, item: Item, others: list[Item]) -> list[tuple[float, str, bool]]:
     noun, same = item.subject, [other for other in others if other.subject == item.subject]
     if not same:
-        options = [(10.0, noun, False)]
+        options = [(14.0, noun, False)]
         if item.colour:
             options.append((2.5, f"{item.colour} {noun}", False))
         options.append((0.8, f"{noun} {_where(item)}", False))

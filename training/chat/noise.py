@@ -29,7 +29,7 @@ def typed(rng: np.random.Generator, text: str, *, exact: bool = False) -> str:
     """The text as somebody may type it; `exact` keeps the spelling, where the answer repeats it."""
     text = " ".join(text.split()) if "\n" not in text else text
     form = rng.random()
-    if form < 0.16 and not exact:
+    if form < 0.12 and not exact:
         words = text.split(" ")
         slots = [i for i, word in enumerate(words) if word in MISSPELT or len(word) > 3]
         for _ in range(1 if rng.random() < 0.7 else 2):

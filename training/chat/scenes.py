@@ -26,7 +26,7 @@ from training.world import COLOURS, SUBJECTS
 KINDS: dict[str, tuple[str, ...]] = load_table("chat_words", "kinds")
 USUAL = KNOWN | OTHERS
 FOREIGN_NOUNS = sorted(load_table("chat_foreign", "de")["nouns"])
-COUNT_ODDS = (0.2, 0.36, 0.24, 0.12, 0.05, 0.03)  # of one to six regions
+COUNT_ODDS = (0.2, 0.42, 0.26, 0.09, 0.02, 0.01)  # of one to six regions
 STYLED = 0.1  # of the plans have a style
 
 
@@ -64,11 +64,11 @@ class Scene:
 def noun(rng: np.random.Generator) -> str:
     """A noun: mostly one that the pocket model draws."""
     form = rng.random()
-    if form < 0.55:
+    if form < 0.68:
         return pick(rng, tuple(SUBJECTS))
-    if form < 0.7:
+    if form < 0.78:
         return pick(rng, FOREIGN_NOUNS)
-    if form < 0.8:
+    if form < 0.9:
         return pick(rng, KINDS[pick(rng, tuple(KINDS))])
     return pick(rng, tuple(USUAL))
 
@@ -80,18 +80,18 @@ def usual_colour(subject: str) -> str:
 
 def colour(rng: np.random.Generator) -> str:
     form = rng.random()
-    if form < 0.62:
+    if form < 0.78:
         return pick(rng, tuple(COLOURS))
-    if form < 0.8:
-        return pick(rng, PLAIN_COLOURS)
     if form < 0.9:
+        return pick(rng, PLAIN_COLOURS)
+    if form < 0.95:
         return f"{pick(rng, ('dark', 'light', 'bright', 'pale', 'deep'))} {pick(rng, tuple(COLOURS))}"
     return pick(rng, FINE_COLOURS)
 
 
 def background(rng: np.random.Generator) -> str:
     """A background as a plan names it."""
-    return pick(rng, tuple(BACKGROUND_PHRASES)) if rng.random() < 0.65 else pick(rng, ELSEWHERE)
+    return pick(rng, tuple(BACKGROUND_PHRASES)) if rng.random() < 0.8 else pick(rng, ELSEWHERE)
 
 
 def new_scene(rng: np.random.Generator, *, least: int = 1, nouns: tuple[str, ...] = ()) -> Scene:
@@ -106,7 +106,7 @@ def new_scene(rng: np.random.Generator, *, least: int = 1, nouns: tuple[str, ...
     places = DEFAULT_PLACES[count] if rng.random() < 0.5 else [PLACES[i] for i in rng.permutation(9)[:count]]
     things = []
     for subject, place in zip(subjects, places, strict=True):
-        detail = pick(rng, DETAILS) if rng.random() < 0.1 else pick(rng, AFTER_DETAILS) if rng.random() < 0.05 else ""
+        detail = pick(rng, DETAILS) if rng.random() < 0.06 else pick(rng, AFTER_DETAILS) if rng.random() < 0.03 else ""
         shown = usual_colour(subject) if rng.random() < 0.15 else colour(rng)
         things.append(PlannedObject(subject=subject, colour=shown[:40], detail=detail, position=place))
     where = background(rng) if rng.random() < 0.75 else ""

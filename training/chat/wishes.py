@@ -74,7 +74,7 @@ def target(rng: np.random.Generator, scene: Scene, free: Sequence[Item], *, seve
 
 def look(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
     """New looks: mostly a colour."""
-    who = target(rng, scene, free, several=0.18)
+    who = target(rng, scene, free, several=0.12)
     form = rng.random()
     old = {item.colour for item in scene.items if item.name in who.names}
     if form < 0.6:
@@ -288,7 +288,7 @@ def two_in_one(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> 
 
 
 def remove(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
-    who = target(rng, scene, free, several=0.25)
+    who = target(rng, scene, free, several=0.15)
     return Wish(fill(rng, patterns("remove"), scene, who), (["remove", list(who.names)],), who.names)
 
 
