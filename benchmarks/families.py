@@ -26,7 +26,7 @@ from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.forward import Encoded, ForwardOptions
-from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning
+from ditpipe.renderer.regions.joint_conditioning import PADDINGS, JointConditioning
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import region_weights
 from ditpipe.renderer.regions.stepwise import StepwiseConditioning
@@ -156,7 +156,7 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
     schedule = "scene-then-regions" if len(plan.regions) > 1 else "scene"  # one prompt in all blocks
     levels: Any = preset(schedule).levels(family.depth)
     if isinstance(family, (Flux, StableDiffusion3)):
-        conditioning: Any = JointConditioning(family, prompts, plan, levels, paddings=paddings)
+        conditioning: Any = JointConditioning(family, prompts, plan, levels, guided=family.guided, paddings=paddings)
     else:
         conditioning = family.conditioning(prompts, plan, levels, grid)
     weights = region_weights(plan.regions, rows=grid[0], columns=grid[1], patch=family.patch)

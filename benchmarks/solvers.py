@@ -139,7 +139,7 @@ def by_default(model: Model, noise: Tensor, published: Published, steps: int) ->
     scheduler = type(published.scheduler).from_config(config)
     chosen: dict[str, Any] = {}
     if config.get("use_dynamic_shifting"):
-        chosen["mu"] = log(published.family.shift(config, TOKENS))
+        chosen["mu"] = log(published.family.shift(config, TOKENS, steps))
     if published.family is Flux:
         chosen["sigmas"] = torch.linspace(1, 1 / steps, steps, dtype=torch.float64).tolist()
     scheduler.set_timesteps(**(chosen if "sigmas" in chosen else {"num_inference_steps": steps} | chosen))

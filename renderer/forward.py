@@ -1,5 +1,7 @@
 """Types of a network's forward: encoded prompts, each block's text, edit and ControlNet inputs. No code runs here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +12,7 @@ from ..prompts.plan import ScenePlan
 from .diffusers_types import Network
 from .prompt_reading import Reading
 from .regions.attention import TextContext
+from .regions.joint_attention import SequenceLayout
 from .sampling.step_cache import StepCache
 from .weights.lora import ActiveLora
 
@@ -19,13 +22,15 @@ class Encoded:
     """One encoded prompt. states: (text tokens, channels); pooled: (channels,), where the family has one.
 
     sections: (length, own) of each padded span of states; the first `own` tokens are the prompt's, or padding that
-    differs from token to token. Empty where there is no padding.
+    differs from token to token. Empty where there is no padding, or where all of it is kept. as_negative: the text as a
+    negative prompt, of families that encode negatives otherwise.
     """
 
     states: Tensor
     pooled: Tensor | None = None
     reading: Reading = Reading("")
     sections: tuple[tuple[int, int], ...] = ()
+    as_negative: Encoded | None = None
 
 
 Encode = Callable[[Sequence[str]], Sequence[Encoded]]
@@ -36,10 +41,19 @@ PictureCondition = Tensor | Sequence[Encoded] | None
 
 @dataclass(frozen=True)
 class JointText:
-    """states: (rows, text tokens of all prompts, channels). bias: per block, (text + image)² added to the logits."""
+    """The texts of all regions, one span of tokens after the other; in each span those of the row's prompt first.
+
+    states: (rows, text tokens, channels). layouts: who attends to whom, per block. span: the text of each token, int64
+    (text tokens,). own: whether a token is its row's prompt's, and not padding beyond it, bool (rows, text tokens).
+    positions: of a token in its own prompt; lengths: of that prompt; int64 (rows, text tokens).
+    """
 
     states: Tensor
-    bias: tuple[Tensor, ...]
+    layouts: tuple[SequenceLayout, ...]
+    span: Tensor
+    own: Tensor
+    positions: Tensor
+    lengths: Tensor
 
 
 BlockTexts = Sequence[TextContext] | JointText
@@ -69,11 +83,12 @@ class Conditioning(Protocol):
     """One plan's prompts, encoded and projected once for all steps."""
 
     plan: ScenePlan
+    guided: bool  # a forward takes unconditional rows before the conditional ones
     picture_condition: PictureCondition
     readings: tuple[Reading, ...]
 
     def at(self, region_weights: Tensor, *, pictures: int = 1) -> BlockTexts:
-        """The text of each block for `pictures` unconditional rows and as many conditional ones.
+        """The text of each block for `pictures` unconditional rows, if guided, and as many conditional ones.
 
         region_weights: (regions + 1, image tokens), the weight of each prompt in every token.
         """

@@ -85,7 +85,7 @@ class LoadedModel:
         with torch.inference_mode():
             inputs = self._encode(request, layout, loras, edit)
             with self._working(request, self.family.denoiser, nets=[control.net for control in inputs.controls]):
-                conditioning = self._condition(inputs, layout)
+                conditioning = self._condition(request, inputs, layout)
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
                 last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step)
         self._check_finite(request, last.latents, "the denoised latents")
@@ -124,7 +124,7 @@ class LoadedModel:
     def _encode(
         self, request: RenderRequest, layout: TokenLayout, loras: Sequence[LoadedLora], edit: EditBase | None
     ) -> RenderInputs:
-        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self.family.guided)
+        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self._guided(request))
         encoded = self.prompts.encoded(texts, partial(self._working, request, *self.family.encoders))
         warnings: list[str] = []
         start = None
@@ -139,8 +139,10 @@ class LoadedModel:
             warnings += cropped
         return RenderInputs(encoded, start, controls, loras, warnings)
 
-    def _condition(self, inputs: RenderInputs, layout: TokenLayout) -> Conditioning:
-        return self.family.conditioning(inputs.texts, layout.plan, layout.levels, layout.grid, inputs.loras)
+    def _condition(self, request: RenderRequest, inputs: RenderInputs, layout: TokenLayout) -> Conditioning:
+        return self.family.conditioning(
+            inputs.texts, layout.plan, layout.levels, layout.grid, inputs.loras, guided=self._guided(request)
+        )
 
     def _sample(
         self, request: RenderRequest, layout: TokenLayout, inputs: RenderInputs, conditioning: Conditioning,
@@ -180,6 +182,10 @@ class LoadedModel:
 
     def _guidance(self, request: RenderRequest) -> float:
         return request.guidance_scale or self.checkpoint.guidance_scale
+
+    def _guided(self, request: RenderRequest) -> bool:
+        """Whether unconditional rows have an effect."""
+        return self.family.guided and self._guidance(request) > 1
 
     def _check_finite(self, request: RenderRequest, values: Tensor, part: str, *, decoding: bool = False) -> None:
         if not torch.isfinite(values).all():

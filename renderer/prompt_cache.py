@@ -11,7 +11,7 @@ from .families.base import Family
 from .forward import Encoded
 
 # Encoded prompts cached per loaded model. One takes 0.16 MB in the pocket checkpoint, 1.2 MB in Hunyuan-DiT and at most
-# 4.2 MB in FLUX (512 T5 tokens of 4096 channels, half precision): 270 MB of the GPU's memory in all.
+# 7.9 MB in FLUX.2 klein (512 tokens of 7680 channels, half precision): 500 MB of the GPU's memory in all.
 CACHED_PROMPTS = 64
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,8 @@ from published_plans import draw
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.load import load
-from ditpipe.renderer.checkpoints.registry import FAMILIES, checkpoint
+from ditpipe.renderer.checkpoints.registry import FAMILIES, FamilyRow, checkpoint
 from ditpipe.renderer.checkpoints.source import locate
-from ditpipe.renderer.families.flux import Flux
-from ditpipe.renderer.families.hunyuan import Hunyuan
-from ditpipe.renderer.families.pixart import PixArt
-from ditpipe.renderer.families.sana import Sana
-from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.sampling.schedules import Multistep
 
 Change = Callable[[Path], object]
@@ -148,10 +143,12 @@ def test_what_cannot_be_drawn_with_is_refused_by_its_configuration(
         Renderer(str(folder), device="cpu")
 
 
-def test_the_table_says_which_families_are_flows() -> None:
-    kinds = (Hunyuan, PixArt, Sana, StableDiffusion, StableDiffusionXL, StableDiffusion3, Flux)
-    assert [row.adapter.split(":")[1] for row in FAMILIES.values()] == [kind.__name__ for kind in kinds]
-    assert [row.flow for row in FAMILIES.values()] == [kind.flow for kind in kinds]
+@pytest.mark.parametrize("row", FAMILIES.values(), ids=lambda row: row.name)
+def test_the_table_says_what_the_adapters_can(row: FamilyRow) -> None:
+    module, adapter = row.adapter.split(":")
+    kind = getattr(import_module(f"ditpipe.renderer.families.{module}"), adapter)
+    for name in ("flow", "normalised", "partial", "controlled"):
+        assert getattr(row, name) == getattr(kind, name), name
 
 
 def test_a_variance_in_the_schedulers_configuration_is_none_of_the_solvers() -> None:

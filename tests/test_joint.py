@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ditpipe import LeveledPrompt, Renderer, ScenePlan
 from ditpipe.renderer.forward import Encoded
-from ditpipe.renderer.regions.joint_attention import PADDINGS, JointConditioning, condensed
+from ditpipe.renderer.regions.joint_attention import SequenceLayout
+from ditpipe.renderer.regions.joint_conditioning import PADDINGS, JointConditioning, condensed
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import region_ids, region_weights
 from ditpipe.renderer.regions.stepwise import StepwiseConditioning
@@ -54,7 +55,8 @@ def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
 
 def conditioning_of(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
     levels = preset("scene-then-regions").levels(renderer.family.depth)
-    return JointConditioning(renderer.family, prompts, plan, levels, paddings=paddings)
+    guided = renderer.family.guided
+    return JointConditioning(renderer.family, prompts, plan, levels, guided=guided, paddings=paddings)
 
 
 def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:
@@ -75,6 +77,18 @@ def text_of(renderer: Renderer, plan: ScenePlan, paddings: int | None = PADDINGS
         return conditioning.at(share)
 
 
+def attended(layout: SequenceLayout, tokens: int = 0) -> Tensor:
+    """The factor of each token's (row's) attention to each other one, (tokens, tokens), of the first batch row."""
+    size = tokens or max(int(group.queries.max()) + 1 for group in layout.groups if group.queries is not None)
+    seen = torch.zeros(size, size)
+    for group in layout.groups:
+        if group.rows.start in (None, 0):
+            queries, keys = (torch.arange(size) if each is None else each for each in (group.queries, group.keys))
+            factors = torch.ones(1, 1) if group.bias is None else group.bias.exp()
+            seen[queries[:, None], keys] = factors.expand(len(queries), len(keys))
+    return seen
+
+
 def test_few_paddings_stand_for_all_and_where_they_are_alike_nothing_changes(renderer: Renderer) -> None:
     plan = plan_of(4).model_copy(update={"negative": "a blurred picture of many things in rows"})
     whole, few = (drawn(renderer, plan, prompts_of(renderer, alike=True), paddings) for paddings in (None, PADDINGS))
@@ -91,11 +105,12 @@ def test_nine_regions_add_few_tokens_and_texts_without_weight_add_none(name: str
     few = text_of(renderer, plan)
     clip = 0 if name == "flux" else 77  # all of it: its paddings have positions of their own
     assert few.states.shape[1] == tokens + 9 * (clip + 2 * PADDINGS) < every.states.shape[1] / 2
-    assert all(bias.shape == 2 * (few.states.shape[1] + 36,) for bias in few.bias)
+    assert all(len(seen) == few.states.shape[1] + 36 for seen in map(attended, few.layouts))
     # where regions are everywhere, the scene's text at the regions' level has no weight
     other = plan.model_copy(update={"scene": LeveledPrompt(high_level="rows", low_level="small")})
     levels = ["scene-high", *["region"] * (renderer.family.depth - 1)]
-    conditioning = JointConditioning(renderer.family, prompts_of(renderer, alike=False), other, levels)  # type: ignore[arg-type]
+    guided, prompts = renderer.family.guided, prompts_of(renderer, alike=False)
+    conditioning = JointConditioning(renderer.family, prompts, other, levels, guided=guided)  # type: ignore[arg-type]
     share = region_weights(other.regions, rows=6, columns=6, patch=2)
     with torch.inference_mode():
         assert conditioning.at(share).states.shape[1] == few.states.shape[1]
@@ -108,7 +123,8 @@ def test_the_scenes_and_a_single_regions_prompt_are_as_the_model_was_trained(nam
         text = text_of(renderer, plan)
         (scene,) = prompts_of(renderer, alike=False)([plan.scene.text])
         assert torch.equal(text.states[-1, : TOKENS[name]], scene.states)
-        assert (text.bias[0][: TOKENS[name], : TOKENS[name]] == 0).all()
+        seen = attended(text.layouts[0])
+        assert (seen[: TOKENS[name], : TOKENS[name]] == 1).all()
     assert text_of(renderer, plan_of(1)).states.shape[1] == 2 * TOKENS[name]
 
 

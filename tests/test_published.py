@@ -31,10 +31,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("published")
 
 
-
-
-
-
 def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
     """diffusers' own pipeline, loaded by itself, with the scheduler that ours draws with."""
     variant = next((v for v in ("fp16", "bf16") if list(folder.glob(f"*/*{v}*")) and name not in BOTH), None)
@@ -60,16 +56,33 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
         extra |= {"complex_human_instruction": None, "clean_caption": False}
     if name == "flux-schnell":
         extra = {"max_sequence_length": 256}
-    if name.startswith("flux"):
+    guidance: dict[str, Any] = {"true_cfg_scale" if name == "qwen-image" else "guidance_scale": 4}
+    if name.startswith("z-image"):
+        guidance = {"guidance_scale": 3}  # of which the published code adds 1
+    packs = name in ("flux-dev", "flux-schnell", "qwen-image", "chroma")
+    if packs:
         noise = pipe._pack_latents(noise, 1, *noise.shape[1:])
-    else:
-        extra |= {"negative_prompt": "blurred"}
+    prompts: dict[str, Any] = {"prompt": PROMPT}
+    if name == "chroma":  # without padding, which the published mask does not take away
+        own = {text: pipe.encode_prompt(text, do_classifier_free_guidance=False)[0::2] for text in (PROMPT, "blurred")}
+        states = {text: embeds[:, mask[0].bool()] for text, (embeds, mask, _) in own.items()}
+        prompts = {"prompt_embeds": states[PROMPT], "negative_prompt_embeds": states["blurred"]} | {
+            name: torch.ones(1, states[text].shape[1], dtype=torch.bool)
+            for name, text in (("prompt_attention_mask", PROMPT), ("negative_prompt_attention_mask", "blurred"))
+        }
+    elif not name.startswith("flux"):
+        prompts |= {"negative_prompt": "blurred"}
+    elif name == "flux.2-klein-base":
+        prompts |= {"negative_prompt_embeds": pipe.encode_prompt("blurred")[0]}
     latents = pipe(
-        PROMPT, height=plan.height, width=plan.width, num_inference_steps=3, guidance_scale=4, output_type="latent",
-        latents=noise, **extra,
+        **prompts, height=plan.height, width=plan.width, num_inference_steps=3, output_type="latent", latents=noise,
+        **guidance, **extra,
     ).images  # fmt: skip
-    if name.startswith("flux"):
-        latents = pipe._unpack_latents(latents, plan.height, plan.width, 8)
+    if packs:
+        latents = pipe._unpack_latents(latents, plan.height, plan.width, 8).reshape(1, 16, *(s // 8 for s in plan.size))
+    if name.startswith("flux.2"):
+        mean, variance = pipe.vae.bn.running_mean[:, None, None], pipe.vae.bn.running_var[:, None, None]
+        latents = (pipe._patchify_latents(latents) - mean) / (variance + pipe.vae.config.batch_norm_eps).sqrt()
     return latents  # type: ignore[no-any-return]
 
 

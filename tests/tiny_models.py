@@ -9,6 +9,7 @@ from typing import Any
 
 import diffusers
 import torch
+from published import published
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -175,8 +176,15 @@ TINY: dict[str, Callable[[], Any]] = {
 }
 
 
+# Families whose tiny checkpoint is the one in the published structure.
+PUBLISHED = ("qwen-image", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma", "lumina-2")
+NAMES = (*TINY, *PUBLISHED)
+
+
 def saved(name: str, folder: Path) -> Path:
     """The tiny checkpoint of that name, written once."""
+    if name in PUBLISHED:
+        return published(name, folder)
     target = folder / name
     if not target.exists():
         torch.manual_seed(0)

@@ -1,13 +1,19 @@
 """The commands for models: `ditpipe models` lists those that can be used by name, `models pull` fetches one."""
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from ...prompts.outside_json import JsonObject
 from .options import Json, print_answer, stderr_console
+
+if TYPE_CHECKING:
+    from ...renderer.checkpoints.registry import Checkpoint
 
 models = typer.Typer(invoke_without_command=True, help="List the models that can be used by name; fetch one.")
 
@@ -17,30 +23,66 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     """List the image models and the local planners that can be used by name."""
     if context.invoked_subcommand:
         return
-    from dataclasses import asdict
-
-    from ...renderer.checkpoints.registry import CHECKPOINTS
+    from ...renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
     from ...renderer.checkpoints.vocabulary import vocabulary_of
     from ..llm.local_models import LOCAL_MODELS, best_planner, is_here
 
-    images = Table("image model", "family", "pixels", "steps", "weights", "licence", "", box=None)
-    for model in CHECKPOINTS.values():
-        weights = f"{model.memory_gib:g} GiB"
-        size, steps = str(model.size), str(model.steps)
-        images.add_row(model.name, model.family, size, steps, weights, model.licence, model.note)
     planners = Table("planner", "here", "download", "licence", "", box=None)
     for planner in LOCAL_MODELS.values():
         here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
         size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
         planners.add_row(planner.name, here, size, planner.licence, planner.note)
     vocabularies = {name: vocabulary_of(model) for name, model in CHECKPOINTS.items()}
+    rows = {model.name: described(model) for model in CHECKPOINTS.values()}
     if as_json:
         draws = {name: {"draws": words and words.summary} for name, words in vocabularies.items()}  # null: anything
-        answer = {name: asdict(model) | draws[name] for name, model in CHECKPOINTS.items()}
+        answer = {name: row | draws[name] for name, row in rows.items()}
         print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
-    else:
-        limits = [f"{name} draws {words.summary}" for name, words in vocabularies.items() if words]
-        Console().print(images, "", *limits, "", planners)
+        return
+    console = Console()
+    for family in FAMILIES.values():
+        own = [row for row in rows.values() if row["family"] == family.name]
+        if own:
+            console.print(f"[bold]{family.name}[/bold]: {abilities(own[-1])}", _of_family(own))
+    limits = [f"{name} draws {words.summary}" for name, words in vocabularies.items() if words]
+    console.print(*limits, "", planners, sep="\n")
+
+
+def abilities(row: JsonObject) -> str:
+    """What the family of a row can, in a sentence."""
+    edits = "edits compute the changed tokens alone" if row["partial_edits"] else "edits compute the whole picture"
+    nets = "ControlNets" if row["controlnets"] else "no ControlNets"
+    return f"regions by {row['regions']}; {edits}; {nets}; reads {' and '.join(row['languages'])}"
+
+
+def _of_family(rows: Sequence[JsonObject]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 2))
+    widths = {"model": 18, "here": 4, "pixels": 6, "steps": 5, "negatives": 9, "weights": 9, "licence": 26, "": None}
+    for name, width in widths.items():
+        table.add_column(name, min_width=width)
+    for row in rows:
+        weights = f"{row['memory_gib']:g} GiB" if row["memory_gib"] else ""
+        table.add_row(
+            row["name"], "yes" if row["here"] else "no", str(row["size"]), str(row["steps"]),
+            "yes" if row["negatives"] else "no", weights, row["licence"], row["note"],
+        )  # fmt: skip
+    return table
+
+
+def described(model: "Checkpoint") -> JsonObject:
+    """A row of the table with what its family can, and whether all of its files are here."""
+    from ...renderer.checkpoints.hub import Hub
+    from ...renderer.checkpoints.registry import FAMILIES
+    from ...renderer.checkpoints.source import locate
+
+    family, source = FAMILIES[model.family], locate(model.source)
+    assert source
+    card = model.card or (f"https://huggingface.co/{source.hub.repository}" if source.hub else "")
+    return asdict(model) | {
+        "negatives": model.style.negatives, "regions": family.regions, "languages": list(model.style.languages),
+        "partial_edits": family.partial, "controlnets": family.controlled, "card": card,
+        "here": source.folder is not None or (source.hub is not None and Hub().is_pipeline_cached(source.hub)),
+    }  # fmt: skip
 
 
 @models.command()

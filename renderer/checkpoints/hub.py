@@ -25,7 +25,7 @@ from .pipeline_folder import (
 )
 
 _NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-_READ = (".json", ".txt", ".model")  # configurations and tokenizers
+_READ = (".json", ".txt", ".model", ".jinja")  # configurations, tokenizers and their chat templates
 _CONFIGURATIONS = ("config.json", "scheduler_config.json")
 TIMEOUT = 20.0  # seconds until the hub counts as out of reach
 
@@ -92,6 +92,13 @@ class Hub:
 
         path = try_to_load_from_cache(name.repository, "config.json", self._cache, name.revision)
         return isinstance(path, str) and _has_weights(Path(path).parent)
+
+    def is_pipeline_cached(self, name: HubName) -> bool:
+        """Whether the cache holds all that `fetch` has fetched of a pipeline; asks no server."""
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(name.repository, "model_index.json", self._cache, name.revision)
+        return isinstance(path, str) and not _lacking(Path(path).parent, lambda *_: True)
 
     def _fetch(
         self, name: HubName, first: str, wanted: Callable[[Mapping[str, int], Path], list[str]], *,

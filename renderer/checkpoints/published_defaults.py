@@ -12,12 +12,14 @@ FEW_STEPS = ("turbo", "lightning")  # in the names of models distilled to 4 step
 
 @dataclass(frozen=True)
 class Defaults:
-    """Defaults of a checkpoint. size: side of the training images in pixels. reads: as in `registry.Checkpoint`."""
+    """Defaults of a checkpoint. size: side of the training images in pixels. reads: and `negatives`: as in
+    `published_models.Checkpoint`."""
 
     size: int
     steps: int
     guidance_scale: float
     reads: int = 0
+    negatives: bool = True
 
 
 def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
@@ -35,12 +37,16 @@ def published_defaults(folder: Path, called: str, *, family: str, usual: Default
         steps = 25
     if any(word in called for word in FEW_STEPS):
         steps, guidance = 4, 1.0
+    if turbo := family == "z-image" and "turbo" in called:
+        steps = 8
+    if distilled := family == "flux.2" and bool(index.get("is_distilled")):
+        steps, guidance = 4, 1.0
     cells = denoiser.get("sample_size")
     cells = max(cells) if isinstance(cells, list) and cells else cells
     size = cells * _pixels_a_cell(folder) if isinstance(cells, int) else usual.size
     reads = 300 if index.get("_class_name") == "PixArtSigmaPipeline" else 0
     reads = 512 if family == "flux" and denoiser.get("guidance_embeds") else reads
-    return Defaults(size if size >= 64 else usual.size, steps, guidance, reads)
+    return Defaults(size if size >= 64 else usual.size, steps, guidance, reads, not (turbo or distilled))
 
 
 def _pixels_a_cell(folder: Path) -> int:

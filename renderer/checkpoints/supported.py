@@ -50,10 +50,11 @@ def check_vae(config: JsonObject) -> None:
         raise ModelError("the folder's VAE normalises latents by `latents_mean`, which is not supported here")
 
 
-def check_folder(folder: Path, index: JsonObject, *, flow: bool) -> None:
-    """`check_scheduler` and `check_vae` of a pipeline's folder, before any weights are fetched or loaded. Unreadable
-    files are reported when they are loaded. Raises ModelError."""
+def check_folder(folder: Path, index: JsonObject, *, flow: bool, normalised: bool = False) -> None:
+    """`check_scheduler` of a pipeline's folder, and `check_vae` unless its family normalises latents by channel, before
+    any weights are fetched or loaded. Unreadable files are reported when they are loaded. Raises ModelError."""
     origin = index.get("scheduler")
     if isinstance(origin, list) and len(origin) == 2 and isinstance(origin[1], str):
         check_scheduler(origin[1], configuration_in(folder / "scheduler"), flow=flow)
-    check_vae(configuration_in(folder / "vae"))
+    if not normalised:
+        check_vae(configuration_in(folder / "vae"))

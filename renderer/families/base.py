@@ -37,8 +37,8 @@ class Family(ABC):
     partial: ClassVar[bool] = False  # steps of an edit may compute the redrawn tokens alone
     cached: ClassVar[bool] = False  # supports the step cache
     controlled: ClassVar[bool] = False  # supports ControlNets
-    guided: ClassVar[bool] = True  # classifier-free guidance: a forward takes unconditional and conditional rows
     flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
+    normalised: ClassVar[bool] = False  # latents are normalised by channel, as the VAE's configuration says
     preferred: ClassVar[Solver] = "euler"  # if the published scheduler is not a solver of this package
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's components that encode prompts
     denoiser: ClassVar[str] = "transformer"  # the pipeline's component that denoises
@@ -48,7 +48,8 @@ class Family(ABC):
     def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
         """Raises ModelError if its scheduler or its VAE is not supported, see `checkpoints.supported`."""
         check_scheduler(type(pipe.scheduler).__name__, pipe.scheduler.config, flow=self.flow)
-        check_vae(pipe.vae.config)
+        if not self.normalised:
+            check_vae(pipe.vae.config)
         self.pipe = pipe
         self.device = device or self.model.device
         self._vae_dtype = pipe.vae.dtype
@@ -75,6 +76,11 @@ class Family(ABC):
     def patch(self) -> int:
         """Latent cells per side of a token."""
         return int(self.model.config.patch_size)
+
+    @property
+    def guided(self) -> bool:
+        """Classifier-free guidance: negatives act; a forward takes unconditional and conditional rows."""
+        return True
 
     @property
     def guidable(self) -> bool:
@@ -159,9 +165,10 @@ class Family(ABC):
     @abstractmethod
     def conditioning(
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
+        loras: Sequence[LoadedLora] = (), *, guided: bool = True,
     ) -> Conditioning:  # fmt: skip
-        """Conditions the blocks on a plan's prompts. levels: one per block. grid: rows and columns of image tokens."""
+        """Conditions the blocks on a plan's prompts. levels: one per block. grid: rows and columns of image tokens.
+        guided: whether unconditional rows are needed; a family may compute them all the same."""
 
     def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition:
         """Conditioning of the whole picture: the pooled embeddings (prompts, channels), None without them. whole: the
@@ -197,7 +204,7 @@ class Family(ABC):
     ) -> Schedule:
         """`schedule` for a scheduler's configuration, without a loaded pipeline."""
         if solver == "dpm++":
-            shift = cls.shift(config, tokens) if cls.flow else None
+            shift = cls.shift(config, tokens, round(steps / denoise)) if cls.flow else None
             return Multistep(config, steps, denoise, device, flow_shift=shift)
         return cls.euler(config, steps, denoise, tokens, device)
 
@@ -207,9 +214,13 @@ class Family(ABC):
         return Diffusion(config, steps, denoise, device)
 
     @classmethod
-    def shift(cls, config: Config, tokens: int) -> float:
-        """The shift of a flow's noise levels for that many image tokens; 1: none."""
+    def shift(cls, config: Config, tokens: int, steps: int) -> float:
+        """The shift of a flow's noise levels for that many image tokens and steps in all; 1: none."""
         return float(config.get("flow_shift") or config.get("shift") or 1.0)
+
+    def guide(self, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
+        """Classifier-free guidance of the predictions in unconditional and conditional rows, in the latents' shape."""
+        return negative + scale * (positive - negative)
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. tiled: in overlapping tiles, if larger than one tile."""

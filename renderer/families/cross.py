@@ -21,7 +21,7 @@ class CrossFamily(Family, Generic[States]):
 
     def conditioning(
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
-        loras: Sequence[LoadedLora] = (),
+        loras: Sequence[LoadedLora] = (), *, guided: bool = True,
     ) -> RegionConditioning:  # fmt: skip
         return RegionConditioning(self, encode, plan, levels, grid=grid, loras=loras)
 

@@ -3,46 +3,63 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from diffusers.models.transformers.transformer_flux import FluxAttention, FluxAttnProcessor
-from diffusers.pipelines.flux.pipeline_flux import calculate_shift
-from torch import Tensor
+from diffusers.models.embeddings import apply_rotary_emb
+from diffusers.models.transformers.transformer_flux import FluxAttention
+from torch import Tensor, nn
 
-from ..diffusers_types import AttentionLayer, Config, Network, Processor
+from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..regions.joint_attention import own_bias
-from ..sampling.schedules import Flow, Schedule, shift_of
+from ..regions.joint_attention import SequenceLayout, attend_jointly, own_layout
 from .aspect_ratios import ratios
-from .joint import JointFamily
+from .joint import JointFamily, packed, unpacked
 
 LONGEST = 512  # token limit of T5; 256 in the variant without guidance (schnell)
 
 
-class BiasedAttention(FluxAttnProcessor):
-    """diffusers' processor with the additive mask of its block; text comes first in the sequence."""
+class FluxJointAttention:
+    """The processor of one block of FLUX.1 or Chroma; text comes first in the sequence."""
 
     def __init__(self, index: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
         self.index = index
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self, attn: FluxAttention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-        attention_mask: None = None, image_rotary_emb: tuple[Tensor, Tensor] | None = None, bias: Sequence[Tensor] = (),
+        attention_mask: None = None, image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+        layouts: Sequence[SequenceLayout] = (),
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
-        mask = own_bias(self, bias)
-        out = super().__call__(attn, hidden_states, encoder_hidden_states, mask, image_rotary_emb)  # type: ignore[arg-type]
-        return out
+        """hidden_states: (batch, image tokens, channels), without `encoder_hidden_states` all tokens."""
+
+        def split(states: Tensor, norm: nn.Module | None) -> Tensor:
+            heads: Tensor = states.unflatten(-1, (attn.heads, -1))
+            return heads if norm is None else norm(heads)
+
+        query, key = split(attn.to_q(hidden_states), attn.norm_q), split(attn.to_k(hidden_states), attn.norm_k)
+        value, text = split(attn.to_v(hidden_states), None), encoder_hidden_states
+        if text is not None:
+            query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 1)
+            key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 1)
+            value = torch.cat([split(attn.add_v_proj(text), None), value], 1)
+        if image_rotary_emb is not None:
+            query, key = (apply_rotary_emb(each, image_rotary_emb, sequence_dim=1) for each in (query, key))
+        feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
+        if text is None:
+            return feature
+        image: Tensor = attn.to_out[1](attn.to_out[0](feature[:, text.shape[1] :]))
+        return image, attn.to_add_out(feature[:, : text.shape[1]])
 
 
 class Flux(JointFamily):
     """The guidance scale is an input of the network, not computed from two forwards; negatives are not used."""
 
-    flow = True
-    guided = False
     encoders = ("text_encoder", "text_encoder_2")
 
     @property
     def patch(self) -> int:
         return 2  # its pipeline packs 2×2 cells, and the configuration says 1
+
+    @property
+    def guided(self) -> bool:
+        return False
 
     @property
     def guidable(self) -> bool:
@@ -61,7 +78,7 @@ class Flux(JointFamily):
 
     def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for index, block in enumerate(self.blocks):
-            yield block.attn, BiasedAttention(index)
+            yield block.attn, FluxJointAttention(index)
 
     def encode(self, text: str) -> Encoded:
         longest = LONGEST if self.model.config.guidance_embeds else LONGEST // 2
@@ -71,44 +88,28 @@ class Flux(JointFamily):
         sections = ((longest, reading.tokens[-1]),)
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
-    @classmethod
-    def shift(cls, config: Config, tokens: int) -> float:
-        dynamic = config.get("use_dynamic_shifting")
-        return shift_of(config, _mu(config, tokens)) if dynamic else super().shift(config, tokens)
-
-    @classmethod
-    def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
-        def sigmas(total: int) -> list[float]:
-            return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
-
-        mu = _mu(config, tokens) if config.get("use_dynamic_shifting") else None
-        return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
-
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
         pooled = pooled_of(condition).repeat_interleave(pictures, 0)
-        places = torch.zeros(rows, columns, 3, device=self.device, dtype=self.dtype)
-        places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
+        places = image_places(rows, columns).to(self.device, self.dtype)
         scale = torch.full([pictures], options.guidance, device=self.device) if self.guidable else None
 
         def predict(
             latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
         ) -> Tensor:
             text = conditioning.joint
-            # b c (h 2) (w 2) → b (h w) (c 2 2), and back
-            x = latents.unflatten(2, (rows, 2)).unflatten(4, (columns, 2)).permute(0, 2, 4, 1, 3, 5)
             x = self.model(
-                x.flatten(3).flatten(1, 2), text.states, pooled, timestep.expand(pictures) / 1000, guidance=scale,
-                img_ids=places.flatten(0, 1), txt_ids=places.new_zeros(text.states.shape[1], 3),
-                joint_attention_kwargs={"bias": text.bias},
+                packed(latents), text.states, pooled, timestep.expand(pictures) / 1000, guidance=scale,
+                img_ids=places, txt_ids=places.new_zeros(text.states.shape[1], 3),
+                joint_attention_kwargs={"layouts": text.layouts},
             ).sample  # fmt: skip
-            x = x.unflatten(1, (rows, columns)).unflatten(3, (-1, 2, 2)).permute(0, 3, 1, 4, 2, 5)
-            return x.flatten(4, 5).flatten(2, 3)  # type: ignore[no-any-return]
+            return unpacked(x, rows, columns)
 
         return predict
 
 
-def _mu(config: Config, tokens: int) -> float:
-    """mu, the logarithm of the shift, for that many image tokens."""
-    names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-    return float(calculate_shift(tokens, *(config[name] for name in names)))
+def image_places(rows: int, columns: int) -> Tensor:
+    """Positions of the image's tokens, row by row: (rows·columns, 3), of which the first is 0."""
+    places = torch.zeros(rows, columns, 3)
+    places[..., 1], places[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
+    return places.flatten(0, 1)

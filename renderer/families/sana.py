@@ -58,7 +58,7 @@ class Sana(TensorCrossFamily):
         )  # fmt: skip
 
     @classmethod
-    def shift(cls, config: Config, tokens: int) -> float:
+    def shift(cls, config: Config, tokens: int, steps: int) -> float:
         return float(config.get("flow_shift") or config.get("shift") or 3.0)
 
     @classmethod
@@ -66,7 +66,7 @@ class Sana(TensorCrossFamily):
         def sigmas(total: int) -> list[float]:
             return [1 - (1 - 1e-3) * step / total for step in range(total)]
 
-        return Flow({"shift": cls.shift(config, tokens)}, steps, denoise, device, sigmas=sigmas)
+        return Flow({"shift": cls.shift(config, tokens, steps)}, steps, denoise, device, sigmas=sigmas)
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, [side // self.patch for side in shape[-2:]]

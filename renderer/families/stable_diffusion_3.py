@@ -9,7 +9,7 @@ from torch import Tensor
 from ..diffusers_types import AttentionLayer, Config, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ..regions.joint_attention import JointAttention
-from ..sampling.schedules import Flow, Schedule, shift_of
+from ..sampling.schedules import Flow, Schedule
 from .aspect_ratios import ratios
 from .joint import JointFamily
 
@@ -17,7 +17,6 @@ LONGEST = 256  # token limit of T5; CLIP's is 77
 
 
 class StableDiffusion3(JointFamily):
-    flow = True
     encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
     @property
@@ -45,13 +44,12 @@ class StableDiffusion3(JointFamily):
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
 
     @classmethod
-    def shift(cls, config: Config, tokens: int) -> float:
-        dynamic = config.get("use_dynamic_shifting")
-        return shift_of(config, calculate_shift(tokens)) if dynamic else super().shift(config, tokens)
+    def mu(cls, config: Config, tokens: int, steps: int) -> float:
+        return float(calculate_shift(tokens))
 
     @classmethod
     def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
-        mu = calculate_shift(tokens) if config.get("use_dynamic_shifting") else None
+        mu = cls.mu(config, tokens, steps) if config.get("use_dynamic_shifting") else None
         return Flow(config, steps, denoise, device, mu=mu)
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
@@ -63,7 +61,7 @@ class StableDiffusion3(JointFamily):
             text = conditioning.joint
             return self.model(  # type: ignore[no-any-return]
                 latents, text.states, pooled, timestep.expand(len(latents)),
-                joint_attention_kwargs={"bias": text.bias},
+                joint_attention_kwargs={"layouts": text.layouts},
             ).sample  # fmt: skip
 
         return predict

@@ -76,6 +76,7 @@ class RegionConditioning:
     ) -> None:  # fmt: skip
         """levels: one per block, from the shallowest. grid: rows and columns of the image's tokens."""
         self.plan, self.levels, self._grid, self._loras = plan, levels, grid, loras
+        self.guided = True
         self._style = family.style
         self._loras_by_prompt = loras_by_prompt(len(plan.regions), loras)
         self.texts: dict[Level, list[LoraPrompt]] = {}

@@ -22,11 +22,18 @@ class MergesKeyValues(Protocol):
     def merge(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
+class AttendsJointly(Protocol):
+    """Computes an attention's output from its query, keys and values; shapes equal."""
+
+    def attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor: ...
+
+
+Entry = Attends | MergesKeyValues | AttendsJointly
 _IDS = count()
-_REGISTERED = WeakValueDictionary[int, Attends | MergesKeyValues]()
+_REGISTERED = WeakValueDictionary[int, Entry]()
 
 
-def register(entry: Attends | MergesKeyValues) -> int:
+def register(entry: Entry) -> int:
     """An id of the entry, valid while the entry is alive. The registry holds weak references."""
     graph_id = next(_IDS)
     _REGISTERED[graph_id] = entry
@@ -43,6 +50,18 @@ def attend_by_id(query: Tensor, graph_id: Tensor) -> Tensor:
 @attend_by_id.register_fake
 def _(query: Tensor, graph_id: Tensor) -> Tensor:
     return torch.empty_like(query)
+
+
+@torch.library.custom_op("ditpipe::joint_attention", mutates_args=())
+def joint_attend_by_id(query: Tensor, keys: Tensor, values: Tensor, graph_id: Tensor) -> Tensor:
+    """`AttendsJointly.attend` for compiled code. graph_id: int64 scalar."""
+    entry: AttendsJointly = _REGISTERED[int(graph_id)]  # type: ignore[assignment]
+    return entry.attend(query, keys, values).contiguous()
+
+
+@joint_attend_by_id.register_fake
+def _(query: Tensor, keys: Tensor, values: Tensor, graph_id: Tensor) -> Tensor:
+    return query.new_empty(query.shape)
 
 
 @torch.library.custom_op("ditpipe::merge_key_values", mutates_args=())

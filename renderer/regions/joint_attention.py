@@ -1,18 +1,14 @@
-"""Regional control for joint attention (text and image in one sequence): an additive mask per prompt level.
+"""Attention of text and image in one sequence, in which each region's tokens attend to their own prompt.
 
-Every distinct prompt has its own span of text tokens in the sequence. An image token attends to all image tokens and,
-of the text, to its own prompt; a text token to its own prompt and to the image tokens that ever attend to it. Where a
-token has several prompts by weights, the logarithm of a weight is added to the attention's logits, which scales the
-prompt's attention by it.
-
-These models attend to the padding of a prompt, hundreds of tokens. The scene prompt and the prompt of a single region
-keep all of it. Other prompts keep a few padding tokens, each weighted by the number that it represents (its logarithm
-is added to the logits). Text tokens have no position here, so this is exact for equal padding tokens. T5's are nearly
-equal: T5 encodes relative distances only.
+Every distinct prompt has its own span of text tokens at the start of the sequence. An image token attends to all image
+tokens and, of the text, to its own prompt; a text token to its own prompt and to the image tokens that ever attend to
+it. Tokens with the same keys are gathered and computed in one call, so no mask of (text + image)² elements is needed.
+Where a token has several prompts by weights, the logarithm of a weight is added to the attention's logits, which scales
+the prompt's attention by it; only such groups have a mask.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -20,150 +16,112 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from ...prompts.plan import ScenePlan
-from ...prompts.wording import PromptStyle, scene_text
-from ..forward import Encode, Encoded, JointText, PictureCondition
-from ..weights.lora import ActiveLora, LoadedLora
-from .conditioning import loras_by_prompt, negatives_at_level, prompts_at_level, readings_of
-from .prompt_schedule import Level
-
-# Padding tokens kept per encoder. The number of a prompt's own tokens is rounded up to a multiple of it, so that
-# prompts of similar length give sequences of equal length, which kernels and compiled code prefer.
-PADDINGS = 8
-
-
-class JointAttends(Protocol):
-    """The part of `JointFamily` that the conditioning uses."""
-
-    device: torch.device
-    style: PromptStyle
-
-    @property
-    def dtype(self) -> torch.dtype: ...
-    @property
-    def guided(self) -> bool: ...
-    def picture_condition(self, whole: Sequence[Encoded]) -> PictureCondition: ...
-
-
-def condensed(sections: Sequence[tuple[int, int]], paddings: int = PADDINGS) -> tuple[Tensor, Tensor]:
-    """The tokens of a prompt that are kept, int64 (n,), and the number that each represents, float32 (n,).
-
-    sections: (length, own tokens), see `Encoded`. Of the padding, evenly spaced tokens are kept.
-    """
-    tokens, weights, start = [], [], 0
-    for length, own in sections:
-        exact = min(length, -(-own // PADDINGS) * PADDINGS)
-        rest = length - exact
-        few = min(rest, paddings)
-        spread = ((torch.arange(few) + 0.5) * (rest / max(few, 1))).long()
-        tokens += [start + torch.arange(exact), start + exact + spread]
-        weights += [torch.ones(exact), torch.full([few], rest / max(few, 1))]
-        start += length
-    return torch.cat(tokens), torch.cat(weights)
+from .graph_registry import joint_attend_by_id, register
 
 
 @dataclass(frozen=True)
-class _TextSpans:
-    """The texts with weight in at least one image token; each is a span of the sequence.
+class SequenceGroup:
+    """Tokens of some batch rows that attend to the same keys.
 
-    weights: per level, (spans, image tokens). tokens: indices among all text tokens, int64 (text tokens,). span: the
-    span of each of them. counts: the number of tokens that each represents.
+    queries, keys: int64 indices in the sequence; None: all, in order. bias: added to the logits, (queries or 1, keys);
+    None: nothing.
     """
 
-    weights: Mapping[Level, Tensor]
-    tokens: Tensor
-    span: Tensor
-    counts: Tensor
+    rows: slice
+    queries: Tensor | None = None
+    keys: Tensor | None = None
+    bias: Tensor | None = None
 
 
-class JointConditioning:
-    """Text states and masks for the blocks of one render. A mask has (text + image tokens)² elements per level."""
+@dataclass(frozen=True)
+class SequenceLayout:
+    """Who attends to whom in one block's joint attention. Every token of a row is a query of one group. graph_id: see
+    `graph_registry`."""
 
-    def __init__(
-        self, family: JointAttends, encode: Encode, plan: ScenePlan, levels: Sequence[Level],
-        loras: Sequence[LoadedLora] = (), *, paddings: int | None = PADDINGS,
-    ) -> None:  # fmt: skip
-        """paddings: padding tokens kept of a region's prompt, see `condensed`; None: all."""
-        self.plan, self.levels, self._family, self._loras = plan, levels, family, loras
-        # A slot is (prompt, negative, LoRAs). Prompt and negative have the same span, in the two halves of the batch.
-        by_prompt = loras_by_prompt(len(plan.regions), loras)
-        self._slots = {
-            level: list(zip(prompts_at_level(plan, level, family.style), negatives_at_level(plan, level), by_prompt))
-            for level in dict.fromkeys(levels)
-        }
-        self.texts = list(dict.fromkeys(slot for slots in self._slots.values() for slot in slots))
-        whole = encode([plan.negative, scene_text(plan, "both")])
-        positive = encode([text for text, _, _ in self.texts])
-        in_use = whole if family.guided else whole[1:]  # without guidance there are no negative rows
-        self.picture_condition = family.picture_condition(in_use)
-        rows = [encode([text for _, text, _ in self.texts]), positive] if family.guided else [positive]
-        self.readings = readings_of([*in_use, *(prompt for row in rows for prompt in row)])
-        scenes = {slots[0] for slots in self._slots.values()}
-        states, span, counts = [], [], []
-        for index, (slot, prompt) in enumerate(zip(self.texts, zip(*rows), strict=True)):
-            uncut = paddings is None or slot in scenes or len(plan.regions) == 1
-            # A prompt and its negative have spans of equal length: that of the longer of the two.
-            sections = [max(section) for section in zip(*(text.sections for text in prompt))]
-            chosen, represented = condensed([(n, n) for n, _ in sections] if uncut else sections, paddings or 0)
-            states.append(torch.stack([text.states[chosen.to(text.states.device)] for text in prompt]))
-            span.append(torch.full([len(chosen)], index))
-            counts.append(represented)
-        self._states = torch.cat(states, 1)
-        self._span, self._counts = torch.cat(span), torch.cat(counts)
+    groups: tuple[SequenceGroup, ...]
+    graph_id: Tensor = field(init=False, repr=False)
 
-    def at(self, region_weights: Tensor, *, pictures: int = 1) -> JointText:
-        """The text for a batch, unconditional rows first; region_weights: (regions + 1, image tokens)."""
-        spans = self._in_use(region_weights)
-        ever = torch.stack(list(spans.weights.values())).amax(0)
-        biases = {level: self._bias(weights, ever, spans) for level, weights in spans.weights.items()}
-        states = self._states[:, spans.tokens.to(self._states.device)].repeat_interleave(pictures, 0)
-        return JointText(states, tuple(biases[level] for level in self.levels))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "graph_id", torch.tensor(register(self)))
 
-    def active_loras(self, region_weights: Tensor) -> list[ActiveLora]:
-        """The LoRAs with masks for the image tokens, the text tokens, and both in one stream; region_weights as in
-        `at`."""
-        active = []
-        tokens = self._in_use(region_weights).tokens
-        for lora in self._loras:
-            if lora.region is None:
-                active.append(ActiveLora(lora))
-                continue
-            acts = torch.tensor([float(lora in loras) for *_, loras in self.texts])
-            image = region_weights[lora.region + 1].float().to(self._family.device)
-            text = acts[self._span[tokens]].to(self._family.device)
-            both = torch.cat([text, image])
-            masks = {(False, len(image)): image, (True, len(text)): text, (False, len(both)): both}
-            active.append(ActiveLora(lora, masks))
-        return active
+    def attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attention of (rows, tokens, heads, head dim); the query's shape."""
+        first, *others = self.groups
+        if not others and first.queries is None and first.keys is None:
+            return _attend(query, keys, values, first.bias)
+        out = torch.zeros_like(query)
+        for group in self.groups:
+            own, key, value = (
+                states[group.rows] if tokens is None else states[group.rows].index_select(1, tokens)
+                for states, tokens in ((query, group.queries), (keys, group.keys), (values, group.keys))
+            )
+            output = _attend(own, key, value, group.bias)
+            if group.queries is None:
+                out[group.rows] = output
+            else:
+                out[group.rows].index_copy_(1, group.queries, output)
+        return out
 
-    def _in_use(self, region_weights: Tensor) -> _TextSpans:
-        """Drops the texts that have no weight in any image token: they have no effect."""
-        by_level = {level: self._text_weights(level, region_weights) for level in self._slots}
-        present = torch.stack(list(by_level.values())).amax((0, 2)) > 0
-        tokens = present[self._span].nonzero()[:, 0]
-        return _TextSpans(
-            {level: weights[present] for level, weights in by_level.items()}, tokens,
-            (present.cumsum(0) - 1)[self._span[tokens]], self._counts[tokens],
-        )  # fmt: skip
 
-    def _text_weights(self, level: Level, region_weights: Tensor) -> Tensor:
-        """Weight of each text in every image token at a level: (texts, image tokens)."""
-        out = torch.zeros(len(self.texts), region_weights.shape[1], dtype=torch.float64)
-        slots = self._slots[level]
-        weights = region_weights if len(slots) > 1 else torch.ones_like(region_weights[:1])
-        for slot, weight in zip(slots, weights, strict=True):
-            out[self.texts.index(slot)] += weight
-        return out.clamp(max=1)
+def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+    query, keys, values = (states.transpose(1, 2) for states in (query, keys, values))
+    mask = None if bias is None else bias.to(query.dtype)
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask).transpose(1, 2)
 
-    def _bias(self, weights: Tensor, ever: Tensor, spans: _TextSpans) -> Tensor:
-        text, image, device = len(spans.tokens), weights.shape[1], self._family.device
-        bias = torch.zeros(text + image, text + image, dtype=self._family.dtype, device=device)
-        own = spans.span.to(device)
-        from_image, from_text = (weight.log().to(bias)[own] for weight in (weights, ever))
-        bias[text:, :text], bias[:text, text:] = from_image.T, from_text
-        bias[:text, :text].masked_fill_(own[:, None] != own[None], -torch.inf)
-        bias[:, :text] += spans.counts.log().to(bias)
-        return bias
+
+def sequence_groups(
+    rows: slice, weights: Tensor, ever: Tensor, *, span: Tensor, own: Tensor, counts: Tensor, device: torch.device
+) -> list[SequenceGroup]:
+    """The groups of some rows at one prompt level.
+
+    weights: of each text in every image token, (texts, image tokens); 0: the token does not attend to it. ever: the
+    largest of all levels. span: the text of each text token, int64 (text tokens,). own: whether the token is its
+    text's and not padding beyond it, bool. counts: the number of tokens that each represents.
+    """
+    image = torch.arange(weights.shape[1]) + len(span)
+    found = []
+    for text in range(len(weights)):  # of the text tokens
+        queries = (span == text).nonzero()[:, 0]
+        seen = ever[text] > 0
+        keys = torch.cat([queries[own[queries]], image[seen]])
+        scales = torch.cat([counts[queries[own[queries]]], ever[text][seen].to(counts)])
+        found.append((queries, keys, scales[None]))
+    patterns, which = (weights > 0).T.unique(dim=0, return_inverse=True)
+    for index, pattern in enumerate(patterns):  # of the image tokens
+        tokens = (which == index).nonzero()[:, 0]
+        text_keys = (pattern[span] & own).nonzero()[:, 0]
+        each = weights[:, tokens].T.to(counts)
+        each = each[:1] if (each == each[:1]).all() else each
+        scales = F.pad(each[:, span[text_keys]] * counts[text_keys], (0, len(image)), value=1.0)
+        found.append((image[tokens], torch.cat([text_keys, image]), scales))
+    return [_group(rows, *alike, total=len(span) + len(image), device=device) for alike in _merged(found)]
+
+
+Found = tuple[Tensor, Tensor, Tensor]  # queries, keys, factors of their attention
+
+
+def _merged(found: Sequence[Found]) -> list[Found]:
+    """Joins the groups with equal keys and factors: all tokens of a picture with one prompt are one group."""
+    out: list[Found] = []
+    for queries, keys, scales in found:
+        for at, (others, same, factors) in enumerate(out):
+            if torch.equal(keys, same) and torch.equal(scales, factors) and len(scales) == 1:
+                out[at] = torch.cat([others, queries]), keys, scales
+                break
+        else:
+            out.append((queries, keys, scales))
+    return out
+
+
+def _group(
+    rows: slice, queries: Tensor, keys: Tensor, scales: Tensor, *, total: int, device: torch.device
+) -> SequenceGroup:
+    everything = torch.arange(total)
+    bias = None if (scales == 1).all() else scales.log().to(device)
+    return SequenceGroup(
+        rows, None if torch.equal(queries, everything) else queries.to(device),
+        None if torch.equal(keys, everything) else keys.to(device), bias,
+    )  # fmt: skip
 
 
 class HasBlockIndex(Protocol):
@@ -173,9 +131,25 @@ class HasBlockIndex(Protocol):
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def own_bias(processor: HasBlockIndex, bias: Sequence[Tensor]) -> Tensor:
-    """The bias of the processor's block. Not compiled: the index would make a graph per block."""
-    return bias[processor.index]
+def own_layout(processor: HasBlockIndex, layouts: Sequence[SequenceLayout]) -> SequenceLayout:
+    """The layout of the processor's block. Not compiled: the index would make a graph per block."""
+    return layouts[processor.index]
+
+
+def attend_jointly(layout: SequenceLayout | None, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """`SequenceLayout.attend`, by the layout's id in compiled code; None: every token attends to all."""
+    if layout is None:
+        return _attend(query, keys, values, None)
+    if torch.compiler.is_compiling():
+        return joint_attend_by_id(query, keys, values, layout.graph_id)
+    return layout.attend(query, keys, values)
+
+
+def rotated(heads: Tensor, rotary: Tensor) -> Tensor:
+    """Applies rotary positions. heads: (batch, tokens, heads, head dim); rotary: complex, (tokens, head dim / 2) or one
+    for each row of the batch."""
+    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotary.unsqueeze(-2)).flatten(3).type_as(heads)
 
 
 class JointAttention:
@@ -187,22 +161,22 @@ class JointAttention:
 
     def __call__(
         self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-        attention_mask: None = None, bias: Sequence[Tensor] = (),
+        attention_mask: None = None, layouts: Sequence[SequenceLayout] = (),
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
         """hidden_states: (batch, image tokens, channels). Returns that shape, with text also the text's states."""
 
         def split(states: Tensor, norm: nn.Module | None) -> Tensor:
-            heads: Tensor = states.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+            heads: Tensor = states.unflatten(-1, (attn.heads, -1))
             return heads if norm is None else norm(heads)
 
         query, key = split(attn.to_q(hidden_states), attn.norm_q), split(attn.to_k(hidden_states), attn.norm_k)
-        value, mask = split(attn.to_v(hidden_states), None), None
+        value, layout = split(attn.to_v(hidden_states), None), None
         if encoder_hidden_states is not None:
-            text, mask = encoder_hidden_states, own_bias(self, bias)
-            query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 2)
-            key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 2)
-            value = torch.cat([split(attn.add_v_proj(text), None), value], 2)
-        feature = F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
+            text, layout = encoder_hidden_states, own_layout(self, layouts)
+            query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 1)
+            key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 1)
+            value = torch.cat([split(attn.add_v_proj(text), None), value], 1)
+        feature = attend_jointly(layout, query, key, value).flatten(2)
         image: Tensor = attn.to_out[1](attn.to_out[0](feature[:, -hidden_states.shape[1] :]))
         if encoder_hidden_states is None:
             return image

@@ -9,13 +9,14 @@ from .region_masks import scale_region_weights, strengths_at
 class StepwiseConditioning:
     """A plan's conditioning as a function of progress.
 
-    Progress only grows, so conditioning of earlier strengths is dropped: a joint mask takes 0.2 GB per level in FLUX.
+    Progress only grows, so conditioning of earlier strengths is dropped.
     """
 
     def __init__(
         self, conditioning: Conditioning, region_weights: Tensor, *, pictures: int = 1, edit: EditBase | None = None
     ) -> None:
         """region_weights: (regions + 1, image tokens), feathers included. edit: given if partial steps are computed."""
+        self.guided = conditioning.guided  # whether the first rows are unconditional
         self._conditioning, self._region_weights, self._pictures = conditioning, region_weights, pictures
         self._drawn = None if edit is None else edit.drawn.cpu()
         self._strengths: tuple[float, ...] | None = None

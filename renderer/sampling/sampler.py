@@ -95,14 +95,13 @@ def denoise(
     for done in range(steps):
         index, partial = schedule.first + done, done not in full_steps
         model_input = schedule.scale_model_input(latents, index)
-        if family.guided:
+        if conditioning.guided:
             model_input = model_input.repeat(2, 1, 1, 1)
         step = conditioning.at(done / steps, partial=partial)
         with active_loras(step.loras):
             predicted = forward(model_input.to(family.dtype), schedule.timestep(index), step, done, partial).float()
-        if family.guided:
-            negative, positive = predicted.chunk(2)
-            predicted = negative + guidance * (positive - negative)
+        if conditioning.guided:
+            predicted = family.guide(*predicted.chunk(2), guidance)
         latents, expected = schedule.step(predicted, latents, index)
         if edit:
             last = done + 1 == steps

@@ -57,6 +57,8 @@ class Schedule(ABC):
             scheduler.timesteps = scheduler.timesteps[: self.total]
             scheduler.sigmas = torch.cat([scheduler.sigmas[: self.total], scheduler.sigmas[-1:]])
         assert len(scheduler.timesteps) == self.total
+        if not torch.isfinite(scheduler.sigmas).all():  # `shift_terminal` stretches the levels between two of them
+            raise RenderError(f"this model cannot be drawn in {self.total} step: take 2 or more")
         if not (scheduler.sigmas.diff() < 0).all():
             raise RenderError(f"{self.total} steps are too many for this solver: some would not lower the noise level")
         scheduler.set_begin_index(self.first)

@@ -24,7 +24,7 @@ from .lora_names import DOWN, Converter, by_layer
 
 # (text layer?, sequence length) → weight of the region in each token, (tokens,).
 Masks = Mapping[tuple[bool, int], Tensor]
-_TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "context_embedder")
+_TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "context_embedder", "txt_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,6 @@ def _run_uncompiled_while_active(module: nn.Module) -> None:
     """Runs a compiled module uncompiled while a LoRA is active: compiled code has no hooks."""
     compiled = module._compiled_call_impl
     if compiled is not None and not hasattr(compiled, "checks_loras"):
-
         uncompiled: Callable[..., object] = module._call_impl
 
         def call(*args: object, **kwargs: object) -> object:
@@ -136,7 +135,12 @@ def remove_hooks(model: nn.Module) -> None:
 
 
 def load_lora(
-    model: nn.Module, path: Path, *, scale: float, region: int | None, device: torch.device,
+    model: nn.Module,
+    path: Path,
+    *,
+    scale: float,
+    region: int | None,
+    device: torch.device,
     convert: Converter | None = None,
 ) -> LoadedLora:
     """Reads a safetensors file in the key naming of peft, diffusers, kohya or the model's own code, and registers hooks

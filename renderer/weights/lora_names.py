@@ -112,7 +112,7 @@ def by_layer(path: Path, tensors: Mapping[str, Tensor], model: nn.Module, conver
         if hasattr(model, "mid_block") and any(key.startswith(_SGM_BLOCKS) for key in tensors):
             tensors = _of_sgm(tensors, model)
         elif convert and not any(split(key)[0] in layers for key in tensors) and kind not in _OWN_CODE:
-            converted = convert(_as_kohya(tensors) if kind.startswith("Flux") else dict(tensors))
+            converted = convert(_as_kohya(tensors) if kind == "FluxTransformer2DModel" else dict(tensors))
             tensors = converted[0] if isinstance(converted, tuple) else converted
     except Exception as error:  # diffusers' converters have no common error class
         raise RenderError(f"{path}: it cannot be read as a LoRA of a {kind}") from error

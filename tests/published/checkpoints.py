@@ -14,36 +14,48 @@ from .configs import (
     SDXL_UNET,
     bert_config,
     beta_config,
+    chroma_config,
     clip_config,
     dc_ae_config,
     dpm_scheduler,
     flow_scheduler,
+    flux2_config,
+    flux2_vae_config,
     flux_config,
     gemma_config,
     hunyuan_config,
     hunyuan_scheduler,
+    lumina2_config,
     pixart_config,
+    qwen3_config,
+    qwen_image_config,
+    qwen_vae_config,
+    qwen_vl_config,
     sana_config,
     sd3_config,
     t5_config,
     unet_config,
     vae_config,
+    z_image_config,
 )
 from .files import Config, write_json, write_model
 from .tokenizer_files import (
     write_bert_tokenizer,
     write_clip_tokenizer,
     write_gemma_tokenizer,
+    write_qwen_tokenizer,
     write_t5_tokenizer,
 )
 from .weights import (
     ATTENTION,
     OLD_ATTENTION,
+    QWEN_VL,
     bert_weights,
     clip_weights,
     denoiser_weights,
     gemma_weights,
     t5_weights,
+    transformers_weights,
     vae_weights,
 )
 
@@ -248,6 +260,101 @@ def flux(folder: Path, *, guidance: bool = True) -> None:
     )  # fmt: skip
 
 
+def qwen_image(folder: Path) -> None:
+    """Qwen/Qwen-Image: Qwen2.5-VL and the transformer sharded, a VAE that was made for videos."""
+    write_qwen_tokenizer(folder / "tokenizer")
+    text, transformer, vae = qwen_vl_config(32), qwen_image_config(), qwen_vae_config()
+    write_model(folder / "text_encoder", text, transformers_weights(text, QWEN_VL), shards=2)
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer), shards=3)
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    scheduler = flow_scheduler(
+        base_image_seq_len=256, base_shift=0.5, invert_sigmas=False, max_image_seq_len=8192, max_shift=0.9, shift=1.0,
+        shift_terminal=0.02, stochastic_sampling=False, time_shift_type="exponential", use_beta_sigmas=False,
+        use_dynamic_shifting=True, use_exponential_sigmas=False, use_karras_sigmas=False,
+    )  # fmt: skip
+    write_index(
+        folder, "QwenImagePipeline",
+        {"scheduler": write_scheduler(folder, scheduler),
+         "text_encoder": ("transformers", "Qwen2_5_VLForConditionalGeneration"),
+         "tokenizer": ("transformers", "Qwen2Tokenizer"), "transformer": ("diffusers", "QwenImageTransformer2DModel"),
+         "vae": ("diffusers", "AutoencoderKLQwenImage")},
+    )  # fmt: skip
+
+
+def flux2_klein(folder: Path, *, distilled: bool = True) -> None:
+    """black-forest-labs/FLUX.2-klein-4B, and if not `distilled` FLUX.2-klein-base-4B."""
+    write_qwen_tokenizer(folder / "tokenizer")
+    text, transformer, vae = qwen3_config(16, "Qwen3ForCausalLM", layers=28), flux2_config(), flux2_vae_config()
+    write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer))
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    scheduler = flow_scheduler(
+        base_image_seq_len=256, base_shift=0.5, invert_sigmas=False, max_image_seq_len=4096, max_shift=1.15, shift=3.0,
+        shift_terminal=None, stochastic_sampling=False, time_shift_type="exponential", use_beta_sigmas=False,
+        use_dynamic_shifting=True, use_exponential_sigmas=False, use_karras_sigmas=False,
+    )  # fmt: skip
+    write_index(
+        folder, "Flux2KleinPipeline",
+        {"scheduler": write_scheduler(folder, scheduler), "text_encoder": ("transformers", "Qwen3ForCausalLM"),
+         "tokenizer": ("transformers", "Qwen2TokenizerFast"), "transformer": ("diffusers", "Flux2Transformer2DModel"),
+         "vae": ("diffusers", "AutoencoderKLFlux2")},
+        is_distilled=distilled,
+    )  # fmt: skip
+
+
+def z_image(folder: Path, *, shift: float = 6.0) -> None:
+    """Tongyi-MAI/Z-Image, and with a shift of 3 Z-Image-Turbo: Qwen 3 and the transformer sharded, FLUX.1's VAE."""
+    write_qwen_tokenizer(folder / "tokenizer")
+    text = qwen3_config(16, "Qwen3ForCausalLM", layers=2)
+    transformer, vae = z_image_config(), vae_config(16, scaling=0.3611, **FLUX_VAE)
+    write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
+    weights = denoiser_weights(transformer)
+    weights["all_final_layer.2-1.linear.weight"] *= 0.1  # it would amplify rounding from step to step
+    write_model(folder / "transformer", transformer, weights, shards=2)
+    write_model(folder / "vae", vae, vae_weights(vae))
+    write_index(
+        folder, "ZImagePipeline",
+        {"scheduler": write_scheduler(folder, flow_scheduler(shift=shift, use_dynamic_shifting=False)),
+         "text_encoder": ("transformers", "Qwen3Model"), "tokenizer": ("transformers", "Qwen2Tokenizer"),
+         "transformer": ("diffusers", "ZImageTransformer2DModel"), "vae": ("diffusers", "AutoencoderKL")},
+    )  # fmt: skip
+
+
+def lumina2(folder: Path) -> None:
+    """Alpha-VLLM/Lumina-Image-2.0: Gemma 2 sharded, FLUX.1's VAE."""
+    write_gemma_tokenizer(folder / "tokenizer")
+    gemma = gemma_config(16)
+    transformer, vae = lumina2_config(), vae_config(16, scaling=0.3611, **FLUX_VAE)
+    write_model(folder / "text_encoder", gemma, gemma_weights(gemma), shards=2)
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer))
+    write_model(folder / "vae", vae, vae_weights(vae))
+    write_index(
+        folder, "Lumina2Pipeline",
+        {"scheduler": write_scheduler(folder, flow_scheduler(shift=6.0, use_dynamic_shifting=False)),
+         "text_encoder": ("transformers", "Gemma2Model"), "tokenizer": ("transformers", "GemmaTokenizerFast"),
+         "transformer": ("diffusers", "Lumina2Transformer2DModel"), "vae": ("diffusers", "AutoencoderKL")},
+    )  # fmt: skip
+
+
+def chroma(folder: Path) -> None:
+    """lodestones/Chroma1-HD: T5 and the transformer sharded, FLUX.1's VAE."""
+    write_t5_tokenizer(folder / "tokenizer")
+    write_model(folder / "text_encoder", t5_config(32), t5_weights(t5_config(32)), shards=2)
+    transformer, vae = chroma_config(), vae_config(16, scaling=0.3611, **FLUX_VAE)
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer), shards=2)
+    write_model(folder / "vae", vae, vae_weights(vae))
+    scheduler = flow_scheduler(
+        base_image_seq_len=256, base_shift=0.5, max_image_seq_len=4096, max_shift=1.15, shift=3.0,
+        use_dynamic_shifting=True,
+    )  # fmt: skip
+    write_index(
+        folder, "ChromaPipeline",
+        {"scheduler": write_scheduler(folder, scheduler), "text_encoder": ("transformers", "T5EncoderModel"),
+         "tokenizer": ("transformers", "T5Tokenizer"), "transformer": ("diffusers", "ChromaTransformer2DModel"),
+         "vae": ("diffusers", "AutoencoderKL")},
+    )  # fmt: skip
+
+
 SIGMA: Config = {"interpolation_scale": 2, "use_additional_conditions": False}
 SD35: Config = {"dual_attention_layers": [0, 1], "qk_norm": "rms_norm"}
 SDXL_TURBO = beta_config(
@@ -286,6 +393,13 @@ PUBLISHED: dict[str, Callable[[Path], None]] = {
     "sd3.5-large-turbo": lambda folder: sd3(folder, transformer=sd3_config(qk_norm="rms_norm"), t5=False),
     "flux-dev": flux,
     "flux-schnell": lambda folder: flux(folder, guidance=False),
+    "qwen-image": qwen_image,
+    "flux.2-klein": flux2_klein,
+    "flux.2-klein-base": lambda folder: flux2_klein(folder, distilled=False),
+    "z-image": z_image,
+    "z-image-turbo": lambda folder: z_image(folder, shift=3.0),
+    "lumina-2": lumina2,
+    "chroma": chroma,
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .files import Config
-from .tokenizer_files import clip_vocabulary
+from .tokenizer_files import QWEN_VOCABULARY, clip_vocabulary
 
 
 def clip_config(width: int, *, projection: int = 0, act: str = "quick_gelu", layers: int = 2) -> Config:
@@ -191,4 +191,105 @@ def dc_ae_config() -> Config:
         "encoder_block_out_channels": [4, 4, 4, 8, 8, 8], "encoder_block_types": kinds,
         "encoder_layers_per_block": [1] * 6, "encoder_qkv_multiscales": [[], [], [], [5], [5], [5]],
         "in_channels": 3, "latent_channels": 4, "scaling_factor": 0.41407, "upsample_block_type": "interpolate",
+    }  # fmt: skip
+
+
+def _qwen_text(width: int, layers: int) -> Config:
+    return {
+        "attention_dropout": 0.0, "hidden_act": "silu", "hidden_size": width, "initializer_range": 0.02,
+        "intermediate_size": 2 * width, "max_position_embeddings": 4096, "num_attention_heads": 2,
+        "num_hidden_layers": layers, "num_key_value_heads": 1, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+        "bos_token_id": 264, "eos_token_id": 266,
+        "sliding_window": None, "tie_word_embeddings": False, "use_cache": True,
+        "use_sliding_window": False, "vocab_size": QWEN_VOCABULARY,
+    }  # fmt: skip
+
+
+def qwen_vl_config(width: int) -> Config:
+    """Qwen2.5-VL with a vision tower that no prompt uses."""
+    text = _qwen_text(width, 2) | {
+        "model_type": "qwen2_5_vl_text", "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default",
+                                                          "type": "default"},
+    }  # fmt: skip
+    return text | {
+        "architectures": ["Qwen2_5_VLForConditionalGeneration"], "model_type": "qwen2_5_vl", "image_token_id": 266,
+        "text_config": text, "torch_dtype": "bfloat16", "transformers_version": "4.53.1", "video_token_id": 265,
+        "vision_config": {"depth": 1, "fullatt_block_indexes": [0], "hidden_act": "silu", "hidden_size": 16,
+                          "in_channels": 3, "in_chans": 3, "intermediate_size": 16, "model_type": "qwen2_5_vl",
+                          "num_heads": 2, "out_hidden_size": width, "patch_size": 14, "spatial_merge_size": 2,
+                          "temporal_patch_size": 2, "tokens_per_second": 2, "window_size": 112},
+    }  # fmt: skip
+
+
+def qwen3_config(width: int, kind: str, *, layers: int) -> Config:
+    return _qwen_text(width, layers) | {
+        "architectures": [kind], "attention_bias": False, "head_dim": 8, "max_window_layers": layers,
+        "model_type": "qwen3", "rope_scaling": None, "torch_dtype": "bfloat16", "transformers_version": "4.51.0",
+    }  # fmt: skip
+
+
+def qwen_vae_config() -> Config:
+    return {
+        "_class_name": "AutoencoderKLQwenImage", "_diffusers_version": "0.34.0.dev0", "attn_scales": [],
+        "base_dim": 8, "dim_mult": [1, 1, 2, 2], "dropout": 0.0, "num_res_blocks": 1,
+        "latents_mean": [-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517,
+                         -0.3632, -0.1922, -0.9497, 0.2503, -0.2921],
+        "latents_std": [2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579,
+                        1.6382, 1.1253, 2.8251, 1.916],
+        "temperal_downsample": [False, True, True], "z_dim": 16,
+    }  # fmt: skip
+
+
+def qwen_image_config() -> Config:
+    return {
+        "_class_name": "QwenImageTransformer2DModel", "_diffusers_version": "0.34.0.dev0", "attention_head_dim": 16,
+        "axes_dims_rope": [4, 6, 6], "guidance_embeds": False, "in_channels": 64, "joint_attention_dim": 32,
+        "num_attention_heads": 2, "num_layers": 4, "out_channels": 16, "patch_size": 2,
+    }  # fmt: skip
+
+
+def flux2_config() -> Config:
+    return {
+        "_class_name": "Flux2Transformer2DModel", "_diffusers_version": "0.37.0.dev0", "attention_head_dim": 16,
+        "axes_dims_rope": [4, 4, 4, 4], "eps": 1e-06, "guidance_embeds": False, "in_channels": 128,
+        "joint_attention_dim": 48, "mlp_ratio": 3.0, "num_attention_heads": 2, "num_layers": 2,
+        "num_single_layers": 2, "out_channels": None, "patch_size": 1, "rope_theta": 2000,
+        "timestep_guidance_channels": 256,
+    }  # fmt: skip
+
+
+def flux2_vae_config() -> Config:
+    config = vae_config(32) | {
+        "_class_name": "AutoencoderKLFlux2", "batch_norm_eps": 0.0001, "batch_norm_momentum": 0.1, "force_upcast": True,
+        "mid_block_add_attention": True, "patch_size": [2, 2], "sample_size": 1024, "use_post_quant_conv": True,
+        "use_quant_conv": True,
+    }  # fmt: skip
+    return {key: value for key, value in config.items() if key != "scaling_factor"}
+
+
+def z_image_config() -> Config:
+    return {
+        "_class_name": "ZImageTransformer2DModel", "_diffusers_version": "0.36.0.dev0", "all_f_patch_size": [1],
+        "all_patch_size": [2], "axes_dims": [4, 6, 6], "axes_lens": [1536, 512, 512], "cap_feat_dim": 16, "dim": 32,
+        "in_channels": 16, "n_heads": 2, "n_kv_heads": 2, "n_layers": 4, "n_refiner_layers": 2, "norm_eps": 1e-05,
+        "qk_norm": True, "rope_theta": 256.0, "t_scale": 1000.0,
+    }  # fmt: skip
+
+
+def lumina2_config() -> Config:
+    return {
+        "_class_name": "Lumina2Transformer2DModel", "_diffusers_version": "0.33.0.dev0", "axes_dim_rope": [4, 4, 4],
+        "axes_lens": [300, 512, 512], "cap_feat_dim": 16, "ffn_dim_multiplier": None, "hidden_size": 48,
+        "in_channels": 16, "multiple_of": 16, "norm_eps": 1e-05, "num_attention_heads": 4, "num_kv_heads": 2,
+        "num_layers": 4, "num_refiner_layers": 2, "out_channels": None, "patch_size": 2, "sample_size": 128,
+        "scaling_factor": 1.0,
+    }  # fmt: skip
+
+
+def chroma_config() -> Config:
+    return {
+        "_class_name": "ChromaTransformer2DModel", "_diffusers_version": "0.34.0.dev0", "approximator_hidden_dim": 32,
+        "approximator_layers": 2, "approximator_num_channels": 16, "attention_head_dim": 16,
+        "axes_dims_rope": [4, 6, 6], "in_channels": 64, "joint_attention_dim": 32, "num_attention_heads": 2,
+        "num_layers": 2, "num_single_layers": 2, "out_channels": None, "patch_size": 1,
     }  # fmt: skip

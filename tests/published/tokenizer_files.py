@@ -162,3 +162,41 @@ def write_gemma_tokenizer(folder: Path) -> None:
                    "sp_model_kwargs": {}, "spaces_between_special_tokens": False,
                    "tokenizer_class": "GemmaTokenizer", "use_default_system_prompt": False},
     )  # fmt: skip
+
+
+CHAT = (
+    "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- endif %}"
+)
+
+
+def write_qwen_tokenizer(folder: Path) -> None:
+    """Qwen's byte-level pieces, as Qwen2.5-VL and Qwen 3 were published: vocab.json, merges.txt, a chat template."""
+    merges = ["Ġ Ġ", "t h", "Ġ th", "r e", "i n", "a t", "Ġ c", "Ġc at"]
+    vocabulary = {piece: i for i, piece in enumerate([*byte_pieces(), *("".join(merge.split()) for merge in merges)])}
+    write_json(folder / "vocab.json", vocabulary)
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    write_json(folder / "added_tokens.json", {piece: len(vocabulary) + i for i, piece in enumerate(special)})
+    write_json(
+        folder / "special_tokens_map.json",
+        {"additional_special_tokens": special[1:], "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
+    )
+    write_json(
+        folder / "tokenizer_config.json",
+        {"add_bos_token": False, "add_prefix_space": False,
+         "added_tokens_decoder": {
+             str(len(vocabulary) + i): {"content": piece, "lstrip": False, "normalized": False, "rstrip": False,
+                                        "single_word": False, "special": True}
+             for i, piece in enumerate(special)
+         },
+         "additional_special_tokens": special[1:], "bos_token": None, "chat_template": CHAT,
+         "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>", "errors": "replace",
+         "model_max_length": 131072, "pad_token": "<|endoftext|>", "split_special_tokens": False,
+         "tokenizer_class": "Qwen2Tokenizer", "unk_token": None},
+    )  # fmt: skip
+
+
+QWEN_VOCABULARY = 256 + 8 + 3

@@ -9,6 +9,7 @@ from typing import Any
 
 import diffusers
 import torch
+import transformers
 from torch import Tensor
 
 from .files import Config, Tensors
@@ -186,3 +187,20 @@ def denoiser_weights(config: Config) -> Tensors:
         name: drawn(name, tuple(value.shape)) if name in parameters else value.clone()
         for name, value in module.state_dict().items()
     }
+
+
+def transformers_weights(config: Config, published: Mapping[str, str] | None = None) -> Tensors:
+    """The weights of transformers' class, drawn anew, under the published beginnings of their names."""
+    kind = getattr(transformers, config["architectures"][0])
+    with torch.device("meta"):
+        module = kind(kind.config_class.from_dict(dict(config)))
+    out: Tensors = {}
+    for name, value in module.named_parameters():
+        for ours, theirs in (published or {}).items():
+            name = theirs + name.removeprefix(ours) if name.startswith(ours) else name
+        out[name] = drawn(name, tuple(value.shape))
+    return out
+
+
+# Of Qwen2.5-VL, as it was published.
+QWEN_VL = {"model.language_model.": "model.", "model.visual.": "visual."}

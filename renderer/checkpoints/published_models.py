@@ -1,0 +1,170 @@
+"""The tables of published models: families with their adapters, and checkpoints with short names. Loads no torch.
+
+A new family is a row of FAMILIES and a file in `renderer/families/`, see docs/new-family.md; a new checkpoint is a row
+of CHECKPOINTS.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...prompts.layout.token_owners import TOKEN
+from ...prompts.wording import STICKER_WORDS, PromptStyle
+
+POCKET = Path(__file__).parent.parent / "pocket"
+TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """A family of models: its pipelines in diffusers, and its adapter as module:class in `renderer/families/`.
+
+    size, steps, guidance_scale: defaults of checkpoints whose configuration has none. regions: what carries a region's
+    prompt. style: how they are prompted. flow: rectified flows; normalised: latents are normalised by channel; partial:
+    an edit computes the redrawn tokens alone; controlled: they take ControlNets; all as the adapter says. token: side
+    of an image token in pixels. reader: the folder of the tokenizer whose encoder reads most of a prompt.
+    """
+
+    name: str
+    adapter: str
+    pipelines: tuple[str, ...]
+    size: int
+    steps: int
+    guidance_scale: float
+    regions: str
+    style: PromptStyle
+    flow: bool = False
+    normalised: bool = False
+    partial: bool = False
+    controlled: bool = False
+    token: int = TOKEN
+    reader: str = "tokenizer"
+
+
+# What pictures of these families are usually drawn without, where a plan names nothing.
+_USUAL_NEGATIVE = "low quality, blurry, deformed, extra limbs, watermark"
+_BOTH = ("English", "Chinese")
+_CROSS, _JOINT = "cross-attention", "joint attention"
+
+FAMILIES = {
+    row.name: row
+    for row in (
+        FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, _CROSS,
+                  PromptStyle(languages=_BOTH, tokens={"BERT": 77, "mT5": 256}, negative=_USUAL_NEGATIVE),
+                  partial=True, controlled=True, reader="tokenizer_2"),
+        FamilyRow("pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, _CROSS,
+                  PromptStyle(tokens={"T5": 120})),
+        FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, _CROSS,
+                  PromptStyle(languages=_BOTH, tokens={"Gemma": 300}), flow=True, token=32),
+        FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5, _CROSS,
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
+        FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0, _CROSS,
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
+        FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0, _JOINT,
+                  PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3"),
+        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, _JOINT,
+                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2"),
+        FamilyRow("qwen-image", "qwen_image:QwenImage", ("QwenImagePipeline",), 1328, 50, 4.0, _JOINT,
+                  PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1024}, lettering=True),
+                  flow=True, normalised=True),
+        FamilyRow("flux.2", "flux_2:Flux2", ("Flux2KleinPipeline",), 1024, 50, 4.0, _JOINT,
+                  PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True),  # 512 with the chat template
+        FamilyRow("z-image", "z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
+                  PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True),
+        FamilyRow("chroma", "chroma:Chroma", ("ChromaPipeline",), 1024, 35, 5.0, _JOINT,
+                  PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True),
+        FamilyRow("lumina-2", "lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
+                  PromptStyle(languages=_BOTH, tokens={"Gemma 2": 220}, lettering=True), flow=True),  # 256 with its own
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A row of the table that `ditpipe models` prints.
+
+    size: side of the training images in pixels. memory_gib: weights in half precision, 0: unknown. licence: empty:
+    unknown. card: where the publisher says so. trained_here: by this project, and so spoken to as its training was: in
+    sticker words, with the places of regions in a scene prompt that names none (`prompt_style.with_layout`), and with
+    the depth schedule that was measured best on it. reads: tokens of a prompt that the encoder reads that reads most,
+    where that is not the family's number; 0: it is. negatives: it takes negative prompts, if its family does.
+    """
+
+    name: str
+    source: str
+    size: int
+    steps: int
+    guidance_scale: float
+    memory_gib: float
+    licence: str
+    note: str
+    family: str = "hunyuan"
+    trained_here: bool = False
+    reads: int = 0
+    negatives: bool = True
+    card: str = ""
+
+    @property
+    def style(self) -> PromptStyle:
+        """How it is spoken to."""
+        style = STICKER_WORDS if self.trained_here else FAMILIES[self.family].style
+        style = style if self.negatives else replace(style, negatives=False)
+        encoder = max(style.tokens, key=style.tokens.__getitem__)
+        return replace(style, tokens={**style.tokens, encoder: self.reads}) if self.reads else style
+
+    @property
+    def depth(self) -> str:
+        """The depth schedule that suits it. Of published models none was measured: the paper's own, region prompts in
+        every block."""
+        return "scene-then-regions" if self.trained_here else "regions"
+
+    @property
+    def token(self) -> int:
+        """Pixels a side of an image token."""
+        return FAMILIES[self.family].token
+
+
+_HUB = "downloaded from the hub on first use; GPU"
+_GATED = "gated: accept its licence on the hub first; GPU"
+# Licences and sizes of the newer ones were read on the pages in `card`; what these do not say is left empty.
+_FLUX_2 = "https://github.com/black-forest-labs/flux2"
+CHECKPOINTS = {
+    row.name: row
+    for row in (
+        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU",
+                   trained_here=True),
+        Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
+                   "Tencent Hunyuan Community", _HUB),
+        Checkpoint("pixart-alpha", "PixArt-alpha/PixArt-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart"),
+        Checkpoint("pixart-sigma", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS", 1024, 20, 4.5, 10.2, "OpenRAIL++", _HUB,
+                   "pixart", reads=300),
+        Checkpoint("sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers", 1024, 20, 4.5, 8.5,
+                   "NVIDIA NSCL v2-custom; Gemma terms", _HUB, "sana"),
+        Checkpoint("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 30, 7.5, 2.0, "CreativeML OpenRAIL-M",
+                   _HUB, "sd"),
+        Checkpoint("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", 1024, 30, 5.0, 6.5, "CreativeML OpenRAIL++-M",
+                   _HUB, "sdxl"),
+        Checkpoint("sd-3.5-medium", "stabilityai/stable-diffusion-3.5-medium", 1024, 28, 4.5, 14.7,
+                   "Stability AI Community", _GATED, "sd3"),
+        Checkpoint("flux-schnell", "black-forest-labs/FLUX.1-schnell", 1024, 4, 1.0, 31.4, "Apache-2.0", _GATED,
+                   "flux"),
+        Checkpoint("flux-dev", "black-forest-labs/FLUX.1-dev", 1024, 28, 3.5, 31.4, "FLUX.1 non-commercial", _GATED,
+                   "flux", reads=512),
+        Checkpoint("qwen-image", "Qwen/Qwen-Image", 1328, 50, 4.0, 53.7, "Apache-2.0", _HUB, "qwen-image",
+                   card="https://huggingface.co/Qwen/Qwen-Image/tree/main"),
+        Checkpoint("qwen-image-2512", "Qwen/Qwen-Image-2512", 1328, 50, 4.0, 0, "Apache-2.0", _HUB, "qwen-image",
+                   card="https://github.com/QwenLM/Qwen-Image"),
+        Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 0, "Apache-2.0", _HUB, "flux.2",
+                   negatives=False, card=_FLUX_2),
+        Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 0, "Apache-2.0", _HUB,
+                   "flux.2", card=_FLUX_2),
+        Checkpoint("z-image-turbo", "Tongyi-MAI/Z-Image-Turbo", 1024, 8, 1.0, 0, "Apache-2.0", _HUB, "z-image",
+                   negatives=False, card="https://huggingface.co/Tongyi-MAI/Z-Image-Turbo"),
+        Checkpoint("z-image", "Tongyi-MAI/Z-Image", 1024, 50, 5.0, 0, "Apache-2.0", _HUB, "z-image",
+                   card="https://huggingface.co/Tongyi-MAI/Z-Image"),
+        Checkpoint("chroma", "lodestones/Chroma1-HD", 1024, 35, 5.0, 0, "Apache-2.0", _HUB, "chroma",
+                   card="https://huggingface.co/lodestones/Chroma1-HD"),
+        Checkpoint("lumina-2", "Alpha-VLLM/Lumina-Image-2.0", 1024, 50, 4.0, 9.9, "Apache-2.0", _HUB, "lumina-2",
+                   card="https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0/tree/main"),
+    )
+}  # fmt: skip

@@ -1,0 +1,154 @@
+"""FLUX.2 klein: joint attention, mostly in a single stream; prompts read by Qwen 3, with all of their padding. A flow.
+
+Latent cells are 16×16 pixels: its pipeline packs the VAE's cells and normalises them by the VAE's batch norm.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from diffusers.models.embeddings import apply_rotary_emb
+from diffusers.models.transformers.transformer_flux2 import Flux2Attention, Flux2ParallelSelfAttention
+from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+
+from ..diffusers_types import AttentionLayer, Config, Network, Processor
+from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ..regions.joint_attention import SequenceLayout, attend_jointly, own_layout
+from .aspect_ratios import ratios
+from .base import with_tiles
+from .flux import image_places
+from .joint import JointFamily, chat_room
+
+LONGEST = 512  # tokens of a prompt with the chat template around it, all of which the image attends to
+Rotary = tuple[Tensor, Tensor]
+
+
+class Flux2JointAttention:
+    """The processor of a block with two streams; text comes first in the sequence."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(
+        self, attn: Flux2Attention, hidden_states: Tensor, encoder_hidden_states: Tensor,
+        attention_mask: None = None, image_rotary_emb: Rotary | None = None, layouts: Sequence[SequenceLayout] = (),
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """hidden_states: (batch, image tokens, channels)."""
+
+        def split(states: Tensor, norm: nn.Module | None = None) -> Tensor:
+            heads: Tensor = states.unflatten(-1, (attn.heads, -1))
+            return heads if norm is None else norm(heads)
+
+        text = encoder_hidden_states
+        query = torch.cat(
+            [split(attn.add_q_proj(text), attn.norm_added_q), split(attn.to_q(hidden_states), attn.norm_q)], 1
+        )
+        key = torch.cat(
+            [split(attn.add_k_proj(text), attn.norm_added_k), split(attn.to_k(hidden_states), attn.norm_k)], 1
+        )
+        value = torch.cat([split(attn.add_v_proj(text)), split(attn.to_v(hidden_states))], 1)
+        query, key = (apply_rotary_emb(each, image_rotary_emb, sequence_dim=1) for each in (query, key))
+        feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
+        return attn.to_out[1](attn.to_out[0](feature[:, text.shape[1] :])), attn.to_add_out(feature[:, : text.shape[1]])
+
+
+class Flux2SingleAttention:
+    """The processor of a block with one stream, whose attention and feed-forward share their projections."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(
+        self, attn: Flux2ParallelSelfAttention, hidden_states: Tensor, attention_mask: None = None,
+        image_rotary_emb: Rotary | None = None, layouts: Sequence[SequenceLayout] = (),
+    ) -> Tensor:  # fmt: skip
+        """hidden_states: (batch, tokens, channels)."""
+        projected: Tensor = attn.to_qkv_mlp_proj(hidden_states)
+        *attended, feed = projected.split([*[attn.inner_dim] * 3, projected.shape[-1] - 3 * attn.inner_dim], -1)
+        query, key, value = (each.unflatten(-1, (attn.heads, -1)) for each in attended)
+        query, key = (
+            apply_rotary_emb(norm(each), image_rotary_emb, sequence_dim=1)
+            for norm, each in ((attn.norm_q, query), (attn.norm_k, key))
+        )
+        feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
+        return attn.to_out(torch.cat([feature, attn.mlp_act_fn(feed)], -1))  # type: ignore[no-any-return]
+
+
+class Flux2(JointFamily):
+    """The distilled checkpoints take neither negatives nor a guidance scale."""
+
+    cell = 16
+    tile = 32
+
+    @property
+    def patch(self) -> int:
+        return 1
+
+    @property
+    def guided(self) -> bool:
+        return not self.pipe.config.is_distilled
+
+    @property
+    def guidable(self) -> bool:
+        return self.guided
+
+    @property
+    def blocks(self) -> list[Network]:
+        return [*self.model.transformer_blocks, *self.model.single_transformer_blocks]
+
+    def trained(self, side: int) -> list[tuple[int, int]]:
+        return [size for side in (512, 1024, 2048) for size in ratios(side)]
+
+    def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
+        double = len(self.model.transformer_blocks)
+        for index, block in enumerate(self.blocks):
+            yield block.attn, Flux2JointAttention(index) if index < double else Flux2SingleAttention(index)
+
+    def encode(self, text: str) -> Encoded:
+        states, _ = self.pipe.encode_prompt(text, device=self.device, max_sequence_length=LONGEST)
+        room = chat_room(self.pipe.tokenizer, LONGEST, enable_thinking=False)
+        return Encoded(states[0].to(self.dtype), reading=self.reading(text, text_encoder=room))
+
+    @classmethod
+    def mu(cls, config: Config, tokens: int, steps: int) -> float:
+        return compute_empirical_mu(image_seq_len=tokens, num_steps=steps)
+
+    def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
+        places = pad(image_places(*shape[-2:]), (0, 1)).to(self.device)
+
+        def predict(
+            latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
+        ) -> Tensor:
+            text = conditioning.joint
+            x = self.model(
+                latents.flatten(2).transpose(1, 2), text.states, timestep.expand(len(latents)) / 1000, places,
+                pad(text.positions[0, :, None], (3, 0)), joint_attention_kwargs={"layouts": text.layouts},
+            ).sample  # fmt: skip
+            return x.transpose(1, 2).unflatten(2, shape[-2:])  # type: ignore[no-any-return]
+
+        return predict
+
+    def pixels(self, latents: Tensor, *, tiled: bool = False) -> Tensor:
+        mean, deviation = self._statistics
+        latents = pixel_shuffle(latents.to(mean) * deviation + mean, 2)
+        large = tiled and max(latents.shape[-2:]) > 2 * self.tile
+        return (self._tiling().tiled_decode if large else self.pipe.vae.decode)(latents).sample  # type: ignore[no-any-return]
+
+    def encode_image(self, image: Image.Image) -> Tensor:
+        mean, deviation = self._statistics
+        pixels = self.pipe.image_processor.preprocess(image).to(self.device, mean.dtype)
+        latents = pixel_unshuffle(self.pipe.vae.encode(pixels).latent_dist.mode(), 2)
+        return ((latents - mean) / deviation).float()
+
+    @property
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the packed latents, by channel."""
+        norm = self.pipe.vae.bn
+        deviation = (norm.running_var + self.pipe.vae.config.batch_norm_eps).sqrt()
+        return norm.running_mean[:, None, None], deviation[:, None, None]
+
+    def _tiling(self) -> Network:
+        side = self.tile * self.cell
+        return with_tiles(self.pipe.vae, tile_latent_min_size=2 * self.tile, tile_sample_min_size=side)
