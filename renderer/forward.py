@@ -148,6 +148,10 @@ class Predict(Protocol):
         computed. Returns the prediction, in the shape of the latents."""
 
 
+# Guidance of a render: predictions in unconditional and conditional rows, step → the prediction to follow.
+Guide = Callable[[Tensor, Tensor, int], Tensor]
+
+
 def pooled_of(condition: PictureCondition) -> Tensor:
     """The pooled embeddings (2, channels; 1 without guidance) of a family that has them."""
     assert isinstance(condition, Tensor)

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CountTokens = Callable[[str], int]
-# Pre-tokenization of CLIP, as published with it.
+# Pre-tokenization of CLIP and of Qwen, as published with them.
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_QWEN_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def overlong_prompts(row: Checkpoint, plan: ScenePlan) -> list[str]:
@@ -63,7 +66,8 @@ def _folder_of(row: Checkpoint) -> Path | None:
 
 @lru_cache(maxsize=4)
 def tokenizer_in(folder: Path) -> CountTokens | None:
-    """The counter of a tokenizer's folder: by its tokenizer.json, its SentencePiece model, or CLIP's two files."""
+    """The counter of a tokenizer's folder: by its tokenizer.json, its SentencePiece model, or CLIP's or Qwen's two
+    files."""
     if (folder / "tokenizer.json").exists():
         from tokenizers import Tokenizer
 
@@ -77,6 +81,9 @@ def tokenizer_in(folder: Path) -> CountTokens | None:
         pieces = SentencePieceProcessor(model_file=str(folder / "spiece.model"))
         return lambda text: len(pieces.encode(text)) + 1  # and the end of the text
     if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        if "Qwen2" in (folder / "tokenizer_config.json").read_text(encoding="utf-8"):
+            qwen = _qwen_tokenizer(folder)
+            return lambda text: len(qwen.encode(text).ids)
         clip = _clip_tokenizer(folder)
         return lambda text: len(clip.encode(text).ids) + 2  # and its start and its end
     return None
@@ -94,4 +101,16 @@ def _clip_tokenizer(folder: Path) -> "Tokenizer":
     )
     words = pre_tokenizers.Split(Regex(_CLIP_WORDS), behavior="removed", invert=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    return tokenizer
+
+
+def _qwen_tokenizer(folder: Path) -> "Tokenizer":
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_QWEN_WORDS), behavior="isolated"),
+         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )  # fmt: skip
     return tokenizer

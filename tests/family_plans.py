@@ -8,7 +8,7 @@ import torch
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
 
-SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256}
+SIDE = {"sana": 256, "sana-1.5": 256, "sd": 256, "sdxl": 256, "hunyuan-image": 256}
 
 
 def plan_of(name: str, columns: int = 2, rows: int = 1, **fields: Any) -> ScenePlan:

@@ -12,7 +12,7 @@ PROMPT = "a red cat, blurred"
 
 def plan_of(name: str) -> ScenePlan:
     """One region over the whole canvas."""
-    side = 128 if name.startswith(("sana", "sd-", "sdxl")) else 96
+    side = 128 if name.startswith(("sana", "sd-", "sdxl", "hunyuan-image")) else 96
     prompt = LeveledPrompt(high_level=PROMPT)
     region = Region(name="all", box=grid(1, 1)[0], prompt=prompt)
     return ScenePlan(scene=prompt, regions=[region], negative="blurred", width=side, height=side)

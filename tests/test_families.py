@@ -29,11 +29,20 @@ from ditpipe.renderer.regions.prompt_schedule import preset
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
 # cross-attentions of a U-Net, its convolutions and group norms over the whole picture, carries a change everywhere.
 # So does what is between two attentions in weights of unit gain, and Z-Image's padding, which all tokens attend to.
-CONFINED = {"sd": 2.0, "sdxl": 1.4, "qwen-image": 5.0, "z-image": 3.0, "chroma": 5.0, "lumina-2": 4.0}
+CONFINED = {
+    "sd": 2.0,
+    "sdxl": 1.4,
+    "qwen-image": 5.0,
+    "z-image": 3.0,
+    "chroma": 5.0,
+    "lumina-2": 4.0,
+    "hunyuan-image": 4.0,
+}
 DIFFUSIONS = ("pixart-sigma", "pixart-alpha", "sd", "sdxl")
 # In these a token without a changed prompt in the last block does not change from there on.
 EXACT = (
     "pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma",
+    "hunyuan-image",
 )  # fmt: skip
 # Least steps: the published noise levels of Qwen-Image are stretched between the first and the last.
 LEAST = {"qwen-image": 2}

@@ -204,9 +204,11 @@ def test_loras_in_every_family(name: str, make: Make, tmp_path: Path) -> None:
     more |= {"qwen-image": ["txt_mlp.net.2"], "flux.2-klein": ["to_qkv_mlp_proj", "add_k_proj"]}
     targets = [*ATTENTION, *more.get(name, [])]
     path = make(renderer, targets=targets)
+    scale = 0.1 if name in PUBLISHED else 1.0  # their weights have unit gain: large changes spread everywhere
     depth = {"depth": preset("regions"), "plan": plan, "steps": 2 if name == "qwen-image" else 1}
     plain, everywhere, left = (
-        drawn(renderer, *some, **depth) for some in ([], [of(path)], [of(path, region="thing 0")])
+        drawn(renderer, *some, **depth)
+        for some in ([], [of(path, scale=scale)], [of(path, scale=scale, region="thing 0")])
     )
     assert not torch.allclose(plain, everywhere, atol=1e-3)
     here, there = (plain - left).abs().chunk(2, dim=-1)

@@ -177,7 +177,7 @@ TINY: dict[str, Callable[[], Any]] = {
 
 
 # Families whose tiny checkpoint is the one in the published structure.
-PUBLISHED = ("qwen-image", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma", "lumina-2")
+PUBLISHED = ("qwen-image", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma", "lumina-2", "hunyuan-image")
 NAMES = (*TINY, *PUBLISHED)
 
 

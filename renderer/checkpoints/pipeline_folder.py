@@ -11,10 +11,10 @@ from ...prompts.outside_json import JsonObject, parse_json
 # Components that ditpipe runs. Others are neither fetched nor loaded, those of NEVER_RUN without a warning.
 USED = (
     "scheduler", "text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer", "tokenizer_2", "tokenizer_3",
-    "transformer", "unet", "vae",
+    "transformer", "unet", "vae", "guider", "ocr_guider",
 )  # fmt: skip
 NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder")
-OPTIONAL = ("text_encoder_3", "tokenizer_3")  # SD 3's T5
+OPTIONAL = ("text_encoder_3", "tokenizer_3", "guider", "ocr_guider")  # SD 3's T5; HunyuanImage's guidance
 # Key prefixes of a component's weights in a single file, by component or class name.
 IN_FILE = {
     "vae": ("first_stage_model.", "vae."),
@@ -100,11 +100,21 @@ def check_tokenizer(folder: Path) -> None:
     """Raises ModelError for a tokenizer's folder without a vocabulary or without its settings."""
     names = set(files_in(folder))
     sets = [" and ".join(files) for files in VOCABULARIES]
-    if not any(names.issuperset(files) for files in VOCABULARIES):
+    bytes_only = "ByT5" in str(_settings(folder).get("tokenizer_class"))  # it needs no vocabulary
+    if not bytes_only and not any(names.issuperset(files) for files in VOCABULARIES):
         lacks = f"it lacks a tokenizer's vocabulary ({', or '.join(sets)})"
         raise ModelError(f"{folder}: {lacks}; get the checkpoint again{_pulled(folder)}")
     if "tokenizer_config.json" not in names:
         raise ModelError(f"{folder}: it lacks tokenizer_config.json; get the checkpoint again")
+
+
+def _settings(folder: Path) -> JsonObject:
+    """A tokenizer's settings; empty if they cannot be read, which is reported when it is loaded."""
+    try:
+        found = parse_json((folder / "tokenizer_config.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def read_index(folder: Path) -> JsonObject:

@@ -74,6 +74,8 @@ FAMILIES = {
                   PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True),
         FamilyRow("lumina-2", "lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Gemma 2": 220}, lettering=True), flow=True),  # 256 with its own
+        FamilyRow("hunyuan-image", "hunyuan_image:HunyuanImage", ("HunyuanImagePipeline",), 2048, 50, 3.5, _JOINT,
+                  PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1000}, lettering=True), flow=True, token=32),
     )
 }  # fmt: skip
 
@@ -166,5 +168,8 @@ CHECKPOINTS = {
                    card="https://huggingface.co/lodestones/Chroma1-HD"),
         Checkpoint("lumina-2", "Alpha-VLLM/Lumina-Image-2.0", 1024, 50, 4.0, 9.9, "Apache-2.0", _HUB, "lumina-2",
                    card="https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0/tree/main"),
+        Checkpoint("hunyuan-image", "hunyuanvideo-community/HunyuanImage-2.1-Diffusers", 2048, 50, 3.5, 0,
+                   "Tencent Hunyuan Community", _HUB, "hunyuan-image",
+                   card="https://huggingface.co/tencent/HunyuanImage-2.1"),
     )
 }  # fmt: skip

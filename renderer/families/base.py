@@ -21,7 +21,7 @@ from ...prompts.plan import ScenePlan
 from ...prompts.wording import PROSE, PromptStyle
 from ..checkpoints.supported import check_scheduler, check_vae
 from ..diffusers_types import AttentionLayer, Config, Network, Pipeline, Processor
-from ..forward import Conditioning, Encode, Encoded, ForwardOptions, PictureCondition, Predict
+from ..forward import Conditioning, Encode, Encoded, ForwardOptions, Guide, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
 from ..regions.prompt_schedule import Level
 from ..request import Solver
@@ -221,6 +221,10 @@ class Family(ABC):
     def guide(self, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
         """Classifier-free guidance of the predictions in unconditional and conditional rows, in the latents' shape."""
         return negative + scale * (positive - negative)
+
+    def guider(self, scale: float, steps: int, condition: PictureCondition) -> Guide:
+        """The guidance of one render; by default `guide` in every step."""
+        return lambda negative, positive, step: self.guide(negative, positive, scale)
 
     def decode(self, latents: Tensor, *, tiled: bool = False) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. tiled: in overlapping tiles, if larger than one tile."""

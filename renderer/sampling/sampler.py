@@ -83,6 +83,7 @@ def denoise(
     schedule = family.schedule(steps, denoise=start.denoise if start else 1.0, tokens=tokens, solver=solver)
     options = ForwardOptions(guidance, edit, cache, controls)
     forward = family.forward(noise.shape, conditioning.picture_condition, options)
+    guide = family.guider(guidance, steps, conditioning.picture_condition)
     if start:
         latents = schedule.add_noise(start.latents, noise, schedule.first)
     else:
@@ -101,7 +102,7 @@ def denoise(
         with active_loras(step.loras):
             predicted = forward(model_input.to(family.dtype), schedule.timestep(index), step, done, partial).float()
         if conditioning.guided:
-            predicted = family.guide(*predicted.chunk(2), guidance)
+            predicted = guide(*predicted.chunk(2), done)
         latents, expected = schedule.step(predicted, latents, index)
         if edit:
             last = done + 1 == steps

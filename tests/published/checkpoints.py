@@ -14,6 +14,7 @@ from .configs import (
     SDXL_UNET,
     bert_config,
     beta_config,
+    byt5_config,
     chroma_config,
     clip_config,
     dc_ae_config,
@@ -24,6 +25,8 @@ from .configs import (
     flux_config,
     gemma_config,
     hunyuan_config,
+    hunyuan_image_config,
+    hunyuan_image_vae_config,
     hunyuan_scheduler,
     lumina2_config,
     pixart_config,
@@ -41,6 +44,7 @@ from .configs import (
 from .files import Config, write_json, write_model
 from .tokenizer_files import (
     write_bert_tokenizer,
+    write_byt5_tokenizer,
     write_clip_tokenizer,
     write_gemma_tokenizer,
     write_qwen_tokenizer,
@@ -309,7 +313,9 @@ def z_image(folder: Path, *, shift: float = 6.0) -> None:
     transformer, vae = z_image_config(), vae_config(16, scaling=0.3611, **FLUX_VAE)
     write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
     weights = denoiser_weights(transformer)
-    weights["all_final_layer.2-1.linear.weight"] *= 0.1  # it would amplify rounding from step to step
+    for name in weights:
+        if "adaLN_modulation" in name or "final_layer" in name:
+            weights[name] *= 0.05  # these would amplify rounding from step to step
     write_model(folder / "transformer", transformer, weights, shards=2)
     write_model(folder / "vae", vae, vae_weights(vae))
     write_index(
@@ -352,6 +358,39 @@ def chroma(folder: Path) -> None:
         {"scheduler": write_scheduler(folder, scheduler), "text_encoder": ("transformers", "T5EncoderModel"),
          "tokenizer": ("transformers", "T5Tokenizer"), "transformer": ("diffusers", "ChromaTransformer2DModel"),
          "vae": ("diffusers", "AutoencoderKL")},
+    )  # fmt: skip
+
+
+def hunyuan_image(folder: Path) -> None:
+    """hunyuanvideo-community/HunyuanImage-2.1-Diffusers: Qwen2.5-VL, a ByT5 for lettering, two guiders."""
+    write_qwen_tokenizer(folder / "tokenizer")
+    write_byt5_tokenizer(folder / "tokenizer_2")
+    text, quoted = qwen_vl_config(32) | {"num_hidden_layers": 3}, byt5_config(24)
+    text["text_config"] = text["text_config"] | {"num_hidden_layers": 3}
+    write_model(folder / "text_encoder", text, transformers_weights(text, QWEN_VL), shards=2)
+    write_model(folder / "text_encoder_2", quoted, t5_weights(quoted))
+    transformer, vae = hunyuan_image_config(), hunyuan_image_vae_config()
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer), shards=2)
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    parts: dict[str, tuple[str | None, str | None]] = {}
+    for name, start in (("guider", 1), ("ocr_guider", 2)):  # published: 5 and 38, of 50 steps
+        write_json(
+            folder / name / "guider_config.json",
+            {"_class_name": "AdaptiveProjectedMixGuidance", "_diffusers_version": "0.36.0.dev0",
+             "adaptive_projected_guidance_momentum": -0.5, "adaptive_projected_guidance_rescale": 10.0,
+             "adaptive_projected_guidance_scale": 10.0, "adaptive_projected_guidance_start_step": start, "eta": 0.0,
+             "guidance_rescale": 0.0, "guidance_scale": 3.5, "start": 0.0, "stop": 1.0,
+             "use_original_formulation": False},
+        )  # fmt: skip
+        parts[name] = ("diffusers", "AdaptiveProjectedMixGuidance")
+    write_index(
+        folder, "HunyuanImagePipeline",
+        {"scheduler": write_scheduler(folder, flow_scheduler(shift=5.0, use_dynamic_shifting=False)),
+         "text_encoder": ("transformers", "Qwen2_5_VLForConditionalGeneration"),
+         "text_encoder_2": ("transformers", "T5EncoderModel"), "tokenizer": ("transformers", "Qwen2Tokenizer"),
+         "tokenizer_2": ("transformers", "ByT5Tokenizer"),
+         "transformer": ("diffusers", "HunyuanImageTransformer2DModel"),
+         "vae": ("diffusers", "AutoencoderKLHunyuanImage")} | parts,
     )  # fmt: skip
 
 
@@ -400,6 +439,7 @@ PUBLISHED: dict[str, Callable[[Path], None]] = {
     "z-image-turbo": lambda folder: z_image(folder, shift=3.0),
     "lumina-2": lumina2,
     "chroma": chroma,
+    "hunyuan-image": hunyuan_image,
 }  # fmt: skip
 
 

@@ -293,3 +293,26 @@ def chroma_config() -> Config:
         "axes_dims_rope": [4, 6, 6], "in_channels": 64, "joint_attention_dim": 32, "num_attention_heads": 2,
         "num_layers": 2, "num_single_layers": 2, "out_channels": None, "patch_size": 1,
     }  # fmt: skip
+
+
+def byt5_config(width: int) -> Config:
+    return t5_config(width, vocabulary=384) | {"tokenizer_class": "ByT5Tokenizer"}
+
+
+def hunyuan_image_config() -> Config:
+    return {
+        "_class_name": "HunyuanImageTransformer2DModel", "_diffusers_version": "0.36.0.dev0", "attention_head_dim": 16,
+        "guidance_embeds": False, "in_channels": 16, "mlp_ratio": 4.0, "num_attention_heads": 2, "num_layers": 2,
+        "num_refiner_layers": 2, "num_single_layers": 2, "out_channels": 16, "patch_size": [1, 1],
+        "qk_norm": "rms_norm", "rope_axes_dim": [8, 8], "rope_theta": 256.0, "text_embed_2_dim": 24,
+        "text_embed_dim": 32, "use_meanflow": False,
+    }  # fmt: skip
+
+
+def hunyuan_image_vae_config() -> Config:
+    return {
+        "_class_name": "AutoencoderKLHunyuanImage", "_diffusers_version": "0.36.0.dev0",
+        "block_out_channels": [32] * 6, "downsample_match_channel": True, "in_channels": 3, "latent_channels": 16,
+        "layers_per_block": 1, "out_channels": 3, "sample_size": 384, "scaling_factor": 0.75289,
+        "spatial_compression_ratio": 32, "upsample_match_channel": True,
+    }  # fmt: skip

@@ -200,3 +200,14 @@ def write_qwen_tokenizer(folder: Path) -> None:
 
 
 QWEN_VOCABULARY = 256 + 8 + 3
+
+
+def write_byt5_tokenizer(folder: Path) -> None:
+    """ByT5's: bytes, without a file of a vocabulary."""
+    special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    write_json(folder / "special_tokens_map.json", special)
+    write_json(
+        folder / "tokenizer_config.json",
+        special | {"additional_special_tokens": [f"<extra_id_{i}>" for i in range(125)], "extra_ids": 125,
+                   "model_max_length": 1000000000000000019884624838656, "tokenizer_class": "ByT5Tokenizer"},
+    )  # fmt: skip
