@@ -18,13 +18,13 @@ from rich.console import Console
 
 from ditpipe import ScenePlan
 from ditpipe.renderer.families.base import Family
-from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.hunyuan_text import HunyuanText
+from ditpipe.renderer.families.joint.flux import Flux
+from ditpipe.renderer.families.joint.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.forward import Encoded, ForwardOptions
 from ditpipe.renderer.regions.joint_conditioning import PADDINGS, JointConditioning
 from ditpipe.renderer.regions.prompt_schedule import preset
@@ -35,7 +35,7 @@ from .render import plan_of, timed
 
 TARGET = Path(__file__).parent.parent / "docs" / "families.md"
 OWN = 20  # tokens of a prompt
-CLIP = 77  # tokens to which CLIP pads every prompt; all are computed, see renderer/families/stable_diffusion_3.py
+CLIP = 77  # tokens to which CLIP pads every prompt; all are computed, see its family
 REPEATS = 2
 TEXT = 64  # channels of a text encoder
 

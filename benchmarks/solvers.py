@@ -18,12 +18,12 @@ from torch import Tensor
 
 from benchmarks.pages import DOCS, markdown
 from ditpipe.renderer.families.base import Family
-from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.joint.flux import Flux
+from ditpipe.renderer.families.joint.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
-from ditpipe.renderer.families.stable_diffusion_3 import StableDiffusion3
 from ditpipe.renderer.request import Solver
 from ditpipe.renderer.sampling.schedules import published_solver
 

@@ -220,7 +220,12 @@ def test_an_edit_tells_the_scene_what_is_there_now(tmp_path: Path, tiny_folder: 
 
 def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:
     assert "regions" in json.loads(run("schema", cwd=tmp_path).stdout)["properties"]
-    assert "pocket" in json.loads(run("models", "--json", cwd=tmp_path).stdout)
+    rows = json.loads(run("models", "--json", cwd=tmp_path, HF_HOME=str(tmp_path)).stdout)
+    assert rows["pocket"]["here"] and rows["pocket"]["partial_edits"] and rows["pocket"]["controlnets"]
+    qwen = rows["qwen-image"]
+    assert (qwen["here"], qwen["regions"], qwen["partial_edits"]) == (False, "joint attention", False)
+    assert qwen["languages"] == ["English", "Chinese"] and qwen["negatives"] and not rows["flux.2-klein"]["negatives"]
+    assert all(row["card"].startswith("https://") for name, row in rows.items() if name not in ("pocket", "planners"))
     refused(run("schema", "poem", cwd=tmp_path), "scene-plan, critique, revision")
 
 

@@ -19,8 +19,8 @@ from ditpipe.agent.cli.main import app
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import POCKET, checkpoint
-from ditpipe.renderer.families.flux import Flux
 from ditpipe.renderer.families.hunyuan import Hunyuan
+from ditpipe.renderer.families.joint.flux import Flux
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
 from ditpipe.renderer.pictures.artifacts import read_request, write

@@ -1,6 +1,6 @@
 """The tables of published models: families with their adapters, and checkpoints with short names. Loads no torch.
 
-A new family is a row of FAMILIES and a file in `renderer/families/`, see docs/new-family.md; a new checkpoint is a row
+A new family is a row of FAMILIES and a file in `renderer/families/`; see docs/new-family.md; a new checkpoint is a row
 of CHECKPOINTS.
 """
 
@@ -59,22 +59,22 @@ FAMILIES = {
                   PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
         FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0, _CROSS,
                   PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
-        FamilyRow("sd3", "stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0, _JOINT,
-                  PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3"),
-        FamilyRow("flux", "flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, _JOINT,
+        FamilyRow("sd3", "joint.stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
+                  _JOINT, PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3"),
+        FamilyRow("flux", "joint.flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, _JOINT,
                   PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2"),
-        FamilyRow("qwen-image", "qwen_image:QwenImage", ("QwenImagePipeline",), 1328, 50, 4.0, _JOINT,
+        FamilyRow("qwen-image", "joint.qwen_image:QwenImage", ("QwenImagePipeline",), 1328, 50, 4.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1024}, lettering=True),
                   flow=True, normalised=True),
-        FamilyRow("flux.2", "flux_2:Flux2", ("Flux2KleinPipeline",), 1024, 50, 4.0, _JOINT,
+        FamilyRow("flux.2", "joint.flux_2:Flux2", ("Flux2KleinPipeline",), 1024, 50, 4.0, _JOINT,
                   PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True),  # 512 with the chat template
-        FamilyRow("z-image", "z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
+        FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True),
-        FamilyRow("chroma", "chroma:Chroma", ("ChromaPipeline",), 1024, 35, 5.0, _JOINT,
+        FamilyRow("chroma", "joint.chroma:Chroma", ("ChromaPipeline",), 1024, 35, 5.0, _JOINT,
                   PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True),
-        FamilyRow("lumina-2", "lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
+        FamilyRow("lumina-2", "joint.lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Gemma 2": 220}, lettering=True), flow=True),  # 256 with its own
-        FamilyRow("hunyuan-image", "hunyuan_image:HunyuanImage", ("HunyuanImagePipeline",), 2048, 50, 3.5, _JOINT,
+        FamilyRow("hunyuan-image", "joint.hunyuan_image:HunyuanImage", ("HunyuanImagePipeline",), 2048, 50, 3.5, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1000}, lettering=True), flow=True, token=32),
     )
 }  # fmt: skip

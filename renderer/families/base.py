@@ -1,7 +1,7 @@
 """`Family`, the interface between the renderer and a diffusers pipeline: encode, condition, forward, schedule, decode.
 
-A new family is a subclass of `CrossFamily` (cross.py) or `JointFamily` (joint.py) in a file of its own, and a row of
-`checkpoints/registry.py`.
+A new family is a subclass of `CrossFamily` (cross.py) or `JointFamily` (joint/family.py) in a file of its own, and a
+row of `checkpoints/published_models.py`; see docs/new-family.md.
 """
 
 from __future__ import annotations

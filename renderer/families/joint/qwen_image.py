@@ -8,11 +8,11 @@ from diffusers.models.attention_processor import Attention
 from PIL import Image
 from torch import Tensor, nn
 
-from ..diffusers_types import AttentionLayer, Network, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ..regions.joint_attention import SequenceLayout, attend_jointly, own_layout, rotated
-from .base import with_tiles
-from .joint import JointFamily, packed, unpacked
+from ...diffusers_types import AttentionLayer, Network, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout, rotated
+from ..base import with_tiles
+from .family import JointFamily, packed, unpacked
 
 LONGEST = 1024  # token limit of a prompt, without the template around it
 # Sizes of the model card, in pixels.

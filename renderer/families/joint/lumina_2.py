@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..diffusers_types import AttentionLayer, Network, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ..regions.joint_attention import SequenceLayout
-from ..sampling.step_cache import run_blocks
-from .aspect_ratios import ratios
-from .joint import JointFamily
-from .pixart import unpatched
+from ...diffusers_types import AttentionLayer, Network, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ...regions.joint_attention import SequenceLayout
+from ...sampling.step_cache import run_blocks
+from ..aspect_ratios import ratios
+from ..pixart import unpatched
+from .family import JointFamily
 from .single_stream import SingleStreamAttention, patched, sequence_places
 
 LONGEST = 256  # tokens of a prompt with the system prompt

@@ -7,14 +7,14 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from ...prompts.plan import ScenePlan
-from ..diffusers_types import Config
-from ..forward import Encode, Encoded
-from ..regions.joint_conditioning import JointConditioning
-from ..regions.prompt_schedule import Level
-from ..sampling.schedules import Flow, Schedule, shift_of
-from ..weights.lora import LoadedLora
-from .base import Family
+from ....prompts.plan import ScenePlan
+from ...diffusers_types import Config
+from ...forward import Encode, Encoded
+from ...regions.joint_conditioning import JointConditioning
+from ...regions.prompt_schedule import Level
+from ...sampling.schedules import Flow, Schedule, shift_of
+from ...weights.lora import LoadedLora
+from ..base import Family
 
 
 class JointFamily(Family):

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from ..diffusers_types import AttentionLayer, Config, Network, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ..regions.joint_attention import SequenceLayout, attend_jointly, own_layout
-from .aspect_ratios import ratios
-from .base import with_tiles
+from ...diffusers_types import AttentionLayer, Config, Network, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
+from ..aspect_ratios import ratios
+from ..base import with_tiles
+from .family import JointFamily, chat_room
 from .flux import image_places
-from .joint import JointFamily, chat_room
 
 LONGEST = 512  # tokens of a prompt with the chat template around it, all of which the image attends to
 Rotary = tuple[Tensor, Tensor]

@@ -8,10 +8,10 @@ diffusers' pipeline is added to the attention's logits as numbers, by which noth
 import torch
 from torch import Tensor
 
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from .aspect_ratios import ratios
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ..aspect_ratios import ratios
+from .family import packed, unpacked
 from .flux import Flux, image_places
-from .joint import packed, unpacked
 
 LONGEST = 512  # token limit of T5
 

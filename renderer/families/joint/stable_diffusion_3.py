@@ -6,12 +6,12 @@ import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
-from ..diffusers_types import AttentionLayer, Config, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..regions.joint_attention import JointAttention
-from ..sampling.schedules import Flow, Schedule
-from .aspect_ratios import ratios
-from .joint import JointFamily
+from ...diffusers_types import AttentionLayer, Config, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
+from ...regions.joint_attention import JointAttention
+from ...sampling.schedules import Flow, Schedule
+from ..aspect_ratios import ratios
+from .family import JointFamily
 
 LONGEST = 256  # token limit of T5; CLIP's is 77
 

@@ -7,11 +7,11 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import FluxAttention
 from torch import Tensor, nn
 
-from ..diffusers_types import AttentionLayer, Network, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..regions.joint_attention import SequenceLayout, attend_jointly, own_layout
-from .aspect_ratios import ratios
-from .joint import JointFamily, packed, unpacked
+from ...diffusers_types import AttentionLayer, Network, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
+from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
+from ..aspect_ratios import ratios
+from .family import JointFamily, packed, unpacked
 
 LONGEST = 512  # token limit of T5; 256 in the variant without guidance (schnell)
 

@@ -12,13 +12,13 @@ from diffusers.models.transformers.transformer_z_image import SEQ_MULTI_OF
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..diffusers_types import AttentionLayer, Network, Processor
-from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ..regions.joint_attention import SequenceLayout
-from ..sampling.step_cache import run_blocks
-from .aspect_ratios import ratios
-from .joint import JointFamily, chat_room
-from .pixart import unpatched
+from ...diffusers_types import AttentionLayer, Network, Processor
+from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
+from ...regions.joint_attention import SequenceLayout
+from ...sampling.step_cache import run_blocks
+from ..aspect_ratios import ratios
+from ..pixart import unpatched
+from .family import JointFamily, chat_room
 from .single_stream import SingleStreamAttention, patched, sequence_places
 
 LONGEST = 512  # tokens of a prompt with the chat template around it

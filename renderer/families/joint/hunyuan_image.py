@@ -16,9 +16,9 @@ from diffusers.pipelines.hunyuan_image.pipeline_hunyuanimage import extract_glyp
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ...prompts.errors import ModelError
-from ..diffusers_types import AttentionLayer, Network, Pipeline, Processor
-from ..forward import (
+from ....prompts.errors import ModelError
+from ...diffusers_types import AttentionLayer, Network, Pipeline, Processor
+from ...forward import (
     Encoded,
     ForwardOptions,
     Guide,
@@ -27,8 +27,8 @@ from ..forward import (
     Predict,
     StepConditioning,
 )
-from ..regions.joint_attention import SequenceLayout, attend_jointly
-from .joint import JointFamily
+from ...regions.joint_attention import SequenceLayout, attend_jointly
+from .family import JointFamily
 
 LONGEST = 1000  # token limit of a prompt, without the template around it
 QUOTED = 128  # of what it quotes

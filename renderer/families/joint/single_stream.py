@@ -8,8 +8,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from ..forward import JointText
-from ..regions.joint_attention import SequenceLayout, attend_jointly, rotated
+from ...forward import JointText
+from ...regions.joint_attention import SequenceLayout, attend_jointly, rotated
 
 
 class SingleStreamAttention:
