@@ -15,8 +15,22 @@ from ditpipe.renderer.prompt_lengths import counter_of, overlong_prompts, tokeni
 TEXTS = ("a red cat, on the left; it's 5 o'clock", "", "一只红猫", "A  Photo\nof TWO green chairs!", "naïve 🐱 café")
 
 
-@pytest.mark.parametrize("name", ["hunyuan-1.2", "pixart-sigma", "sana", "sd-1.5", "sdxl", "sd3", "flux-schnell",
-                                  "qwen-image", "z-image", "lumina-2", "chroma"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hunyuan-1.2",
+        "pixart-sigma",
+        "sana",
+        "sd-1.5",
+        "sdxl",
+        "sd3",
+        "flux-schnell",
+        "qwen-image",
+        "z-image",
+        "lumina-2",
+        "chroma",
+    ],
+)
 def test_tokens_are_counted_as_transformers_counts_them(name: str, tmp_path: Path) -> None:
     folder = published(name, tmp_path)
     row = checkpoint(str(folder))

@@ -92,9 +92,7 @@ class Diffusion(Schedule):
     """Euler over a variance-preserving diffusion, predicting noise or v: x = x_0 + sigma·noise."""
 
     def __init__(self, config: Config, steps: int, denoise: float, device: torch.device) -> None:
-        scheduler = EulerDiscreteScheduler.from_config(
-            config, timestep_spacing="trailing", final_sigmas_type="zero"
-        )
+        scheduler = EulerDiscreteScheduler.from_config(config, timestep_spacing="trailing", final_sigmas_type="zero")
         super().__init__(scheduler, steps, denoise, device)
 
     def init_latents(self, noise: Tensor) -> Tensor:
