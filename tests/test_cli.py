@@ -246,12 +246,14 @@ def test_ctrl_c_while_drawing_can_be_resumed(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=60)
     folder = next(tmp_path.glob("runs/*"))
     assert process.returncode == 130 and "ditpipe resume" in errors and "Traceback" not in errors
-    assert not (folder / "picture.png").exists()
+    assert f"{folder.name} --large" in errors and not (folder / "picture.png").exists()
+    refused(run("resume", str(folder), cwd=tmp_path), "asks for at most 900 steps", "at most 200 steps", "--large")
     record = json.loads((folder / "run.json").read_text())
     record["settings"]["steps"] = 4
     (folder / "run.json").write_text(json.dumps(record))
     done = run("resume", str(folder), "--json", cwd=tmp_path)
     assert Path(json.loads(done.stdout)["picture"]).name == "picture.png", done.stderr
+    assert "drawing at most 4 steps, with the model pocket" in " ".join(done.stderr.split())
     told = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert told == ["planned", "rendered", "critiqued", "finished"]  # planned once: the plan was not made again
 

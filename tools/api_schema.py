@@ -21,6 +21,7 @@ from .jobs.service import PictureService
 SCHEME = "picture://"  # of a picture's address as an MCP resource; with it, it is understood as an id, too
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 MAX_STEPS = 200
+MAX_ROUNDS, MAX_CANDIDATES = 5, 4  # of a run
 MAX_EDITS, MAX_BATCH, MAX_STEPS_IN_ALL = 16, 4, 1000  # of an uploaded picture, which is rendered from its first step
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Brief = Annotated[str, Field(min_length=1, max_length=MAX_BRIEF, description="what the picture should show, in words")]
@@ -70,8 +71,12 @@ class PaintInput(PlanArguments):
     seed: Seed | None = Field(default=None, description="seed of the noise; null: the server's")
     steps: Steps | None = Field(default=None, description="denoising steps; null: the server's")
     solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
-    rounds: int | None = Field(default=None, ge=1, le=5, description="most rounds of draw and mend; null: default")
-    candidates: int | None = Field(default=None, ge=1, le=4, description="pictures per round; null: default")
+    rounds: int | None = Field(
+        default=None, ge=1, le=MAX_ROUNDS, description="most rounds of draw and mend; null: default"
+    )
+    candidates: int | None = Field(
+        default=None, ge=1, le=MAX_CANDIDATES, description="pictures per round; null: default"
+    )
 
 
 class EditInput(StrictModel):
@@ -275,6 +280,15 @@ def check_work(request: RenderRequest, *, steps: int, edits: int) -> None:
     if steps * (pictures + edits) > MAX_STEPS_IN_ALL:
         total = f"{steps} steps of {pictures} pictures and {edits} edits are too many"
         raise ValueError(f"{total}: at most {MAX_STEPS_IN_ALL} in all are drawn for an uploaded picture")
+
+
+def check_run(*, steps: int, rounds: int, candidates: int) -> None:
+    """Raises ValueError if a run of another's folder draws more than a server would."""
+    if steps > MAX_STEPS or rounds > MAX_ROUNDS or candidates > MAX_CANDIDATES:
+        limits = f"{MAX_STEPS} steps, {MAX_ROUNDS} rounds and {MAX_CANDIDATES} candidates"
+        raise ValueError(f"a server draws at most {limits}")
+    if steps * rounds * candidates > MAX_STEPS_IN_ALL:
+        raise ValueError(f"a server draws at most {MAX_STEPS_IN_ALL} steps in all")
 
 
 def edit_of_upload(

@@ -90,6 +90,7 @@ def resume(
     options: Options,
     yes: Annotated[bool, option("Plan", "--yes", help="draw the plan.json in it, as it is now")] = False,
     control: Agreed = None,
+    large: Annotated[bool, option("Render", "--large", help="draw it even if it is more than a server would")] = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, from its last finished step, or whose plan waits for a yes.
@@ -99,9 +100,13 @@ def resume(
     """
     from ..agent import Agent
     from ..runs.folder import run_record
-    from ..runs.resume_policy import resume_settings
+    from ..runs.resume_policy import resume_settings, run_work
 
     settings = resume_settings(folder, run_record(folder), **options)
+    message, too_much = run_work(settings)
+    if too_much and not large:
+        raise ValueError(f"this run asks for {message}: {too_much}; --large goes on all the same")
+    stderr_console.print(f"drawing {message}", style="dim", markup=False)
     agent = Agent(settings=settings, controls=control or [])
     _follow(agent, folder, read_plan(folder / "plan.json") if yes else False, as_json)
 

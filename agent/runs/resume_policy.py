@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import RunError
+from ...renderer.checkpoints.registry import checkpoint
 from ...renderer.request import RenderRequest
+from ...tools.api_schema import check_run
 from ..settings import PERSONAL, UNRECORDED, Settings, settings_of
 from .folder import RunRecord
 
@@ -38,6 +40,19 @@ def resume_settings(folder: Path, record: RunRecord, **given: Any) -> Settings:
     return settings_of(**picture_settings(record), **given)
 
 
+def run_work(settings: Settings) -> tuple[str, str]:
+    """What a run under these settings may draw, in words; and why it is more than a server would draw, or ''."""
+    steps, rounds, candidates = settings.steps or checkpoint(settings.model).steps, settings.rounds, settings.candidates
+    pictures = [f" of {count} {noun}s" for count, noun in ((candidates, "candidate"), (rounds, "round")) if count > 1]
+    size = f", {settings.size} pixels" if settings.size else ""
+    message = f"at most {steps} steps{''.join(pictures)}{size}, with the model {settings.model}"
+    try:
+        check_run(steps=steps, rounds=rounds, candidates=candidates)
+    except ValueError as error:
+        return message, str(error)
+    return message, ""
+
+
 def foreign_controls(request: RenderRequest, agreed: Sequence[str] = ()) -> list[str]:
     """The ControlNets that a request names and that are neither published ones nor `agreed` to. Imports torch."""
     if not request.controls:
@@ -51,7 +66,8 @@ def foreign_controls(request: RenderRequest, agreed: Sequence[str] = ()) -> list
 def resume_command(folder: Path, settings: Settings) -> str:
     """The shell command that resumes a run begun under these settings."""
     chosen = {name: getattr(settings, name) for name in PERSONAL}
-    return _command(folder, {name: value for name, value in chosen.items() if value != _own_setting(name)})
+    command = _command(folder, {name: value for name, value in chosen.items() if value != _own_setting(name)})
+    return f"{command} --large" if run_work(settings)[1] else command
 
 
 def _command(folder: Path, options: dict[str, Any]) -> str:
