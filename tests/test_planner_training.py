@@ -51,3 +51,14 @@ def test_an_adapter_begins_as_the_model_without_it_and_leaves_its_first_blocks_a
         torch.testing.assert_close(model(tokens).logits, before)
     trained = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {f"model.layers.{layer}.self_attn.{part}" for layer in (1, 2) for part in ("q_proj", "v_proj")}
+
+
+def test_chats_in_one_row_share_their_beginning_and_see_no_other() -> None:
+    row = planner.tokens_of([([1, 2, 3, 4], [9, 9]), ([1, 2, 5, 6, 7], [8])])
+    assert row.ids.tolist() == [1, 2, 3, 4, 9, 9, 5, 6, 7, 8]
+    assert row.labels.tolist() == [-100, -100, -100, -100, 9, 9, -100, -100, -100, 8]
+    assert row.chat.tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert row.positions.tolist() == [0, 1, 2, 3, 4, 5, 2, 3, 4, 5]
+    seen = planner.attention_mask(torch.from_numpy(row.chat)[None], torch.float32)[0, 0] == 0
+    assert seen[9].tolist() == [True, True, False, False, False, False, True, True, True, True]
+    assert seen[4].tolist() == [True] * 5 + [False] * 5

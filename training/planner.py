@@ -34,9 +34,10 @@ from ditpipe.prompts.templates import fill_template
 from training.artwork import WORK
 from training.brief_quantities import absences_of, quantity_brief
 from training.briefs import brief_and_answer
-from training.chat.examples import answer_text, chat_example
+from training.chat.examples import answer_text, chat_examples
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
+MESSAGES = 4  # about one plan, in one row of a batch
 SCALE = 2.0  # of every adapter: what llama.cpp takes for alpha / rank
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
@@ -78,30 +79,74 @@ def brief_and_short_answer(rng: np.random.Generator, quantities: float) -> tuple
     return brief, ShortAnswer.of(PlannerAnswer.model_validate(answer | {"absent": absences_of(brief)}))
 
 
-def example(tokenizer, rng: np.random.Generator, *, quantities: float, chat: float) -> tuple[list[int], int]:
-    """Token ids of a whole chat, and where the answer begins: a brief and its plan or, of the share `chat`, a message
-    about a plan and its rows."""
+@dataclass(frozen=True)
+class Tokens:
+    """Chats in one row, (tokens,) each: what they have in common, and after it the rest of each, which sees only that
+    and itself.
+
+    labels: the id where it is to be learnt, else -100. chat: 0 for what is common, else the number of the chat.
+    positions: in that chat.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    chat: np.ndarray
+    positions: np.ndarray
+
+
+def tokens_of(chats: list[tuple[list[int], list[int]]]) -> Tokens:
+    """Questions and their answers, as token ids, in one row: a common beginning is computed once."""
+    first, *others = (question for question, _ in chats)
+    common = min((_alike(first, other) for other in others), default=len(first) - 1)
+    ids, labels, chat, positions = list(first[:common]), [-100] * common, [0] * common, list(range(common))
+    for number, (question, answer) in enumerate(chats, 1):
+        rest = question[common:] + answer
+        ids += rest
+        labels += [-100] * (len(question) - common) + answer
+        chat += [number] * len(rest)
+        positions += range(common, common + len(rest))
+    return Tokens(*(np.array(part, dtype=np.int64) for part in (ids, labels, chat, positions)))
+
+
+def _alike(first: list[int], other: list[int]) -> int:
+    """How many tokens two questions begin with alike, at least their last one left out."""
+    pairs = zip(first[:-1], other[:-1], strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(other)) - 1)
+
+
+def example(tokenizer, rng: np.random.Generator, *, quantities: float, chat: float) -> Tokens:
+    """A brief and its plan or, of the share `chat`, some messages about one plan and their rows."""
     if rng.random() < chat:
-        template, (prompt, rows) = "chat-embedded", chat_example(rng)
-        answer = answer_text(rows)
+        template = "chat-embedded"
+        pairs = [(prompt, answer_text(rows)) for prompt, rows in chat_examples(rng, MESSAGES)]
     else:
-        template, (prompt, plan) = "planner-embedded", brief_and_short_answer(rng, quantities)
-        answer = plan.model_dump_json()
+        template, (brief, plan) = "planner-embedded", brief_and_short_answer(rng, quantities)
+        pairs = [(brief, plan.model_dump_json())]
     system = fill_template(template)
-    head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
-    question = tokenizer(head, add_special_tokens=False)["input_ids"]
-    reply = tokenizer(f"{answer}<|im_end|>", add_special_tokens=False)["input_ids"]
-    return question + reply, len(question)
+    chats = []
+    for prompt, answer in pairs:
+        head = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+        question = tokenizer(head, add_special_tokens=False)["input_ids"]
+        chats.append((question, tokenizer(f"{answer}<|im_end|>", add_special_tokens=False)["input_ids"]))
+    return tokens_of(chats)
 
 
-def padded(rows: list[tuple[list[int], int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids and labels of examples, (rows, longest) each: label -100 where nothing is to be learnt."""
-    size = len(rows), max(len(tokens) for tokens, _ in rows)
-    ids, labels = np.zeros(size, dtype=np.int64), np.full(size, -100, dtype=np.int64)
-    for i, (tokens, begin) in enumerate(rows):
-        ids[i, : len(tokens)] = tokens
-        labels[i, begin : len(tokens)] = tokens[begin:]
-    return ids, labels
+def padded(rows: list[Tokens]) -> tuple[np.ndarray, ...]:
+    """The four parts of examples, (rows, longest) each: label -100 and chat -1 where there is nothing."""
+    size = len(rows), max(len(row.ids) for row in rows)
+    parts = tuple(np.full(size, nothing, dtype=np.int64) for nothing in (0, -100, -1, 0))
+    for i, row in enumerate(rows):
+        for part, values in zip(parts, (row.ids, row.labels, row.chat, row.positions), strict=True):
+            part[i, : len(values)] = values
+    return parts
+
+
+def attention_mask(chat: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Of the chat of each token (rows, tokens) what is added to the scores, (rows, 1, tokens, tokens): a token sees
+    those before it that are common or of its own chat."""
+    sees = (chat[:, None, :] == 0) | (chat[:, None, :] == chat[:, :, None])
+    sees &= torch.ones(chat.shape[1], chat.shape[1], dtype=torch.bool, device=chat.device).tril()
+    return torch.zeros(sees.shape, dtype=dtype, device=chat.device).masked_fill(~sees, torch.finfo(dtype).min)[:, None]
 
 
 def rotary_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
@@ -245,19 +290,19 @@ def main() -> None:
         return
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
-    def eight(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def eight(number: int) -> list[tuple[np.ndarray, ...]]:
         """Of eight batches' worth of examples, sorted by length, eight batches: little padding."""
         rng = np.random.default_rng([args.seed, number])
         pool = [example(tokenizer, rng, quantities=args.quantities, chat=args.chat) for _ in range(8 * args.batch)]
-        pool.sort(key=lambda row: len(row[0]))
+        pool.sort(key=lambda row: len(row.ids))
         return [padded(pool[turn * args.batch : (turn + 1) * args.batch]) for turn in rng.permutation(8)]
 
     batches = Batches(eight, args.workers)
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        ids, labels = (torch.from_numpy(x).to(device) for x in batches.at(step))
-        # Padding stands after the answer, where causal attention does not look: no mask is needed.
-        hidden = model.model(input_ids=ids).last_hidden_state
+        ids, labels, chat, positions = (torch.from_numpy(x).to(device) for x in batches.at(step))
+        mask = attention_mask(chat, model.dtype)
+        hidden = model.model(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state
         wanted = labels[:, 1:] != -100
         logits = model.lm_head(hidden[:, :-1][wanted])
         return nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted]), {}

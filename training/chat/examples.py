@@ -13,6 +13,7 @@ The rules that every answer follows, so that it can be had from the prompt alone
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,8 @@ from training.chat.wishes import (
 )  # fmt: skip
 from training.tables import load_table
 
-Example = tuple[str, list[Row]]
+Example = tuple[str, list[Row]]  # a prompt and its answer
+Said = tuple[str, list[Row]]  # a message and its rows
 IMPERATIVE = frozenset("make paint colour color turn change try set recolor recolour dye show render give put add draw let place throw stick pop include insert remove delete take get erase kill drop hide replace swap exchange transform move shift bring drag push send nudge scoot switch enlarge scale grow shrink reduce redraw keep leave".split())  # fmt: skip
 REFUSALS = ("no", "no thanks", "nope", "stop", "cancel", "don't draw that", "not this", "no, not like that", "forget it", "nah", "not what i want", "wait, no", "i don't want that", "reject", "discard it", "nein", "lieber nicht", "no gracias", "non", "不要")  # fmt: skip
 NOUNS: dict[str, tuple[str, ...]] = load_table("chat_talk", "nouns")
@@ -108,28 +110,28 @@ def scene_wish(rng: np.random.Generator) -> Wish:
     return Wish(pick(rng, talk("without_frames")).format(s=unwanted), (["scene", "without", unwanted],))
 
 
-def one_change(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
-    scene = maybe_touched(rng, new_scene(rng))
+def one_change(rng: np.random.Generator, scene: Scene) -> Said:
     form = rng.random()
     unsure = which(rng, scene) if form < 0.05 else None
     if form > 0.93:
         wish = two_in_one(rng, scene, scene.items)
-        return scene, framed(rng, scene, wish.text, wish.names), list(wish.rows)
+        return framed(rng, scene, wish.text, wish.names), list(wish.rows)
     wish = unsure or (missing(rng, scene) if form < 0.11 else any_wish(rng, scene, scene.items))
-    return scene, framed(rng, scene, wish.text, wish.names), list(wish.rows)
+    return framed(rng, scene, wish.text, wish.names), list(wish.rows)
 
 
-def scene_change(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
-    scene, wish = maybe_touched(rng, new_scene(rng)), scene_wish(rng)
-    return scene, framed(rng, scene, wish.text, ()), list(wish.rows)
+def scene_change(rng: np.random.Generator, scene: Scene) -> Said:
+    wish = scene_wish(rng)
+    return framed(rng, scene, wish.text, ()), list(wish.rows)
 
 
-def several_changes(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
+def several_changes(rng: np.random.Generator, scene: Scene) -> Said | None:
     """Two or three wishes in one message."""
-    scene = maybe_touched(rng, new_scene(rng, least=2))
+    if len(scene.items) < 2:
+        return None
     if rng.random() < 0.2:
         wish = several_looks(rng, scene, scene.items)
-        return scene, framed(rng, scene, wish.text, wish.names), list(wish.rows)
+        return framed(rng, scene, wish.text, wish.names), list(wish.rows)
     text, rows, used, current = "", list[Row](), set[str](), scene
     for turn in range(2 if rng.random() < 0.8 else 3):
         free = [item for item in scene.items if item.name not in used]
@@ -150,7 +152,7 @@ def several_changes(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
             row[0] in ("keep", "remove", "swap", "swap looks") and len(scene.items) - len(row[1]) < 1 for row in rows
         ):
             break
-    return scene, framed(rng, scene, text, tuple(used)), rows
+    return framed(rng, scene, text, tuple(used)), rows
 
 
 def correction(rng: np.random.Generator) -> tuple[Scene, str, list[Row], str]:
@@ -246,9 +248,8 @@ def answer_back(rng: np.random.Generator) -> tuple[Scene, str, list[Row], str]:
     return scene, text, [[row[0], [item.name], *row[2:]]], unsure.text
 
 
-def praise(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
+def praise(rng: np.random.Generator, scene: Scene) -> Said:
     """What sounds like a wish and is none."""
-    scene = maybe_touched(rng, new_scene(rng))
     who = mention(rng, scene, item := pick(rng, scene.items))
     options = patterns_of("praise", needs_two=len(scene.items) > 1)
     other = next((mention(rng, scene, o, pronouns=False).text for o in scene.items if o.name != item.name), "")
@@ -262,25 +263,23 @@ def praise(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
         y=other,
         place=place,
     )
-    return scene, text, [["accept"]]
+    return text, [["accept"]]
 
 
 def patterns_of(name: str, *, needs_two: bool) -> list[str]:
     return [pattern for pattern in talk(name) if needs_two or "{y}" not in pattern]
 
 
-def question(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
-    scene = maybe_touched(rng, new_scene(rng))
+def question(rng: np.random.Generator, scene: Scene) -> Said:
     form = rng.random()
     if form < 0.33:
         text, about = pick(rng, talk("what"))
         if not about:
-            return scene, text, [["question", "what", []]]
+            return text, [["question", "what", []]]
         who = mention(rng, scene, pick(rng, scene.items))
         if rng.random() < 0.15:
             absent = missing(rng, scene).rows[0][1][0]
             return (
-                scene,
                 pick(
                     rng,
                     (
@@ -294,7 +293,6 @@ def question(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
                 [["question", "what", [absent]]],
             )
         return (
-            scene,
             fill(rng, (text,), scene, who, look=colour(rng))
             if "{n}" not in text or unique(scene, who.noun)
             else "what do you see?",
@@ -304,11 +302,11 @@ def question(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
         item = pick(rng, scene.items)
         who = mention(rng, scene, item)
         text = fill(rng, talk("where_is"), scene, who, place=pick(rng, AT[pick(rng, tuple(AT))]))
-        return scene, text, [["question", "where", list(who.names)]]
+        return text, [["question", "where", list(who.names)]]
     if form < 0.56:
-        return scene, pick(rng, talk("where_all")), [["question", "where", []]]
+        return pick(rng, talk("where_all")), [["question", "where", []]]
     if form < 0.62:
-        return scene, pick(rng, talk("how_many"))[0], [["question", "how many", []]]
+        return pick(rng, talk("how_many"))[0], [["question", "how many", []]]
     if form < 0.7:
         subject = pick(rng, scene.items).subject
         names = [item.name for item in scene.items if item.subject == subject]
@@ -316,53 +314,52 @@ def question(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
             subject = missing(rng, scene).rows[0][1][0]
             names = [subject]
         text = pick(rng, talk("how_many_of")).format(n=subject, ns=plural(subject))
-        return scene, text, [["question", "how many", names]]
+        return text, [["question", "how many", names]]
     if form < 0.8:
-        return scene, pick(rng, talk("score")), [["question", "score", []]]
+        return pick(rng, talk("score")), [["question", "score", []]]
     if form < 0.9:
-        return scene, pick(rng, talk("can_draw")), [["question", "can draw", []]]
-    return scene, pick(rng, talk("help")), [["question", "help", []]]
+        return pick(rng, talk("can_draw")), [["question", "can draw", []]]
+    return pick(rng, talk("help")), [["question", "help", []]]
 
 
 def unique(scene: Scene, subject: str) -> bool:
     return sum(item.subject == subject for item in scene.items) == 1
 
 
-def ask_back(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
+def ask_back(rng: np.random.Generator, scene: Scene) -> Said | None:
     """What nobody could understand, or nothing here can do."""
     form = rng.random()
     if form < 0.42:
-        scene = new_scene(rng, least=2)
+        if len(scene.items) < 2 or scene.touched:
+            return None
         text = pick(rng, talk("unclear_it")).format(
             look=colour(rng), place=pick(rng, TO[pick(rng, tuple(TO))]), z=noun(rng)
         )
-        return scene, text, [["ask", "it"]]
-    scene = maybe_touched(rng, new_scene(rng))
+        return text, [["ask", "it"]]
     if form < 0.75:
         pattern, what = pick(rng, talk("beyond"))
         who = mention(rng, scene, pick(rng, scene.items))
         usable = pattern if "{n}" not in pattern or unique(scene, who.noun) else "make it better"
         text = fill(rng, (usable,), scene, who, place=pick(rng, AT[pick(rng, tuple(AT))]))
-        return scene, text, [["ask", what if usable == pattern else "better"]]
-    return scene, pick(rng, talk("chatter")), [["ask", ""]]
+        return text, [["ask", what if usable == pattern else "better"]]
+    return pick(rng, talk("chatter")), [["ask", ""]]
 
 
-def navigation(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
+def navigation(rng: np.random.Generator, scene: Scene) -> Said:
     """Undo, redo, accept, another try."""
-    scene = maybe_touched(rng, new_scene(rng))
     form = rng.random()
     if form < 0.26:
-        return scene, pick(rng, talk("undo")), [["undo", 1]]
+        return pick(rng, talk("undo")), [["undo", 1]]
     if form < 0.34:
         count = int(rng.integers(2, 6))
         words = {2: ("two", "2"), 3: ("three", "3"), 4: ("four", "4"), 5: ("five", "5")}[count]
-        return scene, pick(rng, talk("undo_many"))[0].format(n=pick(rng, words)), [["undo", count]]
+        return pick(rng, talk("undo_many"))[0].format(n=pick(rng, words)), [["undo", count]]
     if form < 0.45:
         text, steps = pick(rng, talk("redo"))
-        return scene, text, [["redo", steps]]
+        return text, [["redo", steps]]
     if form < 0.75:
-        return scene, pick(rng, talk("accept")), [["accept"]]
-    return scene, pick(rng, talk("redraw")), [["redraw", []]]
+        return pick(rng, talk("accept")), [["accept"]]
+    return pick(rng, talk("redraw")), [["redraw", []]]
 
 
 def choice(rng: np.random.Generator, count: int) -> tuple[str, list[Row]]:
@@ -384,15 +381,14 @@ def short_brief(rng: np.random.Generator, most: int) -> str:
             return brief
 
 
-def new_brief(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
+def new_brief(rng: np.random.Generator, scene: Scene) -> Said:
     """Another picture than the one that is there."""
-    scene = maybe_touched(rng, new_scene(rng))
     if rng.random() < 0.1:
-        return scene, pick(rng, talk("empty_accept")), [["ask", "new picture"]]
+        return pick(rng, talk("empty_accept")), [["ask", "new picture"]]
     brief = short_brief(rng, 70)
     if rng.random() < 0.5:
         brief = brief[:1].lower() + brief[1:]
-    return scene, pick(rng, talk("brief_frames")).format(b=brief), [["brief", brief.rstrip(".!")]]
+    return pick(rng, talk("brief_frames")).format(b=brief), [["brief", brief.rstrip(".!")]]
 
 
 def nothing_yet(rng: np.random.Generator) -> Example:
@@ -411,53 +407,58 @@ def nothing_yet(rng: np.random.Generator) -> Example:
     return chat_prompt(typed(rng, pick(rng, talk("chatter"))), None), [["ask", ""]]
 
 
-Kind = Callable[[np.random.Generator], tuple[Scene, str, list[Row]]]
+Kind = Callable[[np.random.Generator, Scene], Said | None]
 KINDS: tuple[tuple[Kind, float], ...] = (
     (one_change, 0.5), (several_changes, 0.14), (foreign_wish, 0.11), (scene_change, 0.1), (navigation, 0.06),
     (question, 0.06), (ask_back, 0.04), (praise, 0.03), (new_brief, 0.03),
 )  # fmt: skip
-CORRECTED, ANSWERED, NOTHING_YET, CHOSEN, WAITED = 0.07, 0.03, 0.04, 0.02, 0.015
+MOMENTS = (0.03, 0.16, 0.07, 0.04, 0.03, 0.67)  # nothing yet, correction, answer back, choice, waiting, any
+
+
+def chat_examples(rng: np.random.Generator, count: int = 1) -> list[Example]:
+    """Messages that people could write at one moment of a conversation: their prompts differ in the last line only."""
+    form = int(rng.choice(6, p=MOMENTS))
+    if form == 0:
+        return [nothing_yet(rng) for _ in range(count)]
+    said, more, exact = list[Said](), dict[str, Any](), False
+    if form == 1:
+        scene, text, rows, before = correction(rng)
+        said, more = [(text, rows)], {"before": typed(rng, before)}
+    elif form == 2:
+        scene, text, rows, before = answer_back(rng)
+        said, more = [(text, rows)], {"unclear": typed(rng, before)}
+    else:
+        scene = maybe_touched(rng, new_scene(rng))
+        if form == 3:
+            more, exact = {"candidates": int(rng.integers(2, 9))}, True
+            said = [choice(rng, more["candidates"]) for _ in range((count + 1) // 2)]
+        elif form == 4:
+            more = {"waiting": True}
+            refused = rng.random() < 0.6
+            said = [(pick(rng, REFUSALS), [["undo", 1]]) if refused else (pick(rng, talk("accept")), [["accept"]])]
+        elif rng.random() < 0.18:
+            more = {"before": earlier(rng, scene)}
+    examples = [(prompt(rng, scene, typed(rng, text, exact=exact), **more), rows) for text, rows in said]
+    while len(examples) < count:
+        examples.append(any_example(rng, scene, more))
+    return [examples[i] for i in rng.permutation(count)]
+
+
+def any_example(rng: np.random.Generator, scene: Scene, more: dict[str, Any]) -> Example:
+    """A message of any kind about a plan."""
+    odds = np.array([weight for _, weight in KINDS])
+    said = None
+    while said is None:
+        kind = KINDS[int(rng.choice(len(KINDS), p=odds / odds.sum()))][0]
+        said = kind(rng, scene)
+    text, rows = said
+    exact = rows[0][0] in ("brief", "undo", "choose") or (kind is scene_change and rng.random() < 0.7)
+    return prompt(rng, scene, typed(rng, text, exact=exact), **more), rows
 
 
 def chat_example(rng: np.random.Generator) -> Example:
     """The prompt and the rows of one message."""
-    form = rng.random()
-    if form < NOTHING_YET:
-        return nothing_yet(rng)
-    form -= NOTHING_YET
-    if form < CORRECTED:
-        scene, text, rows, before = correction(rng)
-        return prompt(rng, scene, typed(rng, text), before=typed(rng, before)), rows
-    form -= CORRECTED
-    if form < ANSWERED:
-        scene, text, rows, before = answer_back(rng)
-        return prompt(rng, scene, typed(rng, text), unclear=typed(rng, before)), rows
-    form -= ANSWERED
-    if form < CHOSEN:
-        scene, count = new_scene(rng), int(rng.integers(2, 9))
-        text, rows = choice(rng, count)
-        return prompt(rng, scene, typed(rng, text, exact=True), candidates=count), rows
-    form -= CHOSEN
-    if form < WAITED:
-        scene = new_scene(rng)
-        text, rows = (
-            (pick(rng, REFUSALS), [["undo", 1]]) if rng.random() < 0.6 else (pick(rng, talk("accept")), [["accept"]])
-        )
-        return prompt(rng, scene, typed(rng, text), waiting=True), rows
-    odds = np.array([weight for _, weight in KINDS])
-    kind = KINDS[int(rng.choice(len(KINDS), p=odds / odds.sum()))][0]
-    scene, text, rows = kind(rng)
-    exact = (
-        rows[0][0] in ("brief", "undo", "choose")
-        or rows[0][0] == "scene"
-        and kind is scene_change
-        and rng.random() < 0.7
-    )
-    waiting, candidates = rng.random() < 0.02, int(rng.integers(2, 5)) if rng.random() < 0.02 else 0
-    before = earlier(rng, scene) if rng.random() < 0.18 else ""
-    return prompt(
-        rng, scene, typed(rng, text, exact=exact), before=before, candidates=candidates, waiting=waiting
-    ), rows
+    return chat_examples(rng)[0]
 
 
 def prompt(rng: np.random.Generator, scene: Scene, text: str, **more: object) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.brief_parts import pick
-from training.chat.scenes import FOREIGN_NOUNS, Item, Scene, new_scene, usual_colour
+from training.chat.scenes import Item, Scene, usual_colour
 from training.chat.wishes import Row, Wish
 from training.tables import load_table
 
@@ -153,18 +153,13 @@ class Speaker:
         return f"{noun} {inflected if noun.startswith(('una ', 'une ')) else plain}"
 
 
-def foreign_wish(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
-    """A scene, a message about it in another language, and its rows."""
+def foreign_wish(rng: np.random.Generator, scene: Scene) -> tuple[str, list[Row]] | None:
+    """A message in another language and its rows; None if it has no words for what is there."""
     language = pick(rng, LANGUAGES)
     speaker = Speaker(rng, language)
-    nouns = [noun for noun in FOREIGN_NOUNS if noun in speaker.nouns]
-    count = int(rng.integers(1, 5))
-    scene = new_scene(rng, nouns=tuple(nouns[i] for i in rng.permutation(len(nouns))[:count]))
     known = [item for item in scene.items if item.subject in speaker.nouns and scene_has_one(scene, item)]
-    if rng.random() < 0.5:
-        scene = scene.touching(pick(rng, scene.items).name)
     if not known:
-        return foreign_wish(rng)
+        return None
     wish = speaker.wish(scene, known, known)
     text, rows = wish.text, list(wish.rows)
     free = [item for item in known if item.name not in wish.names]
@@ -175,7 +170,7 @@ def foreign_wish(rng: np.random.Generator) -> tuple[Scene, str, list[Row]]:
     if rng.random() < 0.12:
         please = pick(rng, PLEASE[language])
         text = f"{text}{please}" if please[0] == " " else f"{please}{text}"
-    return scene, text, rows
+    return text, rows
 
 
 def scene_has_one(scene: Scene, item: Item) -> bool:
