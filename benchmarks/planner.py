@@ -17,7 +17,7 @@ from typing import TypedDict
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import jobs
+from benchmarks import jobs, pages, public_briefs
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.agent.planning.plan_checks import singular
@@ -172,7 +172,8 @@ def main() -> None:
         if not args.planners and not args.briefs:  # after each planner, so that an interrupted run keeps the others
             files = {"project": BRIEFS, "varied": VARIED, "unseen": UNSEEN}
             counts = {name: len(right_answers(path)) for name, path in files.items()}
-            REPORT.write_text(INTRODUCTION.format(**counts) + report(measured), encoding="utf-8")
+            kept = pages.from_heading(REPORT, public_briefs.HEADING)
+            REPORT.write_text(f"{INTRODUCTION.format(**counts)}{report(measured)}\n{kept}", encoding="utf-8")
     print(report(measured))
 
 

@@ -3,6 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
+SHOW_SCHEMA = ("api.openai.com",)
 TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a small machine is slow
 
 
@@ -14,6 +15,15 @@ def check_url(url: str) -> None:
     host = urlsplit(f"//{address}").hostname or ""
     scheme = "http" if host in ("localhost", "::1") or host.replace(".", "").isdigit() or "." not in host else "https"
     raise ValueError(f"{url} is no URL of a server: write {scheme}://{address}")
+
+
+def shows_schema(url: str) -> bool:
+    """Whether a server shows its model the schema of an answer.
+
+    llama.cpp, vLLM, Ollama and LM Studio only make a grammar of it, so that the model never sees what the fields mean;
+    Anthropic's endpoint in OpenAI's form ignores it; what a server in between does, nobody knows.
+    """
+    return urlsplit(url).hostname in SHOW_SCHEMA
 
 
 def origin(url: str) -> tuple[str, str]:

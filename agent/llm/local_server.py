@@ -74,7 +74,6 @@ def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subpro
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=server_log,
-            env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # spinning beside a busy core they took minutes a plan
             text=True,
             start_new_session=True,
         )
@@ -116,6 +115,7 @@ def _restart_when_ended(key: tuple[str, int], child: subprocess.Popen[str]) -> N
 
 def _serve(port: str, model: str, *adapters: str) -> None:
     """The child: serves until its standard input closes."""
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # spinning beside a busy core its threads took minutes a plan
     import xllamacpp
 
     params = xllamacpp.CommonParams()

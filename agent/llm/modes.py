@@ -1,6 +1,5 @@
 """How a server is asked for JSON: the ways that servers know, the best first; what worked is remembered per server."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -11,8 +10,10 @@ from pydantic import BaseModel
 
 from ...prompts.errors import DitpipeError, ModelError, first_line
 from ...prompts.templates import fill_template
+from .endpoint import shows_schema
 from .faults import Fault, fault_of, with_retries
 from .local_models import LOCAL_MODELS
+from .schema_outline import schema_outline
 from .strict_schema import strict_schema
 
 if TYPE_CHECKING:
@@ -100,22 +101,26 @@ def _call(
 ) -> "AIMessage":
     """One call in one mode."""
     model, definition = _without(model, learned.refused), schema.model_json_schema()
+    strict = strict_schema(definition)
+    titled = {"title": schema.__name__} | strict  # LangChain names tools by the title
     speaks_openai = hasattr(model, "openai_api_base")
     if learned.mode == NATIVE:
         if not speaks_openai:
-            return _raw(model.with_structured_output(definition, include_raw=True).invoke(list(messages)))
-        named = {"name": schema.__name__, "schema": strict_schema(definition), "strict": True}
+            return _raw(model.with_structured_output(titled, include_raw=True).invoke(list(messages)))
+        named = {"name": schema.__name__, "schema": strict, "strict": True}
         if _name(model) in LOCAL_MODELS:  # their training left fields out, and their server takes any schema
             named = {"name": schema.__name__, "schema": definition}
+        elif not shows_schema(_url(model)):
+            messages = _with_schema(messages, definition, merged=False)
         return model.bind(response_format={"type": "json_schema", "json_schema": named}).invoke(list(messages))
     if learned.mode == TOOL:
         choice = {} if "tool_choice" in learned.refused else {"tool_choice": "any"}
-        return model.bind_tools([definition], **choice).invoke(list(messages))
+        return model.bind_tools([titled], **choice).invoke(list(messages))
     with_schema = _with_schema(messages, definition, merged=learned.mode == PROMPT)
     if learned.mode == PROMPT:
         return model.invoke(with_schema)
     if not speaks_openai:
-        json_mode = model.with_structured_output(definition, method="json_mode", include_raw=True)
+        json_mode = model.with_structured_output(titled, method="json_mode", include_raw=True)
         return _raw(json_mode.invoke(with_schema))
     return model.bind(response_format={"type": "json_object"}).invoke(with_schema)
 
@@ -127,11 +132,11 @@ def _raw(answer: Any) -> "AIMessage":
 
 
 def _with_schema(messages: Sequence["BaseMessage"], definition: dict[str, Any], *, merged: bool) -> list["BaseMessage"]:
-    """The messages with the schema at the end of the first; `merged`: that one made a part of the person's, because
-    some models take no system message."""
+    """The messages with the form of the answer at the end of the first; `merged`: that one made a part of the person's,
+    because some models take no system message."""
     from langchain_core.messages import HumanMessage, SystemMessage
 
-    text = fill_template("answer-schema", schema=json.dumps(definition, ensure_ascii=False))
+    text = fill_template("answer-schema", schema=schema_outline(definition))
     rest = list(messages)
     if rest and isinstance(rest[0], SystemMessage):
         text = f"{rest.pop(0).text}\n\n{text}"
@@ -169,7 +174,10 @@ def _name(model: "BaseChatModel") -> str:
 
 
 def _url(model: "BaseChatModel") -> str:
-    return str(getattr(model, "openai_api_base", None) or getattr(model, "base_url", None) or "")
+    """Of the server that is asked, also where a variable of the environment names it."""
+    client = getattr(model, "root_client", None)
+    given = getattr(model, "openai_api_base", None) or getattr(model, "base_url", None)
+    return str(given or getattr(client, "base_url", None) or "")
 
 
 def _line(model: "BaseChatModel", error: Exception, fault: Fault | None) -> str:
