@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableLambda
 
 
@@ -22,16 +22,20 @@ class Scripted(BaseChatModel):
     def _llm_type(self) -> str:
         return "scripted"
 
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise AssertionError("only structured output is asked for")
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self._reply(messages)))])
+
+    def _reply(self, messages: list[BaseMessage]) -> str:
+        self.asked.append(messages)
+        assert self.replies, "the model was asked more often than scripted"
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return str(reply)
 
     def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
         def answer(messages: list[BaseMessage]) -> dict[str, Any]:
-            self.asked.append(messages)
-            assert self.replies, "the model was asked more often than scripted"
-            reply = self.replies.pop(0)
-            if isinstance(reply, Exception):
-                raise reply
+            reply = self._reply(messages)
             try:
                 parsed = json.loads(reply)
             except (ValueError, RecursionError):

@@ -110,6 +110,8 @@ def test_the_schema_is_asked_for_as_openais_strict_mode_takes_it() -> None:
     assert wanted["strict"] is True and wanted["name"] == "Spots"
     assert spot["required"] == ["thing", "place", "note", "share"] and spot["additionalProperties"] is False
     assert "maxLength" not in json.dumps(wanted) and "default" not in json.dumps(wanted)
+    system = server.sent[0]["messages"][0]["content"]
+    assert system.startswith("You look.") and '"note": string,  // or empty' in system  # a grammar would not say so
     assert "temperature" not in server.sent[0] and server.headers[0]["authorization"] == "Bearer none"
 
 
@@ -134,7 +136,10 @@ def test_without_a_json_schema_the_prompt_holds_it() -> None:
     with chat_server(NO_FORMAT, NO_TOOLS, says(GOOD)) as server:
         ask(server.url)
     system, person = server.sent[-1]["messages"]
-    assert system["content"].startswith("You look.") and '"maxLength": 20' in system["content"]
+    assert (
+        system["content"].startswith("You look.")
+        and "what it is; of length 1 or more; of length 20 or less" in system["content"]
+    )
     assert person["content"] == "Where is the cat?"
 
 
@@ -212,7 +217,12 @@ def test_a_choice_is_read_as_people_write_it() -> None:
         says("", reasoning=GOOD),
     ],
     ids=[
-        "tool call", "broken tool call", "encoded twice", "not encoded", "function call", "reasoning_content",
+        "tool call",
+        "broken tool call",
+        "encoded twice",
+        "not encoded",
+        "function call",
+        "reasoning_content",
         "reasoning",
     ],
 )

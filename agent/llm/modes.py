@@ -117,11 +117,8 @@ def _call(
         choice = {} if "tool_choice" in learned.refused else {"tool_choice": "any"}
         return model.bind_tools([titled], **choice).invoke(list(messages))
     with_schema = _with_schema(messages, definition, merged=learned.mode == PROMPT)
-    if learned.mode == PROMPT:
+    if learned.mode == PROMPT or not speaks_openai:  # LangChain's packages of other providers know no such mode
         return model.invoke(with_schema)
-    if not speaks_openai:
-        json_mode = model.with_structured_output(titled, method="json_mode", include_raw=True)
-        return _raw(json_mode.invoke(with_schema))
     return model.bind(response_format={"type": "json_object"}).invoke(with_schema)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 INDENT = "  "
 BOUNDS = {
-    "minLength": "at least {} characters", "maxLength": "at most {} characters", "minItems": "at least {} entries",
-    "maxItems": "at most {} entries", "minimum": "at least {}", "maximum": "at most {}",
+    "minLength": "of length {} or more", "maxLength": "of length {} or less", "minItems": "entries: {} or more",
+    "maxItems": "entries: {} or less", "minimum": "at least {}", "maximum": "at most {}",
     "exclusiveMinimum": "more than {}", "exclusiveMaximum": "less than {}",
 }  # fmt: skip
 

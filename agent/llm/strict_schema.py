@@ -1,7 +1,7 @@
 """A pydantic schema as every server takes it that knows JSON schemas: types, choices and descriptions, and no more.
 
-OpenAI's strict mode wants each field required and none unknown, and no lengths of texts; Anthropic refuses bounds of numbers
-and lists too, Gemini `const`. What is left out is checked when the answer is read.
+OpenAI's strict mode wants each field required and none unknown, and no lengths of texts; Anthropic refuses bounds of
+numbers and lists too, Gemini `const`. What is left out is checked when the answer is read.
 """
 
 from typing import Any

@@ -6,13 +6,16 @@ A small closed set. The model says what is meant, in names of the plan's regions
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ..layout.places import Place
 from .plan_answer import Answer
 
 Relation = Literal["left of", "right of", "above", "below", "next to", "in front of", "behind", "between"]
 Direction = Literal["left", "right", "up", "down"]
+# Null is read too, but not asked for: Anthropic takes no more than 16 fields that may be of several types.
+Number = Annotated[int | None, WithJsonSchema({"type": "integer"})]
+Factor = Annotated[float | None, WithJsonSchema({"type": "number"})]
 
 REGIONS = "names of the plan's regions, exactly as they stand there"
 RELATION = "its place relative to `others`; else null"
@@ -38,9 +41,9 @@ class Add(Answer):
     name: str = Field(description="short name for it, in the language of the conversation")
     high_level: str = Field(description="what it is, in the image model's language")
     low_level: str = Field(description="what it looks like, in the image model's language; fitting the picture")
-    count: int | None = Field(description="how many of it; null: one")
+    count: Number = Field(description="how many of it; usually 1")
     lettering: str | None = Field(description="text to be read on it; else null")
-    size: float | None = Field(description="its sides beside the usual: small 0.6, big 1.4; null: usual")
+    size: Factor = Field(description="its sides beside the usual: small 0.6, big 1.4; usually 1")
     place: Place | None = Field(description="where, if the message says so; else null")
     relation: Relation | None = Field(description=RELATION)
     others: list[str] = Field(description=OTHERS)
@@ -129,16 +132,14 @@ class Undo(Answer):
     """Back to an earlier picture, or no to the plan that waits."""
 
     do: Literal["undo"]
-    steps: int | None = Field(description="how many pictures back; null: one")
+    steps: Number = Field(description="how many pictures back; usually 1")
 
 
 class Redo(Answer):
     """Undo the undo."""
 
     do: Literal["redo"]
-    steps: int | None = Field(
-        description="how many pictures forward; 0 for all that the last undo took back; null: one"
-    )
+    steps: Number = Field(description="how many pictures forward; 0 for all that the last undo took back; usually 1")
 
 
 class Choose(Answer):
