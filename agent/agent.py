@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ..prompts.critique import Critique
 from ..prompts.errors import RunError
-from ..prompts.notation import notation_warning
 from ..prompts.plan import MAX_BRIEF, ScenePlan
+from ..prompts.prompt_syntax import unread_syntax
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from ..renderer.pictures.artifacts import read_request
@@ -272,7 +272,7 @@ class Agent:
             painter = self.with_settings(seed=record.settings.get("seed", 0))
         steps = RunSteps(
             folder, record, self.models, painter.settings, size=self.size, request_for=painter.request, context=context,
-            warnings=[text for text in (notation_warning([record.brief]), *self.unused_settings) if text],
+            warnings=[*unread_syntax([record.brief]), *self.unused_settings],
         )  # fmt: skip
         return run(steps, approved)
 

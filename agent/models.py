@@ -11,6 +11,7 @@ from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
+from ..renderer.prompt_files import PromptFiles, filled_in_brief, with_tags
 from ..renderer.prompt_lengths import overlong_prompts
 from .llm.chat_models import chat_model
 from .llm.local_models import LOCAL_MODELS, best_planner
@@ -58,9 +59,17 @@ class Models:
 
         with self._lock:
             self._renderer = self._renderer or Renderer(
-                self.image_model, device=self.settings.chosen_device, dtype=self.settings.chosen_dtype
+                self.image_model,
+                device=self.settings.chosen_device,
+                dtype=self.settings.chosen_dtype,
+                files=self.files,
             )
             return self._renderer
+
+    @property
+    def files(self) -> PromptFiles:
+        """The LoRAs and wildcards that prompts and briefs may name."""
+        return PromptFiles.usual(self.settings.loras, self.settings.wildcards)
 
     @cached_property
     def planner_name(self) -> str:
@@ -82,13 +91,16 @@ class Models:
 
     def plan(self, brief: str) -> ScenePlan:
         """The planner's plan, with a note on what it left out: each word of a local planner, which repeats those of the
-        brief, else as far as the image model's vocabulary can tell."""
-        plan, tuned = self.planner.plan(brief), getattr(self.planner, "tuned", False)
+        brief, else as far as the image model's vocabulary can tell. Choices, wildcards and LoRA tags of the brief are
+        taken before the planner reads it."""
+        seed = self.settings.seed if isinstance(self.settings.seed, int) else 0
+        words, tags, notes = filled_in_brief(brief, seed, self.files)
+        plan, tuned = self.planner.plan(words).with_notes(notes), getattr(self.planner, "tuned", False)
         # What the local planners say in other words they learnt in the pocket model's world.
         vocabulary = self.vocabulary or (vocabulary_of(checkpoint("pocket")) if tuned else None)
-        if not vocabulary:
-            return plan  # a capable planner lists it itself
-        return plan.with_notes(omission_warnings(brief, plan, vocabulary, each_word=tuned))
+        if vocabulary:  # a capable planner lists it itself
+            plan = plan.with_notes(omission_warnings(words, plan, vocabulary, each_word=tuned))
+        return with_tags(plan, tags)
 
     @cached_property
     def critic(self) -> Critic | None:

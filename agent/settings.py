@@ -19,7 +19,8 @@ Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # pane
 # These decide which code and weights are loaded and where prompts, pictures and keys are sent: the person who resumes
 # a run chooses them, never its record.
 PERSONAL = ("model", "planner", "critic", "base_url")
-UNRECORDED = ("api_key", "timeout", "device", "out", "sessions")  # of the person and the machine, not of the picture
+# Of the person and the machine, not of the picture.
+UNRECORDED = ("api_key", "timeout", "device", "out", "sessions", "loras", "wildcards")
 DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
 MOST_SEEDS = 2**62
 
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
         "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, or a .safetensors file "
         "(FILE[@FOLDER that configures it])",
     )  # fmt: skip
+    loras: Path | None = _setting(
+        "Model", None, "folder of the LoRAs that <lora:NAME:0.8> in a prompt names (empty: the user's data folder)"
+    )
     planner: str = _setting(
         "Model", "auto", "a local one from `ditpipe models` (auto: the best that is here) or a chat model: openai:gpt-5"
     )
@@ -77,6 +81,9 @@ class Settings(BaseSettings):
     )
     aspect: Annotated[str, BeforeValidator(read_aspect)] | None = _setting(
         "Plan", None, "shape of the picture, 16:9, in the area of its size", flag="--ar", metavar="W:H"
+    )
+    wildcards: Path | None = _setting(
+        "Plan", None, "folder of the lists that __NAME__ in a prompt takes a line of (empty: the user's data folder)"
     )
     plan_calls: int = _setting(
         "Plan", 1, "calls of the planner: 1, or 2 for the layout first and then the details of each region", ge=1, le=2

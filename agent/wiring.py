@@ -94,7 +94,8 @@ def local_engine(
 
         chosen, by_device = agent.settings, dict[str, dict[str, JobHandler]]()
         for device in [chosen.device] if chosen.chosen_device else devices():
-            other = Renderer(agent.model, device=device, dtype=chosen.chosen_dtype) if by_device else None
+            files, dtype = agent.models.files, chosen.chosen_dtype
+            other = Renderer(agent.model, device=device, dtype=dtype, files=files) if by_device else None
             renderer, own = other or agent.renderer, _agent_with(agent, other) if other else agent
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent))
             by_device[device] |= {"paint": paint_handler(own, renderer, largest=largest or largest_side(agent))}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from ..prompts.notation import notation_warning
 from ..prompts.plan import ScenePlan
+from ..prompts.prompt_syntax import unread_syntax, weight_warnings
 from ..prompts.wording import ignored_wording
 from .families.base import Family
 from .regions.mask_image import pixels_of
@@ -28,7 +28,7 @@ def ignored_field_warnings(
     prompts = [plan.scene, *(region.prompt for region in plan.regions)]
     texts = [text for prompt in prompts for text in (prompt.high_level, prompt.low_level)]
     negatives = [plan.negative, *(region.negative for region in plan.regions)]
-    notes = [notation_warning([*texts, *negatives])]
+    notes = [*unread_syntax([*texts, *negatives]), *weight_warnings([*texts, *negatives], act=family.weighted)]
     notes += ignored_wording(plan, family.style)
     notes += _hidden(plan, region_weights, grid, is_edit=is_edit)
     if not any(level.startswith("region") for level in levels):

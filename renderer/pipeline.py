@@ -19,6 +19,7 @@ from .families.base import Family
 from .forward import EditBase
 from .loaded_model import LoadedModel
 from .prompt_cache import PromptCache
+from .prompt_files import PromptFiles, filled_in
 from .regions.prompt_schedule import preset
 from .request import (
     CANDIDATE_STRIDE,
@@ -55,15 +56,18 @@ class Renderer:
     ControlNets, so one renderer may serve concurrent renders."""
 
     def __init__(
-        self, model: str | None = None, *, device: str | None = None, dtype: Dtype | None = None, hub: Hub | None = None
-    ) -> None:
+        self, model: str | None = None, *, device: str | None = None, dtype: Dtype | None = None,
+        hub: Hub | None = None, files: PromptFiles | None = None,
+    ) -> None:  # fmt: skip
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
         checkpoint. device: 'cuda:1', 'mps' or 'cpu'; None: a GPU of CUDA if there is one. dtype: to load in
-        before a request says it. hub: in place of huggingface_hub's default. Raises ModelError."""
+        before a request says it. hub: in place of huggingface_hub's default. files: LoRAs and wildcards that prompts
+        name; None: those of the user's folders. Raises ModelError."""
         self._given = model or "pocket"
         self.model = absolute_name(self._given)  # independent of the working folder: pictures store it
         self.checkpoint = checkpoint(self._given, hub)
         self._device, self._dtype, self._hub = device, dtype, hub
+        self._files = files or PromptFiles.usual()
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[Format, Dtype | None, bool], LoadedModel] | None = None
 
@@ -148,7 +152,7 @@ class Renderer:
     ) -> RenderResult:
         """new_margin: compute margin and clearing instead of taking those that the revision stores."""
         base = self._own(result.request)
-        request = base.model_copy(update={"edits": [*base.edits, revision]})
+        request = filled_in(base.model_copy(update={"edits": [*base.edits, revision]}), self._files)
         draw = partial(self._draw_edit, result=result, base=base, on_step=on_step, new_margin=new_margin)
         return self._retrying(request, draw)[0]
 
@@ -185,13 +189,15 @@ class Renderer:
         return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
-        """The request with this model's name, a size and a depth schedule filled in, since pictures store them."""
+        """The request with this model's name, a size, a depth schedule and what its prompts name filled in, since
+        pictures store them."""
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         side = min(self.checkpoint.size, MAX_SIDE)
         depth = request.depth or preset(self.checkpoint.depth)
         plan = request.plan.with_size(side, side)
-        return request.model_copy(update={"model": self.model, "plan": plan, "depth": depth})
+        own = request.model_copy(update={"model": self.model, "plan": plan, "depth": depth})
+        return filled_in(own, self._files)
 
     def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
         """One batch of pictures of the request's plan, one per seed."""

@@ -39,7 +39,7 @@ class PromptCache:
             encoded = {text: self._cache[text] for text in texts if text in self._cache}
             if new := [text for text in dict.fromkeys(texts) if text not in encoded]:
                 with loaded(), torch.inference_mode(), silence_loading():  # `Reading` has what is cut
-                    encoded |= {text: self._family.encode(text) for text in new}
+                    encoded |= {text: self._family.encode_weighted(text) for text in new}
             rest = {text: states for text, states in self._cache.items() if text not in encoded}
             self._cache = dict(list((rest | encoded).items())[-CACHED_PROMPTS:])
             return encoded

@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.cli.options import SETTINGS, flag
-from ditpipe.prompts.notation import notation_warning
 from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_metadata
@@ -158,9 +157,9 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
     "a hidden region": ({"plan": region(1, box=WHOLE)}, "region 'thing 0' is not seen: 'thing 1' covers all of it"),
     "a negative without guidance": ({"plan": plan(negative="a"), "guidance_scale": 1}, "a guidance scale above 1"),
     "a region's negative": ({"plan": region(negative="a"), "guidance_scale": 1}, "it needs a guidance scale above 1"),
-    "weights": ({"plan": region(prompt=LeveledPrompt(high_level="a (b:1.3)"))}, "'(b:1.3)' in a prompt: read as plain"),
-    "a LoRA tag": ({"plan": plan(negative="<lora:x:1>")}, "'<lora:x:1>' in a prompt: read as plain words"),
-    "BREAK": ({"plan": plan(scene=LeveledPrompt(high_level="a BREAK b"))}, "'BREAK' in a prompt: read as plain words"),
+    "weights": ({"plan": region(prompt=LeveledPrompt(high_level="[a:b:0.5]"))}, "'[a:b:0.5]' in a prompt: read as"),
+    "a LoRA tag": ({"plan": plan(negative="<lora:x:1>")}, "there is no LoRA 'x'"),
+    "BREAK": ({"plan": plan(scene=LeveledPrompt(high_level="a BREAK b"))}, "'BREAK' in a prompt is read as a comma"),
     "a palette": ({"plan": plan(colors=["#ff0000"])}, "colors of the picture: not used"),
     "a region's palette": ({"plan": region(colors=["#ff0000"])}, "colors of 'thing 0': not used"),
     "lettering": ({"plan": region(lettering="OPEN")}, "lettering of 'thing 0': not used"),
@@ -250,20 +249,13 @@ def test_seeds_within_32_bits_draw_as_ever_and_larger_ones_by_all_their_bits(tin
     assert all(abs(one.mean()) < 0.2 and abs(one.std() - 1) < 0.15 for one in noise)
 
 
-def test_notation_of_other_programs_is_told_from_plain_words() -> None:
-    for notation in "(red:1.3) ((red)) [cat:dog:0.5] {a|b} __colour__ (red)++ <lora:x:0.8> BREAK embedding:x".split():
-        assert repr(notation) in notation_warning([f"a {notation} cat"])
-    plain = ("a cat (with a hat)", "at noon (5:30)", "a screen (4:3)", "a sign: [OPEN]", "GIVE ME A BREAK", "a_b")
-    assert notation_warning(plain) == ""
-
-
 # --- the faces --------------------------------------------------------------------------------------------------------
 
 
 def test_a_brief_in_other_programs_notation_says_so_in_the_picture(tiny: Renderer, tmp_path: Path) -> None:
     agent = Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, rounds=1, accept=0.9, out=tmp_path)
-    warnings = read_metadata(agent.paint("a (red:1.3) cat").path)[1]
-    assert warnings[0].startswith("'(red:1.3)' in a prompt") and "accept: not used" in warnings[1]
+    warnings = read_metadata(agent.paint("a [red:blue:0.5] cat").path)[1]
+    assert warnings[0].startswith("'[red:blue:0.5]' in a prompt") and "accept: not used" in warnings[1]
     unjudged = Agent(renderer=tiny, critic="none", rounds=5, accept=0.9)
     assert unjudged.unused_settings == [
         f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")
@@ -296,6 +288,7 @@ OPTIONS = {
     "--start": "RegionChange.start", "--end": "RegionChange.end", "--z-order": "RegionChange.z_order",
     "--region": "RegionChange.name", "--scene": "Revision.scene",
     "--large": Elsewhere("test_picture_files.py::test_repaint_says_what_it_does_and_does_no_more_than_a_server"),
+    "--from": Elsewhere("test_formats.py::test_a_layout_says_its_regions"),
     "--json": Elsewhere("test_cli.py::test_render_repaint_and_json"),
     "--format": Elsewhere("test_schemas.py::test_the_command_prints_them"),
     "--host": Elsewhere("test_security.py::test_other_addresses_than_loopback_need_keys"),

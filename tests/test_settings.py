@@ -36,7 +36,8 @@ NOT_TAKEN = {
 # Options of a command that are named as a setting's and are something else there.
 OTHER_MEANINGS = {
     ("edit", "--seed"): "of the region", ("plan", "--out"): "a file", ("render", "--out"): "a file",
-    ("edit", "--out"): "a file", ("repaint", "--out"): "a file",
+    ("edit", "--out"): "a file", ("repaint", "--out"): "a file", ("import", "--out"): "a file",
+    ("export", "--out"): "a file",
 }  # fmt: skip
 
 
@@ -103,7 +104,9 @@ def test_no_option_is_declared_twice() -> None:
     found = list(declared())
     assert len(found) > 20
     twice = {option for option in found if found.count(option) > 1}
-    assert twice == {"--control"}  # a ControlNet to draw with, and one that a picture names to agree to
+    # A ControlNet to draw with, and one that a picture names to agree to; a plan's field, and what a layout's program
+    # keeps beside it; the format of a layout, and of function schemas.
+    assert twice == {"--control", "--set", "--format"}
     assert set(found) & {flag(name) for name in SETTINGS} == {option for _, option in OTHER_MEANINGS}
 
 

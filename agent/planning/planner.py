@@ -6,8 +6,8 @@ from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_f
 from ...prompts.errors import PlanningError
 from ...prompts.layout.canvas import MULTIPLE, shaped
 from ...prompts.layout.token_owners import TOKEN
-from ...prompts.notation import canvas_flag
 from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.prompt_syntax import canvas_flag
 from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle
 from ..llm.local_models import LOCAL_MODELS

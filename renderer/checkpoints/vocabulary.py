@@ -14,6 +14,7 @@ from ...prompts.errors import ModelError
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import Region, ScenePlan
 from ...prompts.prompt_style import subject_of
+from ...prompts.prompt_syntax import plain_text, without_loras
 from ...prompts.templates import word_list
 from .registry import Checkpoint
 
@@ -89,6 +90,7 @@ class Vocabulary:
 
     def read(self, text: str) -> KnownWords:
         """Known and unknown phrases of a text. Function words and numbers are neither."""
+        text = plain_text(without_loras(text)[0])
         known, unknown, run = set[tuple[str, str]](), list[str](), list[Phrase]()
 
         def close() -> None:

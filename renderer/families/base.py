@@ -9,8 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from copy import copy
+from dataclasses import replace
 from math import log
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from PIL import Image
@@ -18,15 +19,20 @@ from torch import Tensor
 
 from ...prompts.errors import RenderError
 from ...prompts.plan import ScenePlan
+from ...prompts.prompt_syntax import Fragment, fragments
 from ...prompts.wording import PROSE, PromptStyle
 from ..checkpoints.supported import check_scheduler, check_vae
 from ..diffusers_types import AttentionLayer, Config, Network, Pipeline, Processor
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, Guide, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
+from ..prompt_weights import token_weights, weighted
 from ..regions.prompt_schedule import Level
 from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
 from ..weights.lora import LoadedLora, remove_hooks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
 
 
 class Family(ABC):
@@ -37,6 +43,7 @@ class Family(ABC):
     partial: ClassVar[bool] = False  # steps of an edit may compute the redrawn tokens alone
     cached: ClassVar[bool] = False  # supports the step cache
     controlled: ClassVar[bool] = False  # supports ControlNets
+    weighted: ClassVar[bool] = False  # weights of words in prompts act in its encoders
     flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
     normalised: ClassVar[bool] = False  # latents are normalised by channel, as the VAE's configuration says
     preferred: ClassVar[Solver] = "euler"  # if the published scheduler is not a solver of this package
@@ -150,6 +157,32 @@ class Family(ABC):
     @abstractmethod
     def encode(self, text: str) -> Encoded:
         """Encodes one prompt."""
+
+    def encode_weighted(self, text: str) -> Encoded:
+        """Encodes one prompt with the weights of its words, see `prompt_syntax`, if they act in this family."""
+        parts = fragments(text)
+        encoded = self.encode("".join(part.text for part in parts))
+        return encoded if not self.weighted or all(part.weight == 1 for part in parts) else self.weigh(encoded, parts)
+
+    def weigh(self, encoded: Encoded, parts: Sequence[Fragment]) -> Encoded:
+        """An encoded prompt with the weights of its parts."""
+        sections, empty = self.token_sections(len(encoded.states)), self.empty_states(len(encoded.states))
+        lengths = [length for _, length in sections]
+        states = [
+            weighted(states, base, token_weights(tokenizer, parts, length))
+            for (tokenizer, length), states, base in zip(
+                sections, encoded.states.split(lengths), empty.split(lengths), strict=True
+            )
+        ]
+        return replace(encoded, states=torch.cat(states))
+
+    def token_sections(self, length: int) -> list[tuple[Tokenizer | None, int]]:
+        """The tokenizers whose tokens follow each other in a prompt's states, and how many of each; None: unused."""
+        return [(self.pipe.tokenizer, length)]
+
+    def empty_states(self, length: int) -> Tensor:
+        """The states (length, channels) of a prompt without words."""
+        return self.encode(" ").states  # an empty one may be zeros, see StableDiffusionXL
 
     def reading(self, text: str, **limits: int) -> Reading:
         """The `Reading` of a prompt. limits: token limit by the encoder's name in the pipeline."""

@@ -9,6 +9,7 @@ from diffusers.models.attention_processor import Attention
 from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE
 from torch import Tensor
 
+from ...prompts.prompt_syntax import Fragment
 from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import TextContext, attend, project_text
@@ -20,7 +21,7 @@ from ..weights.lora import LoadedLora, acts_on
 from .cross import CrossFamily
 from .hunyuan_attention import CrossAttention, Positions, SelfAttention, rotary_embedding, rotary_pairs_of
 from .hunyuan_controlnet import load_control, residuals
-from .hunyuan_text import HunyuanText, PaddedText, embed_text, encode, join, pad_text
+from .hunyuan_text import HunyuanText, PaddedText, embed_text, encode, join, pad_text, weigh
 
 
 def size_and_style(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,6 +147,7 @@ class Hunyuan(CrossFamily[PaddedText]):
     partial = True
     cached = True
     controlled = True
+    weighted = True
     encoders = ("text_encoder", "text_encoder_2")
 
     @property
@@ -160,6 +162,10 @@ class Hunyuan(CrossFamily[PaddedText]):
 
     def encode(self, text: str) -> HunyuanText:
         return encode(self.pipe, text, self.dtype)
+
+    def weigh(self, encoded: Encoded, parts: Sequence[Fragment]) -> HunyuanText:
+        assert isinstance(encoded, HunyuanText)
+        return weigh(self.pipe, encoded, self.encode(""), parts)
 
     def text_states(self, encoded: Sequence[Encoded]) -> PaddedText:
         text = join(encoded)

@@ -7,9 +7,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ...prompts.prompt_syntax import Fragment
 from ..diffusers_types import Network, Pipeline
 from ..forward import Encoded
 from ..prompt_reading import encoder_name, read
+from ..prompt_weights import token_weights, weighted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,23 @@ def encode(pipe: Pipeline, text: str, dtype: torch.dtype) -> HunyuanText:
     return HunyuanText(
         states[0], reading=read(text, encoders), mask=masks[0], t5=states[1], t5_mask=masks[1], embed=embed
     )
+
+
+def weigh(pipe: Pipeline, text: HunyuanText, empty: HunyuanText, parts: Sequence[Fragment]) -> HunyuanText:
+    """A prompt with the weights of its parts, in both encoders. empty: the prompt without words."""
+    states, t5 = (
+        weighted(own[0], base[0], token_weights(tokenizer, parts, own.shape[1]))[None]
+        for own, base, tokenizer in (
+            (text.states, empty.states, pipe.tokenizer), (text.t5, empty.t5, pipe.tokenizer_2),
+        )
+    )  # fmt: skip
+
+    @cache
+    def embed() -> Tensor:
+        with torch.inference_mode():
+            return embed_text(pipe.transformer, states, t5)
+
+    return replace(text, states=states, t5=t5, embed=embed)
 
 
 def join(prompts: Sequence[Encoded]) -> HunyuanText:

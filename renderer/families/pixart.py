@@ -7,6 +7,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from ...prompts.prompt_syntax import Fragment
 from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import RegionAttention, TextContext
@@ -17,6 +18,7 @@ from .cross import TensorCrossFamily
 
 class PixArt(TensorCrossFamily):
     cached = True
+    weighted = True
     preferred = "dpm++"
 
     @property
@@ -32,11 +34,21 @@ class PixArt(TensorCrossFamily):
             yield block.attn2, RegionAttention()
 
     def encode(self, text: str) -> Encoded:
+        states, mask = self._padded(text)
+        return Encoded(states[mask], reading=self.reading(text, text_encoder=self.longest))
+
+    def weigh(self, encoded: Encoded, parts: Sequence[Fragment]) -> Encoded:
+        return super().weigh(encoded, [Fragment(part.text.lower(), part.weight) for part in parts])  # as its pipeline
+
+    def empty_states(self, length: int) -> Tensor:
+        return self._padded("")[0][:length]
+
+    def _padded(self, text: str) -> tuple[Tensor, Tensor]:
+        """States (tokens, channels) with padding, and the mask of the prompt's own tokens."""
         states, mask, *_ = self.pipe.encode_prompt(
             text, do_classifier_free_guidance=False, device=self.device, max_sequence_length=self.longest
         )
-        own = states[0, mask[0].bool()].to(self.dtype)
-        return Encoded(own, reading=self.reading(text, text_encoder=self.longest))
+        return states[0].to(self.dtype), mask[0].bool()
 
     def text_states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         return [self.model.caption_projection(prompt.states) for prompt in encoded]

@@ -34,6 +34,7 @@ class LayerAttention:
 
 class StableDiffusion(TensorCrossFamily):
     denoiser = "unet"
+    weighted = True
     preferred = "dpm++"  # published with PNDM, which is as exact in 30 steps, or with DDIM, which is less so
 
     @property

@@ -1,6 +1,9 @@
 """Stable Diffusion 3 and 3.5: joint attention of a text and an image stream. A flow."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
@@ -13,10 +16,14 @@ from ...sampling.schedules import Flow, Schedule
 from ..aspect_ratios import ratios
 from .family import JointFamily
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
+
 LONGEST = 256  # token limit of T5; CLIP's is 77
 
 
 class StableDiffusion3(JointFamily):
+    weighted = True
     encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
     @property
@@ -42,6 +49,11 @@ class StableDiffusion3(JointFamily):
         # CLIP's padding has position embeddings, so its tokens differ: all of them count as the prompt's own.
         sections = ((clip, clip), (LONGEST, t5))
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
+
+    def token_sections(self, length: int) -> list[tuple[Tokenizer | None, int]]:
+        clip = self.pipe.tokenizer.model_max_length
+        t5 = None if self.pipe.text_encoder_3 is None else self.pipe.tokenizer_3
+        return [(self.pipe.tokenizer, clip), (t5, length - clip)]
 
     @classmethod
     def mu(cls, config: Config, tokens: int, steps: int) -> float:
