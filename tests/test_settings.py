@@ -37,7 +37,7 @@ NOT_TAKEN = {
 OTHER_MEANINGS = {
     ("edit", "--seed"): "of the region", ("plan", "--out"): "a file", ("render", "--out"): "a file",
     ("edit", "--out"): "a file", ("repaint", "--out"): "a file", ("import", "--out"): "a file",
-    ("export", "--out"): "a file",
+    ("export", "--out"): "a file", ("change", "--out"): "a file",
 }  # fmt: skip
 
 
