@@ -80,7 +80,7 @@ def test_what_is_not_read_is_said_and_plain_words_are_not() -> None:
     assert "weights act from 0 to 3" in weight_warnings(["(a:9)"], act=True)[0]
 
 
-WEIGHTED = ("sd-1.5", "sdxl", "sd3", "flux-dev", "pixart-sigma", "hunyuan-1.2", "sana")
+WEIGHTED = ("sd-1.5", "sdxl", "sd3", "flux-dev", "chroma", "pixart-sigma", "hunyuan-1.2", "sana")
 
 
 @pytest.fixture(scope="module")

@@ -178,11 +178,13 @@ class Family(ABC):
 
     def token_sections(self, length: int) -> list[tuple[Tokenizer | None, int]]:
         """The tokenizers whose tokens follow each other in a prompt's states, and how many of each; None: unused."""
-        return [(self.pipe.tokenizer, length)]
+        return [(getattr(self.pipe, self.encoders[-1].replace("text_encoder", "tokenizer")), length)]
 
     def empty_states(self, length: int) -> Tensor:
-        """The states (length, channels) of a prompt without words."""
-        return self.encode(" ").states  # an empty one may be zeros, see StableDiffusionXL
+        """The states (length, channels) of a prompt without words. Where padding is not kept, that of its last token
+        stands for it."""
+        states = self.encode(" ").states  # an empty text may be zeros, see StableDiffusionXL
+        return torch.cat([states, states[-1:].expand(max(0, length - len(states)), -1)])[:length]
 
     def reading(self, text: str, **limits: int) -> Reading:
         """The `Reading` of a prompt. limits: token limit by the encoder's name in the pipeline."""

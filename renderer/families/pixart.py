@@ -34,21 +34,14 @@ class PixArt(TensorCrossFamily):
             yield block.attn2, RegionAttention()
 
     def encode(self, text: str) -> Encoded:
-        states, mask = self._padded(text)
-        return Encoded(states[mask], reading=self.reading(text, text_encoder=self.longest))
-
-    def weigh(self, encoded: Encoded, parts: Sequence[Fragment]) -> Encoded:
-        return super().weigh(encoded, [Fragment(part.text.lower(), part.weight) for part in parts])  # as its pipeline
-
-    def empty_states(self, length: int) -> Tensor:
-        return self._padded("")[0][:length]
-
-    def _padded(self, text: str) -> tuple[Tensor, Tensor]:
-        """States (tokens, channels) with padding, and the mask of the prompt's own tokens."""
         states, mask, *_ = self.pipe.encode_prompt(
             text, do_classifier_free_guidance=False, device=self.device, max_sequence_length=self.longest
         )
-        return states[0].to(self.dtype), mask[0].bool()
+        own = states[0, mask[0].bool()].to(self.dtype)
+        return Encoded(own, reading=self.reading(text, text_encoder=self.longest))
+
+    def weigh(self, encoded: Encoded, parts: Sequence[Fragment]) -> Encoded:
+        return super().weigh(encoded, [Fragment(part.text.lower(), part.weight) for part in parts])  # as its pipeline
 
     def text_states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         return [self.model.caption_projection(prompt.states) for prompt in encoded]

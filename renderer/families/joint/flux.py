@@ -1,9 +1,6 @@
 """FLUX.1: joint attention, in the second half in a single stream. A flow with distilled guidance, without negatives."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from diffusers.models.embeddings import apply_rotary_emb
@@ -15,9 +12,6 @@ from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepC
 from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
 from ..aspect_ratios import ratios
 from .family import JointFamily, packed, unpacked
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase as Tokenizer
 
 LONGEST = 512  # token limit of T5; 256 in the variant without guidance (schnell)
 
@@ -94,9 +88,6 @@ class Flux(JointFamily):
         reading = self.reading(text, text_encoder=clip, text_encoder_2=longest)
         sections = ((longest, reading.tokens[-1]),)
         return Encoded(states[0].to(self.dtype), pooled[0].to(self.dtype), reading, sections)
-
-    def token_sections(self, length: int) -> list[tuple[Tokenizer | None, int]]:
-        return [(self.pipe.tokenizer_2, length)]
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         pictures, rows, columns = shape[0], shape[-2] // 2, shape[-1] // 2
