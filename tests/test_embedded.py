@@ -15,6 +15,8 @@ from waiting import until
 from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS
+from ditpipe.agent.llm.local_server import start, weights
+from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.registry import POCKET
 
 pytestmark = pytest.mark.slow
@@ -26,6 +28,18 @@ def test_the_embedded_llm_plans_two_subjects() -> None:
     assert ["red" in plan.regions[0].prompt.low_level, "blue" in plan.regions[1].prompt.low_level] == [True, True]
     assert [region.box for region in plan.regions] == columns(2)
     assert plan.scene.high_level.endswith("at night") and plan.scene.low_level
+
+
+def test_a_hostile_adapter_ends_the_server_with_one_line_that_names_it(tmp_path: Path) -> None:
+    _, adapter = weights("embedded")
+    good, bad = adapter.read_bytes(), tmp_path / "theirs.gguf"
+    billions = (2**62).to_bytes(8, "little")  # tensors, entries of the head, characters of a name
+    pickled = b"cos\nmkdir\n(S'" + str(tmp_path / "run").encode() + b"'\ntR."
+    for content in (good[:5000], good[:8] + billions + good[16:], good[:24] + billions + good[32:], pickled):
+        bad.write_bytes(content)
+        with pytest.raises(ModelError, match=r"ended with code \d+ before .* It reads .*theirs\.gguf$"):
+            start("embedded", adapter=bad)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_llm_server_ends_with_a_killed_parent() -> None:

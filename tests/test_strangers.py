@@ -355,6 +355,12 @@ def test_a_branch_does_not_follow_links(tiny: Renderer, tmp_path: Path) -> None:
     session.store.update(session.id, turn.model_copy(update={"head": turn.number}))
     with pytest.raises(RunError, match="which is not in it"):
         session.branch().export(tmp_path / "session.zip")
+    (session.folder / "turn-0001" / "picture.png").unlink()
+    os.mkfifo(session.folder / "turn-0001" / "picture.png")
+    for copied in (lambda: session.export(tmp_path / "session.zip"), session.branch):
+        with pytest.raises(RunError, match=r"it is no file|is a named pipe"):
+            copied()
+    assert not list(tmp_path.glob("session.zip*"))
 
 
 def test_a_queue_draws_only_what_it_named_itself(tiny: Renderer, tmp_path: Path) -> None:

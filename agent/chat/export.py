@@ -43,19 +43,27 @@ def write_zip(session: StoredSession, path: Path) -> Path:
             if plan:
                 out.writestr("plan.json", plan.model_dump_json(indent=2))
             if picture:
-                out.write(picture, "picture.png")
+                out.write(_file(picture), "picture.png")
             for turn in turns:
                 if turn.picture:
-                    out.write(session.path(turn.picture), f"pictures/turn-{turn.number}.png")
+                    out.write(_file(session.path(turn.picture)), f"pictures/turn-{turn.number}.png")
             out.writestr("transcript.md", transcript(session.title, turns))
             about = session.store.record(session.id).model_dump()
             listed = [turn.model_dump(mode="json", exclude_none=True) for turn in turns]
             out.writestr("session.json", json.dumps({"session": about, "turns": listed}, indent=2))
         draft.replace(path)
     except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def _file(path: Path) -> Path:
+    """The path itself. Raises RunError if there is no file: a pipe or a device in another's folder has no end."""
+    if not path.is_file():
+        raise RunError(f"cannot read {path}: it is no file")
     return path
 
 

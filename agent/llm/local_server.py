@@ -84,7 +84,8 @@ def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subpro
                 return child, line.strip()
         server_log.seek(0)
         reason = (server_log.read().strip().splitlines() or ["no message"])[-1]
-    raise ModelError(f"the server of {name} ended with code {child.wait()} before it was ready: {reason}")
+    code, read = child.wait(), " and ".join(map(str, files))
+    raise ModelError(f"the server of {name} ended with code {code} before it was ready: {reason} It reads {read}")
 
 
 def _end(child: subprocess.Popen[str]) -> None:
