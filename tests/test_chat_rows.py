@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from scripted import scripted
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.commands.executor import Understanding
 from ditpipe.agent.chat.commands.short_commands import understand_rows
+from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.plan import ScenePlan
 
@@ -74,3 +76,36 @@ def test_the_rest() -> None:
     assert understood("robot", ["undo", 2]).steps == 2
     assert understood("robot", ["choose", 3]).number == 3
     assert understood("robot", ["ask", "bokeh"]).reply.startswith("I did not understand 'bokeh'")
+
+
+BEFORE, NOW = PLANS["cat-rocket"], understood("cat-rocket", ["look", ["cat"], "green"]).plan
+HEARD = ChatState(plan=NOW, previous=BEFORE, messages=("make the cat green",), touched=("cat",), candidates=4)
+
+
+def interpreted(message: str, *answers: str, state: ChatState = HEARD) -> tuple[Understanding, str]:
+    """What becomes of a message, and the prompt that the model was sent."""
+    with scripted(*answers) as model:
+        return RowsInterpreter(model).interpret(message, state), str(model.asked[0][-1].content)
+
+
+def test_the_prompt_is_that_of_the_training() -> None:
+    result, prompt = interpreted("and the rocket", '{"rows":[["look",["rocket"],"green"]]}')
+    assert prompt.endswith("last: cat\nbefore: make the cat green\nchoose from: 4\n> and the rocket")
+    assert result.plan and result.plan.region("rocket").prompt.low_level == "green"
+
+
+def test_a_change_that_was_meant_otherwise_is_taken_back() -> None:
+    result, _ = interpreted("no, the rocket", '{"rows":[["undo",1],["look",["rocket"],"green"]]}')
+    assert result.plan and result.plan.region("cat") == BEFORE.region("cat")
+    assert result.plan.region("rocket").prompt.low_level == "green"
+
+
+@pytest.mark.parametrize(("row", "brief"), [('["brief","an owl"]', "an owl"), ('["brief","a crow"]', "new: an owl")])
+def test_a_brief_is_in_their_words(row: str, brief: str) -> None:
+    assert interpreted("new: an owl", f'{{"rows":[{row}]}}')[0].brief == brief
+
+
+@pytest.mark.parametrize("answers", [('{"rows":[["choose",9]]}',), ('{"rows":[["paint",["cat"]]]}',) * 3])
+def test_what_does_not_fit_is_a_question(answers: tuple[str, ...]) -> None:
+    result, _ = interpreted("the ninth one", *answers)
+    assert result.kind == "unclear" and result.reply.endswith("?")

@@ -24,6 +24,7 @@ RELATIONS: dict[str, tuple[str, ...]] = load_table("chat_words", "relations")
 BETWEEN: tuple[str, ...] = load_table("chat_words", "between")
 SOME: dict[int, tuple[str, ...]] = load_table("chat_words", "some")
 WAYS: dict[str, tuple[str, ...]] = load_table("chat_words", "ways")
+MOVING = ("move", "shift", "bring", "drag", "push", "relocate", "reposition", "can you move", "would you mind")
 WAY_NAMES: dict[str, tuple[str, ...]] = load_table("chat_words", "way_names")
 
 
@@ -377,7 +378,8 @@ def redraw(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish
 
 
 def missing(rng: np.random.Generator, scene: Scene) -> Wish:
-    """A wish about something that is not there, named as it was said: code asks back."""
+    """A wish about something that is not there, named as it was said: code asks back. Without a verb it would be one
+    for something new."""
     subject = noun(rng)
     there = {item.subject for item in scene.items}
     close = {word for one in there for word in (one, *SYNONYMS.get(one, ()))}
@@ -393,11 +395,14 @@ def missing(rng: np.random.Generator, scene: Scene) -> Wish:
         return Wish(fill(rng, patterns("remove"), scene, who), (["remove", names],))
     if form < 0.75:
         text, field, others = where(rng, Scene(scene.plan, scene.items), scene.items, TO, related=0.3)
-        return Wish(fill(rng, patterns("move"), scene, who, to=text), (["move", names, field, others],))
+        return Wish(
+            fill(rng, [p for p in patterns("move") if p.startswith(MOVING)], scene, who, to=text),
+            (["move", names, field, others],),
+        )
     if form < 0.9:
         factor = pick(rng, ("1.4", "0.7"))
         table = load_table("chat_changes", "size")
-        return Wish(fill(rng, table[factor], scene, who), (["size", names, float(factor)],))
+        return Wish(fill(rng, [p for p in table[factor] if "{x}" in p], scene, who), (["size", names, float(factor)],))
     new = new_thing(rng, scene, counted=0)
     return Wish(fill(rng, patterns("replace"), scene, who, a=new.text), (["replace", names, *new.fields],))
 
