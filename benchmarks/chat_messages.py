@@ -1,4 +1,4 @@
-"""How often chat understands a message rightly: python -m benchmarks.chat_messages [--planner NAME]
+"""How often chat understands a message rightly: python -m benchmarks.chat_messages [--planner NAME] [--adapter FILE]
 
 chat_messages.jsonl holds messages as people type them, each about a plan of chat_plans.json, with what must become of
 that plan. Nothing is drawn. A message counts as *right*, *asked back* (nothing was changed, but it could have been) or
@@ -32,6 +32,9 @@ from benchmarks.pages import DOCS
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import Interpreter, interpreter_for
+from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
+from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.local_server import start
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import DitpipeError
 from ditpipe.prompts.plan import Box, Region, ScenePlan
@@ -308,6 +311,7 @@ def main() -> None:
     parser.add_argument("--messages", type=Path, default=HERE / "chat_messages.jsonl", metavar="FILE")
     parser.add_argument("--planner", default="embedded", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the planner")
+    parser.add_argument("--adapter", type=Path, metavar="FILE", help="a local planner's rows, by this GGUF adapter")
     parser.add_argument("--limit", type=int, default=0, help="at most so many messages of each kind; 0: all")
     parser.add_argument("--write", action="store_true", help="put the figures into the table of docs/chat.md")
     parser.add_argument("--name", default="", help="what its row is called; the planner's name if empty")
@@ -321,6 +325,9 @@ def main() -> None:
     console = Console(stderr=True)
     progress = track(chosen, "messages", console=console, disable=not console.is_terminal)
     interpreter = interpreter_for(Agent(planner=args.planner, base_url=args.base_url))
+    if args.adapter:
+        _, url = start(args.planner, adapter=args.adapter)
+        interpreter = RowsInterpreter(chat_model(args.planner, base_url=f"{url}/v1"))
     figures = measure(interpreter, progress, {name: ScenePlan.model_validate(p) for name, p in plans.items()}, print)
     for kind, (right, asked, wrong) in figures["kinds"].items():
         print(f"{kind}: {right} right, {asked} asked back, {wrong} wrong")
