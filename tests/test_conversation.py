@@ -17,9 +17,11 @@ import pytest
 from chat_program import FixedPlanner, sessions
 from critics import Blind, ByRegion, Verdicts
 from PIL import Image
+from scripted import scripted
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
+from ditpipe.agent.chat.interpreter import ModelInterpreter
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Store, Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
@@ -534,3 +536,19 @@ def test_onlookers_do_not_take_each_other_for_work_and_wait_for_no_writer(sessio
 def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: Path) -> None:
     turn = said(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
     assert " Note: step cache: " in turn.reply
+
+
+def test_fifty_turns_stay_right_and_what_a_model_is_sent_does_not_grow(tiny: Renderer, tmp_path: Path) -> None:
+    """Of a long conversation a model is sent the plan and the last messages; 'it' is what was changed last."""
+    commands = [{"do": "new brief", "brief": BRIEF}, {"do": "look", "regions": ["cat"], "low_level": "orange"}]
+    commands += [{"do": "answer", "reply": f"answer {number}"} for number in range(47)]
+    replies = [json.dumps({"commands": [command]}) for command in [*commands, {"do": "undo", "steps": 1}]]
+    with scripted(*replies) as model:
+        long = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=ModelInterpreter(model)).new()
+        said(long, BRIEF, "make the cat orange", *(f"question {number} {'x' * 90}" for number in range(47)), "undo")
+    sizes = [len(str(asked[-1].content)) for asked in model.asked]
+    assert max(sizes) < sizes[15] + 50 and sizes[49] < 4_000
+    sent = str(model.asked[48][-1].content)
+    assert '"touched": ["cat"]' in sent and "question 45 " in sent and "question 33 " not in sent
+    assert len(long.turns) == 50 and long.turns[-1].reply == f"Back at: {BRIEF}"
+    assert long.plan and long.plan.region("cat").prompt.low_level == "red"

@@ -45,7 +45,7 @@ class Terminal:
         for text in texts:
             deadline = time.monotonic() + PATIENCE
             while (found := self.text.find(text, self.at)) < 0:
-                assert time.monotonic() < deadline, f"no {text!r} after {self.text[self.at:]!r}"
+                assert time.monotonic() < deadline, f"no {text!r} after {self.text[self.at :]!r}"
                 self._read(f"no {text!r}")
             self.at = found + len(text)
 
@@ -55,7 +55,7 @@ class Terminal:
         except pexpect.TIMEOUT:
             return
         except pexpect.EOF:
-            raise AssertionError(f"{otherwise} before the end of {self.text[self.at:]!r}") from None
+            raise AssertionError(f"{otherwise} before the end of {self.text[self.at :]!r}") from None
         if "\x1b[6n" in raw:  # where is the cursor? A terminal answers that.
             self.child.send("\x1b[1;1R")
         self.text += ESCAPES.sub("", raw)
@@ -104,7 +104,7 @@ def test_keys_commands_and_a_stop(tmp_path: Path, tiny_folder: Path, opened: lis
     opened.append(terminal)
     terminal.sees("Ctrl-D: leave")
     terminal.say(BRIEF)
-    terminal.sees("Now say what to change")
+    terminal.sees("You could say 1: make the")
     terminal.say("same but at sunset")
     terminal.sees("drawing", "/16")
     terminal.child.sendintr()
@@ -143,7 +143,7 @@ def test_a_chat_killed_while_it_draws_finishes_the_same_picture(
     terminal = Terminal(PROGRAM[0], PROGRAM[1], str(tmp_path), str(tiny_folder), "16", cwd=tmp_path)
     opened.append(terminal)
     terminal.say(BRIEF)
-    terminal.sees("Now say what to change")
+    terminal.sees("You could say 1: make the")
     terminal.say("make the cat orange")
     terminal.sees("drawing", "/16")
     terminal.child.kill(9)
@@ -170,7 +170,7 @@ def open_rgb(path: Path) -> bytes:
 def test_a_plan_is_approved_at_the_terminal(tmp_path: Path, opened: list[Terminal]) -> None:
     """`ditpipe paint --approve`, with an editor that gives the picture another negative."""
     editor = tmp_path / "editor.sh"
-    editor.write_text("#!/bin/sh\nsed -i 's/\"negative\": \"\",$/\"negative\": \"blurred\",/' \"$1\"\n")
+    editor.write_text('#!/bin/sh\nsed -i \'s/"negative": "",$/"negative": "blurred",/\' "$1"\n')
     editor.chmod(0o755)
     command = ["env", f"EDITOR={editor}", "VISUAL=", DITPIPE, "paint", BRIEF, "--approve", "--rounds", "1"]
     terminal = Terminal(command[0], *command[1:], cwd=tmp_path)

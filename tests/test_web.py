@@ -1,5 +1,6 @@
 """The page of `ditpipe web` in a real Chromium: brief, layout, picture, drag, change, undo, reload; a killed server."""
 
+import json
 import os
 import re
 import shutil
@@ -14,12 +15,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from fakes import tiny_agent
+from fakes import Pleased, TwoThings, tiny_agent
 from http_servers import listening
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 from pydantic import SecretStr
+from scripted import Scripted, scripted
 from waiting import until
 
 from ditpipe import Agent, Renderer
@@ -351,15 +353,58 @@ def test_with_keys_each_name_has_its_own_room(tiny: Renderer, tmp_path: Path) ->
         assert status(address, "Origin: http://elsewhere.example", user="ann") == "403"
         act = f"{address}/ditpipe/act"
         body = ("-X", "POST", "-d", f'{{"session": "{session.id}", "action": {{"do": "stop"}}}}')
-        json = "Content-Type: application/json"
-        assert status(act, json, "Sec-Fetch-Site: same-origin", user="ann", options=body) == "200"
-        assert status(act, json, "Sec-Fetch-Site: cross-site", user="ann", options=body) == "403"
+        as_json = "Content-Type: application/json"
+        assert status(act, as_json, "Sec-Fetch-Site: same-origin", user="ann", options=body) == "200"
+        assert status(act, as_json, "Sec-Fetch-Site: cross-site", user="ann", options=body) == "403"
         assert status(act, "Content-Type: text/plain", user="ann", options=body) == "400"
-        assert status(act, json, user="bob", options=body) == "404"
-        assert status(act, json, f"Content-Length: {2**30}", user="ann", options=body) == "413"
+        assert status(act, as_json, user="bob", options=body) == "404"
+        assert status(act, as_json, f"Content-Length: {2**30}", user="ann", options=body) == "413"
         assert status(f"{address}/ditpipe/save/{session.id}.zip", user="ann") == "200"
         assert status(f"{address}/ditpipe/save/{session.id}.zip", user="bob") == "404"
         assert status(f"{address}/ditpipe/picture/{session.id}/..%2F..%2F..%2Fsessions.sqlite", user="ann") == "404"
+
+
+class Talks(TwoThings):
+    """Plans two things, and asks which one is meant before it makes thing 1 green."""
+
+    tuned = False
+
+    def __init__(self, chat_model: Scripted) -> None:
+        self.chat_model = chat_model
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_suggestions_are_buttons_that_say_them(tiny: Renderer, tmp_path: Path, opened: Open, width: int) -> None:
+    replies = (
+        {"do": "new brief", "brief": "two things"},
+        {"do": "look", "regions": ["thing"], "low_level": "green"},
+        {"do": "look", "regions": ["thing 1"], "low_level": "green"},
+    )
+    with scripted(*(json.dumps({"commands": [reply]}) for reply in replies)) as model:
+        agent = Agent(renderer=tiny, planner=Talks(model), critic=Pleased(), steps=2, rounds=1, out=tmp_path)
+        app = web_app(agent.with_settings(sessions=tmp_path / "sessions"), keys=Keys())
+        with listening(app) as address:
+            page = opened(address, width)
+            page.locator(".card").first.click()
+            suggestions = page.locator("#suggestions button")
+            expect(suggestions).to_have_text(
+                ["make the thing 0 green", "add a moon at the top", "same but at night", "remove the thing 1"]
+            )
+            shot(page, f"hints-{width}")
+            say(page, "make the thing green")
+            expect(page.locator("#chat .assistant").last).to_contain_text("There is no 'thing' here")
+            expect(suggestions).to_have_text(["make the thing 0 green", "make the thing 1 green"])
+            shot(page, f"question-{width}")
+            suggestions.last.click()
+            expect(page.locator("#chat .user").last).to_have_text("make the thing 1 green")
+            expect(page.locator("#chat .assistant")).to_have_count(3)
+            page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+
+
+def shot(page: Page, name: str) -> None:
+    """Keeps a screenshot where the environment says so, to look at."""
+    if folder := os.environ.get("DITPIPE_SHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def luminance(page: Page, selector: str, pseudo: str = "") -> float:

@@ -27,6 +27,26 @@ def approval_question(plan: ScenePlan, vocabulary: Vocabulary | None = None) -> 
     return f"This is the plan: {contents(plan)}.{shapes}{notes} Shall I draw it? Say yes, or what to change."
 
 
+BRIEFS = (
+    "a red cat on the left and a blue rocket on the right, at night", "a yellow star above a purple castle, at sunset",
+    "a green turtle on the left and a pink house on the right, on the grass",
+)  # fmt: skip  # for somebody who does not know yet what to ask for
+
+
+def hints(plan: ScenePlan) -> tuple[str, ...]:
+    """Messages that would change a plan, for somebody who does not know yet what can be said."""
+    said = plan.scene.high_level.casefold()
+    scene = "same but at sunset" if "night" in said else "same but at night"
+    thing = "star" if "moon" in said else "moon"
+    hints = [f"add a {thing} at the top", scene]
+    if plan.regions:
+        first, last = plan.regions[0], plan.regions[-1]
+        colour = "blue" if "green" in first.prompt.low_level else "green"
+        hints = [f"make the {first.name} {colour}", *hints]
+        hints += [f"remove the {last.name}"] if last is not first else []
+    return tuple(hints)
+
+
 def turn_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = None) -> str:
     """The reply of a turn that drew: what changed since the plan `before`, and what came out wrong.
 

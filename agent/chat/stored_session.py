@@ -12,7 +12,10 @@ from ...renderer.pictures.artifacts import open_image
 from ...renderer.pictures.file_ref import path_inside
 from .chat_state import ChatState
 from .history import path_to
+from .replies import BRIEFS, hints
 from .store import Store, Turn
+
+BEGINNING = 3  # turns, after which what can be said is known
 
 
 class StoredSession:
@@ -82,6 +85,18 @@ class StoredSession:
     def picture(self) -> Image.Image | None:
         path = self.picture_path
         return open_image(path) if path else None
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Messages that may come next: answers to a question back; at first a brief, then what can be changed."""
+        turns, plan = self.turns, self.plan
+        if not turns:
+            return BRIEFS
+        if turns[-1].status == "pending":
+            return ()
+        if turns[-1].suggestions or plan is None:
+            return turns[-1].suggestions
+        return hints(plan) if len(turns) <= BEGINNING and turns[-1].status == "done" else ()
 
     def drawn_before_failing(self, turn: Turn) -> Turn | None:
         """The turn before this one, if it failed on the same message after it had drawn something, of the picture that

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ...renderer.checkpoints.vocabulary import Vocabulary
     from ..agent import Agent
 
+ANSWERS = ("yes", "no")  # to a plan that waits
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ class TurnRunner:
             may_pass = isinstance(error, ModelError) or (isinstance(error, DitpipeError) and bool(error.resume))
             if may_pass:
                 reply = f"{reply.rstrip('.')}. The picture is as it was; say it again to try once more."
-            turn = self._end(turn, "failed", reply, may_pass=may_pass)
+            turn = self._end(turn, "failed", reply, may_pass=may_pass, suggestions=(turn.message,) if may_pass else ())
             if isinstance(error, DitpipeError) and error.resume and turn.folder:
                 advice = f" What it began is kept in {self.session.path(turn.folder)}; or run: {error.resume}"
                 turn = self._write(turn, reply=turn.reply + advice)
@@ -163,7 +164,8 @@ class TurnRunner:
             self._write(waiting, status="done", head=turn.head)
             run = {name: getattr(waiting, name) for name in ("brief", "seed", "folder", "approved")}
             reply = approval_question(changed, self._vocabulary)
-            return self._write(turn, **run, plan=changed, status="waiting", reply=f"{reply}{not_done(turn.notes)}")
+            reply = f"{reply}{not_done(turn.notes)}"
+            return self._write(turn, **run, plan=changed, status="waiting", reply=reply, suggestions=ANSWERS)
         assert head is not None
         if changed == head.plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
@@ -256,7 +258,7 @@ class TurnRunner:
         self._drop_waiting(turn)
         if isinstance(last, Waiting):
             reply = approval_question(last.plan, self._vocabulary)
-            return self._write(turn, status="waiting", plan=last.plan, reply=reply)
+            return self._write(turn, status="waiting", plan=last.plan, reply=reply, suggestions=ANSWERS)
         if last.painting.halted:  # said again, the turn goes on from there
             error = ModelError(last.painting.halted)
             error.resume = last.painting.resume
@@ -295,7 +297,8 @@ class TurnRunner:
         if not best.number and parent:
             candidates = (TurnPicture(picture=picture, critique=best.critique), *rounds)
             done = done.model_copy(update={"candidates": candidates, "parent": parent.parent})
-            return self._done(done, unchanged_reply(painting))
+            all_the_same = (f"number {painting.best_try.number + 1}", turn.message)
+            return self._done(done, unchanged_reply(painting), suggestions=all_the_same)
         vocabulary, agent = self._vocabulary, self.agent
         warnings = [
             warning

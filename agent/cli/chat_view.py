@@ -19,9 +19,6 @@ from ..events import Compared, Critiqued, Planned, Rendered, Revised, Stepped, W
 from .display import layout_drawing
 from .signals import ctrl_c
 
-WELCOME = (
-    "Say what the picture should show, for example: a red cat on the left and a blue rocket on the right, at night"
-)
 HINT = "/help: what you can say · Ctrl-C: stop drawing · Ctrl-D: leave"
 PREVIEWS = 6  # of a round
 
@@ -33,12 +30,13 @@ class ChatView:
         self.sessions, self.session = sessions, session
         self.console = console or Console()
         self._layout: Any = None
+        self.suggestions: tuple[str, ...] = ()  # that were printed last
 
     def greet(self) -> None:
         """Shows the state of the conversation, and finishes a turn that a killed process left."""
         session = self.session
         if not session.turns:
-            self.console.print(WELCOME)
+            self.console.print("Say what the picture should show.")
             if draws := self.sessions.agent.vocabulary_summary:
                 self.console.print(what_can_be_drawn(draws), style="dim", markup=False, highlight=False)
         else:
@@ -58,6 +56,7 @@ class ChatView:
                 self.console.print(waiting.reply, markup=False)
             else:
                 self.show_picture()
+        self.suggest()
         self.console.print(HINT, style="dim")
 
     def follow(self, events: Iterator[ChatEvent]) -> None:
@@ -104,15 +103,27 @@ class ChatView:
         if turn.critique and turn.critique.score is not None and turn.picture:
             self.console.print(Text(f"{turn.critique.score:.2f} ", "bold"), end="")
         self.console.print(turn.reply, style=style, markup=False, highlight=False)
-        if turn.kind == "new brief" and turn.status == "done" and turn.plan and turn.plan.regions and turn.number == 1:
-            first = f"make the {turn.plan.regions[0].name} green · " if turn.plan.regions else ""
-            hint = f"Now say what to change: {first}add a moon at the top · same but at night · undo"
-            self.console.print(hint, style="dim", markup=False)
+        self.suggest()
         if len(turn.candidates) > 1 and turn.kind != "choose":
             scores = " · ".join(
                 f"{i}: {s.score:.2f}" if s.score is not None else str(i) for i, s in enumerate(turn.candidates, 1)
             )
             self.console.print(f"Candidates {scores}. Choose with: the second one", style="dim", markup=False)
+
+    def suggest(self) -> None:
+        """Prints what may be said next, numbered; a number alone says it."""
+        suggestions = self.session.suggestions
+        # Beside candidates a number means one of them.
+        self.suggestions = () if self.session.head and len(self.session.head.candidates) > 1 else suggestions
+        texts = [f"{number}: {text}" for number, text in enumerate(self.suggestions, 1)] or list(suggestions)
+        if texts:
+            line = f"You could say {' · '.join(texts)}"
+            self.console.print(line, style="dim", markup=False, highlight=False)
+
+    def chosen(self, line: str) -> str:
+        """The suggestion that a number stands for, else the line itself."""
+        number = int(line) if line.isdecimal() and len(line) < 3 else 0
+        return self.suggestions[number - 1] if 0 < number <= len(self.suggestions) else line
 
     def show_picture(self) -> None:
         """Shows the current picture as this terminal can; only its path if the output is no terminal."""

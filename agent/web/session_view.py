@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from ...prompts.critique import Critique
 from ..chat.history import steps_forward
+from ..chat.replies import BRIEFS
 from ..chat.session import Session
 from ..chat.store import SessionRecord, Turn
 from ..events import score_key
@@ -13,19 +14,19 @@ from .progress import Progress
 from .user_context import UserContext
 
 LISTED = 50  # sessions in the list, the latest ones
-EXAMPLES = (
-    ("a red cat on the left and a blue rocket on the right, at night", "#28305a",
-     (("#e4604f", 10, 32, 36, 40), ("#5b8def", 56, 24, 32, 52))),
-    ("a yellow star above a purple castle, at sunset", "#f2a272",
-     (("#f6d34a", 38, 19, 24, 24), ("#8a63c9", 26, 48, 48, 34))),
-    ("a green turtle on the left and a pink house on the right, on the grass", "#a9d7a0",
-     (("#3f9a5d", 10, 46, 36, 32), ("#ee8fb4", 56, 24, 34, 54))),
-)  # fmt: skip
+SKETCHES = (
+    ("#28305a", (("#e4604f", 10, 32, 36, 40), ("#5b8def", 56, 24, 32, 52))),
+    ("#f2a272", (("#f6d34a", 38, 19, 24, 24), ("#8a63c9", 26, 48, 48, 34))),
+    ("#a9d7a0", (("#3f9a5d", 10, 46, 36, 32), ("#ee8fb4", 56, 24, 34, 54))),
+)  # of BRIEFS
 
 
 def examples() -> list[dict[str, Any]]:
     """Briefs for an empty page, each with a sketch: boxes as [colour, x, y, width, height] in percent."""
-    return [{"brief": brief, "ground": ground, "boxes": boxes} for brief, ground, boxes in EXAMPLES]
+    return [
+        {"brief": brief, "ground": ground, "boxes": boxes}
+        for brief, (ground, boxes) in zip(BRIEFS, SKETCHES, strict=True)
+    ]
 
 
 def page_state(context: UserContext, session_id: str) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def session_state(session: Session, progress: Progress | None = None) -> dict[st
         "alt": f"The picture: {plan.scene.high_level}" if plan else "",
         "scores": _scores(head.critique) if head and about is head else [],
         "waiting": waiting is not None and current is None,
+        "suggestions": list(session.suggestions) if turns and not busy else [],
         "film": [frame for turn in turns if turn.picture for frame in _frames(session, turn, head)],
         "candidates": _candidates(session, head) if head and about is head else [],
         "can": {"undo": len(session.states) > 1 or waiting is not None, "redo": _can_redo(turns, head)},

@@ -38,18 +38,23 @@ from .room import newly_hidden
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
 MOST_ADDED = 16  # of one thing, by one command
+MOST_SUGGESTED = 4
 
 
 class Unclear(ValueError):
-    """A command that cannot be carried out without a guess; the text is the question back."""
+    """A command that cannot be carried out without a guess; the text is the question back.
 
-    def __init__(self, question: str, suggestions: Sequence[str] = ()) -> None:
+    absent: a name in the message that no region has. suggestions: answers.
+    """
+
+    def __init__(self, question: str, suggestions: Sequence[str] = (), *, absent: str = "") -> None:
         super().__init__(question)
-        self.suggestions = tuple(suggestions)
+        self.suggestions, self.absent = tuple(suggestions), absent
 
 
-def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0) -> Understanding:
+def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "") -> Understanding:
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
+    message: for suggestions that say it with a name that is there.
 
     The first command that is no change decides; changes beside it are not done, and noted. Without a command that can
     be done the result is 'unclear', with a question back.
@@ -68,7 +73,16 @@ def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0) -> Und
     try:
         return _changed(answer, plan, seed, undone)
     except Unclear as error:
-        return Understanding("unclear", reply=str(error), suggestions=error.suggestions, commands=commands)
+        suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
+        return Understanding("unclear", reply=str(error), suggestions=suggestions, commands=commands)
+
+
+def with_names(message: str, absent: str, names: Sequence[str]) -> tuple[str, ...]:
+    """A message with each of these names in place of one that nothing has; where it does not say that, the names."""
+    start = message.casefold().find(absent.casefold())
+    if start < 0 or len(message) > 100:
+        return tuple(names)
+    return tuple(message[:start] + name + message[start + len(absent) :] for name in names)
 
 
 def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command, ...]) -> Understanding:
@@ -86,7 +100,10 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
             return Understanding("question", reply=command.reply, notes=notes, commands=commands)
         case AskBack():
             return Understanding(
-                "unclear", reply=command.reply, suggestions=tuple(command.suggestions[:3]), commands=commands
+                "unclear",
+                reply=command.reply,
+                suggestions=tuple(command.suggestions[:MOST_SUGGESTED]),
+                commands=commands,
             )
     raise AssertionError(command)
 
@@ -194,13 +211,14 @@ def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, s
 def _names(plan: ScenePlan, given: Sequence[str]) -> list[str]:
     """The names of regions that are meant. Raises Unclear for a name that no region has, or that several could."""
     if not given:
-        raise Unclear(f"Which one do you mean: {_choices(plan)}?", [r.name for r in plan.regions[:3]])
+        raise Unclear(f"Which one do you mean: {_choices(plan)}?", [r.name for r in plan.regions[:MOST_SUGGESTED]])
     names: list[str] = []
     for text in given:
         matches = [r.name for r in plan.regions if r.name == text]
         matches = matches or [r.name for r in plan.regions if r.name.casefold() == text.strip().casefold()]
         if not matches:
-            raise Unclear(f"There is no {text!r} here; I see {_choices(plan, 'and')}. Which one do you mean?")
+            question = f"There is no {text!r} here; I see {_choices(plan, 'and')}. Which one do you mean?"
+            raise Unclear(question, [r.name for r in plan.regions[:MOST_SUGGESTED]], absent=text)
         names += [name for name in matches if name not in names]
     return names
 

@@ -4,8 +4,8 @@ const $ = (selector) => document.querySelector(selector);
 
 // `on`: send(text) → whether the line may be emptied; a promise.
 export function chat(on) {
-  const log = $("#chat"), line = $("#message"), form = $("#say"), question = $("#question");
-  let answered = null, shown = "";
+  const log = $("#chat"), line = $("#message"), form = $("#say"), question = $("#question"), suggestions = $("#suggestions");
+  let answered = null, shown = "", suggested = "[]";
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -48,6 +48,21 @@ export function chat(on) {
       while (log.children.length > messages.length) log.lastChild.remove();
       document.body.classList.toggle("has-words", messages.length > 0);
       log.scrollTo({ top: log.scrollHeight, behavior: more && !matchMedia("(prefers-reduced-motion: reduce)").matches ? "smooth" : "instant" });
+    },
+    // Messages that may come next, as buttons that say them.
+    suggest(texts) {
+      const now = JSON.stringify(texts);
+      if (now === suggested) return;
+      suggested = now;
+      suggestions.replaceChildren(...texts.map((text) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = text;
+        button.addEventListener("click", () => on.send(text));
+        return button;
+      }));
+      suggestions.hidden = !texts.length;
+      log.scrollTo({ top: log.scrollHeight, behavior: "instant" });
     },
     placeholder(text) { line.placeholder = text; },
     // Resolves to "both", "words" or "none".

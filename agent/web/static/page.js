@@ -268,7 +268,9 @@ function paint() {
   $(".work").hidden = !(now?.plan || turn);
   document.body.classList.toggle("has-picture", !!(now?.plan || turn));
   $("#lost-server").hidden = reached;
-  conversation.placeholder(now?.plan ? "make the cat orange …" : "a red cat on the left …");
+  const first = now?.plan?.regions[0]?.name;
+  conversation.placeholder(first ? `make the ${first} orange …` : now?.plan ? "same but at night …" : "a red cat on the left …");
+  conversation.suggest(locked ? [] : now?.suggestions || []);
   if (locked) outlining = false;
   paintPicture(turn);
   paintBusy(turn);
