@@ -38,9 +38,9 @@ def literal(node: ast.AST | None) -> Any:
 
 
 def assignments(tree: ast.Module) -> dict[str, Any]:
-    """Names and the literals assigned to them, in the outermost statements."""
+    """Names and the literals assigned to them, wherever in the text; the last of each name."""
     found = {}
-    for statement in tree.body:
+    for statement in _in_order(tree):
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target, value = statement.targets[0], literal(statement.value)
             if isinstance(target, ast.Name) and value is not None:
@@ -49,11 +49,16 @@ def assignments(tree: ast.Module) -> dict[str, Any]:
 
 
 def calls(tree: ast.Module) -> list[tuple[str, list[ast.expr], dict[str, ast.expr]]]:
-    """Name, positional and named arguments of each call that is a statement, in their order."""
+    """Name, positional and named arguments of each method call that is a statement, in their order."""
     found = []
-    for statement in tree.body:
+    for statement in _in_order(tree):
         call = statement.value if isinstance(statement, ast.Expr | ast.Assign) else None
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             named = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
             found.append((call.func.attr, call.args, named))
     return found
+
+
+def _in_order(tree: ast.Module) -> list[ast.stmt]:
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return sorted(statements, key=lambda statement: (statement.lineno, statement.col_offset))
