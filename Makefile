@@ -2,6 +2,9 @@
 # compiler, pseudo-terminal or process of its own.  make check: style and types.
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet -c constraints.txt
+WORKERS ?= 2
+# In each worker torch computes in one thread: two of them on each core would only wait for each other.
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest -n $(WORKERS) --dist worksteal
 PARITY ?= tests/test_families.py tests/test_published.py tests/test_single_files.py tests/test_hub.py
 BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 
@@ -16,10 +19,10 @@ demo: .venv/ready
 	.venv/bin/ditpipe paint "$(BRIEF)"
 
 test: .venv/ready browser
-	.venv/bin/pytest
+	$(PYTEST)
 
 test-fast: .venv/ready
-	.venv/bin/pytest -m "not (browser or compiled or process or slow or terminal or wheel)"
+	$(PYTEST) -m "not (browser or compiled or process or slow or terminal or wheel)"
 
 # The page is tested in Chromium. Root on Debian gets it; elsewhere the tests of the page are skipped, unless CI is set.
 browser:

@@ -1,6 +1,6 @@
 """The agent: brief in, picture out. One object for all calls: paint, stream, resume, and their async forms."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from copy import copy
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..prompts.critique import Critique
 from ..prompts.errors import RunError
 from ..prompts.plan import MAX_BRIEF, ScenePlan
 from ..prompts.prompt_syntax import unread_syntax
-from ..renderer.checkpoints.registry import Checkpoint
+from ..renderer.checkpoints.registry import Checkpoint, absolute_name
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from ..renderer.pictures.artifacts import read_request
 from ..renderer.regions.prompt_schedule import schedule_of
@@ -53,13 +53,16 @@ class Agent:
     ) -> None:
         """controls: ControlNets that a picture which is edited may have loaded, beside the published ones.
 
-        Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option.
+        Raises pydantic's ValidationError (a ValueError) for an unknown or impossible option; ValueError for a device or
+        a model beside a renderer that has another one.
         """
+        if renderer:
+            _check_beside(renderer, options)
         base = settings.model_dump() if settings else {}
         options |= {"planner": planner} if isinstance(planner, str) else {}
         options |= {"critic": critic} if isinstance(critic, str) else {}
         self.settings = Settings(**(base | options))
-        schedule_of(self.settings.depth)
+        schedule_of(self.settings.prompt_schedule)
         self.models = Models(
             self.settings,
             planner=None if isinstance(planner, str) else planner,
@@ -122,7 +125,7 @@ class Agent:
     def with_settings(self, **options: Any) -> "Agent":
         """An agent that shares this one's models, under other settings and with jobs of its own."""
         settings = Settings(**(self.settings.model_dump() | options))
-        schedule_of(settings.depth)
+        schedule_of(settings.prompt_schedule)
         other = copy(self)
         other.settings = settings.model_copy(update={"model": self.model})
         other._jobs = other._engine()
@@ -139,11 +142,11 @@ class Agent:
         return self.vocabulary.summary if self.vocabulary else ""
 
     def plan(self, brief: str) -> ScenePlan:
-        """The planner's plan of a brief, without drawing; its notes say what is not in it as the brief had it.
+        """The planner's plan of a brief, without drawing; its notes list what of the brief it omits or changes.
 
         Raises ValueError for an unusable brief, DitpipeError for every other fault.
         """
-        return self.models.plan(brief)
+        return self.models.plan(brief, self.settings)
 
     @property
     def no_critic_reason(self) -> str:
@@ -159,11 +162,11 @@ class Agent:
     @property
     def unused_settings(self) -> list[str]:
         """Warnings about settings that have no effect beside the others."""
-        names = [name for name in ("rounds", "accept") if self.settings.is_chosen(name)]
+        names = [name for name in ("rounds", "threshold") if self.settings.is_chosen(name)]
         unranked = self.settings.candidates > 1 and self.critic is None
         warnings = ["candidates: the first one is taken, for nobody judges the pictures"] if unranked else []
         if self.settings.rounds == 1:  # nothing is drawn again, whatever its score
-            return [*warnings, *(["accept: not used, for there is one round"] if "accept" in names else [])]
+            return [*warnings, *(["threshold: not used, for there is one round"] if "threshold" in names else [])]
         names = names if self.critic is None else []
         return [*warnings, *(f"{name}: not used, for nobody judges the pictures" for name in names)]
 
@@ -173,8 +176,8 @@ class Agent:
         return RenderRequest(
             plan=plan.with_size(*self.size), model=self.model, seed=chosen.picture_seed(),
             steps=chosen.steps, guidance_scale=chosen.guidance_scale, solver=chosen.solver,
-            depth=schedule_of(chosen.depth), save=saving(chosen.save), step_cache=chosen.step_cache,
-            compile=chosen.compile, dtype=chosen.chosen_dtype,
+            prompt_schedule=schedule_of(chosen.prompt_schedule), save_memory=saving(chosen.save_memory),
+            step_cache=chosen.step_cache, compile=chosen.compile, dtype=chosen.chosen_dtype,
         )  # fmt: skip
 
     def rank_candidates(self, results: list[RenderResult]) -> list[tuple[RenderResult, Critique | None]]:
@@ -194,7 +197,7 @@ class Agent:
         """As `paint`, yielding typed events; the last one is `Finished`, or `Waiting` under the setting `approve`.
 
         The run is a job that begins with the first event that is read. It ends at its next step if the reader leaves
-        early, or by `stop`, which raises KeyboardInterrupt here. `previews`: pictures that each round's `Stepped`
+        early, or by `stop`, after which it raises `JobCancelled`. `previews`: pictures that each round's `Stepped`
         events bring.
 
         With `base`, a finished picture of ditpipe's, only the regions in which `plan` differs from it are drawn, and
@@ -280,6 +283,15 @@ class Agent:
         approved = payload["approved"]
         approved = ScenePlan.model_validate(approved) if isinstance(approved, dict) else approved
         self.run(Path(payload["folder"]), context, approved=approved)
+
+
+def _check_beside(renderer: "Renderer", options: Mapping[str, Any]) -> None:
+    """Raises ValueError for options that a renderer has of its own."""
+    device, model = options.get("device") or "auto", options.get("model")
+    if device != "auto" and renderer.device.partition(":")[0] != device and renderer.device != device:
+        raise ValueError(f"device {device!r}: the given renderer draws on {renderer.device!r}; load it on that device")
+    if model and renderer.model not in (model, absolute_name(model)):
+        raise ValueError(f"model {model!r}: the given renderer draws with {renderer.model!r}; leave the model out")
 
 
 def _payload(folder: Path, approved: bool | ScenePlan = False) -> dict[str, Any]:

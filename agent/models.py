@@ -81,21 +81,26 @@ class Models:
         if self._planner:
             return self._planner
         settings, row = self.settings, self.checkpoint
-        chosen = settings.size is not None or settings.aspect is not None
-        width, height = picture_size(settings, row) if chosen else (None, None)
+        width, height = _chosen_canvas(settings, row)
         return Planner(
             self._chat_model(self.planner_name), width=width, height=height, side=min(row.size, MAX_SIDE),
             style=row.style, draws=self.vocabulary.summary if self.vocabulary else "", token=row.token,
             calls=settings.plan_calls, too_long=partial(overlong_prompts, row),
         )  # fmt: skip
 
-    def plan(self, brief: str) -> ScenePlan:
-        """The planner's plan, with a note on what it left out: each word of a local planner, which repeats those of the
-        brief, else as far as the image model's vocabulary can tell. Choices, wildcards and LoRA tags of the brief are
-        taken before the planner reads it."""
-        seed = self.settings.seed if isinstance(self.settings.seed, int) else 0
+    def planner_for(self, settings: Settings) -> Planner:
+        """The planner for pictures of the size or shape that these settings choose. One that was given as an object
+        keeps its own."""
+        return self._planner or self.planner.on_canvas(*_chosen_canvas(settings, self.checkpoint))
+
+    def plan(self, brief: str, settings: Settings) -> ScenePlan:
+        """The plan of the `planner_for` these settings, with a note on what it left out: each word of a local planner,
+        which repeats those of the brief, else as far as the image model's vocabulary can tell. Choices, wildcards and
+        LoRA tags of the brief are taken before the planner reads it."""
+        seed = settings.seed if isinstance(settings.seed, int) else 0
         words, tags, notes = filled_in_brief(brief, seed, self.files)
-        plan, tuned = self.planner.plan(words).with_notes(notes), getattr(self.planner, "tuned", False)
+        plan = self.planner_for(settings).plan(words).with_notes(notes)
+        tuned = getattr(self.planner, "tuned", False)
         # What the local planners say in other words they learnt in the pocket model's world.
         vocabulary = self.vocabulary or (vocabulary_of(checkpoint("pocket")) if tuned else None)
         if vocabulary:  # a capable planner lists it itself
@@ -116,7 +121,7 @@ class Models:
     @cached_property
     def reviser(self) -> ModelReviser | None:
         """A reviser over the planner's chat model, or the critic's if the planner is tuned to plan only; None: there is
-        no chat model that could revise, and the rule of `reviser.py` does."""
+        no chat model that could revise, and the rule of `reviser.py` applies."""
         if self.capable_model:
             return ModelReviser(self.capable_model, self.checkpoint.style)
         eyes = self.critic.chat_model if isinstance(self.critic, VisionCritic) else None
@@ -154,6 +159,12 @@ class Models:
                 _ = self.renderer
 
         threading.Thread(target=load, name="loads-torch").start()
+
+
+def _chosen_canvas(settings: Settings, row: Checkpoint) -> tuple[int, int] | tuple[None, None]:
+    """Width and height in pixels that the settings choose; None if they leave them to the brief and the model."""
+    chosen = settings.size is not None or settings.aspect is not None
+    return picture_size(settings, row) if chosen else (None, None)
 
 
 def picture_size(settings: Settings, row: Checkpoint) -> tuple[int, int]:

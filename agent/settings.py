@@ -21,6 +21,8 @@ Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # pane
 PERSONAL = ("model", "planner", "critic", "base_url")
 # Of the person and the machine, not of the picture.
 UNRECORDED = ("api_key", "timeout", "device", "out", "sessions", "loras", "wildcards")
+# Settings that records of earlier versions have under other names.
+RENAMED = {"depth": "prompt_schedule", "save": "save_memory", "accept": "threshold"}
 DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
 MOST_SEEDS = 2**62
 
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
     approve: bool = _setting("Plan", False, "stop after the plan and wait for a yes or a changed plan")
     rounds: int = _setting("Render", 3, "most rounds of render, critique and revise", ge=1, le=20)
     candidates: int = _setting("Render", 1, "pictures per round; the critic keeps the best", ge=1, le=16)
-    accept: float = _setting("Render", 0.5, "a region below this score is drawn again", ge=0, le=1)
+    threshold: float = _setting("Render", 0.5, "a region below this score is drawn again", ge=0, le=1)
     seed: Annotated[int | str, BeforeValidator(read_seed)] = _setting(
         "Render", 0, "seed of the noise; random: another one for each picture", metavar="INT|random"
     )
@@ -100,10 +102,10 @@ class Settings(BaseSettings):
         "Render", None, "CFG scale (empty: the model's)", flag="--guidance", ge=1, le=30
     )
     solver: Solver | None = _setting("Render", None, "how the steps are computed (empty: as the model was published)")
-    depth: str = _setting(
+    prompt_schedule: str = _setting(
         "Render", "", "which blocks attend to which prompt: scene-then-regions@0.5 (empty: what suits the model)"
     )
-    save: str = _setting(
+    save_memory: str = _setting(
         "Memory and speed", "", "what saves memory, by commas: tiling, offload (GPU), int8 or fp8 (weights in 8 bits)"
     )
     step_cache: float = _setting(

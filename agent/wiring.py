@@ -144,7 +144,7 @@ def edit_reviewer(agent: Agent) -> EditReviewer:
 
     def review(before: RenderResult, after: RenderResult, critique_before: Critique | None) -> Report:
         compared = review_edit(
-            before, after, agent.critic, threshold=agent.settings.accept, critique_before=critique_before
+            before, after, agent.critic, threshold=agent.settings.threshold, critique_before=critique_before
         )
         return Report(critique=compared.critique, warnings=compared.warnings)
 

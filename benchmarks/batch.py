@@ -23,7 +23,7 @@ from ditpipe.renderer.regions.region_masks import region_ids
 from ditpipe.renderer.sampling.sampler import initial_noise
 
 COUPLE = "couple"
-Method = PromptSchedule | str  # a depth schedule of the shipped attention, or COUPLE
+Method = PromptSchedule | str  # a prompt schedule of the shipped attention, or COUPLE
 BASE_SHARE = 0.5
 
 

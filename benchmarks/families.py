@@ -154,7 +154,7 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
         return encoded(measured, texts)
 
     schedule = "scene-then-regions" if len(plan.regions) > 1 else "scene"  # one prompt in all blocks
-    levels: Any = preset(schedule).levels(family.depth)
+    levels: Any = preset(schedule).levels(family.block_count)
     if isinstance(family, (Flux, StableDiffusion3)):
         conditioning: Any = JointConditioning(family, prompts, plan, levels, guided=family.guided, paddings=paddings)
     else:
@@ -198,7 +198,7 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         "# What nine regions cost, family by family", "",
         "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, in "
         f"processor time, the two of a row taking turns, medians of at least {REPEATS}, {torch.get_num_threads()} "
-        "thread(s). The default depth schedule; the published numbers of text tokens and of the picture's, prompts of "
+        "thread(s). The default prompt schedule; the published numbers of text tokens and of the picture's, prompts of "
         f"{OWN} tokens; three or four blocks of random weights and a fraction of the published widths, so that "
         "attention and its mask, which regions add to, weigh more than in a published model.", "",
         "| family | pixels | nine regions over one prompt | with every padding computed |", "|---|---|---|---|",

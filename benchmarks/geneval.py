@@ -149,7 +149,9 @@ def measure(model: str, brief: Brief, plan: ScenePlan, number: int) -> dict[str,
     because a region is smaller than a token, is wrong by every method."""
     judge, renderer = jobs.the_judge(), jobs.renderer_of(model)
     try:
-        merged = renderer.render(RenderRequest(plan=plan, model=model, seed=number, depth=preset("scene"))).image
+        merged = renderer.render(
+            RenderRequest(plan=plan, model=model, seed=number, prompt_schedule=preset("scene"))
+        ).image
     except RenderError:
         nothing: dict[str, Any] = {"brief": brief.text, "task": brief.task, "number": number, "rounds": 0}
         return nothing | dict.fromkeys(METHODS, False)

@@ -80,7 +80,7 @@ def matmul_rate(device: str, dtype: torch.dtype, *, side: int = 8192, repeats: i
 
 
 def ways(reduced: Reduced) -> dict[str, Way]:
-    """The measured ways of drawing; with the default depth schedule unless named otherwise."""
+    """The measured ways of drawing; with the default prompt schedule unless named otherwise."""
     levels = PRESETS["scene-then-regions"].levels(reduced.shape.layers)
 
     def ours(count: int, steps: int, *, edited: str = "", everywhere: bool = False, pictures: int = 1) -> list[float]:
@@ -191,7 +191,7 @@ TFLOP/s (torch {torch.__version__}).
 
 A picture is preparing keys and values, {steps} steps and decoding (an SDXL decoder), the better of two; prompts are
 encoded already, and no encoder is in memory. A step is the median of the better picture. Operations are those of matrix
-products, convolutions and attention. The depth schedule is the default one unless named otherwise. The transformer's
+products, convolutions and attention. The prompt schedule is the default one unless named otherwise. The transformer's
 blocks are compiled one by one, in diffusers' pipeline too. Warm-up: {min(steps, WARM)} steps and decoding, with
 compiling. Graphs: how many were compiled; dynamo's limit is {recompile_limit}, beyond which code runs uncompiled.
 

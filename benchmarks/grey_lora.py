@@ -18,7 +18,7 @@ from ditpipe.renderer.families.hunyuan_attention import rotary_embedding
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
 
 
-def trained(renderer: Renderer, path: Path, *, pictures: int = 12, steps: int = 400, batch: int = 6) -> Path:
+def trained(renderer: Renderer, path: Path, *, pictures: int = 8, steps: int = 200, batch: int = 6) -> Path:
     """Trains a LoRA for a Hunyuan-DiT on the model's own pictures in greyscale, and writes it to `path`."""
     latents, states = [], []
     for number in range(pictures):

@@ -8,6 +8,8 @@ DitpipeError
 ├── RunError           a run folder or picture cannot be read, written or resumed
 ├── QueueFull          the queue accepts no more jobs now; retry after `retry_after` seconds
 └── UnknownPicture     no picture of that id, or it belongs to another caller
+
+JobCancelled           a job ends early because somebody cancelled it; no error
 """
 
 import re
@@ -62,6 +64,13 @@ class QueueFull(DitpipeError):
 
 class UnknownPicture(DitpipeError):
     """There is no picture of that id, or it belongs to another caller; callers cannot tell which."""
+
+
+class JobCancelled(BaseException):
+    """A job ends early: it was cancelled, its engine closes, or nobody reads its events any more.
+
+    Like asyncio.CancelledError it is no Exception: code that carries on after an error does not swallow it.
+    """
 
 
 # All but line feed, carriage return and tab. They are invisible, and terminals interpret them.

@@ -32,7 +32,7 @@ def ignored_field_warnings(
     notes += ignored_wording(plan, family.style)
     notes += _hidden(plan, region_weights, grid, is_edit=is_edit)
     if not any(level.startswith("region") for level in levels):
-        notes.append("the depth schedule has no level of the regions: their prompts and negatives have no effect")
+        notes.append("the prompt schedule has no level of the regions: their prompts and negatives have no effect")
     for region in plan.regions:
         if region.strength and not any(strengths_at([region], done / steps)[0] for done in range(steps)):
             notes.append(
@@ -49,8 +49,8 @@ def ignored_field_warnings(
         notes.append("the start picture is for the picture that is changed: what the edit draws starts from noise")
     if is_edit and request.step_cache:
         notes.append("step cache: not used while a part of a picture is drawn anew")
-    if "tiling" in request.save and max(grid) * family.patch <= family.tile:
-        notes.append(f"save 'tiling' does nothing here: a tile has {family.tile * family.cell} pixels a side")
+    if "tiling" in request.save_memory and max(grid) * family.patch <= family.tile:
+        notes.append(f"save_memory 'tiling' does nothing here: a tile has {family.tile * family.cell} pixels a side")
     return [note for note in notes if note]
 
 

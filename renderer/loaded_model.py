@@ -94,7 +94,7 @@ class LoadedModel:
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. Raises RenderError if the decoder's numbers are not finite."""
         with torch.inference_mode(), self._working(request, "vae"):
-            pixels = self.family.pixels(latents, tiled="tiling" in request.save)
+            pixels = self.family.pixels(latents, tiled="tiling" in request.save_memory)
             self._check_finite(request, pixels, "the pixels of the decoder (VAE)", decoding=True)
             return self.family.picture(pixels)
 
@@ -109,8 +109,8 @@ class LoadedModel:
         self._check(request)
         in_sticker_words = self.family.style.manner == "sticker words"
         plan = plan.model_copy(update={"style": style_of(plan)}) if in_sticker_words else plan
-        patch, blocks = self.family.patch, self.family.depth
-        schedule = request.depth or preset(self.checkpoint.depth)
+        patch, blocks = self.family.patch, self.family.block_count
+        schedule = request.prompt_schedule or preset(self.checkpoint.prompt_schedule)
         layout = token_layout(plan, schedule, grid=grid, patch=patch, blocks=blocks)
         if edit and edit.cleared is not None:
             layout = layout.cleared(edit.cleared)
@@ -198,13 +198,13 @@ class LoadedModel:
         if side > 32:
             latents = torch.nn.functional.interpolate(latents, scale_factor=32 / side, mode="area")
         with torch.inference_mode(), self._working(request, "vae"):
-            return self.family.decode(latents, tiled="tiling" in request.save)
+            return self.family.decode(latents, tiled="tiling" in request.save_memory)
 
     def _working(
         self, request: RenderRequest, *parts: str, nets: Sequence[nn.Module] = ()
     ) -> AbstractContextManager[None]:
         modules = [module for part in parts if (module := getattr(self.family.pipe, part, None)) is not None]
-        return self._offloader.on_device([*modules, *nets], offload="offload" in request.save)
+        return self._offloader.on_device([*modules, *nets], offload="offload" in request.save_memory)
 
     def _encode_picture(self, request: RenderRequest, file: FileRef, plan: ScenePlan) -> tuple[Tensor, list[str]]:
         """A picture file, fitted to the plan's size, as latents, and the warnings of fitting."""

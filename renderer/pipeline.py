@@ -60,8 +60,8 @@ class Renderer:
         hub: Hub | None = None, files: PromptFiles | None = None,
     ) -> None:  # fmt: skip
         """model: a name of the table, a folder, a name on the hub or a single file, see `source`; None: the pocket
-        checkpoint. device: 'cuda:1', 'mps' or 'cpu'; None: a GPU of CUDA if there is one. dtype: to load in
-        before a request says it. hub: in place of huggingface_hub's default. files: LoRAs and wildcards that prompts
+        checkpoint. device: 'cuda:1', 'mps' or 'cpu'; None: a CUDA GPU if there is one. dtype: for
+        requests that name none. hub: in place of huggingface_hub's default. files: LoRAs and wildcards that prompts
         name; None: those of the user's folders. Raises ModelError."""
         self._given = model or "pocket"
         self.model = absolute_name(self._given)  # independent of the working folder: pictures store it
@@ -189,14 +189,14 @@ class Renderer:
         return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
-        """The request with this model's name, a size, a depth schedule and what its prompts name filled in, since
+        """The request with this model's name, a size, a prompt schedule and what its prompts name filled in, since
         pictures store them."""
         if request.model not in (None, self.model, self._given):
             raise ValueError(f"the request is for model {request.model!r}, and this renderer draws with {self.model!r}")
         side = min(self.checkpoint.size, MAX_SIDE)
-        depth = request.depth or preset(self.checkpoint.depth)
+        schedule = request.prompt_schedule or preset(self.checkpoint.prompt_schedule)
         plan = request.plan.with_size(side, side)
-        own = request.model_copy(update={"model": self.model, "plan": plan, "depth": depth})
+        own = request.model_copy(update={"model": self.model, "plan": plan, "prompt_schedule": schedule})
         return filled_in(own, self._files)
 
     def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
@@ -226,8 +226,8 @@ class Renderer:
 
     def _ready(self, request: RenderRequest) -> LoadedModel:
         """The model in the request's format; the one in memory is replaced when the format differs."""
-        weights: Format = "int8" if "int8" in request.save else "fp8" if "fp8" in request.save else "full"
-        return self._load(weights, request.dtype, compiled=request.compile, offload="offload" in request.save)
+        weights: Format = "int8" if "int8" in request.save_memory else "fp8" if "fp8" in request.save_memory else "full"
+        return self._load(weights, request.dtype, compiled=request.compile, offload="offload" in request.save_memory)
 
     def _load(self, weights: Format, dtype: Dtype | None, *, compiled: bool, offload: bool) -> LoadedModel:
         with self._lock:
@@ -244,7 +244,7 @@ class Renderer:
         current = self._loaded  # read once: another thread may load another format meanwhile
         if current is None:  # memory ran out while loading
             cuda = torch.cuda.is_available() and (self._device or "cuda").startswith("cuda")
-            return memory_fallbacks(request.save, cuda=cuda, large=False)
+            return memory_fallbacks(request.save_memory, cuda=cuda, large=False)
         family = current[1].family
         side = max(request.plan.size) / family.cell
-        return memory_fallbacks(request.save, cuda=family.device.type == "cuda", large=side > family.tile)
+        return memory_fallbacks(request.save_memory, cuda=family.device.type == "cuda", large=side > family.tile)

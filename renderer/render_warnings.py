@@ -40,8 +40,8 @@ def approximation_warnings(
 ) -> list[str]:
     """Options without effect on this device, steps reused by the step cache, sizes far from the trained ones."""
     warnings = []
-    if "offload" in request.save and family.device.type == "cpu":
-        warnings.append("save 'offload' does nothing on a CPU: the model is in main memory all the time")
+    if "offload" in request.save_memory and family.device.type == "cpu":
+        warnings.append("save_memory 'offload' does nothing on a CPU: the model is in main memory all the time")
     if cache and cache.reused:
         reused = f"step cache: {cache.reused} of {steps} steps reused the output of their blocks"
         warnings.append(f"{reused}; where it was computed again it had changed by at most {cache.error:.1%}")
@@ -63,8 +63,8 @@ def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decodin
         causes.append(f"a LoRA: try it weaker, or the picture without {files}")
     if request.controls and not decoding:
         causes.append("a ControlNet: try it weaker")
-    if {"int8", "fp8"} & set(request.save) and not decoding:
-        causes.append("weights held in 8 bits: leave that out of --save")
+    if {"int8", "fp8"} & set(request.save_memory) and not decoding:
+        causes.append("weights held in 8 bits: leave that out of --save-memory")
     causes.append("damaged weights: get the model again")
     return RenderError(
         f"no picture: {part} are not finite numbers (NaN or infinite). Likely causes: {'; '.join(causes)}"

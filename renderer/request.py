@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 16  # pictures of one batch
 CANDIDATE_STRIDE = 0x9E3779B9  # between the seeds of candidates: large, so that typed seeds do not collide with them
+RENAMED = {"depth": "prompt_schedule", "save": "save_memory"}  # fields of `RenderRequest`: earlier name → name
 Fit = Literal["cover", "contain", "stretch"]
 Saving = Literal["tiling", "offload", "int8", "fp8"]
 Solver = Literal["euler", "dpm++"]
@@ -64,11 +65,12 @@ class RenderRequest(BaseModel):
     solver: Solver | None = optional_field(
         None, description="how the steps are computed: 'euler' or 'dpm++'; null: as the model was published"
     )
-    depth: PromptSchedule | None = Field(
+    prompt_schedule: PromptSchedule | None = Field(
         default=None, description="which prompt level each block attends to; null: what suits the model"
     )
     together: list[int] = optional_field(
-        [], max_length=MAX_BATCH,
+        [],
+        max_length=MAX_BATCH,
         description="seeds of all pictures drawn in one batch with this one, its own among them",
     )
     edits: list[Revision] = optional_field([], description="revisions drawn into the finished picture, in this order")
@@ -88,7 +90,7 @@ class RenderRequest(BaseModel):
     )  # fmt: skip
     controls: list[Control] = optional_field([], max_length=4, description="ControlNets; they take the scene prompt")
     loras: list[Lora] = optional_field([], max_length=16, description="LoRA weights")
-    save: list[Saving] = optional_field(
+    save_memory: list[Saving] = optional_field(
         [], description="what saves memory: 'tiling' decodes in tiles, 'offload' keeps on the GPU only what is at "
         "work, 'int8' and 'fp8' hold the weights in 8 bits"
     )  # fmt: skip
@@ -103,6 +105,12 @@ class RenderRequest(BaseModel):
         False, description="compile the blocks with torch.compile: slow once, then faster; a LoRA computes uncompiled"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _renames(cls, fields: object) -> object:
+        """Pictures of earlier versions have their fields under other names."""
+        return {RENAMED.get(key, key): value for key, value in fields.items()} if isinstance(fields, dict) else fields
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.together and self.seed not in self.together:
@@ -112,7 +120,7 @@ class RenderRequest(BaseModel):
         ImageColor.getrgb(self.background)
         if (self.fit != "cover" or self.background != "white") and not (self.image or self.controls):
             raise ValueError("fit and background are for an image to start from, or for one that a control follows")
-        if {"int8", "fp8"} <= set(self.save):
+        if {"int8", "fp8"} <= set(self.save_memory):
             raise ValueError("weights are held in int8 or in fp8, not in both")
         for lora in self.loras:
             if lora.region is not None:
@@ -156,5 +164,5 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
-"""Called after each denoising step. An exception that it raises ends the render there; a cancelled job raises
-KeyboardInterrupt."""
+"""Called after each denoising step. What it raises ends the render there and is passed on: a cancelled job raises
+`JobCancelled`."""

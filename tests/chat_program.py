@@ -18,10 +18,10 @@ class FixedPlanner(Planner):
     """Plans a cat and a rocket, whatever the brief."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def plan(self, brief: str) -> ScenePlan:
-        self.asked.append(brief)
+        self.calls.append(brief)
         left, right = columns(2)
         regions = [
             Region(name="cat", box=left, prompt=LeveledPrompt(high_level="cat on the left", low_level="red")),

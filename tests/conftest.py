@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from ditpipe import Renderer
 
 os.environ["DITPIPE_PLANNER"] = "embedded"  # whatever else was pulled on this machine
-# Nothing is fetched from the hub: this address refuses connections. HF_HUB_OFFLINE would do it too, but it also blocks
-# the hub that test_hub.py runs on this machine.
+# Nothing is fetched from the hub: this address refuses connections, in child processes too. HF_HUB_OFFLINE would be no
+# safer, and would also block the hub that test_hub.py runs on this machine.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Conversations and runs of this process, and of those that it starts, are kept in a folder of its own."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

@@ -19,5 +19,7 @@ def plan_of(name: str) -> ScenePlan:
 
 
 def draw(model: str, name: str, **more: Any) -> Any:
-    request = RenderRequest(plan=plan_of(name), model=model, steps=3, guidance_scale=4, seed=7, depth=preset("regions"))
+    request = RenderRequest(
+        plan=plan_of(name), model=model, steps=3, guidance_scale=4, seed=7, prompt_schedule=preset("regions")
+    )
     return Renderer(model, device="cpu").render(request.model_copy(update=more))

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 
 class Scripted(BaseChatModel):
-    """Each reply is a text or an exception to raise. `asked` keeps the messages of every call."""
+    """Each reply is a text or an exception to raise. `calls` keeps the messages of every call."""
 
     replies: list[Any]
-    asked: list[list[BaseMessage]] = []
+    calls: list[list[BaseMessage]] = []
     model_name: str = ""
 
     @property
@@ -26,7 +26,7 @@ class Scripted(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage(self._reply(messages)))])
 
     def _reply(self, messages: list[BaseMessage]) -> str:
-        self.asked.append(messages)
+        self.calls.append(messages)
         assert self.replies, "the model was asked more often than scripted"
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -48,6 +48,6 @@ class Scripted(BaseChatModel):
 @contextmanager
 def scripted(*replies: str | Exception, name: str = "") -> Iterator[Scripted]:
     """A model with these replies; fails if some are left over."""
-    model = Scripted(replies=list(replies), asked=[], model_name=name)
+    model = Scripted(replies=list(replies), calls=[], model_name=name)
     yield model
     assert not model.replies, f"{len(model.replies)} scripted replies were never asked for"

@@ -28,7 +28,7 @@ from ditpipe.agent.refine.reviser import revise
 from ditpipe.agent.runs.entry import Entry
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.critique import Critique, RegionScore
-from ditpipe.prompts.errors import PlanningError, RunError
+from ditpipe.prompts.errors import JobCancelled, PlanningError, RunError
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import (
     open_image,
@@ -52,7 +52,7 @@ def plan() -> ScenePlan:
 
 def test_the_best_round_is_kept_not_the_last(tiny: Renderer, tmp_path: Path) -> None:
     painting = agent(tiny, Verdicts(0.3, 0.4, 0.2), tmp_path, rounds=3).paint(BRIEF, plan=plan())
-    assert [one.score for one in painting.rounds] == [0.3, 0.4, 0.2]
+    assert [each.score for each in painting.rounds] == [0.3, 0.4, 0.2]
     assert painting.best.number == 2
     assert painting.path.read_bytes() == painting.rounds[1].path.read_bytes()
 
@@ -133,8 +133,8 @@ def test_each_round_of_a_change_begins_with_the_picture_before(tiny: Renderer, t
     critic = ByRegion(thing_0=[0.9, 0.1, 0.2, 0.9], thing_1=[0.9])
     _, painting = changed(agent(tiny, critic, tmp_path, rounds=3), tmp_path)
     assert painting.best.number == 3 and not painting.notes
-    assert [len(one.request.edits) for one in painting.rounds] == [1, 1, 1]
-    assert len({one.plan.region("thing 0").seed for one in painting.rounds}) == 3
+    assert [len(each.request.edits) for each in painting.rounds] == [1, 1, 1]
+    assert len({each.plan.region("thing 0").seed for each in painting.rounds}) == 3
 
 
 def test_a_change_that_spoils_a_neighbour_is_tried_from_other_noise(tiny: Renderer, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_what_was_tried_before_is_not_tried_again(tiny: Renderer, tmp_path: Path
     def plans(tried: list[ScenePlan]) -> list[ScenePlan]:
         critic = ByRegion(thing_0=[0.9, 0.1], thing_1=[0.9])
         _, painting = changed(agent(tiny, critic, tmp_path, rounds=2), tmp_path, tried=tried)
-        return [one.plan for one in painting.rounds]
+        return [each.plan for each in painting.rounds]
 
     first = plans([])
     second = plans(first)
@@ -217,7 +217,7 @@ def test_a_plan_without_regions_is_painted_once(tiny: Renderer, tmp_path: Path) 
 
 def test_what_cannot_be_judged_is_kept_as_it_is(tiny: Renderer, tmp_path: Path) -> None:
     painting = agent(tiny, Blind(thing_0=0.1), tmp_path, rounds=2).paint(BRIEF, plan=plan_of(2))
-    assert [one.score for one in painting.rounds] == [0.1, 0.1]
+    assert [each.score for each in painting.rounds] == [0.1, 0.1]
     assert painting.rounds[1].request.edits[0].names == ["thing 0"]
 
 
@@ -233,8 +233,8 @@ def test_by_default_only_pictures_of_the_pocket_model_are_judged(tiny: Renderer,
 def test_the_terminal_says_that_nothing_was_judged(tiny: Renderer, tmp_path: Path) -> None:
     console = Console(file=StringIO(), width=200)
     show(agent(tiny, Blind(), tmp_path).stream(BRIEF, plan=plan()), console, rounds=3, planner="nobody")
-    told = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "round 1: –" in told and "nothing is drawn again: no region could be judged" in told
+    screen = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "round 1: –" in screen and "nothing is drawn again: no region could be judged" in screen
 
 
 def test_events_come_typed_and_in_order(tiny: Renderer, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_run_that_was_stopped_goes_on_from_its_last_finished_node(tiny: Render
     drawn = (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns
     critic = Verdicts(0.9)
     *_, last = agent(tiny, critic, tmp_path).resume(folder)
-    assert isinstance(last, Finished) and [one.score for one in last.painting.rounds] == [0.3, 0.9]
+    assert isinstance(last, Finished) and [each.score for each in last.painting.rounds] == [0.3, 0.9]
     assert critic.calls == 1 and (folder / "round-2" / "candidate-1.png").stat().st_mtime_ns == drawn
 
 
@@ -338,7 +338,7 @@ def test_a_stop_ends_a_run_before_its_next_node(tiny: Renderer, tmp_path: Path) 
     critic = Stops(0.3)
     critic.painter = agent(tiny, critic, tmp_path, rounds=3)
     events = critic.painter.stream(BRIEF, plan=plan(), folder=tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(JobCancelled):
         list(events)
     assert critic.calls == 1 and not (tmp_path / "run" / "round-2").exists()
     assert isinstance(list(agent(tiny, Verdicts(0.9), tmp_path).resume(tmp_path / "run"))[-1], Finished)
@@ -365,7 +365,7 @@ def test_two_runners_of_a_process_never_draw_at_once(tiny_folder: Path, tmp_path
     agents = [agent(Watched(str(tiny_folder), device="cpu"), None, tmp_path, rounds=1) for _ in range(3)]
 
     async def all_at_once() -> list[Painting]:
-        return await asyncio.gather(*(one.apaint(BRIEF, plan=plan()) for one in agents))
+        return await asyncio.gather(*(each.apaint(BRIEF, plan=plan()) for each in agents))
 
     assert len({painting.folder for painting in asyncio.run(all_at_once())}) == 3 and most == [1]
 
@@ -380,7 +380,7 @@ def test_a_stop_ends_what_an_agent_of_the_same_models_draws_and_nothing_else(tin
         async for event in other.astream(BRIEF, plan=plan()):
             other.stop()
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(JobCancelled):
         asyncio.run(stopped())
 
 
@@ -394,8 +394,8 @@ def test_the_run_folder_tells_the_whole_story(tiny: Renderer, tmp_path: Path) ->
     painting = agent(tiny, Verdicts(0.3, 0.9), tmp_path).paint(BRIEF, plan=plan())
     assert json.loads((painting.folder / "run.json").read_text())["brief"] == BRIEF
     assert ScenePlan.model_validate_json((painting.folder / "plan.json").read_text()) == painting.rounds[0].plan
-    told = [json.loads(line)["event"] for line in (painting.folder / "events.jsonl").read_text().splitlines()]
-    assert told == ["planned", "rendered", "critiqued", "revised", "rendered", "critiqued", "finished"]
+    events = [json.loads(line)["event"] for line in (painting.folder / "events.jsonl").read_text().splitlines()]
+    assert events == ["planned", "rendered", "critiqued", "revised", "rendered", "critiqued", "finished"]
 
 
 async def _events(painter: Agent) -> list[Event]:

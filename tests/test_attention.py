@@ -65,7 +65,7 @@ def test_rows_that_hear_the_same_prompts_are_heard_together() -> None:
 def spans(layout: str, side: int) -> list[tuple[int, int]]:
     owner = region_ids(LAYOUTS[layout], rows=side, columns=side)
     region_weights = (owner == torch.arange(len(LAYOUTS[layout]) + 1)[:, None]).double()
-    return [(one.prompts.start, one.prompts.stop) for one in token_groups(slice(0, 1), region_weights, device=CPU)]
+    return [(each.prompts.start, each.prompts.stop) for each in token_groups(slice(0, 1), region_weights, device=CPU)]
 
 
 def test_neighbouring_prompts_with_nearly_equally_many_tokens_attend_at_once() -> None:
@@ -89,7 +89,7 @@ def test_one_prompt_for_all_tokens_or_prompts_in_order_need_no_gather() -> None:
         (one,) = token_groups(slice(0, 2), region_weights, device=CPU)
         assert one.tokens is None and one.region_weights is None and len(region_weights) == one.prompts.stop
     soft = token_groups(slice(0, 2), torch.full([2, 4], 0.5), device=CPU)
-    assert [one.tokens.tolist() for one in soft if one.tokens is not None] == [[0, 1, 2, 3, 0, 1, 2, 3]]
+    assert [each.tokens.tolist() for each in soft if each.tokens is not None] == [[0, 1, 2, 3, 0, 1, 2, 3]]
 
 
 def test_one_prompt_equals_diffusers_processor() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_program import FixedPlanner, sessions
-from fakes import PATIENCE, Pleased, TwoThings, drawn, tiny_agent
+from fakes import PATIENCE, Pleased, TwoThings, drawn, ended, tiny_agent
 from plans import plan_of
 from pydantic import ValidationError
 from typer.testing import CliRunner
@@ -42,6 +42,16 @@ def test_a_size_and_a_shape_become_pixels(size: object, aspect: str | None, side
 
 def test_sides_are_multiples_of_the_models_tokens() -> None:
     assert [Agent(model=name, aspect="16:9").size for name in ("pixart-sigma", "sana")] == [(1360, 768), (1376, 768)]
+
+
+def test_other_settings_plan_on_their_own_canvas_with_the_planner_that_is_loaded() -> None:
+    small = Agent(size=64, base_url="http://127.0.0.1:9/v1", planner="any")
+    loaded = small.planner
+    for options, size in (({}, (64, 64)), ({"size": "128x64"}, (128, 64)), ({"size": None}, (None, None))):
+        agent = small.with_settings(**options)
+        planner = agent.models.planner_for(agent.settings)
+        assert (planner.width, planner.height) == size and planner.chat_model is loaded.chat_model
+    assert (loaded.width, loaded.height) == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,7 @@ def test_tools_and_servers_draw_in_a_shape_and_say_it(tiny: Renderer, tmp_path: 
 def test_a_caller_names_a_shape(tiny: Renderer, tmp_path: Path) -> None:
     service = picture_service(tiny_agent(tiny, tmp_path), patience=PATIENCE)
     with closing(service.jobs):
-        *_, job = service.follow(service.submit("paint", PaintInput(brief="a cat", aspect="2:1"), caller="local"))
+        job = ended(service, service.submit("paint", PaintInput(brief="a cat", aspect="2:1"), caller="local"))
         assert read_request(service.jobs.file(job)).plan.size == (192, 96)
     agent = Agent(renderer=tiny, planner="embedded", size=96)
     plan = next(tool for tool in tools_for(picture_service(agent), agent) if tool.name == "plan_picture")

@@ -85,7 +85,7 @@ HEARD = ChatState(plan=NOW, previous=BEFORE, messages=("make the cat green",), t
 def interpreted(message: str, *answers: str, state: ChatState = HEARD) -> tuple[Understanding, str]:
     """What becomes of a message, and the prompt that the model was sent."""
     with scripted(*answers) as model:
-        return RowsInterpreter(model).interpret(message, state), str(model.asked[0][-1].content)
+        return RowsInterpreter(model).interpret(message, state), str(model.calls[0][-1].content)
 
 
 def test_the_prompt_is_that_of_the_training() -> None:

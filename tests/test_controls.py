@@ -1,4 +1,4 @@
-"""The controls of a render: soft boxes, strength, start and end, depth lists, negatives, seeds, candidates, edits."""
+"""Controls of a render: soft boxes, strength, start and end, prompt schedules, negatives, seeds, candidates, edits."""
 
 import threading
 from pathlib import Path
@@ -32,8 +32,6 @@ WHOLE = Box(left=0, top=0, right=1, bottom=1)
 MIDDLE = Box(left=0.25, top=0.25, right=0.75, bottom=0.75)
 
 
-
-
 def request(renderer: Renderer, plan: ScenePlan, **kwargs: Any) -> RenderRequest:
     return RenderRequest(plan=plan, model=renderer.model, **({"steps": 4} | kwargs))
 
@@ -48,7 +46,7 @@ def drawn(renderer: Renderer, plan: ScenePlan, **kwargs: Any) -> torch.Tensor:
 @pytest.mark.parametrize("feather", [0.0, 1.0, 2.5, 7.0])
 def test_the_shares_of_every_token_sum_to_one(feather: float) -> None:
     some = [
-        one.model_copy(update={"feather": feather}) for one in regions([LEFT, MIDDLE, *grid(3, 3)], [0, 1] + [0] * 9)
+        each.model_copy(update={"feather": feather}) for each in regions([LEFT, MIDDLE, *grid(3, 3)], [0, 1] + [0] * 9)
     ]
     share = region_weights(some, rows=6, columns=8, patch=2)
     assert share.min() >= 0 and torch.allclose(share.sum(0), torch.ones(48, dtype=share.dtype))
@@ -67,7 +65,7 @@ def test_a_feather_fades_out_beyond_the_box_over_that_many_cells() -> None:
 
 
 def test_neighbours_with_feathers_leave_nothing_to_the_scene_between_them() -> None:
-    both = [one.model_copy(update={"feather": 3.0}) for one in regions(grid(2, 1))]
+    both = [each.model_copy(update={"feather": 3.0}) for each in regions(grid(2, 1))]
     assert region_weights(both, rows=2, columns=8, patch=2)[0].sum() == 0
 
 
@@ -82,7 +80,7 @@ def test_soft_gather_equals_the_weighted_sum_of_all_prompts() -> None:
     """Outputs times shares, summed, is the authors' way with their normalised masks."""
     layer = attention()
     image, texts = torch.randn(2, 64, 32), torch.randn(3, 20, 24)
-    some = [one.model_copy(update={"feather": 3.0, "strength": 0.8}) for one in regions([LEFT, MIDDLE])]
+    some = [each.model_copy(update={"feather": 3.0, "strength": 0.8}) for each in regions([LEFT, MIDDLE])]
     share = scale_region_weights(region_weights(some, rows=8, columns=8, patch=2), strengths_at(some, 0.0))
 
     def attended(texts: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
@@ -105,7 +103,7 @@ def test_a_region_without_strength_has_no_effect(tiny: Renderer) -> None:
     silent = ScenePlan.model_validate(
         plan_of(2).model_dump() | {"regions": [r.model_dump() | {"strength": 0} for r in plan_of(2).regions]}
     )
-    assert torch.equal(drawn(tiny, silent), drawn(tiny, plan_of(2), depth=preset("scene")))
+    assert torch.equal(drawn(tiny, silent), drawn(tiny, plan_of(2), prompt_schedule=preset("scene")))
 
 
 # --- start and end ----------------------------------------------------------------------------------------------------
@@ -132,14 +130,14 @@ def test_a_region_must_start_before_it_ends() -> None:
         Region(name="x", box=LEFT, prompt=LeveledPrompt(high_level="x"), start=0.5, end=0.5)
 
 
-# --- depth ------------------------------------------------------------------------------------------------------------
+# --- prompt schedules -------------------------------------------------------------------------------------------------
 
 
 def test_a_free_list_of_levels_is_one_level_per_block() -> None:
     listed = preset("scene-high*4,region-high*2,region-low*2")
     assert listed.levels(8) == ["scene-high"] * 4 + ["region-high"] * 2 + ["region-low"] * 2
     assert PromptSchedule(blocks=["scene", "region"]).levels(2) == ["scene", "region"]
-    with pytest.raises(ValueError, match="'scene-deep.2' in the depth schedule is no level: one of scene, scene-high"):
+    with pytest.raises(ValueError, match="'scene-deep.2' in the prompt schedule is no level: one of scene, scene-high"):
         preset("scene-deep*2,region*2")
     with pytest.raises(ValidationError, match="lists no level"):
         PromptSchedule(blocks=[])
@@ -147,21 +145,25 @@ def test_a_free_list_of_levels_is_one_level_per_block() -> None:
 
 def test_a_list_of_another_length_is_refused(tiny: Renderer) -> None:
     with pytest.raises(RenderError, match="lists 3 blocks, this transformer has 4"):
-        drawn(tiny, plan_of(2), depth=preset("scene*2,region"))
+        drawn(tiny, plan_of(2), prompt_schedule=preset("scene*2,region"))
 
 
 def test_a_list_that_says_what_a_preset_says_draws_the_same(tiny: Renderer) -> None:
-    preset_and_list = (drawn(tiny, plan_of(2), depth=preset(name)) for name in ("scene-then-regions", "scene,region*3"))
+    preset_and_list = (
+        drawn(tiny, plan_of(2), prompt_schedule=preset(name)) for name in ("scene-then-regions", "scene,region*3")
+    )
     assert torch.equal(*preset_and_list)
 
 
 @pytest.mark.parametrize("level, expected", [("region-high", (True, False)), ("region-low", (False, True))])
 def test_a_level_depends_only_on_its_part_of_a_prompt(tiny: Renderer, level: str, expected: tuple[bool, bool]) -> None:
-    depth = preset(f"{level}*4")
-    plain = drawn(tiny, plan_of(2), depth=depth)
+    schedule = preset(f"{level}*4")
+    plain = drawn(tiny, plan_of(2), prompt_schedule=schedule)
     other_high = changed(plan_of(2), prompt=LeveledPrompt(high_level="zzz", low_level="red"))
     other_low = changed(plan_of(2), prompt=LeveledPrompt(high_level="a", low_level="qqq"))
-    changes = tuple(not torch.equal(plain, drawn(tiny, plan, depth=depth)) for plan in (other_high, other_low))
+    changes = tuple(
+        not torch.equal(plain, drawn(tiny, plan, prompt_schedule=schedule)) for plan in (other_high, other_low)
+    )
     assert changes == expected
 
 
@@ -176,9 +178,10 @@ def test_requests_written_before_there_were_lists_are_still_read_and_written() -
 
 
 def test_a_regions_negative_acts_in_its_own_place_most(tiny: Renderer) -> None:
-    depth = preset("regions")
+    schedule = preset("regions")
     plain, other = (
-        drawn(tiny, plan, steps=1, depth=depth) for plan in (plan_of(2), changed(plan_of(2), negative="zzz qqq"))
+        drawn(tiny, plan, steps=1, prompt_schedule=schedule)
+        for plan in (plan_of(2), changed(plan_of(2), negative="zzz qqq"))
     )
     change = (plain - other).abs()
     assert change[..., :6].mean() > 2 * change[..., 6:].mean() >= 0
@@ -194,7 +197,7 @@ def test_a_regions_negative_stands_beside_the_pictures() -> None:
 def test_a_regions_seed_leaves_the_noise_elsewhere_bit_identical(tiny: Renderer, number: int) -> None:
     plan = plan_of(4)
     owner = region_ids(plan.regions, rows=6, columns=6)
-    plain, own = (initial_noise(tiny.family, one, owner, 3) for one in (plan, changed(plan, number, seed=9)))
+    plain, own = (initial_noise(tiny.family, each, owner, 3) for each in (plan, changed(plan, number, seed=9)))
     mine = tokens_to_cells(owner, 12, 12, 2) == number + 1
     assert torch.equal(plain[..., ~mine], own[..., ~mine]) and (plain[..., mine] != own[..., mine]).all()
 
@@ -213,7 +216,7 @@ def test_candidates_are_different_pictures_that_can_each_be_made_again(tiny: Ren
 
 def test_one_candidate_is_a_plain_render(tiny: Renderer) -> None:
     (only,) = tiny.candidates(request(tiny, plan_of(2)), 1)
-    assert only.request == request(tiny, plan_of(2), depth=preset(tiny.checkpoint.depth))
+    assert only.request == request(tiny, plan_of(2), prompt_schedule=preset(tiny.checkpoint.prompt_schedule))
     assert torch.equal(only.latents, drawn(tiny, plan_of(2)))
 
 
@@ -298,7 +301,7 @@ def test_masks_that_cannot_be_used_say_why(tiny: Renderer) -> None:
 def test_edits_are_part_of_the_request_and_can_be_made_again(tiny: Renderer) -> None:
     once = tiny.edit(request(tiny, plan_of(4)), EDITS["another seed"])
     twice = tiny.edit(once, Revision(changes=[RegionChange(name="thing 3", negative="green", seed=1)]))
-    assert [one.changes[0].name for one in twice.request.edits] == ["thing 0", "thing 3"]
+    assert [edit.changes[0].name for edit in twice.request.edits] == ["thing 0", "thing 3"]
     assert twice.request.edited_plan.region("thing 3").seed == 1 and twice.request.plan == plan_of(4)
     again = tiny.render(RenderRequest.model_validate_json(twice.request.model_dump_json()))
     assert torch.equal(again.latents, twice.latents) and again.image.tobytes() == twice.image.tobytes()
@@ -315,7 +318,7 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
     share = region_weights(plan_of(4).regions, rows=6, columns=6, patch=2)
     drawn = share[2].nonzero()[:, 0]
     with torch.inference_mode():
-        conditioning = family.conditioning(tiny.prompts, plan_of(4), ["region"] * family.depth, (6, 6))
+        conditioning = family.conditioning(tiny.prompts, plan_of(4), ["region"] * family.block_count, (6, 6))
         whole, part = conditioning.at(share), conditioning.at(share[:, drawn])
         latents = torch.randn(2, family.channels, 12, 12)
         encoded = conditioning.picture_condition
@@ -327,7 +330,12 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
         everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **common)
         beside = [CachedKeyValues(drawn, 36, Extrapolation(torch.zeros(()))) for _ in model.blocks]
         there = predict(
-            model, latents, torch.tensor(500), contexts=[*whole[:-1], part[-1]], tokens=drawn, cached_kv=beside,
+            model,
+            latents,
+            torch.tensor(500),
+            contexts=[*whole[:-1], part[-1]],
+            tokens=drawn,
+            cached_kv=beside,
             **common,
         )
         again = predict(
@@ -359,7 +367,7 @@ def test_an_edit_that_hardly_changes_anything_draws_nearly_the_same(tiny: Render
     before = tiny.render(request(tiny, plan_of(9), steps=8))
     same = tiny.edit(before, revision(strength=0.999999))
     other = tiny.edit(before, EDITS["another seed"])
-    drift, change = ((one.latents - before.latents).abs().max() for one in (same, other))
+    drift, change = ((each.latents - before.latents).abs().max() for each in (same, other))
     assert drift < change / 4
 
 

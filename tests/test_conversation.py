@@ -51,7 +51,7 @@ def session(all_sessions: Sessions) -> Session:
     return all_sessions.new()
 
 
-def said(session: Session, *messages: str) -> Turn:
+def turn_of(session: Session, *messages: str) -> Turn:
     """The turn of the last message."""
     for message in messages:
         turn = last(session.say(message))
@@ -78,20 +78,20 @@ def test_a_brief_is_drawn_and_told_by_typed_events(session: Session) -> None:
 
 
 def test_help_is_told_by_every_face(session: Session) -> None:
-    turn = said(session, "/help")
-    assert turn.kind == "question" and turn.reply == said(session, "help").reply and "I understand" in turn.reply
+    turn = turn_of(session, "/help")
+    assert turn.kind == "question" and turn.reply == turn_of(session, "help").reply and "I understand" in turn.reply
 
 
 def test_a_turn_says_what_could_not_be_judged(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=Blind(cat=0.2), candidates=2, rounds=1)).new()
-    turn = said(session, BRIEF)
+    turn = turn_of(session, BRIEF)
     assert "The critic says: cat: cannot judge it; rocket: cannot judge it." in turn.reply
     shown = session_state(session)
-    assert [one["score"] for one in shown["scores"]] == [0.2, None]
-    assert [one["current"] for one in shown["candidates"]] == [True, False]
+    assert [each["score"] for each in shown["scores"]] == [0.2, None]
+    assert [each["current"] for each in shown["candidates"]] == [True, False]
     blind = sessions(tmp_path / "blind", agent_of(tiny, critic=Blind(), candidates=2, rounds=1)).new()
-    said(blind, BRIEF)
-    assert [one["current"] for one in session_state(blind)["candidates"]] == [True, False]
+    turn_of(blind, BRIEF)
+    assert [each["current"] for each in session_state(blind)["candidates"]] == [True, False]
 
 
 class Broken:
@@ -103,7 +103,7 @@ class Broken:
 
 def test_an_unforeseen_fault_ends_the_turn(tiny: Renderer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=Broken()).new()
-    turn = said(session, BRIEF)
+    turn = turn_of(session, BRIEF)
     assert (turn.status, turn.reply) == ("failed", "That did not work: an internal error; the log says more")
     assert session.unfinished is None and "unforeseen" in caplog.text
 
@@ -123,7 +123,7 @@ def test_what_failed_goes_on_from_its_finished_rounds_when_it_is_said_again(
     tiny: Renderer, tmp_path: Path, again: str
 ) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=Unreachable(0.3, 0.9), rounds=2)).new()
-    failed = said(session, BRIEF)
+    failed = turn_of(session, BRIEF)
     assert failed.status == "failed" and failed.reply.startswith(
         "That did not work: round 2 was not judged: the chat model did not answer. The picture is as it was; say it "
         "again to try once more. "
@@ -139,16 +139,16 @@ def test_what_failed_goes_on_from_its_finished_rounds_when_it_is_said_again(
 
 def test_another_message_after_a_failure_begins_anew(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=Unreachable(*5 * [0.9]), rounds=1)).new()
-    said(session, BRIEF)
-    assert said(session, "make the cat orange").status == "failed"
-    turn = said(session, "remove the rocket")
+    turn_of(session, BRIEF)
+    assert turn_of(session, "make the cat orange").status == "failed"
+    turn = turn_of(session, "remove the rocket")
     assert (turn.status, turn.folder) == ("done", "turn-0003") and turn.plan and len(turn.plan.regions) == 1
 
 
 def test_a_change_draws_only_its_region(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     before, plan = pixels(session), session.plan
-    turn = said(session, "make the cat orange")
+    turn = turn_of(session, "make the cat orange")
     after = pixels(session)
     assert turn.revision and turn.revision.names == ["cat"] and turn.base
     assert turn.reply == "Drew an orange cat. Nothing else was drawn."
@@ -163,62 +163,62 @@ def test_a_change_draws_only_its_region(session: Session) -> None:
 
 
 def test_adding_and_removing_draw_only_what_changed(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     before = pixels(session)
-    turn = said(session, "remove the rocket")
+    turn = turn_of(session, "remove the rocket")
     assert turn.reply.startswith("The rocket is gone.")
     assert (before[:, :32] == pixels(session)[:, :32]).all() and (before != pixels(session)).any()
     without = pixels(session)
-    turn = said(session, "add a moon at the top right")
+    turn = turn_of(session, "add a moon at the top right")
     assert session.plan and [region.name for region in session.plan.regions] == ["cat", "moon"]
     assert (without[:, :32] == pixels(session)[:, :32]).all() and (without != pixels(session)).any()
     assert session.plan.scene.high_level == "a red cat on the left and a yellow moon at the top right at night"
 
 
 def test_an_edited_picture_can_be_drawn_again_from_what_it_carries(session: Session, tiny: Renderer) -> None:
-    said(session, BRIEF, "remove the rocket", "add a moon at the top right")
+    turn_of(session, BRIEF, "remove the rocket", "add a moon at the top right")
     assert session.picture_path
     again = tiny.render(read_request(session.picture_path))
     assert (np.asarray(again.image) == pixels(session)).all()
 
 
 def test_another_background_draws_all_of_it_from_the_same_seeds(session: Session) -> None:
-    said(session, BRIEF, "make the cat orange")
-    turn = said(session, "same but at sunset")
+    turn_of(session, BRIEF, "make the cat orange")
+    turn = turn_of(session, "same but at sunset")
     assert turn.base is None and session.plan and session.plan.scene.high_level.endswith("at sunset")
     assert session.picture_path and read_request(session.picture_path).edits == []
     assert turn.seed == session.states[0].seed
-    assert said(session, "try again").seed != turn.seed
+    assert turn_of(session, "try again").seed != turn.seed
 
 
 def test_back_and_forward_and_another_way_and_nothing_is_lost(session: Session) -> None:
-    said(session, BRIEF, "make the cat orange", "remove the rocket")
+    turn_of(session, BRIEF, "make the cat orange", "remove the rocket")
     paths = [session.path(turn.picture or "") for turn in session.states]
-    assert said(session, "go back two").reply == f"Back at: {BRIEF}"
+    assert turn_of(session, "go back two").reply == f"Back at: {BRIEF}"
     assert session.picture_path == paths[0]
-    said(session, "undo the undo")
+    turn_of(session, "undo the undo")
     assert session.picture_path == paths[2]
-    said(session, "undo", "make the rocket green")  # another way on from the orange cat
+    turn_of(session, "undo", "make the rocket green")  # another way on from the orange cat
     assert [turn.message for turn in session.states] == [BRIEF, "make the cat orange", "make the rocket green"]
     assert all(path.exists() for path in paths)
     session.show(3)
     assert session.picture_path == paths[2]
     with pytest.raises(ValueError, match="only 2 pictures before"):
         session.undo(3)
-    assert "only 2 pictures" in said(session, "go back 7").reply
+    assert "only 2 pictures" in turn_of(session, "go back 7").reply
 
 
 def test_what_is_not_understood_changes_nothing(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     before = pixels(session)
-    turn = said(session, "flurbl the cat")
+    turn = turn_of(session, "flurbl the cat")
     assert (turn.kind, turn.status) == ("unclear", "done") and turn.reply
-    assert said(session, "what is on the left?").reply == "A red cat."
+    assert turn_of(session, "what is on the left?").reply == "A red cat."
     assert (before == pixels(session)).all() and len(session.states) == 1
 
 
 def test_an_impossible_change_fails_in_one_line_and_leaves_the_picture(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     too_small = Box(left=0.01, top=0.01, right=0.02, bottom=0.02)
     turn = last(session.change(Revision(changes=[RegionChange(name="cat", box=too_small)])))
     assert turn.status == "failed" and "covers no latent token" in turn.reply
@@ -226,13 +226,13 @@ def test_an_impossible_change_fails_in_one_line_and_leaves_the_picture(session: 
         "That did not work: no region 'dog': the plan has cat, rocket"
     )
     assert len(session.states) == 1
-    assert said(session, "make the cat orange").status == "done"
+    assert turn_of(session, "make the cat orange").status == "done"
     with pytest.raises(ValueError, match="empty"):
         next(session.say("  "))
 
 
 def test_replan_draws_what_differs(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     assert session.plan
     cat = session.plan.region("cat").model_copy(update={"box": Box(left=0, top=0.5, right=0.5, bottom=1)})
     moved = session.plan.model_copy(update={"regions": [cat, session.plan.region("rocket")]})
@@ -247,14 +247,14 @@ def test_replan_draws_what_differs(session: Session) -> None:
 def test_a_candidate_is_chosen_and_changed(tiny: Renderer, tmp_path: Path) -> None:
     several = agent_of(tiny, critic=Verdicts(0.2, 0.8, 0.5, 0.6, 0.9, 0.1), candidates=3, rounds=1)
     session = sessions(tmp_path, several).new()
-    first = said(session, BRIEF)
-    assert [one.score for one in first.candidates] == [0.2, 0.8, 0.5]
+    first = turn_of(session, BRIEF)
+    assert [candidate.score for candidate in first.candidates] == [0.2, 0.8, 0.5]
     assert session.critique and session.critique.score == 0.8
-    turn = said(session, "I like the third one")
+    turn = turn_of(session, "I like the third one")
     assert turn.kind == "choose" and session.critique.score == 0.5
     assert session.picture_path == session.path(first.candidates[2].picture)
     before = pixels(session)
-    turn = said(session, "make the cat orange")
+    turn = turn_of(session, "make the cat orange")
     assert turn.critique and turn.critique.score == 0.9 and len(turn.candidates) == 3
     edge = before.shape[1] // 2 + 16
     assert (before[:, edge:] == pixels(session)[:, edge:]).all()
@@ -265,10 +265,10 @@ def test_a_candidate_is_chosen_and_changed(tiny: Renderer, tmp_path: Path) -> No
 def test_a_change_is_mended_only_where_it_was_made(tiny: Renderer, tmp_path: Path) -> None:
     critic = ByRegion(cat=[0.9, 0.1, 0.8], rocket=[0.6])
     session = sessions(tmp_path, agent_of(tiny, critic=critic, rounds=2)).new()
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     before = pixels(session)
-    turn = said(session, "make the cat orange")
-    assert [one.score for one in turn.rounds] == [0.35, 0.7] and turn.round == 2 and session.plan
+    turn = turn_of(session, "make the cat orange")
+    assert [each.score for each in turn.rounds] == [0.35, 0.7] and turn.round == 2 and session.plan
     assert session.plan.region("cat").seed is not None and session.plan.region("rocket").seed is None
     edge = before.shape[1] // 2 + 16
     assert (before[:, edge:] == pixels(session)[:, edge:]).all()
@@ -277,9 +277,9 @@ def test_a_change_is_mended_only_where_it_was_made(tiny: Renderer, tmp_path: Pat
 def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(tiny: Renderer, tmp_path: Path) -> None:
     critic = ByRegion(cat=[0.9, 0.0, 0.1, 0.2, 0.0, 0.9], rocket=[0.6])
     session = sessions(tmp_path, agent_of(tiny, critic=critic, rounds=2)).new()
-    first = said(session, BRIEF)
+    first = turn_of(session, BRIEF)
     before, plan = pixels(session), session.plan
-    turn = said(session, "make the cat orange")
+    turn = turn_of(session, "make the cat orange")
     assert turn.status == "done" and turn.round == 0 and session.plan == plan and (pixels(session) == before).all()
     assert turn.critique == first.critique and turn.comparison and turn.comparison.lost[0].after == 0.1
     assert turn.reply.startswith(
@@ -288,22 +288,22 @@ def test_a_change_that_comes_out_worse_leaves_the_picture_and_offers_its_tries(t
     )
     shown = session_state(session)
     assert [frame["caption"] for frame in shown["film"]] == [BRIEF, "try 1", "try 2", "make the cat orange"]
-    assert [one["current"] for one in shown["candidates"]] == [True, False, False]
-    again = said(session, "make the cat orange")
+    assert [each["current"] for each in shown["candidates"]] == [True, False, False]
+    again = turn_of(session, "make the cat orange")
     assert again.round == 0 and session.states == [again]  # and not three pictures that are one
-    tries = [read_request(session.path(shot.picture)).edited_plan for one in (turn, again) for shot in one.rounds]
-    assert len({one.region("cat").seed for one in tries}) == 4
-    chosen = said(session, "number 2")
+    tries = [read_request(session.path(shot.picture)).edited_plan for each in (turn, again) for shot in each.rounds]
+    assert len({plan.region("cat").seed for plan in tries}) == 4
+    chosen = turn_of(session, "number 2")
     assert session.plan == tries[2] and chosen.parent == again.number and (pixels(session) != before).any()
-    assert said(session, "undo").head == again.number and (pixels(session) == before).all()
-    last_try = said(session, "make the cat orange")
+    assert turn_of(session, "undo").head == again.number and (pixels(session) == before).all()
+    last_try = turn_of(session, "make the cat orange")
     assert last_try.round == 1 and last_try.reply.startswith("Drew an orange cat.")
-    assert session.states == [again, last_try] and said(session, "undo").head == again.number
+    assert session.states == [again, last_try] and turn_of(session, "undo").head == again.number
 
 
 def test_what_the_model_cannot_draw_is_said_of_a_try_that_was_left(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, critic=ByRegion(cat=[0.9, 0.0], rocket=[0.6]), rounds=1)).new()
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     turn = last(session.change(Revision(changes=[RegionChange(name="cat", negative="(fog:1.3)")])))
     assert turn.round == 0 and "Of that try: '(fog:1.3)' in a prompt" in turn.reply
 
@@ -311,14 +311,14 @@ def test_what_the_model_cannot_draw_is_said_of_a_try_that_was_left(tiny: Rendere
 def test_a_change_that_alters_a_neighbour_says_so(tiny: Renderer, tmp_path: Path) -> None:
     """The picture before is made up, so that what the edit draws beside its box differs from it."""
     session = sessions(tmp_path, agent_of(tiny)).new()
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     assert session.picture_path
     odd = Image.open(session.picture_path)
     odd.paste("white", (48, 0, 96, 96))
     result = read_result(session.picture_path)
     assert isinstance(result, RenderResult)
     write_result(session.picture_path, replace(result, image=odd.convert("RGB")))
-    turn = said(session, "make the cat orange")
+    turn = turn_of(session, "make the cat orange")
     assert turn.comparison and turn.comparison.beside.keys() == {"rocket"}
     assert turn.reply.startswith("Drew an orange cat. Note: the edit also changed ") and "of 'rocket'" in turn.reply
     assert session.picture_path and "the edit also changed" in read_metadata(session.picture_path)[1][0]
@@ -329,23 +329,23 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
     events = list(session.say(BRIEF))
     assert [type(event) for event in events] == [Understood, Planned, Waiting, Replied]
     assert session.waiting and session.picture is None and "Shall I draw it?" in session.waiting.reply
-    assert said(session, "make the cat orange").status == "waiting"
+    assert turn_of(session, "make the cat orange").status == "waiting"
     reopened = sessions(tmp_path, agent_of(tiny, approve=True)).open(session.id)
     assert reopened.plan and reopened.plan.region("cat").prompt.low_level == "orange"
-    turn = said(reopened, "yes")
+    turn = turn_of(reopened, "yes")
     assert turn.status == "done" and reopened.waiting is None and reopened.picture_path
     assert read_request(reopened.picture_path).plan.region("cat").prompt.low_level == "orange"
-    assert said(reopened, "remove the rocket").status == "done"  # changes can be undone, and do not wait
+    assert turn_of(reopened, "remove the rocket").status == "done"  # changes can be undone, and do not wait
     assert last(reopened.approve()).reply == "That did not work: no plan waits for a yes"
 
 
 def test_a_waiting_plan_is_dropped_by_a_no_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
-    said(session, BRIEF, "yes", "start over: two dogs")
+    turn_of(session, BRIEF, "yes", "start over: two dogs")
     assert session.waiting
-    assert said(session, "no").reply == "The plan is dropped; nothing was drawn."
+    assert turn_of(session, "no").reply == "The plan is dropped; nothing was drawn."
     assert session.waiting is None and len(session.states) == 1
-    said(session, "start over: two dogs", "start over: three dogs")
+    turn_of(session, "start over: two dogs", "start over: three dogs")
     assert session.waiting and session.waiting.brief == "three dogs"
     assert sum(turn.status == "waiting" for turn in session.turns) == 1
 
@@ -385,7 +385,7 @@ def test_a_stop_ends_the_drawing_and_not_the_session(tiny_folder: Path, tmp_path
     renderer = Gated(str(tiny_folder), device="cpu")
     renderer.gate = threading.Event()
     session = sessions(tmp_path, agent_of(renderer)).new()
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     before = pixels(session)
     turn = None
     for event in session.say("make the cat orange"):
@@ -394,7 +394,7 @@ def test_a_stop_ends_the_drawing_and_not_the_session(tiny_folder: Path, tmp_path
             renderer.gate.set()
         turn = event.turn if isinstance(event, Replied) else None
     assert turn and turn.status == "stopped" and (before == pixels(session)).all()
-    assert said(session, "make the cat orange").status == "done"
+    assert turn_of(session, "make the cat orange").status == "done"
 
 
 class StopsFirst:
@@ -410,7 +410,7 @@ class StopsFirst:
 def test_a_stop_while_the_words_are_read_ends_the_turn_too(tiny: Renderer, tmp_path: Path) -> None:
     interpreter = StopsFirst()
     interpreter.session = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=interpreter).new()
-    turn = said(interpreter.session, BRIEF)
+    turn = turn_of(interpreter.session, BRIEF)
     assert turn.status == "stopped" and turn.plan is None
 
 
@@ -420,7 +420,7 @@ def test_what_nobody_waited_for_is_finished_later_and_is_the_same(tiny_folder: P
     all_sessions = sessions(tmp_path, agent_of(renderer))
     left, whole = all_sessions.new(), all_sessions.new()
     for session in (left, whole):
-        said(session, BRIEF)
+        turn_of(session, BRIEF)
     events = left.say("make the cat orange")
     assert any(isinstance(event, Stepped) for event in events)
     assert left.busy and left.unfinished is None
@@ -428,7 +428,7 @@ def test_what_nobody_waited_for_is_finished_later_and_is_the_same(tiny_folder: P
     events.close()  # type: ignore[attr-defined]
     assert left.unfinished and left.unfinished.message == "make the cat orange"
     assert last(left.resume()).status == "done" and left.unfinished is None
-    said(whole, "make the cat orange")
+    turn_of(whole, "make the cat orange")
     assert left.picture_path and whole.picture_path
     assert left.picture_path.read_bytes() == whole.picture_path.read_bytes()
 
@@ -438,7 +438,7 @@ def test_only_one_message_at_a_time(tiny_folder: Path, tmp_path: Path) -> None:
     renderer.gate = threading.Event()
     all_sessions = sessions(tmp_path, agent_of(renderer))
     session = all_sessions.new()
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     events = session.say("make the cat orange")
     next(events)
     with pytest.raises(RunError, match="at work"):
@@ -449,18 +449,18 @@ def test_only_one_message_at_a_time(tiny_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_branch_goes_its_own_way(session: Session) -> None:
-    said(session, BRIEF, "make the cat orange")
+    turn_of(session, BRIEF, "make the cat orange")
     other = session.branch(1)
     assert other.title.endswith("(branch)") and [turn.message for turn in other.turns] == [BRIEF]
     assert (pixels(other) != pixels(session)).any()
-    said(other, "remove the cat")
+    turn_of(other, "remove the cat")
     assert session.plan and len(session.plan.regions) == 2 and other.plan and len(other.plan.regions) == 1
     with pytest.raises(ValueError, match="no turn 9"):
         session.branch(9)
 
 
 def test_an_export_holds_plan_pictures_and_transcript(session: Session, tmp_path: Path) -> None:
-    said(session, BRIEF, "make the cat orange", "what is on the left?")
+    turn_of(session, BRIEF, "make the cat orange", "what is on the left?")
     with zipfile.ZipFile(session.export(tmp_path / "out" / "x.zip")) as packed:
         assert set(packed.namelist()) == {
             "plan.json", "picture.png", "pictures/turn-1.png", "pictures/turn-2.png", "transcript.md", "session.json",
@@ -475,7 +475,7 @@ def test_an_export_holds_plan_pictures_and_transcript(session: Session, tmp_path
 
 def test_sessions_are_listed_and_opened_by_a_beginning(all_sessions: Sessions) -> None:
     one, other = all_sessions.new("one"), all_sessions.new("other")
-    said(one, BRIEF)
+    turn_of(one, BRIEF)
     assert [record.title for record in all_sessions.list()] == ["one", "other"]
     assert all_sessions.open(one.id).title == "one"
     other.rename("renamed")
@@ -492,12 +492,13 @@ def add_turns(folder: Path, session: str, count: int) -> None:
         store.add(session, f"{session} {number}", status="done")
 
 
+@pytest.mark.process
 def test_processes_and_threads_on_one_store_never_mix_sessions(tmp_path: Path) -> None:
     store = Store(tmp_path)
     ids = [store.create().id for _ in range(2)]
     context = multiprocessing.get_context("spawn")
-    workers: list[Any] = [context.Process(target=add_turns, args=(tmp_path, one, 15)) for one in ids]
-    workers += [threading.Thread(target=add_turns, args=(tmp_path, one, 15)) for one in ids]
+    workers: list[Any] = [context.Process(target=add_turns, args=(tmp_path, each, 15)) for each in ids]
+    workers += [threading.Thread(target=add_turns, args=(tmp_path, each, 15)) for each in ids]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -515,7 +516,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) -> None:
-    said(session, BRIEF)
+    turn_of(session, BRIEF)
     moon = Region(
         name="moon", box=Box(left=0.5, top=0, right=1, bottom=0.5), z_order=1,
         prompt=LeveledPrompt(high_level="moon at the top right", low_level="white"),
@@ -534,7 +535,7 @@ def test_onlookers_do_not_take_each_other_for_work_and_wait_for_no_writer(sessio
 
 
 def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: Path) -> None:
-    turn = said(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
+    turn = turn_of(sessions(tmp_path, agent_of(tiny, step_cache=0.2)).new(), BRIEF)
     assert " Note: step cache: " in turn.reply
 
 

@@ -54,7 +54,7 @@ def test_a_good_reply_is_a_critique_and_the_model_saw_plan_boxes_and_crops() -> 
         ("thing 1", 0, "no thing"),
     ]
     assert found.score == 0.5 and found.summary == "Two blobs."
-    parts = [part for part in model.asked[0][-1].content if isinstance(part, dict)]
+    parts = [part for part in model.calls[0][-1].content if isinstance(part, dict)]
     assert [part["type"] for part in parts] == ["text", "image_url"] + ["text", "image_url"] * len(PLAN.regions)
     assert '"box": 2, "name": "thing 1"' in parts[0]["text"] and parts[4]["text"] == "Box 2:"
     assert all(part["image_url"]["url"].startswith("data:image/png;base64,iVBOR") for part in parts[1::2])
@@ -117,7 +117,7 @@ def test_a_region_that_cannot_be_seen_has_no_score() -> None:
 def test_a_malformed_reply_is_asked_again_with_what_is_wrong(reply: str, problem: str) -> None:
     with scripted(reply, GOOD) as model:
         assert VisionCritic(model).critique(PICTURE, PLAN).regions[1].score == 0
-    assert problem in str(model.asked[1][-1].content)
+    assert problem in str(model.calls[1][-1].content)
 
 
 def test_a_reply_that_stays_malformed_is_an_error_with_the_raw_reply() -> None:

@@ -154,8 +154,8 @@ def test_a_size_beyond_a_models_table_of_positions_is_one_line(tmp_path: Path) -
 
 
 def test_offload_on_a_cpu_says_that_it_does_nothing(tiny: Renderer) -> None:
-    warnings = tiny.render(RenderRequest(plan=plan_of(1), steps=1, save=["offload"])).warnings
-    assert warnings == ("save 'offload' does nothing on a CPU: the model is in main memory all the time",)
+    warnings = tiny.render(RenderRequest(plan=plan_of(1), steps=1, save_memory=["offload"])).warnings
+    assert warnings == ("save_memory 'offload' does nothing on a CPU: the model is in main memory all the time",)
 
 
 def test_places_are_told_to_models_that_the_project_trains(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from ditpipe.prompts.errors import ModelError
 
 
 def found(versions: dict[str, str]) -> dict[str, Finding]:
-    return {one.name: one for one in extras(requires("ditpipe") or [], versions.get)}
+    return {each.name: each for each in extras(requires("ditpipe") or [], versions.get)}
 
 
 def test_every_extra_is_named_with_the_line_that_installs_it() -> None:
@@ -27,7 +27,7 @@ def test_an_extra_that_is_there_is_ok_and_an_old_package_is_not() -> None:
 
 def test_what_reads_published_checkpoints_is_named_with_the_line_that_installs_it() -> None:
     lacking = readers(requires("ditpipe") or [], {"protobuf": "6.1", "sentencepiece": "0.1"}.get)
-    assert {one.name: one.ok for one in lacking} == dict.fromkeys(READERS, False) | {"protobuf": True}
+    assert {each.name: each.ok for each in lacking} == dict.fromkeys(READERS, False) | {"protobuf": True}
     assert lacking[2].detail.endswith('pip install "sentencepiece>=0.2"')
 
 
@@ -52,4 +52,4 @@ def test_what_cannot_run_is_said() -> None:
 
 
 def test_an_installation_older_than_its_files_is_examined_all_the_same() -> None:
-    assert {one.name: one.ok for one in readers([], {"accelerate": "1.9"}.get)}["accelerate"]
+    assert {each.name: each.ok for each in readers([], {"accelerate": "1.9"}.get)}["accelerate"]

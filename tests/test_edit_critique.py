@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from blank import Blank
 from command_line import run
 from critics import ByRegion
@@ -87,6 +88,7 @@ def test_the_tools_answer_carries_the_comparison_and_so_does_the_picture(tmp_pat
     service.jobs.close()
 
 
+@pytest.mark.process
 def test_the_command_draws_although_its_critic_cannot_be_reached(tmp_path: Path, tiny_folder: Path) -> None:
     (tmp_path / "plan.json").write_text(plan_of(2).model_dump_json())
     model = {"DITPIPE_MODEL": str(tiny_folder)}

@@ -80,7 +80,8 @@ def test_a_killed_llm_server_is_started_again_and_takes_no_code_from_the_folder(
 
 
 GIVEN_UP = PLANS_TWICE.replace("SHORT_LIFE = 0", "SHORT_LIFE = 1e9").replace(
-    "assert planner.plan", 'time.sleep(1); assert Planner(chat_model("embedded")).plan'
+    'assert planner.plan("a blue dog")',
+    "while local_server._urls:\n    time.sleep(0.02)\nassert Planner(chat_model('embedded')).plan('a blue dog')",
 )
 
 

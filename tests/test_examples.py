@@ -64,7 +64,7 @@ def service(tiny: Renderer, tmp_path: Path) -> Iterator[str]:
     app = http_service(
         picture_service(agent, patience=PATIENCE),
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked),
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief),
     )  # fmt: skip
     with listening(app) as address:
         yield address

@@ -80,7 +80,7 @@ def test_openai_generates_n_pictures_of_a_size(client: OpenAI) -> None:
     pictures = [picture_of(row.b64_json) for row in answer.data or []]
     requests = [request_in(picture, name="picture") for picture in pictures]
     assert [picture.size for picture in pictures] == [(128, 96)] * 2 and answer.size == "128x96"
-    assert [(one.seed, one.plan.scene.high_level, one.steps) for one in requests] == [
+    assert [(each.seed, each.plan.scene.high_level, each.steps) for each in requests] == [
         (3, "a red cat", 2), (4, "a red cat", 2),
     ]  # fmt: skip
     high = client.images.generate(prompt="a red cat", quality="high")  # of the server's two steps, not the model's 20
@@ -91,7 +91,7 @@ def test_openai_is_told_what_was_not_done_as_asked(client: OpenAI) -> None:
     usual = client.images.generate(prompt="a red cat", quality="low")
     assert usual.model_extra == {"warnings": []}
     answer = client.images.generate(prompt="a red cat", partial_images=2, output_compression=50)
-    assert answer.model_extra and [one.split(" ")[0] for one in answer.model_extra["warnings"]] == [
+    assert answer.model_extra and [each.split(" ")[0] for each in answer.model_extra["warnings"]] == [
         "partial_images", "output_compression",
     ]  # fmt: skip
 
@@ -164,16 +164,16 @@ def test_openai_edits_in_the_holes_alone(client: OpenAI, tiny: Renderer, shape: 
 
 def test_a_variation_is_the_same_plan_from_other_noise(client: OpenAI, tiny: Renderer) -> None:
     def drawn(schedule: str) -> bytes:
-        request = RenderRequest(plan=plan_of(2), model=tiny.model, seed=5, steps=2, depth=preset(schedule))
+        request = RenderRequest(plan=plan_of(2), model=tiny.model, seed=5, steps=2, prompt_schedule=preset(schedule))
         return png_bytes(tiny.render(request))
 
-    answer = client.images.create_variation(image=drawn(CHECKPOINTS["pocket"].depth), n=2, size="256x256")
+    answer = client.images.create_variation(image=drawn(CHECKPOINTS["pocket"].prompt_schedule), n=2, size="256x256")
     pictures = [picture_of(row.b64_json) for row in answer.data or []]
     requests = [request_in(picture, name="picture") for picture in pictures]
-    assert [(one.seed, one.plan, one.steps) for one in requests] == [(6, plan_of(2), 2), (7, plan_of(2), 2)]
+    assert [(each.seed, each.plan, each.steps) for each in requests] == [(6, plan_of(2), 2), (7, plan_of(2), 2)]
     assert answer.model_extra == {"warnings": ["size 256x256 is not used: the picture's is kept, 96x96"]}
     other = client.images.create_variation(image=drawn("regions"))
-    assert other.model_extra == {"warnings": ["depth schedule: this server's, not that of the picture"]}
+    assert other.model_extra == {"warnings": ["prompt schedule: this server's, not that of the picture"]}
 
 
 def test_what_a_format_loses_is_said(client: OpenAI, tiny: Renderer) -> None:
@@ -214,7 +214,7 @@ def test_without_a_mask_the_whole_picture_is_drawn_anew(client: OpenAI, tiny: Re
     answer = client.images.edit(image=expected(tiny, plan_of(2)), prompt="a blue dog", quality="high", size="256x256")
     plan = request_in(first_of(answer), name="picture").edited_plan
     assert [region.prompt.text for region in plan.regions] == ["a blue dog"] == [plan.scene.text]
-    assert answer.model_extra and [one.split(" ")[0] for one in answer.model_extra["warnings"]] == [
+    assert answer.model_extra and [each.split(" ")[0] for each in answer.model_extra["warnings"]] == [
         "quality", "size", "no",
     ]  # fmt: skip
 
@@ -252,8 +252,8 @@ def test_an_edit_keeps_what_made_the_picture_or_is_refused(client: OpenAI, tiny:
         answer = client.images.edit(image=picture, mask=holed.getvalue(), prompt="a blue dog")
         return request_in(first_of(answer), name="picture")
 
-    made = edit(depth=preset("regions"), step_cache=0.2, guidance_scale=2, seed=5, together=[5, 6])
-    assert (made.depth, made.step_cache, made.guidance_scale, made.seed, made.together) == (
+    made = edit(prompt_schedule=preset("regions"), step_cache=0.2, guidance_scale=2, seed=5, together=[5, 6])
+    assert (made.prompt_schedule, made.step_cache, made.guidance_scale, made.seed, made.together) == (
         preset("regions"), 0.2, 2, 5, [5, 6],
     )  # fmt: skip
     lora = {"file": {"path": "/lora.safetensors", "sha256": "0" * 64}}
@@ -334,7 +334,7 @@ def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: R
     app = http_service(
         picture_service(agent, largest=192, patience=PATIENCE),
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), compatible=True, version="0",
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), compatible=True, version="0",
     )  # fmt: skip
     with listening(app) as address:
         client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
@@ -363,8 +363,8 @@ def test_an_edit_without_a_mask_is_read_as_in_the_chat(client: OpenAI, tiny: Ren
     answer = client.images.edit(image=before, prompt="swap the two", n=2)
     requests = [request_in(picture_of(row.b64_json), name="picture") for row in answer.data or []]
     boxes = [region.box for region in reversed(plan_of(2).regions)]
-    assert all([region.box for region in one.edited_plan.regions] == boxes for one in requests)
-    assert [one.edited_plan.regions[0].seed for one in requests] == [0, 1]
+    assert all([region.box for region in each.edited_plan.regions] == boxes for each in requests)
+    assert [each.edited_plan.regions[0].seed for each in requests] == [0, 1]
     assert answer.model_extra == {"warnings": ["no mask: 'swap the two' was read as a change"]}
     less = request_in(first_of(client.images.edit(image=before, prompt="remove thing 0")), name="picture")
     assert [region.name for region in less.edited_plan.regions] == ["thing 1"]
@@ -372,6 +372,7 @@ def test_an_edit_without_a_mask_is_read_as_in_the_chat(client: OpenAI, tiny: Ren
     assert again.plan == plan_of(2) and again.seed != 0
 
 
+@pytest.mark.slow
 def test_twenty_clients_at_once_each_get_their_own_picture(client: OpenAI) -> None:
     def ask(number: int) -> tuple[int, str]:
         answer = client.images.generate(prompt=f"cat {number}", extra_body={"seed": number}, quality="low")
@@ -458,7 +459,7 @@ def service_with(tiny: Renderer, folder: Path, **limits: Any) -> Any:
     service = picture_service(agent, **limits)
     return http_service(
         service, checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(), version="0",
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked),
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief),
     )  # fmt: skip
 
 
@@ -480,7 +481,7 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
     agent, go = tiny_agent(tiny, tmp_path), threading.Event()
 
     def slow(*_: object) -> ScenePlan:
-        go.wait(30)
+        go.wait(PATIENCE)
         return plan_of(2)
 
     app = http_service(
@@ -489,16 +490,16 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
         request_for=agent.request, plan=slow,
     )  # fmt: skip
     with listening(app) as address, ThreadPoolExecutor(12) as crowd:
-        asked = [crowd.submit(post, f"{address}/v1/plans", {"brief": "a cat"}) for _ in range(12)]
-        refused = [one.result() for one in islice(as_completed(asked), 8)]
-        assert all(one["error"]["code"] == "queue_full" for one in refused)
+        calls = [crowd.submit(post, f"{address}/v1/plans", {"brief": "a cat"}) for _ in range(12)]
+        refused = [each.result() for each in islice(as_completed(calls), 8)]
+        assert all(each["error"]["code"] == "queue_full" for each in refused)
         assert post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 1})["status"] == "done"
         go.set()
-        assert sum("regions" in one.result() for one in asked) == 4
+        assert sum("regions" in call.result() for call in calls) == 4
 
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
-    request = RenderRequest(plan=plan_of(2), model=tiny.model, depth=PromptSchedule(blocks=["scene"]))
+    request = RenderRequest(plan=plan_of(2), model=tiny.model, prompt_schedule=PromptSchedule(blocks=["scene"]))
     picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
-    with pytest.raises(UnprocessableEntityError, match="the picture is failed: the depth schedule lists 1 blocks"):
+    with pytest.raises(UnprocessableEntityError, match="the picture is failed: the prompt schedule lists 1 blocks"):
         client.images.edit(image=picture, mask=png(holes((50, 50, 51, 51))), prompt="a dog")

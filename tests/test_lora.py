@@ -143,8 +143,8 @@ def test_a_lora_of_the_text_embedder_is_not_kept_with_the_prompts(tiny: Renderer
 
 def test_a_regions_lora_acts_in_its_own_place_most(tiny: Renderer, make: Make) -> None:
     own = of(make(tiny), region="thing 0", scale=0.05)
-    for depth in ("regions", "scene-then-regions"):
-        plain, with_lora = (drawn(tiny, *some, steps=1, depth=preset(depth)) for some in ([], [own]))
+    for schedule in ("regions", "scene-then-regions"):
+        plain, with_lora = (drawn(tiny, *some, steps=1, prompt_schedule=preset(schedule)) for some in ([], [own]))
         left, right = (plain - with_lora).abs().chunk(2, dim=-1)
         assert left.mean() > 1.5 * right.mean() > 0  # what is left is self-attention to the tokens that changed
 
@@ -160,7 +160,7 @@ def test_the_text_of_a_region_is_projected_with_its_lora_alone(tiny: Renderer, m
     """Also if two regions have the same prompt."""
     path = make(tiny, targets=["attn2.to_k", "attn2.to_v"])
     same = changed(plan_of(2), 1, prompt=plan_of(2).regions[0].prompt)
-    fields = {"plan": same, "depth": preset("scene*3,region"), "steps": 1}
+    fields = {"plan": same, "prompt_schedule": preset("scene*3,region"), "steps": 1}
     plain, left, right, both = (
         drawn(tiny, *(of(path, region=f"thing {i}") for i in regions), **fields) for regions in ([], [0], [1], [0, 1])
     )
@@ -171,8 +171,8 @@ def test_the_text_of_a_region_is_projected_with_its_lora_alone(tiny: Renderer, m
 
 def test_a_lora_of_every_region_is_nearly_the_whole_pictures(tiny: Renderer, make: Make) -> None:
     path = make(tiny)
-    everywhere = drawn(tiny, of(path), depth=preset("regions"))
-    each = drawn(tiny, of(path, region="thing 0"), of(path, region="thing 1"), depth=preset("regions"))
+    everywhere = drawn(tiny, of(path), prompt_schedule=preset("regions"))
+    each = drawn(tiny, of(path, region="thing 0"), of(path, region="thing 1"), prompt_schedule=preset("regions"))
     torch.testing.assert_close(each, everywhere, rtol=1e-3, atol=1e-3)
 
 
@@ -205,15 +205,15 @@ def test_loras_in_every_family(name: str, make: Make, tmp_path: Path) -> None:
     targets = [*ATTENTION, *more.get(name, [])]
     path = make(renderer, targets=targets)
     scale = 0.1 if name in PUBLISHED else 1.0  # their weights have unit gain: large changes spread everywhere
-    depth = {"depth": preset("regions"), "plan": plan, "steps": 2 if name == "qwen-image" else 1}
+    fields = {"prompt_schedule": preset("regions"), "plan": plan, "steps": 2 if name == "qwen-image" else 1}
     plain, everywhere, left = (
-        drawn(renderer, *some, **depth)
+        drawn(renderer, *some, **fields)
         for some in ([], [of(path, scale=scale)], [of(path, scale=scale, region="thing 0")])
     )
     assert not torch.allclose(plain, everywhere, atol=1e-3)
     here, there = (plain - left).abs().chunk(2, dim=-1)
     assert here.mean() > 1.5 * there.mean()
-    assert torch.equal(drawn(renderer, **depth), plain)
+    assert torch.equal(drawn(renderer, **fields), plain)
 
 
 def test_the_namings_that_are_read(tiny: Renderer, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control, Lora
 from ditpipe.renderer.weights.lora import load_lora
 
+pytestmark = pytest.mark.slow  # files in each published naming
+
 RANK, ALPHA = 4, 6.0
 # Layer of a model's own code → the layers of diffusers that it is, in order; '~' where shift and scale change places,
 # as in the modulation of SD3's last block.
@@ -221,10 +223,16 @@ def test_names_are_bounded_before_they_are_read(tiny: Renderer, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "settings",
-    ["[" * 100_000, '{"alpha_pattern": {"(": 1}}', '{"lora_alpha": "x"}', '{"alpha_pattern": {"a": []}}',
-     '{"alpha_pattern": {"(?=a)b": 1}}', '{"alpha_pattern": {"a{1000}": 1}}',
-     json.dumps({"alpha_pattern": {f"a{i}": 1 for i in range(10_001)}}),
-     json.dumps({"alpha_pattern": {"a|" * 5_001: 1}})],
+    [
+        "[" * 100_000,
+        '{"alpha_pattern": {"(": 1}}',
+        '{"lora_alpha": "x"}',
+        '{"alpha_pattern": {"a": []}}',
+        '{"alpha_pattern": {"(?=a)b": 1}}',
+        '{"alpha_pattern": {"a{1000}": 1}}',
+        json.dumps({"alpha_pattern": {f"a{i}": 1 for i in range(10_001)}}),
+        json.dumps({"alpha_pattern": {"a|" * 5_001: 1}}),
+    ],
     ids=["deep", "unbalanced", "alpha", "list", "lookahead", "repeated", "many", "long"],
 )
 def test_settings_that_cannot_be_read_are_one_line(settings: str, tiny: Renderer, tmp_path: Path) -> None:

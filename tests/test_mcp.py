@@ -69,6 +69,7 @@ def arguments(finished: str) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 async def test_every_tool_answers_by_its_output_schema(address: str, finished: str) -> None:
     async with Client(address) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -190,6 +191,7 @@ async def over_stdio(folder: Path, tiny_folder: Path) -> Any:
         yield client
 
 
+@pytest.mark.process
 async def test_stdio_draws_the_same_picture_and_names_its_file(
     tmp_path: Path, tiny_folder: Path, tiny: Renderer
 ) -> None:
@@ -206,6 +208,7 @@ async def test_stdio_draws_the_same_picture_and_names_its_file(
         await cancelled_after_some_steps(client, lambda: queue.recent("local")[0].status)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("npx") is None, reason="needs npx for the inspector of the MCP project")
 def test_the_inspector_lists_and_calls_every_tool(address: str, finished: str) -> None:
     def inspect(*arguments: str) -> Any:

@@ -27,7 +27,7 @@ from ditpipe.renderer.loaded_model import LoadedModel
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.request import Control
 from ditpipe.renderer.sampling.edit import UNINTENDED
-from ditpipe.renderer.weights.offload import Offloader, memory_fallbacks
+from ditpipe.renderer.weights.offload import Offloader, is_out_of_memory, memory_fallbacks
 from ditpipe.renderer.weights.quantize import QuantizedLinear
 
 
@@ -35,7 +35,7 @@ from ditpipe.renderer.weights.quantize import QuantizedLinear
 def test_weights_in_8_bits_draw_nearly_the_same(tiny_folder: Path, saving: str, at_most: float) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     full = drawn(renderer)
-    quantized = drawn(renderer, save=[saving])
+    quantized = drawn(renderer, save_memory=[saving])
     layers = [m for m in renderer.family.model.modules() if isinstance(m, QuantizedLinear)]
     assert layers and all(layer.quantized.element_size() == 1 for layer in layers)
     assert 0 < (full - quantized).abs().mean() / full.abs().mean() < at_most
@@ -66,10 +66,10 @@ def test_the_rows_of_a_narrow_layer_in_half_precision_are_not_too_large_or_too_s
 
 def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) -> None:
     plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
-    whole, tiled = (tiny.render(request(tiny, plan=plan, steps=1, save=save)) for save in ([], ["tiling"]))
+    whole, tiled = (tiny.render(request(tiny, plan=plan, steps=1, save_memory=save)) for save in ([], ["tiling"]))
     assert torch.equal(whole.latents, tiled.latents) and whole.image.size == tiled.image.size == (640, 64)
     assert whole.image.tobytes() != tiled.image.tobytes()  # group norms see a tile instead of the picture
-    small = [tiny.render(request(tiny, save=save)).image.tobytes() for save in ([], ["tiling"])]
+    small = [tiny.render(request(tiny, save_memory=save)).image.tobytes() for save in ([], ["tiling"])]
     assert small[0] == small[1]
 
 
@@ -145,7 +145,7 @@ def test_encoders_and_the_denoiser_are_never_at_work_together(name: str, tiny: R
     side = 256 if name in ("sana", "sd", "sdxl") else 96
     plan = plan_of(2).model_copy(update={"width": side, "height": side, "negative": "blurred"})
     for number in range(2):
-        given = request(renderer, plan=plan, steps=1, save=["offload"])
+        given = request(renderer, plan=plan, steps=1, save_memory=["offload"])
         latents, _ = loaded.denoised(given, plan, [0], None)
         loaded.decode(given, latents)
         assert offloader.noted == [*([] if number else [encoders]), [family.model], [family.pipe.vae]]
@@ -188,9 +188,9 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says
     once = failing(renderer, 1)
     next(once)
     result = renderer.render(request(renderer, plan=plan, steps=1))
-    assert result.request.save == ["tiling"]
+    assert result.request.save_memory == ["tiling"]
     assert result.warnings[1:] == (  # the first says that the size is far from the trained one
-        "out of memory: drawn again with the picture decoded in tiles (save 'tiling')",
+        "out of memory: drawn again with the picture decoded in tiles (save_memory 'tiling')",
     )  # fmt: skip
     assert renderer.render(result.request).image.tobytes() == result.image.tobytes()
     twice = failing(renderer, 2)
@@ -198,7 +198,7 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says
     with pytest.raises(RenderError, match="out of memory .CUDA out of memory.*'tiling' was tried") as caught:
         renderer.render(request(renderer, plan=plan, steps=1))
     assert "\n" not in str(caught.value)
-    quantized = {"plan": plan, "steps": 1, "save": ["tiling", "fp8"]}
+    quantized = {"plan": plan, "steps": 1, "save_memory": ["tiling", "fp8"]}
     renderer.render(request(renderer, **quantized))
     last = failing(renderer, 1)
     next(last)
@@ -206,22 +206,20 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says
         renderer.render(request(renderer, **quantized))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
+def test_whoever_says_that_memory_was_too_small_is_understood(tiny_folder: Path) -> None:
+    cublas = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+    others = (
         torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`", 2),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         MemoryError(),
-    ],
-)
-def test_whoever_says_that_memory_was_too_small_is_understood(error: Exception, tiny_folder: Path) -> None:
+    )
+    assert all(is_out_of_memory(error) for error in (TOO_SMALL, cublas, *others))
     renderer = Renderer(str(tiny_folder), device="cpu")
-    next(failing(renderer, 1, error))
-    assert renderer.render(request(renderer, steps=1)).request.save == ["int8"]
+    next(failing(renderer, 1, cublas))
+    assert renderer.render(request(renderer, steps=1)).request.save_memory == ["int8"]
     next(failing(renderer, 1, RuntimeError("CUDA error: an illegal memory access was encountered")))
     with pytest.raises(RuntimeError, match="illegal"):
-        renderer.render(request(renderer, steps=1, save=["int8"]))
+        renderer.render(request(renderer, steps=1, save_memory=["int8"]))
 
 
 def test_the_memory_fallbacks_are_known_while_another_format_loads(tiny: Renderer) -> None:
@@ -244,7 +242,7 @@ def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folde
     edits = [Revision(changes=[RegionChange(name=f"thing {number}", seed=4)]) for number in (0, 1)]
     given = request(renderer, plan=plan, steps=2, edits=edits, step_cache=0.5)
     result = renderer.render(given)
-    assert result.request.save == ["tiling"]
+    assert result.request.save_memory == ["tiling"]
     noted = [one.split(":")[0] for one in result.warnings if not one.startswith(UNINTENDED)]
     assert noted == ["step cache", FAR, "out of memory", "step cache"]
     assert sum(one.startswith(UNINTENDED) for one in result.warnings) <= 1  # of the last edit only
@@ -263,7 +261,7 @@ def test_the_order_of_memory_fallbacks() -> None:
     assert memory_fallbacks([], cuda=False, large=False) == ["int8"]
     assert not any(memory_fallbacks([weights], cuda=False, large=False) for weights in ("int8", "fp8"))
     with pytest.raises(ValidationError, match="in int8 or in fp8, not in both"):
-        RenderRequest(plan=plan_of(1), save=["int8", "fp8"])
+        RenderRequest(plan=plan_of(1), save_memory=["int8", "fp8"])
 
 
 def test_a_decoder_whose_tiles_are_set_otherwise_is_not_left_as_it_is() -> None:

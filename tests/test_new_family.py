@@ -35,7 +35,7 @@ def test_the_class_of_the_page_draws_as_the_families_own(tmp_path: Path) -> None
     plan = plan_of("chroma", 2)
     expected = renderer.render(request(renderer, plan)).latents
     made = LoadedModel(names["Chroma"](renderer.pipe), checkpoint(folder))
-    latents, _ = made.denoised(request(renderer, plan, depth=None), plan, [0])
+    latents, _ = made.denoised(request(renderer, plan, prompt_schedule=None), plan, [0])
     assert torch.equal(latents.float(), expected)
 
 

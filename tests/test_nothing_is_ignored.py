@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.cli.options import SETTINGS, flag
+from ditpipe.agent.cli.serve import _agent
 from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_metadata
@@ -85,7 +86,7 @@ REQUEST: dict[str, Pair | Elsewhere] = {
     "steps": ({"steps": 2}, {"steps": 3}),
     "guidance_scale": ({"guidance_scale": 1}, {"guidance_scale": 6}),
     "solver": ({"steps": 4, "solver": "euler"}, {"steps": 4, "solver": "dpm++"}),
-    "depth": ({"depth": preset("regions")}, {"depth": preset("scene-then-regions@0.5")}),
+    "prompt_schedule": ({"prompt_schedule": preset("regions")}, {"prompt_schedule": preset("scene-then-regions@0.5")}),
     "together": Elsewhere("test_controls.py::test_candidates_are_different_pictures_that_can_each_be_made_again"),
     "edits": ({}, {"edits": [CHANGE]}),
     "image": ({}, STRIPES),
@@ -94,7 +95,7 @@ REQUEST: dict[str, Pair | Elsewhere] = {
     "background": (STRIPES, STRIPES | {"background": "navy"}),
     "controls": Elsewhere("test_options.py::test_a_controlnet_acts_as_in_diffusers_pipeline"),
     "loras": Elsewhere("test_lora.py::test_a_lora_for_the_whole_picture_is_what_peft_merges"),
-    "save": ({}, {"save": ["int8"]}),
+    "save_memory": ({}, {"save_memory": ["int8"]}),
     "dtype": ({}, {"dtype": "bfloat16"}),
     "step_cache": Elsewhere("test_options.py::test_a_step_cache_reuses_and_says_what_it_was_off_by"),
     "compile": Elsewhere("test_options.py::test_blocks_can_be_compiled"),
@@ -165,11 +166,11 @@ IDLE: dict[str, tuple[dict[str, Any], str]] = {
     "lettering": ({"plan": region(lettering="OPEN")}, "lettering of 'thing 0': not used"),
     "what the planner left out": ({"plan": plan(notes=["left out of the plan: a dog"])}, "left out of the plan: a dog"),
     "a region between two steps": ({"plan": region(start=0.6, end=0.7)}, "no effect: none of 2 steps lies between"),
-    "regions at no depth": ({"depth": preset("scene")}, "the depth schedule has no level of the regions"),
+    "regions at no level": ({"prompt_schedule": preset("scene")}, "the prompt schedule has no level of the regions"),
     "the start of an edit": (STRIPES | {"edits": [CHANGE]}, "what the edit draws starts from noise"),
     "an edit's step cache": ({"step_cache": 0.2, "edits": [CHANGE]}, "step cache: not used while a part of a picture"),
-    "offload on the CPU": ({"save": ["offload"]}, "save 'offload' does nothing on a CPU"),
-    "tiles of a small picture": ({"save": ["tiling"]}, "save 'tiling' does nothing here"),
+    "offload on the CPU": ({"save_memory": ["offload"]}, "save_memory 'offload' does nothing on a CPU"),
+    "tiles of a small picture": ({"save_memory": ["tiling"]}, "save_memory 'tiling' does nothing here"),
     "another shape": (STRIPES, "another shape: it was cut off at its edges"),
     "transparency": (STRIPES, "its transparent pixels were made white"),
 }
@@ -253,12 +254,12 @@ def test_seeds_within_32_bits_draw_as_ever_and_larger_ones_by_all_their_bits(tin
 
 
 def test_a_brief_in_other_programs_notation_says_so_in_the_picture(tiny: Renderer, tmp_path: Path) -> None:
-    agent = Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, rounds=1, accept=0.9, out=tmp_path)
+    agent = Agent(renderer=tiny, planner=TwoThings(), critic=Pleased(), steps=2, rounds=1, threshold=0.9, out=tmp_path)
     warnings = read_metadata(agent.paint("a [red:blue:0.5] cat").path)[1]
-    assert warnings[0].startswith("'[red:blue:0.5]' in a prompt") and "accept: not used" in warnings[1]
-    unjudged = Agent(renderer=tiny, critic="none", rounds=5, accept=0.9)
+    assert warnings[0].startswith("'[red:blue:0.5]' in a prompt") and "threshold: not used" in warnings[1]
+    unjudged = Agent(renderer=tiny, critic="none", rounds=5, threshold=0.9)
     assert unjudged.unused_settings == [
-        f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "accept")
+        f"{name}: not used, for nobody judges the pictures" for name in ("rounds", "threshold")
     ]
     unranked = Agent(renderer=tiny, critic="none", candidates=2).unused_settings
     assert unranked == ["candidates: the first one is taken, for nobody judges the pictures"]
@@ -275,6 +276,21 @@ def test_the_command_says_what_it_does_not_use(tiny: Renderer, tmp_path: Path) -
     assert done.stderr.count("note: ") == 2 and read_metadata(tmp_path / "plan.png")[1] == tuple(warnings[1:])
     wrong = CliRunner().invoke(app, ["mcp", "--port", "9000"])
     assert "--host and --port are for --http" in str(wrong.exception)
+
+
+def test_a_given_renderer_keeps_its_device_and_model_and_a_server_names_what_it_does_not_use(
+    tiny: Renderer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Agent(renderer=tiny, device="cpu", model=tiny.model).renderer is tiny
+    with pytest.raises(ValueError, match="device 'cuda:1': the given renderer draws on 'cpu'"):
+        Agent(renderer=tiny, device="cuda:1")
+    with pytest.raises(ValueError, match="model 'pocket': the given renderer draws with"):
+        Agent(renderer=tiny, model="pocket")
+    _agent({})
+    assert "DITPIPE_APPROVE" not in capsys.readouterr().err
+    monkeypatch.setenv("DITPIPE_APPROVE", "1")
+    _agent({})
+    assert "DITPIPE_APPROVE is not used by servers" in capsys.readouterr().err
 
 
 # Options of the command line, those of settings aside: the field of a request that they set, or the test that shows

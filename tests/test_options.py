@@ -154,7 +154,7 @@ def test_an_edit_of_a_picture_with_a_start_keeps_the_rest(tiny: Renderer, start:
 def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: Path, start: Path) -> None:
     plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="a, red")})
     control = Control(model=str(controlnet), image=FileRef.of(start), scale=0.7)
-    ours = drawn(tiny, plan=plan, seed=7, guidance_scale=6, depth=preset("regions"), controls=[control])
+    ours = drawn(tiny, plan=plan, seed=7, guidance_scale=6, prompt_schedule=preset("regions"), controls=[control])
     parts = HunyuanDiTPipeline.from_pretrained(tiny.model).components
     net = HunyuanDiT2DControlNetModel.from_pretrained(controlnet)
     pipe: Any = HunyuanDiTControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
@@ -177,7 +177,7 @@ def test_a_controlnet_acts_as_in_diffusers_pipeline(tiny: Renderer, controlnet: 
         latents=torch.randn(ours.shape, generator=torch.Generator().manual_seed(7)),
     ).images  # fmt: skip
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(ours, drawn(tiny, plan=plan, seed=7, guidance_scale=6, depth=preset("regions")))
+    assert not torch.allclose(ours, drawn(tiny, plan=plan, seed=7, guidance_scale=6, prompt_schedule=preset("regions")))
 
 
 def test_a_controlnets_folder_may_be_in_ones_home(controlnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,4 +106,4 @@ def test_a_session_that_is_nested_too_deeply_is_one_line(tmp_path: Path, text: s
 def test_an_endless_or_deep_reply_of_a_model_ends_in_a_planning_error(reply: str) -> None:
     with scripted(reply, reply, reply) as model, pytest.raises(PlanningError, match="stayed invalid") as caught:
         Planner(model).plan("a red cat")
-    assert len(caught.value.reply) <= MAX_REPLY and max(len(m.content) for m in model.asked[-1]) <= MAX_REPLY
+    assert len(caught.value.reply) <= MAX_REPLY and max(len(m.content) for m in model.calls[-1]) <= MAX_REPLY

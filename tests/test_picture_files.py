@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fakes import expected
 from PIL import ExifTags, Image, PngImagePlugin
 from plans import plan_of
 from png_files import png_bytes
 from pydantic import ValidationError
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from ditpipe import Renderer, RenderRequest
 from ditpipe.agent.cli.main import app
-from ditpipe.agent.cli.render import _announced
+from ditpipe.agent.cli.render import _check_work
+from ditpipe.agent.runs.folder import RunRecord
+from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.pictures.artifacts import (
     copy_as,
@@ -31,6 +36,7 @@ from ditpipe.renderer.pictures.artifacts import (
 )
 from ditpipe.renderer.pictures.fit import fit_image
 from ditpipe.renderer.pictures.foreign import program_of
+from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import RenderResult
 
 
@@ -69,8 +75,8 @@ def test_a_picture_is_written_as_its_name_says_and_can_be_drawn_again(tiny: Rend
 
 def test_the_commands_write_read_and_change_a_jpeg(tiny: Renderer, plan: Path) -> None:
     out = plan.parent / "a.jpg"
-    answer, told = ditpipe("render", plan, "--out", out, "--model", tiny.model, "--steps", "2")
-    assert Image.open(out).format == "JPEG" and "a JPEG loses" in told and "a JPEG loses" in answer["warnings"][0]
+    answer, notes = ditpipe("render", plan, "--out", out, "--model", tiny.model, "--steps", "2")
+    assert Image.open(out).format == "JPEG" and "a JPEG loses" in notes and "a JPEG loses" in answer["warnings"][0]
     again = ditpipe("repaint", out, "--model", tiny.model)[0]["picture"]
     assert again.endswith("a-again.png") and Path(again).read_bytes() == expected(tiny, plan_of(2))
     change = "edit", out, "--region", "thing 0", "--seed", "4"
@@ -87,12 +93,12 @@ def test_a_name_that_asks_for_no_format_of_ours_is_refused_before_drawing(
 
 
 def test_several_candidates_are_written_as_their_name_says(tiny: Renderer, plan: Path) -> None:
-    answer, told = ditpipe(
+    answer, notes = ditpipe(
         "render", plan, "--candidates", "2", "--critic", "none", "--out", plan.with_name("c.jpg"),
         "--model", tiny.model, "--steps", "2",
     )  # fmt: skip
-    files = [Path(one["picture"]) for one in answer["pictures"]]
-    assert [file.name for file in files] == ["c-1.jpg", "c-2.jpg"] and told.count("a JPEG loses") == 1
+    files = [Path(each["picture"]) for each in answer["pictures"]]
+    assert [file.name for file in files] == ["c-1.jpg", "c-2.jpg"] and notes.count("a JPEG loses") == 1
     assert all(Image.open(file).format == "JPEG" and read_request(file) for file in files)
 
 
@@ -157,8 +163,8 @@ def test_a_picture_of_another_program_is_called_by_its_name(tmp_path: Path) -> N
             assert program_of(image) == program
         said = f"{program} made it, and its metadata holds no plan" if program else "its metadata holds no plan"
         for command in (["repaint", file], ["edit", file, "--region", "cat", "--seed", "1"]):
-            told = ditpipe(*command, code=1)
-            assert file.name in told and said in told and "--image" in told
+            message = ditpipe(*command, code=1)
+            assert file.name in message and said in message and "--image" in message
 
 
 def test_exif_that_is_broken_is_no_stray_exception(tmp_path: Path) -> None:
@@ -215,9 +221,9 @@ def test_the_command_fits_a_start_picture_and_says_so_everywhere(tiny: Renderer,
     usual = ["render", plan, "--out", tmp_path / "a.png", "--image", tmp_path / "start.png", "--model", tiny.model]
     answers = {}
     for fit in ("cover", "contain"):
-        answer, told = ditpipe(*usual, "--steps", "4", "--fit", fit, "--background", "navy")
-        assert [one.split(" ")[0] for one in answer["warnings"]] == ["start.png:", "start.png"]
-        assert told.count("note: start.png") == 2 and read_metadata(tmp_path / "a.png")[1] == tuple(answer["warnings"])
+        answer, notes = ditpipe(*usual, "--steps", "4", "--fit", fit, "--background", "navy")
+        assert [each.split(" ")[0] for each in answer["warnings"]] == ["start.png:", "start.png"]
+        assert notes.count("note: start.png") == 2 and read_metadata(tmp_path / "a.png")[1] == tuple(answer["warnings"])
         answers[fit] = (tmp_path / "a.png").read_bytes()
         assert read_request(tmp_path / "a.png").fit == fit
     assert answers["cover"] != answers["contain"]
@@ -239,9 +245,9 @@ def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer
     edit = {"changes": [{"name": "thing 0", "seed": 3}]}
     own = "--model", tiny.model
     change = "edit", tmp_path / "a.png", "--region", "thing 0", "--seed", "1"
-    told = " ".join(ditpipe("repaint", carried(together=[0, 1], edits=[edit]), *own)[1].split())
-    assert "drawing 3 steps of 2 pictures together and 1 edit of as many, 96×96 pixels, with the model" in told
-    assert "from here" in told
+    output = " ".join(ditpipe("repaint", carried(together=[0, 1], edits=[edit]), *own)[1].split())
+    assert "drawing 3 steps of 2 pictures together and 1 edit of as many, 96×96 pixels, with the model" in output
+    assert "from here" in output
     for options, said in (
         ({"steps": 1000, "together": list(range(16))}, "asks for 1000 steps of 16 pictures together"),
         ({"steps": 201}, "at most 200 steps"),
@@ -250,5 +256,25 @@ def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer
         wrong = ditpipe("repaint", carried(**options), *own, code=1)
         assert said in wrong and "--large draws it all the same" in wrong
         assert "--large" in ditpipe(*change, *own, code=1)
-    request = read_request(carried(steps=201))
-    assert _announced(request, lambda on_step: "drawn", large=True)(lambda step: None) == "drawn"
+    assert _check_work(read_request(carried(steps=201)), large=True)[1] == 201
+
+
+def test_a_picture_and_a_run_of_an_earlier_version_are_read_under_the_names_of_today(
+    tiny: Renderer, tmp_path: Path
+) -> None:
+    schedule = preset("scene*2,region*2")
+    drawn = tiny.render(RenderRequest(plan=plan_of(2), steps=1, prompt_schedule=schedule, save_memory=["tiling"]))
+    text = (
+        drawn.request.model_dump_json().replace('"prompt_schedule":', '"depth":').replace('"save_memory":', '"save":')
+    )
+    assert '"depth"' in text and '"save"' in text
+    assert RenderRequest.model_validate_json(text) == drawn.request
+    write_result(tmp_path / "a.png", drawn)
+    save_file({"latents": drawn.latents}, tmp_path / "a.latents", {"ditpipe": sha256(text.encode()).hexdigest()})
+    kept = read_result(tmp_path / "a.png")
+    assert isinstance(kept, RenderResult) and torch.equal(kept.latents, drawn.latents)
+    save_file({"latents": drawn.latents}, tmp_path / "a.latents", {"ditpipe": "of another picture"})
+    assert isinstance(read_result(tmp_path / "a.png"), RenderRequest)
+    settings = {"accept": 0.7, "depth": "regions", "save": "int8"}
+    record = RunRecord.model_validate({"brief": "a cat", "settings": settings})
+    assert Settings(**record.settings).threshold == 0.7

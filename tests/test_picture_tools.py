@@ -26,6 +26,7 @@ from waiting import auntil
 from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.events import Critiqued, Finished, Planned, Rendered, Revised
 from ditpipe.agent.wiring import paint_handler, picture_service, tools_for
+from ditpipe.prompts.errors import JobCancelled
 from ditpipe.renderer.pictures.artifacts import read_metadata, read_request
 from ditpipe.tools.api_schema import PaintInput, Picture
 from ditpipe.tools.jobs.engine import Job, JobContext
@@ -255,7 +256,7 @@ def test_a_cancel_while_the_planner_works_draws_nothing(tiny: Renderer, tmp_path
     events: list[JobEvent] = []
     context = JobContext(tmp_path / "job", events.append)
     context.stop.set()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(JobCancelled):
         paint_handler(tiny_agent(tiny, tmp_path), tiny)({"brief": "a red cat"}, context)
     assert events == []
 
@@ -265,7 +266,7 @@ async def test_a_call_that_is_cancelled_before_its_first_event_is_closed() -> No
 
     def run(arguments: Any, caller: str) -> CallEvents:
         entered.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         try:
             yield None
         finally:
@@ -349,8 +350,8 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
 @pytest.mark.compiled
 def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
     agent = Agent(
-        renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, depth="regions", guidance_scale=2,
-        step_cache=0.2, steps=3, seed=8, save="int8", compile=True,
+        renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, prompt_schedule="regions", guidance_scale=2,
+        step_cache=0.2, steps=3, seed=8, save_memory="int8", compile=True,
     )  # fmt: skip
     service = picture_service(agent, patience=PATIENCE)  # it compiles
     tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}

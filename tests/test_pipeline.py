@@ -32,7 +32,9 @@ def request(renderer: Renderer, regions: int = 2, **kwargs: Any) -> RenderReques
 
 def test_one_full_canvas_region_equals_diffusers_pipeline(tiny: Renderer, tiny_folder: Path) -> None:
     plan = plan_of(1).model_copy(update={"negative": "blurred", "scene": LeveledPrompt(high_level="a, red")})
-    given = RenderRequest(plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, depth=preset("regions"))
+    given = RenderRequest(
+        plan=plan, model=str(tiny_folder), steps=4, seed=7, guidance_scale=6, prompt_schedule=preset("regions")
+    )
     ours = tiny.render(given)
     pipe = HunyuanDiTPipeline.from_pretrained(tiny_folder)
     pipe.set_progress_bar_config(disable=True)
@@ -91,12 +93,15 @@ def difference(a: RenderResult, b: RenderResult) -> tuple[float, float]:
     return float(change[..., :6].mean()), float(change[..., 6:].mean())
 
 
-def changed_left(renderer: Renderer, depth: PromptSchedule) -> tuple[float, float]:
+def changed_left(renderer: Renderer, schedule: PromptSchedule) -> tuple[float, float]:
     plan = plan_of(2)
     left = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="zzz qqq")})
     other = plan.model_copy(update={"regions": [left, plan.regions[1]]})
     return difference(
-        *(renderer.render(RenderRequest(plan=p, model=renderer.model, steps=1, depth=depth)) for p in (plan, other))
+        *(
+            renderer.render(RenderRequest(plan=p, model=renderer.model, steps=1, prompt_schedule=schedule))
+            for p in (plan, other)
+        )
     )
 
 
@@ -214,7 +219,7 @@ def test_the_shallow_blocks_hear_what_stands_where(tiny: Renderer, tmp_path: Pat
     named = plan.model_copy(update={"scene": LeveledPrompt(high_level="a beach, a on the left, b on the right")})
 
     def latents(one: ScenePlan, schedule: str, renderer: Renderer = trained) -> torch.Tensor:
-        return renderer.render(RenderRequest(plan=one, steps=2, depth=preset(schedule))).latents
+        return renderer.render(RenderRequest(plan=one, steps=2, prompt_schedule=preset(schedule))).latents
 
     assert torch.equal(latents(bare, "scene-then-regions"), latents(named, "scene-then-regions"))
     assert not torch.equal(latents(bare, "scene-then-regions", tiny), latents(named, "scene-then-regions", tiny))

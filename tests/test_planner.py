@@ -31,10 +31,10 @@ def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
 def test_a_malformed_reply_is_asked_again_with_the_validation_message() -> None:
     with scripted(GOOD.replace('"left": 0', '"left": "somewhere"'), GOOD) as model:
         Planner(model).plan(BRIEF)
-    assert "regions.0.box.left" in str(model.asked[1][-1].content)
+    assert "regions.0.box.left" in str(model.calls[1][-1].content)
     with scripted(SHORT.replace('"left"', '"somewhere"'), SHORT, name="embedded") as model:
         Planner(model).plan(BRIEF)
-    assert "objects.0" in str(model.asked[1][-1].content)
+    assert "objects.0" in str(model.calls[1][-1].content)
 
 
 def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
@@ -54,7 +54,7 @@ def test_an_answer_that_is_too_long_for_a_plan_is_asked_again() -> None:
     wordy = short(*((f"{i:02}" + "cat" * 15, "red" * 10, "", "left") for i in range(16)))
     with scripted(wordy, SHORT, name="embedded") as model:
         assert Planner(model).plan(BRIEF) == plan_of_the_good_reply()
-    assert "at most 1000; say less of each" in str(model.asked[1][-1].content)
+    assert "at most 1000; say less of each" in str(model.calls[1][-1].content)
 
 
 def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
@@ -62,8 +62,8 @@ def test_a_tuned_model_gives_short_answers_and_is_told_so_too() -> None:
     with scripted(wrong, SHORT, name="embedded") as model:
         plan = Planner(model).plan(BRIEF)
     assert plan == plan_of_the_good_reply()
-    told = json.loads(str(model.asked[1][2].content))
-    assert told == json.loads(wrong), "its own answer is shown to it as it gave it"
+    sent_back = json.loads(str(model.calls[1][2].content))
+    assert sent_back == json.loads(wrong), "its own answer is shown to it as it gave it"
 
 
 def test_a_tuned_model_says_sizes_numbers_and_absences_only_where_the_brief_does() -> None:
@@ -88,7 +88,7 @@ def test_an_answer_that_shows_nothing_is_asked_again() -> None:
     cat = json.dumps({"objects": [["cat", "red", "", "center"]], "background": "", "mood": "soft light"})
     with scripted(empty, cat, name="embedded") as model:
         assert [region.name for region in Planner(model).plan("a red cat").regions] == ["cat"]
-    assert "neither an object nor a background" in str(model.asked[1][-1].content)
+    assert "neither an object nor a background" in str(model.calls[1][-1].content)
 
 
 @pytest.mark.parametrize("row", [["", "red", "", "left"], ["cat" * 30, "red", "", "left"], ["cat", "red", "left"]])
@@ -97,7 +97,7 @@ def test_a_short_answer_is_checked_as_a_long_one_is(row: list[str]) -> None:
     good = json.dumps({"objects": [["cat", "red", "", "left"]], "background": "", "mood": ""})
     with scripted(wrong, good, name="embedded") as model:
         Planner(model).plan("a red cat on the left")
-    assert "objects.0" in str(model.asked[1][-1].content)
+    assert "objects.0" in str(model.calls[1][-1].content)
 
 
 def plan_of_the_good_reply() -> ScenePlan:
@@ -109,7 +109,7 @@ def test_what_the_check_finds_is_handed_back_once() -> None:
     wrong = short(("cat", "red", "", "left"), ("dog", "blue", "", "right"))
     with scripted(wrong, SHORT, name="embedded") as model:
         plan = Planner(model).plan(BRIEF)
-    assert "does not mention 'dog'" in model.asked[1][-1].content
+    assert "does not mention 'dog'" in model.calls[1][-1].content
     assert [region.name for region in plan.regions] == ["cat", "rocket"]
 
 
@@ -138,7 +138,7 @@ def test_words_of_any_language_are_the_planners_own_matter() -> None:
     with scripted(whole(region("祖母", [0, 0, 500, 1000], "an old woman", "white hair"))) as model:
         plan = Planner(model).plan("左边是一位白发祖母")
     assert plan.region("祖母").prompt.high_level == "an old woman" and not plan.notes
-    assert "reads English" in str(model.asked[0][0].content)
+    assert "reads English" in str(model.calls[0][0].content)
 
 
 def test_what_the_plan_lacks_by_its_own_lists_is_asked_for_once_and_then_noted() -> None:
@@ -147,15 +147,15 @@ def test_what_the_plan_lacks_by_its_own_lists_is_asked_for_once_and_then_noted()
     with scripted(few, few) as model:
         plan = Planner(model).plan("twenty balloons")
     finding = "the brief asks for 20 balloons, the plan has 1"
-    assert finding in str(model.asked[1][-1].content) and plan.notes == [finding]
+    assert finding in str(model.calls[1][-1].content) and plan.notes == [finding]
 
 
 def test_hidden_and_tiny_regions_are_found_in_any_language() -> None:
     hidden = [region("墙", [0, 0, 1000, 1000]), region("门", [0, 0, 1000, 940]), region("点", [0, 990, 9, 1000])]
     with scripted(whole(*hidden), GOOD) as model:
         Planner(model).plan("墙")
-    told = str(model.asked[1][-1].content)
-    assert "'墙' is hardly seen" in told and "'点' is too small" in told
+    prompt = str(model.calls[1][-1].content)
+    assert "'墙' is hardly seen" in prompt and "'点' is too small" in prompt
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_the_brief_sets_the_canvas(brief: str, aspect: str | None, size: tuple[i
     with scripted(whole(high="hills", aspect=aspect)) as model:
         plan = Planner(model).plan(brief)
     assert (plan.width, plan.height) == size
-    assert "--ar" not in str(model.asked[0][1].content)
+    assert "--ar" not in str(model.calls[0][1].content)
 
 
 def test_a_chosen_size_wins_over_the_briefs() -> None:
@@ -186,9 +186,9 @@ def test_layout_first_and_then_the_details_of_each_region() -> None:
     both = details | {"regions": [*details["regions"], {"name": "rocket", "low_level": "blue"}]}
     with scripted(layout, json.dumps(details), json.dumps(both)) as model:
         plan = Planner(model, calls=2).plan(BRIEF)
-    assert "missing: rocket" in str(model.asked[2][-1].content)
-    assert '"right":500.0' in str(model.asked[1][-2].content), "the layout is given"
-    assert [one.prompt.low_level for one in plan.regions] == ["red", "blue"] and plan.scene.low_level == "moonlight"
+    assert "missing: rocket" in str(model.calls[2][-1].content)
+    assert '"right":500.0' in str(model.calls[1][-2].content), "the layout is given"
+    assert [each.prompt.low_level for each in plan.regions] == ["red", "blue"] and plan.scene.low_level == "moonlight"
 
 
 def test_prompts_that_are_too_long_go_back_once() -> None:
@@ -200,22 +200,22 @@ def test_prompts_that_are_too_long_go_back_once() -> None:
 
     with scripted(wordy, fits) as model:
         plan = Planner(model, too_long=too_long).plan("a red cat")
-    assert "16 tokens too many" in str(model.asked[1][-1].content)
+    assert "16 tokens too many" in str(model.calls[1][-1].content)
     assert plan.region("cat").prompt.low_level == "red" and not plan.notes
 
 
 def test_each_kind_of_image_model_is_spoken_to_in_its_manner() -> None:
-    told = {}
+    prompts = {}
     for name in ("hunyuan-dit", "sdxl", "flux-dev", "pocket"):
         with scripted(whole(high="hills", negative="people")) as model:
             draws = "64 things" if name == "pocket" else ""
             plan = Planner(model, style=checkpoint(name).style, draws=draws).plan("hills")
-        told[name] = str(model.asked[0][0].content), plan.negative
-    assert "English and Chinese" in told["hunyuan-dit"][0] and "sentences" in told["hunyuan-dit"][0]
-    assert "short phrases" in told["sdxl"][0] and told["sdxl"][1].startswith("people, low quality")
-    assert "no negative prompts" in told["flux-dev"][0] and told["flux-dev"][1] == "people"
-    assert "'cat on the left'" in told["pocket"][0] and "It draws 64 things" in told["pocket"][0]
-    assert "It draws" not in told["sdxl"][0]
+        prompts[name] = str(model.calls[0][0].content), plan.negative
+    assert "English and Chinese" in prompts["hunyuan-dit"][0] and "sentences" in prompts["hunyuan-dit"][0]
+    assert "short phrases" in prompts["sdxl"][0] and prompts["sdxl"][1].startswith("people, low quality")
+    assert "no negative prompts" in prompts["flux-dev"][0] and prompts["flux-dev"][1] == "people"
+    assert "'cat on the left'" in prompts["pocket"][0] and "It draws 64 things" in prompts["pocket"][0]
+    assert "It draws" not in prompts["sdxl"][0]
 
 
 def time_out() -> openai.APITimeoutError:

@@ -61,6 +61,7 @@ def test_a_model_that_is_not_here_is_not_fetched_to_be_counted_by() -> None:
     assert tokenizer_in(Path("/nowhere")) is None
 
 
+@pytest.mark.process
 def test_counting_loads_no_torch() -> None:
     code = (
         "import sys\nfrom ditpipe.renderer.prompt_lengths import counter_of\n"

@@ -25,6 +25,8 @@ from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.pipeline_folder import stored_variants
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
 
+pytestmark = pytest.mark.slow  # checkpoints of each published structure
+
 
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:

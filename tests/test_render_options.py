@@ -72,12 +72,14 @@ def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None
     service: Any = SimpleNamespace(largest=512)
     revision, here = Revision(changes=[RegionChange(name="thing 0", seed=1)]), RenderRequest(plan=plan_of(2))
     wrong: dict[str, dict[str, Any]] = {
-        "save=..int8.": {"save": ["int8"]},
+        "save_memory=..int8.": {"save_memory": ["int8"]},
         "4 pictures together": {"together": list(range(5))},
         "at most 200 steps": {"steps": 201},
         "and 16 edits": {"edits": [revision] * 16},
         "200 steps of 4 pictures and 2 edits are too many": {
-            "steps": 200, "together": list(range(4)), "edits": [revision],
+            "steps": 200,
+            "together": list(range(4)),
+            "edits": [revision],
         },
         "at most 1000 in all": {"edits": [revision] * 15, "together": [0, 1]},
     }
@@ -85,7 +87,7 @@ def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None
         request = RenderRequest.model_validate({"plan": plan_of(2)} | fields)
         with pytest.raises(ValueError, match=message):
             edit_of_upload(service, request, revision, here=here, steps=60)
-    usual = here.model_copy(update={"save": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
+    usual = here.model_copy(update={"save_memory": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
     assert edit_of_upload(service, usual, revision, here=usual, steps=60).request == usual
 
 
@@ -95,11 +97,11 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     run = CliRunner()
     usual = ["--model", tiny.model, "--steps", "2", "--json"]
     assert run.invoke(app, ["render", str(plan), "--out", str(first), *usual]).exit_code == 0
-    options = ["--image", str(first), "--denoise", "0.6", "--save", "int8", "--step-cache", "0.2"]
+    options = ["--image", str(first), "--denoise", "0.6", "--save-memory", "int8", "--step-cache", "0.2"]
     done = run.invoke(app, ["render", str(plan), "--out", str(second), *options, *usual])
     assert done.exit_code == 0, done.output
     stored = read_request(second)
-    assert stored.image and stored.image.path == str(first) and stored.denoise == 0.6 and stored.save == ["int8"]
+    assert stored.image and stored.image.path == str(first) and stored.denoise == 0.6 and stored.save_memory == ["int8"]
     assert json.loads(done.stdout)["picture"] == str(second)
     assert run.invoke(app, ["repaint", str(second), "--json", "--model", str(tiny.model)]).exit_code == 0
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()

@@ -40,7 +40,7 @@ def revised(reply: str, *more: str, weak: Critique | None = None, **options: Any
     best = Try(PLAN, weak or critique(0.1, 0.9))
     with scripted(reply, *more) as model:
         tries = options.pop("tries", [best])
-        return ModelReviser(model).revise(best, tries, threshold=0.5, token=16, **options), model.asked
+        return ModelReviser(model).revise(best, tries, threshold=0.5, token=16, **options), model.calls
 
 
 def box(left: int, top: int, right: int, bottom: int) -> dict[str, int]:
@@ -53,13 +53,13 @@ def part(name: str, place: dict[str, int]) -> dict[str, Any]:
 
 def test_a_region_is_worded_moved_and_drawn_from_other_noise() -> None:
     new = change("thing 0", high_level="a cat", negative="dogs", box=box(0, 0, 250, 500), new_seed=True)
-    revision, asked = revised(answer(new))
+    revision, calls = revised(answer(new))
     assert revision and revision.reason == "it shows a dog" and revision.names == ["thing 0"]
     region = revision.apply(PLAN).region("thing 0")
     assert region.prompt.high_level == "a cat" and region.prompt.low_level == PLAN.regions[0].prompt.low_level
     assert region.box == Box(left=0, top=0, right=0.25, bottom=0.5) and region.negative == "dogs"
     assert region.seed is not None and revision.apply(PLAN).region("thing 1") == PLAN.region("thing 1")
-    situation = json.loads(asked[0][-1].content)
+    situation = json.loads(calls[0][-1].content)
     assert situation["critique"]["regions"][0]["problem"] == "no cat"
     assert situation["plan"]["regions"][1]["box"]["left"] == 500
 
@@ -81,8 +81,8 @@ def test_the_scene_alone_can_be_worded() -> None:
 def test_a_scene_that_is_wrong_is_weak_even_where_all_regions_are_right() -> None:
     judged = critique(0.9, 0.9, whole=0.7)
     crowded = judged.model_copy(update={"scene": 0.25, "summary": "Not so: is it free of people?"})
-    revision, asked = revised(answer(scene_high_level="an empty street"), weak=crowded)
-    assert revision and "free of people" in asked[0][-1].content
+    revision, calls = revised(answer(scene_high_level="an empty street"), weak=crowded)
+    assert revision and "free of people" in calls[0][-1].content
 
 
 def test_a_model_that_would_change_nothing_ends_the_loop() -> None:
@@ -106,25 +106,25 @@ def test_nobody_is_asked_where_all_is_good_enough() -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_plan_is_asked_again(wrong: str, problem: str) -> None:
-    revision, asked = revised(wrong, answer(change("thing 0", high_level="a cat")))
-    assert revision and problem in asked[1][-1].content
+    revision, calls = revised(wrong, answer(change("thing 0", high_level="a cat")))
+    assert revision and problem in calls[1][-1].content
 
 
 def test_no_plan_is_drawn_twice() -> None:
     before = PLAN.model_copy(update={"scene": PLAN.scene.model_copy(update={"low_level": "foggy"})})
     tries = [Try(before, critique(0.1, 0.4)), Try(PLAN, critique(0.1, 0.9))]
     again = answer(scene_low_level="foggy")
-    revision, asked = revised(again, answer(change("thing 0", new_seed=True)), tries=tries)
-    assert revision and revision.names == ["thing 0"] and "drawn already" in asked[1][-1].content
-    (earlier,) = json.loads(asked[0][-1].content)["earlier tries"]
+    revision, calls = revised(again, answer(change("thing 0", new_seed=True)), tries=tries)
+    assert revision and revision.names == ["thing 0"] and "drawn already" in calls[1][-1].content
+    (earlier,) = json.loads(calls[0][-1].content)["earlier tries"]
     assert earlier["differed by"]["scene"]["low_level"] == "foggy" and earlier["critique"]["score"] == 0.1
 
 
 def test_only_what_a_person_named_may_change() -> None:
     other, more = answer(change("thing 1", new_seed=True)), answer(removed=["thing 0"])
-    revision, asked = revised(other, more, answer(change("thing 0", new_seed=True)), only={"thing 0"})
+    revision, calls = revised(other, more, answer(change("thing 0", new_seed=True)), only={"thing 0"})
     assert revision and revision.names == ["thing 0"]
-    assert "thing 1 must stay" in asked[1][-1].content and "change only these" in asked[2][-1].content
+    assert "thing 1 must stay" in calls[1][-1].content and "change only these" in calls[2][-1].content
 
 
 def test_a_reply_that_stays_invalid_is_an_error_with_the_raw_reply() -> None:

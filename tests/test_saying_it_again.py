@@ -68,38 +68,38 @@ def session(tmp_path: Path, renderer: Counting, critic: Recovering) -> Session:
     return Sessions(agent, interpreter=Words()).new()
 
 
-def said(session: Session, message: str) -> Turn:
+def turn_of(session: Session, message: str) -> Turn:
     *_, last = session.say(message)
     assert isinstance(last, Replied)
     return last.turn
 
 
 def test_the_same_brief_goes_on_from_what_was_drawn(session: Session, renderer: Counting, critic: Recovering) -> None:
-    failed = said(session, "two things")
+    failed = turn_of(session, "two things")
     assert failed.status == "failed" and failed.folder and renderer.drawn == 1
     folder = session.path(failed.folder)
     assert f"is kept in {folder}" in failed.reply and f"ditpipe resume {folder}" in failed.reply
     critic.fails = False
-    again = said(session, "two things")
+    again = turn_of(session, "two things")
     assert again.status == "done" and again.folder == failed.folder and renderer.drawn == 1
     assert session.picture_path and session.picture_path.parent == folder
 
 
 def test_so_does_the_same_change(session: Session, renderer: Counting, critic: Recovering) -> None:
     critic.fails = False
-    said(session, "two things")
+    turn_of(session, "two things")
     critic.fails = True
-    failed = said(session, "change it")
+    failed = turn_of(session, "change it")
     assert failed.status == "failed" and renderer.drawn == 2
     critic.fails = False
-    again = said(session, "change it")
+    again = turn_of(session, "change it")
     assert again.status == "done" and renderer.drawn == 2 and again.parent == 1
     assert session.plan and session.plan.region("thing 1").negative == "change it"
 
 
 def test_another_message_begins_anew(session: Session, renderer: Counting, critic: Recovering) -> None:
-    said(session, "two things")
+    turn_of(session, "two things")
     critic.fails = False
-    other = said(session, "two other things")
+    other = turn_of(session, "two other things")
     assert other.status == "done" and renderer.drawn == 2
-    assert said(session, "two other things").folder != other.folder  # it had not failed
+    assert turn_of(session, "two other things").folder != other.folder  # it had not failed

@@ -35,6 +35,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str
     return {form: [write(tool) for tool in tools] for form, write in FORMATS.items()}
 
 
+@pytest.mark.process
 def test_the_command_prints_them(schemas: dict[str, list[dict[str, Any]]]) -> None:
     command = [str(Path(sys.executable).parent / "ditpipe"), "tools", "--format", "openai"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

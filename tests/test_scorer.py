@@ -150,6 +150,7 @@ def test_a_picture_without_regions_has_no_score(pair: Image.Image) -> None:
     assert EmbeddedCritic().critique(pair, beach) == Critique(score=None, regions=[], summary="nothing can be judged")
 
 
+@pytest.mark.process
 def test_loading_the_models_says_nothing() -> None:
     program = "from ditpipe import Renderer\nfrom ditpipe.renderer.scorer import Scorer\nRenderer().pipe; Scorer.load()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

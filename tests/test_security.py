@@ -43,7 +43,7 @@ def address(tiny: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     app = http_service(
         picture_service(agent, largest=192, patience=PATIENCE),
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=KEYS,
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), version="0",
     )  # fmt: skip
     with listening(app) as address:
         yield address
@@ -87,9 +87,7 @@ def test_no_key_reads_lists_changes_or_stops_anothers_picture(address: str) -> N
 
 def test_a_link_opens_one_picture_and_nothing_else(address: str) -> None:
     def linked(key: str) -> str:
-        _, text = curl(
-            f"{address}/v1/images/generations", key=key, body={"prompt": "a cat", "response_format": "url"}
-        )
+        _, text = curl(f"{address}/v1/images/generations", key=key, body={"prompt": "a cat", "response_format": "url"})
         return str(json.loads(text)["data"][0]["url"])
 
     ann, bob = linked(ANN), linked(BOB)
@@ -123,6 +121,7 @@ async def test_mcp_asks_for_the_key_and_keeps_callers_apart(tiny: Renderer, tmp_
                 await bob.read_resource(f"picture://{one}")
 
 
+@pytest.mark.process
 def test_other_addresses_than_loopback_need_keys(tmp_path: Path) -> None:
     for host in ("127.0.0.1", "::1", "localhost"):
         check_address(host, Keys())
@@ -181,6 +180,7 @@ async def test_websockets_are_closed_whatever_they_bring() -> None:
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
+@pytest.mark.process
 def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Path) -> None:
     (tmp_path / "keys").write_text(f"ann {ANN}\n")
     process = subprocess.Popen(
@@ -202,7 +202,7 @@ def test_keys_never_show_in_logs_errors_or_files(tmp_path: Path, tiny_folder: Pa
     broken.unlink()  # what follows is an operator's fault, and logged
     curl(f"{address}/v1/pictures", key=ANN)
     process.terminate()
-    log += process.communicate(timeout=30)[0]
+    log += process.communicate(timeout=PATIENCE)[0]
     written = [file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file()]
     assert ANN not in log and not any(ANN.encode() in content for content in written)
 
@@ -215,7 +215,7 @@ def test_web_pages_cannot_use_the_visitors_browser(tiny: Renderer, tmp_path: Pat
     app = http_service(
         picture_service(agent, patience=PATIENCE),
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
-        request_for=agent.request, plan=lambda *asked: plan_brief(agent, *asked), version="0",
+        request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), version="0",
     )  # fmt: skip
     with listening(app) as address:
         assert curl(f"{address}/v1/models")[0] == 200
@@ -244,6 +244,7 @@ def test_bodies_counts_and_sizes_are_bounded(address: str, tmp_path: Path) -> No
         assert curl(generate, key=ANN, body={"prompt": "a cat"} | wrong)[0] == 400
     for wrong in ({"steps": 10**9}, {"guidance_scale": 1e9}, {"model": "/etc"}, {"path": "/tmp/x.png"}):
         assert curl(f"{address}/v1/pictures", key=ANN, body=ORDER | wrong)[0] == 400
+
 
 @pytest.mark.parametrize("deep", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "[" * 300 + "]" * 300])
 def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(address: str, tmp_path: Path, deep: str) -> None:

@@ -26,7 +26,7 @@ NOT_TAKEN = {
     "paint": {"sessions": "it holds no conversation"},
     "render": {
         "planner": "the plan is there", "approve": "the plan is the person's", "out": "a file",
-        "rounds": "it draws once", "accept": "it draws once", "sessions": "it holds no conversation",
+        "rounds": "it draws once", "threshold": "it draws once", "sessions": "it holds no conversation",
     },
     "chat": {"out": "runs stay with their conversation"},
     "web": {"out": "runs stay with their conversation", "approve": "the page has a tick for it"},

@@ -133,7 +133,7 @@ def test_the_http_service(tmp_path: Path) -> None:
     app = http_service(
         picture_service(painter, patience=PATIENCE),
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
-        request_for=painter.request, plan=lambda *asked: plan_brief(painter, *asked), version="0",
+        request_for=painter.request, plan=lambda *brief: plan_brief(painter, *brief), version="0",
     )  # fmt: skip
     with listening(app) as address, steady(25) as another:
         while another():

@@ -67,7 +67,7 @@ def test_a_model_published_with_dpm_is_drawn_as_diffusers_default_call_draws_it(
 ) -> None:
     renderer = renderers[name]
     plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="a, red"))
-    given = request(renderer, plan, guidance_scale=4, seed=7, steps=3, depth=preset("regions"))
+    given = request(renderer, plan, guidance_scale=4, seed=7, steps=3, prompt_schedule=preset("regions"))
     ours = renderer.render(given).latents
     pipe = diffusers.DiffusionPipeline.from_pretrained(renderer.model)
     pipe.set_progress_bar_config(disable=True)
@@ -157,9 +157,7 @@ def test_what_a_multistep_solver_remembers_is_of_one_render(tiny: Renderer) -> N
     given = [RenderRequest(plan=plan_of("tiny"), steps=6, solver="dpm++", seed=seed) for seed in (1, 2)]
     alone = [tiny.render(one).latents for one in given]
     results: dict[int, torch.Tensor] = {}
-    threads = [
-        threading.Thread(target=lambda i=i: results.update({i: tiny.render(given[i]).latents})) for i in (0, 1)
-    ]
+    threads = [threading.Thread(target=lambda i=i: results.update({i: tiny.render(given[i]).latents})) for i in (0, 1)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -19,9 +19,10 @@ pytestmark = pytest.mark.process
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
 TALKS = ("openai", "langchain_core", "langgraph", "langsmith")
-FACES = ("fastapi", "mcp", "sse_starlette", "uvicorn")
-COMMAND = "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli.main import main\ntry:\n    main()\n" \
-    "finally:\n    "
+FACES = ("fastapi", "mcp", "uvicorn")
+COMMAND = (
+    "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli.main import main\ntry:\n    main()\nfinally:\n    "
+)
 LOADED = f"print(*[name for name in {DRAWS + TALKS + FACES} if name in sys.modules], file=open({{file!r}}, 'w'))"
 
 

@@ -6,7 +6,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from plans import plan_of
+
+pytestmark = pytest.mark.terminal
 
 
 def in_terminal(code: str, *, typed: str = "", **environment: str) -> tuple[int, str]:
@@ -15,11 +18,11 @@ def in_terminal(code: str, *, typed: str = "", **environment: str) -> tuple[int,
     if pid == 0:
         os.execve(sys.executable, [sys.executable, "-c", code], os.environ | {"TERM": "xterm-256color"} | environment)
     os.write(terminal, typed.encode())
-    told = b""
+    screen = b""
     with suppress(OSError):  # its end
         while more := os.read(terminal, 4096):
-            told += more
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), told.decode()
+            screen += more
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen.decode()
 
 
 TWICE = """
@@ -34,9 +37,9 @@ with ctrl_c(lambda: None, "kept"), Console().status("thinking"):
 
 
 def test_a_command_that_ends_at_once_gives_the_cursor_back() -> None:
-    code, told = in_terminal(TWICE)
-    assert code == 130 and "ditpipe: kept" in told
-    assert told.rindex("\x1b[?25h") > told.rindex("\x1b[?25l"), told
+    code, screen = in_terminal(TWICE)
+    assert code == 130 and "ditpipe: kept" in screen
+    assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l"), screen
 
 
 ASKS = """
@@ -59,5 +62,5 @@ def test_ctrl_c_in_the_editor_is_the_editors(tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\ntrap "cp %s $1" INT\nkill -INT 0\n' % (tmp_path / "after.json"))
     editor.chmod(0o755)
-    code, told = in_terminal(ASKS.format(folder=tmp_path), typed="edit\nyes\n", VISUAL=str(editor))
-    assert code == 0 and "negative: rain" in told, told
+    code, screen = in_terminal(ASKS.format(folder=tmp_path), typed="edit\nyes\n", VISUAL=str(editor))
+    assert code == 0 and "negative: rain" in screen, screen

@@ -18,7 +18,7 @@ from typing import Any
 import ormsgpack
 import pytest
 import torch
-from fakes import PATIENCE, Pleased, drawn, tiny_agent
+from fakes import PATIENCE, Pleased, drawn, ended, tiny_agent
 from PIL import Image
 from plans import plan_of
 from pydantic import SecretStr, ValidationError
@@ -29,9 +29,9 @@ from ditpipe import Agent, Critique, Renderer, ScenePlan
 from ditpipe.agent.chat.session import Sessions
 from ditpipe.agent.chat.store import Store
 from ditpipe.agent.cli.display import sessions_table
-from ditpipe.agent.cli.loads import agreed_request
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.events import Finished, Waiting
+from ditpipe.agent.runs.consent import agreed_request
 from ditpipe.agent.runs.folder import new_folder, record_of, run_record
 from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
 from ditpipe.agent.runs.state import JsonSerializer
@@ -452,7 +452,7 @@ def test_a_queue_loads_nothing_that_a_row_names(tiny: Renderer, tmp_path: Path) 
     request = RenderRequest.model_validate({"plan": plan_of(2), "controls": [control]})
     revision = Revision(changes=[RegionChange(name="thing 0", seed=4)])
     job = service.submit("edit", EditInput(request=request, revision=revision), caller="local")
-    *_, last = service.follow(job)
+    last = ended(service, job)
     service.jobs.close()
     assert (last.status, last.error) == (
         "failed", "this picture was made with files of another machine; it is not drawn again here",

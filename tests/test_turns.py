@@ -1,7 +1,6 @@
 """Turns behind the page are jobs of the server's queue: stopped, gone on with, and what a window is sent of them."""
 
 import asyncio
-import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from blank import Blank
 from fakes import ended, tiny_agent
 from plans import plan_of
-from waiting import until
+from waiting import PATIENCE, until
 
 from ditpipe import Agent
 from ditpipe.agent.chat.chat_state import ChatState
@@ -26,6 +25,7 @@ from ditpipe.agent.web.turns import STOPPED_EARLY, Turns
 from ditpipe.agent.web.user_context import UserContext
 from ditpipe.agent.wiring import local_engine, picture_service
 from ditpipe.prompts.answers.chat_schema import Understanding
+from ditpipe.prompts.errors import JobCancelled
 from ditpipe.renderer.request import RenderRequest, RenderResult
 from ditpipe.tools.api_schema import PaintInput
 from ditpipe.tools.jobs.engine import JobContext
@@ -43,7 +43,7 @@ class Slow:
     def interpret(self, message: str, state: ChatState) -> Understanding:
         self.messages.append(message)
         self.begun.set()
-        assert self.go_on.wait(60)
+        assert self.go_on.wait(PATIENCE)
         return Understanding("new brief", brief=message)
 
 
@@ -57,7 +57,7 @@ class Watched(Blank):
 
     def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
         self.at_work.set()
-        assert self.gate.wait(60)
+        assert self.gate.wait(PATIENCE)
         return super().candidates(request, count, on_step)
 
 
@@ -201,14 +201,14 @@ async def test_a_window_is_sent_what_changed_and_sleeps_meanwhile(server: Server
     context = UserContext(server.sessions, server.turns)
     stream = state_events(context, "", {"about": 1})
     first = await anext(stream)
-    assert {"about", "session", "sessions", "messages", "busy"} <= set(json.loads(first.data or ""))
+    assert {"about", "session", "sessions", "messages", "busy"} <= set(first.data)
     following = asyncio.ensure_future(anext(stream))
     server.turns.changes.announce()  # nothing has changed
     await asyncio.sleep(0)
     session = server.sessions.new()
     session.store.add(session.id, "hello", status="done")
     server.turns.changes.announce()
-    assert set(json.loads((await following).data or "")) == {"sessions"}
+    assert set((await following).data) == {"sessions"}
     await stream.aclose()  # type: ignore[attr-defined]
 
 
@@ -216,7 +216,7 @@ def test_a_page_and_an_agent_of_one_process_never_draw_at_once(server: Server, t
     server.renderer.gate.clear()
     session = server.sessions.new()
     server.start(session)
-    assert server.renderer.at_work.wait(60)
+    assert server.renderer.at_work.wait(PATIENCE)
     other = Watched()
     painter = Agent(renderer=other, critic="none", steps=2, rounds=1, out=tmp_path / "runs")
     job = painter.submit(painter.begin(BRIEF, plan=plan_of(2)))
@@ -230,11 +230,11 @@ def test_a_stop_reaches_who_waits_for_the_device(server: Server, tmp_path: Path)
     server.renderer.gate.clear()
     session, other = server.sessions.new(), Watched()
     server.start(session)
-    assert server.renderer.at_work.wait(60)
+    assert server.renderer.at_work.wait(PATIENCE)
     painter = Agent(renderer=other, critic="none", steps=2, rounds=1, out=tmp_path / "runs")
     job = painter.submit(painter.begin(BRIEF, plan=plan_of(2)))
     painter.stop()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(JobCancelled):
         list(painter.events_of(job))
     assert not other.at_work.is_set()
     server.renderer.gate.set()

@@ -45,7 +45,7 @@ WHICH = answer({"do": "ask", "reply": "Which one?", "suggestions": ["the cat", "
 
 def asked_of(model: Any) -> str:
     """The last prompt that a scripted model was sent."""
-    return str(model.asked[-1][-1].content)
+    return str(model.calls[-1][-1].content)
 
 
 def test_a_change_is_a_plan_and_what_was_done_and_what_was_not() -> None:
@@ -108,7 +108,7 @@ def test_a_new_format_or_style_is_a_whole_new_plan() -> None:
 def test_a_question_what_can_be_drawn_is_answered_from_the_list() -> None:
     with scripted(answer({"do": "answer", "reply": "Cats."})) as model:
         ModelInterpreter(model).interpret("what can you draw?", ChatState(draws="2 things: cat, rocket"))
-    assert "2 things: cat, rocket" in asked_of(model) and "`draws`" in str(model.asked[0][0].content)
+    assert "2 things: cat, rocket" in asked_of(model) and "`draws`" in str(model.calls[0][0].content)
 
 
 def test_other_programs_get_the_same_and_hand_it_back() -> None:

@@ -530,7 +530,7 @@ def test_the_first_touch_selects_and_the_second_drags(opened: Open, painted: str
         page.wait_for_timeout(250)
         if cat.get_attribute("aria-pressed") == "true":
             break
-    expect(cat).to_have_attribute("aria-pressed", "true", timeout=5_000)
+    expect(cat).to_have_attribute("aria-pressed", "true", timeout=60_000)
     swipe()
     expect(page.get_by_text("cat moved", exact=True)).to_be_visible()
 

@@ -52,8 +52,12 @@ def test_no_prompt_is_taken_for_the_other_when_one_level_is_empty() -> None:
 
 
 def test_published_models_are_not_spoken_to_as_the_pocket_model_is() -> None:
-    assert checkpoint("pocket").style is STICKER_WORDS and checkpoint("pocket").depth == "scene-then-regions"
+    assert checkpoint("pocket").style is STICKER_WORDS and checkpoint("pocket").prompt_schedule == "scene-then-regions"
     for name in CHECKPOINTS.keys() - {"pocket"}:
         row = checkpoint(name)
-        assert row.style.manner != "sticker words" and not row.style.regions_name_places and row.depth == "regions"
+        assert (
+            row.style.manner != "sticker words"
+            and not row.style.regions_name_places
+            and row.prompt_schedule == "regions"
+        )
     assert all(family.style.tokens and family.style.languages for family in FAMILIES.values())

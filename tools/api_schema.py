@@ -263,8 +263,10 @@ def check_upload(service: PictureService, request: RenderRequest, *, here: Rende
         raise ValueError(f"image: {request.model[:80]!r} drew this picture; only {here.model!r} draws here")
     if request.files or (request.compile and not here.compile):
         raise ValueError("this picture was made with options or files of its own machine; it is not drawn again here")
-    if request.save != here.save:  # the weights would be reloaded for it, and for the next picture
-        raise ValueError(f"this picture was made with save={request.save}; only {here.save} is drawn here")
+    if request.save_memory != here.save_memory:  # the weights would be reloaded for it, and for the next picture
+        raise ValueError(
+            f"this picture was made with save_memory={request.save_memory}; only {here.save_memory} is drawn here"
+        )
     if request.dtype != here.dtype:
         usual = here.dtype or "the usual one"
         raise ValueError(f"this picture was made with dtype={request.dtype}; only {usual} is drawn here")

@@ -96,8 +96,8 @@ def variations_of(
     free = plan.model_copy(update={"regions": [region.model_copy(update={"seed": None}) for region in plan.regions]})
     first = (request.seed + 1) % 2**62 if settings.seed is None else settings.seed
     fields = request.model_dump(include={"steps", "guidance_scale", "solver"})
-    usual = preset(checkpoint.depth)  # where a request leaves it to the model
-    unlike = ["depth schedule"] if (request.depth or usual) != (here.depth or usual) else []
+    usual = preset(checkpoint.prompt_schedule)  # where a request leaves it to the model
+    unlike = ["prompt schedule"] if (request.prompt_schedule or usual) != (here.prompt_schedule or usual) else []
     unlike += ["step cache"] if request.step_cache != here.step_cache else []
     notes = [f"{name}: this server's, not that of the picture" for name in unlike]
     return [RenderInput(plan=free, seed=first + i, **fields) for i in range(settings.n)], notes

@@ -45,13 +45,13 @@ LOOKS_AFTER: tuple[str, ...] = load_table("arrangements", "looks_after")
 
 def dressed(rng: np.random.Generator, count: int, *, before_only: bool = False) -> list[Thing]:
     """Different things: colours before or after their nouns, patterns and materials."""
-    told = pick(rng, (0.0, 0.85, 0.95, 0.95))
+    coloured_share = pick(rng, (0.0, 0.85, 0.95, 0.95))
     things = distinct(rng, count, 0.0)
     for i, thing in enumerate(things):
         if not thing.detail and rng.random() < 0.12:
             look = pick(rng, LOOKS)
             thing = replace(thing, detail=look, phrase=f"{look} {thing.subject}")
-        if rng.random() < told:
+        if rng.random() < coloured_share:
             colour = colour_of(rng)
             if before_only or rng.random() < 0.85:
                 wording = f"{colour} {thing.phrase}" if rng.random() < 0.2 else f"{thing.phrase[: -len(thing.subject)]}{colour} {thing.subject}"
@@ -173,9 +173,9 @@ def lined_up(rng: np.random.Generator, count: int) -> Body:
     """Three to six in one line: 'from left to right: apple, banana, carrot, donut'."""
     upright = rng.random() < 0.3
     things = put(dressed(rng, count, before_only=True), ("top", "center", "bottom") if upright and count == 3 else LINES[count])
-    names = [one.phrase for one in things] if rng.random() < 0.4 else [called(one, rng) for one in things]
-    told = joined(names, pick(rng, (", ", " and ", ", and ", " & "))) if rng.random() < 0.85 else " - ".join(names)
-    return pick(rng, STACKED if upright else LINED_UP).format(l=told, n=pick(rng, COUNTS[count]).removeprefix("exactly ")), things
+    names = [thing.phrase for thing in things] if rng.random() < 0.4 else [called(thing, rng) for thing in things]
+    phrases = joined(names, pick(rng, (", ", " and ", ", and ", " & "))) if rng.random() < 0.85 else " - ".join(names)
+    return pick(rng, STACKED if upright else LINED_UP).format(l=phrases, n=pick(rng, COUNTS[count]).removeprefix("exactly ")), things
 
 
 # Groups of one kind: {m} is 'three red cats', {n} 'red cats', {x} 'a red cat', {xs} 'red cat', {o} and {q} other single
@@ -241,11 +241,11 @@ def by_colour(rng: np.random.Generator, count: int) -> Body:
 
 def shared(rng: np.random.Generator, count: int) -> Body:
     """One colour or look for different things: 'a red cat and a dog of the same colour', 'both striped'."""
-    things = [replace(one, detail="", phrase=one.subject) for one in distinct(rng, count, 0.0)]
+    things = [replace(thing, detail="", phrase=thing.subject) for thing in distinct(rng, count, 0.0)]
     colour, look = colour_of(rng), pick(rng, LOOKS)
-    names = [f"{article(one.subject)} {one.subject}" for one in things]
+    names = [f"{article(thing.subject)} {thing.subject}" for thing in things]
     all_, each, form = "both" if count == 2 else "all", "both of them" if count == 2 else "all of them", rng.random()
-    coloured = [replace(one, colour=colour) for one in things]
+    coloured = [replace(thing, colour=colour) for thing in things]
     first = f"{article(colour)} {colour} {things[0].subject}"
     if form < 0.3:
         ways = ["{f} with {r}, {e} in the same colour", "{f} and {r} of the same colour", "{f} and a matching {q}", "{f} and an equally {c} {q}", "{f}, plus {r} of the very same colour", "{f} and, just as {c}, {r}", "{f}; {r} shares its colour", "{f} and {r} to match", "{f} beside {r}, which is just as {c}", "{f}. {r} has the same colour"]
@@ -255,11 +255,11 @@ def shared(rng: np.random.Generator, count: int) -> Body:
         text = pick(rng, ("{l}, {e} {c}", "{l}, {c} {a}", "{l}, {a} of them {k} and {c}", "{l}, {a} in {c}", "{l}, {e} painted {c}", "{l}, {a} coloured {c}", "{l}. {e} are {c}", "{l} - {a} {c}", "{l}, one colour for everything: {c}"))
         styled = "{k}" in text
         text = text.format(l=joined(names), e=each, a=all_, c=colour, k=look)
-        return text, put([replace(one, detail=look) if styled else one for one in coloured], DEFAULT[count])
+        return text, put([replace(thing, detail=look) if styled else thing for thing in coloured], DEFAULT[count])
     hues = shades(rng, count)
-    mixed = [replace(one, colour=hue, detail=look) for one, hue in zip(things, hues, strict=True)]
-    told = [f"{article(hue)} {hue} {one.subject}" for one, hue in zip(things, hues, strict=True)]
-    text = pick(rng, ("{l}, {a} {k}", "{l}, {e} {k}", "{l}. {e} are {k}", "{l}; {a} {k}", "{l} ({a} {k})", "{k} {a}: {l}" if count == 2 else "{a} {k}: {l}")).format(l=joined(told), a=all_, e=each, k=look)
+    mixed = [replace(thing, colour=hue, detail=look) for thing, hue in zip(things, hues, strict=True)]
+    phrases = [f"{article(hue)} {hue} {thing.subject}" for thing, hue in zip(things, hues, strict=True)]
+    text = pick(rng, ("{l}, {a} {k}", "{l}, {e} {k}", "{l}. {e} are {k}", "{l}; {a} {k}", "{l} ({a} {k})", "{k} {a}: {l}" if count == 2 else "{a} {k}: {l}")).format(l=joined(phrases), a=all_, e=each, k=look)
     return text, put(mixed, DEFAULT[count])
 
 
@@ -272,9 +272,9 @@ def after_commas(rng: np.random.Generator, count: int) -> Body:
     for i, thing in enumerate(things):
         look, colour = pick(rng, LOOKS) if both else thing.detail, colour_of(rng)
         things[i] = replace(thing, colour=colour, detail=look, phrase=thing.subject if both else thing.phrase)
-        told = pick(rng, (f"{colour} and {look}", f"{look} and {colour}", f"{colour}, {look}")) if both else colour
+        looks = pick(rng, (f"{colour} and {look}", f"{look} and {colour}", f"{colour}, {look}")) if both else colour
         where = f", {pick(rng, CALLED[places[i]])}" if placed else ""
-        parts.append(order.format(n=bare(things[i]), c=told, p=where))
+        parts.append(order.format(n=bare(things[i]), c=looks, p=where))
     return pick(rng, ("; ", "; ", ". ", " / ", ", and ", " + ")).join(parts), put(things, places if placed else DEFAULT[count])
 
 

@@ -88,8 +88,8 @@ def breathless(rng: np.random.Generator, body: Source) -> Whole:
     start = pick(rng, ("i want {n}", "there is {n}", "so there's {n}", "can you draw {n}", "draw me {n}", "i like {n}", "make {n}", "i am {k} and i want {n}", "im {k} years old and i love {n}", "my name is Tim and i want {n}", "mommy says i can have a picture so make {n}", "ok so we have {n}", "{n}"))
     parts.append(start.format(n=" and ".join(names), k=int(rng.integers(4, 10))))
     tell = pick(rng, ("the {s} is {c}", "the {s} is {c}", "i want the {s} {c}", "the {s} has to be {c}", "the {s} should be {c}", "make the {s} {c}"))
-    told = [tell.format(s=thing.subject, c=thing.colour) if i or rng.random() < 0.5 or count > 1 else pick(rng, ("it is {c}", "it's {c}", "make it {c}", "it should be {c}")).format(c=thing.colour) for i, thing in enumerate(coloured) if late[i] and not (early and i == 0)]
-    parts += told
+    phrases = [tell.format(s=thing.subject, c=thing.colour) if i or rng.random() < 0.5 or count > 1 else pick(rng, ("it is {c}", "it's {c}", "make it {c}", "it should be {c}")).format(c=thing.colour) for i, thing in enumerate(coloured) if late[i] and not (early and i == 0)]
+    parts += phrases
     if count < 3 and rng.random() < 0.45:
         spot = [str(place) for place in rng.permutation(pick(rng, SPOTS[count][:2] if count == 2 else SPOTS[1]))]
         places = spot
@@ -135,7 +135,7 @@ def negated(rng: np.random.Generator, body: Source) -> Whole:
     """What is not wanted is no object."""
     whole = wrapped(rng, body, ("{b}{s}",))
     wording = {thing.subject for thing in whole.things}
-    other = next(one for one in (thing_of(rng, coloured=0.0) for _ in range(99)) if one.subject not in wording).subject
+    other = next(thing for thing in (thing_of(rng, coloured=0.0) for _ in range(99)) if thing.subject not in wording).subject
     if len(wording) == len(whole.things) == 1 and rng.random() < 0.4:
         (only,) = wording
         text = pick(rng, ("{t}, just the {s}", "{t}. Only the {s}, nothing else", "{t}, not {ao}", "{t} instead of the {o} that we had", "no {o} this time, {t}", "{t}, the {s} alone", "{t}. Please don't draw {ao}"))

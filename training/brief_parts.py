@@ -123,7 +123,7 @@ def distinct(rng: np.random.Generator, count: int, coloured: float) -> list[Thin
     things: list[Thing] = []
     while len(things) < count:
         thing = thing_of(rng, coloured=coloured, before_only=True)
-        if thing.subject not in [one.subject for one in things]:
+        if thing.subject not in [thing.subject for thing in things]:
             things.append(thing)
     return things
 

@@ -90,15 +90,15 @@ def kinds(rng: np.random.Generator) -> Quantity:
     groups = [(thing, int(rng.integers(1, most + 1))) for thing in things]
     if all(count == 1 for _, count in groups):
         return kinds(rng)
-    told, crowded = [many(thing, count, rng) for thing, count in groups], rows_of(groups)
+    phrases, crowded = [many(thing, count, rng) for thing, count in groups], rows_of(groups)
     if number == 2:
         form, places = pick(rng, table("two_groups"))
         if len(crowded) == 2:
-            return form.format(m=told[0], o=told[1]), rows_of(groups, places)
+            return form.format(m=phrases[0], o=phrases[1]), rows_of(groups, places)
         if tuple(places) == ("left", "right") and "left" not in form and "right" not in form:
-            return form.format(m=told[0], o=told[1]), crowded
+            return form.format(m=phrases[0], o=phrases[1]), crowded
     comma, last = pick(rng, table("lists"))
-    return pick(rng, table("more_groups")).format(l=comma.join(told[:-1]) + last + told[-1]), crowded
+    return pick(rng, table("more_groups")).format(l=comma.join(phrases[:-1]) + last + phrases[-1]), crowded
 
 
 def compared(rng: np.random.Generator) -> Quantity:

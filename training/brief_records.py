@@ -59,13 +59,13 @@ def field_of(rng: np.random.Generator, *, none: float = 0.3) -> tuple[str, str]:
 def records(rng: np.random.Generator, count: int, *, placed: float = 0.55) -> tuple[list[Thing], list[dict[str, str]]]:
     """Different things, and the fields that a record has for each: the subject, whatever else is said."""
     form, spell = rng.random(), pick(rng, SPELLINGS)
-    told = 1.0 if form < 0.72 else 0.6 if form < 0.88 else 0.0  # how many have their colour said
+    coloured_share = 1.0 if form < 0.72 else 0.6 if form < 0.88 else 0.0  # how many have their colour said
     says_place = rng.random() < placed
     things, fields = distinct(rng, count, 0.0), []
     places = [str(place) for place in rng.permutation(pick(rng, SPOTS[count]))] if says_place else DEFAULT[count]
     for i, (thing, place) in enumerate(zip(things, places, strict=True)):
         field = {"subject": thing.subject}
-        if rng.random() < told:
+        if rng.random() < coloured_share:
             field["colour"] = colour_of(rng)
         if thing.detail:
             field["detail"] = thing.detail
@@ -193,11 +193,11 @@ def spec(rng: np.random.Generator) -> Whole:
     layout = pick(rng, ("layout", "pattern", "arrangement", "composition", "format", "order"))
     if rng.random() < 0.5:
         count = int(rng.choice(range(2, 10), p=[0.1, 0.2, 0.2, 0.16, 0.14, 0.04, 0.04, 0.12]))
-        thing, told = thing_of(rng, coloured=0.0, before_only=True), rng.random() < 0.8
-        thing = replace(thing, colour=colour_of(rng) if told else thing.colour)
+        thing, is_coloured = thing_of(rng, coloured=0.0, before_only=True), rng.random() < 0.8
+        thing = replace(thing, colour=colour_of(rng) if is_coloured else thing.colour)
         how, places = pick(rng, LAYOUTS[count])
         parts = {keys["count"]: str(count), keys["subject"]: pick(rng, (thing.subject, plural(thing.subject)))}
-        parts |= ({keys["colour"]: thing.colour} if told else {}) | ({keys["detail"]: thing.detail} if thing.detail else {}) | {layout: how}
+        parts |= ({keys["colour"]: thing.colour} if is_coloured else {}) | ({keys["detail"]: thing.detail} if thing.detail else {}) | {layout: how}
         things = put([thing] * count, places)
     else:
         count = number_of(rng)

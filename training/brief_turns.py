@@ -82,9 +82,9 @@ def colours_after(rng: np.random.Generator) -> Whole:
     form, places = pick(rng, TRIOS if count == 3 else RELATED)
     things = distinct(rng, count, 0.0)
     style, capital = pick(rng, ("a", "a", "a", "a", "the", "")), rng.random() < 0.4
-    names = [bare(one) if style == "a" else f"{style} {one.phrase}".strip() for one in things]
+    names = [bare(thing) if style == "a" else f"{style} {thing.phrase}".strip() for thing in things]
     text = form.format(*names)
-    colours, called = hues(rng, count), [short(one, things, rng) for one in things]
+    colours, called = hues(rng, count), [short(thing, things, rng) for thing in things]
     words = {f"{key}{i}": value for i in range(count) for key, value in (("s", called[i]), ("S", upper(called[i])), ("c", colours[i]), ("C", upper(colours[i])))}
     if count == 2 and rng.random() < 0.1:  # only one of them has its colour said
         i = int(rng.integers(2))
@@ -93,7 +93,7 @@ def colours_after(rng: np.random.Generator) -> Whole:
         things[i] = replace(things[i], colour=colours[i])
     else:
         text += pick(rng, TOLD_TRIO if count == 3 else TOLD_PAIR).format(**words)
-        things = [replace(one, colour=colour) for one, colour in zip(things, colours, strict=True)]
+        things = [replace(thing, colour=colour) for thing, colour in zip(things, colours, strict=True)]
     if rng.random() < 0.25:
         around = pick(rng, AROUND)
         if around.endswith("{b}") and (style == "a" and text[:2] in ("a ", "an") or around[:-4].endswith((":", ".", "!"))):
@@ -113,7 +113,7 @@ NAMELY: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = load_table("turns",
 def named(rng: np.random.Generator, nouns: Sequence[str], count: int, coloured: bool) -> list[Thing]:
     """Different things of these nouns."""
     things = [Thing(noun, USUAL_COLOUR[noun], "", noun) for noun in map(str, rng.permutation(nouns)[:count])]
-    return [replace(one, colour=hue, phrase=f"{hue} {one.subject}") for one, hue in zip(things, hues(rng, count), strict=True)] if coloured else things
+    return [replace(thing, colour=hue, phrase=f"{hue} {thing.subject}") for thing, hue in zip(things, hues(rng, count), strict=True)] if coloured else things
 
 
 def counts_first(rng: np.random.Generator) -> Whole:
@@ -143,7 +143,7 @@ def cornered(rng: np.random.Generator) -> Whole:
     form, kinds, places = pick(rng, CORNERED)
     things = distinct(rng, 3, pick(rng, (0.0, 0.7, 0.9, 1.0)))
     one, other, third = things
-    many = [one.phrase[: -len(one.subject)] + plural(one.subject) for one in things]
+    many = [thing.phrase[: -len(thing.subject)] + plural(thing.subject) for thing in things]
     text = form.format(x=bare(one), n=many[0], o=bare(other), y=bare(other), p=many[1], z=bare(third))
     by_kind = {"m": one, "o": other, "z": third}
     return ended(rng, pick(rng, ("", "", "", "", "invitation: ", "card: ")) + text, put([by_kind[kind] for kind in kinds], places))
@@ -157,11 +157,11 @@ def gridded_names(rng: np.random.Generator) -> Whole:
     kind = pick(rng, list(KINDS))
     mixed = rng.random() < 0.6 or len(KINDS[kind]) < count
     if mixed:
-        things = distinct(rng, count, 0.0) if coloured < 0.5 else [replace(one, colour=hue, detail="", phrase=f"{hue} {one.subject}") for one, hue in zip(distinct(rng, count, 0.0), hues(rng, count), strict=True)]
+        things = distinct(rng, count, 0.0) if coloured < 0.5 else [replace(thing, colour=hue, detail="", phrase=f"{hue} {thing.subject}") for thing, hue in zip(distinct(rng, count, 0.0), hues(rng, count), strict=True)]
     else:
         things = named(rng, KINDS[kind], count, coloured > 0.5)
     after = coloured > 0.5 and rng.random() < 0.25
-    names = [f"{one.subject} {pick(rng, ('({})', '({})')).format(one.colour)}" if after else one.phrase for one in things]
+    names = [f"{thing.subject} {pick(rng, ('({})', '({})')).format(thing.colour)}" if after else thing.phrase for thing in things]
     if rng.random() < 0.25:
         names = [f"{article(name)} {name}" for name in names]
     places: Sequence[str] = {(3, 3): DEFAULT[9], (2, 2): CORNERS, (2, 3): DEFAULT[6], (3, 2): PAIRS_OF_ROWS}[rows, columns]
@@ -186,7 +186,7 @@ def gridded_names(rng: np.random.Generator) -> Whole:
         text = pick(rng, ("; ", "\n", " / ")).join(label.format(i=i + 1, o=order[i], l=line) for i, line in enumerate(lines))
     if coloured < 0.12:
         (colour,) = hues(rng, 1)
-        things = [replace(one, colour=colour) for one in things]
+        things = [replace(thing, colour=colour) for thing in things]
         text += pick(rng, (". All of them {c}", ". All in {c}", "; everything {c}", " (all {c})")).format(c=colour)
     return ended(rng, text, put(things, places), none=0.75, first=False)
 
@@ -234,17 +234,17 @@ SETTINGS: tuple[str, ...] = load_table("turns", "settings")
 
 def calls(rng: np.random.Generator) -> Whole:
     """'width=1024 seed=7 prompt=one lime chameleon, desert', 'count=2 subject=cat colour=black bg=none', JSON."""
-    settings = [str(one) for one in rng.permutation(SETTINGS)[: int(rng.integers(1, 4))]]
+    settings = [str(thing) for thing in rng.permutation(SETTINGS)[: int(rng.integers(1, 4))]]
     background, value = field_of(rng, none=0.35)
     form = rng.random()
     if form < 0.5:
         things, words = cast(rng, most=3, placed=0.4)
         if background and background not in BACKGROUND_PHRASES:  # a bare 'brown' in a list would be some thing's colour
             background = value = f"{value} background"
-        names = [f"{pick(rng, ('one ', article(one.phrase) + ' ', ''))}{one.phrase} {where}".strip() for one, where in zip(things, words, strict=True)]
+        names = [f"{pick(rng, ('one ', article(thing.phrase) + ' ', ''))}{thing.phrase} {where}".strip() for thing, where in zip(things, words, strict=True)]
         prompt = ", ".join([*names, value] if value not in ("", "none") else names)
         key = pick(rng, ("prompt", "prompt", "text", "p", "q", "input", "description"))
-        pairs = dict(one.split("=") for one in settings)
+        pairs = dict(thing.split("=") for thing in settings)
         flags = " ".join(f"--{k} {v}" for k, v in pairs.items())
         text = pick(rng, (
             " ".join([*settings, f"{key}={prompt}"]), f"{key}={prompt}; " + "; ".join(settings), json.dumps({**pairs, key: prompt}), json.dumps({key: prompt, **pairs}), f'"{key}": "{prompt}",', f'draw {flags} --{key} "{prompt}"', f"--{key} '{prompt}' {flags}", f'client.images.create({key}="{prompt}", {", ".join(settings)})', f"POST /v1/images {key}={prompt}&{'&'.join(settings)}",
@@ -289,9 +289,9 @@ def misspelt(word: str, rng: np.random.Generator) -> str:
         out = word
         for _ in range(2 if len(word) > 7 and rng.random() < 0.3 else 1):
             i, form = int(rng.integers(1, len(out) - 1)), rng.random()
-            heard = [pair for pair in SOUND_SPELLINGS if pair[0] in out[1:]]
-            if form < 0.4 and heard:
-                x, y = pick(rng, heard[:4])
+            spellings = [pair for pair in SOUND_SPELLINGS if pair[0] in out[1:]]
+            if form < 0.4 and spellings:
+                x, y = pick(rng, spellings[:4])
                 out = out[0] + out[1:].replace(x, y, 1)
             elif form < 0.58:
                 out = out[:i] + out[i + 1] + out[i] + out[i + 2 :]

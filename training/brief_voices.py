@@ -141,7 +141,7 @@ def engineered(rng: np.random.Generator, body: Source) -> Whole:
         background = background if background in FIELDS else tags[-1]
     else:
         background = ""
-    boosts = [str(one) for one in rng.permutation(BOOSTS)[: int(rng.integers(1, 4))]]
+    boosts = [str(thing) for thing in rng.permutation(BOOSTS)[: int(rng.integers(1, 4))]]
     light, style = "", pick(rng, STYLES) if rng.random() < 0.2 else ""
     mood = pick(rng, MOODS) if rng.random() < 0.2 else ""
     tags += [f"{mood} mood"] if mood else []
@@ -197,7 +197,7 @@ def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
     background, wording = scenery(rng, none=0.4)
     form, thing, where = rng.random(), things[i], words[i]
     plain = thing.phrase == thing.subject
-    colour, wrong = (str(one) for one in rng.permutation(("red", "green", "blue", "yellow", "pink", "white", "purple", "turquoise", "black", "brown"))[:2])
+    colour, wrong = (str(thing) for thing in rng.permutation(("red", "green", "blue", "yellow", "pink", "white", "purple", "turquoise", "black", "brown"))[:2])
     mark = pick(rng, (", ", " - ", "... "))
     if form < 0.4:
         thing = replace(thing, colour=colour, detail="")
@@ -205,7 +205,7 @@ def corrected_self(rng: np.random.Generator, body: Source) -> Whole:
             n0="n" if wrong[0] in "aeiou" else "", n1="n" if colour[0] in "aeiou" else "", w=wrong, c=colour, s=thing.subject, o=oops, k=mark
         )
         names[i] += f" {where}" if where else ""
-    elif form < 0.65 and other.subject not in [one.subject for one in things]:
+    elif form < 0.65 and other.subject not in [thing.subject for thing in things]:
         names[i] = f"{article(other.subject)} {other.subject}{mark}{oops} {bare(thing)}" + (f" {where}" if where else "")
     elif form < 0.8 and where and thing.place in (flip := {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}):
         names[i] = f"{bare(thing)} {pick(rng, WHERE[flip[thing.place]])}{mark}{oops} {where}"
@@ -235,9 +235,9 @@ def questions(rng: np.random.Generator, body: Source) -> Whole:
 def foreign(rng: np.random.Generator, body: Source) -> Whole:
     """'please to make picture: cat of colour red is left from dog of colour blue, on beach'."""
     count = int(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))
-    things = [replace(one, phrase=one.subject, detail="", colour=colour_of(rng)) for one in distinct(rng, count, 0.0)]
+    things = [replace(thing, phrase=thing.subject, detail="", colour=colour_of(rng)) for thing in distinct(rng, count, 0.0)]
     way = pick(rng, ("{s} of colour {c}", "{s} colour {c}", "{c} {s}", "{c} {s}", "one {c} {s}", "{s} {c}", "{s} in {c} colour", "the {s} {c}", "{s}, it is {c},"))
-    names = [way.format(s=one.subject, c=one.colour) for one in things]
+    names = [way.format(s=thing.subject, c=thing.colour) for thing in things]
     if count == 2 and rng.random() < 0.7:
         form, places = pick(rng, (
             ("{0} is left from {1}", ("left", "right")), ("{0} stay on right from {1}", ("right", "left")), ("{0} is sit above of {1}", ("top", "bottom")), ("{0} under of {1}", ("bottom", "top")), ("left side {0} and right side {1}", ("left", "right")), ("on up is {0}, on down is {1}", ("top", "bottom")),
@@ -305,11 +305,11 @@ def setting_first(rng: np.random.Generator, body: Source) -> Whole:
     things, words = cast(rng, most=3)
     names = said_where(things, words)
     if words[0]:
-        told = pick(rng, ("There {}.", "In this place we find {}.", "Here you see {}.", "Now draw {}.", "Put {} there.", "And then there is {}.", "I want to see {}."))
-        told = told.replace("There {}", "There is {}")
+        sentence = pick(rng, ("There {}.", "In this place we find {}.", "Here you see {}.", "Now draw {}.", "Put {} there.", "And then there is {}.", "I want to see {}."))
+        sentence = sentence.replace("There {}", "There is {}")
     else:
-        told = pick(rng, ("There is {}.", "In this place lives {}.", "Here stands {}.", "All alone here: {}.", "And here comes {}.", "Now draw {} there.", "Nobody is here except {}.", "The only thing to be seen: {}.") if len(things) == 1 else ("There are {}.", "Here we meet {}.", "In this place you see {}.", "Now draw {} there.", "Nobody is here except {}."))
-    return Whole(pick(rng, SETTINGS[background]) + pick(rng, (" ", " ", "\n")) + told.format(joined(names)), things, background)
+        sentence = pick(rng, ("There is {}.", "In this place lives {}.", "Here stands {}.", "All alone here: {}.", "And here comes {}.", "Now draw {} there.", "Nobody is here except {}.", "The only thing to be seen: {}.") if len(things) == 1 else ("There are {}.", "Here we meet {}.", "In this place you see {}.", "Now draw {} there.", "Nobody is here except {}."))
+    return Whole(pick(rng, SETTINGS[background]) + pick(rng, (" ", " ", "\n")) + sentence.format(joined(names)), things, background)
 
 
 ANIMALS: tuple[str, ...] = load_table("voices", "animals")
@@ -321,14 +321,14 @@ def mentioned_again(rng: np.random.Generator, body: Source) -> Whole:
     things, words = cast(rng, most=2, placed=0.0)
     i, (background, wording) = int(rng.integers(len(things))), scenery(rng)
     thing = things[i]
-    names = [bare(one) for one in things]
+    names = [bare(thing) for thing in things]
     if thing.subject in ANIMALS and len(things) == 1:
         the = pick(rng, ("the animal", f"the {thing.subject}", "it"))
     else:
         the = pick(rng, (f"the {thing.subject}", f"this {thing.subject}")) if len(things) > 1 else pick(rng, (f"the {thing.subject}", "it", f"this {thing.subject}", f"that {thing.subject}"))
     lines = [pick(rng, ("{}", "There is {}" if len(things) == 1 else "There are {}", "I want {}", "Please draw {}", "We need {}", "Show me {}")).format(joined(names)) + (f" {wording}" if wording else "")]
-    tell = [str(one) for one in rng.permutation(AGAIN)[: int(rng.integers(1, 3))]]
-    lines += [one.format(the=the, The=upper(the)) for one in tell]
+    tell = [str(thing) for thing in rng.permutation(AGAIN)[: int(rng.integers(1, 3))]]
+    lines += [thing.format(the=the, The=upper(the)) for thing in tell]
     if rng.random() < 0.45:
         places = [str(place) for place in rng.permutation(pick(rng, SPOTS[1] if len(things) == 1 else SPOTS[2][:2]))]
         things = put(things, places)
@@ -359,7 +359,7 @@ def not_this(rng: np.random.Generator, body: Source) -> Whole:
     """'My last picture had a dog. This one should have a red cat.': only what is wanted counts."""
     things, words = cast(rng, most=2)
     used = {thing.subject for thing in things}
-    other = next(one for one in (distinct(rng, 1, 0.5)[0] for _ in range(99)) if one.subject not in used)
+    other = next(thing for thing in (distinct(rng, 1, 0.5)[0] for _ in range(99)) if thing.subject not in used)
     background, wording = scenery(rng)
     core = joined(said_where(things, words)) + (f" {wording}" if wording else "")
     text = pick(rng, (
@@ -380,9 +380,9 @@ def palette(rng: np.random.Generator, body: Source) -> Whole:
         ("", "The {s} has to be {c}", ", "), ("Colouring: ", "{s} {c}", ", "), ("", "As for the {s}, make it {c}", ". "),
     ))  # fmt: skip
     order = [things[i] for i in rng.permutation(len(things))] if rng.random() < 0.3 else things
-    told = [form.format(s=thing.subject, c=thing.colour) for thing in order]
-    told = [one[0].lower() + one[1:] if i and joint == ", " and not head else one for i, one in enumerate(told)]
-    return Whole(upper(start) + pick(rng, (". ", ". ", "\n")) + head + joint.join(told) + pick(rng, ("", ".")), things, background)
+    phrases = [form.format(s=thing.subject, c=thing.colour) for thing in order]
+    phrases = [thing[0].lower() + thing[1:] if i and joint == ", " and not head else thing for i, thing in enumerate(phrases)]
+    return Whole(upper(start) + pick(rng, (". ", ". ", "\n")) + head + joint.join(phrases) + pick(rng, ("", ".")), things, background)
 
 
 def messages(rng: np.random.Generator, body: Source) -> Whole:

@@ -314,26 +314,26 @@ def colours_later(rng: np.random.Generator, count: int) -> Body:
         ways: tuple[str, ...] = (", all {c}", ". All of them are {c}", ". They are all {c}", ", all in {c}", ". Everything is {c}", ", each of them {c}")
         if count == 2:
             ways = (", both {c}", ". Both are {c}", ", both in {c}", ". They are both {c}", ". They should be {c}", ", and both are {c}", ". Both of them are {c}")
-        return start + pick(rng, ways).format(c=colour), put([replace(one, colour=colour) for one in things], places)
-    things = [replace(one, colour=colour_of(rng)) for one in things]
+        return start + pick(rng, ways).format(c=colour), put([replace(thing, colour=colour) for thing in things], places)
+    things = [replace(thing, colour=colour_of(rng)) for thing in things]
     order = rng.permutation(count) if rng.random() < 0.6 else range(count)
     if rng.random() < 0.15:
         ordinals = ("first", "second", "third", "last" if rng.random() < 0.5 else "fourth")
-        told = [f"the {ordinals[i]}{' one' if rng.random() < 0.5 else ''} is {one.colour}" for i, one in enumerate(things)]
-        return start + ". " + listed(told, rng).replace("; ", ", "), put(things, places)
+        phrases = [f"the {ordinals[i]}{' one' if rng.random() < 0.5 else ''} is {thing.colour}" for i, thing in enumerate(things)]
+        return start + ". " + listed(phrases, rng).replace("; ", ", "), put(things, places)
     some = [things[i] for i in order]
     if rng.random() < 0.12:  # the others keep their usual colours
         left_out = some.pop()
-        things = [replace(one, colour=dict(KNOWN | OTHERS)[one.subject]) if one is left_out else one for one in things]
+        things = [replace(thing, colour=dict(KNOWN | OTHERS)[thing.subject]) if thing is left_out else thing for thing in things]
     way = pick(rng, (
         "the {s} is {c}", "the {s} is {c}", "{s} {c}", "{c} {s}", "the {s} {c}", "the {s} should be {c}", "make the {s} {c}", "{s}: {c}", "the {s} in {c}", "{s} = {c}",
         "I want the {s} {c}", "paint the {s} {c}", "colour of the {s}: {c}",
     ))  # fmt: skip
-    told = [way.format(s=one.subject, c=one.colour) for one in some]
+    phrases = [way.format(s=thing.subject, c=thing.colour) for thing in some]
     if way == "the {s} is {c}" and rng.random() < 0.5:
-        told = [told[0], *(f"the {one.subject} {one.colour}" for one in some[1:])]
-    joint = pick(rng, (", ", ", ", " and ", ". ")) if len(told) < 3 else pick(rng, (", ", ". "))
-    return start + pick(rng, (". ", ". ", ", ", "; ", ": ", " - ")) + joint.join(told), put(things, places)
+        phrases = [phrases[0], *(f"the {thing.subject} {thing.colour}" for thing in some[1:])]
+    joint = pick(rng, (", ", ", ", " and ", ". ")) if len(phrases) < 3 else pick(rng, (", ", ". "))
+    return start + pick(rng, (". ", ". ", ", ", "; ", ": ", " - ")) + joint.join(phrases), put(things, places)
 
 
 def places_later(rng: np.random.Generator, count: int) -> Body:
@@ -348,21 +348,21 @@ def places_later(rng: np.random.Generator, count: int) -> Body:
     start = listed([a(thing, rng) for thing in things], rng)
     order = [things[i] for i in rng.permutation(count)] if rng.random() < 0.6 else things
     way = pick(rng, ("the {s} is {w}", "the {s} is {w}", "the {s} {w}", "{s} {w}", "{s}: {p}", "put the {s} {w}", "{s} {p}", "the {s} {d} {w}", "{w} is the {s}", "the {s} goes {w}", "{s} ({p})"))
-    told = [way.format(s=one.subject, w=pick(rng, PLACES[one.place]), p=one.place, d=pick(rng, DOES)[0]) for one in order]
+    phrases = [way.format(s=thing.subject, w=pick(rng, PLACES[thing.place]), p=thing.place, d=pick(rng, DOES)[0]) for thing in order]
     joint = pick(rng, (", ", ", ", ". ", " and " if count == 2 else ", "))
     if late and rng.random() < 0.5:  # 'cat left, dog right'
-        start, told, order = "", [told[order.index(one)] for one in things], things
-    text = start + (pick(rng, (". ", ". ", "; ", ", ", ": ")) if start else "") + joint.join(told)
+        start, phrases, order = "", [phrases[order.index(thing)] for thing in things], things
+    text = start + (pick(rng, (". ", ". ", "; ", ", ", ": ")) if start else "") + joint.join(phrases)
     if late:
-        things = [replace(one, colour=colour_of(rng)) for one in things]
+        things = [replace(thing, colour=colour_of(rng)) for thing in things]
         form = pick(rng, ("the {s} is {c}", "{s} {c}", "{c} {s}", "the {s} {c}", "{s}: {c}"))
-        text += pick(rng, (". ", "; ", ". ")) + ", ".join(form.format(s=one.subject, c=one.colour) for one in things)
+        text += pick(rng, (". ", "; ", ". ")) + ", ".join(form.format(s=thing.subject, c=thing.colour) for thing in things)
     return text, things
 
 
 def pronouns(rng: np.random.Generator, count: int) -> Body:
     """'There is a cat. It is red. Next to it stands a dog. It is blue.'"""
-    things = [replace(one, colour=colour_of(rng)) for one in distinct(rng, count, 0.0)]
+    things = [replace(thing, colour=colour_of(rng)) for thing in distinct(rng, count, 0.0)]
     is_ = ("It is {c}", "it's {c}", "It should be {c}", "Make it {c}", "Its colour is {c}", "It is painted {c}")
     names = [a(thing, rng) for thing in things]
     if count == 1:
@@ -390,7 +390,7 @@ def groups_later(rng: np.random.Generator, count: int) -> Body:
     if rest > 3:
         number, rest = count - 3, 3
     names = [group(first, number, rng), group(second, rest, rng)]
-    nouns = [one.subject if n == 1 else plural(one.subject) for one, n in ((first, number), (second, rest))]
+    nouns = [thing.subject if n == 1 else plural(thing.subject) for thing, n in ((first, number), (second, rest))]
     be = ["is" if n == 1 else "are" for n in (number, rest)]
     tails, upper = [], rng.random() < 0.5
     places: list[str] = list(DEFAULT[count])
@@ -404,7 +404,7 @@ def groups_later(rng: np.random.Generator, count: int) -> Body:
         words = [pick(rng, PLACES[side]) for side in sides]
         tails.append(pick(rng, ("the {x} {e} {v}, the {y} {f} {w}", "the {x} {v}, the {y} {w}", "the {x} {e} {v} and the {y} {f} {w}", "put the {x} {v} and the {y} {w}", "the {y} {f} {w}, the {x} {e} {v}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], v=words[0], w=words[1]))  # fmt: skip
     if first.phrase == first.subject and second.phrase == second.subject and rng.random() < 0.8:
-        first, second = (replace(one, colour=colour_of(rng)) for one in (first, second))
+        first, second = (replace(thing, colour=colour_of(rng)) for thing in (first, second))
         tails.append(pick(rng, ("the {x} {e} {c}, the {y} {d}", "the {x} {e} {c} and the {y} {f} {d}", "{x} {c}, {y} {d}", "the {y} {f} {d}, the {x} {e} {c}", "{c} {x}, {d} {y}")).format(x=nouns[0], y=nouns[1], e=be[0], f=be[1], c=first.colour, d=second.colour))  # fmt: skip
     start = listed(names, rng)
     return pick(rng, (". ", ". ", "; ")).join([start, *tails]), put([first] * number + [second] * rest, places)
@@ -582,8 +582,8 @@ def typo(text: str, rng: np.random.Generator) -> str:
     elif form < 0.65:
         words[i] = word[:j] + word[j] + word[j:]
     elif form < 0.75 and len(word) > 4:
-        heard = [(x, y) for x, y in (("ph", "f"), ("ck", "k"), ("ie", "ei"), ("ee", "ea"), ("ea", "ee"), ("ll", "l"), ("tt", "t"), ("oo", "u"), ("c", "k"), ("gh", "g")) if x in word[1:]]
-        x, y = pick(rng, heard) if heard else ("", "")
+        spellings = [(x, y) for x, y in (("ph", "f"), ("ck", "k"), ("ie", "ei"), ("ee", "ea"), ("ea", "ee"), ("ll", "l"), ("tt", "t"), ("oo", "u"), ("c", "k"), ("gh", "g")) if x in word[1:]]
+        x, y = pick(rng, spellings) if spellings else ("", "")
         words[i] = word[0] + word[1:].replace(x, y, 1) if x else word
     elif form < 0.84 and len(word) > 4:
         words[i] = word[:j] + (pick(rng, "aeiou") if word[j] in "aeiou" else word[j]) + word[j + 1 :]

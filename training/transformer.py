@@ -12,7 +12,7 @@ diffusers' HunyuanDiT2DModel, v-prediction, the published model's noise schedule
 the rest. Padding positions of the text are the same for every sample, so their keys and values are computed once.
 
 Half of the batches let the deep blocks hear another wording of the same whole picture than the shallow ones, from a
-random depth on: a depth schedule switches prompts between blocks, and this makes the model ready for it without masks.
+random depth on: a prompt schedule switches prompts between blocks, and this makes the model ready for it without masks.
 
 The stage `--regional` lets, in three of four batches, the tokens of each thing's box hear only that thing's words from
 a random depth on, exactly as the renderer's region attention does. It draws the pictures in which regions matter most,
@@ -263,7 +263,14 @@ def main() -> None:
         return error.mean(), {}
 
     weights = train(
-        name, model, optimisers, loss_of, steps=args.steps, minutes=args.minutes, ema=0.999, every=args.every,
+        name,
+        model,
+        optimisers,
+        loss_of,
+        steps=args.steps,
+        minutes=args.minutes,
+        ema=0.999,
+        every=args.every,
         after="transformer" if args.regional else None,
     )
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))

@@ -18,7 +18,7 @@ class ChatState:
     waiting: bool = False  # the plan waits for approval, nothing is drawn yet
     candidates: int = 0  # number of pictures to choose from
     messages: tuple[str, ...] = ()  # all messages so far, oldest first
-    unclear_message: str = ""  # the last message, if it was answered with a question back
+    unclear_message: str = ""  # the last message, if it was answered with a clarifying question
     question: str = ""  # that question
     touched: tuple[str, ...] = ()  # names of the regions in the last change: the referents of 'it'
     draws: str = ""  # what the image model can draw; empty if it publishes no list

@@ -101,7 +101,7 @@ class Session(StoredSession):
     Calls that draw are iterators over the events of a job, which begins with the first one that is read; a turn whose
     reader leaves early is `unfinished`. A session runs one turn at a time, across processes; a second one raises
     RunError. Errors of a turn (an unreachable model, a plan that cannot be drawn) end it as 'failed' with the reason as
-    its reply, and leave the picture as it was; what was drawn before is gone on with when it is said again.
+    its reply, and leave the picture as it was; what was drawn before is resumed when the message is repeated.
     """
 
     def __init__(self, sessions: Sessions, record: SessionRecord) -> None:
@@ -223,7 +223,7 @@ class Session(StoredSession):
     def _give_up_unfinished(self) -> None:
         for turn in self.turns:
             if turn.status == "pending":
-                stopped = {"status": "stopped", "reply": "This was interrupted, and not gone on with."}
+                stopped = {"status": "stopped", "reply": "This was interrupted, and not resumed."}
                 self.store.update(self.id, turn.model_copy(update=stopped))
 
     def _at_once(self, message: str, act: Callable[[TurnRunner, Turn], Turn], kind: Kind = "choose") -> Turn:

@@ -59,8 +59,8 @@ class Turn(BaseModel):
     it: the turn itself if it drew something. Files are relative to the session's folder: `folder` is the run folder,
     `base` the picture that was edited (None if all of it was drawn). `plan` is that of `picture`, or waits for
     approval; `approved`: it was given. `job`: id of the job that carries it out; `may_pass`: it failed for a reason
-    that may pass. `notes`: what of the message was not done as it was said; `suggestions`: messages that would answer
-    its question back; `touched`: the regions that it is about. `candidates` are the best round's, if there
+    that may pass. `notes`: what of the message was not done, or done differently; `suggestions`: messages that would
+    answer its clarifying question; `touched`: the regions that it is about. `candidates` are the best round's, if there
     were several. `round`: number of the round whose picture it is; 0 if the previous picture stays, since all `rounds`
     came out worse. Then `candidates` are that picture and the rounds, `revision` is the requested one, and `parent` is
     the previous picture's parent. `comparison`: the best round compared with the previous picture.
@@ -115,7 +115,8 @@ class Store:
     """Sessions and their turns in `folder`/sessions.sqlite; pictures of session ID in `folder`/ID/."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder`: None for the user's data folder. Raises RunError if it cannot be written, or is a stranger's."""
+        """`folder`: None for the user's data folder. Raises RunError if it cannot be written, or was not
+        written by ditpipe."""
         self.folder = (folder or user_data_path("ditpipe") / "sessions").expanduser().resolve()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

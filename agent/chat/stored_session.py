@@ -116,13 +116,13 @@ class StoredSession:
         """What the next message is interpreted against. `draws`: what the image model can draw."""
         head, turns, waiting = self.head, self.turns, self.waiting
         before = [turn for turn in turns if turn.status != "pending"]
-        asked = before[-1] if before and before[-1].kind == "unclear" else None
+        unclear = before[-1] if before and before[-1].kind == "unclear" else None
         touched = head.touched if head else ()
         parent = next((turn for turn in turns if head and turn.number == head.parent), None)
         return ChatState(
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
             previous=parent.plan if parent and not waiting else None,
             candidates=len(head.candidates) if head and not waiting else 0,
-            messages=tuple(turn.message for turn in before), unclear_message=asked.message if asked else "",
-            question=asked.reply if asked else "", touched=touched, draws=draws,
+            messages=tuple(turn.message for turn in before), unclear_message=unclear.message if unclear else "",
+            question=unclear.reply if unclear else "", touched=touched, draws=draws,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...prompts.answers.chat_schema import Understanding
-from ...prompts.errors import DitpipeError, ModelError, RunError, one_line
+from ...prompts.errors import DitpipeError, JobCancelled, ModelError, RunError, one_line
 from ...prompts.plan import ScenePlan
 from ...prompts.prompt_style import sync_scene_prompt
 from ...prompts.revision import Revision
@@ -48,11 +48,11 @@ class TurnRunner:
         self._interpret, self._context = interpret, context
 
     def run(self, turn: Turn, act: Act) -> None:
-        """Runs a turn to its end, or goes on with it, and reports `Replied`. Failures and stops are recorded as such;
-        an interrupted job leaves the turn as it is, to be gone on with."""
+        """Runs or resumes a turn to its end, and reports `Replied`. Failures and stops are recorded as such;
+        an interrupted job leaves the turn as it is, to be resumed."""
         try:
             turn = self._carry_out(turn, act)
-        except KeyboardInterrupt:
+        except JobCancelled:
             if self._context.interrupted.is_set():
                 raise
             turn = self._end(turn, "stopped", "Stopped; the picture is as it was.")
@@ -121,7 +121,7 @@ class TurnRunner:
         if not self.session.title:
             self.store.rename(self.session.id, brief if len(brief) <= 60 else brief[:59] + "…")
         seed, folder, before = self.agent.settings.picture_seed(), _folder(turn), self._ended_early(turn)
-        if before and before.brief == brief and before.seed is not None:  # it is asked for again
+        if before and before.brief == brief and before.seed is not None:  # the same brief once more
             seed = before.seed
         return self.draw(self._write(turn, brief=brief, seed=seed, folder=folder))
 
@@ -275,7 +275,7 @@ class TurnRunner:
         return painter, painter.record(turn.brief, plan=turn.plan, base=base, judged=judged, tried=tried)
 
     def _ended_early(self, turn: Turn) -> Turn | None:
-        """The turn before, if it was stopped or failed: what it has drawn is kept, and may be gone on with."""
+        """The turn before, if it was stopped or failed: what it has drawn is kept, and may be resumed."""
         before = [other for other in self.session.turns if other.number < turn.number][-1:]
         return next((other for other in before if other.status in ("stopped", "failed")), None)
 

@@ -12,7 +12,7 @@ from .options import Json, OutFile, flag, option, print_answer, stderr_console
 
 FROM_HELP = "name of its format, if it is not recognised (docs/formats.md)"
 SET_HELP = "what the program keeps beside the text: ratio=1,2, direction=vertical, width=1024"
-_OPTIONS = ("seed", "steps", "guidance_scale", "depth")  # settings that `ditpipe render` takes
+_OPTIONS = ("seed", "steps", "guidance_scale", "prompt_schedule")  # settings that `ditpipe render` takes
 
 
 def import_layout(

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...prompts.errors import DitpipeError, first_problem, visible
+from ...prompts.errors import DitpipeError, JobCancelled, first_problem, visible
 from ...prompts.plan_files import read_plan
 from ..settings import PERSONAL, check_variables, settings_of
 from . import chat as chat_cli
@@ -140,7 +140,7 @@ def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: boo
                 print_answer(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
                 return
             painting = follow(plan)
-    except KeyboardInterrupt:
+    except JobCancelled:
         print(f"ditpipe: {stopped}", file=sys.stderr)
         sys.exit(STOPPED)
     from ...renderer.pictures.artifacts import read_metadata
@@ -252,7 +252,10 @@ def main() -> None:
     try:
         check_variables("DITPIPE_KEYS")
         with ctrl_c(_interrupted):
-            code = app(standalone_mode=False)
+            try:
+                code = app(standalone_mode=False)
+            except JobCancelled:
+                code = STOPPED
         if code == STOPPED:  # by a Ctrl-C that the command has not spoken of; threads that call models may block yet
             print("ditpipe: stopped", file=sys.stderr, flush=True)
             os._exit(STOPPED)

@@ -108,7 +108,7 @@ def settings_summary() -> str:
 
 
 def print_seed(seed: int) -> None:
-    """Tells the seed that was drawn for a picture, on stderr."""
+    """Prints the random seed of a picture to stderr."""
     stderr_console.print(f"seed {seed}", style="dim", highlight=False)
 
 

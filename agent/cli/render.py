@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from ...prompts.errors import RunError, visible
 from ...prompts.plan import Box, LeveledPrompt
 from ...prompts.plan_files import read_plan
 from ...prompts.revision import RegionChange, Revision
+from ...renderer.request import RenderRequest, RenderResult
+from ..runs.consent import HERE, agreed_request
 from ..settings import chosen_seed, read_seed, settings_of
-from .loads import HERE, agreed_request
 from .options import (
     Agreed,
     Json,
@@ -29,12 +31,12 @@ from .options import (
 from .signals import ctrl_c
 
 if TYPE_CHECKING:
-    from ...renderer.request import RenderRequest
+    from ..agent import Agent
 
 Large = Annotated[bool, option("Render", "--large", help="draw it even if it is more than a server would draw")]
 
 
-@with_settings(without=("planner", "approve", "rounds", "accept", "out", "sessions"))
+@with_settings(without=("planner", "approve", "rounds", "threshold", "out", "sessions"))
 def render(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
     options: Options,
@@ -77,15 +79,14 @@ def render(
     )  # fmt: skip
     if settings.seed == "random":
         print_seed(request.seed)
-    if settings.candidates == 1:
-        unused = "--critic is not used: one picture has no other to be ranked with (--candidates)"
-        early = [unused] if "critic" in options else []
-        _draw(lambda on_step: agent.renderer.render(request, on_step), path, as_json, early_warnings=early)
-        return
     from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
-    drawn = _followed(lambda step: agent.renderer.candidates(request, settings.candidates, step), as_json)
+    drawn = _draw(agent, DrawInput(request=request, candidates=settings.candidates), as_json)
+    if settings.candidates == 1:
+        unused = "--critic is not used: one picture has no other to be ranked with (--candidates)"
+        _answer(drawn[0], path, as_json, [unused] if "critic" in options else [])
+        return
     pictures = []
     unranked = ["the candidates are in the order of drawing, for nobody judges them"] if agent.critic is None else []
     drawn = [replace(result, warnings=(*result.warnings, *unranked)) for result in drawn]
@@ -98,9 +99,7 @@ def render(
             "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
         })  # fmt: skip
     _warn(result.warnings)  # the same for the whole batch
-    lines = [
-        f"{row['picture']}" + ("" if row["score"] is None else f"  {row['score']:.2f}") for row in pictures
-    ]
+    lines = [f"{row['picture']}" + ("" if row["score"] is None else f"  {row['score']:.2f}") for row in pictures]
     print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
 
@@ -129,7 +128,6 @@ def edit(
     """
     from ...prompts.prompt_style import sync_revision
     from ...renderer.pictures.artifacts import read_result, write_result
-    from ...renderer.request import RenderRequest
     from ..agent import Agent
     from ..refine.edit_critique import review_edit
 
@@ -164,19 +162,17 @@ def edit(
         notes.append("no latents are kept beside this picture, so all of it was drawn first")
     agent = Agent(settings=settings_of(**options | {"model": request.model or HERE}))
 
-    def draw(on_step: Callable[[Any], None]) -> Any:
-        drawn = agent.renderer.render(before, on_step) if isinstance(before, RenderRequest) else before
-        result = agent.renderer.edit(drawn, revision, on_step)
-        compared = review_edit(drawn, result, agent.critic, threshold=agent.settings.accept)
-        return replace(result, warnings=(*result.warnings, *compared.warnings))
-
+    _check_file(path)
     if before is request:
-        whole = request.model_copy(update={"edits": [*request.edits, revision]})
-        announced = _announced(whole, draw, large=large)
+        message, steps = _check_work(request.model_copy(update={"edits": [*request.edits, revision]}), large=large)
+        work = DrawInput(request=request, revision=revision)
     else:  # the edit alone is drawn, in the picture's own steps
         _check_work(request.model_copy(update={"edits": [], "together": []}), large=large)
-        announced = draw
-    _draw(announced, path, as_json, keep=write_result, early_warnings=notes)
+        message, steps, work = "", 0, DrawInput(request=request, picture=picture, revision=revision)
+    drawn, edited = _draw(agent, work, as_json, message=message, steps=steps)
+    compared = review_edit(drawn, edited, agent.critic, threshold=agent.settings.threshold)
+    result = replace(edited, warnings=(*edited.warnings, *compared.warnings))
+    _answer(result, path, as_json, notes, keep=write_result)
 
 
 def _box(text: str | None) -> Box | None:
@@ -196,40 +192,19 @@ def repaint(
 ) -> None:  # fmt: skip
     """Draw a picture again from what its file carries: the same pixels on the same machine."""
     from ...renderer.pictures.artifacts import read_request
-    from ...renderer.pipeline import Renderer
+    from ..agent import Agent
 
     request, notes = agreed_request(picture, read_request(picture), model=options.get("model"), controls=control or [])
-    path, device = out or picture.with_name(f"{picture.stem}-again.png"), settings_of(**options).chosen_device
-    renderer = Renderer(request.model, device=device)
-    draw = _announced(request, lambda on_step: renderer.render(request, on_step), large=large)
-    _draw(draw, path, as_json, early_warnings=notes)
-
-
-def _announced(request: "RenderRequest", draw: Callable[[Any], Any], *, large: bool) -> Callable[[Any], Any]:
-    """`draw(on_step)`, announced: first what the request asks for, after two steps an estimate of the time left.
-
-    Raises ValueError if the request is larger than a server would draw, unless `large`."""
+    path = out or picture.with_name(f"{picture.stem}-again.png")
+    _check_file(path)
+    agent = Agent(settings=settings_of(**options | {"model": request.model or HERE}))
     message, steps = _check_work(request, large=large)
-    edits = len(request.edits)
-
-    def announced(on_step: Callable[[Any], None]) -> Any:
-        seen: list[float] = []  # when each step was done
-
-        def step(progress: Any) -> None:
-            seen.append(time.monotonic())
-            if len(seen) == 2:
-                left = (seen[1] - seen[0]) * (steps * (1 + edits) - 2)
-                stderr_console.print(f"about {_duration(left)} from here", style="dim")
-            on_step(progress)
-
-        stderr_console.print(f"drawing {message}", style="dim", markup=False)
-        return draw(step)
-
-    return announced
+    (result,) = _draw(agent, DrawInput(request=request), as_json, message=message, steps=steps)
+    _answer(result, path, as_json, notes)
 
 
-def _check_work(request: "RenderRequest", *, large: bool) -> tuple[str, int]:
-    """What a picture's own request asks for, in words, and its steps.
+def _check_work(request: RenderRequest, *, large: bool) -> tuple[str, int]:
+    """What a picture's own request asks for, in words, and its steps with those of its edits.
 
     Raises ValueError if that is more than a server would draw, unless `large`.
     """
@@ -249,7 +224,7 @@ def _check_work(request: "RenderRequest", *, large: bool) -> tuple[str, int]:
     except ValueError as error:
         if not large:
             raise ValueError(f"this picture asks for {message}: {error}; --large draws it all the same") from error
-    return message, steps
+    return message, steps * (1 + edits)
 
 
 def _duration(seconds: float) -> str:
@@ -260,41 +235,75 @@ def _duration(seconds: float) -> str:
     return f"{max(1, round(seconds))} second{'s' * (round(seconds) > 1)}"
 
 
-def _followed(draw: Callable[[Any], Any], as_json: bool) -> Any:
-    """Runs `draw(on_step)` as a job under a progress bar; a first Ctrl-C ends it at its next step."""
+class DrawInput(BaseModel):
+    """The input of a job that draws: a request, or with `revision` an edit of it. picture: the file of its finished
+    picture with the latents, None if it has to be drawn first."""
+
+    request: RenderRequest
+    candidates: int = 1
+    picture: Path | None = None
+    revision: Revision | None = None
+
+
+def _draw(agent: "Agent", work: DrawInput, as_json: bool, *, message: str = "", steps: int = 0) -> list[RenderResult]:
+    """Runs a job under a progress bar; the first Ctrl-C ends it at its next step. Returns the candidates; of an edit
+    the picture before and after it. message: what is drawn; steps: how many, for an estimate of the time left."""
     from rich.progress import Progress
 
+    from ...renderer.pictures.artifacts import read_result
+    from ...tools.jobs.device_lock import drawing_on
+    from ...tools.jobs.engine import JobContext
     from ...tools.jobs.in_process import InProcessEngine
     from ...tools.jobs.job_events import Stepped
 
-    results: list[Any] = []
-    engine = InProcessEngine(Path(), {"draw": lambda payload, context: results.append(draw(context.on_step))})
-    job = engine.submit("draw", {})
+    results: list[RenderResult] = []
+
+    def draw(payload: dict[str, Any], context: JobContext) -> None:
+        work, renderer = DrawInput.model_validate(payload), agent.renderer
+        with drawing_on(renderer.device, context):
+            if work.revision:
+                before = read_result(work.picture) if work.picture else work.request
+                before = renderer.render(before, context.on_step) if isinstance(before, RenderRequest) else before
+                results.extend([before, renderer.edit(before, work.revision, context.on_step)])
+            elif work.candidates > 1:
+                results.extend(renderer.candidates(work.request, work.candidates, context.on_step))
+            else:
+                results.append(renderer.render(work.request, context.on_step))
+
+    if message:
+        stderr_console.print(f"drawing {message}", style="dim", markup=False)
+    engine = InProcessEngine(Path(), {"draw": draw})
+    job = engine.submit("draw", work.model_dump(mode="json"))
 
     def stop() -> None:
         stderr_console.print("stopping at the next step; Ctrl-C again stops at once", style="dim")
         engine.cancel(job.id)
 
+    done: list[float] = []  # when each step was done
     with Progress(console=stderr_console, disable=as_json, transient=True) as progress, ctrl_c(stop):
         bar = progress.add_task("drawing", total=None)
         for event in engine.read(job):
             if isinstance(event, Stepped):
+                done.append(time.monotonic())
+                if steps and len(done) == 2:
+                    left = (done[1] - done[0]) * (steps - 2)
+                    stderr_console.print(f"about {_duration(left)} from here", style="dim")
                 progress.update(bar, total=event.total, completed=event.index)
-    return results[0]
+    return results
 
 
-def _draw(
-    draw: Callable[[Any], Any],
+def _answer(
+    result: RenderResult,
     path: Path,
     as_json: bool,
+    notes: Sequence[str],
     keep: Callable[[Path, Any], None] | None = None,
-    early_warnings: Sequence[str] = (),
 ) -> None:
+    """Writes a picture, and prints where it is. notes: warnings before those of the picture."""
     from ...renderer.pictures.artifacts import with_format_warnings, write_picture
 
-    _check_file(path)
-    result = with_format_warnings(path, _followed(draw, as_json))
-    warnings = [*early_warnings, *result.warnings]
+    result = with_format_warnings(path, result)
+    warnings = [*notes, *result.warnings]
     _warn(warnings)
     (keep or write_picture)(path, result)
     answer = {"picture": str(path), "seconds": round(result.seconds, 2), "seed": result.request.seed}

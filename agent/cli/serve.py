@@ -69,7 +69,7 @@ def web(
     options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 7860, keys: KeyFile = None
 ) -> None:
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
-    _needs("web", "fastapi", "python_multipart", "sse_starlette", "uvicorn")
+    _needs("web", "fastapi", "python_multipart", "uvicorn")
     allowed = _locks(host, keys)
     agent = _agent(options)
     _loading("the page", host, port)
@@ -147,9 +147,14 @@ def _loading(what: str, host: str, port: int) -> None:
 
 
 def _agent(options: Options) -> "Agent":
+    """The agent of a server. A setting of the environment that has no effect there is named on stderr."""
     from ..agent import Agent
 
-    return Agent(settings=settings_of(**options))
+    settings = settings_of(**options)
+    if settings.approve:
+        unused = "DITPIPE_APPROVE is not used by servers: the page has its own box for it, and no client is asked"
+        stderr_console.print(f"note: {unused}", style="yellow", markup=False)
+    return Agent(settings=settings)
 
 
 def _needs(extra: str, *modules: str) -> None:
@@ -169,5 +174,6 @@ def _locks(host: str, keys: Path | None) -> "Keys":
 def _run_server(app: "ASGIApp", host: str, port: int) -> None:
     import uvicorn
 
-    # No access log: the links of `response_format="url"` carry their signature in the address.
-    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=5)
+    # No access log: the links of `response_format="url"` carry their signature in the address. An open page's stream of
+    # events has no end, so a shutdown would wait for it.
+    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=1)

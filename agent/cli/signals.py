@@ -14,7 +14,7 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 @contextmanager
 def ctrl_c(first: Callable[[], None], message: str = "stopped") -> Iterator[None]:
-    """Within it the first Ctrl-C calls `first`, and a second one ends the process with `last_words` and code 130.
+    """Within it the first Ctrl-C calls `first`, and a second one ends the process with `message` and code 130.
 
     A call to a model that does not answer blocks a thread that cannot be stopped. Ending the process is safe: files are
     written atomically, a run is stored node by node, a turn resumes when its session is opened. Python delivers signals

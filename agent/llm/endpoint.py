@@ -1,4 +1,4 @@
-"""The URL of an OpenAI-compatible server: whether it is one, which key is meant for it, how long it is waited for."""
+"""The URL of an OpenAI-compatible server: its checks, the key that belongs to it, and its timeout."""
 
 import os
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What providers' errors mean: whether the same call may go well later, and the one line a person is told."""
+"""What providers' errors mean: whether to retry the call, and the one line that a person is shown."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -101,8 +101,8 @@ def fault_of(error: BaseException) -> Fault | None:
 
 
 def with_retries(call: Callable[[], Returned], *, sleep: Callable[[float], None] = time.sleep) -> Returned:
-    """The call's result; faults that may pass are tried three times, as far apart as the server asks, or longer each
-    time. Raises the last error."""
+    """The call's result; transient faults are retried, three calls in all, after the delay that the server asks for
+    or a growing one. Raises the last error."""
     backoff = wait_exponential_jitter(multiplier=0.5, max=20)
 
     def may_pass(error: BaseException) -> bool:

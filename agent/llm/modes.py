@@ -32,7 +32,7 @@ PARAMETERS = (
 
 @dataclass(frozen=True)
 class Learned:
-    """What a server takes of one model: its best mode, and the parameters that it refuses."""
+    """What a server accepts for one model: its best mode, and the parameters that it refuses."""
 
     mode: int = NATIVE
     refused: frozenset[str] = frozenset()

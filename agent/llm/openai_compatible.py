@@ -13,8 +13,8 @@ from .faults import BadAnswer
 
 
 class OpenAICompatible(ChatOpenAI):
-    """LangChain's ChatOpenAI that says what is wrong with a successful answer that holds no message, and keeps what
-    reasoning models put beside it."""
+    """LangChain's ChatOpenAI that reports a successful response without a message, and keeps the reasoning that models
+    return beside it."""
 
     def _get_request_payload(self, *args: Any, **options: Any) -> dict[str, Any]:
         """The answer's schema goes beside the rest: else OpenAI's client reads the answer itself, in Python's words."""

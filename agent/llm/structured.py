@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
 Parsed = TypeVar("Parsed")
-REPAIRS = 2
+MAX_REPAIRS = 2  # times that an answer with faults is sent back to the model
 MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
 EXCERPT = 200  # characters of a reply that holds no JSON
 CUT_OFF = ("length", "max_tokens", "model_length", "max_output_tokens")
@@ -46,7 +46,7 @@ def valid_reply(
     from langchain_core.messages import AIMessage, HumanMessage
 
     conversation, least = list(messages), NATIVE
-    for attempt in range(REPAIRS + 1):
+    for attempt in range(MAX_REPAIRS + 1):
         message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
         _check_end(message, role)
         raw = _raw_reply(message)
@@ -57,8 +57,8 @@ def valid_reply(
             return parsed
         except ValueError as error:
             problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
-            if attempt == REPAIRS:
-                text = f"the {role}'s answer stayed invalid after {REPAIRS} repairs: {problem}"
+            if attempt == MAX_REPAIRS:
+                text = f"the {role}'s answer stayed invalid after {MAX_REPAIRS} repairs: {problem}"
                 raise failed(text, reply=raw) from error
             log.debug("the %s is asked again: %s", role, problem)
             least = max(mode, JSON_MODE) if isinstance(error, NoJson) else mode

@@ -1,6 +1,7 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ...prompts.errors import PlanningError
@@ -44,6 +45,12 @@ class Planner:
         self.token = token
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
         self._full = FullPlanner(chat_model, style=style, draws=draws, token=token, calls=calls, too_long=too_long)
+
+    def on_canvas(self, width: int | None, height: int | None) -> Self:
+        """This planner for pictures of another size in pixels; None: as for `__init__`."""
+        other = copy(self)
+        other.width, other.height = width, height
+        return other
 
     def plan(self, brief: str) -> ScenePlan:
         """The brief as a plan, whose notes say what of the brief is not in it.

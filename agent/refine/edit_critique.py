@@ -1,4 +1,4 @@
-"""What a critic says of an edit, beside the picture that it changed: in a round of the loop, and of an edit alone."""
+"""A critic's judgement of an edit against the picture before: in a round of the loop, and of an edit alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def review_edit(
 ) -> EditReview:
     """Judges an edit that was asked for directly: it is not drawn again, and the picture before is not touched.
 
-    `critique_before`: of the picture before, if it is known. What the pixels say is among the edit's own warnings
+    `critique_before`: of the picture before, if it is known. Changed pixels are among the edit's own warnings
     already. A critic that fails is a warning: the picture is drawn.
     """
     if critic is None:

@@ -29,7 +29,7 @@ class Try:
 
 
 class ModelReviser:
-    """Revises with one chat model; `style`: how the image model wants to be spoken to. Invalid answers are re-asked
+    """Revises with one chat model; `style`: how the image model is prompted. Invalid answers are re-asked
     with what is wrong, at most twice."""
 
     def __init__(self, chat_model: "BaseChatModel", style: PromptStyle = PROSE) -> None:

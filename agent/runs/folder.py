@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from ...prompts.critique import Critique
 from ...prompts.errors import RunError
@@ -18,7 +18,7 @@ from ...prompts.outside_json import parse_json
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
 from ..events import Event, Finished, Stepped
-from ..settings import UNRECORDED, Settings
+from ..settings import RENAMED, UNRECORDED, Settings
 
 RECORD = "run.json"
 
@@ -36,6 +36,11 @@ class RunRecord(BaseModel):
     base: Path | None = None
     judged: Critique | None = None
     tried: list[ScenePlan] = []
+
+    @field_validator("settings")
+    @classmethod
+    def _renames(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 class RunInputs(TypedDict, total=False):

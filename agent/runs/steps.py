@@ -51,7 +51,7 @@ class RunSteps:
         return self._agreed(read_request(self.record.base)) if self.record.base else None
 
     def _agreed(self, request: RenderRequest) -> RenderRequest:
-        """A request from a file, which may be a stranger's. Raises RunError if it has something loaded that nobody
+        """A request from a file, which may come from a stranger. Raises RunError if it loads something that nobody
         agreed to."""
         if names := foreign_controls(request, self.models.controls):
             options = shlex.join(word for name in names for word in ("--control", visible(name)))
@@ -65,7 +65,7 @@ class RunSteps:
 
     def plan(self, brief: str) -> ScenePlan:
         self.context.raise_if_stopped()
-        return self.models.plan(brief).with_size(*self.size)
+        return self.models.plan(brief, self.settings).with_size(*self.size)
 
     def render(
         self, plan: ScenePlan, best: Entry | None, paths: Sequence[Path], *, number: int, reason: str
@@ -127,7 +127,7 @@ class RunSteps:
         self.context.raise_if_stopped()
         comparison = compare_pictures(
             JudgedPicture(open_image(path_inside(self.folder, base.path)), base.plan, base.critique),
-            JudgedPicture(open_image(path), entry.plan, entry.critique), self._judge, threshold=self.settings.accept,
+            JudgedPicture(open_image(path), entry.plan, entry.critique), self._judge, threshold=self.settings.threshold,
         )  # fmt: skip
         return entry.model_copy(update={"comparison": comparison})
 
@@ -158,13 +158,13 @@ class RunSteps:
             tries = [Try(plan, None) for plan in [*before, *self.record.tried]]
             return self.models.reviser.revise(
                 Try(plan, best.critique), [*tries, *(Try(entry.plan, entry.critique) for entry in rounds)],
-                threshold=self.settings.accept, token=token, origin=origin, spoiling=spoiling,
+                threshold=self.settings.threshold, token=token, origin=origin, spoiling=spoiling,
                 only=candidates if self._base else None,
             )  # fmt: skip
         scores = [score for score in best.critique.regions if score.name in candidates]
         return revise(
             plan, best.critique.model_copy(update={"regions": scores}), round_number=len(rounds),
-            threshold=self.settings.accept, origin=origin, spoiling=spoiling,
+            threshold=self.settings.threshold, origin=origin, spoiling=spoiling,
             tried=[*before, *(entry.plan for entry in rounds), *self.record.tried],
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,10 +13,10 @@ from urllib.parse import quote
 
 import fastapi
 from fastapi.responses import FileResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -128,7 +129,7 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
         contexts.of(LOCAL)
     app = service_app(
         picture_service(agent, engine=engine), checkpoint=agent.checkpoint, critique=critique_of(agent),
-        plan=lambda brief, width, height: plan_brief(agent, brief, width, height), version=__version__,
+        plan=partial(plan_brief, agent), version=__version__,
         request_for=agent.request, read=change_reader(agent),
     )  # fmt: skip
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
@@ -158,10 +159,12 @@ def page_router(contexts: UserContexts, about: dict[str, Any]) -> fastapi.APIRou
     def icon() -> Response:
         return Response(status_code=204)
 
-    @app.get("/ditpipe/events")
-    async def events(request: fastapi.Request, s: str = "") -> EventSourceResponse:
-        stream = state_events(await asyncio.to_thread(context_of, request), s, {"about": about})
-        return EventSourceResponse(stream, headers={"Cache-Control": "no-store"})
+    @app.get("/ditpipe/events", response_class=EventSourceResponse)
+    async def events(
+        context: Annotated[UserContext, fastapi.Depends(context_of)], s: str = ""
+    ) -> AsyncIterator[ServerSentEvent]:
+        async for event in state_events(context, s, {"about": about}):
+            yield event
 
     @app.post("/ditpipe/message")
     def send(sent: Sent, request: fastapi.Request) -> dict[str, str]:
@@ -263,9 +266,7 @@ class SameOrigin:
         await self.app(scope, receive, with_headers)
 
 
-async def state_events(
-    context: UserContext, session_id: str, start: dict[str, Any]
-) -> AsyncIterator[JSONServerSentEvent]:
+async def state_events(context: UserContext, session_id: str, start: dict[str, Any]) -> AsyncIterator[ServerSentEvent]:
     """The parts of the page's state that changed, first all of them; sleeps while nothing happens."""
     sent: dict[str, Any] = {}
     with context.turns.changes.subscribed() as changed:
@@ -273,7 +274,7 @@ async def state_events(
             changed.clear()
             state = start | await asyncio.to_thread(page_state, context, session_id)
             if fresh := {part: value for part, value in state.items() if part not in sent or sent[part] != value}:
-                yield JSONServerSentEvent(event="state", data=fresh, retry=2000)
+                yield ServerSentEvent(event="state", data=fresh, retry=2000)
             sent = state
             elsewhere = bool(state["busy"] and state["busy"].get("elsewhere"))
             with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The turns of the page: jobs of the server's queue, followed for whoever looks on.
+"""The turns of the page: jobs of the server's queue, whose progress any window can follow.
 
 A page only watches: it may be closed, reloaded or opened twice while a turn runs. Knows neither HTTP nor HTML.
 """
@@ -110,7 +110,7 @@ class Turns:
             try:
                 session = self._sessions.open(record.id)
                 unfinished = session.unfinished
-            except DitpipeError as error:  # the others are gone on with
+            except DitpipeError as error:  # the others are resumed
                 log.warning("session %r is left as it is: %s", record.id, one_line(error))
                 continue
             if unfinished:

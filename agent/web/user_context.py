@@ -49,7 +49,7 @@ class UserContexts:
 
 
 class UserContext:
-    """One caller's sessions and the turns that run in them; those that an ended process left are gone on with."""
+    """One caller's sessions and the turns that run in them; those that an ended process left unfinished are resumed."""
 
     def __init__(self, sessions: Sessions, turns: Turns) -> None:
         self.sessions, self.turns = sessions, turns

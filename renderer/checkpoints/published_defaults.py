@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...prompts.outside_json import JsonObject, parse_json
@@ -22,31 +23,51 @@ class Defaults:
     negatives: bool = True
 
 
-def published_defaults(folder: Path, called: str, *, family: str, usual: Defaults) -> Defaults:
+@dataclass(frozen=True)
+class Variant:
+    """Models of a family with defaults of their own; None and 0: the family's.
+
+    They are those whose pipeline and denoiser have these fields in their configuration, and whose name contains
+    `called`, as far as these are given. negatives: they take negative prompts.
+    """
+
+    pipeline: Mapping[str, object] = field(default_factory=dict)
+    denoiser: Mapping[str, object] = field(default_factory=dict)
+    called: str = ""
+    steps: int | None = None
+    guidance_scale: float | None = None
+    reads: int = 0
+    negatives: bool = True
+
+    def includes(self, pipeline: JsonObject, denoiser: JsonObject, called: str) -> bool:
+        """Whether a checkpoint is one of these, by its configurations and its name in lower case."""
+        return (
+            all(pipeline.get(name) == value for name, value in self.pipeline.items())
+            and all(denoiser.get(name) == value for name, value in self.denoiser.items())
+            and self.called in called
+        )
+
+
+def published_defaults(
+    folder: Path, called: str, *, denoiser: str, variants: Iterable[Variant], usual: Defaults
+) -> Defaults:
     """Defaults of a pipeline's folder. called: the model's name, by which some distilled models alone differ from their
-    base models. usual: the family's defaults, where the configuration has none."""
-    index = configuration_in(folder)
-    denoiser = configuration_in(folder / ("unet" if family in ("sd", "sdxl") else "transformer"))
+    base models. denoiser: its component that denoises. usual: the family's defaults, where the configuration has none.
+    """
+    index, network = configuration_in(folder), configuration_in(folder / denoiser)
     called = f"{called} {Path(str(index.get('_name_or_path', ''))).name}".lower()
-    steps, guidance = usual.steps, usual.guidance_scale
-    if family == "flux" and denoiser.get("guidance_embeds") is False:  # schnell
+    steps, guidance, reads = usual.steps, usual.guidance_scale, usual.reads
+    matching = [variant for variant in variants if variant.includes(index, network, called)]
+    for variant in matching:
+        steps, reads = variant.steps or steps, variant.reads or reads
+        guidance = variant.guidance_scale or guidance
+    if any(word in called for word in FEW_STEPS) and not any(variant.called for variant in matching):
         steps, guidance = 4, 1.0
-    if family == "sd3" and denoiser.get("qk_norm"):  # 3.5
-        guidance = 4.5
-    if family == "hunyuan" and "distilled" in called:
-        steps = 25
-    if any(word in called for word in FEW_STEPS):
-        steps, guidance = 4, 1.0
-    if turbo := family == "z-image" and "turbo" in called:
-        steps = 8
-    if distilled := family == "flux.2" and bool(index.get("is_distilled")):
-        steps, guidance = 4, 1.0
-    cells = denoiser.get("sample_size")
+    cells = network.get("sample_size")
     cells = max(cells) if isinstance(cells, list) and cells else cells
     size = cells * _pixels_a_cell(folder) if isinstance(cells, int) else usual.size
-    reads = 300 if index.get("_class_name") == "PixArtSigmaPipeline" else 0
-    reads = 512 if family == "flux" and denoiser.get("guidance_embeds") else reads
-    return Defaults(size if size >= 64 else usual.size, steps, guidance, reads, not (turbo or distilled))
+    negatives = all(variant.negatives for variant in matching)
+    return Defaults(size if size >= 64 else usual.size, steps, guidance, reads, negatives)
 
 
 def _pixels_a_cell(folder: Path) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.wording import STICKER_WORDS, PromptStyle
+from .published_defaults import Variant
 
 POCKET = Path(__file__).parent.parent / "pocket"
 TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
@@ -21,7 +22,9 @@ class FamilyRow:
     size, steps, guidance_scale: defaults of checkpoints whose configuration has none. regions: what carries a region's
     prompt. style: how they are prompted. flow: rectified flows; normalised: latents are normalised by channel; partial:
     an edit computes the redrawn tokens alone; controlled: they take ControlNets; all as the adapter says. token: side
-    of an image token in pixels. reader: the folder of the tokenizer whose encoder reads most of a prompt.
+    of an image token in pixels. reader: the folder of the tokenizer whose encoder has the highest token limit.
+    denoiser: the folder of the denoising network. variants: models of the family with other defaults, the later ones
+    winning.
     """
 
     name: str
@@ -38,6 +41,8 @@ class FamilyRow:
     controlled: bool = False
     token: int = TOKEN
     reader: str = "tokenizer"
+    denoiser: str = "transformer"
+    variants: tuple[Variant, ...] = ()
 
 
 # What pictures of these families are usually drawn without, where a plan names nothing.
@@ -50,26 +55,33 @@ FAMILIES = {
     for row in (
         FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, _CROSS,
                   PromptStyle(languages=_BOTH, tokens={"BERT": 77, "mT5": 256}, negative=_USUAL_NEGATIVE),
-                  partial=True, controlled=True, reader="tokenizer_2"),
+                  partial=True, controlled=True, reader="tokenizer_2",
+                  variants=(Variant(called="distilled", steps=25),)),
         FamilyRow("pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, _CROSS,
-                  PromptStyle(tokens={"T5": 120})),
+                  PromptStyle(tokens={"T5": 120}),
+                  variants=(Variant(pipeline={"_class_name": "PixArtSigmaPipeline"}, reads=300),)),
         FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, _CROSS,
                   PromptStyle(languages=_BOTH, tokens={"Gemma": 300}), flow=True, token=32),
         FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5, _CROSS,
-                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), denoiser="unet"),
         FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0, _CROSS,
-                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE)),
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), denoiser="unet"),
         FamilyRow("sd3", "joint.stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
-                  _JOINT, PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3"),
+                  _JOINT, PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3",
+                  variants=(Variant(denoiser={"qk_norm": "rms_norm"}, guidance_scale=4.5),)),  # 3.5
         FamilyRow("flux", "joint.flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, _JOINT,
-                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2"),
+                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2",
+                  variants=(Variant(denoiser={"guidance_embeds": True}, reads=512),
+                            Variant(denoiser={"guidance_embeds": False}, steps=4, guidance_scale=1.0))),  # schnell
         FamilyRow("qwen-image", "joint.qwen_image:QwenImage", ("QwenImagePipeline",), 1328, 50, 4.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1024}, lettering=True),
                   flow=True, normalised=True),
         FamilyRow("flux.2", "joint.flux_2:Flux2", ("Flux2KleinPipeline",), 1024, 50, 4.0, _JOINT,
-                  PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True),  # 512 with the chat template
+                  PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True,  # 512 with the chat template
+                  variants=(Variant(pipeline={"is_distilled": True}, steps=4, guidance_scale=1.0, negatives=False),)),
         FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
-                  PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True),
+                  PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True,
+                  variants=(Variant(called="turbo", steps=8, guidance_scale=1.0, negatives=False),)),
         FamilyRow("chroma", "joint.chroma:Chroma", ("ChromaPipeline",), 1024, 35, 5.0, _JOINT,
                   PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True),
         FamilyRow("lumina-2", "joint.lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
@@ -85,10 +97,11 @@ class Checkpoint:
     """A row of the table that `ditpipe models` prints.
 
     size: side of the training images in pixels. memory_gib: weights in half precision, 0: unknown. licence: empty:
-    unknown. card: where the publisher says so. trained_here: by this project, and so spoken to as its training was: in
-    sticker words, with the places of regions in a scene prompt that names none (`prompt_style.with_layout`), and with
-    the depth schedule that was measured best on it. reads: tokens of a prompt that the encoder reads that reads most,
-    where that is not the family's number; 0: it is. negatives: it takes negative prompts, if its family does.
+    unknown. card: where the publisher says so. trained_here: by this project, and therefore prompted as it was
+    trained: in sticker words, with the places of regions in a scene prompt that names none
+    (`prompt_style.with_layout`), and with the prompt schedule that was measured best on it. reads: the highest token
+    limit of its encoders, if it differs from the family's; 0: it does not. negatives: it takes negative prompts,
+    if its family does.
     """
 
     name: str
@@ -107,21 +120,21 @@ class Checkpoint:
 
     @property
     def style(self) -> PromptStyle:
-        """How it is spoken to."""
+        """How it is prompted."""
         style = STICKER_WORDS if self.trained_here else FAMILIES[self.family].style
         style = style if self.negatives else replace(style, negatives=False)
         encoder = max(style.tokens, key=style.tokens.__getitem__)
         return replace(style, tokens={**style.tokens, encoder: self.reads}) if self.reads else style
 
     @property
-    def depth(self) -> str:
-        """The depth schedule that suits it. Of published models none was measured: the paper's own, region prompts in
-        every block."""
+    def prompt_schedule(self) -> str:
+        """Name of its default prompt schedule. Published models were not measured: they get the paper's, region prompts
+        in every block."""
         return "scene-then-regions" if self.trained_here else "regions"
 
     @property
     def token(self) -> int:
-        """Pixels a side of an image token."""
+        """Side of an image token in pixels."""
         return FAMILIES[self.family].token
 
 

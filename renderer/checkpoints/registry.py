@@ -25,7 +25,7 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     row = FAMILIES[_family_in(folder)]
     check_folder(folder, read_index(folder), flow=row.flow, normalised=row.normalised)
     usual = Defaults(row.size, row.steps, row.guidance_scale)
-    given = published_defaults(folder, source.called, family=row.name, usual=usual)
+    given = published_defaults(folder, source.called, denoiser=row.denoiser, variants=row.variants, usual=usual)
     return Checkpoint(
         name, source.name, given.size, given.steps, given.guidance_scale, 0.0, "", source.note, row.name,
         trained_here=(folder / TRAINED_HERE).exists(), reads=given.reads, negatives=given.negatives,

@@ -95,7 +95,7 @@ class Family(ABC):
         return True
 
     @property
-    def depth(self) -> int:
+    def block_count(self) -> int:
         """Number of blocks, or layers, that attend to text: the prompt schedule gives each a level."""
         return len(self.blocks)
 

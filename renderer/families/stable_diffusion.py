@@ -46,7 +46,7 @@ class StableDiffusion(TensorCrossFamily):
         return [self.model]
 
     @property
-    def depth(self) -> int:
+    def block_count(self) -> int:
         return len(self.layers)
 
     def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:

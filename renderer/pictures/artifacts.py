@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from ...prompts.errors import RunError
 from ...prompts.outside_json import JsonObject, parse_json
-from ..request import RenderRequest, RenderResult
+from ..request import RENAMED, RenderRequest, RenderResult
 from .foreign import exif_texts, program_of
 from .parameters import parameters_of
 
@@ -120,7 +120,7 @@ def write_picture(path: Path, result: RenderResult) -> None:
 
 def write_result(path: Path, result: RenderResult) -> None:
     """`write_picture`, and the latents beside the picture, so that an edit does not have to render it again. Raises as
-    that."""
+    `write_picture`."""
     format_of(path)
     from safetensors.torch import save  # imports torch, which is loaded if there are latents
 
@@ -174,13 +174,17 @@ def read_result(path: Path) -> RenderResult | RenderRequest:
         return request
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{_latents(path)}: cannot be read; without this file the picture is drawn again") from error
-    if digest not in (None, _digest(request)):  # of another picture, which was overwritten
+    if digest not in (None, _digest(request), _digest(request, renamed=False)):  # of a picture that was overwritten
         return request
     return RenderResult(request, open_image(path), latents, 0.0)
 
 
-def _digest(request: RenderRequest) -> str:
-    return sha256(request.model_dump_json().encode()).hexdigest()
+def _digest(request: RenderRequest, *, renamed: bool = True) -> str:
+    """The hash of a request. renamed: with the fields' names of today, not those that earlier versions wrote."""
+    text = request.model_dump_json()
+    for earlier, name in RENAMED.items() if not renamed else ():
+        text = text.replace(f'"{name}":', f'"{earlier}":')  # within a value each quote has a backslash before it
+    return sha256(text.encode()).hexdigest()
 
 
 def _latents(path: Path) -> Path:

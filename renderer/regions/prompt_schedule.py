@@ -1,4 +1,4 @@
-"""Progressive prompts: the prompt level that each transformer block attends to. "Depth" is network depth."""
+"""Progressive prompts: the prompt level that each transformer block attends to."""
 
 import re
 from typing import Literal, Self, get_args
@@ -22,8 +22,8 @@ class PromptSchedule(BaseModel):
     Blocks before the share `turn` (0–1) of the depth attend to level `first`, the others to `then`. By default the
     shallow quarter attends to the scene prompt, which describes the layout, and the deeper blocks to the region
     prompts: on the pocket model the best of the schedules that keep the background, in boxes anywhere
-    (docs/adherence.md). Each checkpoint has its own, see `registry.Checkpoint.depth`. `blocks` lists the level of every
-    block instead.
+    (docs/adherence.md). Each checkpoint has its own, see `registry.Checkpoint.prompt_schedule`. `blocks` lists the
+    level of every block instead.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +45,7 @@ class PromptSchedule(BaseModel):
         """The level of every block, from the shallowest. Raises ValueError if `blocks` lists another number."""
         if self.blocks is not None:
             if len(self.blocks) != blocks:
-                raise ValueError(f"the depth schedule lists {len(self.blocks)} blocks, this transformer has {blocks}")
+                raise ValueError(f"the prompt schedule lists {len(self.blocks)} blocks, this transformer has {blocks}")
             return list(self.blocks)
         turn = round(self.turn * blocks)
         return [self.first] * turn + [self.then] * (blocks - turn)
@@ -75,7 +75,7 @@ def preset(name: str) -> PromptSchedule:
     base, _, turn = name.partition("@")
     if base not in PRESETS:
         raise ValueError(
-            f"unknown depth schedule {base!r}: one of {', '.join(PRESETS)}, "
+            f"unknown prompt schedule {base!r}: one of {', '.join(PRESETS)}, "
             f"or a level per block such as scene*4,region*4 (levels: {', '.join(LEVELS)})"
         )
     schedule = PRESETS[base]
@@ -92,7 +92,7 @@ def _listed(text: str) -> list[Level]:
         level = next((level for level in LEVELS if match and match[1] == level), None)
         if not match or not level:
             raise ValueError(
-                f"{part.strip()!r} in the depth schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
+                f"{part.strip()!r} in the prompt schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
             )
         levels += [level] * int(match[2] or 1)
     return levels

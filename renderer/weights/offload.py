@@ -25,11 +25,11 @@ SAVING_NAMES: dict[Saving, str] = {
 _OOM_MESSAGES = re.compile(r"DefaultCPUAllocator|CUDA error: out of memory|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*_FAILED")
 
 
-def memory_fallbacks(save: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
-    """Memory savings not yet in `save`, the least costly in quality and time first. large: decoding takes several
+def memory_fallbacks(used: Sequence[Saving], *, cuda: bool, large: bool) -> list[Saving]:
+    """Memory savings that are not `used` yet, the least costly in quality and time first. large: decoding takes several
     tiles."""
-    helpful: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in save}
-    return [saving for saving, helps in helpful.items() if helps and saving not in save]
+    helpful: dict[Saving, bool] = {"tiling": large, "offload": cuda, "int8": "fp8" not in used}
+    return [saving for saving, helps in helpful.items() if helps and saving not in used]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -63,12 +63,12 @@ def retry_on_oom(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
-        results = draw(request.model_copy(update={"save": [*request.save, saving]}))
+        results = draw(request.model_copy(update={"save_memory": [*request.save_memory, saving]}))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise RenderError(f"{problem}; {saving!r} was tried and is not enough") from None
-    note = f"out of memory: drawn again with {SAVING_NAMES[saving]} (save {saving!r})"
+    note = f"out of memory: drawn again with {SAVING_NAMES[saving]} (save_memory {saving!r})"
     return [replace(result, warnings=(*result.warnings, note)) for result in results]
 
 

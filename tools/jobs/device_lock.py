@@ -14,7 +14,7 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 @contextmanager
 def drawing_on(device: str, context: JobContext) -> Iterator[None]:
-    """Within it nothing else draws on the device. Raises KeyboardInterrupt if the job is cancelled while it waits."""
+    """Within it nothing else draws on the device. Raises JobCancelled if the job is cancelled while it waits."""
     while not _locks[device].acquire(timeout=WAIT):
         context.raise_if_stopped()
     try:

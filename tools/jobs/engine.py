@@ -13,6 +13,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ...prompts.errors import JobCancelled
 from ...renderer.request import Step
 from .job_events import JobEvent, Stepped, preview_of
 
@@ -62,9 +63,9 @@ class JobContext:
     id: str = ""
 
     def raise_if_stopped(self) -> None:
-        """Raises KeyboardInterrupt once the job is to end."""
+        """Raises JobCancelled once the job is to end."""
         if self.stop.is_set():
-            raise KeyboardInterrupt
+            raise JobCancelled
 
     def on_step(self, step: Step, round: int = 1) -> None:
         """Reports a step of a round, with a preview where one is due. Raises as `raise_if_stopped`."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...prompts.errors import UnknownPicture, first_line
-from .engine import LOCAL, RECENT, Job, JobContext, JobHandler, StepCount
+from ...prompts.errors import JobCancelled, UnknownPicture, first_line
+from .engine import LOCAL, RECENT, Job, JobContext, JobHandler, Status, StepCount
 from .follow import afollow, follow
 from .job_events import JobEvent, Stepped
 
@@ -119,10 +119,10 @@ class InProcessEngine:
         context = JobContext(
             self.folder / job.id, running.emit, running.stop, running.interrupted, job.previews, job.id
         )
-        status = "done"
+        status: Status = "done"
         try:
             self.handlers[job.kind](job.payload, context)
-        except KeyboardInterrupt as error:
+        except JobCancelled as error:
             running.error, status = error, "cancelled"
         except BaseException as error:  # raised again where the events are read
             running.error, status = error, "failed"

@@ -1,7 +1,6 @@
 """What jobs report while they run: frozen dataclasses that are JSON where they leave their process."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -52,6 +51,10 @@ def preview_of(step: Step) -> bytes:
     return buffer.getvalue()
 
 
-@lru_cache
+_adapters: dict[type[JobEvent], TypeAdapter[Any]] = {}  # making one takes milliseconds
+
+
 def _adapter(kind: type[JobEvent]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from ...prompts.errors import DitpipeError, RunError, first_line
+from ...prompts.errors import DitpipeError, JobCancelled, RunError, first_line
 from ...renderer.pictures.artifacts import write
 from ...renderer.pictures.file_ref import path_inside
 from .engine import LOCAL, Job, JobContext, JobHandler, StepCount
@@ -97,7 +97,7 @@ class LocalEngine:
     def _event(self, name: str, fields: Any) -> JobEvent:
         try:
             return event_from_json(self._reports[name], fields)
-        except (KeyError, ValueError):  # of another version, or of a stranger's file: an event of no type
+        except (KeyError, ValueError):  # of another version, or of an untrusted file: an event of no type
             return JobEvent()
 
     def cancel(self, job_id: str, *, caller: str = LOCAL) -> Job:
@@ -184,7 +184,7 @@ class LocalEngine:
                 write(self.file(job, "small"), thumbnail(picture))
             if not self.queue.finish(job, "done"):  # cancelled after its last step
                 self._delete_files(job)
-        except KeyboardInterrupt:  # `stop` was set
+        except JobCancelled:
             if self._closing.is_set():
                 self.queue.release(job)
             else:

@@ -1,6 +1,6 @@
 """Carries out the commands of a message on a plan. Pure: plan in, plan out; a name that fits nothing is a question.
 
-Nothing is guessed: whatever cannot be done as it was said is a note or a question back.
+Nothing is guessed: whatever cannot be done as requested is a note or a clarifying question.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ MOST_SUGGESTED = 4
 
 
 class Unclear(ValueError):
-    """A command that cannot be carried out without a guess; the text is the question back.
+    """A command that cannot be carried out without a guess; the text is the question to ask.
 
     absent: a name in the message that no region has. suggestions: answers.
     """
@@ -57,7 +57,7 @@ def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, messag
     message: for suggestions that say it with a name that is there.
 
     The first command that is no change decides; changes beside it are not done, and noted. Without a command that can
-    be done the result is 'unclear', with a question back.
+    be done the result is 'unclear', with a clarifying question.
     """
     commands = tuple(answer.commands)
     undone = tuple(f"I did not understand {part!r}" for part in answer.not_done if part)
@@ -181,7 +181,7 @@ def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]
 
 
 def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, str]:
-    """A changed plan, and a note on what is not as it was said, or empty. Raises Unclear with a question back."""
+    """A changed plan, and a note on what differs from the request, or empty. Raises Unclear with a question."""
     match command:
         case Look():
             return _each(plan, command.regions, lambda region: _relooked(region, command)), ""
@@ -261,7 +261,7 @@ def _each(plan: ScenePlan, given: Sequence[str], change: rearrange.RegionEdit) -
 
 
 def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
-    """Another subject in the same boxes, under names of its own; what was particular to the old one goes."""
+    """Another subject in the same boxes, under names of its own; attributes of the old one are dropped."""
     names, regions = _names(plan, command.regions), list[Region]()
     for region in plan.regions:
         if region.name in names:

@@ -136,13 +136,13 @@ def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
     exchanged = with_boxes(plan, {first: boxes[1], second: boxes[0]})
     if 0.8 < boxes[0].area / boxes[1].area < 1.25:
         return exchanged
-    kept = with_boxes(plan, {first: _centred(boxes[0], boxes[1]), second: _centred(boxes[1], boxes[0])})
-    plans = [kept, exchanged, *(in_sight(each, [first, second]) for each in (kept, exchanged))]
+    in_place = with_boxes(plan, {first: _centred(boxes[0], boxes[1]), second: _centred(boxes[1], boxes[0])})
+    plans = [in_place, exchanged, *(in_sight(each, [first, second]) for each in (in_place, exchanged))]
     return best(plan, plans, [first, second], holds=lambda _: True)
 
 
 def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[ScenePlan, str]:
-    """Boxes `factor` times as wide and high, as far as the canvas goes, and a note if that is less than was said.
+    """Boxes `factor` times as wide and high, as far as the canvas goes, and a note if that is less than requested.
 
     Others make room where they can. Where they cannot, they keep their boxes and stand in front.
     """
@@ -162,7 +162,7 @@ def added(
     plan: ScenePlan, region: Callable[[ScenePlan, Box], Region], count: int, *, place: Place | None,
     relation: Relation | None, others: Sequence[str], size: float,
 ) -> ScenePlan:  # fmt: skip
-    """New regions where it was said, else where there is most room. `region`: makes one for a box, under a free name.
+    """New regions at the given place, else where there is most room. `region`: makes one for a box, under a free name.
 
     size: of their sides beside the usual.
     """

@@ -47,7 +47,7 @@ def arrangements(plan: ScenePlan, names: Sequence[str], *, fixed: Sequence[str] 
     boxes = [plan.region(name).box for name in names]
     if not any(region.box.overlap(box) > 1e-6 for region in plan.regions if region.name not in names for box in boxes):
         return [plan]
-    roomy = [_with_room(plan, names, fixed=kept) for kept in dict.fromkeys([(), tuple(fixed)])]
+    roomy = [_with_room(plan, names, fixed=unmoved) for unmoved in dict.fromkeys([(), tuple(fixed)])]
     return [in_sight(each, names) for each in (*roomy, plan)]
 
 

@@ -34,7 +34,8 @@ MAKE = r"(?:make|paint|colou?r|turn|let|have|give|change|set|dye|i want|do)"
 
 
 class Unclear(ValueError):
-    """A request that cannot be carried out, with a question back. `certain`: no other reading of the message would help."""
+    """A request that cannot be carried out, with a clarifying question. `certain`: no other reading of the message would
+    help."""
 
     def __init__(self, question: str, *, certain: bool = False) -> None:
         super().__init__(question)
@@ -82,11 +83,7 @@ def whole_change(reading: Reading, change: Change, plan: Plan) -> Change | None:
     style = re.fullmatch(rf"(?:now )?(?P<as>(?:in|as|like) )?(?:a |an )?(?P<style>{STYLE})", scene)
     if style and (how or style["as"]):  # else it may be a thing: 'add a painting'
         return replace(change, plan=_drawn_in(change.plan, style["style"]), whole=True)
-    if (
-        explicit
-        and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene)
-        and not re.fullmatch(AT, scene)
-    ):
+    if explicit and re.match(r"(?:in|on|at|under|by|near|inside|during|over)\b", scene) and not re.fullmatch(AT, scene):
         return _elsewhere(change, scene, plan)
     if re.match(ground, how) and how and re.fullmatch(r"(?:a |an |the )?[\w-]+(?: [\w-]+)?", scene):
         return _elsewhere(

@@ -129,7 +129,7 @@ class GrammarInterpreter:
             return change
 
     def _single_change(self, text: str, change: Change, state: ChatState) -> Change:
-        """One change. Raises Unclear with a question back."""
+        """One change. Raises Unclear with a clarifying question."""
         doubts: list[str] = []
         fresh_seed = 1000 + len(state.messages)
         for reading in Mentions(change.plan.regions, state.touched).readings(text):

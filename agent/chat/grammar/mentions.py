@@ -35,7 +35,7 @@ def place_named(words: str) -> str:
 class Reading:
     """A message with its mentions replaced by '@0', '@1' …; `mentioned[i]`: indices of the regions of mention i.
 
-    `doubts`: questions back about mentions that fit no region, or too many. `pronouns`: the mentions that are 'it' or
+    `doubts`: clarifying questions about mentions that fit no region, or too many. `pronouns`: the mentions that are 'it' or
     'them'.
     """
 
@@ -108,7 +108,7 @@ class Mentions:
         )
 
     def _resolve(self, match: re.Match[str]) -> list[int] | str:
-        """Indices of the regions of a mention, or a question back about it."""
+        """Indices of the regions of a mention, or a clarifying question about it."""
         everything = list(range(len(self.regions)))
         if pronoun := match["pronoun"]:
             if re.fullmatch(_ALL, pronoun):

@@ -16,7 +16,7 @@ from .backgrounds import AT, MAKE, Change, Plan, Unclear, whole_change
 from .mentions import PLACE, Reading, place_named
 from .small_talk import VERBS
 
-# Looks that a thing can be given without being replaced; anything else leads to a question back.
+# Looks that a thing can be given without being replaced; anything else leads to a clarifying question.
 LOOKS = COLOURS | SHADES | frozenset(
     "striped stripy stripey dotted spotted polka-dotted checkered checked plain glossy matte shiny fluffy furry fuzzy hairy wooden metal metallic "
     "glass glassy sparkling sparkly glittering glittery glowing smiling happy sad angry sleepy sleeping cute scary funny old new broken rusty "
@@ -31,6 +31,8 @@ _RELATIONS: dict[str, plan_edits.Relation] = {
     "under": "bottom", "underneath": "bottom", "beneath": "bottom", "next to": "right", "beside": "right",
 }  # fmt: skip
 _RELATION = rf"(?:to the |on the )?(?P<relation>{'|'.join(_RELATIONS)})(?: of)?"
+
+
 def is_verb(word: str) -> bool:
     return word in VERBS
 
@@ -75,7 +77,9 @@ def _form(pattern: str) -> Callable[[Form], Form]:
     r"(?:please )?(?:swap|switch|exchange|change)(?: the)?(?: places?| positions?)?(?: of)? ?(?:@0(?:(?: and| with|,) @1)?)?(?: around| over| places| positions)?"
 )
 @_form(r"@0(?: and @1)? (?:should |must |to )?(?:swap|switch|change|trade|exchange)(?: places| positions)?")
-def _swap(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _swap(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     indices = [index for mention in mentioned for index in mention] or list(range(len(current.regions)))
     if "change" in match[0] and not mentioned:
         return None
@@ -96,7 +100,9 @@ def _remove(
     return plan_edits.without(current, [index for mention in mentioned for index in mention])
 
 
-@_form(r"(?:remove|delete|erase|drop|clear|take away|get rid of|hide) @0(?: but|,? except(?: for)?| apart from) @1(?: and @2)?")
+@_form(
+    r"(?:remove|delete|erase|drop|clear|take away|get rid of|hide) @0(?: but|,? except(?: for)?| apart from) @1(?: and @2)?"
+)
 def _remove_the_others(
     match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
 ) -> ScenePlan | None:
@@ -148,7 +154,9 @@ def _resize(
     rf"(?:move|shift|push|pull|slide|nudge|put|make|{MAKE})? ?@0 (?P<bit>a (?:bit|little) (?:more |further )?)(?:to the )?(?P<way>left|right|up|down|upwards|downwards|higher|lower)"
 )
 @_form(r"(?:a (?:bit|little) )?(?:more |further )?(?:to the )?(?P<way>higher|lower|up|down)(?P<bit>)")
-def _nudge(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _nudge(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     if not mentioned and len(current.regions) > 1:
         raise Unclear(f"Which one do you mean: {plan_edits.choices(current)}?", certain=True)
     who = mentioned[0] if mentioned else [0]
@@ -160,7 +168,9 @@ def _nudge(match: re.Match[str], mentioned: Sequence[list[int]], current: SceneP
 @_form(rf"(?:move|put|place|shift|bring|push|pull|slide|drag|set|have|i want) @0 {AT}")
 @_form(rf"@0 (?:should (?:be|go|stand|sit)|must be|goes|belongs|go) {AT}")
 @_form(rf"@0 (?:to|on|at|in) the (?P<place>{PLACE})(?: (?:side|corner))?")
-def _move(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _move(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     place: Place = place_named(match["place"])  # type: ignore[assignment]
     return plan_edits.moved(current, mentioned[0], place)
 
@@ -195,8 +205,14 @@ def _replace(
 @_form(r"(?:give|put|add|draw) (?P<new>(?:a|an|some) [^@]+?) (?:on|to|onto) @0")
 @_form(r"(?:give|dress) @0 (?:in )?(?P<new>(?:a|an|some) [^@]+)")
 @_form(r"@0 (?:should |must )?(?:wears?|has|have|wearing|gets?) (?P<new>(?:a|an|some) [^@]+)")
-def _wear(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
-    return None if re.search(r" colou?r$", match["new"]) else plan_edits.with_looks(current, mentioned[0], f"with {match['new']}")
+def _wear(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
+    return (
+        None
+        if re.search(r" colou?r$", match["new"])
+        else plan_edits.with_looks(current, mentioned[0], f"with {match['new']}")
+    )
 
 
 @_form(
@@ -205,7 +221,9 @@ def _wear(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePl
 @_form(r"(?:change|make|turn|set)? ?(?:the )?colou?rs? of @0 (?:to |be |into )?(?P<looks>[^@]+)")
 @_form(r"(?:an? |the )?(?P<looks>[^@]+?) @0(?: please)?")
 @_form(r"(?:give|make) @0 (?:an? )?(?P<looks>[^@]+?) colou?r")
-def _look(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _look(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     looks = looks_in(match["looks"])
     return plan_edits.with_looks(current, mentioned[0], looks) if looks else None
 
@@ -214,7 +232,9 @@ def _look(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePl
     r"(?:try|draw|redraw|re-draw|paint|repaint|redo|retry|do)? ?@0(?: (?:again|once more|anew|differently|over))?(?P<again>)"
 )
 @_form(r"(?:another|a (?:different|new|better)) @0(?P<again>)")
-def _again(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _again(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     if re.fullmatch(r"@0|do @0", match[0]):
         return None
     return plan_edits.reseeded(current, mentioned[0], seed)
@@ -228,7 +248,9 @@ def _again(match: re.Match[str], mentioned: Sequence[list[int]], current: SceneP
     rf"(?:(?:i want|give me|add|also add|put in|put|place|insert|draw|there should be) )(?P<new>[^@]+?) {_RELATION} @0(?P<place>)"
 )
 @_form(r"(?:add|put|draw) (?P<new>[^@]+?) between @0 and @1(?P<place>)")
-def _add(match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int) -> ScenePlan | None:
+def _add(
+    match: re.Match[str], mentioned: Sequence[list[int]], current: ScenePlan, plan: Plan, seed: int
+) -> ScenePlan | None:
     words = match["new"].strip()
     if re.match(r"(?:the|my|your|it|this|that|these|those)\b", words):
         return None

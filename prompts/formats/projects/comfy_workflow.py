@@ -39,7 +39,7 @@ class _Text:
 class _Graph:
     def __init__(self, nodes: Mapping[str, Node], draft: Draft, size: tuple[float, float]) -> None:
         self.nodes, self.draft, self.size = nodes, draft, size
-        self.depth = ""
+        self.prompt_schedule = ""
         self._passed = 0
 
     def source(self, node: Node, *names: str) -> Node | None:
@@ -138,7 +138,7 @@ class _Graph:
         for text in self.texts(self.source(node, "positive_all")):
             yield text
         if (blocks := number(self.value(node, "block_nums"))) is not None:
-            self.depth = f"regions-then-scene@{min(1.0, max(0.0, blocks / BLOCKS)):.3g}"
+            self.prompt_schedule = f"regions-then-scene@{min(1.0, max(0.0, blocks / BLOCKS)):.3g}"
 
     def _lines(self, node: Node) -> tuple[list[float], list[float]]:
         """Where the grid is divided, across and down."""
@@ -183,7 +183,7 @@ def _read(content: Content) -> LoadedLayout:
     for text in texts:
         if text.edges is not None:
             draft.add(text.edges, text.text, name=text.title, strength=text.strength, start=text.start, end=text.end)
-    settings: dict[str, Any] = {"depth": graph.depth} if graph.depth else {}
+    settings: dict[str, Any] = {"prompt_schedule": graph.prompt_schedule} if graph.prompt_schedule else {}
     for ours, theirs in (("seed", ("seed", "noise_seed")), ("steps", ("steps",)), ("guidance_scale", ("cfg",))):
         if (value := number(graph.value(sampler, *theirs))) is not None:
             settings[ours] = value if ours == "guidance_scale" else int(value)

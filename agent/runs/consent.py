@@ -1,4 +1,4 @@
-"""What a picture file would have loaded, which is agreed to by whoever draws it again: the file may be a stranger's."""
+"""Consent to load the models that a picture file names: the file may come from a stranger."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ HERE = "pocket"  # comes with ditpipe
 def agreed_request(
     path: Path, request: RenderRequest, *, model: str | None, controls: Sequence[str] = ()
 ) -> tuple[RenderRequest, list[str]]:
-    """The request of a picture file with nothing to load that its reader did not choose, and what is to be said of it.
+    """The request of a picture file, which loads nothing that its reader did not agree to, and notes.
 
     model: the one to draw with; it agrees to the picture's own, or takes its place. controls: ControlNets that are
     agreed to. Raises RunError, with the options that agree, for a model that is neither the pocket model nor the
@@ -31,7 +31,7 @@ def agreed_request(
         request = request.model_copy(update={"model": absolute_name(model)})
     elif not model and request.model not in (None, HERE) and request.model != _own_model():
         options += ["--model", request.model]
-    from ..runs.resume_policy import foreign_controls  # it loads what reads pictures
+    from .resume_policy import foreign_controls  # it loads what reads pictures
 
     for name in foreign_controls(request, controls):
         options += ["--control", name]
