@@ -307,7 +307,7 @@ def test_an_edit_can_take_the_low_level_away_and_change_when_and_what_is_seen(
 def deaf() -> Iterator[socket.socket]:
     """A server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(120)
+        server.settimeout(PATIENCE)
         yield server
 
 

@@ -46,8 +46,8 @@ class Lumina2(JointFamily):
         before = len(self.pipe.tokenizer(f"{self.pipe.system_prompt} <Prompt Start> ")["input_ids"]) - 1
         reading = self.reading(text, text_encoder=LONGEST - before)
         own, as_negative = (
-            Encoded(each[0, kept[0].bool()].to(self.dtype), reading=reading)
-            for each, kept in ((states, mask), (negative, negative_mask))
+            Encoded(each[0, present[0].bool()].to(self.dtype), reading=reading)
+            for each, present in ((states, mask), (negative, negative_mask))
         )
         return replace(own, as_negative=as_negative)
 
