@@ -11,7 +11,7 @@ import pytest
 import torch
 from plans import plan_of
 from pydantic import ValidationError
-from tiny_models import saved
+from tiny_models import by_speed, saved
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Renderer, RenderRequest, Revision
@@ -58,7 +58,7 @@ def test_the_agent_draws_on_the_device_and_in_the_numbers_of_its_settings(tmp_pa
     assert agent.renderer.family is family
 
 
-@pytest.mark.parametrize("name", ["pixart-sigma", "sana", "sd", "sd3", "flux"])
+@pytest.mark.parametrize("name", by_speed(["pixart-sigma", "sana", "sd", "sd3", "flux"]))
 def test_every_family_computes_in_16_bits(name: str, tmp_path: Path) -> None:
     renderer = Renderer(str(saved(name, tmp_path)), device="cpu")
     plan = plan_of(2).model_copy(update={"width": 128, "height": 128})

@@ -13,7 +13,7 @@ import pytest
 import torch
 from family_plans import drawn, plan_of, request
 from plans import changed
-from tiny_models import NAMES, TINY, saved
+from tiny_models import NAMES, TINY, by_speed, saved
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, Revision
@@ -41,7 +41,7 @@ CONFINED = {
 DIFFUSIONS = ("pixart-sigma", "pixart-alpha", "sd", "sdxl")
 # These differ from another one of their family in sizes and norms alone, which the comparisons with diffusers cover.
 VARIANTS = ("pixart-alpha", "sana-1.5", "sd3")
-KINDS = [name for name in TINY if name not in VARIANTS]
+KINDS = by_speed(name for name in NAMES if name not in VARIANTS)
 # In these a token without a changed prompt in the last block does not change from there on.
 EXACT = (
     "pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma",
@@ -57,7 +57,7 @@ def renderers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Renderer]:
     return {name: Renderer(str(saved(name, folder)), device="cpu") for name in NAMES}
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=by_speed(NAMES))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -124,7 +124,7 @@ def test_a_released_pipeline_is_as_diffusers_loaded_it(name: str, renderers: dic
     renderer.render(RenderRequest(plan=plan_of(name), steps=2))  # it loads the model anew
 
 
-@pytest.mark.parametrize("name", TINY)  # test_published.py compares the others
+@pytest.mark.parametrize("name", by_speed(TINY))  # test_published.py compares the others
 def test_one_prompt_equals_diffusers_pipeline(name: str, renderers: dict[str, Renderer]) -> None:
     renderer = renderers[name]
     plan = plan_of(name, 1, negative="blurred", scene=LeveledPrompt(high_level="a, red"))

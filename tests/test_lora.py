@@ -18,7 +18,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from plans import changed, plan_of
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
-from tiny_models import PUBLISHED, saved
+from tiny_models import PUBLISHED, by_speed, saved
 
 from ditpipe import Renderer, RenderRequest, Revision
 from ditpipe.prompts.errors import RenderError
@@ -196,7 +196,7 @@ def test_the_lora_of_a_region_that_an_edit_removes_is_not_used_and_that_is_said(
     assert torch.equal(after.latents, other.latents)
 
 
-@pytest.mark.parametrize("name", ["pixart-sigma", "sana", "sd", "sd3", "flux", *PUBLISHED])
+@pytest.mark.parametrize("name", by_speed(["pixart-sigma", "sana", "sd", "sd3", "flux", *PUBLISHED]))
 def test_loras_in_every_family(name: str, make: Make, tmp_path: Path) -> None:
     renderer = Renderer(str(saved(name, tmp_path)), device="cpu")
     plan = plan_of(2).model_copy(update={"width": 128, "height": 128})

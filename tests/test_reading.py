@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from plans import plan_of
-from tiny_models import LETTERS, TINY, clip_tokenizer, gemma_tokenizer, saved, t5_tokenizer
+from tiny_models import LETTERS, TINY, by_speed, clip_tokenizer, gemma_tokenizer, saved, t5_tokenizer
 from transformers import GemmaTokenizer
 from typer.testing import CliRunner
 
@@ -80,7 +80,7 @@ def warned(renderer: Renderer, name: str, high: str) -> tuple[str, ...]:
     return tuple(warning for warning in warnings if " not know " in warning or "only the beginning" in warning)
 
 
-@pytest.mark.parametrize("name", ["hunyuan", *TINY])
+@pytest.mark.parametrize("name", ["hunyuan", *by_speed(TINY)])
 def test_every_family_tells_of_words_that_it_does_not_know(name: str, tiny: Renderer, tmp_path: Path) -> None:
     renderer = tiny if name == "hunyuan" else Renderer(str(saved(name, tmp_path)), device="cpu")
     (warning,) = warned(renderer, name, f"a {CHINESE}")

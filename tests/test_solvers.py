@@ -14,7 +14,7 @@ import pytest
 import torch
 from family_plans import plan_of, request
 from png_files import png_bytes
-from tiny_models import TINY, saved
+from tiny_models import TINY, by_speed, saved
 from typer.testing import CliRunner
 
 from benchmarks.solvers import Mixture, Model, by_default, drawn, published
@@ -92,7 +92,7 @@ def test_the_scheduler_says_which_solver_draws(renderers: dict[str, Renderer]) -
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", by_speed(TINY))
 def test_every_family_draws_edits_and_repeats_with_the_other_solver(name: str, renderers: dict[str, Renderer]) -> None:
     renderer = renderers[name]
     own = renderer.family.solver

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import pytest
 import torch
 from published import published
 from transformers import (
@@ -179,6 +180,12 @@ TINY: dict[str, Callable[[], Any]] = {
 # Families whose tiny checkpoint is the one in the published structure.
 PUBLISHED = ("qwen-image", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma", "lumina-2", "hunyuan-image")
 NAMES = (*TINY, *PUBLISHED)
+CORE = ("pixart-sigma", "sdxl", "flux")  # a family of each kind of conditioning: the fast tests draw with these alone
+
+
+def by_speed(names: Iterable[str]) -> list[Any]:
+    """Names of families as parameters of tests, all but the `CORE` marked as slow."""
+    return [name if name in CORE else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def saved(name: str, folder: Path) -> Path:
