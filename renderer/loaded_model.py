@@ -124,7 +124,8 @@ class LoadedModel:
     def _encode(
         self, request: RenderRequest, layout: TokenLayout, loras: Sequence[LoadedLora], edit: EditBase | None
     ) -> RenderInputs:
-        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self._guided(request))
+        # Cross-attention computes unconditional rows at a guidance scale of 1, too.
+        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self.family.guided)
         encoded = self.prompts.encoded(texts, partial(self._working, request, *self.family.encoders))
         warnings: list[str] = []
         start = None
