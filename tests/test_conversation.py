@@ -546,8 +546,8 @@ def test_fifty_turns_stay_right_and_what_a_model_is_sent_does_not_grow(tiny: Ren
     replies = [json.dumps({"commands": [command]}) for command in [*commands, {"do": "undo", "steps": 1}]]
     with scripted(*replies) as model:
         long = Sessions(agent_of(tiny, sessions=tmp_path), interpreter=ModelInterpreter(model)).new()
-        said(long, BRIEF, "make the cat orange", *(f"question {number} {'x' * 90}" for number in range(47)), "undo")
-    sizes = [len(str(asked[-1].content)) for asked in model.asked]
+        turn_of(long, BRIEF, "make the cat orange", *(f"question {number} {'x' * 90}" for number in range(47)), "undo")
+    sizes = [len(str(asked[-1].content)) for asked in model.calls]
     assert max(sizes) < sizes[15] + 50 and sizes[49] < 4_000
     sent = str(model.asked[48][-1].content)
     assert '"touched": ["cat"]' in sent and "question 45 " in sent and "question 33 " not in sent
