@@ -549,7 +549,7 @@ def test_fifty_turns_stay_right_and_what_a_model_is_sent_does_not_grow(tiny: Ren
         turn_of(long, BRIEF, "make the cat orange", *(f"question {number} {'x' * 90}" for number in range(47)), "undo")
     sizes = [len(str(asked[-1].content)) for asked in model.calls]
     assert max(sizes) < sizes[15] + 50 and sizes[49] < 4_000
-    sent = str(model.asked[48][-1].content)
+    sent = str(model.calls[48][-1].content)
     assert '"touched": ["cat"]' in sent and "question 45 " in sent and "question 33 " not in sent
     assert len(long.turns) == 50 and long.turns[-1].reply == f"Back at: {BRIEF}"
     assert long.plan and long.plan.region("cat").prompt.low_level == "red"
