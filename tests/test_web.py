@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -383,8 +384,7 @@ def test_suggestions_are_buttons_that_say_them(tiny: Renderer, tmp_path: Path, o
     with scripted(*(json.dumps({"commands": [reply]}) for reply in replies)) as model:
         agent = Agent(renderer=tiny, planner=Talks(model), critic=Pleased(), steps=2, rounds=1, out=tmp_path)
         app = web_app(agent.with_settings(sessions=tmp_path / "sessions"), keys=Keys())
-        with listening(app) as address:
-            page = opened(address, width)
+        with listening(app) as address, closing(opened(address, width)) as page:  # a server waits for who looks on
             page.locator(".card").first.click()
             suggestions = page.locator("#suggestions button")
             expect(suggestions).to_have_text(
