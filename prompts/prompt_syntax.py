@@ -51,8 +51,8 @@ class _Group:
     """An opened bracket: '(' or '[', what is in it, and the weight that a number gives it."""
 
     def __init__(self, mark: str) -> None:
-        self.mark, self.parts, self.weight, self.tail = mark, list["str | _Group"](), None, ""
-        self.weight: float | None
+        self.mark, self.parts = mark, list["str | _Group"]()
+        self.weight: float | None = None
 
 
 def fragments(text: str) -> list[Fragment]:
@@ -196,7 +196,7 @@ def _choice(match: re.Match[str], random: Random) -> str:
         mark = next((mark for mark in ("||", "|") if mark in match[2]), ",")
         return random.choice(match[2].split(mark)).strip()
     least = most = 1
-    joint = ", "
+    joint: str = ", "
     if count := _COUNT.match(inside):
         least, most = int(count[1]), int(count[2] or count[1])
         joint = joint if count[3] is None else count[3]
