@@ -57,7 +57,7 @@ def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decodin
     """The error for NaN or infinite values. part: what they are, in the plural."""
     causes = []
     if dtype == torch.float16:
-        causes.append("float16, in which large numbers overflow: try --device cpu, or a GPU that has bfloat16")
+        causes.append("float16, in which large numbers overflow: try --dtype bfloat16, or none on a CPU")
     if request.loras and not decoding:
         files = ", ".join(lora.file.path for lora in request.loras)
         causes.append(f"a LoRA: try it weaker, or the picture without {files}")
