@@ -155,8 +155,8 @@ class Agent:
             return ""
         return (
             f"pictures of {self.model} are not judged, and nothing is drawn again: the embedded critic knows "
-            "the pocket model's world only; name a critic: local (a detector and an image-text model, fetched once, "
-            "2.1 GB) or a vision model"
+            "the pocket model's world only; name a critic: local (a detector and an image-text model, fetched once) "
+            "or a vision model"
         )
 
     @property

@@ -37,7 +37,7 @@ from rich.progress import track
 from benchmarks import pages
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.planning.planner import Planner
-from ditpipe.prompts.errors import DitpipeError
+from ditpipe.prompts.errors import DitpipeError, ModelError
 from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 from ditpipe.renderer.regions.region_masks import visible_regions
@@ -199,13 +199,15 @@ def measure(
 
 
 def asked(plan_of: Callable[[str], ScenePlan], truth: dict[str, Any]) -> dict[str, Any]:
-    """A planner's answer to one brief, and what is wrong with it."""
+    """A planner's answer to one brief, and its faults. Raises ModelError for a server that does not answer."""
     started, valid = time.perf_counter(), True
     try:
         plan = plan_of(truth["prompt"])
         faults = wrong(plan, truth)
         answer = "; ".join(region.prompt.text for region in plan.regions) + f"; not {plan.negative or 'anything'}"
     except DitpipeError as error:
+        if isinstance(error, ModelError) and error.__cause__:
+            raise
         valid, faults, answer = False, [str(error)], ""
     seconds = round(time.perf_counter() - started, 1)
     about = {"id": truth["id"], "task": task_of(truth), "valid": valid, "seconds": seconds}

@@ -134,6 +134,22 @@ def test_what_a_tuned_planner_cannot_read_is_noted() -> None:
     assert any("reads English only: '猫' not read" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(
+    "brief, note",
+    [
+        ("eine rote Katze links und eine blaue Rakete rechts", "English only, which this brief hardly is"),
+        ("un chat rouge à gauche et une fusée bleue à droite", "English only, which this brief hardly is"),
+        ("red cat left, blue rocket right, 1280x768", "size is not used: give it as --size 1280x768"),
+        (BRIEF, None),
+    ],
+)  # fmt: skip
+def test_a_local_planner_says_what_it_does_not_read(brief: str, note: str | None) -> None:
+    with scripted(*[SHORT] * 2, name="embedded") as model:
+        notes = Planner(model, side=128).plan(brief).notes
+        model.replies.clear()  # asked once more only where a check finds something
+    assert any(note in told for told in notes) if note else not notes
+
+
 def test_words_of_any_language_are_the_planners_own_matter() -> None:
     with scripted(whole(region("祖母", [0, 0, 500, 1000], "an old woman", "white hair"))) as model:
         plan = Planner(model).plan("左边是一位白发祖母")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...prompts.outside_json import parse_json
 
-MAX_REPAIRED = 32_000  # characters: json_repair's time grows with the square, to some seconds at this length
+MAX_REPAIRED = 32_000  # characters of a reply: json_repair's time grows with the square, to 4 CPU seconds at worst
 MAX_DEPTH = 64
 MAX_VALUES = 8  # JSON values that are tried in one reply
 BRACKET = re.compile(r'[{}\[\]"\\]')
@@ -27,18 +27,20 @@ def json_values(text: str) -> Iterator[tuple[Any, Notes]]:
         return
     except ValueError:
         pass
-    spans = _outermost(text)
+    spans, left = _outermost(text), MAX_REPAIRED
     for start, end in spans[: -MAX_VALUES - 1 : -1]:
         notes = ["text around the JSON left out"] if (start, end) != (0, len(text)) else []
         try:
             yield parse_json(text[start:end]), notes
         except ValueError:
-            repaired = _repaired(text[start:end])
+            repaired = _repaired(text[start:end]) if end - start <= left else None
+            left -= min(left, end - start)
             if repaired is not None:
                 yield repaired, [*notes, "JSON syntax repaired"]
     start, end = text.find("{"), max(text.rfind("}"), text.rfind("]")) + 1
     cut_off = re.search(r'[,"{\[]', text[end:])
-    if 0 <= start < end and not cut_off and (start, end) not in spans:  # brackets or quotation marks that mislead
+    misled = 0 <= start < end and not cut_off and (start, end) not in spans  # by brackets or quotation marks
+    if misled and end - start <= left:
         repaired = _repaired(text[start:end])
         if repaired is not None:
             yield repaired, ["JSON syntax repaired"]
@@ -66,8 +68,8 @@ def _outermost(text: str) -> list[tuple[int, int]]:
 
 
 def _repaired(text: str) -> Any:
-    """The value of broken JSON; None if it cannot be repaired, or is too long or too deep to try."""
-    if len(text) > MAX_REPAIRED or _depth(text) > MAX_DEPTH:
+    """The value of broken JSON; None if it cannot be repaired, or is too deep to try."""
+    if _depth(text) > MAX_DEPTH:
         return None
     from json_repair import repair_json  # 30 ms
 

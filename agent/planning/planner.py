@@ -1,5 +1,6 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
+import re
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,7 @@ from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
-from .brief_language import english_only, unread_words
+from .brief_language import english_only, hardly_english, unread_words
 from .full_planner import FullPlanner, TooLong, nothing_too_long
 from .layout_repair import repair_layout
 from .plan_checks import check_answer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 SIDE = 1024  # pixels, of an image model that names no size
+PIXELS = re.compile(r"\b(\d{3,5}) ?[x×] ?(\d{3,5})\b")
 ANOTHER_PLANNER = "name a capable chat model as the planner (--planner openai:gpt-5, or --base-url)"
 
 
@@ -84,7 +86,12 @@ class Planner:
         notes = [finding.rstrip(".") for finding in check_answer(brief, answer)]
         if unread:
             notes.append(f"this planner reads English only: {', '.join(map(repr, unread))} not read; {ANOTHER_PLANNER}")
-        return plan_from_answer(answer, width=None, height=None).with_notes(notes)
+        plan = plan_from_answer(answer, width=None, height=None)
+        if not unread and hardly_english(brief, plan):
+            notes.append(f"this planner reads English only, which this brief hardly is; {ANOTHER_PLANNER}")
+        if (size := PIXELS.search(brief)) and not (self.width and self.height):
+            notes.append(f"the brief's size is not used: give it as --size {size[1]}x{size[2]}")
+        return plan.with_notes(notes)
 
     def answer(self, brief: str) -> PlannerAnswer:
         """The validated answer of a local model; asked once more if `check_answer` finds faults in it."""
