@@ -35,9 +35,9 @@ BRIEFS = (
 
 def hints(plan: ScenePlan) -> tuple[str, ...]:
     """Messages that would change a plan, for somebody who does not know yet what can be said."""
-    said = plan.scene.high_level.casefold()
-    scene = "same but at sunset" if "night" in said else "same but at night"
-    thing = "star" if "moon" in said else "moon"
+    prompt = plan.scene.high_level.casefold()
+    scene = "same but at sunset" if "night" in prompt else "same but at night"
+    thing = "star" if "moon" in prompt else "moon"
     hints = [f"add a {thing} at the top", scene]
     if plan.regions:
         first, last = plan.regions[0], plan.regions[-1]

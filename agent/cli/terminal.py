@@ -44,10 +44,10 @@ class TerminalChat(ChatView):
             if line.startswith("/"):
                 run_command(self, line)
             else:
-                said = self.chosen(line)
-                if said != line:
-                    self.console.print(f"> {said}", style="bold", markup=False, highlight=False)
-                self.follow(self.session.say(said))
+                message = self.chosen(line)
+                if message != line:
+                    self.console.print(f"> {message}", style="bold", markup=False, highlight=False)
+                self.follow(self.session.say(message))
         except (DitpipeError, ValueError) as error:
             self.console.print(one_line(error), style="red", markup=False)
 
