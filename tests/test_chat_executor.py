@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.chat_messages import HERE
-from ditpipe.agent.chat.commands.executor import Understanding, execute
+from ditpipe.agent.chat.commands.executor import execute
 from ditpipe.agent.chat.commands.rearrange import is_related
 from ditpipe.agent.chat.commands.room import visible_shares
 from ditpipe.prompts.answers.chat_answer import ChatAnswer, Relation
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.layout.places import Place, box_within, grid
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 

@@ -8,10 +8,10 @@ from scripted import scripted
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
-from ditpipe.agent.chat.commands.executor import Understanding
 from ditpipe.agent.chat.commands.short_commands import understand_rows
 from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
+from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.plan import ScenePlan
 
 PLANS = {

@@ -56,7 +56,7 @@ def prompts_of(renderer: Renderer, *, alike: bool) -> Prompts:
 def conditioning_of(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> JointConditioning:
     levels = preset("scene-then-regions").levels(renderer.family.block_count)
     guided = renderer.family.guided
-    return JointConditioning(renderer.family, prompts, plan, levels, guided=guided, paddings=paddings)
+    return JointConditioning(renderer.family, prompts, plan, levels, guided=guided, paddings=paddings)  # type: ignore[arg-type]
 
 
 def drawn(renderer: Renderer, plan: ScenePlan, prompts: Prompts, paddings: int | None) -> Tensor:

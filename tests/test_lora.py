@@ -300,6 +300,7 @@ def as_kohya_writes(family: str, path: Path, alpha: float) -> Path:
     return path.parent / "kohya" / "style.safetensors"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(TRAINED))
 def test_what_kohyas_trainers_write(name: str, tiny: Renderer, make: Make, tmp_path: Path) -> None:
     renderer = tiny if name == "hunyuan" else Renderer(str(saved(name, tmp_path)), device="cpu")

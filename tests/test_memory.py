@@ -73,6 +73,7 @@ def test_tiles_are_decoded_where_the_picture_is_larger_than_one(tiny: Renderer) 
     assert small[0] == small[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, tiles", [("sd", {(64, 64), (64, 32), (32, 64), (32, 32)}), ("sana", {(16, 16), (16, 4), (4, 16), (4, 4)})]
 )
@@ -236,6 +237,7 @@ def test_the_memory_fallbacks_are_known_while_another_format_loads(tiny: Rendere
 FAR = "640×96 pixels are far from what this model was trained at"
 
 
+@pytest.mark.slow
 def test_an_edited_picture_says_what_is_to_be_said_of_all_its_renders(tiny_folder: Path, tmp_path: Path) -> None:
     renderer, plan = Renderer(str(tiny_folder), device="cpu"), plan_of(2).model_copy(update={"width": 640})
     next(failing(renderer, 1))

@@ -89,6 +89,7 @@ def test_too_many_steps_are_refused_before_their_sigmas_are_listed(name: str, tm
         family.schedule(28, denoise=1e-12, tokens=36)
 
 
+@pytest.mark.slow
 def test_every_number_of_steps_ends_without_noise(tiny: Renderer) -> None:
     config, off = tiny.pipe.scheduler.config, []
     for steps in range(1, 251):
@@ -104,6 +105,7 @@ def test_every_number_of_steps_ends_without_noise(tiny: Renderer) -> None:
     assert off[:6] == [61, 103, 121, 122, 201, 206]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sana", "sd3", "flux", "sd"])
 def test_every_family_starts_from_a_picture(name: str, start: Path, tmp_path: Path) -> None:
     renderer = Renderer(str(saved(name, tmp_path)), device="cpu")

@@ -17,7 +17,7 @@ from ditpipe.prompts.errors import ModelError, RenderError
 from ditpipe.prompts.prompt_style import style_of, sync_revision, sync_scene_prompt, with_layout, with_place
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.prompts.wording import STICKER_WORDS
-from ditpipe.renderer.checkpoints.registry import TRAINED_HERE
+from ditpipe.renderer.checkpoints.published_models import TRAINED_HERE
 from ditpipe.renderer.checkpoints.silence import silence_loading
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
 from ditpipe.renderer.regions.conditioning import prompts_at_level

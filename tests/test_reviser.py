@@ -143,6 +143,7 @@ def test_whoever_is_capable_revises(planner: str, critic: str, reviser: str | No
     assert (getattr(models.reviser.chat_model, "model_name", "") if models.reviser else None) == reviser
 
 
+@pytest.mark.slow
 def test_the_loop_over_servers_keeps_the_best_round_and_says_what_changed_and_why(tmp_path: Path) -> None:
     """The pocket model, a vision critic, and a reviser that words, then moves; round 3 is worse than 2."""
     worded = says(answer(change("thing 0", high_level="a cat", new_seed=True)))

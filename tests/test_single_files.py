@@ -37,6 +37,7 @@ def close(result: RenderResult, expected: RenderResult) -> bool:
     return bool((result.latents - expected.latents).abs().max() < 3e-5 * expected.latents.std())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd-1.5", "sdxl", "sd3", "sd3-without-t5"])
 def test_a_single_file_draws_what_its_folder_draws(name: str, zoo: Path, tmp_path: Path) -> None:
     file = single_file(name, zoo, tmp_path / "model.safetensors")

@@ -141,7 +141,7 @@ def attend_jointly(layout: SequenceLayout | None, query: Tensor, keys: Tensor, v
     if layout is None:
         return _attend(query, keys, values, None)
     if torch.compiler.is_compiling():
-        return joint_attend_by_id(query, keys, values, layout.graph_id)
+        return joint_attend_by_id(query, keys, values, layout.graph_id)  # type: ignore[no-any-return]
     return layout.attend(query, keys, values)
 
 

@@ -94,9 +94,9 @@ class JointConditioning:
         spans = []
         for slot, prompts in zip(self.texts, zip(*rows), strict=True):
             with active_loras([ActiveLora(lora) for lora in slot[2]]):
-                prompts = [family.embedded(prompt) for prompt in prompts]
+                embedded = [family.embedded(prompt) for prompt in prompts]
             uncut = paddings is None or slot in scenes or len(plan.regions) == 1
-            spans.append(_span(prompts, None if uncut else paddings))
+            spans.append(_span(embedded, None if uncut else paddings))
         self._states, self._own, self._positions, self._lengths = (
             torch.cat([getattr(span, name) for span in spans], 1) for name in ("states", "own", "positions", "lengths")
         )

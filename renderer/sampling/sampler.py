@@ -102,7 +102,8 @@ def denoise(
         with active_loras(step.loras):
             predicted = forward(model_input.to(family.dtype), schedule.timestep(index), step, done, partial).float()
         if conditioning.guided:
-            predicted = guide(*predicted.chunk(2), done)
+            negative, positive = predicted.chunk(2)
+            predicted = guide(negative, positive, done)
         latents, expected = schedule.step(predicted, latents, index)
         if edit:
             last = done + 1 == steps

@@ -9,13 +9,14 @@ from typing import Any, get_args
 
 from ....prompts.answers.chat_answer import ChatAnswer, Relation
 from ....prompts.answers.chat_rows import ChatRows, Names, Row, Topic, aliases
+from ....prompts.answers.chat_schema import Understanding
 from ....prompts.answers.planner_schema import PlannedObject
 from ....prompts.plan import ScenePlan
 from ....prompts.prompt_style import background_of, region_list
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
-from .executor import Unclear, Understanding, execute
+from .executor import Unclear, execute
 from .plan_edits import relooked
 
 RELATIONS = frozenset(get_args(Relation))

@@ -1,8 +1,10 @@
 """`JointFamily`: models with joint attention of text and image; see `regions/joint_attention.py`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -60,18 +62,25 @@ class JointFamily(Family):
         return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
 
-def chat_room(tokenizer: PreTrainedTokenizerBase, limit: int, **template: bool) -> int:
+def chat_room(tokenizer: PreTrainedTokenizerBase, limit: int, **template: Any) -> int:
     """Tokens left for a prompt among `limit` after the beginning of the chat template. template: its options."""
     message = [{"role": "user", "content": "\0"}]
-    whole = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True, **template)
+    whole = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True, **template))
     return limit - len(tokenizer(whole.partition("\0")[0])["input_ids"])
+
+
+def rotary_applied(states: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+    """States (batch, tokens, heads, head dim), rotated as diffusers does it. rotary: cosines and sines."""
+    assert rotary is not None
+    rotated: Tensor = apply_rotary_emb(states, rotary, sequence_dim=1)  # type: ignore[arg-type, assignment]
+    return rotated
 
 
 def packed(latents: Tensor) -> Tensor:
     """(batch, channels, h, w) → tokens of 2×2 cells (batch, h/2·w/2, channels·4)."""
     rows, columns = (side // 2 for side in latents.shape[-2:])
     x = latents.unflatten(2, (rows, 2)).unflatten(4, (columns, 2)).permute(0, 2, 4, 1, 3, 5)
-    return x.flatten(3).flatten(1, 2)
+    return x.flatten(3).flatten(1, 2)  # type: ignore[no-any-return]
 
 
 def unpacked(x: Tensor, rows: int, columns: int) -> Tensor:

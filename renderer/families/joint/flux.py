@@ -1,9 +1,9 @@
 """FLUX.1: joint attention, in the second half in a single stream. A flow with distilled guidance, without negatives."""
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import torch
-from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import FluxAttention
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from ...diffusers_types import AttentionLayer, Network, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
 from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
 from ..aspect_ratios import ratios
-from .family import JointFamily, packed, unpacked
+from .family import JointFamily, packed, rotary_applied, unpacked
 
 LONGEST = 512  # token limit of T5; 256 in the variant without guidance (schnell)
 
@@ -40,7 +40,7 @@ class FluxJointAttention:
             key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 1)
             value = torch.cat([split(attn.add_v_proj(text), None), value], 1)
         if image_rotary_emb is not None:
-            query, key = (apply_rotary_emb(each, image_rotary_emb, sequence_dim=1) for each in (query, key))
+            query, key = (rotary_applied(each, image_rotary_emb) for each in (query, key))
         feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
         if text is None:
             return feature
@@ -52,7 +52,7 @@ class Flux(JointFamily):
     """The guidance scale is an input of the network, not computed from two forwards; negatives are not used."""
 
     weighted = True
-    encoders = ("text_encoder", "text_encoder_2")
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder", "text_encoder_2")
 
     @property
     def patch(self) -> int:

@@ -6,7 +6,6 @@ Latent cells are 16×16 pixels: its pipeline packs the VAE's cells and normalise
 from collections.abc import Iterable, Sequence
 
 import torch
-from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux2 import Flux2Attention, Flux2ParallelSelfAttention
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from PIL import Image
@@ -18,7 +17,7 @@ from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepC
 from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
 from ..aspect_ratios import ratios
 from ..base import with_tiles
-from .family import JointFamily, chat_room
+from .family import JointFamily, chat_room, rotary_applied
 from .flux import image_places
 
 LONGEST = 512  # tokens of a prompt with the chat template around it, all of which the image attends to
@@ -49,7 +48,7 @@ class Flux2JointAttention:
             [split(attn.add_k_proj(text), attn.norm_added_k), split(attn.to_k(hidden_states), attn.norm_k)], 1
         )
         value = torch.cat([split(attn.add_v_proj(text)), split(attn.to_v(hidden_states))], 1)
-        query, key = (apply_rotary_emb(each, image_rotary_emb, sequence_dim=1) for each in (query, key))
+        query, key = (rotary_applied(each, image_rotary_emb) for each in (query, key))
         feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
         return attn.to_out[1](attn.to_out[0](feature[:, text.shape[1] :])), attn.to_add_out(feature[:, : text.shape[1]])
 
@@ -69,8 +68,7 @@ class Flux2SingleAttention:
         *attended, feed = projected.split([*[attn.inner_dim] * 3, projected.shape[-1] - 3 * attn.inner_dim], -1)
         query, key, value = (each.unflatten(-1, (attn.heads, -1)) for each in attended)
         query, key = (
-            apply_rotary_emb(norm(each), image_rotary_emb, sequence_dim=1)
-            for norm, each in ((attn.norm_q, query), (attn.norm_k, key))
+            rotary_applied(norm(each), image_rotary_emb) for norm, each in ((attn.norm_q, query), (attn.norm_k, key))
         )
         feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)
         return attn.to_out(torch.cat([feature, attn.mlp_act_fn(feed)], -1))  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
-from diffusers.guiders import AdaptiveProjectedMixGuidance
+from diffusers.guiders.adaptive_projected_guidance_mix import AdaptiveProjectedMixGuidance
 from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.pipelines.hunyuan_image.pipeline_hunyuanimage import extract_glyph_text
@@ -105,7 +105,7 @@ class HunyuanImage(JointFamily):
 
     def guider(self, scale: float, steps: int, condition: PictureCondition) -> Guide:
         """The published guidance, which has its own settings for prompts that quote lettering, at another scale."""
-        assert condition is not None
+        assert condition is not None and not isinstance(condition, Tensor)
         quotes = bool((condition[0].states[:, 0] > 0).any())
         published = (self.pipe.ocr_guider if quotes else None) or self.pipe.guider or AdaptiveProjectedMixGuidance()
         own = published.new(guidance_scale=scale)

@@ -30,7 +30,7 @@ class Lumina2(JointFamily):
 
     @property
     def largest(self) -> int:
-        return min(self.model.config.axes_lens[1:])
+        return int(min(self.model.config.axes_lens[1:]))
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return ratios(side)
@@ -66,7 +66,8 @@ class Lumina2(JointFamily):
     def guide(self, negative: Tensor, positive: Tensor, scale: float) -> Tensor:
         """Guidance that keeps the norm of each row of latents, as the published pipeline does."""
         guided = super().guide(negative, positive, scale)
-        return guided * (positive.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True))
+        scaled: Tensor = guided * (positive.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True))
+        return scaled
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         model, (rows, columns) = self.model, (side // self.patch for side in shape[-2:])

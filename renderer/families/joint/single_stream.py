@@ -54,4 +54,4 @@ def sequence_places(text: JointText, rows: int, columns: int, paddings: int = 0)
 def patched(latents: Tensor, patch: int) -> Tensor:
     """(batch, channels, patch·rows, patch·columns) → (batch, rows·columns, patch·patch·channels)."""
     x = latents.unflatten(2, (-1, patch)).unflatten(4, (-1, patch))
-    return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+    return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # type: ignore[no-any-return]
