@@ -67,7 +67,7 @@ def is_right(rows: Any, wanted: Any) -> bool:
     return not rest
 
 
-def check(name: str, adapter: Path) -> None:
+def check(name: str, adapter: Path, limit: int) -> None:
     """Prints the figures of an adapter, and each message that was not understood."""
     plans = {key: plan_of(lines) for key, lines in load_table("chat_dev", "plans").items()}
     server, url = start(name, adapter=adapter)
@@ -75,6 +75,8 @@ def check(name: str, adapter: Path) -> None:
     kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     seconds = []
     for kind, key, touched, message, wanted, *before in load_table("chat_dev", "messages"):
+        if limit and sum(kinds[kind]) >= limit:
+            continue
         known = aliases(plans[key])
         state = ChatState(plan=plans[key], touched=(known[touched],) if touched else (), messages=tuple(before))
         begun = time.monotonic()
@@ -103,11 +105,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", type=Path, metavar="ADAPTER", help="a GGUF file")
     parser.add_argument("--model", choices=list(LOCAL_MODELS), default=EMBEDDED.name)
+    parser.add_argument("--limit", type=int, default=0, help="at most so many messages of each kind; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--examples", type=int, default=20)
     args = parser.parse_args()
     if args.check:
-        check(args.model, args.check)
+        check(args.model, args.check, args.limit)
         return
     for number in range(args.examples):
         prompt, rows = chat_example(np.random.default_rng([args.seed, number]))
