@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from llm_servers import chat_server, says
 from scripted import scripted
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.commands.short_commands import understand_rows
 from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
+from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.plan import ScenePlan
@@ -105,7 +107,17 @@ def test_a_brief_is_in_their_words(row: str, brief: str) -> None:
     assert interpreted("new: an owl", f'{{"rows":[{row}]}}')[0].brief == brief
 
 
-@pytest.mark.parametrize("answers", [('{"rows":[["choose",9]]}',), ('{"rows":[["paint",["cat"]]]}',) * 3])
-def test_what_does_not_fit_is_a_question(answers: tuple[str, ...]) -> None:
-    result, _ = interpreted("the ninth one", *answers)
+@pytest.mark.parametrize("answer", ['{"rows":[["choose",9]]}', '{"rows":[["paint",["cat"]]]}', "The ninth."])
+def test_what_does_not_fit_is_a_question(answer: str) -> None:
+    result, _ = interpreted("the ninth one", answer)
     assert result.kind == "unclear" and result.reply.endswith("?")
+
+
+@pytest.mark.parametrize(("logprob", "kind"), [(-0.01, "change"), (-3.0, "unclear")])
+def test_what_the_model_is_not_sure_of_is_a_question(logprob: float, kind: str) -> None:
+    reply = says('{"rows":[["look",["rocket"],"green"]]}')
+    reply.body["choices"][0]["logprobs"] = {"content": [{"token": "any", "logprob": logprob, "top_logprobs": []}]}
+    with chat_server(reply) as server:
+        model = chat_model("embedded", base_url=server.url)
+        assert RowsInterpreter(model).interpret("the rocket green", HEARD).kind == kind
+    assert server.sent[0]["logprobs"] is True and "schema" in server.sent[0]["response_format"]["json_schema"]

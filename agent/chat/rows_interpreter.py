@@ -1,12 +1,12 @@
 """Understands a message with a local model that was tuned to answer with short rows."""
 
-from typing import TYPE_CHECKING, Any
+from math import exp
+from typing import TYPE_CHECKING
 
 from ...prompts.answers.chat_rows import ChatRows, chat_prompt
 from ...prompts.answers.chat_schema import Understanding
-from ...prompts.errors import PlanningError
 from ...prompts.templates import fill_template
-from ..llm.structured import valid_reply
+from ..llm.modes import ask
 from .chat_state import ChatState
 from .commands.executor import FIRST_SEED
 from .commands.short_commands import understand_rows
@@ -14,33 +14,35 @@ from .phrases import contents
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import BaseMessage
+    from langchain_core.messages import AIMessage, BaseMessage
+
+SURE = 0.3  # least probability of an answer that is carried out: training/chat prints what each would give
 
 
 class RowsInterpreter:
     """Interprets messages by one call of a tuned model, in the very prompt of its training (training/chat/).
 
-    What it answers amiss is a question back: nothing is changed by a guess.
+    What it answers amiss, or is not sure of, is a question back: nothing is changed by a guess.
     """
 
     def __init__(self, chat_model: "BaseChatModel") -> None:
-        self.chat_model = chat_model
+        has_probabilities = "logprobs" in type(chat_model).model_fields
+        self.chat_model = chat_model.model_copy(update={"logprobs": True}) if has_probabilities else chat_model
 
     def interpret(self, message: str, state: ChatState) -> Understanding:
         """Raises ModelError without a model."""
-        try:
-            rows = self.rows(message, state)
-        except PlanningError:
+        rows, probability = self.rows(message, state)
+        if rows is None or probability < SURE:
             seen = f" I see {contents(state.plan)}." if state.plan else ""
-            return Understanding("unclear", reply=f"I did not understand that.{seen} What should be different?")
+            return Understanding("unclear", reply=f"I am not sure what you mean.{seen} What should be different?")
         result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
         if result.kind == "choose" and not 1 <= result.number <= state.candidates:
             there = "There is only one picture." if state.candidates < 2 else f"There are {state.candidates}."
             return Understanding("unclear", reply=f"{there} What should be different?", commands=result.commands)
         return result
 
-    def rows(self, message: str, state: ChatState) -> ChatRows:
-        """The model's answer. Raises PlanningError (with the raw reply) if it stays invalid, ModelError without one."""
+    def rows(self, message: str, state: ChatState) -> tuple[ChatRows | None, float]:
+        """The model's answer or None, and its probability: 1 if the server names none. Raises ModelError."""
         from langchain_core.messages import HumanMessage, SystemMessage  # slow to import
 
         prompt = chat_prompt(
@@ -48,8 +50,14 @@ class RowsInterpreter:
             unclear=state.unclear_message, candidates=state.candidates, waiting=state.waiting,
         )  # fmt: skip
         messages: list[BaseMessage] = [SystemMessage(fill_template("chat-embedded")), HumanMessage(prompt)]
+        answer, _ = ask(self.chat_model, ChatRows, messages)
+        try:
+            return ChatRows.model_validate_json(str(answer.text)), _probability(answer)
+        except ValueError:
+            return None, 0.0
 
-        def read(parsed: Any) -> ChatRows:
-            return ChatRows.model_validate(parsed)
 
-        return valid_reply(self.chat_model, ChatRows, messages, read, failed=PlanningError, role="interpreter")
+def _probability(answer: "AIMessage") -> float:
+    """Of the whole answer: the product of those of its tokens."""
+    tokens = (answer.response_metadata.get("logprobs") or {}).get("content") or []
+    return exp(sum(token["logprob"] for token in tokens))

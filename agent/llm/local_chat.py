@@ -14,11 +14,13 @@ from .faults import BadAnswer
 
 
 class LocalChat(BaseChatModel):
-    """A model of `local_server`. openai_api_base: its URL with /v1, as in ChatOpenAI. request_timeout: seconds."""
+    """A model of `local_server`. openai_api_base: its URL with /v1, as in ChatOpenAI. request_timeout: seconds.
+    logprobs: whether the answer's metadata has the logarithms of its tokens' probabilities."""
 
     model_name: str
     openai_api_base: str
     request_timeout: float
+    logprobs: bool = False
 
     @property
     def _llm_type(self) -> str:
@@ -33,6 +35,8 @@ class LocalChat(BaseChatModel):
     ) -> ChatResult:
         """Raises httpx's errors, and BadAnswer for what is no chat completion."""
         body = {"model": self.model_name, "messages": convert_to_openai_messages(messages), "temperature": 0, **options}
+        if self.logprobs:
+            body["logprobs"] = True
         if stop:
             body["stop"] = stop
         # trust_env: a proxy is not for loopback
@@ -42,9 +46,8 @@ class LocalChat(BaseChatModel):
         response.raise_for_status()
         try:
             choice = response.json()["choices"][0]
-            message = AIMessage(
-                choice["message"]["content"] or "", response_metadata={"finish_reason": choice["finish_reason"]}
-            )
+            about = {"finish_reason": choice["finish_reason"], "logprobs": choice.get("logprobs")}
+            message = AIMessage(choice["message"]["content"] or "", response_metadata=about)
         except (ValueError, LookupError, TypeError) as error:
             raise BadAnswer(response.text) from error
         return ChatResult(generations=[ChatGeneration(message=message)])

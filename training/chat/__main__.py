@@ -26,7 +26,6 @@ from ditpipe.agent.llm.local_models import EMBEDDED, LOCAL_MODELS
 from ditpipe.agent.llm.local_server import start
 from ditpipe.prompts.answers.chat_rows import aliases
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
-from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.layout.places import PLACES
 from ditpipe.prompts.plan import ScenePlan
 from training.chat.examples import answer_text, chat_example
@@ -73,30 +72,29 @@ def check(name: str, adapter: Path, limit: int) -> None:
     server, url = start(name, adapter=adapter)
     interpreter = RowsInterpreter(chat_model(name, base_url=f"{url}/v1"))
     kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    seconds = []
+    seconds, results = [], list[tuple[float, bool, bool]]()
     for kind, key, touched, message, wanted, *before in load_table("chat_dev", "messages"):
         if limit and sum(kinds[kind]) >= limit:
             continue
         known = aliases(plans[key])
         state = ChatState(plan=plans[key], touched=(known[touched],) if touched else (), messages=tuple(before))
         begun = time.monotonic()
-        try:
-            rows = interpreter.rows(message, state)
-        except PlanningError as error:
-            kinds[kind][1] += 1
-            print(f"no answer: {message} → {error}")
-            continue
+        rows, probability = interpreter.rows(message, state)
         seconds.append(time.monotonic() - begun)
-        right = is_right(rows.rows, wanted)
-        asked = understand_rows(rows, message, state).kind == "unclear"
+        right = rows is not None and is_right(rows.rows, wanted)
+        asked = rows is None or understand_rows(rows, message, state).kind == "unclear"
         kinds[kind][0 if right else 1 if asked else 2] += 1
+        results.append((probability, right, asked))
         if not right:
-            print(
-                f"{'asked' if asked else 'WRONG'}: [{kind}, {key}] {message} → {answer_text(list(map(list, rows.rows)))[8:-1]}"
-            )
+            given = answer_text(list(map(list, rows.rows)))[8:-1] if rows else "no answer"
+            print(f"{'asked' if asked else 'WRONG'} {probability:.2f}: [{kind}, {key}] {message} → {given}", flush=True)
     server.terminate()
     for kind, (right, asked, wrong) in kinds.items():
         print(f"{kind}: {right} right, {asked} asked back, {wrong} wrong")
+    for sure in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+        kept = [(right, asked) for probability, right, asked in results if probability >= sure]
+        right, wrong = sum(r for r, _ in kept), sum(not r and not a for r, a in kept)
+        print(f"asking below {sure}: {right} right, {len(results) - right - wrong} asked back, {wrong} wrong")
     totals = dict(zip(("right", "asked", "wrong"), map(sum, zip(*kinds.values(), strict=True)), strict=True))
     print(json.dumps(totals | {"of": sum(totals.values()), "seconds": round(median(seconds), 2)}))
 

@@ -409,10 +409,10 @@ def nothing_yet(rng: np.random.Generator) -> Example:
 
 Kind = Callable[[np.random.Generator, Scene], Said | None]
 KINDS: tuple[tuple[Kind, float], ...] = (
-    (one_change, 0.5), (several_changes, 0.14), (foreign_wish, 0.11), (scene_change, 0.1), (navigation, 0.06),
+    (one_change, 0.46), (several_changes, 0.13), (foreign_wish, 0.17), (scene_change, 0.1), (navigation, 0.06),
     (question, 0.06), (ask_back, 0.04), (praise, 0.03), (new_brief, 0.03),
 )  # fmt: skip
-MOMENTS = (0.03, 0.16, 0.07, 0.04, 0.03, 0.67)  # nothing yet, correction, answer back, choice, waiting, any
+MOMENTS = (0.03, 0.22, 0.08, 0.04, 0.03, 0.6)  # nothing yet, correction, answer back, choice, waiting, any
 
 
 def chat_examples(rng: np.random.Generator, count: int = 1) -> list[Example]:
