@@ -34,6 +34,8 @@ from ditpipe.tools.api_schema import PaintInput, RenderInput
 from ditpipe.tools.jobs.engine import JobContext
 from ditpipe.tools.jobs.handlers import renderer_handlers
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 DPM: Any = diffusers.DPMSolverMultistepScheduler
 # As they are published, the tiny checkpoints have schedulers of Euler's.

@@ -57,6 +57,8 @@ from ditpipe.renderer.weights.lora import load_lora
 from ditpipe.tools.api_schema import EditInput, picture_file
 from ditpipe.tools.jobs.queue import JobQueue
 
+pytestmark = pytest.mark.slow
+
 BRIEF = "two things"
 
 
