@@ -200,7 +200,7 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         f"processor time, the two of a row taking turns, medians of at least {REPEATS}, {torch.get_num_threads()} "
         "thread(s). The default prompt schedule; the published numbers of text tokens and of the picture's, prompts of "
         f"{OWN} tokens; three or four blocks of random weights and a fraction of the published widths, so that "
-        "attention and its mask, which regions add to, weigh more than in a published model.", "",
+        "attention, which regions add to, weighs more than in a published model.", "",
         "| family | pixels | nine regions over one prompt | with every padding computed |", "|---|---|---|---|",
     ]  # fmt: skip
     for (name, side), ratios in rows.items():
@@ -209,10 +209,13 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
     lines += [
         "", "Where the picture cross-attends to its text (the first five), a region's tokens attend to its prompt "
         "alone, whatever the number of regions. Where text and picture share one attention (the last two), every "
-        "prompt is part of the sequence, and published models pad it to 333 or 512 tokens, attend to the paddings and "
+        "prompt is part of the sequence. Tokens with the same keys are computed in one call, without a mask of the "
+        "whole sequence. Qwen-Image, Z-Image, Chroma, Lumina 2 and HunyuanImage 2.1 mask padding or have little: a "
+        "region adds its own tokens only. FLUX.2 attends to all 512, which have positions: each is computed. The other "
+        "published models pad it to 333 or 512 tokens, attend to the paddings and "
         "compute them like any other token. So the scene's prompt and that of a single region keep all paddings. Of "
         f"other regions' prompts {PADDINGS} of T5's paddings are computed, spread evenly, each with the weight of "
-        "those that it stands for (`renderer/regions/joint_attention.py`); CLIP's 77 tokens, whose paddings have "
+        "those that it stands for (`renderer/regions/joint_conditioning.py`); CLIP's 77 tokens, whose paddings have "
         "positions of their own, all are. Text has no position in these models: paddings that are alike give the same "
         "picture either way. T5's nearly are: with random weights the picture moves by 0.03 to 0.6 of what rewording "
         "one region changes, and without any padding by 7 to 105 times that. A text that no part of the picture "
