@@ -3,7 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
-SHOW_SCHEMA = ("api.openai.com",)
+SHOW_SCHEMA = ("api.openai.com",)  # hosts, by their published documentation
 TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a small machine is slow
 
 
