@@ -105,8 +105,8 @@ def test_no_option_is_declared_twice() -> None:
     assert len(found) > 20
     twice = {option for option in found if found.count(option) > 1}
     # A ControlNet to draw with, and one that a picture names to agree to; a plan's field, and what a layout's program
-    # keeps beside it; the format of a layout, and of function schemas.
-    assert twice == {"--control", "--set", "--format"}
+    # keeps beside it; the format of a layout, and of function schemas; a large picture, and a run of large ones.
+    assert twice == {"--control", "--set", "--format", "--large"}
     assert set(found) & {flag(name) for name in SETTINGS} == {option for _, option in OTHER_MEANINGS}
 
 
