@@ -14,7 +14,7 @@ from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.prompt_files import PromptFiles, filled_in_brief, with_tags
 from ..renderer.prompt_lengths import overlong_prompts
 from .llm.chat_models import chat_model
-from .llm.local_models import LOCAL_MODELS, best_planner
+from .llm.local_models import EMBEDDED, LOCAL_MODELS, best_planner
 from .planning.omissions import omission_warnings
 from .planning.planner import Planner
 from .refine.critic import Critic, EmbeddedCritic
@@ -132,6 +132,12 @@ class Models:
         """The planner's chat model, if it can do more than it was tuned for; None: it plans only."""
         tuned = self._planner is None and self.planner_name in LOCAL_MODELS  # it need not be loaded to know
         return None if tuned or getattr(self.planner, "tuned", True) else self.planner.chat_model
+
+    @cached_property
+    def rows_model(self) -> Any:
+        """A local model that was taught the rows of chat messages: the planner's, or the embedded one."""
+        local = LOCAL_MODELS.get(self.planner_name)
+        return self._chat_model(local.name if local and local.chats else EMBEDDED.name)
 
     def _chat_model(self, name: str) -> Any:
         key, timeout = self.settings.api_key, self.settings.timeout

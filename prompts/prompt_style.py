@@ -146,17 +146,6 @@ def background_of(plan: ScenePlan) -> str | None:
     return None
 
 
-def replace_background(plan: ScenePlan, background: str, mood: str = "") -> ScenePlan:
-    """The plan with another background. `mood`: its new low level; empty to keep it. Raises ValueError if the scene
-    prompt is not a list of regions followed by a background."""
-    if background_of(plan) is None:
-        raise ValueError("the background cannot be replaced: the scene prompt is not a list of regions and background")
-    scene = LeveledPrompt(
-        high_level=_joined(region_list(plan.regions), background), low_level=mood or plan.scene.low_level
-    )
-    return plan.model_copy(update={"scene": scene})
-
-
 def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     """Updates `after`: positions in the prompts of regions that moved, in plans whose prompts name positions, and the
     scene prompt, unless it already differs from that of `before`."""

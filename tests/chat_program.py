@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from chat_words import ByHeart
+
 from ditpipe import Agent, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
-from ditpipe.agent.chat.grammar.interpreter import GrammarInterpreter
+from ditpipe.agent.chat.interpreter import ModelInterpreter
 from ditpipe.agent.chat.session import Sessions
-from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 
 
 class FixedPlanner(Planner):
@@ -29,10 +30,6 @@ class FixedPlanner(Planner):
         ]
         scene = LeveledPrompt(high_level="a red cat on the left and a blue rocket on the right at night")
         return ScenePlan(scene=scene, regions=regions)
-
-    def answer(self, brief: str) -> PlannerAnswer:
-        thing = PlannedObject(subject=brief.split()[-1], colour="yellow", detail="", position="center")
-        return PlannerAnswer(objects=[thing], background="", mood="soft")
 
 
 class Leisurely(Renderer):
@@ -55,7 +52,7 @@ def _slowly(on_step: Any) -> Any:
 
 
 def sessions(folder: Path, agent: Agent) -> Sessions:
-    return Sessions(agent.with_settings(sessions=folder), interpreter=GrammarInterpreter(FixedPlanner().answer))
+    return Sessions(agent.with_settings(sessions=folder), interpreter=ModelInterpreter(ByHeart()))
 
 
 def main(folder: str, model: str, steps: str, session: str = "") -> None:

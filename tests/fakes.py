@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chat_words import ByHeart
 from PIL import Image
 from plans import plan_of
 from png_files import png_bytes
@@ -19,8 +20,10 @@ PATIENCE = 600.0  # seconds that a call waits for its picture: more than a busy 
 class TwoThings(Planner):
     """A planner that answers every brief with the same two regions and the brief as the scene."""
 
+    tuned = False
+
     def __init__(self) -> None:
-        pass
+        self.chat_model = ByHeart()
 
     def plan(self, brief: str) -> ScenePlan:
         plan = plan_of(2)

@@ -11,7 +11,7 @@ from scripted import scripted
 from ditpipe import Agent
 from ditpipe.agent.chat.replies import approval_question, turn_reply
 from ditpipe.agent.chat.store import Turn
-from ditpipe.agent.drawable import asks_what_can_be_drawn, what_can_be_drawn
+from ditpipe.agent.drawable import what_can_be_drawn
 from ditpipe.agent.planning.omissions import omission_warnings
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
@@ -190,18 +190,6 @@ def test_a_change_beyond_the_model_is_not_said_to_be_done(pocket: Vocabulary) ->
     change = Revision.between(ASTRONAUT, plan)
     said = turn_reply(painted(plan, base="turn-1.png", revision=change), ASTRONAUT, pocket)
     assert said.startswith("Drew a blue cat.") and "I cannot draw" not in said
-
-
-@pytest.mark.parametrize(
-    ("message", "asks"),
-    [
-        ("what can you draw?", True), ("What things can you paint", True), ("which animals do you know?", True),
-        ("what is in the corner?", False), ("can you draw a cat?", False), ("what can you draw in the corner", False),
-        ("draw a cat", False),
-    ],
-)  # fmt: skip
-def test_a_question_for_what_can_be_drawn_is_understood(message: str, asks: bool) -> None:
-    assert asks_what_can_be_drawn(message) is asks
 
 
 def test_the_answer_is_the_models_own_list(pocket: Vocabulary) -> None:

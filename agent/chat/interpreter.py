@@ -1,4 +1,4 @@
-"""Understands a message, given the chat state: with a chat model, with a tuned local one, or with the grammar."""
+"""Understands a message, given the chat state: with a capable chat model, or with a local one that was tuned to it."""
 
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,11 +8,9 @@ from ...prompts.answers.chat_schema import Understanding
 from ...prompts.errors import PlanningError
 from ...prompts.plan import MAX_BRIEF
 from ...prompts.templates import fill_template
-from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
 from .chat_state import ChatState
 from .commands.executor import FIRST_SEED, NOT_CHANGES, execute
-from .grammar.interpreter import GrammarInterpreter
 from .rows_interpreter import RowsInterpreter
 
 if TYPE_CHECKING:
@@ -91,10 +89,6 @@ def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understan
 
 
 def interpreter_for(agent: "Agent") -> Interpreter:
-    """The agent's chat model; for local planners the rows of those that were taught them, else the grammar."""
-    if model := agent.models.capable_model:
-        return ModelInterpreter(model)
-    local = LOCAL_MODELS.get(agent.planner_name)
-    if local and local.chats:
-        return RowsInterpreter(agent.planner.chat_model)
-    return GrammarInterpreter(lambda brief: agent.planner.answer(brief))
+    """The agent's chat model by commands; where its planner is tuned to plan only, a tuned local model by rows."""
+    model = agent.models.capable_model
+    return ModelInterpreter(model) if model else RowsInterpreter(agent.models.rows_model)

@@ -28,7 +28,9 @@ from ...prompts.revision import Revision
 from ...tools.jobs.engine import JobContext
 from ...tools.jobs.in_process import InProcessEngine
 from ..agent import Agent
+from ..drawable import what_can_be_drawn
 from .chat_state import checked_message
+from .commands.short_commands import HELP
 from .export import copy_session, write_zip
 from .interpreter import Interpreter, interpreter_for
 from .region_names import rename_region
@@ -181,7 +183,8 @@ class Session(StoredSession):
         return write_zip(self, path)
 
     def _interpret(self, message: str) -> Understanding:
-        message = "help" if message.lower() == "/help" else message  # the terminal's command, said to any face
+        if message.lower() == "/help":  # the terminal's command, said to any face
+            return Understanding("question", reply=f"{HELP} {what_can_be_drawn(self.agent.vocabulary_summary)}")
         return self.sessions.interpreter.interpret(message, self.chat_state(draws=self.agent.vocabulary_summary))
 
     def carry_out(self, acts: Sequence[Act], context: JobContext) -> None:

@@ -53,6 +53,6 @@ async def aunderstand(
 def understood_by(
     agent: Agent, message: str, *, plan: ScenePlan | None, history: Sequence[str | Understanding] = ()
 ) -> Understanding:
-    """What an agent's planner, or its grammar, makes of a message."""
+    """What the model of an agent makes of a message."""
     state = state_after(history, plan=plan, draws=agent.vocabulary_summary)
     return interpreter_for(agent).interpret(checked_message(message), state)

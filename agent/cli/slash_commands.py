@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ...renderer.pictures.artifacts import copy_as
-from ..chat.grammar.interpreter import HELP
+from ..chat.commands.short_commands import HELP
 from ..drawable import what_can_be_drawn
 from .chat_view import ChatView
 from .display import sessions_table

@@ -45,7 +45,7 @@ class LocalModel:
 
 EMBEDDED = LocalModel(
     name="embedded", licence="Apache-2.0",
-    note="SmolLM2-135M-Instruct with ditpipe's own adapter", adapter="planner-lora.gguf",
+    note="SmolLM2-135M-Instruct with ditpipe's own adapter", adapter="planner-lora.gguf", chats=True,
 )  # fmt: skip
 QWEN = LocalModel(
     name="qwen2.5-coder-1.5b", licence="Apache-2.0",

@@ -146,16 +146,6 @@ def move_to_place(box: Box, place: Place) -> Box:
     return box_within(left, top, width, height)
 
 
-def box_beside(box: Box, relation: Literal["left", "right", "top", "bottom"], side: float = 0.5) -> Box:
-    """A square of that side beside the middle of a box."""
-    x, y = box.centre
-    half = min(box.right - box.left, box.bottom - box.top) / 2
-    shift = half + side / 2
-    x += {"left": -shift, "right": shift}.get(relation, 0.0)
-    y += {"top": -shift, "bottom": shift}.get(relation, 0.0)
-    return box_within(x - side / 2, y - side / 2, side, side)
-
-
 def make_room(box: Box, other: Box) -> Box:
     """The largest part of `other` on one side of `box`; all of `other` if less than 30% of it would be left."""
     if not box.overlap(other):
@@ -186,24 +176,3 @@ def move_aside(box: Box, other: Box, rest: Sequence[Box]) -> Box:
         if all(moved.overlap(neighbour) < 1e-3 for neighbour in rest):
             return moved
     return other
-
-
-def freest_place(others: Sequence[Box], side: float = 0.5) -> Place:
-    """The position where a square of that side covers least of the middles of the other boxes."""
-    middles = []
-    for box in others:
-        x, y = box.centre
-        half = 0.45 * min(box.right - box.left, box.bottom - box.top)
-        middles.append(box_within(x - half, y - half, 2 * half, 2 * half))
-    order: list[Place] = [
-        "right",
-        "left",
-        "top right",
-        "top left",
-        "bottom right",
-        "bottom left",
-        "top",
-        "bottom",
-        "center",
-    ]
-    return min(order, key=lambda place: round(sum(box_at_place(place, side).overlap(middle) for middle in middles), 3))

@@ -17,10 +17,14 @@ from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
 from .executor import Unclear, execute
-from .plan_edits import relooked
+from .looks import relooked
 
 RELATIONS = frozenset(get_args(Relation))
-HELP = "Say what the picture should show, what should be different, undo, or ask about what is there."
+HELP = (
+    "Say in your own words what the picture should show, or what should be different: colours and looks, size and "
+    "place, more or less of a thing, another thing, background, light, style, format. You can undo, go on from there, "
+    "try again and ask about what is there."
+)
 
 
 def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int = 0) -> Understanding:

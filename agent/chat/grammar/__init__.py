@@ -1,1 +1,0 @@
-"""Interprets messages with a grammar, for machines without a chat model."""
