@@ -194,7 +194,7 @@ def _choice(match: re.Match[str], random: Random) -> str:
     inside = match[1]
     if inside is None:  # SwarmUI divides by what is in it: ||, | or ,
         mark = next((mark for mark in ("||", "|") if mark in match[2]), ",")
-        return random.choice(match[2].split(mark)).strip()
+        return str(random.choice(match[2].split(mark))).strip()
     least = most = 1
     joint: str = ", "
     if count := _COUNT.match(inside):

@@ -161,6 +161,12 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
+def inner(parent: dict[str, Any], key: str, default: dict[str, Any]) -> dict[str, Any]:
+    """The object under a key, or `default` where something else or nothing stands there."""
+    value = parent.get(key)
+    return value if isinstance(value, dict) else default
+
+
 def with_background(scene: str, background: str) -> str:
     """A scene prompt with its background at the end: 'A cat. Background: a wall'."""
     if not background.strip():

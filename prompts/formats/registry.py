@@ -105,13 +105,14 @@ def dump_layout(plan: ScenePlan, format: str) -> DumpedLayout:
 def _content(content: str | bytes, settings: Mapping[str, Any]) -> Content:
     if len(content) > MAX_JSON:
         raise ValueError(f"{len(content):,} bytes of layout are too many: at most {MAX_JSON:,} are read")
-    text = content
-    if isinstance(text, bytes):
+    if isinstance(content, str):
+        text = content
+    else:
         try:
-            text = text.decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             try:
-                text = text.decode("utf-16")
+                text = content.decode("utf-16")
             except UnicodeDecodeError:
                 raise ValueError("not a layout: its letters are neither UTF-8 nor UTF-16") from None
     data = None

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ...prompts.errors import RunError
 from ...prompts.formats.layout_format import LoadedLayout
@@ -47,7 +47,7 @@ def _read(content: bytes, format: str, settings: dict[str, Any]) -> LoadedLayout
     try:
         with Image.open(BytesIO(content), formats=READ) as image:
             return _in_picture(image, format, settings)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return read_layout(content, format=format, settings=settings)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("not a picture that can be read") from error

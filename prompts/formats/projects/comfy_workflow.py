@@ -77,10 +77,10 @@ class _Graph:
             texts = [text_of(self.value(node, name)) for name in _TEXTS if name in node.sources or name in node.values]
             yield _Text(joined(*dict.fromkeys(filter(None, texts))), node.title)
         else:
-            name = next((name for name in node.sources if "conditioning" in name or name == "positive"), None)
-            if name and node.kind not in ("FluxGuidance",):
+            through = next((name for name in node.sources if "conditioning" in name or name == "positive"), None)
+            if through and node.kind not in ("FluxGuidance",):
                 self.draft.note(f"the node {node.kind[:40]!r} is passed by: what it does to the prompt is not read")
-            yield from self.texts(self.source(node, name) if name else None)
+            yield from self.texts(self.source(node, through) if through else None)
 
     def _placed(self, node: Node) -> Iterator[_Text]:
         """What a ConditioningSet… node does to its prompts."""

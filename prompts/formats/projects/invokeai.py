@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...plan import ScenePlan
-from ..draft import Draft, edges_of, number, objects, pixels, region_prompt, scene_prompt, text_of
+from ..draft import Draft, edges_of, inner, number, objects, pixels, region_prompt, scene_prompt, text_of
 from ..layout_format import Content, LayoutFormat, LoadedLayout, from_the_back
 
 _SETTINGS = {"seed": "seed", "steps": "steps", "cfg_scale": "guidance_scale"}
@@ -32,9 +32,9 @@ def _read(content: Content) -> LoadedLayout:
         raise ValueError("metadata of InvokeAI is a JSON object: this is none")
     state = next((data[key] for key in ("canvas_state", "canvas_v2_metadata", "control_layers")
                   if isinstance(data.get(key), dict)), data)  # fmt: skip
-    params = data.get("params") if isinstance(data.get("params"), dict) else data
+    params = inner(data, "params", data)
     frame = _frame(state)
-    size = params.get("dimensions") if isinstance(params.get("dimensions"), dict) else params
+    size = inner(params, "dimensions", params)
     width = number(size.get("width")) or (frame[2] - frame[0] if frame else None)
     height = number(size.get("height")) or (frame[3] - frame[1] if frame else None)
     draft = Draft("invokeai", width=width, height=height)
@@ -91,7 +91,7 @@ def _rect(rect: Any) -> Bounds | None:
 
 def _bounds(region: dict[str, Any], draft: Draft) -> Bounds | None:
     """The box around a region's objects; of the older layers their own bbox."""
-    position = region.get("position") if isinstance(region.get("position"), dict) else region
+    position = inner(region, "position", region)
     dx, dy = number(position.get("x")) or 0.0, number(position.get("y")) or 0.0
     found = []
     for thing in objects(region.get("objects")) + objects(region.get("maskObjects")):

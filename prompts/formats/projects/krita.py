@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..draft import Draft, number, objects, text_of
+from ..draft import Draft, inner, number, objects, text_of
 from ..layout_format import Content, LayoutFormat, LoadedLayout
 
 
@@ -35,7 +35,7 @@ def _read(content: Content) -> LoadedLayout:
             edges = [bounds[0] / width, bounds[1] / height, bounds[2] / width, bounds[3] / height]
         name = text_of(own[0].get("name")) if own else ""
         draft.add(edges, text_of(region.get("positive")), name=name, negative=text_of(region.get("negative")))
-    root = state.get("root") if isinstance(state.get("root"), dict) else {}
+    root = inner(state, "root", {})
     return draft.layout(text_of(root.get("positive")), negative=text_of(root.get("negative")))
 
 
