@@ -14,6 +14,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "make the cat orange": {"do": "look", "regions": ["cat"], "low_level": "orange"},
     "make the rocket green": {"do": "look", "regions": ["rocket"], "low_level": "green"},
     "remove the rocket": {"do": "remove", "regions": ["rocket"]},
+    "remove the cat": {"do": "remove", "regions": ["cat"]},
     "remove thing 0": {"do": "remove", "regions": ["thing 0"]},
     "swap the two": {"do": "swap", "first": "thing 0", "second": "thing 1", "what": "places"},
     "add a moon at the top right": MOON,

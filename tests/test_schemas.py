@@ -136,7 +136,7 @@ def test_a_prompt_may_be_a_text(schemas: dict[str, list[dict[str, Any]]]) -> Non
 def test_hints_say_what_a_call_does(schemas: dict[str, list[dict[str, Any]]]) -> None:
     hints = {tool["name"]: tool["annotations"] for tool in schemas["mcp"]}
     reads = {name for name, one in hints.items() if one["readOnlyHint"]}
-    assert reads == {"plan_picture", "critique_picture", "get_picture"}
+    assert reads == {"plan_picture", "change_plan", "critique_picture", "get_picture"}
     assert [name for name, one in hints.items() if one.get("destructiveHint")] == ["cancel_picture"]
 
 
