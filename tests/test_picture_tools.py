@@ -234,7 +234,9 @@ def test_every_step_is_an_event(tools: dict[str, BaseTool]) -> None:
 
 def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, tmp_path: Path) -> None:
     critic = Verdicts(0.2, 0.1, 0.3, 0.4)  # the best of the first two is edited, once for each candidate
-    painter = Agent(renderer=tiny, planner=TwoThings(), critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
+    planner = TwoThings()
+    planner.tuned = True  # so that the rule revises
+    painter = Agent(renderer=tiny, planner=planner, critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
     service = picture_service(painter, largest=256, patience=PATIENCE)
     events: list[JobEvent] = []
     paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", events.append))

@@ -140,7 +140,7 @@ def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: boo
                 print_answer(as_json, waits, f"nothing is drawn yet; go on with: {command} --yes")
                 return
             painting = follow(plan)
-    except JobCancelled:
+    except (JobCancelled, KeyboardInterrupt):  # while it draws, or at the question
         print(f"ditpipe: {stopped}", file=sys.stderr)
         sys.exit(STOPPED)
     from ...renderer.pictures.artifacts import read_metadata
