@@ -278,7 +278,11 @@ def test_the_picture_is_made_as_it_was_begun(begun: Path) -> None:
 
 def test_the_command_that_goes_on_agrees_to_what_was_begun(begun: Path) -> None:
     record = run_record(begun)
-    for settings in (Settings(), Settings(planner="a b", base_url="http://x/v1"), Settings(planner="a'b", base_url="http://x/v1")):
+    for settings in (
+        Settings(),
+        Settings(planner="a b", base_url="http://x/v1"),
+        Settings(planner="a'b", base_url="http://x/v1"),
+    ):
         record.settings.update(settings.model_dump(mode="json", include={"model", "planner", "critic", "base_url"}))
         command = resume_command(begun, settings)
         try:
