@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention
+from diffusers.models.transformers.transformer_flux import FluxAttention
 from torch import Tensor, nn
 
 from .graph_registry import joint_attend_by_id, register
@@ -152,33 +153,22 @@ def rotated(heads: Tensor, rotary: Tensor) -> Tensor:
     return torch.view_as_real(pairs * rotary.unsqueeze(-2)).flatten(3).type_as(heads)
 
 
-class JointAttention:
-    """The processor of one block of Stable Diffusion 3. Text comes first in the sequence, unlike in diffusers'
-    processor."""
+def two_stream_heads(
+    attn: Attention | FluxAttention, image: Tensor, text: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (batch, tokens, heads, head dim) of a block with projections of its own for the text,
+    whose tokens come first. image, text: (batch, tokens, channels); without a text `image` are all tokens."""
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def split(states: Tensor, norm: nn.Module | None = None) -> Tensor:
+        heads: Tensor = states.unflatten(-1, (attn.heads, -1))
+        return heads if norm is None else norm(heads)
 
-    def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-        attention_mask: None = None, layouts: Sequence[SequenceLayout] = (),
-    ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
-        """hidden_states: (batch, image tokens, channels). Returns that shape, with text also the text's states."""
-
-        def split(states: Tensor, norm: nn.Module | None) -> Tensor:
-            heads: Tensor = states.unflatten(-1, (attn.heads, -1))
-            return heads if norm is None else norm(heads)
-
-        query, key = split(attn.to_q(hidden_states), attn.norm_q), split(attn.to_k(hidden_states), attn.norm_k)
-        value, layout = split(attn.to_v(hidden_states), None), None
-        if encoder_hidden_states is not None:
-            text, layout = encoder_hidden_states, own_layout(self, layouts)
-            query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 1)
-            key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 1)
-            value = torch.cat([split(attn.add_v_proj(text), None), value], 1)
-        feature = attend_jointly(layout, query, key, value).flatten(2)
-        image: Tensor = attn.to_out[1](attn.to_out[0](feature[:, -hidden_states.shape[1] :]))
-        if encoder_hidden_states is None:
-            return image
-        text_out = feature[:, : encoder_hidden_states.shape[1]]
-        return image, text_out if attn.context_pre_only else attn.to_add_out(text_out)
+    own = split(attn.to_q(image), attn.norm_q), split(attn.to_k(image), attn.norm_k), split(attn.to_v(image))
+    if text is None:
+        return own
+    added = (
+        split(attn.add_q_proj(text), attn.norm_added_q), split(attn.add_k_proj(text), attn.norm_added_k),
+        split(attn.add_v_proj(text)),
+    )  # fmt: skip
+    query, key, value = (torch.cat(pair, 1) for pair in zip(added, own, strict=True))
+    return query, key, value

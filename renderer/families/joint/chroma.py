@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..aspect_ratios import ratios
-from .family import packed, unpacked
+from .family import JointFamily, packed, unpacked
 from .flux import Flux, image_places
 
 LONGEST = 512  # token limit of T5
@@ -19,13 +19,8 @@ LONGEST = 512  # token limit of T5
 class Chroma(Flux):
     encoders = ("text_encoder",)
 
-    @property
-    def guided(self) -> bool:
-        return True
-
-    @property
-    def guidable(self) -> bool:
-        return True
+    guided = JointFamily.guided
+    guidable = JointFamily.guidable
 
     def trained(self, side: int) -> list[tuple[int, int]]:
         return [size for side in (512, 1024) for size in ratios(side)]

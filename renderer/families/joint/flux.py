@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import torch
 from diffusers.models.transformers.transformer_flux import FluxAttention
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...diffusers_types import AttentionLayer, Network, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
+from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout, two_stream_heads
 from ..aspect_ratios import ratios
 from .family import JointFamily, packed, rotary_applied, unpacked
 
@@ -29,16 +29,8 @@ class FluxJointAttention:
     ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
         """hidden_states: (batch, image tokens, channels), without `encoder_hidden_states` all tokens."""
 
-        def split(states: Tensor, norm: nn.Module | None) -> Tensor:
-            heads: Tensor = states.unflatten(-1, (attn.heads, -1))
-            return heads if norm is None else norm(heads)
-
-        query, key = split(attn.to_q(hidden_states), attn.norm_q), split(attn.to_k(hidden_states), attn.norm_k)
-        value, text = split(attn.to_v(hidden_states), None), encoder_hidden_states
-        if text is not None:
-            query = torch.cat([split(attn.add_q_proj(text), attn.norm_added_q), query], 1)
-            key = torch.cat([split(attn.add_k_proj(text), attn.norm_added_k), key], 1)
-            value = torch.cat([split(attn.add_v_proj(text), None), value], 1)
+        text = encoder_hidden_states
+        query, key, value = two_stream_heads(attn, hidden_states, text)
         if image_rotary_emb is not None:
             query, key = (rotary_applied(each, image_rotary_emb) for each in (query, key))
         feature = attend_jointly(own_layout(self, layouts), query, key, value).flatten(2)

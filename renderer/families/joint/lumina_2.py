@@ -9,12 +9,10 @@ from torch.nn.functional import pad
 
 from ...diffusers_types import AttentionLayer, Network, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ...regions.joint_attention import SequenceLayout
-from ...sampling.step_cache import run_blocks
 from ..aspect_ratios import ratios
 from ..pixart import unpatched
 from .family import JointFamily
-from .single_stream import SingleStreamAttention, patched, sequence_places
+from .single_stream import SingleStreamAttention, patched, sequence_places, stream
 
 LONGEST = 256  # tokens of a prompt with the system prompt
 
@@ -81,15 +79,7 @@ class Lumina2(JointFamily):
             x, places = model.x_embedder(patched(latents, self.patch)), sequence_places(text, rows, columns)
             places[..., 0] -= 1  # its positions begin with 0
             rotary, tokens = self._rotary(places), text.states.shape[1]
-            for block in model.noise_refiner:
-                x = block(x, None, rotary[:, tokens:], time)
-
-            def run(x: Tensor, pair: tuple[Network, SequenceLayout]) -> Tensor:
-                block, layout = pair
-                return block(x, layout, rotary, time)  # type: ignore[no-any-return]
-
-            pairs = zip(model.layers, text.layouts, strict=True)
-            x = run_blocks(pairs, run, torch.cat([text.states, x], 1), options.cache)
+            x = stream(model, text, x, rotary, time, options.cache)
             return -unpatched(model.norm_out(x, time)[:, tokens:], rows, columns, self.patch)
 
         return predict

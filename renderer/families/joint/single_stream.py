@@ -8,8 +8,10 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from ...diffusers_types import Network
 from ...forward import JointText
 from ...regions.joint_attention import SequenceLayout, attend_jointly, rotated
+from ...sampling.step_cache import StepCache, run_blocks
 
 
 class SingleStreamAttention:
@@ -49,6 +51,21 @@ def sequence_places(text: JointText, rows: int, columns: int, paddings: int = 0)
     image[..., 1], image[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
     padded = torch.nn.functional.pad(image.flatten(1, 2), (0, 0, 0, paddings))
     return torch.cat([torch.nn.functional.pad(own, (0, 2)), padded], 1)
+
+
+def stream(
+    model: Network, text: JointText, image: Tensor, rotary: Tensor, time: Tensor, cache: StepCache | None
+) -> Tensor:
+    """Image tokens through the blocks of their own, then text and image through those of the one sequence, of which all
+    tokens are returned. rotary: of the whole sequence; time: embedded."""
+    for block in model.noise_refiner:
+        image = block(image, None, rotary[:, text.states.shape[1] :], time)
+
+    def run(x: Tensor, pair: tuple[Network, SequenceLayout]) -> Tensor:
+        block, layout = pair
+        return block(x, layout, rotary, time)  # type: ignore[no-any-return]
+
+    return run_blocks(zip(model.layers, text.layouts, strict=True), run, torch.cat([text.states, image], 1), cache)
 
 
 def patched(latents: Tensor, patch: int) -> Tensor:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from diffusers.models.attention_processor import Attention
 from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 from torch import Tensor
 
 from ...diffusers_types import AttentionLayer, Config, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ...regions.joint_attention import JointAttention
+from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout, two_stream_heads
 from ...sampling.schedules import Flow, Schedule
 from ..aspect_ratios import ratios
 from .family import JointFamily
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
 
 LONGEST = 256  # token limit of T5; CLIP's is 77
+
+
+class StableDiffusion3Attention:
+    """The processor of one block. Text comes first in the sequence, unlike in diffusers' processor."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        attention_mask: None = None, layouts: Sequence[SequenceLayout] = (),
+    ) -> Tensor | tuple[Tensor, Tensor]:  # fmt: skip
+        """hidden_states: (batch, image tokens, channels). Returns that shape, with text also the text's states."""
+        text = encoder_hidden_states
+        layout = None if text is None else own_layout(self, layouts)
+        feature = attend_jointly(layout, *two_stream_heads(attn, hidden_states, text)).flatten(2)
+        image: Tensor = attn.to_out[1](attn.to_out[0](feature[:, -hidden_states.shape[1] :]))
+        if text is None:
+            return image
+        text_out = feature[:, : text.shape[1]]
+        return image, text_out if attn.context_pre_only else attn.to_add_out(text_out)
 
 
 class StableDiffusion3(JointFamily):
@@ -35,9 +57,9 @@ class StableDiffusion3(JointFamily):
 
     def processors(self) -> Iterable[tuple[AttentionLayer, Processor]]:
         for index, block in enumerate(self.model.transformer_blocks):
-            yield block.attn, JointAttention(index)
+            yield block.attn, StableDiffusion3Attention(index)
             if block.attn2 is not None:  # 3.5: a second self-attention of the image tokens
-                yield block.attn2, JointAttention(index)
+                yield block.attn2, StableDiffusion3Attention(index)
 
     def encode(self, text: str) -> Encoded:
         states, _, pooled, _ = self.pipe.encode_prompt(

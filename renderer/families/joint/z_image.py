@@ -14,12 +14,10 @@ from torch.nn.functional import pad
 
 from ...diffusers_types import AttentionLayer, Network, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
-from ...regions.joint_attention import SequenceLayout
-from ...sampling.step_cache import run_blocks
 from ..aspect_ratios import ratios
 from ..pixart import unpatched
 from .family import JointFamily, chat_room
-from .single_stream import SingleStreamAttention, patched, sequence_places
+from .single_stream import SingleStreamAttention, patched, sequence_places, stream
 
 LONGEST = 512  # tokens of a prompt with the chat template around it
 
@@ -77,15 +75,7 @@ class ZImage(JointFamily):
             places = sequence_places(text, rows, columns, paddings)
             rotary = model.rope_embedder(places.flatten(0, 1)).unflatten(0, places.shape[:2])
             tokens = text.states.shape[1]
-            for block in model.noise_refiner:
-                x = block(x, None, rotary[:, tokens:], time)
-
-            def run(x: Tensor, pair: tuple[Network, SequenceLayout]) -> Tensor:
-                block, layout = pair
-                return block(x, layout, rotary, time)  # type: ignore[no-any-return]
-
-            pairs = zip(model.layers, text.layouts, strict=True)
-            x = run_blocks(pairs, run, torch.cat([text.states, x], 1), options.cache)
+            x = stream(model, text, x, rotary, time, options.cache)
             x = head(x, c=time)[:, tokens : tokens + rows * columns]
             return -unpatched(x, rows, columns, 2)
 
