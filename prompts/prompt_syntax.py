@@ -43,8 +43,11 @@ class Fragment(NamedTuple):
 
 
 class LoraTag(NamedTuple):
+    """A LoRA and its scale in the image model. unread: a second number, which other programs take for text encoders."""
+
     name: str
     scale: float
+    unread: str = ""
 
 
 class _Group:
@@ -154,11 +157,11 @@ def _flat(group: _Group, weight: float, *, doubled: bool = False) -> Iterable[tu
 
 
 def without_loras(text: str) -> tuple[str, list[LoraTag]]:
-    """A prompt without its LoRA tags, and those. Of <lora:name:0.8:0.5> the first number is the image model's scale."""
+    """A prompt without its LoRA tags, and those."""
     tags = []
     for match in _LORA.finditer(text):
         numbers = re.findall(r"[+-]?\d*\.?\d+", match[2] or "")
-        tags.append(LoraTag(match[1].strip(), float(numbers[0]) if numbers else 1.0))
+        tags.append(LoraTag(match[1].strip(), float(numbers[0]) if numbers else 1.0, "".join(numbers[1:2])))
     return (_LORA.sub("", text).strip(" ,") if tags else text), tags
 
 

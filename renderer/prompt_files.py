@@ -83,6 +83,7 @@ def filled_in(request: RenderRequest, files: PromptFiles) -> RenderRequest:
     loras = list(request.loras)
 
     def add(tags: list[LoraTag], region: str | None) -> None:
+        notes.extend(_unread(tags))
         for tag in tags:
             path = files.lora(tag.name)
             scale = min(SCALE, max(-SCALE, tag.scale))
@@ -110,7 +111,7 @@ def filled_in_brief(brief: str, seed: int, files: PromptFiles) -> tuple[str, lis
     words, tags = without_loras(text)
     if (plain := plain_text(words)) != words:
         notes.append("weights in a brief do not act: write them in the prompts of a plan")
-    return plain, tags, notes
+    return plain, tags, [*notes, *_unread(tags)]
 
 
 def with_tags(plan: ScenePlan, tags: Sequence[LoraTag]) -> ScenePlan:
@@ -178,6 +179,13 @@ def _filled_revision(revision: Revision, fill: Fill, notes: list[str]) -> Revisi
     if tags:
         notes.append(f"an edit is drawn with the picture's LoRAs: {', '.join(repr(tag.name) for tag in tags)} left out")
     return revision.model_copy(update=update)
+
+
+def _unread(tags: Sequence[LoraTag]) -> list[str]:
+    return [
+        f"<lora:{tag.name}:{tag.scale:g}:{tag.unread}>: the second number, a scale for text encoders, is not read"
+        for tag in tags if tag.unread
+    ]  # fmt: skip
 
 
 def _missing(name: str, files: PromptFiles) -> str:

@@ -64,7 +64,7 @@ def test_choices_are_taken_by_the_seed_and_loras_are_taken_off() -> None:
     assert chosen("a __no__, b", Random(0), lists.get) == ("a, b", ["there is no wildcard 'no': left out"])
     assert chosen('{"json": "a|b"} {plain}', Random(0), lists.get)[0] == '{"json": "a|b"} {plain}'
     assert without_loras("a cat, <lora:ink drop:0.8>, old <LORA:x> <lyco:y:-1:0.5>") == (
-        "a cat, old", [LoraTag("ink drop", 0.8), LoraTag("x", 1.0), LoraTag("y", -1.0)]
+        "a cat, old", [LoraTag("ink drop", 0.8), LoraTag("x", 1.0), LoraTag("y", -1.0, "0.5")]
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def files(tmp_path: Path) -> PromptFiles:
 
 def test_a_picture_is_drawn_with_what_its_prompts_name(tiny: Renderer, files: PromptFiles, tmp_path: Path) -> None:
     plan = plan_of(2)
-    region = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="a __pet__, <lora:ink:0.5>")})
+    region = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="a __pet__, <lora:ink:0.5:0.2>")})
     scene = LeveledPrompt(high_level="a {dark|light} room <lora:gone>")
     plan = plan.model_copy(update={"scene": scene, "regions": [region, *plan.regions[1:]]})
     renderer = Renderer(tiny.model, device="cpu", files=files)
@@ -140,6 +140,7 @@ def test_a_picture_is_drawn_with_what_its_prompts_name(tiny: Renderer, files: Pr
     assert drawn.plan.scene.high_level in ("a dark room", "a light room")
     assert [(Path(lora.file.path).stem, lora.scale, lora.region) for lora in drawn.loras] == [("Ink", 0.5, region.name)]
     assert any("there is no LoRA 'gone'" in warning for warning in result.warnings)
+    assert any("<lora:ink:0.5:0.2>: the second number" in warning for warning in result.warnings)
     write_picture(tmp_path / "a.png", result)
     again = renderer.render(read_request(tmp_path / "a.png"))  # the same words, whatever the lists say now
     assert torch.equal(again.latents, result.latents) and again.request == drawn

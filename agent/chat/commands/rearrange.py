@@ -4,17 +4,17 @@ Pure: plan in, plan out. A size is a factor of width and height: twice as big is
 """
 
 from collections.abc import Callable, Sequence
-from math import ceil, sqrt
+from math import sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
-from ....prompts.layout.places import PLACES, Place, box_at_place, box_within, move_to_place
+from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
 from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import names_places, place_of, text_at_place
+from .boxes import aligned, centred, gap, in_line, scaled, shared, span, spans, with_span
 from .room import arrangements, best, in_front, in_sight, is_before, with_boxes
 
 RegionEdit = Callable[[Region], Region]
 LARGEST, SMALLEST = 4.0, 0.25  # factors of a size
-LEAST = 0.06  # side of a box, as a share of the canvas
 STEP = 1 / 6  # of the canvas: 'a little further'
 USUAL = 0.4  # side of something new, as a share of the canvas
 NEAR = 0.15  # the widest gap between things that are next to each other
@@ -52,25 +52,25 @@ def is_related(plan: ScenePlan, name: str, relation: Relation, others: Sequence[
             and max(b.centre[axis] for b in boxes) - min(b.centre[axis] for b in boxes) > 0.05
             for axis in (0, 1)
         )
-    return any(_gap(box, other) <= NEAR for other in boxes)
+    return any(gap(box, other) <= NEAR for other in boxes)
 
 
 def is_at(plan: ScenePlan, name: str, place: Place) -> bool:
     """Whether a region's centre is nearer to this place than to the opposite one; a box as wide as the canvas is both
     left and right."""
     box = plan.region(name).box
-    return all(word in place_of(box).split() or _spans(box, word) for word in place.split())
+    return all(word in place_of(box).split() or spans(box, word) for word in place.split())
 
 
 def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
     """To a place; several stand there side by side. A region that would be covered may change places with a single
     one."""
     if len(names) > 1:
-        boxes = _in_line([plan.region(name).box for name in names], place)
-        targets = [dict(zip(names, [_scaled(box, size) for box in boxes], strict=True)) for size in SIZES]
+        boxes = in_line([plan.region(name).box for name in names], place)
+        targets = [dict(zip(names, [scaled(box, size) for box in boxes], strict=True)) for size in SIZES]
     else:
         box = move_to_place(plan.region(names[0]).box, place)
-        targets = [{names[0]: _kept_at(_scaled(box, size), place)} for size in SIZES]
+        targets = [{names[0]: move_to_place(scaled(box, size), place)} for size in SIZES]
     plans = [each for boxes in targets for each in arrangements(with_boxes(plan, boxes), names)]
     if len(names) == 1:
         covered = [
@@ -85,15 +85,15 @@ def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
 def nudged(plan: ScenePlan, names: Sequence[str], direction: Direction) -> ScenePlan:
     """A sixth of the canvas that way, together; a box that spans the canvas shrinks by a third towards that edge."""
     axis, sign = {"left": (0, -1), "right": (0, 1), "up": (1, -1), "down": (1, 1)}[direction]
-    spans = {name: _span(plan.region(name).box, axis) for name in names}
-    if all(end - start > 0.8 for start, end in spans.values()):
-        lengths = {name: (end - start) * 2 / 3 for name, (start, end) in spans.items()}
+    edges = {name: span(plan.region(name).box, axis) for name in names}
+    if all(end - start > 0.8 for start, end in edges.values()):
+        lengths = {name: (end - start) * 2 / 3 for name, (start, end) in edges.items()}
         new = {name: (0.0, length) if sign < 0 else (1 - length, 1.0) for name, length in lengths.items()}
     else:
-        room = {name: max(0.0, start if sign < 0 else 1 - end) for name, (start, end) in spans.items()}
+        room = {name: max(0.0, start if sign < 0 else 1 - end) for name, (start, end) in edges.items()}
         shifts = {name: sign * min(STEP, room[name]) for name in names}
-        new = {name: (start + shifts[name], end + shifts[name]) for name, (start, end) in spans.items()}
-    further = with_boxes(plan, {name: _with_span(plan.region(name).box, axis, *span) for name, span in new.items()})
+        new = {name: (start + shifts[name], end + shifts[name]) for name, (start, end) in edges.items()}
+    further = with_boxes(plan, {name: with_span(plan.region(name).box, axis, *ends) for name, ends in new.items()})
     if further == plan or _overlaps(further, names) > _overlaps(plan, names) + 0.01:  # one of them stands at the edge
         return plan
     return best(plan, arrangements(further, names), names, holds=lambda _: True)
@@ -111,7 +111,7 @@ def moved_beside(plan: ScenePlan, names: Sequence[str], relation: Relation, othe
         relation in AXES
         and holds(plan)
         and all(
-            _aligned(plan.region(name).box, plan.region(other).box, AXES[relation][0])
+            aligned(plan.region(name).box, plan.region(other).box, AXES[relation][0])
             for name in names
             for other in others
         )
@@ -136,7 +136,7 @@ def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
     exchanged = with_boxes(plan, {first: boxes[1], second: boxes[0]})
     if 0.8 < boxes[0].area / boxes[1].area < 1.25:
         return exchanged
-    in_place = with_boxes(plan, {first: _centred(boxes[0], boxes[1]), second: _centred(boxes[1], boxes[0])})
+    in_place = with_boxes(plan, {first: centred(boxes[0], boxes[1]), second: centred(boxes[1], boxes[0])})
     plans = [in_place, exchanged, *(in_sight(each, [first, second]) for each in (in_place, exchanged))]
     return best(plan, plans, [first, second], holds=lambda _: True)
 
@@ -149,7 +149,7 @@ def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[Scene
     before, limited = plan, min(LARGEST, max(SMALLEST, factor))
     for name in names:
         tried = [limited, limited**0.75, limited**0.5] if limited > 1 else [limited]
-        larger = [with_boxes(plan, {name: _scaled(plan.region(name).box, each)}) for each in tried]
+        larger = [with_boxes(plan, {name: scaled(plan.region(name).box, each)}) for each in tried]
         plan = best(plan, [p for each in larger for p in arrangements(each, [name])], [name], holds=lambda _: True)
     short = [name for name in names if not 0.9 < _scale(before, plan, name) / factor < 1.1]
     if not short:
@@ -217,12 +217,12 @@ def _places(
     if relation in ("in front of", "behind"):
         x, y = plan.region(others[0]).box.centre
         shifts = (0.25, 0.0) if relation == "in front of" else (-0.25, -0.5, -0.75)
-        return [_shared(box_within(x - side / 2, y - side / 2 + down * side, side, side), count) for down in shifts]
+        return [shared(box_within(x - side / 2, y - side / 2 + down * side, side, side), count) for down in shifts]
     if relation:
         return _beside(plan, count, relation, others, (side, side))
     if place:
-        return [_in_line(square, place)]
-    lines = [_in_line(square, each) for each in ANYWHERE]
+        return [in_line(square, place)]
+    lines = [in_line(square, each) for each in ANYWHERE]
     return sorted(lines, key=lambda boxes: round(_covered(plan, boxes), 3))[:FREEST]
 
 
@@ -241,7 +241,7 @@ def _beside(
     if relation == "between":
         x, y = (sum(b.centre[axis] for b in boxes) / len(boxes) for axis in (0, 1))
         width, height = min(width, USUAL * 0.8), min(height, USUAL * 0.8)
-        return [_shared(box_within(x - width / 2, y - height / 2, width, height), count)]
+        return [shared(box_within(x - width / 2, y - height / 2, width, height), count)]
     axis, sign = AXES[relation]
     free = ((left, 1 - right) if axis == 0 else (top, 1 - bottom))[0 if sign < 0 else 1]
     edge = ((left, right) if axis == 0 else (top, bottom))[0 if sign < 0 else 1]
@@ -252,42 +252,8 @@ def _beside(
         start = min(max(edge - length if sign < 0 else edge, 0.0), 1 - length)
         wide, high = (length, height) if axis == 0 else (width, length)
         middle = (start + length / 2, y) if axis == 0 else (x, start + length / 2)
-        answers.append(_shared(box_within(middle[0] - wide / 2, middle[1] - high / 2, wide, high), count))
+        answers.append(shared(box_within(middle[0] - wide / 2, middle[1] - high / 2, wide, high), count))
     return answers
-
-
-def _in_line(boxes: Sequence[Box], place: Place) -> list[Box]:
-    """Boxes side by side at a place, in one above the other on the left and the right; smaller if they have no room."""
-    down = place in ("left", "right")
-    if len(boxes) > 4:
-        side = max(boxes[0].right - boxes[0].left, boxes[0].bottom - boxes[0].top)
-        return _shared(box_at_place(place, min(1.0, 0.75 * side * ceil(sqrt(len(boxes))))), len(boxes))
-    lengths = [(b.bottom - b.top) if down else (b.right - b.left) for b in boxes]
-    room = 1.0 if place in ("left", "right", "top", "bottom", "center") or len(boxes) == 1 else 0.7
-    scale = min(1.0, room / sum(lengths))
-    lengths = [length * scale for length in lengths]
-    start = (1 - sum(lengths)) / 2
-    if not down:
-        start = 0.0 if "left" in place else 1 - sum(lengths) if "right" in place else start
-    placed_boxes = []
-    for box, length in zip(boxes, lengths, strict=True):
-        across = min(0.6, ((box.right - box.left) if down else (box.bottom - box.top)) * (scale if scale < 0.6 else 1))
-        edge = box_at_place(place, across)
-        low = edge.left if down else edge.top
-        left, top, width, height = (low, start, across, length) if down else (start, low, length, across)
-        placed_boxes.append(box_within(left, top, width, height))
-        start += length
-    return placed_boxes
-
-
-def _shared(box: Box, count: int) -> list[Box]:
-    """A box divided among things: up to three side by side, more in rows."""
-    per_row = count if count <= 3 else ceil(sqrt(count))
-    rows = ceil(count / per_row)
-    width, height = (box.right - box.left) / per_row, (box.bottom - box.top) / rows
-    return [
-        box_within(box.left + i % per_row * width, box.top + i // per_row * height, width, height) for i in range(count)
-    ]
 
 
 def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
@@ -321,56 +287,10 @@ def _overlaps(plan: ScenePlan, names: Sequence[str]) -> float:
 
 def _covered(plan: ScenePlan, boxes: Sequence[Box]) -> float:
     """How much of the middles of the regions some boxes cover."""
-    middles = [_scaled(region.box, 0.9) for region in plan.regions]
+    middles = [scaled(region.box, 0.9) for region in plan.regions]
     return sum(box.overlap(middle) for box in boxes for middle in middles)
-
-
-def _gap(box: Box, other: Box) -> float:
-    """The distance between two boxes, as a share of the canvas; 0 if they touch."""
-    across = max(0.0, box.left - other.right, other.left - box.right)
-    return max(across, box.top - other.bottom, other.top - box.bottom)
 
 
 def _scale(before: ScenePlan, after: ScenePlan, name: str) -> float:
     """How many times as wide and high a region has become, on average."""
     return sqrt(after.region(name).box.area / before.region(name).box.area)
-
-
-def _spans(box: Box, word: str) -> bool:
-    """Whether a box is nearly as wide (or high) as the canvas, so that it is at 'left' (or 'top') as well."""
-    start, end = _span(box, 0 if word in ("left", "right") else 1)
-    return word != "center" and end - start > 0.8
-
-
-def _aligned(box: Box, other: Box, axis: int) -> bool:
-    """Whether two boxes lie in one row (axis 0) or column (axis 1)."""
-    start, end = _span(box, 1 - axis)
-    other_start, other_end = _span(other, 1 - axis)
-    return min(end, other_end) - max(start, other_start) > 0.3 * min(end - start, other_end - other_start)
-
-
-def _centred(box: Box, other: Box) -> Box:
-    """A box of this one's size about the centre of another, inside the canvas."""
-    (x, y), width, height = other.centre, box.right - box.left, box.bottom - box.top
-    return box_within(x - width / 2, y - height / 2, width, height)
-
-
-def _kept_at(box: Box, place: Place) -> Box:
-    """A box that was scaled about its centre, at the edges again that its place names."""
-    return move_to_place(box, place)
-
-
-def _scaled(box: Box, factor: float) -> Box:
-    width, height = (box.right - box.left) * factor, (box.bottom - box.top) * factor
-    x, y = box.centre
-    width, height = max(width, LEAST), max(height, LEAST)
-    return box_within(x - width / 2, y - height / 2, width, height)
-
-
-def _span(box: Box, axis: int) -> tuple[float, float]:
-    return (box.left, box.right) if axis == 0 else (box.top, box.bottom)
-
-
-def _with_span(box: Box, axis: int, start: float, end: float) -> Box:
-    edges = {"left": start, "right": end} if axis == 0 else {"top": start, "bottom": end}
-    return box.model_copy(update={name: round(edge, 4) for name, edge in edges.items()})

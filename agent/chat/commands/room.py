@@ -54,15 +54,13 @@ def arrangements(plan: ScenePlan, names: Sequence[str], *, fixed: Sequence[str] 
 def best(before: ScenePlan, plans: Iterable[ScenePlan], names: Sequence[str], *, holds: Holds) -> ScenePlan:
     """The plan that costs least: `names` are those of the regions that were asked for; `holds`: whether a plan is as it
     was asked for. The first of equals; what was asked for at its full size comes first."""
-    seen = visible_shares(before)
-    wanted: dict[str, float] = {}
-    costs: list[tuple[float, int]] = []
-    candidates = list(plans)
-    for number, plan in enumerate(candidates):
-        if not number:
-            wanted = {name: plan.region(name).box.area for name in names}
-        costs.append((round(_cost(before, plan, seen, wanted) + (0 if holds(plan) else 20), 3), number))
-    return candidates[min(costs)[1]]
+    seen, candidates = visible_shares(before), list(plans)
+    wanted = {name: candidates[0].region(name).box.area for name in names}
+
+    def cost(plan: ScenePlan) -> float:
+        return round(_cost(before, plan, seen, wanted) + (0 if holds(plan) else 20), 3)
+
+    return min(candidates, key=cost)
 
 
 def _cost(before: ScenePlan, plan: ScenePlan, seen: dict[str, float], wanted: dict[str, float]) -> float:
