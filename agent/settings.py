@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..prompts.endpoint import TIMEOUT, check_url, origin
 from ..prompts.layout.canvas import read_aspect, read_size
 from ..renderer.request import Dtype, Solver
-from .llm.endpoint import TIMEOUT, check_url, origin
 from .llm.local_models import LOCAL_MODELS
 
 Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # panels of --help

@@ -12,11 +12,11 @@ from llm_servers import Answer, calls_tool, chat_server, refuses, says
 from pydantic import Field, SecretStr
 
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.llm.endpoint import check_url
 from ditpipe.agent.llm.schema_fit import fit
 from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.settings import settings_of
+from ditpipe.prompts.endpoint import check_url
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.prompts.plan import StrictModel
 

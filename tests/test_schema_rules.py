@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from ditpipe.agent.llm.endpoint import shows_schema
 from ditpipe.agent.llm.schema_outline import schema_outline
 from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.prompts.answers.chat_answer import ChatAnswer
@@ -13,6 +12,7 @@ from ditpipe.prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, Pla
 from ditpipe.prompts.answers.planner_schema import PlannerAnswer
 from ditpipe.prompts.answers.revision_answer import RevisionAnswer
 from ditpipe.prompts.answers.visual_checks import VisualAnswer
+from ditpipe.prompts.endpoint import shows_schema
 
 ANSWERS = [PlanAnswer, LayoutAnswer, DetailsAnswer, RevisionAnswer, VisualAnswer, ChatAnswer, PlannerAnswer]
 # What OpenAI's strict mode, Anthropic's structured outputs, Gemini's JSON schemas and xgrammar (vLLM) all take.

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ...prompts.endpoint import TIMEOUT, check_url, openai_key
 from ...prompts.errors import ModelError, first_line
 from ...renderer.checkpoints.fast_import import without_gc
-from .endpoint import TIMEOUT, check_url, openai_key
 from .local_models import LOCAL_MODELS
 from .local_server import address
 

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from .faults import BadAnswer
+from ...prompts.faults import BadAnswer
 
 
 class LocalChat(BaseChatModel):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from ...prompts.endpoint import shows_schema
 from ...prompts.errors import DitpipeError, ModelError, first_line
+from ...prompts.faults import Fault, fault_of, with_retries
 from ...prompts.templates import fill_template
-from .endpoint import shows_schema
-from .faults import Fault, fault_of, with_retries
 from .local_models import LOCAL_MODELS
 from .schema_outline import schema_outline
 from .strict_schema import strict_schema

@@ -8,8 +8,8 @@ from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
+from ...prompts.faults import BadAnswer
 from ...prompts.outside_json import parse_json
-from .faults import BadAnswer
 
 
 class OpenAICompatible(ChatOpenAI):

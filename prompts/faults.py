@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from ...prompts.errors import DitpipeError, visible
+from .errors import DitpipeError, visible
 
 Returned = TypeVar("Returned")
 TRIES = 3
