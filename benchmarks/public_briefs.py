@@ -21,13 +21,9 @@ each other in docs/planner.md.
 
 import argparse
 import json
-import random
-import re
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +31,15 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import pages
+from ditpipe.agent.evaluate.planner_truth import answer_to, lines, sampled, wrong
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.planning.planner import Planner
-from ditpipe.prompts.errors import DitpipeError, ModelError
 from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 from ditpipe.renderer.regions.region_masks import visible_regions
 
-# Words of the sets' classes for the same thing; the COCO names that GenEval and HRS use beside everyday ones.
-SAME = [
-    {"tv", "television", "tv monitor"}, {"cell phone", "phone", "mobile phone", "cellphone", "smartphone"},
-    {"couch", "sofa"}, {"airplane", "plane", "aeroplane"}, {"sports ball", "ball", "soccer ball"},
-    {"hair drier", "hair dryer", "hairdryer", "dryer"}, {"tv remote", "remote", "remote control"},
-    {"donut", "doughnut"},
-    {"computer mouse", "mouse"}, {"computer keyboard", "keyboard"}, {"wine glass", "wineglass", "glass"},
-    {"dining table", "table"}, {"motorcycle", "motorbike"}, {"bicycle", "bike"}, {"mouse", "computer mouse"},
-    {"stop sign", "sign"}, {"car", "sedan"}, {"skis", "ski"}, {"scissors", "scissor"}, {"ship", "boat"},
-]  # fmt: skip
-PERSON = {"person", "man", "woman", "boy", "girl", "child", "snowboarder", "skier", "player", "lady", "guy"}
-IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "child", "people": "person",
-             "knives": "knife", "leaves": "leaf", "wolves": "wolf", "sheep": "sheep", "skis": "skis"}  # fmt: skip
+__all__ = ["lines", "sampled", "summary", "table", "wrong"]
+
 HEADING = "# On public briefs"
 ABOUT = """\
 `python -m benchmarks.public_briefs --table FILE…` made this table: how many plans are right by this project's own rule,
@@ -63,117 +48,6 @@ same briefs where their second numbers are equal, and else of more of them. The 
 were made by other programs, with prompts of their own and worked examples; they say what such layouts look like under
 this rule, not which model plans better.
 """
-COLOURS = {"gray": "grey", "golden": "gold"}
-
-
-def singular(word: str) -> str:
-    """A noun's singular by spelling."""
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith("men"):
-        return word[:-3] + "man"
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(ch|sh|x|ss|ato|[^o]us)es$", word):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us")) else word
-
-
-def words(text: str) -> list[str]:
-    return [singular(word) for word in re.findall(r"[a-z]+", text.lower())]
-
-
-def is_a(region: Region, kind: str) -> bool:
-    """Whether a region shows a thing of the class: its name or what stands there says the class, as whole words."""
-    name = re.sub(r" \d+$", "", region.name)
-    kinds = next((same for same in SAME if kind in same), {kind})
-    texts = [words(name), words(region.prompt.high_level)]
-    if kind == "person" and any(PERSON & set(text) for text in texts):
-        return True
-    return any(_within(words(option), text) for option in kinds for text in texts)
-
-
-def looks(region: Region) -> list[str]:
-    """The words of both levels; 'gray' is 'grey'."""
-    text = f"{region.prompt.low_level} {region.prompt.high_level}".lower()
-    return [COLOURS.get(word, word) for word in re.findall(r"[a-z]+", text)]
-
-
-def _within(part: list[str], whole: list[str]) -> bool:
-    return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
-
-
-def holds(word: str, region: Region, other: Region) -> bool:
-    """Whether a relation of the truth lines holds between the boxes of two regions."""
-    (x, y), (u, v) = region.box.centre, other.box.centre
-    if word in ("left of", "on the left of", "to the left of"):
-        return x < u
-    if word in ("right of", "on the right of", "to the right of"):
-        return x > u
-    if word in ("above", "over", "on", "on top of", "on the top of"):
-        return y < v
-    if word in ("below", "under", "beneath", "underneath", "on the bottom of"):
-        return y > v
-    if word in ("larger", "bigger"):
-        return region.box.area > other.box.area
-    if word == "smaller":
-        return region.box.area < other.box.area
-    if word in ("behind", "hidden by"):
-        return y < v or region.z_order < other.z_order
-    if word == "in front of":
-        return y > v or region.z_order > other.z_order
-    return word in ("near", "next to", "on side of", "beside")
-
-
-def wrong(plan: ScenePlan, truth: dict[str, Any]) -> list[str]:
-    """What of the truth a plan does not say, one line each; empty if it is right."""
-    found = {i: [r for r in plan.regions if is_a(r, o["class"])] for i, o in enumerate(truth["objects"])}
-    faults = []
-    for i, wanted in enumerate(truth["objects"]):
-        colour, regions = wanted.get("color"), found[i]
-        if colour:
-            colour = COLOURS.get(colour, colour)
-            regions = [region for region in regions if colour in looks(region)]
-            found[i] = regions or found[i]
-        many = len(regions) == wanted["count"] if truth.get("exact") else len(regions) >= wanted["count"]
-        if not many:
-            faults.append(f"{len(regions)} of {wanted['count']} {colour or ''} {wanted['class']}")
-    for i, word, j in truth.get("relations", []):
-        pairs = [(a, b) for a in found[i] for b in found[j] if a is not b]
-        if not any(holds(word, a, b) for a, b in pairs):
-            faults.append(f"not {truth['objects'][i]['class']} {word} {truth['objects'][j]['class']}")
-    for i, place in (truth.get("places") or {}).items():
-        here = [r.box.centre for r in found[int(i)]]
-        axis = 0 if place in ("left", "right") else 1
-        sign = 1 if place in ("right", "bottom") else -1
-        if not any(sign * (centre[axis] - 0.5) > 0 for centre in here):
-            faults.append(f"{truth['objects'][int(i)]['class']} not at the {place}")
-    scene = words(plan.scene.high_level)
-    for kind in truth.get("absent", []):
-        if any(is_a(region, kind) for region in plan.regions) or _within(words(kind), scene):
-            faults.append(f"{kind} is in the plan")
-        elif not _within(words(kind), words(plan.negative)):
-            faults.append(f"{kind} is not in the negative")
-    return faults
-
-
-def lines(paths: list[Path]) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def sampled(rows: list[dict[str, Any]], most: int = 0) -> list[dict[str, Any]]:
-    """One row of each task after the other, always the same ones first; at most so many of each; 0: all."""
-    tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        tasks[task_of(row)].append(row)
-    for task in tasks.values():
-        random.Random(0).shuffle(task)
-    rounds = zip_longest(*(task[: most or None] for task in tasks.values()))
-    return [row for row in chain.from_iterable(rounds) if row is not None]
-
-
-def task_of(truth: dict[str, Any]) -> str:
-    return f"{truth['set']} {truth['task']}"
 
 
 def measure(
@@ -185,7 +59,7 @@ def measure(
     kept = {row["id"]: row for row in before if row["planner"] == name}
     tasks: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for truth in track(rows, "briefs", console=console, disable=not console.is_terminal):
-        result = kept.get(truth["id"]) or {"planner": name, **asked(plan_of, truth)}
+        result = kept.get(truth["id"]) or {"planner": name, **answer_to(plan_of, truth)}
         if results and truth["id"] not in kept:
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(result, ensure_ascii=False) + "\n")
@@ -196,22 +70,6 @@ def measure(
             print(f"{truth['id']} {truth['prompt']} → {result['answer']}: {'; '.join(result['faults'])}")
             sys.stdout.flush()
     return tasks
-
-
-def asked(plan_of: Callable[[str], ScenePlan], truth: dict[str, Any]) -> dict[str, Any]:
-    """A planner's answer to one brief, and its faults. Raises ModelError for a server that does not answer."""
-    started, valid = time.perf_counter(), True
-    try:
-        plan = plan_of(truth["prompt"])
-        faults = wrong(plan, truth)
-        answer = "; ".join(region.prompt.text for region in plan.regions) + f"; not {plan.negative or 'anything'}"
-    except DitpipeError as error:
-        if isinstance(error, ModelError) and error.__cause__:
-            raise
-        valid, faults, answer = False, [str(error)], ""
-    seconds = round(time.perf_counter() - started, 1)
-    about = {"id": truth["id"], "task": task_of(truth), "valid": valid, "seconds": seconds}
-    return about | {"faults": faults, "answer": answer}
 
 
 def replies(paths: list[Path], model: str) -> dict[str, ScenePlan]:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ...prompts.errors import DitpipeError, JobCancelled, first_problem, visible
 from ...prompts.plan_files import read_plan
+from ..evaluate.commands import evaluate
 from ..settings import PERSONAL, check_variables, settings_of
 from . import chat as chat_cli
 from . import layouts as layouts_cli
@@ -223,6 +224,7 @@ for talk in (chat_cli.chat, chat_cli.change, serve_cli.web):
 app.add_typer(chat_cli.conversations, name="sessions", rich_help_panel=TALK)
 for serve in (serve_cli.serve, serve_cli.mcp, serve_cli.tools, serve_cli.schema):
     app.command(rich_help_panel=SERVE)(serve)
+app.add_typer(evaluate, name="evaluate", rich_help_panel=HERE)
 app.add_typer(models, name="models", rich_help_panel=HERE)
 
 

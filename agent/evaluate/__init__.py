@@ -1,0 +1,1 @@
+"""`ditpipe evaluate`: the paper's experiments on any checkpoint, each with one self-contained report."""

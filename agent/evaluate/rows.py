@@ -1,0 +1,124 @@
+"""Measured rows on disk, one a measured picture, found again by a digest of what was asked."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...prompts.errors import RunError
+from ...prompts.outside_json import JsonObject, parse_json
+
+ROWS = "rows.jsonl"
+Worker = TypeVar("Worker")
+
+
+@dataclass(frozen=True)
+class Row:
+    """asked: all that determines the result, as JSON. measured: the result."""
+
+    asked: JsonObject
+    measured: JsonObject
+
+
+def digest_of(asked: JsonObject) -> str:
+    """The key of a row: of equal JSON, whatever the order of its fields."""
+    return sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:20]
+
+
+class RowStore:
+    """Rows in a JSON Lines file, appended as they are measured.
+
+    A last line without its end is of a run that was killed while it wrote, and is dropped.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder. Raises RunError if it cannot be used, or if a line of its file is no row."""
+        self.path, self._lock = folder / ROWS, Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            whole, _, incomplete = text.rpartition("\n")
+            self._rows = dict(map(self._row_of, whole.splitlines()))
+            if incomplete:
+                self.path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{folder}: {error.strerror}") from error
+
+    def _row_of(self, line: str) -> tuple[str, Row]:
+        try:
+            given = parse_json(line)
+            return str(given["key"]), Row(dict(given["asked"]), dict(given["measured"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.path} holds a line that is no row; give another --out") from error
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, asked: JsonObject) -> Row | None:
+        """The row of what was asked; None if it is not measured yet."""
+        return self._rows.get(digest_of(asked))
+
+    def add(self, asked: JsonObject, measured: JsonObject) -> Row:
+        """Appends a row."""
+        key, row = digest_of(asked), Row(asked, measured)
+        line = json.dumps({"key": key, "asked": asked, "measured": measured}, ensure_ascii=False)
+        with self._lock:
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(line + "\n")
+            self._rows[key] = row
+        return row
+
+
+def measure_rows(
+    asked: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore, *,
+    workers: Iterable[Worker], title: str, console: Console | None = None,
+) -> list[Row]:  # fmt: skip
+    """The rows of all that is asked, in its order; what is stored already is not measured again.
+
+    Each worker (for example a renderer, one a device) measures in a thread of its own. What `measure` raises ends the
+    run after the rows that are being measured; they are stored.
+    """
+    missing = list({digest_of(each): each for each in asked if store.get(each) is None}.values())
+    if missing:
+        console = console or Console(stderr=True)
+        _measure(missing, measure, store, list(workers), _progress(title, console), len(asked) - len(missing))
+    return [row for each in asked if (row := store.get(each))]
+
+
+def _measure(
+    missing: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore,
+    workers: Sequence[Worker], progress: Progress, done: int,
+) -> None:  # fmt: skip
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+
+    def run(each: JsonObject) -> None:
+        worker = free.get()
+        try:
+            store.add(each, measure(worker, each))
+        finally:
+            free.put(worker)
+
+    with progress, ThreadPoolExecutor(len(workers)) as pool:
+        bar = progress.add_task("", total=done + len(missing), completed=done)
+        futures = [pool.submit(run, each) for each in missing]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress.advance(bar)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _progress(title: str, console: Console) -> Progress:
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -1,0 +1,116 @@
+"""`ditpipe evaluate`: rows that resume, a page that loads nothing, plots, and planners by known answers."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from command_line import refused, run
+from PIL import Image
+
+from ditpipe import LeveledPrompt, Region, ScenePlan, columns
+from ditpipe.agent.evaluate.planner import evaluate_planners
+from ditpipe.agent.evaluate.planner_truth import read_truth, sampled
+from ditpipe.agent.evaluate.plots import line_plot
+from ditpipe.agent.evaluate.report import Plot, Report, Sheet, Table, Text, page, write_report
+from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows
+from ditpipe.prompts.errors import RunError
+
+ASKED = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    measured: list[str] = []
+
+    def measure(worker: str, asked: dict[str, object]) -> dict[str, object]:
+        if len(measured) == 5:
+            raise RunError("out of memory")
+        measured.append(digest_of(asked))
+        return {"right": asked["plan"]}
+
+    with pytest.raises(RunError, match="out of memory"):
+        measure_rows(ASKED, measure, RowStore(tmp_path), workers=["cpu"], title="")
+    with (tmp_path / "rows.jsonl").open("a") as out:
+        out.write('{"key": "half of a li')  # killed while it wrote
+    before, more = list(measured), list[str]()
+
+    def go_on(worker: str, asked: dict[str, object]) -> dict[str, object]:
+        more.append(digest_of(asked))
+        return {"right": asked["plan"]}
+
+    rows = measure_rows([*ASKED, ASKED[0]], go_on, RowStore(tmp_path), workers=["gpu 0", "gpu 1"], title="")
+    assert [row.measured["right"] for row in rows] == [0, 0, 1, 1, 2, 2, 3, 3, 0]
+    assert len(before) == 5 and not set(before) & set(more) and len(more) == 3
+    assert len(RowStore(tmp_path)) == 8
+    (tmp_path / "rows.jsonl").write_text('{"key": 1}\n')
+    with pytest.raises(RunError, match="no row"):
+        RowStore(tmp_path)
+
+
+def test_the_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), "red").save(tmp_path / "red.png")
+    parts = [
+        Text(["<b>not bold</b>"], "Words"), Table(["a"], [["x & y"]], "Cells"),
+        Plot({"<curve>": [(0, 0.5), (4, float("nan")), (8, 1)]}, "blocks", "right"),
+        Sheet(["one", "none"], [("plan", [tmp_path / "red.png", None])]),
+    ]  # fmt: skip
+    report = Report("A test", "of the page", parts, ["with nothing"], seeds="0 to 3")
+    text = write_report(tmp_path, report).read_text()
+    assert "&lt;b&gt;not bold" in text and "x &amp; y" in text and "&lt;curve&gt;" in text and "0 to 3" in text
+    assert set(re.findall(r'(?:src|href)="([a-z]+:)', text)) == {"data:"} and "<script" not in text
+    assert "Python 3" in text and "ditpipe 0" in text and "cores" in text
+    assert (tmp_path / "section.html").read_text() in page("both", [(tmp_path / "section.html").read_text()])
+    assert report.tables() == ["Cells\n| a |\n|---|\n| x & y |"]
+
+
+def test_a_plot_is_drawn_to_scale() -> None:
+    svg = ElementTree.fromstring(line_plot({"curve": [(0, 0), (5, 0.5), (10, 1)]}, x_label="x", y_label="y"))
+    places = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in svg.iter("circle")]
+    (left, low), (middle, half), (right, high) = places
+    assert middle == pytest.approx((left + right) / 2, abs=0.1) and half == pytest.approx((low + high) / 2, abs=0.1)
+    assert right > left and low > high
+
+
+def side_by_side(*things: tuple[str, str]) -> ScenePlan:
+    regions = [
+        Region(name=name, box=box, prompt=LeveledPrompt(high_level=name, low_level=colour))
+        for (name, colour), box in zip(things, columns(2), strict=True)
+    ]
+    return ScenePlan(scene=LeveledPrompt(high_level="a meadow"), regions=regions)
+
+
+TRUTH = [
+    {"id": "1", "set": "own", "task": "colour", "prompt": "a red cat on the left and a blue dog on the right",
+     "objects": [{"class": "cat", "count": 1, "color": "red"}, {"class": "dog", "count": 1, "color": "blue"}],
+     "relations": [[0, "left of", 1]], "absent": [], "exact": True},
+    {"id": "2", "set": "own", "task": "nothing", "prompt": "bias", "objects": None},
+]  # fmt: skip
+
+
+def test_planners_are_compared_on_the_lines_that_have_an_answer(tmp_path: Path) -> None:
+    def good(brief: str) -> ScenePlan:
+        return side_by_side(("cat", "red"), ("dog", "blue"))
+
+    def bad(brief: str) -> ScenePlan:
+        return side_by_side(("dog", "blue"), ("cat", "red"))
+
+    rows = sampled(read_truth(TRUTH))
+    planners = {"good": good, "bad": bad}
+    report, figures = evaluate_planners(planners, rows, RowStore(tmp_path), asked_of={"calls": 1})
+    assert {name: (each["right"], each["of"]) for name, each in figures.items()} == {"good": (1, 1), "bad": (0, 1)}
+    assert "| own colour | 1 of 1 | 0 of 1 |" in report.tables()[0] and "not cat left of dog" in report.tables()[1]
+
+    def asked_again(brief: str) -> ScenePlan:
+        raise AssertionError("measured already")
+
+    again, _ = evaluate_planners(dict.fromkeys(planners, asked_again), rows, RowStore(tmp_path), asked_of={"calls": 1})
+    assert again.tables() == report.tables()
+    with pytest.raises(RunError, match="needs id"):
+        read_truth([{"prompt": "a cat"}])
+
+
+@pytest.mark.process
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    refused(run("evaluate", "join", "nowhere", "--out", "page.html", cwd=tmp_path), "nowhere", "no finished evaluation")
+    (tmp_path / "truth.jsonl").write_text("[1]\n")
+    refused(run("evaluate", "planner", "--truth", "truth.jsonl", cwd=tmp_path), "truth.jsonl", "JSON object")
