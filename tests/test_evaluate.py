@@ -16,29 +16,29 @@ from ditpipe.agent.evaluate.report import Plot, Report, Sheet, Table, Text, page
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows
 from ditpipe.prompts.errors import RunError
 
-ASKED = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
+QUERIES = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     measured: list[str] = []
 
-    def measure(worker: str, asked: dict[str, object]) -> dict[str, object]:
+    def measure(worker: str, query: dict[str, object]) -> dict[str, object]:
         if len(measured) == 5:
             raise RunError("out of memory")
-        measured.append(digest_of(asked))
-        return {"right": asked["plan"]}
+        measured.append(digest_of(query))
+        return {"right": query["plan"]}
 
     with pytest.raises(RunError, match="out of memory"):
-        measure_rows(ASKED, measure, RowStore(tmp_path), workers=["cpu"], title="")
+        measure_rows(QUERIES, measure, RowStore(tmp_path), workers=["cpu"], title="")
     with (tmp_path / "rows.jsonl").open("a") as out:
         out.write('{"key": "half of a li')  # killed while it wrote
     before, more = list(measured), list[str]()
 
-    def go_on(worker: str, asked: dict[str, object]) -> dict[str, object]:
-        more.append(digest_of(asked))
-        return {"right": asked["plan"]}
+    def go_on(worker: str, query: dict[str, object]) -> dict[str, object]:
+        more.append(digest_of(query))
+        return {"right": query["plan"]}
 
-    rows = measure_rows([*ASKED, ASKED[0]], go_on, RowStore(tmp_path), workers=["gpu 0", "gpu 1"], title="")
+    rows = measure_rows([*QUERIES, QUERIES[0]], go_on, RowStore(tmp_path), workers=["gpu 0", "gpu 1"], title="")
     assert [row.measured["right"] for row in rows] == [0, 0, 1, 1, 2, 2, 3, 3, 0]
     assert len(before) == 5 and not set(before) & set(more) and len(more) == 3
     assert len(RowStore(tmp_path)) == 8
@@ -96,14 +96,14 @@ def test_planners_are_compared_on_the_lines_that_have_an_answer(tmp_path: Path) 
 
     rows = sampled(read_truth(TRUTH))
     planners = {"good": good, "bad": bad}
-    report, figures = evaluate_planners(planners, rows, RowStore(tmp_path), asked_of={"calls": 1})
+    report, figures = evaluate_planners(planners, rows, RowStore(tmp_path), settings={"calls": 1})
     assert {name: (each["right"], each["of"]) for name, each in figures.items()} == {"good": (1, 1), "bad": (0, 1)}
     assert "| own colour | 1 of 1 | 0 of 1 |" in report.tables()[0] and "not cat left of dog" in report.tables()[1]
 
     def asked_again(brief: str) -> ScenePlan:
         raise AssertionError("measured already")
 
-    again, _ = evaluate_planners(dict.fromkeys(planners, asked_again), rows, RowStore(tmp_path), asked_of={"calls": 1})
+    again, _ = evaluate_planners(dict.fromkeys(planners, asked_again), rows, RowStore(tmp_path), settings={"calls": 1})
     assert again.tables() == report.tables()
     with pytest.raises(RunError, match="needs id"):
         read_truth([{"prompt": "a cat"}])

@@ -51,9 +51,9 @@ def planner(
     settings = settings_of(**options, planner=names[0])
     rows = sampled(read_truth(lines(truth)), limit or 0)
     by_name = {name: _planner(settings, name) for name in names}
-    asked_of = {"calls": settings.plan_calls, "base_url": settings.base_url, **_version()}
+    query = {"calls": settings.plan_calls, "base_url": settings.base_url, **_version()}
     store, folder = _store(out, "planner")
-    report, figures = evaluate_planners(by_name, rows, store, asked_of=asked_of, list_faults=faults)
+    report, figures = evaluate_planners(by_name, rows, store, settings=query, list_faults=faults)
     _finish(folder, report, figures, as_json)
 
 

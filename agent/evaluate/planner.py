@@ -11,24 +11,24 @@ from .report import Part, Report, Table
 from .rows import Row, RowStore, measure_rows
 
 PlanOf = Callable[[str], ScenePlan]
-SHOWN = 200  # faults that the page lists
+MOST_FAULTS = 200  # faults that the page lists
 
 
 def evaluate_planners(
-    planners: Mapping[str, PlanOf], truth: Sequence[JsonObject], store: RowStore, *, asked_of: JsonObject,
+    planners: Mapping[str, PlanOf], truth: Sequence[JsonObject], store: RowStore, *, settings: JsonObject,
     list_faults: bool = True,
 ) -> tuple[Report, JsonObject]:  # fmt: skip
     """Asks each planner for a plan of each line of truth, one of each task after the other.
 
-    asked_of: what else determines an answer, such as calls and endpoint. Raises ModelError for a server that does not
+    settings: what else determines an answer, such as calls and endpoint. Raises ModelError for a server that does not
     answer: what is measured is stored.
     """
-    asked = [{"planner": name, **asked_of, "truth": line} for name in planners for line in truth]
+    queries = [{"planner": name, **settings, "truth": line} for name in planners for line in truth]
 
     def measure(worker: None, each: JsonObject) -> JsonObject:
         return answer_to(planners[each["planner"]], each["truth"])
 
-    rows = measure_rows(asked, measure, store, workers=[None], title="plans")
+    rows = measure_rows(queries, measure, store, workers=[None], title="plans")
     return report_of(rows, list_faults=list_faults), figures_of(rows)
 
 
@@ -36,9 +36,9 @@ def figures_of(rows: Sequence[Row]) -> JsonObject:
     """planner → {right, of, valid, seconds, tasks: {task: [right, of]}}; seconds: the median of a plan."""
     figures: dict[str, Any] = {}
     for planner, own in by_planner(rows).items():
-        tasks = {task_of(row.asked["truth"]): [0, 0] for row in own}
+        tasks = {task_of(row.query["truth"]): [0, 0] for row in own}
         for row in own:
-            task = tasks[task_of(row.asked["truth"])]
+            task = tasks[task_of(row.query["truth"])]
             task[0] += not row.measured["faults"]
             task[1] += 1
         figures[planner] = {
@@ -52,7 +52,7 @@ def figures_of(rows: Sequence[Row]) -> JsonObject:
 def by_planner(rows: Iterable[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.asked["planner"], []).append(row)
+        found.setdefault(row.query["planner"], []).append(row)
     return found
 
 
@@ -73,11 +73,11 @@ def faults_of(row: Row) -> str:
 
 
 def report_of(rows: Sequence[Row], *, list_faults: bool = True) -> Report:
-    faulty = [row for row in rows if row.measured["faults"]][:SHOWN]
+    faulty = [row for row in rows if row.measured["faults"]][:MOST_FAULTS]
     parts: list[Part] = [table_of(figures_of(rows))]
     if list_faults and faulty:
         lines = [
-            [row.asked["planner"], row.asked["truth"]["prompt"], row.measured["answer"], faults_of(row)]
+            [row.query["planner"], row.query["truth"]["prompt"], row.measured["answer"], faults_of(row)]
             for row in faulty
         ]
         parts.append(Table(["planner", "brief", "plan", "what is not right"], lines, "What was not right"))

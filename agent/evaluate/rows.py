@@ -22,15 +22,15 @@ Worker = TypeVar("Worker")
 
 @dataclass(frozen=True)
 class Row:
-    """asked: all that determines the result, as JSON. measured: the result."""
+    """query: all that determines the result, as JSON. measured: the result."""
 
-    asked: JsonObject
+    query: JsonObject
     measured: JsonObject
 
 
-def digest_of(asked: JsonObject) -> str:
+def digest_of(query: JsonObject) -> str:
     """The key of a row: of equal JSON, whatever the order of its fields."""
-    return sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:20]
+    return sha256(json.dumps(query, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:20]
 
 
 class RowStore:
@@ -55,21 +55,21 @@ class RowStore:
     def _row_of(self, line: str) -> tuple[str, Row]:
         try:
             given = parse_json(line)
-            return str(given["key"]), Row(dict(given["asked"]), dict(given["measured"]))
+            return str(given["key"]), Row(dict(given["query"]), dict(given["measured"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{self.path} holds a line that is no row; give another --out") from error
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def get(self, asked: JsonObject) -> Row | None:
+    def get(self, query: JsonObject) -> Row | None:
         """The row of what was asked; None if it is not measured yet."""
-        return self._rows.get(digest_of(asked))
+        return self._rows.get(digest_of(query))
 
-    def add(self, asked: JsonObject, measured: JsonObject) -> Row:
+    def add(self, query: JsonObject, measured: JsonObject) -> Row:
         """Appends a row."""
-        key, row = digest_of(asked), Row(asked, measured)
-        line = json.dumps({"key": key, "asked": asked, "measured": measured}, ensure_ascii=False)
+        key, row = digest_of(query), Row(query, measured)
+        line = json.dumps({"key": key, "query": query, "measured": measured}, ensure_ascii=False)
         with self._lock:
             with self.path.open("a", encoding="utf-8") as out:
                 out.write(line + "\n")
@@ -78,19 +78,19 @@ class RowStore:
 
 
 def measure_rows(
-    asked: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore, *,
+    queries: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore, *,
     workers: Iterable[Worker], title: str, console: Console | None = None,
 ) -> list[Row]:  # fmt: skip
-    """The rows of all that is asked, in its order; what is stored already is not measured again.
+    """The rows of all queries, in their order; what is stored already is not measured again.
 
     Each worker (for example a renderer, one a device) measures in a thread of its own. What `measure` raises ends the
     run after the rows that are being measured; they are stored.
     """
-    missing = list({digest_of(each): each for each in asked if store.get(each) is None}.values())
+    missing = list({digest_of(each): each for each in queries if store.get(each) is None}.values())
     if missing:
         console = console or Console(stderr=True)
-        _measure(missing, measure, store, list(workers), _progress(title, console), len(asked) - len(missing))
-    return [row for each in asked if (row := store.get(each))]
+        _measure(missing, measure, store, list(workers), _progress(title, console), len(queries) - len(missing))
+    return [row for each in queries if (row := store.get(each))]
 
 
 def _measure(
