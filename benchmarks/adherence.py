@@ -4,8 +4,8 @@
     python -m benchmarks.adherence --plans 10 --rows merged scene-then-regions@0.5 --no-write
     python -m benchmarks.adherence --model FOLDER --steps 20 --guidance 4      # a pocket checkpoint in training
 
-Writes docs/adherence.md and docs/adherence.png. The judges (benchmarks/judging.py) look at each region's box and at the
-whole picture.
+Writes docs/adherence.md and docs/adherence.png. The judges
+(renderer/metrics/pocket_judge.py) look at each region's box and at the whole picture.
 """
 
 import argparse
@@ -21,9 +21,10 @@ from rich.console import Console
 
 from benchmarks import jobs, pages
 from benchmarks.batch import COUPLE, Batch, Method
-from benchmarks.judging import Seen, cut
-from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, scene_of, seed_of
+from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, TITLES, fixed_plan, patterns_of, scene_of, seed_of
 from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.metrics.pocket_judge import cut
+from ditpipe.renderer.metrics.pocket_labels import Seen
 from ditpipe.renderer.regions.prompt_schedule import preset
 
 ROWS: dict[str, tuple[str, Method]] = {
@@ -178,7 +179,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=jobs.available(), help="processes of one thread each")
     parser.add_argument("--no-write", action="store_true", help="print only, leave docs/ as it is")
     args = parser.parse_args()
-    files = [*jobs.weights_of(args.model), *jobs.sources("renderer"), *jobs.own("batch", "plans")]
+    files = [*jobs.weights_of(args.model), *jobs.sources("renderer"), *jobs.own("batch"), jobs.FIXED_PLANS]
     sampling = {"steps": args.steps, "guidance_scale": args.guidance}
     name = f"adherence-{jobs.fingerprint(files, sampling, args.bf16)}"
     results, folder = jobs.Results(name), jobs.WORK / name

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import jobs, pages
-from benchmarks.plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
+from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, TITLES, fixed_plan, seed_of
 
 
 def measure(model: str, regions: int, number: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--no-write", action="store_true", help="print only, leave docs/ as it is")
     args = parser.parse_args()
     critic = sorted((jobs.ROOT / "renderer" / "pocket" / "critic").iterdir())
-    code = [*jobs.weights_of(args.model), *critic, *jobs.sources("renderer", "agent"), *jobs.own("plans", "critic")]
+    code = [*jobs.weights_of(args.model), *critic, *jobs.sources("renderer", "agent"), *jobs.own("critic")]
     store = jobs.Results(f"critic-{jobs.fingerprint(code)}")
     done = {(row["regions"], row["plan"]) for row in store.rows}
     wanted = [(regions, number) for regions in sorted(ARRANGEMENTS, reverse=True) for number in range(args.plans)]

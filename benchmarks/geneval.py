@@ -3,8 +3,8 @@
     python -m benchmarks.geneval                     # the local planners that are here; resumes
     python -m benchmarks.geneval --planner embedded openai:gpt-5 --briefs 10
 
-After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the judge of benchmarks/judging.py, which
-classifies the content of a box. A picture is right by these rules:
+After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the pocket model's judge
+(renderer/metrics/pocket_judge.py), which classifies the content of a box. A picture is right by these rules:
 
 - single object, two objects, counting, colours, colour attribution: the boxes of the plan show exactly the objects of
   the brief, in its numbers, and every quarter of the canvas without a box shows nothing. Colours count where the brief
@@ -27,11 +27,12 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import jobs, pages
-from benchmarks.judging import COLOURS, NOTHING, SUBJECTS, Judge, Seen
 from ditpipe import Planner, RenderRequest, ScenePlan, columns, grid, rows
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.prompts.errors import PlanningError, RenderError
+from ditpipe.renderer.metrics.pocket_judge import Judge
+from ditpipe.renderer.metrics.pocket_labels import COLOURS, NOTHING, SUBJECTS, Seen
 from ditpipe.renderer.regions.prompt_schedule import preset
 
 TASKS = ("single object", "two objects", "counting", "colours", "position", "colour attribution")

@@ -10,8 +10,8 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from PIL import ImageOps
 from safetensors.torch import save_file
 
-from benchmarks.plans import fixed_plan
 from ditpipe import Renderer, RenderRequest
+from ditpipe.agent.evaluate.fixed_plans import fixed_plan
 from ditpipe.renderer.families.hunyuan import size_and_style
 from ditpipe.renderer.families.hunyuan_attention import rotary_embedding
 

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from rich.progress import track
 
-from benchmarks.judging import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
 from ditpipe import Agent, Painting, Renderer, ScenePlan
 from ditpipe.agent.refine.critic import EmbeddedCritic
 from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.metrics.pocket_judge import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
 
 WORK = Path(__file__).parent / "work"
 ROOT = Path(__file__).parent.parent
+FIXED_PLANS = ROOT / "agent" / "evaluate" / "fixed_plans.py"
 
 
 @cache
@@ -83,7 +84,7 @@ def weights_of(model: str) -> list[Path]:
 def fingerprint(files: Iterable[Path], *settings: object) -> str:
     """A hash of all inputs of a figure, which keeps results of different weights, code or settings apart."""
     digest = sha256(repr(settings).encode())
-    for file in [*files, WEIGHTS, SCENE_WEIGHTS, Path(__file__).parent / "judging.py"]:
+    for file in [*files, WEIGHTS, SCENE_WEIGHTS, ROOT / "renderer" / "metrics" / "pocket_judge.py"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:10]
 

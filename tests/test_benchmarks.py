@@ -17,15 +17,23 @@ from rich.console import Console
 
 from benchmarks import adherence, critic, families, geneval, gpu, jobs, planner
 from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
-from benchmarks.judging import BACKGROUNDS, Judge, JudgeNet, Seen
-from benchmarks.plans import ARRANGEMENTS, BACKGROUND_WORDS, fixed_plan, patterns_of, scene_of, seed_of
 from benchmarks.render import Reduced, Shape
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
+from ditpipe.agent.evaluate.fixed_plans import (
+    ARRANGEMENTS,
+    BACKGROUND_WORDS,
+    fixed_plan,
+    patterns_of,
+    scene_of,
+    seed_of,
+)
 from ditpipe.agent.planning.plan_checks import singular
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.prompts.layout.places import PLACES, Place
 from ditpipe.prompts.plan import Box
+from ditpipe.renderer.metrics.pocket_judge import Judge, JudgeNet
+from ditpipe.renderer.metrics.pocket_labels import BACKGROUNDS, Seen
 from ditpipe.renderer.regions.attention import TextContext, TokenGroup, project_text, token_groups
 from ditpipe.renderer.regions.prompt_schedule import preset
 

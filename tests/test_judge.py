@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
-from benchmarks.judging import COLOURS, NOTHING, SCENE_WEIGHTS, SUBJECTS, WEIGHTS, Judge, SceneJudge, SceneSeen, Seen
 from ditpipe import columns, grid
 from ditpipe.renderer.checkpoints.registry import POCKET
+from ditpipe.renderer.metrics.pocket_judge import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
+from ditpipe.renderer.metrics.pocket_labels import COLOURS, NOTHING, SUBJECTS, SceneSeen, Seen
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

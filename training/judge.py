@@ -19,20 +19,18 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 
-from benchmarks import judging
-from benchmarks.judging import (
-    COLOURS,
-    NOTHING,
-    PATTERNS,
+from ditpipe.renderer.metrics import pocket_labels as labels
+from ditpipe.renderer.metrics.pocket_judge import (
     SCENE_SIDE,
+    SCENE_WEIGHTS,
     SIDE,
-    SUBJECTS,
     WEIGHTS,
     Judge,
     JudgeNet,
     SceneJudge,
     SceneNet,
 )
+from ditpipe.renderer.metrics.pocket_labels import COLOURS, NOTHING, PATTERNS, SUBJECTS
 from training import autoencoder
 from training.critic import Cut, augmented, boxes_of, label_of
 from training.loop import mixed_precision, pick_device, train
@@ -174,7 +172,11 @@ def train_scenes(args: argparse.Namespace) -> None:
     decoded = whole_pictures(512, seed=33, decoded=1.0)
     numbers = torch.tensor(
         [
-            (judging.BACKGROUNDS.index(b), judging.LIGHTS.index(light), judging.STYLES.index(style) if style else -100)
+            (
+                labels.BACKGROUNDS.index(b),
+                labels.LIGHTS.index(light),
+                labels.STYLES.index(style) if style else -100,
+            )
             for b, light, style in right
         ]
     )
@@ -194,7 +196,7 @@ def train_scenes(args: argparse.Namespace) -> None:
         return torch.stack(losses).sum(), {}
 
     weights = trained("scene-judge", net, loss_of, lambda probe: scene_accuracy(SceneJudge(probe), *held_out), args)
-    publish(judging.SCENE_WEIGHTS, weights)
+    publish(SCENE_WEIGHTS, weights)
     judge = SceneJudge.load()
     record({"scenes": scene_accuracy(judge, *held_out), "decoded scenes": scene_accuracy(judge, *decoded)})
 

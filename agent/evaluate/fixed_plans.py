@@ -1,12 +1,21 @@
-"""The fixed plans of the adherence figures, and the right label of each region. Loads no model."""
+"""The fixed plans of the figures on adherence, and the right label of each region. Loads no model."""
 
 import random
 
-from benchmarks.judging import BACKGROUNDS, COLOURS, LIGHTS, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
-from ditpipe import Box, ScenePlan
-from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
-from ditpipe.prompts.layout.places import PLACES, Place
-from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ...prompts.answers.planner_schema import PlannedObject, PlannerAnswer, plan_from_answer
+from ...prompts.layout.places import PLACES, Place
+from ...prompts.plan import Box, ScenePlan
+from ...renderer.checkpoints.registry import CHECKPOINTS
+from ...renderer.metrics.pocket_labels import (
+    BACKGROUNDS,
+    COLOURS,
+    LIGHTS,
+    PATTERNS,
+    STYLES,
+    SUBJECTS,
+    SceneSeen,
+    Seen,
+)
 
 ARRANGEMENTS: dict[int, tuple[Place, ...]] = {
     1: ("center",),

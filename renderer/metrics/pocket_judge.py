@@ -1,11 +1,10 @@
-"""The judges of all benchmarks: small ResNets that classify a region or a whole picture. They know no plans.
+"""The judges of the pocket model's pictures: small ResNets that classify a region or a whole picture.
 
-They share neither architecture nor weights with the critic (a CLIP of vision transformer and text encoder) and were
-trained on composed pictures only (`python -m training.judge`): they have never seen a generated one.
+They know no plans. They share neither architecture nor weights with the critic (a CLIP of vision transformer and text
+encoder) and were trained on composed pictures only (`python -m training.judge`): they have never seen a generated one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,52 +14,15 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ditpipe import Box
+from ...prompts.plan import Box
+from ..checkpoints.registry import POCKET
+from .pocket_labels import BACKGROUNDS, COLOURS, LIGHTS, NOTHING, PATTERNS, STYLES, SUBJECTS, SceneSeen, Seen
 
-WEIGHTS = Path(__file__).parent / "judge" / "judge.safetensors"
+WEIGHTS = POCKET / "judge" / "judge.safetensors"
 SCENE_WEIGHTS = WEIGHTS.with_name("scene.safetensors")
 SIDE = 48  # pixels of a crop, whatever the shape of its box
 SCENE_SIDE = 64  # pixels that the whole picture is reduced to
-NOTHING = "nothing"
-# The order of the outputs; tests compare it with training/world.py, which needs the training extra.
-SUBJECTS = (
-    "cat", "dog", "rabbit", "fish", "bird", "duck", "butterfly", "turtle", "whale", "snail", "apple", "mushroom",
-    "cupcake", "tree", "cactus", "tulip", "car", "bus", "rocket", "sailboat", "house", "castle", "guitar", "umbrella",
-    "balloon", "crown", "star", "heart", "moon", "robot",
-    "frog", "bear", "elephant", "penguin", "owl", "bee", "octopus", "crab", "dinosaur", "fox", "giraffe", "strawberry",
-    "carrot", "pizza", "donut", "pumpkin", "banana", "sunflower", "palm", "leaf", "train", "bicycle", "airplane",
-    "helicopter", "tractor", "tent", "drum", "trumpet", "bell", "cloud", "sun", "snowflake", "teapot", "gift",
-)  # fmt: skip
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
-PATTERNS = ("plain", "striped", "dotted")
-BACKGROUNDS = (
-    "night", "sky", "sunset", "meadow", "beach", "snow", "sea", "room", "desert", "forest", "city", "mountains",
-)  # fmt: skip
-LIGHTS = ("bright", "warm", "dim")
-STYLES = ("flat", "glossy")
-
-
 Net = TypeVar("Net", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The label of a region; for NOTHING the colour is empty."""
-
-    subject: str
-    colour: str
-
-    def __str__(self) -> str:
-        return f"{self.colour} {self.subject}".strip()
-
-
-@dataclass(frozen=True)
-class SceneSeen:
-    """The label of a whole picture."""
-
-    background: str
-    light: str
-    style: str
 
 
 class Residual(nn.Module):

@@ -1,0 +1,1 @@
+"""What measures pictures for evaluations."""
