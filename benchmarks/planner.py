@@ -20,7 +20,7 @@ from rich.progress import track
 from benchmarks import jobs, pages, public_briefs
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
-from ditpipe.agent.planning.plan_checks import singular
+from ditpipe.agent.planning.nouns import singular
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.answers.planner_schema import PlannerAnswer
 from ditpipe.prompts.errors import PlanningError
@@ -32,8 +32,8 @@ HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", U
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
 # Files under agent/ that determine a planner's figures: a change invalidates stored results.
 INPUTS = (
-    "planning/planner.py", "planning/plan_checks.py", "planning/layout_repair.py", "llm/structured.py",
-    "llm/lenient_json.py", "llm/schema_fit.py", "llm/local_models.py", "llm/local_server.py",
+    "planning/planner.py", "planning/plan_checks.py", "planning/nouns.py", "planning/layout_repair.py",
+    "llm/structured.py", "llm/lenient_json.py", "llm/schema_fit.py", "llm/local_models.py", "llm/local_server.py",
 )  # fmt: skip
 MEASURES = ("valid", "number", "subjects", "colours", "positions", "background", "all right")
 INTRODUCTION = """\

@@ -27,7 +27,7 @@ from ditpipe.agent.evaluate.fixed_plans import (
     scene_of,
     seed_of,
 )
-from ditpipe.agent.planning.plan_checks import singular
+from ditpipe.agent.planning.nouns import singular
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.prompts.layout.places import PLACES, Place

@@ -9,13 +9,14 @@ import pytest
 from planner_replies import BRIEF, GOOD, SHORT, region, short, whole
 from scripted import Scripted, scripted
 
-from ditpipe import Planner, ScenePlan
+from ditpipe import Agent, Planner, ScenePlan
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.planning.plan_checks import check_answer
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, ShortAnswer, scene_text
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
 
 
 def test_a_good_reply_becomes_a_plan_with_both_levels() -> None:
@@ -139,7 +140,9 @@ def test_what_a_tuned_planner_cannot_read_is_noted() -> None:
     [
         ("eine rote Katze links und eine blaue Rakete rechts", "English only, which this brief hardly is"),
         ("un chat rouge à gauche et une fusée bleue à droite", "English only, which this brief hardly is"),
-        ("red cat left, blue rocket right, 1280x768", "size is not used: give it as --size 1280x768"),
+        ("red cat left, blue rocket right, 1280x768", "no size or shape, '1280x768': give it as --size"),
+        ("wide banner, a red cat (left), a blue rocket (right), night", "no size or shape, 'wide banner': give it as"),
+        ("red cat left, blue rocket right, at night, 16:9", "no size or shape, '16:9': give it as"),
         (BRIEF, None),
     ],
 )  # fmt: skip
@@ -148,6 +151,20 @@ def test_a_local_planner_says_what_it_does_not_read(brief: str, note: str | None
         notes = Planner(model, side=128).plan(brief).notes
         model.replies.clear()  # asked once more only where a check finds something
     assert any(note in told for told in notes) if note else not notes
+
+
+@pytest.mark.parametrize("brief", ["2 bikes", "Two cycles!", "a pair: two bikes"])
+def test_other_names_of_a_thing_cost_no_second_call(brief: str) -> None:
+    rows = ("bicycle", "blue", "", "left"), ("bicycle", "blue", "", "right")
+    with scripted(short(*rows, background=""), name="embedded") as model:
+        agent = Agent(planner=Planner(model), critic="none")
+        assert agent.plan(brief).notes == [] and len(model.calls) == 1
+
+
+def test_many_things_in_one_region_are_said() -> None:
+    with scripted(short(("cat", "red", "", "center", 40)), name="embedded") as model:
+        (note,) = Planner(model).plan("forty red cats at night").notes
+    assert note == "more than 32 objects: 'group of 40 cats' is one region, how many it shows is left to chance"
 
 
 def test_words_of_any_language_are_the_planners_own_matter() -> None:
@@ -295,7 +312,9 @@ def thing(subject: str, colour: str, position: str, detail: str = "") -> dict[st
     ],
 )  # fmt: skip
 def test_checks_against_the_brief(brief: str, objects: list[dict[str, str]], finding: str | None) -> None:
-    found = check_answer(brief, answer(*objects))
+    pocket = vocabulary_of(checkpoint("pocket"))
+    assert pocket
+    found = check_answer(brief, answer(*objects), pocket)
     assert (finding is None and not found) or (finding is not None and finding in " ".join(found)), found
 
 

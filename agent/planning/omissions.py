@@ -49,6 +49,8 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each
             lost.append(brief[missing[0].start : missing[-1].end])
         run.clear()
 
+    requested = vocabulary.read(brief)
+    words = {(phrase.kind, phrase.name): phrase.text for phrase in vocabulary.phrases(brief)}
     for phrase in vocabulary.phrases(brief):
         word = phrase.text.lower()
         if not phrase.adjacent:
@@ -74,9 +76,9 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each
             after_thing = False
     close()
     lost += re.findall(SYMBOLS, brief)
-    requested = vocabulary.read(brief)
     for kind in ("subjects", "colours", "backgrounds"):
-        lost += sorted(name for name in requested.of(kind) - planned.known.of(kind) if not planned.has_form_of(name))
+        missing = {name for name in requested.of(kind) - planned.known.of(kind) if not planned.has_form_of(name)}
+        lost += [words[kind, name] for name in sorted(missing)]
     return list(dict.fromkeys(lost))
 
 

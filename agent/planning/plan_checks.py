@@ -9,23 +9,26 @@ from difflib import get_close_matches
 
 from ...prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 from ...prompts.layout.places import Place, boxes_for
+from ...renderer.checkpoints.vocabulary import Vocabulary
+from .nouns import counted_nouns, singular
 
-NUMBERS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "2": 2, "3": 3, "4": 4,
-    "5": 5, "6": 6, "7": 7, "8": 8, "9": 9,
-}  # fmt: skip
 COLOURS = {
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey", "gray",
     "crimson", "scarlet", "azure", "violet", "turquoise", "golden", "silver",
 }  # fmt: skip
 ANY_COLOUR = "|".join(sorted(COLOURS))
-IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "child", "people": "person"}
 # Words that retract, compare, repeat or distribute: an attribute beside a noun may then belong to another object.
 UNSURE = re.compile(
     r"\b(no|not|nope|never|sorry|wait|correction|scratch|instead|rather|last|already|forget|make (it|that)|else|per"
     r"|each|every|either|same|again|another|more|others?|twins?|mirrored|(?<!in a )row|rows|columns?|between|former"
     r"|latter|respectively|then|while|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones"
     r"|(one|two|three|four|five|six) (in|on|at|is|here))\b|\.\.\.|…|n't\b"
+)
+# Whatever says that something must not be seen.
+DENIAL = re.compile(
+    r"\b(no|not?|none|nor|n?either|never|nothing|nobody|nowhere|without|sans|\w+n['’]?t|free of|devoid|lack\w*|minus"
+    r"|except\w*|empty|omit\w*|avoid\w*|exclud\w*|(leave|left|leaving)\b.*\b(out|away|off)|hold the|skip|missing"
+    r"|absen\w+|forget|negative\w*|remove|zero|cannot|but)\b|-(free|less|no)\b"
 )
 # A brief with several of these describes a chain of objects, or relations between several pairs.
 RELATION = re.compile(
@@ -58,44 +61,37 @@ BACKGROUND_PHRASES = (
 ARTICLE = r"(?:a|an|the|one)\s+(?:[a-z]+\s+){0,2}?"
 
 
-def singular(word: str) -> str:
-    """A noun's singular by spelling: 'cats' → 'cat', 'houses' → 'house', 'wolves' → 'wolf', 'bus' stays."""
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(l|ea|ar)ves$", word):
-        return word[:-3] + "f"
-    if word.endswith("men"):
-        return word[:-3] + "man"
-    if re.search(r"(ch|sh|x|ss|ato|[^o]us)es$", word):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us")) else word
-
-
 def flat(brief: str) -> str:
     """The brief in small letters on one line; a line's end is a full stop."""
     return " ".join(". ".join(line.strip() for line in brief.lower().splitlines()).split())
 
 
-def check_answer(brief: str, answer: PlannerAnswer) -> list[str]:
-    """The faults of the answer, a sentence each; empty if none was found."""
-    text = flat(brief)
-    checks = [invented_subjects, missing_background]
-    if not UNSURE.search(text):
-        checks += [missing_subjects, wrong_counts, wrong_colours, wrong_places, wrong_relations, empty_sides]
-    findings = [finding for check in checks for finding in check(text, answer)]
-    return findings + contradictions(answer) + crowded(answer) + hidden_boxes(answer)
+def check_answer(brief: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> list[str]:
+    """The faults of the answer, a sentence each; empty if none was found.
+
+    vocabulary: knows which words name one thing or colour; things are called here by their names in it.
+    """
+    raw = flat(brief)
+    text = vocabulary.in_names(raw)
+    things = [thing.model_copy(update={"subject": vocabulary.in_names(thing.subject)}) for thing in answer.objects]
+    named = answer.model_copy(update={"objects": things})
+    findings = [*invented_subjects(f"{raw} {text}", answer, named), *missing_background(raw, answer)]
+    if not UNSURE.search(raw):
+        checks = [missing_subjects, wrong_counts, wrong_places, wrong_relations, empty_sides]
+        findings += [finding for check in checks for finding in check(text, named)]
+        findings += wrong_colours(text, named, vocabulary)
+    return findings + undenied(raw, answer) + contradictions(answer) + crowded(answer) + hidden_boxes(answer)
 
 
-def invented_subjects(text: str, answer: PlannerAnswer) -> list[str]:
-    """Subjects of the plan none of whose words is in the brief, not even misspelt."""
+def invented_subjects(text: str, answer: PlannerAnswer, named: PlannerAnswer) -> list[str]:
+    """Subjects of the plan none of whose words is in the brief, not even misspelt or by another name."""
     brief_words = {singular(word) for word in _words(text)}
-    names = dict.fromkeys(planned.subject for planned in answer.objects)
+    subjects = {planned.subject: f"{planned.subject} {other.subject}"
+                for planned, other in zip(answer.objects, named.objects, strict=True)}  # fmt: skip
     return [
-        f"The brief does not mention '{name}'."
-        for name in names
-        if not any(_matches_any(singular(word), brief_words) for word in _words(name))
+        f"The brief does not mention '{subject}'."
+        for subject, words in subjects.items()
+        if not any(_matches_any(singular(word), brief_words) for word in _words(words))
     ]
 
 
@@ -115,20 +111,26 @@ def missing_subjects(text: str, answer: PlannerAnswer) -> list[str]:
 def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
     """'two cats' in the brief, and the plan has one. Skipped if the brief repeats the noun."""
     findings, brief_words = [], [singular(word) for word in _words(text)]
-    for number, noun in re.findall(rf"\b({'|'.join(NUMBERS)})\s+(?:[a-z]+\s+){{0,2}}?([a-z]+s|geese|mice)\b", text):
-        noun_singular = singular(noun)
-        count = sum(singular(planned.subject.lower().split()[-1]) == noun_singular for planned in answer.objects)
-        if 0 < count != NUMBERS[number] and brief_words.count(noun_singular) == 1:
-            findings.append(f"The brief asks for {number} {noun}, the plan has {count}.")
+    for written, number, noun in counted_nouns(text):
+        counts = [planned.count for planned in answer.objects if singular(_head(planned)) == singular(noun)]
+        if counts and sum(counts) != number and brief_words.count(singular(noun)) == 1:
+            findings.append(f"The brief asks for {written} {noun}, the plan has {sum(counts)}.")
     return findings
 
 
-def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
+def wrong_colours(text: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> list[str]:
     """'a red cat' or 'the cat is red' in the brief, and a blue cat in the plan."""
+
+    def is_not(planned: PlannedObject, colour: str) -> bool:
+        looks = f"{planned.colour} {planned.detail}".lower()
+        return colour not in looks and vocabulary.in_names(colour, "colours") not in vocabulary.in_names(
+            looks, "colours"
+        )
+
     findings = []
     for planned in _unambiguous(text, answer):
         adjective = re.search(rf"\b([a-z]+)\s+{_noun_pattern(planned)}\b", text)
-        if adjective and adjective[1] in COLOURS and adjective[1] not in f"{planned.colour} {planned.detail}".lower():
+        if adjective and adjective[1] in COLOURS and is_not(planned, adjective[1]):
             findings.append(
                 f"The brief says '{adjective[1]} {planned.subject}', the plan '{planned.colour} {planned.subject}'."
             )
@@ -138,7 +140,7 @@ def wrong_colours(text: str, answer: PlannerAnswer) -> list[str]:
             rf"\bthe\s+{_noun_pattern(planned)}\s+(?:that\s+|which\s+)?(?:is|should be|painted)\s+({ANY_COLOUR})\b",
             text,
         )
-        if predicate and predicate[1] not in f"{planned.colour} {planned.detail}".lower():
+        if predicate and is_not(planned, predicate[1]):
             findings.append(
                 f"The brief says that the {planned.subject} is {predicate[1]}, in the plan it is {planned.colour}."
             )
@@ -225,6 +227,15 @@ def contradictions(answer: PlannerAnswer) -> list[str]:
     ]
 
 
+def undenied(text: str, answer: PlannerAnswer) -> list[str]:
+    """What must be absent by the plan, where the brief says of nothing that it must not be seen."""
+    return (
+        []
+        if DENIAL.search(text)
+        else [f"The brief does not say that '{absent}' must not be seen." for absent in answer.absent]
+    )
+
+
 def crowded(answer: PlannerAnswer) -> list[str]:
     """Two objects at the same place, though there are nine places; a group that looks the same may share one."""
     first: dict[Place, PlannedObject] = {}
@@ -254,6 +265,11 @@ def _matches_any(word: str, words: set[str]) -> bool:
     """Whether the word equals one of `words`, or is a likely misspelling of one."""
     mixed_up = sorted(word) in map(sorted, words)
     return mixed_up or bool(get_close_matches(word, words, n=1, cutoff=0.72))
+
+
+def _head(planned: PlannedObject) -> str:
+    """The last word of a subject in small letters: 'pie' of 'apple pie'."""
+    return planned.subject.lower().split()[-1]
 
 
 def _noun_pattern(planned: PlannedObject) -> str:

@@ -1,6 +1,5 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
-import re
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -8,13 +7,15 @@ from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_f
 from ...prompts.errors import PlanningError
 from ...prompts.layout.canvas import MULTIPLE, shaped
 from ...prompts.layout.token_owners import TOKEN
-from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
 from ...prompts.prompt_syntax import canvas_flag
 from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle
+from ...renderer.checkpoints.registry import checkpoint
+from ...renderer.checkpoints.vocabulary import Vocabulary, quoted, vocabulary_of
 from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
-from .brief_language import english_only, hardly_english, unread_words
+from .brief_language import canvas_words, english_only, hardly_english, unread_words
 from .full_planner import FullPlanner, TooLong, nothing_too_long
 from .layout_repair import repair_layout
 from .plan_checks import check_answer
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 
 SIDE = 1024  # pixels, of an image model that names no size
-PIXELS = re.compile(r"\b(\d{3,5}) ?[x×] ?(\d{3,5})\b")
 ANOTHER_PLANNER = "name a capable chat model as the planner (--planner openai:gpt-5, or --base-url)"
 
 
@@ -47,6 +47,13 @@ class Planner:
         self.token = token
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
         self._full = FullPlanner(chat_model, style=style, draws=draws, token=token, calls=calls, too_long=too_long)
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        """What the local models call things: they learnt it in the pocket model's world."""
+        vocabulary = vocabulary_of(checkpoint("pocket"))
+        assert vocabulary
+        return vocabulary
 
     def on_canvas(self, width: int | None, height: int | None) -> Self:
         """This planner for pictures of another size in pixels; None: as for `__init__`."""
@@ -83,14 +90,19 @@ class Planner:
         if unread and not english_only(brief):
             raise ValueError(f"this planner reads English only, and nothing of {brief[:60]!r} is: {ANOTHER_PLANNER}")
         answer = self.answer(brief)
-        notes = [finding.rstrip(".") for finding in check_answer(brief, answer)]
+        notes = [finding.rstrip(".") for finding in check_answer(brief, answer, self._vocabulary)]
+        notes += [
+            f"more than {MAX_REGIONS} objects: {thing.subject!r} is one region, how many it shows is left to chance"
+            for thing in answer.objects
+            if thing.count > 1
+        ]
         if unread:
             notes.append(f"this planner reads English only: {', '.join(map(repr, unread))} not read; {ANOTHER_PLANNER}")
         plan = plan_from_answer(answer, width=None, height=None)
-        if not unread and hardly_english(brief, plan):
+        if not unread and hardly_english(brief, plan, self._vocabulary):
             notes.append(f"this planner reads English only, which this brief hardly is; {ANOTHER_PLANNER}")
-        if (size := PIXELS.search(brief)) and not (self.width and self.height):
-            notes.append(f"the brief's size is not used: give it as --size {size[1]}x{size[2]}")
+        if (shape := canvas_words(brief)) and not (self.width and self.height):
+            notes.append(f"this planner reads no size or shape, {quoted(shape)}: give it as --size 768x256 or --ar 3:1")
         return plan.with_notes(notes)
 
     def answer(self, brief: str) -> PlannerAnswer:
@@ -99,7 +111,7 @@ class Planner:
 
         messages: list[BaseMessage] = [SystemMessage(fill_template("planner-embedded")), HumanMessage(brief)]
         answer = self._ask(brief, messages)
-        findings = check_answer(brief, answer)
+        findings = check_answer(brief, answer, self._vocabulary)
         return self._recheck(brief, messages, answer, findings) if findings else answer
 
     def _recheck(
@@ -114,7 +126,8 @@ class Planner:
             second = self._ask(brief, conversation)
         except PlanningError:
             return answer  # the first answer is valid; its findings concern only how it fits the brief
-        return second if len(check_answer(brief, second)) < len(findings) else answer
+        remaining = check_answer(brief, second, self._vocabulary)
+        return second if len(remaining) < len(findings) else answer
 
     def _ask(self, brief: str, messages: "list[BaseMessage]") -> PlannerAnswer:
         """One valid answer, repaired and composed once to prove that it makes a plan."""

@@ -37,6 +37,9 @@ PREPOSITIONS = {
 }  # fmt: skip
 
 
+GROUP = re.compile(r"group of (\d{1,4}) ")  # many of one thing as one object
+
+
 def article(words: str) -> str:
     """'a' or 'an', by spelling."""
     return "an" if re.match(r"(?!uni|eu|one|use)[aeiou]", words.lower()) else "a"
@@ -79,6 +82,12 @@ class PlannedObject(StrictModel):
     size: Size | None = Field(
         default=None, description="its size beside the other objects, only if the brief compares them; else null"
     )
+
+    @property
+    def count(self) -> int:
+        """How many of it there are: 40 of a 'group of 40 cats', else one."""
+        match = GROUP.match(self.subject)
+        return int(match[1]) if match else 1
 
     @property
     def noun_phrase(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from ...prompts.answers.planner_schema import article
+from ...prompts.answers.planner_schema import article, plural
 from ...prompts.errors import ModelError
 from ...prompts.outside_json import parse_json
 from ...prompts.plan import Region, ScenePlan
@@ -125,6 +125,16 @@ class Vocabulary:
             start, end = spans[index][1], spans[last][2]
             yield Phrase(text[start:end], start, end, kind, name, small=not size, adjacent=adjacent(index))
             index = last + 1
+
+    def in_names(self, text: str, kind: str = "subjects") -> str:
+        """The text with each thing (or colour) by its name here: 'two red kittens' → 'two red cats'."""
+        out, end = list[str](), 0
+        for phrase in self.phrases(text):
+            if phrase.kind == kind:
+                many = kind == "subjects" and phrase.text.lower() not in self.subjects[phrase.name]
+                out += [text[end : phrase.start], plural(phrase.name) if many else phrase.name]
+                end = phrase.end
+        return "".join([*out, text[end:]])
 
     def places(self, noun: str) -> set[str]:
         """The backgrounds that a noun in small letters is a word for: 'forest', 'winter'. Not those of things and
