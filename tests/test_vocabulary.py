@@ -119,7 +119,11 @@ CLOWN = plan_with(thing("clown", "red", "center"))
         (ASTRONAUT, "two astronauts and a cat", ()),
         (ASTRONAUT, "a white astronaut and a red cat with a guitar on Mars, please", ("Mars", "guitar")),
         (ASTRONAUT, "Dear Sir, kindly prepare a white astronaut for my daughter's birthday, beside a red cat", ()),
-        (ASTRONAUT, "a white astronaut, a green cat and two zeppelins on the beach", ("zeppelins", "green", "on the beach")),
+        (
+            ASTRONAUT,
+            "a white astronaut, a green cat, two zeppelins on the beach",
+            ("zeppelins", "green", "on the beach"),
+        ),
         (ASTRONAUT, "🐱🚀, or a ♥ …", ("🐱🚀", "♥")),
         (CLOWN, "a sad clown", ("sad",)),
         (CLOWN, "two fierce tall red clowns in a 3x3 grid", ("fierce tall",)),
