@@ -36,6 +36,7 @@ from ..tools.langchain_tools import (
 from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
 from .agent import Agent
+from .batch.worker import BATCH, BATCH_EVENTS, batch_handler
 from .chat.turn_job import CHAT_EVENTS, TURN
 from .chat.understanding import understood_by
 from .events import Finished
@@ -99,10 +100,11 @@ def local_engine(
             renderer, own = other or agent.renderer, _agent_with(agent, other) if other else agent
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent))
             by_device[device] |= {"paint": paint_handler(own, renderer, largest=largest or largest_side(agent))}
+            by_device[device] |= {BATCH: batch_handler(own)}
             by_device[device] |= {TURN: turn(own)} if turn else {}
         return by_device
 
-    return LocalEngine(folder, handlers, reports=CHAT_EVENTS, capacity=capacity, share=share)
+    return LocalEngine(folder, handlers, reports=(*CHAT_EVENTS, *BATCH_EVENTS), capacity=capacity, share=share)
 
 
 def largest_side(agent: Agent) -> int:

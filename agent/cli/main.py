@@ -16,6 +16,7 @@ from ...prompts.errors import DitpipeError, JobCancelled, first_problem, visible
 from ...prompts.plan_files import read_plan
 from ..evaluate.commands import evaluate
 from ..settings import PERSONAL, check_variables, settings_of
+from . import batch as batch_cli
 from . import chat as chat_cli
 from . import layouts as layouts_cli
 from . import render as render_cli
@@ -217,6 +218,7 @@ def critique(
     print_answer(as_json, verdict.model_dump(), "\n".join(lines))
 
 
+app.command(rich_help_panel=DRAW)(batch_cli.batch)
 app.command("import", rich_help_panel=SERVE)(layouts_cli.import_layout)
 app.command("export", rich_help_panel=SERVE)(layouts_cli.export_layout)
 for talk in (chat_cli.chat, chat_cli.change, serve_cli.web):

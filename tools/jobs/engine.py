@@ -111,6 +111,14 @@ class PictureEngine(JobEngine, Protocol):
     """A JobEngine that outlives its process and keeps pictures; what a closing one interrupts is queued again."""
 
     folder: Path  # absolute; holds the pictures, and the server's own files
+    is_ready: bool  # once something can draw
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be drawn here, in one line; empty if there is no reason."""
+
+    def counts(self) -> dict[Status, int]:
+        """How many jobs of all callers are in each state."""
 
     def open(self) -> None:
         """Starts drawing, first the unfinished jobs of ended processes; returns at once."""

@@ -19,7 +19,7 @@ from PIL import Image
 from ...prompts.errors import DitpipeError, JobCancelled, RunError, first_line
 from ...renderer.pictures.artifacts import write
 from ...renderer.pictures.file_ref import path_inside
-from .engine import LOCAL, Job, JobContext, JobHandler, StepCount
+from .engine import LOCAL, Job, JobContext, JobHandler, Status, StepCount
 from .job_events import JobEvent, Stepped, event_from_json
 from .queue import JobQueue
 
@@ -53,7 +53,7 @@ class LocalEngine:
         self._reports = {kind.name(): kind for kind in reports}
         self.queue = JobQueue(self.folder / "jobs.sqlite", capacity=capacity, share=share)
         self._threads: list[threading.Thread] = []
-        self._fault = ""  # why there are no workers
+        self.fault = ""
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._wakeups: list[Wakeups] = []  # one per worker
         self._running: dict[str, threading.Event] = {}  # job id → its cancel signal, of the jobs drawn by this engine
@@ -78,8 +78,8 @@ class LocalEngine:
             thread.join()
 
     def submit(self, kind: str, payload: dict[str, Any], *, caller: str = LOCAL, previews: int = 0) -> Job:
-        if self._fault:
-            raise DitpipeError(self._fault)
+        if self.fault:
+            raise DitpipeError(self.fault)
         job = self.queue.add(kind, payload, caller=caller, previews=previews)
         self.open()
         self._wake()
@@ -90,6 +90,9 @@ class LocalEngine:
 
     def recent(self, caller: str = LOCAL) -> list[Job]:
         return self.queue.recent(caller)
+
+    def counts(self) -> dict[Status, int]:
+        return self.queue.counts()
 
     def events(self, job: Job, after: int = 0) -> list[JobEvent]:
         return [self._event(name, fields) for name, fields in self.queue.events(job, after)]
@@ -137,7 +140,7 @@ class LocalEngine:
             self._requeue_other_devices(devices)
         except Exception as error:  # torch cannot be loaded, or the folder has become unreadable
             log.exception("no worker could be started")
-            self._fault = f"nothing can be drawn here: {first_line(error)}"
+            self.fault = f"nothing can be drawn here: {first_line(error)}"
             return
         self.is_ready = True
         for device in devices:

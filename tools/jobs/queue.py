@@ -131,6 +131,12 @@ class JobQueue:
                     jobs.append(_job(row))
             return jobs
 
+    def counts(self) -> dict[Status, int]:
+        """How many jobs of all callers are in each state."""
+        with self._table() as table:
+            found = dict(table.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
+        return {status: found.get(status, 0) for status in get_args(Status)}
+
     def cancel(self, job_id: str, *, caller: str) -> Job:
         """Ends a job that is not finished; a running one at its next step. Raises UnknownPicture."""
         self.get(job_id, caller=caller)

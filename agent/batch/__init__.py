@@ -1,0 +1,1 @@
+"""Many briefs or plans from one file → pictures, plans, critiques and a manifest: `ditpipe batch`."""
