@@ -33,6 +33,7 @@ from rich.progress import track
 from benchmarks import pages
 from ditpipe.agent.evaluate.planner_truth import answer_to, lines, sampled, wrong
 from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.endpoint import TIMEOUT
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
@@ -157,6 +158,8 @@ def main() -> None:
     parser.add_argument("--label", help="the planner's name in the table")
     parser.add_argument("--planner", default="embedded", metavar="NAME")
     parser.add_argument("--base-url", help="OpenAI-compatible endpoint of the planner")
+    parser.add_argument("--temperature", type=float, help="of the planner; not sent if it is not given")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a call")
     parser.add_argument("--limit", type=int, default=0, help="at most so many briefs of each task; 0: all")
     parser.add_argument("--tasks", nargs="*", help="only these tasks")
     args = parser.parse_args()
@@ -177,7 +180,10 @@ def main() -> None:
         published = replies(args.replies, args.planner)
         rows, plan_of = [row for row in rows if row["prompt"] in published], published.__getitem__
     else:
-        plan_of = Planner(chat_model(args.planner, base_url=args.base_url), calls=args.plan_calls).plan
+        model = chat_model(
+            args.planner, base_url=args.base_url, timeout=args.timeout, temperature=args.temperature
+        )  # fmt: skip
+        plan_of = Planner(model, calls=args.plan_calls).plan
     rows = sampled(rows, args.limit)
     name, console = args.label or args.planner, Console(stderr=True)
     print(summary(measure(name, plan_of, rows, console, results=args.results)))

@@ -69,6 +69,7 @@ def test_scenes(row: list[Any], scene: str) -> None:
 
 def test_questions_are_answered_from_the_plan() -> None:
     assert understood("fruit", ["question", "where", ["banana"]]).reply == "A yellow banana (top right)."
+    assert understood("fruit", ["question", "what", ["right"]]).reply == "A yellow banana and a pink cupcake."
     assert understood("fruit", ["question", "how many", []]).reply.startswith("4: ")
     assert understood("fruit", ["question", "what", ["plum"]]).reply.startswith("There is no plum")
 

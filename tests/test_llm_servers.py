@@ -39,7 +39,8 @@ class Spots(StrictModel):
 
 CAT = {"thing": "cat", "place": "center", "note": "", "share": None}
 GOOD = json.dumps({"spots": [CAT], "mood": ""})
-NO_FORMAT = refuses(400, "This response_format type is unavailable now", code="invalid_request_error")
+NO_LENGTHS = refuses(400, "'maxLength' is not supported")
+NO_FORMAT = [refuses(400, "This response_format type is unavailable now", code="invalid_request_error")] * 2
 NO_TOOLS = refuses(422, "tools are not supported")
 NO_JSON = refuses(400, "'response_format' must be text")
 
@@ -109,7 +110,7 @@ def test_the_schema_is_asked_for_as_openais_strict_mode_takes_it() -> None:
     spot = wanted["schema"]["$defs"]["Spot"]
     assert wanted["strict"] is True and wanted["name"] == "Spots"
     assert spot["required"] == ["thing", "place", "note", "share"] and spot["additionalProperties"] is False
-    assert "maxLength" not in json.dumps(wanted) and "default" not in json.dumps(wanted)
+    assert "default" not in json.dumps(wanted) and "maximum" not in json.dumps(wanted)
     system = server.sent[0]["messages"][0]["content"]
     assert system.startswith("You look.") and '"note": string,  // or empty' in system  # a grammar would not say so
     assert "temperature" not in server.sent[0] and server.headers[0]["authorization"] == "Bearer none"
@@ -119,9 +120,10 @@ def test_the_schema_is_asked_for_as_openais_strict_mode_takes_it() -> None:
     "answers, modes",
     [
         ([says(GOOD)], ["json_schema"]),
-        ([NO_FORMAT, calls_tool(GOOD)], ["json_schema", "tool"]),
-        ([NO_FORMAT, NO_TOOLS, says(GOOD)], ["json_schema", "tool", "json_object"]),
-        ([NO_FORMAT, NO_TOOLS, NO_JSON, says(GOOD)], ["json_schema", "tool", "json_object", "prompt"]),
+        ([NO_LENGTHS, says(GOOD)], ["json_schema"]),
+        ([*NO_FORMAT, calls_tool(GOOD)], ["json_schema", "tool"]),
+        ([*NO_FORMAT, NO_TOOLS, says(GOOD)], ["json_schema", "tool", "json_object"]),
+        ([*NO_FORMAT, NO_TOOLS, NO_JSON, says(GOOD)], ["json_schema", "tool", "json_object", "prompt"]),
     ],
 )
 def test_what_a_server_refuses_is_followed_by_the_next_mode_and_remembered(
@@ -129,11 +131,14 @@ def test_what_a_server_refuses_is_followed_by_the_next_mode_and_remembered(
 ) -> None:
     with chat_server(*answers, answers[-1]) as server:
         assert ask(server.url) == ask(server.url)
-    assert [mode_of(request) for request in server.sent] == [*modes, modes[-1]]
+    asked = [mode_of(request) for request in server.sent]
+    assert asked == [*modes[:1] * (len(answers) > 1), *modes, modes[-1]]
+    with_lengths = ["maxLength" in json.dumps(request.get("response_format", "")) for request in server.sent]
+    assert with_lengths == [True, *[len(answers) == 1] * (len(asked) - 1)]  # a grammar's answer ends by them
 
 
 def test_without_a_json_schema_the_prompt_holds_it() -> None:
-    with chat_server(NO_FORMAT, NO_TOOLS, says(GOOD)) as server:
+    with chat_server(*NO_FORMAT, NO_TOOLS, says(GOOD)) as server:
         ask(server.url)
     system, person = server.sent[-1]["messages"]
     assert (
@@ -144,7 +149,7 @@ def test_without_a_json_schema_the_prompt_holds_it() -> None:
 
 
 def test_the_plain_prompt_needs_no_system_message() -> None:
-    with chat_server(*[refuses(400, "System role not supported")] * 3, says(GOOD)) as server:
+    with chat_server(*[refuses(400, "System role not supported")] * 4, says(GOOD)) as server:
         ask(server.url)
     (person,) = server.sent[-1]["messages"]
     assert person["role"] == "user" and person["content"].startswith("You look.")
@@ -160,7 +165,7 @@ def test_a_server_that_ignores_how_it_is_asked_gets_the_schema_in_the_prompt() -
 
 
 def test_a_request_that_is_refused_in_every_mode_is_told_in_the_servers_words() -> None:
-    with chat_server(*[refuses(400, "images are not supported")] * 4) as server:
+    with chat_server(*[refuses(400, "images are not supported")] * 5) as server:
         with pytest.raises(ModelError, match=r"some-model\) refuses the request \(400\): images are not supported$"):
             ask(server.url)
 
@@ -285,9 +290,9 @@ def test_a_limit_of_tokens_goes_by_the_name_that_the_server_knows() -> None:
 
 def test_a_choice_of_tool_that_is_refused_is_left_out() -> None:
     thinking = refuses(400, "tool_choice 'required' is incompatible with thinking enabled")
-    with chat_server(NO_FORMAT, thinking, calls_tool(GOOD)) as server:
+    with chat_server(*NO_FORMAT, thinking, calls_tool(GOOD)) as server:
         ask(server.url)
-    assert [request.get("tool_choice") for request in server.sent] == [None, "required", None]
+    assert [request.get("tool_choice") for request in server.sent] == [None, None, "required", None]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

@@ -24,17 +24,6 @@ def schemas(part: Any) -> list[dict[str, Any]]:
     return [part, *(one for each in part.values() for one in schemas(each))] if isinstance(part, dict) else []
 
 
-def test_the_schema_holds_under_strict_modes() -> None:
-    parts = schemas(PlanAnswer.model_json_schema())
-    for part in parts:
-        if part.get("type") == "object":
-            assert part["additionalProperties"] is False and set(part["required"]) == set(part["properties"])
-        if "$ref" in part:
-            assert set(part) == {"$ref"}
-    bounds = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "default"}
-    assert not [part for part in parts if bounds & set(part)]
-
-
 def test_an_answer_becomes_a_plan_with_both_levels() -> None:
     cat = region("cat", {"left": 0, "top": 0, "right": 500, "bottom": 1000}, negative="collar")
     sign = region("sign", [500, 0, 1000, 500], lettering="OPEN")

@@ -60,6 +60,13 @@ def test_every_server_takes_the_schema(answer: Any) -> None:
     assert 1 <= depth(strict, strict.get("$defs", {})) <= LEVELS
 
 
+@pytest.mark.parametrize("answer", [*ANSWERS[:-1]], ids=lambda answer: answer.__name__)
+def test_a_grammar_of_the_schema_ends(answer: Any) -> None:
+    for part in schemas(strict_schema(answer.model_json_schema(), lengths=True)):
+        assert part.get("type") != "array" or 1 <= part["maxItems"] <= 32
+        assert part.get("type") != "string" or "enum" in part or 1 <= part["maxLength"] < 2000  # llama.cpp's limit
+
+
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.__name__)
 def test_the_outline_names_every_field_and_says_what_it_means(answer: Any) -> None:
     definition = answer.model_json_schema()

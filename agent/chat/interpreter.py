@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ...prompts.answers.chat_answer import ChatAnswer
 from ...prompts.answers.chat_schema import Understanding
 from ...prompts.errors import PlanningError
-from ...prompts.plan import MAX_BRIEF
+from ...prompts.plan import MAX_BRIEF, ScenePlan
+from ...prompts.prompt_style import place_of
 from ...prompts.templates import fill_template
 from ..llm.structured import valid_reply
 from .chat_state import ChatState
@@ -63,7 +64,7 @@ def model_context(state: ChatState) -> dict[str, Any]:
     """The state as a model is sent it: of the plan what can be seen, of the conversation its end."""
     earlier = state.messages[-EARLIER:]
     return {
-        "plan": state.plan.model_dump(include=OF_PLAN, exclude_defaults=True) if state.plan else None,
+        "plan": _seen_plan(state.plan) if state.plan else None,
         "seen": state.critique.model_dump(include=OF_CRITIQUE, exclude_defaults=True) if state.critique else None,
         "waiting": state.waiting,
         "candidates": state.candidates,
@@ -72,6 +73,13 @@ def model_context(state: ChatState) -> dict[str, Any]:
         "touched": list(state.touched),
         "draws": state.draws,
     }
+
+
+def _seen_plan(plan: ScenePlan) -> dict[str, Any]:
+    """The plan, each region with its place in words, by which people and small models know the left one."""
+    fields = plan.model_dump(include=OF_PLAN, exclude_defaults=True)
+    rows = zip(fields.get("regions", []), plan.regions, strict=True)
+    return fields | {"regions": [{"place": place_of(region.box), **row} for row, region in rows]}
 
 
 def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understanding:

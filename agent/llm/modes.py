@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
 
-NATIVE, TOOL, JSON_MODE, PROMPT = range(4)
+BOUNDED, NATIVE, TOOL, JSON_MODE, PROMPT = range(5)  # BOUNDED: a native schema with lengths, for servers with grammars
 REFUSED = (400, 422, 501)  # statuses of a request that asks for what a server does not know
 NO_MODE = ("context_length_exceeded", "content_filter", "content_policy_violation", "invalid_api_key")
 # What may be set on a chat model, and that some models refuse.
@@ -34,7 +34,7 @@ PARAMETERS = (
 class Learned:
     """What a server accepts for one model: its best mode, and the parameters that it refuses."""
 
-    mode: int = NATIVE
+    mode: int = BOUNDED
     refused: frozenset[str] = frozenset()
 
 
@@ -46,7 +46,7 @@ def ask(
     schema: type[BaseModel],
     messages: Sequence["BaseMessage"],
     *,
-    at_least: int = NATIVE,
+    at_least: int = BOUNDED,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple["AIMessage", int]:
     """The model's message, asked for as JSON of the schema, and the mode it was asked in, from `at_least` on.
@@ -55,7 +55,7 @@ def ask(
     """
     key = _key(model)
     learned = _learned.get(key, Learned())
-    learned = Learned(max(learned.mode, at_least), learned.refused)
+    learned = Learned(max(learned.mode, at_least, _first_mode(model)), learned.refused)
     while True:
         try:
             message = with_retries(lambda: _call(model, schema, messages, learned), sleep=sleep)
@@ -68,7 +68,7 @@ def ask(
                 raise ModelError(_line(model, error, fault)) from error
             learned = after
         else:
-            if at_least == NATIVE:
+            if at_least == BOUNDED:
                 _learned[key] = learned
             return message, learned.mode
 
@@ -101,10 +101,10 @@ def _call(
 ) -> "AIMessage":
     """One call in one mode."""
     model, definition = _without(model, learned.refused), schema.model_json_schema()
-    strict = strict_schema(definition)
+    strict = strict_schema(definition, lengths=learned.mode == BOUNDED)
     titled = {"title": schema.__name__} | strict  # LangChain names tools by the title
     speaks_openai = hasattr(model, "openai_api_base")
-    if learned.mode == NATIVE:
+    if learned.mode <= NATIVE:
         if not speaks_openai:
             return _raw(model.with_structured_output(titled, include_raw=True).invoke(list(messages)))
         named = {"name": schema.__name__, "schema": strict, "strict": True}
@@ -120,6 +120,13 @@ def _call(
     if learned.mode == PROMPT or not speaks_openai:  # LangChain's packages of other providers know no such mode
         return model.invoke(with_schema)
     return model.bind(response_format={"type": "json_object"}).invoke(with_schema)
+
+
+def _first_mode(model: "BaseChatModel") -> int:
+    """A server that does not show its model the schema may make a grammar of it, which lengths make finite."""
+    if not hasattr(model, "openai_api_base") or _name(model) in LOCAL_MODELS or shows_schema(_url(model)):
+        return NATIVE
+    return BOUNDED
 
 
 def _raw(answer: Any) -> "AIMessage":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ...prompts.errors import CritiqueError, ModelError, PlanningError, visible
 from ...prompts.templates import fill_template
 from .lenient_json import json_values
-from .modes import JSON_MODE, NATIVE, ask, remember
+from .modes import BOUNDED, JSON_MODE, ask, remember
 from .schema_fit import fit
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def valid_reply(
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
-    conversation, least = list(messages), NATIVE
+    conversation, least = list(messages), BOUNDED
     for attempt in range(MAX_REPAIRS + 1):
         message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
         _check_end(message, role)
         raw = _raw_reply(message)
         try:
             parsed = _read(message, schema, parse, role)
-            if least > NATIVE:
+            if least > BOUNDED:
                 remember(model, mode)
             return parsed
         except ValueError as error:

@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from ..layout.places import Place
-from .plan_answer import Answer
+from ..plan import MAX_REGIONS
+from .plan_answer import Answer, Name, Phrase, Prose, entries
 
 Relation = Literal["left of", "right of", "above", "below", "next to", "in front of", "behind", "between"]
 Direction = Literal["left", "right", "up", "down"]
 # Null is read too, but not asked for: Anthropic takes no more than 16 fields that may be of several types.
 Number = Annotated[int | None, WithJsonSchema({"type": "integer"})]
 Factor = Annotated[float | None, WithJsonSchema({"type": "number"})]
+Regions = Annotated[list[Name], Field(json_schema_extra=entries(MAX_REGIONS))]
 
 REGIONS = "names of the plan's regions, exactly as they stand there"
 RELATION = "its place relative to `others`; else null"
@@ -26,61 +28,61 @@ class Look(Answer):
     """Regions look different from now on."""
 
     do: Literal["look"]
-    regions: list[str] = Field(description=REGIONS)
-    low_level: str = Field(
+    regions: Regions = Field(description=REGIONS)
+    low_level: Prose = Field(
         description="their whole new look: colour, texture, material, clothing, expression; what stays of the old look "
         "and what is new"
     )
-    lettering: str | None = Field(description="new text to be read on it, '' for none; null leaves it as it is")
+    lettering: Phrase | None = Field(description="new text to be read on it, '' for none; null leaves it as it is")
 
 
 class Add(Answer):
     """Something new stands in the picture."""
 
     do: Literal["add"]
-    name: str = Field(description="short name for it, in the language of the conversation")
-    high_level: str = Field(description="what it is, in the image model's language")
-    low_level: str = Field(description="what it looks like, in the image model's language; fitting the picture")
+    name: Name = Field(description="short name for it, in the language of the conversation")
+    high_level: Phrase = Field(description="what it is, in the image model's language")
+    low_level: Prose = Field(description="what it looks like, in the image model's language; fitting the picture")
     count: Number = Field(description="how many of it; usually 1")
-    lettering: str | None = Field(description="text to be read on it; else null")
+    lettering: Phrase | None = Field(description="text to be read on it; else null")
     size: Factor = Field(description="its sides beside the usual: small 0.6, big 1.4; usually 1")
     place: Place | None = Field(description="where, if the message says so; else null")
     relation: Relation | None = Field(description=RELATION)
-    others: list[str] = Field(description=OTHERS)
+    others: Regions = Field(description=OTHERS)
 
 
 class Remove(Answer):
     """Regions go."""
 
     do: Literal["remove"]
-    regions: list[str] = Field(description=REGIONS)
+    regions: Regions = Field(description=REGIONS)
 
 
 class KeepOnly(Answer):
     """All regions go but these."""
 
     do: Literal["keep only"]
-    regions: list[str] = Field(description=REGIONS)
+    regions: Regions = Field(description=REGIONS)
 
 
 class Replace(Answer):
     """Something else stands in the place of each of these regions."""
 
     do: Literal["replace"]
-    regions: list[str] = Field(description=REGIONS)
-    name: str = Field(description="short name of what comes in its place")
-    high_level: str = Field(description="what it is, in the image model's language")
-    low_level: str = Field(description="what it looks like; what the message keeps of the old look, stays")
+    regions: Regions = Field(description=REGIONS)
+    name: Name = Field(description="short name of what comes in its place")
+    high_level: Phrase = Field(description="what it is, in the image model's language")
+    low_level: Prose = Field(description="what it looks like; what the message keeps of the old look, stays")
 
 
 class Move(Answer):
     """Regions stand elsewhere: at a place, beside another region, or a little further in one direction."""
 
     do: Literal["move"]
-    regions: list[str] = Field(description=REGIONS)
+    regions: Regions = Field(description=REGIONS)
     place: Place | None = Field(description="their new place; else null")
     relation: Relation | None = Field(description=RELATION)
-    others: list[str] = Field(description=OTHERS)
+    others: Regions = Field(description=OTHERS)
     direction: Direction | None = Field(description="a little further that way; else null")
 
 
@@ -88,8 +90,8 @@ class Swap(Answer):
     """Two regions change places, or looks."""
 
     do: Literal["swap"]
-    first: str = Field(description="name of a region, exactly as it stands in the plan")
-    second: str = Field(description="name of the other")
+    first: Name = Field(description="name of a region, exactly as it stands in the plan")
+    second: Name = Field(description="name of the other")
     what: Literal["places", "looks"]
 
 
@@ -97,7 +99,7 @@ class Resize(Answer):
     """Regions become larger or smaller."""
 
     do: Literal["resize"]
-    regions: list[str] = Field(description=REGIONS)
+    regions: Regions = Field(description=REGIONS)
     factor: float = Field(description="of width and height: bigger 1.4, a little 1.2, twice as big 2, smaller 0.7")
 
 
@@ -105,11 +107,11 @@ class ChangeScene(Answer):
     """The whole picture changes: setting, weather, time of day, light, style, format. Null leaves a thing as it is."""
 
     do: Literal["scene"]
-    high_level: str | None = Field(description="the whole new scene text, objects and places as they are")
-    low_level: str | None = Field(description="the whole picture's new light, palette and mood")
-    style: str | None = Field(description="its new drawing style")
-    negative: str | None = Field(description="everything that must not be in it, what was excluded before included")
-    aspect: str | None = Field(description="its new shape as width:height, e.g. '16:9'")
+    high_level: Prose | None = Field(description="the whole new scene text, objects and places as they are")
+    low_level: Prose | None = Field(description="the whole picture's new light, palette and mood")
+    style: Phrase | None = Field(description="its new drawing style")
+    negative: Prose | None = Field(description="everything that must not be in it, what was excluded before included")
+    aspect: Name | None = Field(description="its new shape as width:height, e.g. '16:9'")
     width: int | None = Field(description="its new width, only if the message gives pixels")
     height: int | None = Field(description="its new height, only if the message gives pixels")
 
@@ -118,14 +120,16 @@ class Redraw(Answer):
     """The same once more, from new noise: these regions, or with an empty list all of the picture."""
 
     do: Literal["redraw"]
-    regions: list[str] = Field(description=f"{REGIONS}; empty for the whole picture")
+    regions: Regions = Field(description=f"{REGIONS}; empty for the whole picture")
 
 
 class NewBrief(Answer):
     """Another picture is described; this one is left."""
 
     do: Literal["new brief"]
-    brief: str = Field(description="all that the new picture is to show, in their words, complete in itself")
+    brief: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 1500})] = Field(
+        description="all that the new picture is to show, in their words, complete in itself"
+    )
 
 
 class Undo(Answer):
@@ -159,15 +163,19 @@ class AnswerQuestion(Answer):
     """They want to know something; nothing changes."""
 
     do: Literal["answer"]
-    reply: str = Field(description="the answer, in their language, from the plan and from what the critic saw")
+    reply: Prose = Field(
+        description="the answer, in their language, from the plan and from what the critic saw, to just what they ask"
+    )
 
 
 class AskBack(Answer):
     """It could mean several things, or names what is not there: nothing is changed by a guess."""
 
     do: Literal["ask"]
-    reply: str = Field(description="one short question, in their language, that says what would be understood")
-    suggestions: list[str] = Field(description="up to three messages that would answer it, in their language")
+    reply: Prose = Field(description="one short question, in their language, that says what would be understood")
+    suggestions: list[Phrase] = Field(
+        description="up to three messages that would answer it, in their language", json_schema_extra=entries(3)
+    )
 
 
 Command = (
@@ -181,11 +189,13 @@ class ChatAnswer(Answer):
 
     commands: list[Annotated[Command, Field(discriminator="do")]] = Field(
         description="usually one; several wishes in one message are several. 'it' is what was touched last, and fits "
-        "the message; if it could be two things, ask"
+        "the message; if it could be two things, ask",
+        json_schema_extra=entries(12),
     )
-    scene: str | None = Field(
+    scene: Prose | None = Field(
         description="the whole scene text as it should read afterwards, if it names what changed; else null"
     )
-    not_done: list[str] = Field(
-        description="parts of the message that none of the commands can do, in their words; else empty"
+    not_done: list[Phrase] = Field(
+        description="parts of the message that none of the commands can do, in their words; else empty",
+        json_schema_extra=entries(8),
     )

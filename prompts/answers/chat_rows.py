@@ -34,7 +34,7 @@ Row = (
     | tuple[Literal["brief"], str]
     | tuple[Literal["undo", "redo", "choose"], int]
     | tuple[Literal["accept"]]
-    | tuple[Literal["question"], Topic, Names]
+    | tuple[Literal["question"], Topic, Names]  # names, or places: 'left'
     | tuple[Literal["ask"], str]  # what was not understood
 )
 

@@ -1,7 +1,8 @@
 """The answer of any capable language model to a brief, with boxes and both prompt levels, and the ScenePlan made of it.
 
 The field descriptions are what the model is sent. The schema holds under the strict modes of OpenAI and Anthropic:
-every field is required and may be null, and nothing but types is demanded; bounds are checked here.
+every field is required and may be null, and nothing but types is demanded; bounds are checked here. Lengths of texts
+and lists are for servers that make a grammar of the schema, so that a small model's answer ends; more is read.
 """
 
 from typing import Annotated, Any, get_args, get_origin
@@ -13,7 +14,7 @@ from ..layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
 from ..layout.normalise import normalise
 from ..layout.places import DEFAULT_PLACES, boxes_for, grid
 from ..layout.token_owners import TOKEN
-from ..plan import MAX_LETTERING, MAX_PROMPT, LeveledPrompt, Region, ScenePlan
+from ..plan import MAX_LETTERING, MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan
 
 
 class Answer(BaseModel):
@@ -44,10 +45,17 @@ def _printable(value: Any) -> Any:
 
 # Models are asked for one of these, or for integers, and what they give is read.
 _ASPECTS = ["1:1", "5:4", "4:3", "3:2", "16:9", "2:1", "21:9", "3:1", "4:5", "3:4", "2:3", "9:16", "1:2", "1:3"]
-Aspect = Annotated[
-    str | None, WithJsonSchema({"anyOf": [{"type": "string", "enum": _ASPECTS}, {"type": "null"}]})
-]
+Aspect = Annotated[str | None, WithJsonSchema({"anyOf": [{"type": "string", "enum": _ASPECTS}, {"type": "null"}]})]
 Edge = Annotated[float, WithJsonSchema({"type": "integer"})]
+LONGEST_PHRASE, LONGEST_PROSE = 200, 500  # characters
+Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 60})]
+Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
+Prose = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PROSE})]
+
+
+def entries(most: int) -> Any:
+    """The greatest length of a list in the schema, for Field's `json_schema_extra`."""
+    return {"maxItems": most}
 
 
 class AnswerBox(Answer):
@@ -71,38 +79,45 @@ class AnswerBox(Answer):
 class LayoutRegion(Answer):
     """One object of the picture, or one group that is drawn together."""
 
-    name: str = Field(description="short unique name in the language of the brief: 'cat', 'cat 2'")
+    name: Name = Field(description="short unique name in the language of the brief: 'cat', 'cat 2'")
     box: AnswerBox  # no description: beside a reference strict modes take none
-    high_level: str = Field(description="what it is, and nothing of the other regions: 'a cat sitting upright'")
-    negative: str | None = Field(description="what must not appear there, as plain words; else null")
-    lettering: str | None = Field(description="text to be read on it, letter by letter as the brief has it; else null")
+    high_level: Phrase = Field(description="what it is, and nothing of the other regions: 'a cat sitting upright'")
+    negative: Phrase | None = Field(description="what must not appear there, as plain words; else null")
+    lettering: Phrase | None = Field(
+        description="text to be read on it, letter by letter as the brief has it; else null"
+    )
 
 
 class AnswerRegion(LayoutRegion):
     """One object of the picture, or one group that is drawn together."""
 
-    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
+    low_level: Prose = Field(description="what it looks like: colour, texture, material, light, detail, expression")
 
 
 class InFront(Answer):
     """Two regions whose boxes overlap."""
 
-    front: str = Field(description="name of the region that stands before the other")
-    behind: str = Field(description="name of the region that it partly hides")
+    front: Name = Field(description="name of the region that stands before the other")
+    behind: Name = Field(description="name of the region that it partly hides")
 
 
 class Count(Answer):
     """A number that the brief names, and the regions that make it."""
 
-    thing: str = Field(description="what is counted, in the brief's words: 'balloons'")
+    thing: Name = Field(description="what is counted, in the brief's words: 'balloons'")
     number: int = Field(description="how many the brief asks for")
-    regions: list[str] = Field(description="names of the regions above that show them, each one of them")
+    regions: list[Name] = Field(
+        description="names of the regions above that show them, each one of them",
+        json_schema_extra=entries(MAX_REGIONS),
+    )
 
 
 class Check(Answer):
     """A question that the brief puts to the plan, and its answer."""
 
-    question: str = Field(description="a place, relation, negation or attribute of the brief: 'is the cat left of it?'")
+    question: Phrase = Field(
+        description="a place, relation, negation or attribute of the brief: 'is the cat left of it?'"
+    )
     holds: bool = Field(description="whether the boxes, prompts and negatives above are so; look at them")
 
 
@@ -115,24 +130,33 @@ class LayoutAnswer(Answer):
     )
     width: int | None = Field(description="width in pixels, only if the brief names a size in pixels; else null")
     height: int | None = Field(description="height in pixels, only if the brief names a size in pixels; else null")
-    style: str | None = Field(
+    style: Phrase | None = Field(
         description="drawing style of the whole picture, e.g. 'watercolour', '35 mm photograph'; null if none is asked"
     )
-    high_level: str = Field(
+    high_level: Prose = Field(
         description="the whole picture in one or two sentences: what is where, the setting, time of day and mood; "
         "without what must not be there"
     )
-    negative: str | None = Field(
+    negative: Prose | None = Field(
         description="everything that the brief says must not be in the picture, without 'no': 'people, cars'; else null"
     )
     regions: list[LayoutRegion] = Field(
         description="every object that the brief names, one entry each ('three cats' are three); empty for a landscape "
-        "or texture without any. The setting and what must not be there are no regions"
+        "or texture without any. The setting and what must not be there are no regions",
+        json_schema_extra=entries(MAX_REGIONS),
     )
-    in_front: list[InFront] = Field(description="for boxes that overlap: which stands before which; else empty")
-    counts: list[Count] = Field(description="one entry for each number above one that the brief names; else empty")
-    checks: list[Check] = Field(description="one question for each place, relation and negation of the brief")
-    left_out: list[str] = Field(description="what of the brief neither regions nor prompts say; else empty")
+    in_front: list[InFront] = Field(
+        description="for boxes that overlap: which stands before which; else empty", json_schema_extra=entries(16)
+    )
+    counts: list[Count] = Field(
+        description="one entry for each number above one that the brief names; else empty", json_schema_extra=entries(8)
+    )
+    checks: list[Check] = Field(
+        description="one question for each place, relation and negation of the brief", json_schema_extra=entries(12)
+    )
+    left_out: list[Phrase] = Field(
+        description="what of the brief neither regions nor prompts say; else empty", json_schema_extra=entries(8)
+    )
 
 
 SCENE_LOW_LEVEL = "how the whole looks: light, palette, texture, lens or brush; not the objects"
@@ -141,22 +165,26 @@ SCENE_LOW_LEVEL = "how the whole looks: light, palette, texture, lens or brush; 
 class PlanAnswer(LayoutAnswer):
     """A picture, planned: its whole, its objects with their places, and what must not be in it."""
 
-    regions: list[AnswerRegion] = Field(description=LayoutAnswer.model_fields["regions"].description)  # type: ignore[assignment]
-    low_level: str = Field(description=SCENE_LOW_LEVEL)
+    regions: list[AnswerRegion] = Field(  # type: ignore[assignment]
+        description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
+    )
+    low_level: Prose = Field(description=SCENE_LOW_LEVEL)
 
 
 class RegionDetails(Answer):
     """The low level of one region."""
 
-    name: str = Field(description="name of the region, as in the layout")
-    low_level: str = Field(description="what it looks like: colour, texture, material, light, detail, expression")
+    name: Name = Field(description="name of the region, as in the layout")
+    low_level: Prose = Field(description="what it looks like: colour, texture, material, light, detail, expression")
 
 
 class DetailsAnswer(Answer):
     """The low level of a layout: of the whole picture and of each region."""
 
-    low_level: str = Field(description=SCENE_LOW_LEVEL)
-    regions: list[RegionDetails] = Field(description="one entry for each region of the layout")
+    low_level: Prose = Field(description=SCENE_LOW_LEVEL)
+    regions: list[RegionDetails] = Field(
+        description="one entry for each region of the layout", json_schema_extra=entries(MAX_REGIONS)
+    )
 
 
 def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
@@ -179,6 +207,14 @@ def plan_from(
     Raises ValueError, in words for the model, for texts that no plan has room for.
     """
     notes: list[str] = []
+
+    def short(text: str, field: str, bound: int = LONGEST_PROSE) -> str:
+        if len(text) > MAX_PROMPT:
+            raise ValueError(f"{field}: {len(text)} characters, at most {MAX_PROMPT}; say it in fewer words")
+        if bound - 1 <= len(text) <= bound:  # a space at its end is gone
+            notes.append(f"{field} may be cut off: it has the {bound} characters that the planner was given for it")
+        return text
+
     size = canvas(answer, width=width, height=height, side=side, multiple=max(MULTIPLE, token), notes=notes)
     names = [region.name for region in answer.regions]
     pairs = [(names.index(pair.front), names.index(pair.behind)) for pair in answer.in_front
@@ -192,10 +228,10 @@ def plan_from(
     for index, name, box, z_order in zip(layout.indices, layout.names, layout.boxes, layout.z_orders, strict=True):
         given = answer.regions[index]
         prompt = LeveledPrompt(
-            high_level=_short(given.high_level or given.name, f"high_level of {name!r}"),
-            low_level=_short(given.low_level, f"low_level of {name!r}"),
+            high_level=short(given.high_level or given.name, f"high_level of {name!r}", LONGEST_PHRASE),
+            low_level=short(given.low_level, f"low_level of {name!r}"),
         )
-        negative = _short(given.negative or "", f"negative of {name!r}")
+        negative = short(given.negative or "", f"negative of {name!r}", LONGEST_PHRASE)
         lettering = given.lettering or ""
         if len(lettering) > MAX_LETTERING:
             raise ValueError(f"lettering of {name!r}: {len(lettering)} characters, at most {MAX_LETTERING}")
@@ -205,20 +241,15 @@ def plan_from(
     if not answer.high_level:
         raise ValueError("high_level: empty; say in one or two sentences what the whole picture shows")
     scene = LeveledPrompt(
-        high_level=_short(answer.high_level, "high_level"), low_level=_short(answer.low_level, "low_level")
+        high_level=short(answer.high_level, "high_level"), low_level=short(answer.low_level, "low_level")
     )
     plan = ScenePlan(
         width=size[0] if size else None, height=size[1] if size else None, scene=scene,
-        style=_short(answer.style or "", "style"), negative=_short(answer.negative or "", "negative"), regions=regions,
+        style=short(answer.style or "", "style", LONGEST_PHRASE), negative=short(answer.negative or "", "negative"),
+        regions=regions,
     )  # fmt: skip
     left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
     return plan.with_notes([*notes, *layout.notes, *left_out])
-
-
-def _short(text: str, field: str) -> str:
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"{field}: {len(text)} characters, at most {MAX_PROMPT}; say it in fewer words")
-    return text
 
 
 def _default_boxes(count: int) -> list[list[float]]:

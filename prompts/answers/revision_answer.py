@@ -8,16 +8,16 @@ from ..layout.box_units import to_shares
 from ..layout.token_owners import TOKEN, order_of, owned_tokens
 from ..plan import Box, LeveledPrompt, Region, ScenePlan
 from ..revision import RegionChange, Revision
-from .plan_answer import Answer, AnswerBox, AnswerRegion
+from .plan_answer import Answer, AnswerBox, AnswerRegion, Name, Phrase, Prose, entries
 
 
 class RevisedRegion(Answer):
     """What changes in one region; null leaves a thing as it is."""
 
-    name: str = Field(description="name of the region, as in the plan")
-    high_level: str | None = Field(description="what it is, in other words, if its words misled; else null")
-    low_level: str | None = Field(description="what it looks like, in other words, if its looks are wrong; else null")
-    negative: str | None = Field(description="what was drawn there and must not be, as plain words; else null")
+    name: Name = Field(description="name of the region, as in the plan")
+    high_level: Phrase | None = Field(description="what it is, in other words, if its words misled; else null")
+    low_level: Prose | None = Field(description="what it looks like, in other words, if its looks are wrong; else null")
+    negative: Phrase | None = Field(description="what was drawn there and must not be, as plain words; else null")
     box: AnswerBox | None  # no description: beside a reference strict modes take none
     new_seed: bool = Field(
         description="whether to begin from other noise: true if the words are right and the picture is not"
@@ -27,19 +27,23 @@ class RevisedRegion(Answer):
 class RevisionAnswer(Answer):
     """The next try. What is not named stays exactly as it is drawn."""
 
-    reason: str = Field(description="what was wrong, and why this should mend it, in one sentence")
+    reason: Prose = Field(description="what was wrong, and why this should mend it, in one sentence")
     changes: list[RevisedRegion] = Field(
         description="regions to draw again: in other words, at another place (box), larger or smaller (box), or from "
-        "other noise"
+        "other noise",
+        json_schema_extra=entries(16),
     )
-    removed: list[str] = Field(
-        description="names of regions to take away: what cannot be mended, or is split; else empty"
+    removed: list[Name] = Field(
+        description="names of regions to take away: what cannot be mended, or is split; else empty",
+        json_schema_extra=entries(16),
     )
-    added: list[AnswerRegion] = Field(description="the parts that a removed region is split into; else empty")
-    scene_high_level: str | None = Field(
+    added: list[AnswerRegion] = Field(
+        description="the parts that a removed region is split into; else empty", json_schema_extra=entries(8)
+    )
+    scene_high_level: Prose | None = Field(
         description="the whole picture in other words, if the scene is wrong or its words no longer fit; else null"
     )
-    scene_low_level: str | None = Field(description="light, palette and mood in other words; else null")
+    scene_low_level: Prose | None = Field(description="light, palette and mood in other words; else null")
 
 
 def revision_from(

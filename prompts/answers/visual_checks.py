@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from ..critique import Critique, RegionScore
-from ..plan import ScenePlan
-from .plan_answer import Answer
+from ..plan import MAX_REGIONS, ScenePlan
+from .plan_answer import Answer, Phrase, Prose, entries
 
 
 class VisualCheck(Answer):
     """One thing that the plan asks for, as a question about the picture, and what the picture answers."""
 
-    question: str = Field(
+    question: Phrase = Field(
         description="a question with yes or no, yes if it is as planned: 'is there a cat in box 1?', 'is it red?', "
         "'does it read OPEN, letter by letter?', 'is it left of the rocket?', 'is the street free of people?'"
     )
@@ -32,22 +32,27 @@ class RegionChecks(Answer):
     """What one numbered box shows."""
 
     box: int = Field(description="number of the box in the picture")
-    seen: str = Field(description="what is really seen in it, in a few words, whatever was planned")
+    seen: Phrase = Field(description="what is really seen in it, in a few words, whatever was planned")
     checks: list[VisualCheck] = Field(
         description="first whether its subject is there, whole and in its place; then one question for each thing that "
-        "its prompt says of its looks, its lettering, and its place beside other boxes"
+        "its prompt says of its looks, its lettering, and its place beside other boxes",
+        json_schema_extra=entries(12),
     )
-    problem: str = Field(description="what is wrong, in a few words for whoever draws it again; empty if nothing is")
+    problem: Phrase = Field(description="what is wrong, in a few words for whoever draws it again; empty if nothing is")
 
 
 class VisualAnswer(Answer):
     """A picture, looked at region by region."""
 
-    boxes: list[RegionChecks] = Field(description="one entry for each numbered box, in the order of the numbers")
-    scene: list[VisualCheck] = Field(
-        description="questions about the whole picture: setting, time of day, light, style, what must not be in it"
+    boxes: list[RegionChecks] = Field(
+        description="one entry for each numbered box, in the order of the numbers",
+        json_schema_extra=entries(MAX_REGIONS),
     )
-    summary: str = Field(description="one sentence about the whole picture")
+    scene: list[VisualCheck] = Field(
+        description="questions about the whole picture: setting, time of day, light, style, what must not be in it",
+        json_schema_extra=entries(12),
+    )
+    summary: Prose = Field(description="one sentence about the whole picture")
 
 
 def share_right(checks: Sequence[VisualCheck]) -> float | None:

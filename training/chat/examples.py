@@ -303,8 +303,11 @@ def question(rng: np.random.Generator, scene: Scene) -> Said:
         who = mention(rng, scene, item)
         text = fill(rng, talk("where_is"), scene, who, place=pick(rng, AT[pick(rng, tuple(AT))]))
         return text, [["question", "where", list(who.names)]]
-    if form < 0.56:
+    if form < 0.53:
         return pick(rng, talk("where_all")), [["question", "where", []]]
+    if form < 0.58:
+        place = pick(rng, tuple(AT))
+        return pick(rng, talk("what_at")).format(place=pick(rng, AT[place])), [["question", "what", [place]]]
     if form < 0.62:
         return pick(rng, talk("how_many"))[0], [["question", "how many", []]]
     if form < 0.7:

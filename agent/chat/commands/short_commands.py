@@ -11,6 +11,7 @@ from ....prompts.answers.chat_answer import ChatAnswer, Relation
 from ....prompts.answers.chat_rows import ChatRows, Names, Row, Topic, aliases
 from ....prompts.answers.chat_schema import Understanding
 from ....prompts.answers.planner_schema import PlannedObject
+from ....prompts.layout.places import PLACES
 from ....prompts.plan import ScenePlan
 from ....prompts.prompt_style import background_of, region_list
 from ...drawable import what_can_be_drawn
@@ -18,6 +19,7 @@ from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
 from .executor import Unclear, execute
 from .looks import relooked
+from .rearrange import is_at
 
 RELATIONS = frozenset(get_args(Relation))
 HELP = (
@@ -170,8 +172,13 @@ def reply(topic: Topic, names: Names, state: ChatState) -> str:
     if state.plan is None:
         return "There is no picture yet. What should it show?"
     plan, known = state.plan, aliases(state.plan)
-    regions = [plan.region(known[name]) for name in names if name in known] or list(plan.regions)
-    if names and not any(name in known for name in names):
+    places = [name for name in names if name not in known and name in PLACES]
+    if places and not any(is_at(plan, region.name, place) for region in plan.regions for place in places):
+        return f"Nothing is there; I see {contents(plan)}."
+    regions = [r for r in plan.regions if r.name in {known.get(name) for name in names}]
+    regions += [r for r in plan.regions if r not in regions and any(is_at(plan, r.name, place) for place in places)]
+    regions = regions or list(plan.regions)
+    if names and not places and not any(name in known for name in names):
         return f"There is no {enumerated(list(names), 'or')}; I see {contents(plan) if plan.regions else 'nothing'}."
     if topic == "how many":
         return f"{len(regions)}: {enumerated([located(region) for region in regions]) if regions else 'nothing'}."
