@@ -30,7 +30,7 @@ from .runs.steps import RunSteps, with_edit
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..renderer.pipeline import Renderer
+    from ..renderer.request import PictureRenderer
 
 RUN = "run"  # the kind of job that runs the loop over a folder
 
@@ -47,7 +47,7 @@ class Agent:
         settings: Settings | None = None,
         planner: Planner | str | None = None,
         critic: Critic | str | None = None,
-        renderer: "Renderer | None" = None,
+        renderer: "PictureRenderer | None" = None,
         controls: Sequence[str] = (),
         **options: Any,
     ) -> None:
@@ -100,7 +100,7 @@ class Agent:
         return self.models.critic
 
     @property
-    def renderer(self) -> "Renderer":
+    def renderer(self) -> "PictureRenderer":
         """The renderer. Its first use imports torch; its first picture loads the weights."""
         return self.models.renderer
 
@@ -285,7 +285,7 @@ class Agent:
         self.run(Path(payload["folder"]), context, approved=approved)
 
 
-def _check_beside(renderer: "Renderer", options: Mapping[str, Any]) -> None:
+def _check_beside(renderer: "PictureRenderer", options: Mapping[str, Any]) -> None:
     """Raises ValueError for options that a renderer has of its own."""
     device, model = options.get("device") or "auto", options.get("model")
     if device != "auto" and renderer.device.partition(":")[0] != device and renderer.device != device:

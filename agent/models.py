@@ -1,15 +1,18 @@
 """The models of an agent: planner, critic and renderer by name or as objects, each loaded on first use."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from ..prompts.errors import ModelError
 from ..prompts.layout.canvas import canvas_size
 from ..prompts.plan import MAX_SIDE, ScenePlan
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
+from ..renderer.checkpoints.remote_models import OPENAI, is_remote, openai_url
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.prompt_files import PromptFiles, filled_in_brief, with_tags
 from ..renderer.prompt_lengths import overlong_prompts
@@ -24,7 +27,7 @@ from .refine.vision_critic import VisionCritic
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..renderer.pipeline import Renderer
+    from ..renderer.request import PictureRenderer
 
 
 class Models:
@@ -36,7 +39,7 @@ class Models:
         *,
         planner: Planner | None = None,
         critic: Critic | None = None,
-        renderer: "Renderer | None" = None,
+        renderer: "PictureRenderer | None" = None,
         controls: Sequence[str] = (),
     ) -> None:
         """controls: ControlNets that a picture which is edited may have loaded, beside the published ones."""
@@ -52,19 +55,42 @@ class Models:
         return vocabulary_of(self.checkpoint)
 
     @property
-    def renderer(self) -> "Renderer":
-        """The renderer. Its first use imports torch; its first picture loads the weights."""
-        with without_gc():
-            from ..renderer.pipeline import Renderer
-
+    def renderer(self) -> "PictureRenderer":
+        """The renderer. Its first use imports torch, unless it is on a server; its first picture loads the weights."""
         with self._lock:
-            self._renderer = self._renderer or Renderer(
-                self.image_model,
-                device=self.settings.chosen_device,
-                dtype=self.settings.chosen_dtype,
-                files=self.files,
-            )
+            self._renderer = self._renderer or self.new_renderer(self.settings.chosen_device)
             return self._renderer
+
+    @property
+    def devices(self) -> list[str]:
+        """What this machine draws on; for a model on a server, that server. Imports torch for a model here."""
+        if is_remote(self.image_model):
+            return [self.renderer.device]
+        if self.settings.chosen_device:
+            return [self.settings.chosen_device]
+        from ..renderer.checkpoints.load import devices
+
+        return devices()
+
+    def new_renderer(self, device: str | None = None) -> "PictureRenderer":
+        """A renderer of the image model. Raises ModelError, also for an OpenAI model without a key."""
+        settings = self.settings
+        if not is_remote(self.image_model):
+            with without_gc():
+                from ..renderer.pipeline import Renderer
+
+            return Renderer(self.image_model, device=device, dtype=settings.chosen_dtype, files=self.files)
+        from ..renderer.remote.remote_renderer import RemoteRenderer
+
+        key, name = settings.image_key(self.image_model), "DITPIPE_IMAGE_API_KEY"
+        if self.image_model.startswith(OPENAI):
+            key, name = os.environ.get("OPENAI_API_KEY"), "OPENAI_API_KEY"
+            if not key:
+                raise ModelError(f"{self.image_model} needs a key: set {name}")
+        return RemoteRenderer(
+            self.image_model, key=key, key_name=name, base_url=openai_url(self.image_model), timeout=settings.timeout,
+            device=settings.chosen_device, files=self.files,
+        )  # fmt: skip
 
     @property
     def files(self) -> PromptFiles:
@@ -154,7 +180,7 @@ class Models:
         thread = threading.Thread(target=load_planner, name="loads-planner", daemon=True)
         thread.start()
         with suppress(Exception):
-            _ = self.renderer.pipe
+            self.renderer.warm_up()
         thread.join()
 
     def load_torch(self) -> None:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ..prompts.endpoint import TIMEOUT, check_url, origin
+from ..prompts.endpoint import TIMEOUT, check_url, key_for, origin
 from ..prompts.layout.canvas import read_aspect, read_size
+from ..renderer.checkpoints.remote_models import OPENAI, is_remote
 from ..renderer.request import Dtype, Solver
 from .llm.local_models import LOCAL_MODELS
 
@@ -20,7 +21,7 @@ Group = Literal["Model", "Plan", "Render", "Memory and speed", "Output"]  # pane
 # a run chooses them, never its record.
 PERSONAL = ("model", "planner", "critic", "base_url")
 # Of the person and the machine, not of the picture.
-UNRECORDED = ("api_key", "timeout", "device", "out", "sessions", "loras", "wildcards")
+UNRECORDED = ("api_key", "image_api_key", "timeout", "device", "out", "sessions", "loras", "wildcards")
 # Settings that records of earlier versions have under other names.
 RENAMED = {"depth": "prompt_schedule", "save": "save_memory", "accept": "threshold"}
 DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
@@ -59,8 +60,8 @@ class Settings(BaseSettings):
 
     model: str = _setting(
         "Model", "pocket",
-        "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, or a .safetensors file "
-        "(FILE[@FOLDER that configures it])",
+        "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, a .safetensors file "
+        "(FILE[@FOLDER that configures it]), or a server's: openai:NAME or http://HOST/v1#NAME",
     )  # fmt: skip
     loras: Path | None = _setting(
         "Model", None, "folder of the LoRAs that <lora:NAME:0.8> in a prompt names (empty: the user's data folder)"
@@ -77,7 +78,8 @@ class Settings(BaseSettings):
         "Model", None, "OpenAI-compatible endpoint of planner and critic; its key: DITPIPE_API_KEY or OPENAI_API_KEY"
     )
     api_key: SecretStr | None = Field(default=None, description="key for that endpoint")  # no option: visible to others
-    timeout: float = _setting("Model", TIMEOUT, "seconds that a call of a chat model may take", gt=0, le=86400)
+    image_api_key: SecretStr | None = Field(default=None, description="key for the server of an http:// image model")
+    timeout: float = _setting("Model", TIMEOUT, "seconds that a call of a model on a server may take", gt=0, le=86400)
     size: Annotated[int | str, BeforeValidator(read_size)] | None = _setting(
         "Plan", None, "pixels a side, or 1280x768 (empty: the model's)", metavar="SIDE|WxH"
     )
@@ -160,6 +162,29 @@ class Settings(BaseSettings):
                 "both for the endpoint you want, or neither"
             )
         return self
+
+    @model_validator(mode="after")
+    def _image_key_is_for_this_server(self) -> Self:
+        """The same for the key of an image server: the environment names it as its model."""
+        key, given_for = os.environ.get("DITPIPE_IMAGE_API_KEY"), os.environ.get("DITPIPE_MODEL", "")
+        given = self.image_api_key.get_secret_value() if self.image_api_key else None
+        if not (given and given == key and is_remote(given_for)) or not is_remote(self.model):
+            return self
+        if not self.model.startswith(OPENAI) and origin(self.model) != origin(given_for):
+            raise ValueError(
+                f"DITPIPE_IMAGE_API_KEY was given for {given_for} (DITPIPE_MODEL) and is not sent to {self.model}: set "
+                "both for the server you want, or neither"
+            )
+        return self
+
+    def image_key(self, url: str) -> str | None:
+        """The key for an image server: its own, else that of planner and critic if they are there, else OpenAI's where
+        OPENAI_BASE_URL names that server."""
+        if self.image_api_key:
+            return self.image_api_key.get_secret_value()
+        key = self.api_key.get_secret_value() if self.api_key else None
+        openai = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
+        return key_for(url, key, given_for=self.base_url) or key_for(url, openai[0], given_for=openai[1])
 
     @property
     def has_vision_critic(self) -> bool:

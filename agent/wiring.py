@@ -45,7 +45,7 @@ from .refine.edit_critique import review_edit
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from ..renderer.pipeline import Renderer
+    from ..renderer.request import PictureRenderer
 
 PLANNED_OR_DRAWN = ("plan_picture", "render_picture", "paint_picture")
 
@@ -90,13 +90,9 @@ def local_engine(
     """
 
     def handlers() -> dict[str, dict[str, JobHandler]]:
-        from ..renderer.checkpoints.load import devices
-        from ..renderer.pipeline import Renderer
-
-        chosen, by_device = agent.settings, dict[str, dict[str, JobHandler]]()
-        for device in [chosen.device] if chosen.chosen_device else devices():
-            files, dtype = agent.models.files, chosen.chosen_dtype
-            other = Renderer(agent.model, device=device, dtype=dtype, files=files) if by_device else None
+        by_device = dict[str, dict[str, JobHandler]]()
+        for device in agent.models.devices:
+            other = agent.models.new_renderer(device) if by_device else None
             renderer, own = other or agent.renderer, _agent_with(agent, other) if other else agent
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent))
             by_device[device] |= {"paint": paint_handler(own, renderer, largest=largest or largest_side(agent))}
@@ -186,12 +182,12 @@ def plan_brief(
     return sized.model_copy(update=dict(zip(("width", "height"), smaller))).with_notes([note])
 
 
-def _agent_with(agent: Agent, renderer: "Renderer", **options: Any) -> Agent:
+def _agent_with(agent: Agent, renderer: "PictureRenderer", **options: Any) -> Agent:
     """An agent that draws with a renderer, and has another one's planner, critic and settings, some of them changed."""
     return Agent(settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic, **options)
 
 
-def paint_handler(agent: Agent, renderer: "Renderer", *, largest: int = MAX_SIDE) -> JobHandler:
+def paint_handler(agent: Agent, renderer: "PictureRenderer", *, largest: int = MAX_SIDE) -> JobHandler:
     """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
 
     def paint(payload: dict[str, Any], context: JobContext) -> bytes:

@@ -32,6 +32,11 @@ def origin(url: str) -> tuple[str, str]:
     return parts.scheme.lower(), parts.netloc.lower()
 
 
+def key_for(url: str, key: str | None, *, given_for: str | None) -> str | None:
+    """The key, if it was given for the server of this URL."""
+    return key if key and given_for and origin(given_for) == origin(url) else None
+
+
 def openai_key(base_url: str) -> str | None:
     """OPENAI_API_KEY, unless OPENAI_BASE_URL says that it was given for another server."""
     given_for = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")

@@ -50,8 +50,12 @@ class Fault:
             return False
         return self.status in PASSING or (self.status == 0 and not self.timed_out)
 
-    def line(self, server: str, *, timeout: float | None = None) -> str:
-        """What is wrong and what to do about it; `server` names who was asked, `timeout` is in seconds."""
+    def line(
+        self, server: str, *, timeout: float | None = None, answer: str = "chat completion",
+        key: str = "DITPIPE_API_KEY or the provider's variable",
+    ) -> str:  # fmt: skip
+        """What is wrong and what to do about it. server: who was asked. timeout: in seconds. answer: what it should
+        have sent. key: the variables that a key may stand in."""
         words = f": {self.words}" if self.words else ""
         if self.timed_out:
             within = f" within {timeout:g} s" if timeout else " in time"
@@ -61,9 +65,9 @@ class Fault:
         if self.no_credit:
             return f"the account behind this key has no credit left at {server}{words}"
         if self.status == 200:
-            return f"{server} gave no chat completion{words}"
+            return f"{server} gave no {answer}{words}"
         if self.status in (401, 403):
-            return f"{server} wants another key ({self.status}){words}; set DITPIPE_API_KEY or the provider's variable"
+            return f"{server} wants another key ({self.status}){words}; set {key}"
         if self.status == 404:
             return f"{server} does not have this ({self.status}){words}; check the model's name, and the URL's end: /v1"
         if self.status == 429 and self.retry_after:

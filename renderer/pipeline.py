@@ -7,12 +7,13 @@ from functools import partial
 
 import torch
 
-from ..prompts.errors import RenderError
+from ..prompts.errors import ModelError, RenderError
 from ..prompts.plan import MAX_SIDE
 from ..prompts.revision import Revision
 from .checkpoints.hub import Hub
 from .checkpoints.load import load
 from .checkpoints.registry import absolute_name, checkpoint
+from .checkpoints.remote_models import is_remote
 from .checkpoints.silence import silence_loading
 from .diffusers_types import Pipeline
 from .families.base import Family
@@ -64,6 +65,8 @@ class Renderer:
         requests that name none. hub: in place of huggingface_hub's default. files: LoRAs and wildcards that prompts
         name; None: those of the user's folders. Raises ModelError."""
         self._given = model or "pocket"
+        if is_remote(self._given):
+            raise ModelError(f"{self._given} is on a server: Agent(model=…) or RemoteRenderer draws with it")
         self.model = absolute_name(self._given)  # independent of the working folder: pictures store it
         self.checkpoint = checkpoint(self._given, hub)
         self._device, self._dtype, self._hub = device, dtype, hub
@@ -92,6 +95,15 @@ class Renderer:
     def pipe(self) -> Pipeline:
         """Its diffusers pipeline."""
         return self.family.pipe
+
+    @property
+    def token(self) -> int:
+        """Side of an image token in pixels."""
+        return self.family.cell * self.family.patch
+
+    def warm_up(self) -> None:
+        """Loads the model. Raises ModelError."""
+        _ = self.loaded
 
     @property
     def prompts(self) -> PromptCache:
@@ -164,6 +176,8 @@ class Renderer:
         started, loaded, revision = time.perf_counter(), self._ready(request), request.edits[-1]
         before, after = base.edited_plan, request.edited_plan
         family, (rows, columns) = loaded.family, loaded.grid(request.plan)
+        if result.latents is None:
+            raise RenderError("a server drew this picture: only there can a region of it be drawn again")
         if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # of a foreign file
             raise RenderError("the latents beside this picture have another size: delete their file")
         if new_margin:

@@ -1,14 +1,15 @@
-"""RenderRequest, which determines every byte of a picture and is stored in its PNG, and RenderResult."""
+"""RenderRequest, which determines every byte of a picture and is stored in its PNG; RenderResult; PictureRenderer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from PIL import Image, ImageColor
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..prompts.plan import ScenePlan, optional_field
 from ..prompts.revision import Revision
+from .checkpoints.published_models import Checkpoint
 from .pictures.file_ref import File, FileRef
 from .regions.prompt_schedule import PromptSchedule
 
@@ -144,25 +145,62 @@ class RenderRequest(BaseModel):
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A picture and the request that reproduces it. `latents`: float32 (1, channels, h, w). `seconds` and `warnings` of
-    an edit include those of the picture before it, unless that was read from a file."""
+    """A picture and the request that reproduces it. `latents`: float32 (1, channels, h, w); None: a server drew it, and
+    the picture is all there is. `seconds` and `warnings` of an edit include those of the picture before it, unless that
+    was read from a file."""
 
     request: RenderRequest
     image: Image.Image
-    latents: "Tensor" = field(repr=False)
+    latents: "Tensor | None" = field(repr=False)
     seconds: float
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of a render; `preview` decodes the predicted clean latents, reduced to a small picture."""
+    """Progress of a render; `preview` decodes the predicted clean latents, reduced to a small picture; None: a server
+    has them."""
 
-    index: int  # 1 … total
+    index: int  # 1 … total; 0 while a server has not begun
     total: int
-    preview: Callable[[], Image.Image] = field(repr=False)
+    preview: Callable[[], Image.Image] | None = field(repr=False)
 
 
 OnStep = Callable[[Step], None]
 """Called after each denoising step. What it raises ends the render there and is passed on: a cancelled job raises
 `JobCancelled`."""
+
+
+class PictureRenderer(Protocol):
+    """Draws requests: `pipeline.Renderer` on this machine, `remote.RemoteRenderer` on a server.
+
+    model: its name, as pictures store it. device: what one picture at a time is drawn on.
+    """
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def checkpoint(self) -> Checkpoint: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def token(self) -> int:
+        """Side in pixels of the smallest part that a region can have to itself."""
+
+    def warm_up(self) -> None:
+        """Loads what the first picture needs. Raises ModelError."""
+
+    def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
+        """Draws the request. Raises RenderError, ModelError, RunError; ValueError if it names another model."""
+
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+        """Draws `count` different pictures of one plan, 1 to 16. Raises as `render`."""
+
+    def edit(
+        self, picture: RenderResult | RenderRequest, revision: Revision, on_step: OnStep | None = None
+    ) -> RenderResult:
+        """Draws the regions that a revision changes into a finished picture, and keeps everything else. Raises as
+        `render`; ValueError if the revision changes nothing visible."""

@@ -9,6 +9,7 @@ import torch
 from attention_layers import attention, regions
 from PIL import Image
 from plans import changed, plan_of
+from previews import preview
 from pydantic import ValidationError
 
 from ditpipe import Box, LeveledPrompt, PromptSchedule, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
@@ -117,7 +118,7 @@ def test_a_region_acts_from_start_until_end() -> None:
 def test_a_region_that_starts_late_leaves_the_first_steps_alone(tiny: Renderer) -> None:
     def steps(plan: ScenePlan) -> list[bytes]:
         seen: list[bytes] = []
-        tiny.render(request(tiny, plan), lambda step: seen.append(step.preview().tobytes()))
+        tiny.render(request(tiny, plan), lambda step: seen.append(preview(step).tobytes()))
         return seen
 
     late = [steps(changed(changed(plan_of(2), 0, start=0.5, prompt=prompt), 1, start=0.5)) for prompt in

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from plans import plan_of
+from previews import preview
 from safetensors.torch import save_file
 
 from ditpipe import Renderer, RenderRequest, Revision
@@ -51,7 +52,7 @@ def test_a_decoder_that_overflows_is_an_error(tiny: Renderer) -> None:
     with torch.no_grad():
         out.pipe.vae.decoder.conv_out.bias[0] = math.inf
     with pytest.raises(RenderError, match=r"decoder \(VAE\) are not finite .*damaged"):
-        out.render(request(tiny), lambda step: previews.append(step.preview().size))
+        out.render(request(tiny), lambda step: previews.append(preview(step).size))
     assert len(previews) == 2  # a preview is no reason to stop
 
 

@@ -22,7 +22,7 @@ from ditpipe.prompts.formats.layout_format import LayoutFormat
 from ditpipe.prompts.formats.registry import FORMATS
 from ditpipe.renderer.pictures.artifacts import write_picture
 
-WRITTEN = [form for form in FORMATS if form.write and form.name != "a1111"]
+WRITTEN = [form for form in FORMATS if form.write and form.name not in ("a1111", "prose")]
 # How far an edge of a plan at 1024×768 may be off after a round trip.
 EXACT = {
     "ditpipe": 1e-9, "ideogram4": 6e-4, "flux3": 6e-4, "comfyui-boxes": 6e-4, "comfyui": 2e-4, "invokeai": 8e-4,

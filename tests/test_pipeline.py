@@ -11,6 +11,7 @@ import torch
 from diffusers import EulerDiscreteScheduler, HunyuanDiTPipeline
 from diffusers.utils import logging as diffusers_logging
 from plans import listed_plan, plan_of
+from previews import preview
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
@@ -127,7 +128,7 @@ def test_a_regions_seed_leaves_the_other_noise_alone(tiny: Renderer) -> None:
 
 def test_steps_report_progress_and_a_preview(tiny: Renderer) -> None:
     seen = []
-    tiny.render(request(tiny), lambda step: seen.append((step.index, step.total, step.preview().size)))
+    tiny.render(request(tiny), lambda step: seen.append((step.index, step.total, preview(step).size)))
     assert seen == [(1, 3, (96, 96)), (2, 3, (96, 96)), (3, 3, (96, 96))]
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from family_plans import plan_of, request
 from png_files import png_bytes
+from previews import preview
 from tiny_models import TINY, by_speed, saved
 from typer.testing import CliRunner
 
@@ -140,7 +141,7 @@ def test_steps_foresee_the_picture_and_a_start_picture_leads_there(tiny: Rendere
     previews: list[Any] = []
     near = tiny.render(
         RenderRequest.model_validate({**dict(given), "image": FileRef.of(file), "denoise": 0.05}),
-        lambda step: previews.append(step.preview()),
+        lambda step: previews.append(preview(step)),
     )
     far = tiny.render(RenderRequest.model_validate({**dict(given), "image": FileRef.of(file), "denoise": 1.0}))
     start = tiny.family.encode_image(whole.image)

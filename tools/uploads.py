@@ -1,32 +1,20 @@
-"""Uploaded pictures, decoded within limits: format and size are checked before the pixels are unpacked."""
+"""Uploaded pictures, decoded within limits, and the holes of their masks."""
 
 from hashlib import sha256
-from io import BytesIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..prompts.plan import Box, Region
+from ..renderer.pictures.bounded import open_bounded
 from ..renderer.regions.mask_image import pixels_of
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 2048 * 2048
 
 
 def open_upload(content: bytes, *, name: str) -> Image.Image:
     """A decoded picture with its PNG text chunks. Raises ValueError if it is not one, or has over 2048×2048 pixels."""
-    try:
-        image = Image.open(BytesIO(content), formats=FORMATS)  # reads the header only
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
-        image.load()
-        return image
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{name}: too many pixels: at most {MAX_PIXELS:,} are read") from error
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name}: not a picture; send one of {', '.join(FORMATS)}") from error
-    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a text chunk too large unpacked
-        raise ValueError(f"{name}: this picture cannot be read: {error}") from error
+    return open_bounded(content, name=name, most=MAX_PIXELS)
 
 
 def hole_in(mask: Image.Image, *, size: tuple[int, int], name: str = "mask") -> Image.Image:

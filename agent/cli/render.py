@@ -200,7 +200,15 @@ def repaint(
     agent = Agent(settings=settings_of(**options | {"model": request.model or HERE}))
     message, steps = _check_work(request, large=large)
     (result,) = _draw(agent, DrawInput(request=request), as_json, message=message, steps=steps)
+    if path != picture and picture.suffix.lower() == ".png" and _pixels(picture) != result.image.tobytes():
+        notes.append("the pixels are not those of the file: another machine, version or model drew it, or a server")
     _answer(result, path, as_json, notes)
+
+
+def _pixels(picture: Path) -> bytes:
+    from ...renderer.pictures.artifacts import open_image
+
+    return open_image(picture).tobytes()
 
 
 def _check_work(request: RenderRequest, *, large: bool) -> tuple[str, int]:
@@ -285,7 +293,7 @@ def _draw(agent: "Agent", work: DrawInput, as_json: bool, *, message: str = "", 
         for event in engine.read(job):
             if isinstance(event, Stepped):
                 done.append(time.monotonic())
-                if steps and len(done) == 2:
+                if steps > 2 and len(done) == 2:
                     left = (done[1] - done[0]) * (steps - 2)
                     stderr_console.print(f"about {_duration(left)} from here", style="dim")
                 progress.update(bar, total=event.total, completed=event.index)

@@ -145,8 +145,7 @@ class RunSteps:
 
         assert best.critique
         self.context.raise_if_stopped()
-        family, plan = self.models.renderer.family, best.plan
-        token = family.cell * family.patch
+        token, plan = self.models.renderer.token, best.plan
         candidates, spoiling = visible_regions(plan, token=token), list[str]()
         if self._base:
             candidates &= set(best.request.edits[-1].names)

@@ -89,10 +89,10 @@ def name_of(text: str) -> str:
     return text.strip()
 
 
-def unsaid(plan: ScenePlan, says: frozenset[Feature]) -> list[str]:
-    """What a plan has and a format cannot say, a sentence each."""
+def unsaid(plan: ScenePlan, says: frozenset[Feature], *, where: str = "in this format") -> list[str]:
+    """What a plan has and a format cannot say, a sentence each. where: in what it is not said."""
     notes = [
-        f"{what}: not said in this format"
+        f"{what}: not said {where}"
         for feature, what in (
             ("size", f"{plan.width}×{plan.height} pixels" if plan.width else ""),
             ("style", "the style" if plan.style else ""),
@@ -104,7 +104,7 @@ def unsaid(plan: ScenePlan, says: frozenset[Feature]) -> list[str]:
     for feature, what, has in _OF_REGIONS:
         names = [region.name for region in plan.regions if has(region)]
         if names and feature not in says:
-            notes.append(f"{what} of {', '.join(map(repr, names))}: not said in this format")
+            notes.append(f"{what} of {', '.join(map(repr, names))}: not said {where}")
     if "levels" not in says and (plan.scene.low_level or any(region.prompt.low_level for region in plan.regions)):
         notes.append("the two levels of a prompt are written as one text")
     return notes

@@ -22,6 +22,7 @@ from .projects.krita import KRITA
 from .syntax.forge_couple import FORGE_COUPLE
 from .syntax.omost import OMOST
 from .syntax.parameters import PARAMETERS
+from .syntax.prose import PROSE
 from .syntax.regional_flux import REGIONAL_FLUX
 from .syntax.regional_prompter import REGIONAL_PROMPTER
 from .syntax.swarmui import SWARMUI
@@ -50,7 +51,7 @@ DITPIPE = LayoutFormat(
 # In the order in which they are tried: those with marks of their own first.
 FORMATS: tuple[LayoutFormat, ...] = (
     DITPIPE, IDEOGRAM4, FIBO, COMFY_WORKFLOW, INVOKEAI, KRITA, PARAMETERS, REGIONAL_FLUX, FLUX3, COMFY_BOXES, COCO,
-    OMOST, SWARMUI, REGIONAL_PROMPTER, FORGE_COUPLE,
+    OMOST, SWARMUI, REGIONAL_PROMPTER, FORGE_COUPLE, PROSE,
 )  # fmt: skip
 
 

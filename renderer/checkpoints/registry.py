@@ -9,6 +9,7 @@ from .hub import Hub
 from .pipeline_folder import read_index
 from .published_defaults import Defaults, published_defaults
 from .published_models import CHECKPOINTS, FAMILIES, POCKET, TRAINED_HERE, Checkpoint, FamilyRow
+from .remote_models import remote_model
 from .source import Source, locate
 from .supported import check_folder
 
@@ -18,8 +19,8 @@ __all__ = ["CHECKPOINTS", "FAMILIES", "POCKET", "Checkpoint", "FamilyRow", "abso
 def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     """The checkpoint of a registered name, or of any other name that `source` resolves. Raises ModelError that lists
     the names, or the reason why its scheduler or VAE is not supported."""
-    if name in CHECKPOINTS:
-        return CHECKPOINTS[name]
+    if row := CHECKPOINTS.get(name) or remote_model(name):
+        return row
     source = _source(name)
     folder = source.configuration(hub)
     row = FAMILIES[_family_in(folder)]
@@ -34,6 +35,8 @@ def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
 
 def absolute_name(name: str) -> str:
     """The name with absolute paths. Raises ModelError if it names no model."""
+    if remote := remote_model(name):
+        return remote.name
     return name if name in CHECKPOINTS else _source(name).name
 
 
@@ -42,7 +45,7 @@ def _source(name: str) -> Source:
         return source
     raise ModelError(
         f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, a folder in diffusers' format, a name on the "
-        "hub (owner/name[@revision]) or a .safetensors file"
+        "hub (owner/name[@revision]), a .safetensors file, or a server's: openai:NAME, http://HOST/v1#NAME"
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ...prompts.errors import ModelError, first_line
 from .hub import Hub, HubName
 from .pipeline_folder import weight_names
+from .remote_models import is_remote
 
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 
@@ -72,6 +73,8 @@ class Source:
 def locate(name: str) -> Source | None:
     """The source of a model by name, or None if it matches no form. Raises ModelError for a folder without a pipeline,
     and for a file that is missing or not in a safe format."""
+    if is_remote(name):
+        return None
     path = Path(name).expanduser()
     if path.is_dir():
         return Source(folder=_pipeline_in(path))

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from ...prompts.errors import RunError
 from ...prompts.outside_json import JsonObject, parse_json
+from ..checkpoints.remote_models import is_remote
 from ..request import RENAMED, RenderRequest, RenderResult
 from .foreign import exif_texts, program_of
 from .parameters import parameters_of
@@ -119,12 +120,13 @@ def write_picture(path: Path, result: RenderResult) -> None:
 
 
 def write_result(path: Path, result: RenderResult) -> None:
-    """`write_picture`, and the latents beside the picture, so that an edit does not have to render it again. Raises as
-    `write_picture`."""
+    """`write_picture`, and the latents beside the picture, so that an edit does not have to render it again. A picture
+    of a server has none: its pixels are edited. Raises as `write_picture`."""
     format_of(path)
-    from safetensors.torch import save  # imports torch, which is loaded if there are latents
+    if result.latents is not None:
+        from safetensors.torch import save  # imports torch, which is loaded if there are latents
 
-    write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
+        write(_latents(path), save({"latents": result.latents}, metadata={KEY: _digest(result.request)}))
     write_picture(path, result)
 
 
@@ -159,11 +161,14 @@ def add_warnings(path: Path, warnings: Sequence[str]) -> None:
 
 
 def read_result(path: Path) -> RenderResult | RenderRequest:
-    """What `write_result` wrote, bit for bit; without latents beside the picture, the request in its metadata.
+    """What `write_result` wrote, bit for bit; without latents beside the picture, the request in its metadata, unless a
+    server drew it.
 
     Either can be edited; a request is rendered first. Raises RunError if ditpipe did not write the picture.
     """
     request = read_request(path)
+    if is_remote(request.model or ""):
+        return RenderResult(request, open_image(path), None, 0.0)
     try:
         with safe_open(_latents(path), "pt") as file:
             digest = (file.metadata() or {}).get(KEY)

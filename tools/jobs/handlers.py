@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
@@ -12,14 +12,11 @@ from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_result, write, write_result
 from ...renderer.regions.mask_image import shape_of
-from ...renderer.request import RenderRequest, RenderResult
+from ...renderer.request import PictureRenderer, RenderRequest, RenderResult
 from ..api_schema import REPORT, EditInput, RenderInput, Report, read_report
 from ..uploads import digest_outside
 from .device_lock import drawing_on
 from .engine import JobContext, JobHandler
-
-if TYPE_CHECKING:
-    from ...renderer.pipeline import Renderer
 
 PICTURE = "picture.png"  # in a job's folder, as in the folder of an agent's run
 
@@ -29,7 +26,7 @@ EditReviewer = Callable[[RenderResult, RenderResult, Critique | None], Report]
 
 
 def renderer_handlers(
-    renderer: "Renderer", request_for: Callable[[ScenePlan], RenderRequest], review: EditReviewer | None = None
+    renderer: PictureRenderer, request_for: Callable[[ScenePlan], RenderRequest], review: EditReviewer | None = None
 ) -> dict[str, JobHandler]:
     """The handlers "render" and "edit"; each returns a PNG that carries the request it can be drawn from again.
 

@@ -44,8 +44,10 @@ def event_from_json(kind: type[JobEvent], fields: dict[str, Any]) -> JobEvent:
     return event
 
 
-def preview_of(step: Step) -> bytes:
-    """What the model expects to come out, as a small PNG."""
+def preview_of(step: Step) -> bytes | None:
+    """What the model expects to come out, as a small PNG; None where only a server knows it."""
+    if step.preview is None:
+        return None
     buffer = BytesIO()
     step.preview().save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Draws on servers: OpenAI's Images API, and ditpipe's own."""
