@@ -224,7 +224,11 @@ def test_schema_and_models_print_what_they_say(tmp_path: Path) -> None:
     qwen = rows["qwen-image"]
     assert (qwen["here"], qwen["regions"], qwen["partial_edits"]) == (False, "joint attention", False)
     assert qwen["languages"] == ["English", "Chinese"] and qwen["negatives"] and not rows["flux.2-klein"]["negatives"]
-    assert all(row["card"].startswith("https://") for name, row in rows.items() if name not in ("pocket", "planners"))
+    assert all(
+        row["card"].startswith("https://")
+        for name, row in rows.items()
+        if name not in ("pocket", "planners", "other_names")
+    )
     refused(run("schema", "poem", cwd=tmp_path), "scene-plan, critique, revision")
 
 

@@ -23,6 +23,7 @@ from plans import changed, plan_of
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Box, Critique, LeveledPrompt, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
+from ditpipe.agent.cli.doctor import image_server as image_server_check
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief
@@ -366,6 +367,15 @@ def test_a_key_goes_to_the_server_that_it_was_given_for(monkeypatch: pytest.Monk
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(ModelError, match="set OPENAI_API_KEY"):
         Agent(model="openai:gpt-image-2", critic="none").renderer  # noqa: B018
+
+
+def test_the_doctor_asks_the_server_that_is_set_up() -> None:
+    listed = {"data": [{"id": "other", "owned_by": "vllm"}]}
+    with image_server(lambda call: listed if call.path == "models" else None) as server:
+        (well,), (ill,) = (image_server_check(Settings(model=f"{server.url}#{name}")) for name in ("other", "mine"))
+    assert well.ok and "in words" in well.detail
+    assert not ill.ok and "does not list 'mine': it has other" in ill.detail
+    assert image_server_check(Settings()) == []
 
 
 # --- a ditpipe elsewhere ----------------------------------------------------------------------------------------------

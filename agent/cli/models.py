@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...prompts.outside_json import JsonObject
@@ -14,6 +15,15 @@ from .options import Json, print_answer, stderr_console
 
 if TYPE_CHECKING:
     from ...renderer.checkpoints.registry import Checkpoint
+
+# Names of image models that are in no table, and what they mean.
+OTHER_NAMES = {
+    "FOLDER, OWNER/NAME[@REVISION]": "a pipeline in diffusers' format, here or on the hub",
+    "FILE.safetensors[@FOLDER]": "a single file; the folder, or a hub name, configures it and has what it lacks",
+    "openai:gpt-image-2": "OpenAI's Images API (OPENAI_API_KEY): regions in words, no seed, edits under a mask",
+    "http://HOST/v1#NAME": "any server of that API (DITPIPE_IMAGE_API_KEY); a `ditpipe serve` there obeys the plan",
+    "http://HOST/v1#NAME,caption=FORMAT": "prompted in a layout format: ideogram4, flux3, fibo … (docs/formats.md)",
+}
 
 models = typer.Typer(invoke_without_command=True, help="List the models that can be used by name; fetch one.")
 
@@ -36,7 +46,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     rows = {model.name: described(model) for model in CHECKPOINTS.values()}
     if as_json:
         draws = {name: {"draws": words and words.summary} for name, words in vocabularies.items()}  # null: anything
-        answer = {name: row | draws[name] for name, row in rows.items()}
+        answer = {name: row | draws[name] for name, row in rows.items()} | {"other_names": OTHER_NAMES}
         print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
         return
     console = Console()
@@ -45,7 +55,10 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
         if own:
             console.print(f"[bold]{family.name}[/bold]: {abilities(own[-1])}", _of_family(own))
     limits = [f"{name} draws {words.summary}" for name, words in vocabularies.items() if words]
-    console.print(*limits, "", planners, sep="\n")
+    others = Table("--model also takes", "", box=None)
+    for form, what in OTHER_NAMES.items():
+        others.add_row(escape(form), escape(what))
+    console.print(*limits, "", others, "", planners, sep="\n")
 
 
 def abilities(row: JsonObject) -> str:

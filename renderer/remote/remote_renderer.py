@@ -70,6 +70,15 @@ class RemoteRenderer:
     def warm_up(self) -> None:
         """Nothing is loaded here."""
 
+    def examine(self) -> str:
+        """What the server says of itself, in words. Raises ModelError if it cannot be reached, wants another key, or
+        has not the model."""
+        is_ditpipe, names = served_models(self._server)
+        served = self.checkpoint.served
+        if served and names and served not in names:
+            raise ModelError(f"{self._server.base_url} does not list {served!r}: it has {', '.join(names[:12])}")
+        return "a ditpipe, which obeys regions" if is_ditpipe else "regions are told to it in words"
+
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if the server does not draw it, ModelError if it cannot be reached or
         wants another key, ValueError if the request names another model."""
