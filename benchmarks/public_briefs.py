@@ -33,7 +33,6 @@ from rich.progress import track
 from benchmarks import pages
 from ditpipe.agent.evaluate.planner_truth import answer_to, lines, sampled, wrong
 from ditpipe.agent.llm.chat_models import chat_model
-from ditpipe.agent.llm.endpoint import TIMEOUT
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
