@@ -34,6 +34,7 @@ from benchmarks import pages
 from ditpipe.agent.evaluate.planner_truth import answer_to, lines, sampled, wrong
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.planning.planner import Planner
+from ditpipe.prompts.endpoint import TIMEOUT
 from ditpipe.prompts.layout.normalise import normalise
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 from ditpipe.renderer.regions.region_masks import visible_regions
