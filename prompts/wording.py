@@ -22,7 +22,8 @@ class PromptStyle:
 
     languages: those it was trained on. tokens: limit of each encoder, special tokens included. lettering: it can render
     quoted text. palette: it takes colours as #rrggbb. negatives: it takes a negative prompt; negative: its usual one.
-    regions_name_places: a region's prompt names its place in the picture.
+    regions_name_places: a region's prompt names its place in the picture. caption: the layout format in which the
+    whole plan is one prompt, see `formats`; empty: each region has a prompt of its own.
     """
 
     manner: Manner = "prose"
@@ -33,6 +34,7 @@ class PromptStyle:
     negatives: bool = True
     negative: str = ""
     regions_name_places: bool = False
+    caption: str = ""
 
     @property
     def instructions(self) -> str:
@@ -50,16 +52,22 @@ class PromptStyle:
             if self.regions_name_places
             else "A region's prompt does not say where in the picture it is; its box does."
         )
+        reach = (
+            f"All texts of a plan become one JSON caption, of which {limits}: keep them together below {most} words."
+            if self.caption
+            else f"Of a text {limits}: keep both levels of the scene together below {most} words{early}, and so of "
+            "each region."
+        )
         return " ".join([
             f"The image model reads {' and '.join(self.languages)}: write prompts, style and negatives in that, "
             "whatever the language of the brief; names of regions stay the brief's.",
             manners[self.manner], place,
-            f"Of a text {limits}: keep both levels of the scene together below {most} words{early}, and so of each "
-            "region.",
+            reach,
             "It takes negative prompts." if self.negatives else
             "It takes no negative prompts: fill them all the same, and name nothing of that in the prompts.",
             "It can write text: put that in lettering." if self.lettering else
             "It does not write legible text; put what the brief wants to be read in lettering all the same.",
+            *(["It takes palettes: put colours that the brief wants exactly in colors."] if self.palette else []),
         ])  # fmt: skip
 
 

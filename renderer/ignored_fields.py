@@ -29,7 +29,7 @@ def ignored_field_warnings(
     texts = [text for prompt in prompts for text in (prompt.high_level, prompt.low_level)]
     negatives = [plan.negative, *(region.negative for region in plan.regions)]
     notes = [*unread_syntax([*texts, *negatives]), *weight_warnings([*texts, *negatives], act=family.weighted)]
-    notes += ignored_wording(plan, family.style)
+    notes += [*ignored_wording(plan, family.style), *family.unsaid(plan, levels)]
     notes += _hidden(plan, region_weights, grid, is_edit=is_edit)
     if not any(level.startswith("region") for level in levels):
         notes.append("the prompt schedule has no level of the regions: their prompts and negatives have no effect")
@@ -39,7 +39,7 @@ def ignored_field_warnings(
                 f"region {region.name!r} has no effect: none of {steps} steps lies between its start {region.start:g} "
                 f"and its end {region.end:g}"
             )
-    if any(negatives) and not family.guided:
+    if any(negatives) and not family.negatable:
         notes.append("this model takes no negative prompt: yours was ignored")
     elif any(negatives) and guidance <= 1:
         notes.append("the negative prompt was ignored: it needs a guidance scale above 1")

@@ -24,7 +24,6 @@ from .pictures.file_ref import FileRef
 from .pictures.fit import fit_image
 from .prompt_cache import PromptCache
 from .prompt_reading import warnings_of
-from .regions.conditioning import all_texts
 from .regions.prompt_schedule import preset
 from .regions.stepwise import StepwiseConditioning
 from .regions.token_layout import TokenLayout, token_layout
@@ -82,9 +81,10 @@ class LoadedModel:
         """
         layout = self._layout(request, plan, edit)
         loras = self._loras(request, layout.plan)
+        denoisers = (self.family.denoiser, *self.family.denoisers)
         with torch.inference_mode():
             inputs = self._encode(request, layout, loras, edit)
-            with self._working(request, self.family.denoiser, nets=[control.net for control in inputs.controls]):
+            with self._working(request, *denoisers, nets=[control.net for control in inputs.controls]):
                 conditioning = self._condition(request, inputs, layout)
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
                 last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step)
@@ -125,7 +125,7 @@ class LoadedModel:
         self, request: RenderRequest, layout: TokenLayout, loras: Sequence[LoadedLora], edit: EditBase | None
     ) -> RenderInputs:
         # Cross-attention computes unconditional rows at a guidance scale of 1, too.
-        texts = all_texts(layout.plan, layout.levels, self.family.style, guided=self.family.guided)
+        texts = self.family.texts(layout.plan, layout.levels)
         encoded = self.prompts.encoded(texts, partial(self._working, request, *self.family.encoders))
         warnings: list[str] = []
         start = None

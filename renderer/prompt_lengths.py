@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..prompts.formats.registry import dump_layout
 from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import style_of
 from ..prompts.wording import region_text, scene_text
@@ -36,6 +37,8 @@ def overlong_prompts(row: Checkpoint, plan: ScenePlan) -> list[str]:
         plan = plan.model_copy(update={"style": style_of(plan)})
     texts = {"the scene": scene_text(plan, "both"), "the negative": plan.negative}
     texts |= {repr(region.name): region_text(plan, region, "both", row.style) for region in plan.regions}
+    if row.style.caption:
+        texts = {"the whole plan": dump_layout(plan, row.style.caption).text}
     lengths = {name: count(text) for name, text in texts.items()}
     return [
         f"The prompt of {name} has {length} tokens, both levels together, and {encoder} reads {limit}: shorten it by "

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # Names of text encoders, by `model_type` of their configuration.
 NAMES = {
-    "bert": "BERT", "clip_text_model": "CLIP", "gemma": "Gemma", "gemma2": "Gemma 2", "mt5": "mT5",
-    "qwen2_5_vl": "Qwen2.5-VL", "qwen3": "Qwen 3", "t5": "T5", "umt5": "UMT5",
+    "bert": "BERT", "clip_text_model": "CLIP", "gemma": "Gemma", "gemma2": "Gemma 2", "mistral3": "Mistral 3",
+    "mt5": "mT5", "qwen2_5_vl": "Qwen2.5-VL", "qwen3": "Qwen 3", "qwen3_vl": "Qwen3-VL", "t5": "T5", "umt5": "UMT5",
 }  # fmt: skip
 QUOTED = 60  # characters of a prompt, or of its cut end, that a warning quotes
 LISTED = 12  # unknown words that a warning lists

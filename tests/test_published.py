@@ -21,8 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
 from ditpipe.prompts.errors import ModelError
+from ditpipe.prompts.formats.registry import dump_layout
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.pipeline_folder import stored_variants
+from ditpipe.renderer.checkpoints.processors import PROCESSORS
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
 
 pytestmark = pytest.mark.slow  # checkpoints of each published structure
@@ -38,9 +40,13 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
     variant = next((v for v in ("fp16", "bf16") if list(folder.glob(f"*/*{v}*")) and name not in BOTH), None)
     absent = {"safety_checker": None, "feature_extractor": None} if name.startswith("sd-") else {}
     absent |= {"text_encoder_3": None, "tokenizer_3": None} if name in WITHOUT_T5 else {}
+    absent |= dict.fromkeys(processor := {"flux.2-dev": ("tokenizer",), "fibo-2": ("processor",)}.get(name, ()))
     pipe = diffusers.DiffusionPipeline.from_pretrained(
         folder, variant=variant, use_safetensors=True, dtype=torch.float32, **absent
     )
+    for part in processor:  # by our own loader, for theirs needs torchvision
+        kind = json.loads((folder / "model_index.json").read_text())[part][1]
+        pipe.register_modules(**{part: PROCESSORS[kind](folder / part)})
     pipe.set_progress_bar_config(disable=True)
     plan = plan_of(name)
     extra: dict[str, Any] = {}
@@ -61,12 +67,18 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
     guidance: dict[str, Any] = {"true_cfg_scale" if name == "qwen-image" else "guidance_scale": 4}
     if name.startswith("z-image"):
         guidance = {"guidance_scale": 3}  # of which the published code adds 1
+    if name == "ideogram-4":
+        extra = {"guidance_schedule": None}
     if name == "hunyuan-image":
         pipe.guider, guidance = pipe.guider.new(guidance_scale=4), {}
+    if name == "ideogram-4":
+        noise = noise.flatten(2).transpose(1, 2)
     packs = name in ("flux-dev", "flux-schnell", "qwen-image", "chroma")
     if packs:
         noise = pipe._pack_latents(noise, 1, *noise.shape[1:])
     prompts: dict[str, Any] = {"prompt": PROMPT}
+    if name in CAPTIONS:
+        prompts = {"prompt": dump_layout(plan, CAPTIONS[name]).text}
     if name == "chroma":  # without padding, which the published mask does not take away
         own = {text: pipe.encode_prompt(text, do_classifier_free_guidance=False)[0::2] for text in (PROMPT, "blurred")}
         states = {text: embeds[:, mask[0].bool()] for text, (embeds, mask, _) in own.items()}
@@ -74,7 +86,7 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
             name: torch.ones(1, states[text].shape[1], dtype=torch.bool)
             for name, text in (("prompt_attention_mask", PROMPT), ("negative_prompt_attention_mask", "blurred"))
         }
-    elif not name.startswith("flux"):
+    elif not name.startswith(("flux", "ideogram")):
         prompts |= {"negative_prompt": "blurred"}
     elif name == "flux.2-klein-base":
         prompts |= {"negative_prompt_embeds": pipe.encode_prompt("blurred")[0]}
@@ -82,14 +94,17 @@ def by_diffusers(name: str, folder: Path, noise: torch.Tensor) -> torch.Tensor:
         **prompts, height=plan.height, width=plan.width, num_inference_steps=3, output_type="latent", latents=noise,
         **guidance, **extra,
     ).images  # fmt: skip
+    if name in ("flux.2-dev", "ideogram-4"):
+        latents = latents.transpose(1, 2).unflatten(2, (6, 6))
     if packs:
         latents = pipe._unpack_latents(latents, plan.height, plan.width, 8).reshape(1, 16, *(s // 8 for s in plan.size))
-    if name.startswith("flux.2"):
+    if name.startswith("flux.2-klein"):
         mean, variance = pipe.vae.bn.running_mean[:, None, None], pipe.vae.bn.running_var[:, None, None]
         latents = (pipe._patchify_latents(latents) - mean) / (variance + pipe.vae.config.batch_norm_eps).sqrt()
     return latents  # type: ignore[no-any-return]
 
 
+CAPTIONS = {"ideogram-4": "ideogram4", "fibo-2": "fibo"}
 BOTH = ("sana", "sana-512", "sd-1.5", "sd-2.1-768", "sd3", "sd3-without-t5", "sd3.5-medium", "sd3.5-large-turbo")
 WITHOUT_T5 = ("sd3-without-t5", "sd3.5-large-turbo")
 

@@ -178,7 +178,9 @@ TINY: dict[str, Callable[[], Any]] = {
 
 
 # Families whose tiny checkpoint is the one in the published structure.
-PUBLISHED = ("qwen-image", "flux.2-klein", "flux.2-klein-base", "z-image", "chroma", "lumina-2", "hunyuan-image")
+PUBLISHED = (
+    "qwen-image", "flux.2-klein", "flux.2-klein-base", "flux.2-dev", "z-image", "chroma", "lumina-2", "hunyuan-image",
+)  # fmt: skip
 NAMES = (*TINY, *PUBLISHED)
 CORE = ("pixart-sigma", "sdxl", "flux")  # a family of each kind of conditioning: the fast tests draw with these alone
 

@@ -33,6 +33,7 @@ from .pipeline_folder import (
     stored_variants,
     weight_names,
 )
+from .processors import PROCESSORS
 
 if TYPE_CHECKING:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -61,7 +62,10 @@ def load_pipeline(
     import diffusers
 
     index = read_index(folder)
-    pipeline: type[DiffusionPipeline] = getattr(diffusers, index["_class_name"])
+    pipeline: type[DiffusionPipeline] | None = getattr(diffusers, index["_class_name"], None)
+    if pipeline is None:
+        here, name = diffusers.__version__, index["_class_name"]
+        raise ModelError(f"{folder} needs a newer diffusers than {here}, which has no {name}: pip install -U diffusers")
     parts, notes = listed_components(index), []
     if (index.get("safety_checker") or [None])[0]:
         notes.append("this checkpoint's safety checker is not run")
@@ -76,10 +80,14 @@ def load_pipeline(
         parts = {name: part for name, part in parts.items() if name not in OPTIONAL}
         notes.append(f"{(file or folder).name} holds no T5: prompts are read by CLIP alone")
     for name in parts:
-        if name.startswith("tokenizer"):
+        if name.startswith(("tokenizer", "processor")):
             check_tokenizer(folder / name)
     components: dict[str, object] = {}
+    processors: dict[str, object] = {}
     for name, (library, kind) in parts.items():
+        if kind in PROCESSORS:
+            processors[name] = PROCESSORS[kind](folder / name)
+            continue
         cls = _class(library, kind, where=folder)
         is_model = isinstance(cls, type) and issubclass(cls, nn.Module)
         if not is_model or (file and in_file(names, name, kind)):
@@ -87,7 +95,7 @@ def load_pipeline(
         components[name] = load_component(cls, folder / name, dtype, of=file)
     # Passed as None: diffusers would load them, or report them as missing.
     absent = [name for name in (*NEVER_RUN, *OPTIONAL) if name in expected and name not in parts]
-    components = dict.fromkeys(absent) | components
+    components = dict.fromkeys([*absent, *processors]) | components
     if "requires_safety_checker" in expected:
         components["requires_safety_checker"] = False
     if file:
@@ -98,6 +106,7 @@ def load_pipeline(
         pipe = pipeline.from_pretrained(
             str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **components
         )  # fmt: skip
+    pipe.register_modules(**processors)
     return pipe, tuple(notes)
 
 

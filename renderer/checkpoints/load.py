@@ -79,7 +79,7 @@ def load(
         raise ModelError(f"cannot load model {name!r} from {source.file or folder}: {first_line(error)}") from error
     module, adapter = FAMILIES[row.family].adapter.split(":")
     kind: type[Family] = getattr(import_module(f"..families.{module}", __package__), adapter)
-    for part in (*kind.encoders, kind.denoiser):
+    for part in (*kind.encoders, kind.denoiser, *kind.denoisers):
         if (model := getattr(pipe, part)) is not None:
             quantize_linears(model, weights)
     family = kind(pipe if offload else pipe.to(target), target)

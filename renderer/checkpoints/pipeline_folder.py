@@ -11,9 +11,9 @@ from ...prompts.outside_json import JsonObject, parse_json
 # Components that ditpipe runs. Others are neither fetched nor loaded, those of NEVER_RUN without a warning.
 USED = (
     "scheduler", "text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer", "tokenizer_2", "tokenizer_3",
-    "transformer", "unet", "vae", "guider", "ocr_guider",
+    "processor", "transformer", "unconditional_transformer", "unet", "vae", "guider", "ocr_guider",
 )  # fmt: skip
-NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder")
+NEVER_RUN = ("safety_checker", "feature_extractor", "image_encoder", "prompt_enhancer_head")
 OPTIONAL = ("text_encoder_3", "tokenizer_3", "guider", "ocr_guider")  # SD 3's T5; HunyuanImage's guidance
 # Key prefixes of a component's weights in a single file, by component or class name.
 IN_FILE = {

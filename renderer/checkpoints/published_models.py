@@ -48,7 +48,7 @@ class FamilyRow:
 # What pictures of these families are usually drawn without, where a plan names nothing.
 _USUAL_NEGATIVE = "low quality, blurry, deformed, extra limbs, watermark"
 _BOTH = ("English", "Chinese")
-_CROSS, _JOINT = "cross-attention", "joint attention"
+_CROSS, _JOINT, _CAPTION = "cross-attention", "joint attention", "caption"
 
 FAMILIES = {
     row.name: row
@@ -79,6 +79,8 @@ FAMILIES = {
         FamilyRow("flux.2", "joint.flux_2:Flux2", ("Flux2KleinPipeline",), 1024, 50, 4.0, _JOINT,
                   PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True,  # 512 with the chat template
                   variants=(Variant(pipeline={"is_distilled": True}, steps=4, guidance_scale=1.0, negatives=False),)),
+        FamilyRow("flux.2-dev", "joint.flux_2:Flux2Dev", ("Flux2Pipeline",), 1024, 50, 4.0, _JOINT,
+                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # of 512
         FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True,
                   variants=(Variant(called="turbo", steps=8, guidance_scale=1.0, negatives=False),)),
@@ -88,6 +90,13 @@ FAMILIES = {
                   PromptStyle(languages=_BOTH, tokens={"Gemma 2": 220}, lettering=True), flow=True),  # 256 with its own
         FamilyRow("hunyuan-image", "joint.hunyuan_image:HunyuanImage", ("HunyuanImagePipeline",), 2048, 50, 3.5, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen2.5-VL": 1000}, lettering=True), flow=True, token=32),
+        FamilyRow("ideogram-4", "caption.ideogram_4:Ideogram4", ("Ideogram4Pipeline",), 1024, 48, 7.0, _CAPTION,
+                  PromptStyle(tokens={"Qwen3-VL": 2048}, lettering=True, palette=True, negatives=False,
+                              caption="ideogram4"), flow=True),
+        FamilyRow("fibo-2", "caption.fibo_2:Fibo2", ("BriaFibo2Pipeline",), 1024, 30, 5.0, _CAPTION,
+                  PromptStyle(tokens={"Qwen3-VL": 4096}, lettering=True, palette=True, caption="fibo"), flow=True,
+                  reader="processor",
+                  variants=(Variant(called="turbo", steps=4, guidance_scale=1.0, negatives=False),)),
     )
 }  # fmt: skip
 
@@ -173,6 +182,8 @@ CHECKPOINTS = {
                    negatives=False, card=_FLUX_2),
         Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 0, "Apache-2.0", _HUB,
                    "flux.2", card=_FLUX_2),
+        Checkpoint("flux.2-dev", "black-forest-labs/FLUX.2-dev", 1024, 50, 4.0, 0, "FLUX non-commercial", _GATED,
+                   "flux.2-dev", card=_FLUX_2),
         Checkpoint("z-image-turbo", "Tongyi-MAI/Z-Image-Turbo", 1024, 8, 1.0, 0, "Apache-2.0", _HUB, "z-image",
                    negatives=False, card="https://huggingface.co/Tongyi-MAI/Z-Image-Turbo"),
         Checkpoint("z-image", "Tongyi-MAI/Z-Image", 1024, 50, 5.0, 0, "Apache-2.0", _HUB, "z-image",
@@ -184,5 +195,9 @@ CHECKPOINTS = {
         Checkpoint("hunyuan-image", "hunyuanvideo-community/HunyuanImage-2.1-Diffusers", 2048, 50, 3.5, 0,
                    "Tencent Hunyuan Community", _HUB, "hunyuan-image",
                    card="https://huggingface.co/tencent/HunyuanImage-2.1"),
+        Checkpoint("ideogram-4", "ideogram-ai/ideogram-4-nf4-diffusers", 1024, 48, 7.0, 0, "Ideogram non-commercial",
+                   f"{_GATED}; in 4 bits: pip install bitsandbytes", "ideogram-4",
+                   card="https://huggingface.co/ideogram-ai/ideogram-4-nf4-diffusers"),
+        Checkpoint("fibo-2", "briaai/Fibo-2.0-dev", 1024, 30, 5.0, 0, "", _HUB, "fibo-2"),
     )
 }  # fmt: skip

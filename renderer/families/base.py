@@ -26,6 +26,7 @@ from ..diffusers_types import AttentionLayer, Config, Network, Pipeline, Process
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, Guide, PictureCondition, Predict
 from ..prompt_reading import Reading, encoder_name, read
 from ..prompt_weights import token_weights, weighted
+from ..regions.conditioning import all_texts
 from ..regions.prompt_schedule import Level
 from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
@@ -49,6 +50,7 @@ class Family(ABC):
     preferred: ClassVar[Solver] = "euler"  # if the published scheduler is not a solver of this package
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)  # the pipeline's components that encode prompts
     denoiser: ClassVar[str] = "transformer"  # the pipeline's component that denoises
+    denoisers: ClassVar[tuple[str, ...]] = ()  # other components that a forward runs
     notes: tuple[str, ...] = ()  # warnings for every picture of this checkpoint
     style: PromptStyle = PROSE  # how this checkpoint is prompted
 
@@ -86,8 +88,13 @@ class Family(ABC):
 
     @property
     def guided(self) -> bool:
-        """Classifier-free guidance: negatives act; a forward takes unconditional and conditional rows."""
+        """Classifier-free guidance: a forward takes unconditional and conditional rows."""
         return True
+
+    @property
+    def negatable(self) -> bool:
+        """Whether negative prompts have an effect, at a guidance scale above 1."""
+        return self.guided
 
     @property
     def guidable(self) -> bool:
@@ -154,9 +161,17 @@ class Family(ABC):
         self.pipe.vae.to(self._vae_dtype)
         return self.pipe
 
+    def texts(self, plan: ScenePlan, levels: Sequence[Level]) -> list[str]:
+        """All distinct texts that a render of a plan encodes. levels: as in `conditioning`."""
+        return all_texts(plan, levels, self.style, guided=self.guided)
+
+    def unsaid(self, plan: ScenePlan, levels: Sequence[Level]) -> list[str]:
+        """Warnings of what in a plan and its prompt schedule this family's way of conditioning cannot say."""
+        return []
+
     @abstractmethod
     def encode(self, text: str) -> Encoded:
-        """Encodes one prompt."""
+        """Encodes one prompt. Raises RenderError for a text that the family refuses."""
 
     def encode_weighted(self, text: str) -> Encoded:
         """Encodes one prompt with the weights of its words, see `prompt_syntax`, if they act in this family."""
@@ -178,7 +193,7 @@ class Family(ABC):
 
     def token_sections(self, length: int) -> list[tuple[Tokenizer | None, int]]:
         """The tokenizers whose tokens follow each other in a prompt's states, and how many of each; None: unused."""
-        return [(getattr(self.pipe, self.encoders[-1].replace("text_encoder", "tokenizer")), length)]
+        return [(self.tokenizer_of(self.encoders[-1]), length)]
 
     def empty_states(self, length: int) -> Tensor:
         """The states (length, channels) of a prompt without words. Where padding is not kept, that of its last token
@@ -186,12 +201,17 @@ class Family(ABC):
         states = self.encode(" ").states  # an empty text may be zeros, see StableDiffusionXL
         return torch.cat([states, states[-1:].expand(max(0, length - len(states)), -1)])[:length]
 
+    def tokenizer_of(self, encoder: str) -> Tokenizer:
+        """The tokenizer of an encoder, by the encoder's name in the pipeline."""
+        tokenizer: Tokenizer = getattr(self.pipe, encoder.replace("text_encoder", "tokenizer"))
+        return tokenizer
+
     def reading(self, text: str, **limits: int) -> Reading:
         """The `Reading` of a prompt. limits: token limit by the encoder's name in the pipeline."""
         return read(
             text,
             [
-                (encoder_name(encoder), getattr(self.pipe, name.replace("text_encoder", "tokenizer")), limit)
+                (encoder_name(encoder), self.tokenizer_of(name), limit)
                 for name, limit in limits.items()
                 if (encoder := getattr(self.pipe, name)) is not None
             ],

@@ -24,7 +24,18 @@ from .lora_names import DOWN, Converter, by_layer
 
 # (text layer?, sequence length) → weight of the region in each token, (tokens,).
 Masks = Mapping[tuple[bool, int], Tensor]
-_TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "_context", "context_embedder", "txt_")
+_TEXT = (
+    "add_q_proj",
+    "add_k_proj",
+    "add_v_proj",
+    "to_add_out",
+    "_context",
+    "context_embedder",
+    "txt_",
+    "perceiver",
+    "cross_attention.to_k",
+    "cross_attention.to_v",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from .configs import (
     clip_config,
     dc_ae_config,
     dpm_scheduler,
+    fibo2_config,
     flow_scheduler,
     flux2_config,
     flux2_vae_config,
@@ -28,9 +29,12 @@ from .configs import (
     hunyuan_image_config,
     hunyuan_image_vae_config,
     hunyuan_scheduler,
+    ideogram4_config,
     lumina2_config,
+    mistral3_config,
     pixart_config,
     qwen3_config,
+    qwen3_vl_config,
     qwen_image_config,
     qwen_vae_config,
     qwen_vl_config,
@@ -43,15 +47,19 @@ from .configs import (
 )
 from .files import Config, write_json, write_model
 from .tokenizer_files import (
+    VISION,
     write_bert_tokenizer,
     write_byt5_tokenizer,
     write_clip_tokenizer,
     write_gemma_tokenizer,
+    write_pixtral_processor,
+    write_qwen3_vl_processor,
     write_qwen_tokenizer,
     write_t5_tokenizer,
 )
 from .weights import (
     ATTENTION,
+    MISTRAL_3,
     OLD_ATTENTION,
     QWEN_VL,
     bert_weights,
@@ -285,6 +293,14 @@ def qwen_image(folder: Path) -> None:
     )  # fmt: skip
 
 
+def flux2_scheduler() -> Config:
+    return flow_scheduler(
+        base_image_seq_len=256, base_shift=0.5, invert_sigmas=False, max_image_seq_len=4096, max_shift=1.15, shift=3.0,
+        shift_terminal=None, stochastic_sampling=False, time_shift_type="exponential", use_beta_sigmas=False,
+        use_dynamic_shifting=True, use_exponential_sigmas=False, use_karras_sigmas=False,
+    )  # fmt: skip
+
+
 def flux2_klein(folder: Path, *, distilled: bool = True) -> None:
     """black-forest-labs/FLUX.2-klein-4B, and if not `distilled` FLUX.2-klein-base-4B."""
     write_qwen_tokenizer(folder / "tokenizer")
@@ -292,17 +308,72 @@ def flux2_klein(folder: Path, *, distilled: bool = True) -> None:
     write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
     write_model(folder / "transformer", transformer, denoiser_weights(transformer))
     write_model(folder / "vae", vae, denoiser_weights(vae))
-    scheduler = flow_scheduler(
-        base_image_seq_len=256, base_shift=0.5, invert_sigmas=False, max_image_seq_len=4096, max_shift=1.15, shift=3.0,
-        shift_terminal=None, stochastic_sampling=False, time_shift_type="exponential", use_beta_sigmas=False,
-        use_dynamic_shifting=True, use_exponential_sigmas=False, use_karras_sigmas=False,
-    )  # fmt: skip
     write_index(
         folder, "Flux2KleinPipeline",
-        {"scheduler": write_scheduler(folder, scheduler), "text_encoder": ("transformers", "Qwen3ForCausalLM"),
+        {"scheduler": write_scheduler(folder, flux2_scheduler()), "text_encoder": ("transformers", "Qwen3ForCausalLM"),
          "tokenizer": ("transformers", "Qwen2TokenizerFast"), "transformer": ("diffusers", "Flux2Transformer2DModel"),
          "vae": ("diffusers", "AutoencoderKLFlux2")},
         is_distilled=distilled,
+    )  # fmt: skip
+
+
+def flux2_dev(folder: Path) -> None:
+    """black-forest-labs/FLUX.2-dev: Mistral Small 3 and the transformer sharded."""
+    write_pixtral_processor(folder / "tokenizer")
+    text, transformer, vae = mistral3_config(16), flux2_config(guidance=True), flux2_vae_config()
+    write_model(folder / "text_encoder", text, transformers_weights(text, MISTRAL_3), shards=2)
+    write_model(folder / "transformer", transformer, denoiser_weights(transformer), shards=2)
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    write_index(
+        folder, "Flux2Pipeline",
+        {"scheduler": write_scheduler(folder, flux2_scheduler()),
+         "text_encoder": ("transformers", "Mistral3ForConditionalGeneration"),
+         "tokenizer": ("transformers", "PixtralProcessor"), "transformer": ("diffusers", "Flux2Transformer2DModel"),
+         "vae": ("diffusers", "AutoencoderKLFlux2")},
+    )  # fmt: skip
+
+
+def ideogram4(folder: Path) -> None:
+    """ideogram-ai/ideogram-4: two transformers, Qwen3-VL without a head, FLUX.2's VAE, and a head for rewriting."""
+    write_qwen_tokenizer(folder / "tokenizer", more=VISION)
+    text, transformer, vae = qwen3_vl_config(16, "Qwen3VLModel"), ideogram4_config(), flux2_vae_config()
+    write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
+    weights = denoiser_weights(transformer)
+    write_model(folder / "transformer", transformer, weights)
+    other = {name: value.flip(0) for name, value in weights.items()}
+    write_model(folder / "unconditional_transformer", transformer, other)
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    write_index(
+        folder, "Ideogram4Pipeline",
+        {"scheduler": write_scheduler(folder, flow_scheduler(shift=1.0, use_dynamic_shifting=False)),
+         "text_encoder": ("transformers", "Qwen3VLModel"), "tokenizer": ("transformers", "Qwen2Tokenizer"),
+         "transformer": ("diffusers", "Ideogram4Transformer2DModel"),
+         "unconditional_transformer": ("diffusers", "Ideogram4Transformer2DModel"),
+         "prompt_enhancer_head": NONE, "vae": ("diffusers", "AutoencoderKLFlux2")},
+    )  # fmt: skip
+
+
+def fibo2(folder: Path) -> None:
+    """briaai/Fibo-2.0-dev: Qwen3-VL, which sees letterings, FLUX.2's VAE."""
+    write_qwen3_vl_processor(folder / "processor")
+    text = qwen3_vl_config(16, "Qwen3VLForConditionalGeneration")
+    transformer, vae = fibo2_config(), flux2_vae_config()
+    write_model(folder / "text_encoder", text, transformers_weights(text), shards=2)
+    weights = denoiser_weights(transformer)
+    for name in weights:
+        if "adaLN_modulation" in name or "final_layer" in name:
+            weights[name] *= 0.05  # these would amplify rounding from step to step
+    write_model(folder / "transformer", transformer, weights, shards=2)
+    write_model(folder / "vae", vae, denoiser_weights(vae))
+    scheduler = flow_scheduler(
+        base_image_seq_len=256, base_shift=0.5, max_image_seq_len=4096, max_shift=1.15, shift=3.0,
+        use_dynamic_shifting=True,
+    )  # fmt: skip
+    write_index(
+        folder, "BriaFibo2Pipeline",
+        {"scheduler": write_scheduler(folder, scheduler), "processor": ("transformers", "Qwen3VLProcessor"),
+         "text_encoder": ("transformers", "Qwen3VLForConditionalGeneration"),
+         "transformer": ("diffusers", "BriaFibo2Transformer2DModel"), "vae": ("diffusers", "AutoencoderKLFlux2")},
     )  # fmt: skip
 
 
@@ -435,11 +506,14 @@ PUBLISHED: dict[str, Callable[[Path], None]] = {
     "qwen-image": qwen_image,
     "flux.2-klein": flux2_klein,
     "flux.2-klein-base": lambda folder: flux2_klein(folder, distilled=False),
+    "flux.2-dev": flux2_dev,
     "z-image": z_image,
     "z-image-turbo": lambda folder: z_image(folder, shift=3.0),
     "lumina-2": lumina2,
     "chroma": chroma,
     "hunyuan-image": hunyuan_image,
+    "ideogram-4": ideogram4,
+    "fibo-2": fibo2,
 }  # fmt: skip
 
 

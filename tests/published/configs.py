@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .files import Config
-from .tokenizer_files import QWEN_VOCABULARY, clip_vocabulary
+from .tokenizer_files import MISTRAL_VOCABULARY, QWEN_VOCABULARY, VISION, clip_vocabulary
 
 
 def clip_config(width: int, *, projection: int = 0, act: str = "quick_gelu", layers: int = 2) -> Config:
@@ -228,6 +228,43 @@ def qwen3_config(width: int, kind: str, *, layers: int) -> Config:
     }  # fmt: skip
 
 
+def qwen3_vl_config(width: int, kind: str) -> Config:
+    """Qwen3-VL; 36 layers, since its states after the last ones are read."""
+    text = _qwen_text(width, 36) | {
+        "attention_bias": False, "head_dim": 8, "model_type": "qwen3_vl_text", "vocab_size": QWEN_VOCABULARY + 4,
+        "rope_scaling": {"mrope_interleaved": True, "mrope_section": [2, 1, 1], "rope_type": "default"},
+    }  # fmt: skip
+    start, end, image, video = (QWEN_VOCABULARY + i for i in range(len(VISION)))
+    return {
+        "architectures": [kind], "image_token_id": image, "model_type": "qwen3_vl", "text_config": text,
+        "tie_word_embeddings": False, "torch_dtype": "bfloat16", "transformers_version": "4.57.1",
+        "video_token_id": video, "vision_end_token_id": end, "vision_start_token_id": start,
+        "vision_config": {"deepstack_visual_indexes": [0], "depth": 1, "hidden_act": "gelu_pytorch_tanh",
+                          "hidden_size": 16, "in_channels": 3, "initializer_range": 0.02, "intermediate_size": 16,
+                          "model_type": "qwen3_vl", "num_heads": 2, "num_position_embeddings": 2304,
+                          "out_hidden_size": width, "patch_size": 16, "spatial_merge_size": 2,
+                          "temporal_patch_size": 2},
+    }  # fmt: skip
+
+
+def mistral3_config(width: int) -> Config:
+    """Mistral Small 3 with a vision tower that no prompt uses; 31 layers, since the 30th is read."""
+    return {
+        "architectures": ["Mistral3ForConditionalGeneration"], "image_token_index": 6, "model_type": "mistral3",
+        "multimodal_projector_bias": False, "projector_hidden_act": "gelu", "spatial_merge_size": 2,
+        "torch_dtype": "bfloat16", "transformers_version": "4.57.1", "vision_feature_layer": -1,
+        "text_config": {"attention_dropout": 0.0, "head_dim": 8, "hidden_act": "silu", "hidden_size": width,
+                        "initializer_range": 0.02, "intermediate_size": 2 * width, "max_position_embeddings": 131072,
+                        "model_type": "mistral", "num_attention_heads": 2, "num_hidden_layers": 31,
+                        "num_key_value_heads": 1, "rms_norm_eps": 1e-05, "rope_theta": 1000000000.0,
+                        "sliding_window": None, "use_cache": True, "vocab_size": MISTRAL_VOCABULARY},
+        "vision_config": {"attention_dropout": 0.0, "head_dim": 8, "hidden_act": "silu", "hidden_size": 16,
+                          "image_size": 1540, "initializer_range": 0.02, "intermediate_size": 16,
+                          "model_type": "pixtral", "num_attention_heads": 2, "num_channels": 3,
+                          "num_hidden_layers": 1, "patch_size": 14, "rope_theta": 10000.0},
+    }  # fmt: skip
+
+
 def qwen_vae_config() -> Config:
     return {
         "_class_name": "AutoencoderKLQwenImage", "_diffusers_version": "0.34.0.dev0", "attn_scales": [],
@@ -248,10 +285,10 @@ def qwen_image_config() -> Config:
     }  # fmt: skip
 
 
-def flux2_config() -> Config:
+def flux2_config(*, guidance: bool = False) -> Config:
     return {
         "_class_name": "Flux2Transformer2DModel", "_diffusers_version": "0.37.0.dev0", "attention_head_dim": 16,
-        "axes_dims_rope": [4, 4, 4, 4], "eps": 1e-06, "guidance_embeds": False, "in_channels": 128,
+        "axes_dims_rope": [4, 4, 4, 4], "eps": 1e-06, "guidance_embeds": guidance, "in_channels": 128,
         "joint_attention_dim": 48, "mlp_ratio": 3.0, "num_attention_heads": 2, "num_layers": 2,
         "num_single_layers": 2, "out_channels": None, "patch_size": 1, "rope_theta": 2000,
         "timestep_guidance_channels": 256,
@@ -315,4 +352,23 @@ def hunyuan_image_vae_config() -> Config:
         "block_out_channels": [32] * 6, "downsample_match_channel": True, "in_channels": 3, "latent_channels": 16,
         "layers_per_block": 1, "out_channels": 3, "sample_size": 384, "scaling_factor": 0.75289,
         "spatial_compression_ratio": 32, "upsample_match_channel": True,
+    }  # fmt: skip
+
+
+def ideogram4_config() -> Config:
+    return {
+        "_class_name": "Ideogram4Transformer2DModel", "_diffusers_version": "0.39.0.dev0", "adaln_dim": 16,
+        "attention_head_dim": 16, "in_channels": 128, "intermediate_size": 64, "llm_features_dim": 13 * 16,
+        "mrope_section": [4, 2, 2], "norm_eps": 1e-05, "num_attention_heads": 2, "num_layers": 3,
+        "rope_theta": 5000000,
+    }  # fmt: skip
+
+
+def fibo2_config() -> Config:
+    return {
+        "_class_name": "BriaFibo2Transformer2DModel", "_diffusers_version": "0.42.0.dev0", "axes_dims": [4, 6, 6],
+        "axes_lens": [64, 64, 64], "cap_feat_dim": 48, "dim": 32, "gist_max_text_len": 64, "gist_min_text_len": 8,
+        "gist_step": 4, "in_channels": 32, "injection_layer_ids": [0, 1, 2, 3, 4], "max_num_gist_tokens": 32,
+        "min_num_gist_tokens": 8, "n_heads": 2, "n_layers": 6, "n_refiner_layers": 1, "norm_eps": 1e-05,
+        "patch_size": 2, "perceiver_num_layers": 1, "rope_theta": 256.0, "t_scale": 1000.0,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -165,20 +166,26 @@ def write_gemma_tokenizer(folder: Path) -> None:
 
 
 CHAT = (
-    "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
+    "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\n' }}"
+    "{%- if message.content is string %}{{ message.content }}{%- else %}{{ message.content[0].text }}{%- endif %}"
+    "{{ '<|im_end|>\n' }}"
     "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
     "{%- if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{%- endif %}"
     "{%- endif %}"
 )
 
 
-def write_qwen_tokenizer(folder: Path) -> None:
-    """Qwen's byte-level pieces, as Qwen2.5-VL and Qwen 3 were published: vocab.json, merges.txt, a chat template."""
+VISION = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+
+
+def write_qwen_tokenizer(folder: Path, *, more: Sequence[str] = ()) -> None:
+    """Qwen's byte-level pieces, as Qwen2.5-VL and Qwen 3 were published: vocab.json, merges.txt, a chat template.
+    more: special tokens behind the usual ones, such as `VISION`."""
     merges = ["Ġ Ġ", "t h", "Ġ th", "r e", "i n", "a t", "Ġ c", "Ġc at"]
     vocabulary = {piece: i for i, piece in enumerate([*byte_pieces(), *("".join(merge.split()) for merge in merges)])}
     write_json(folder / "vocab.json", vocabulary)
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *more]
     write_json(folder / "added_tokens.json", {piece: len(vocabulary) + i for i, piece in enumerate(special)})
     write_json(
         folder / "special_tokens_map.json",
@@ -211,3 +218,57 @@ def write_byt5_tokenizer(folder: Path) -> None:
         special | {"additional_special_tokens": [f"<extra_id_{i}>" for i in range(125)], "extra_ids": 125,
                    "model_max_length": 1000000000000000019884624838656, "tokenizer_class": "ByT5Tokenizer"},
     )  # fmt: skip
+
+
+def write_qwen3_vl_processor(folder: Path) -> None:
+    """Qwen3-VL's: its tokenizer and the settings of its pictures."""
+    write_qwen_tokenizer(folder, more=VISION)
+    write_json(
+        folder / "preprocessor_config.json",
+        {"image_mean": [0.5, 0.5, 0.5], "image_processor_type": "Qwen2VLImageProcessorFast", "image_std": [0.5] * 3,
+         "merge_size": 2, "patch_size": 16, "processor_class": "Qwen3VLProcessor", "temporal_patch_size": 2,
+         "size": {"longest_edge": 16777216, "shortest_edge": 65536}},
+    )  # fmt: skip
+
+
+MISTRAL = ("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<pad>", "[IMG]", "[IMG_BREAK]", "[IMG_END]",
+           "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")  # fmt: skip
+MISTRAL_CHAT = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ '[SYSTEM_PROMPT]' }}{% else %}{{ '[INST]' }}{% endif %}"
+    "{% for part in message['content'] %}{{ part['text'] if part['type'] == 'text' else '[IMG]' }}{% endfor %}"
+    "{% if message['role'] == 'system' %}{{ '[/SYSTEM_PROMPT]' }}{% else %}{{ '[/INST]' }}{% endif %}{% endfor %}"
+)
+
+
+def write_pixtral_processor(folder: Path) -> None:
+    """FLUX.2 dev's: Mistral's byte-level tokenizer, and the settings of pictures that no prompt has."""
+    pieces = {piece: i for i, piece in enumerate([*MISTRAL, *byte_pieces()])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=pieces, merges=[]))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(MISTRAL))
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "chat_template.jinja").write_text(MISTRAL_CHAT, encoding="utf-8")
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    write_json(folder / "special_tokens_map.json", special)
+    write_json(
+        folder / "tokenizer_config.json",
+        special | {"clean_up_tokenization_spaces": False, "extra_special_tokens": {}, "model_max_length": 10**30,
+                   "padding_side": "left", "processor_class": "PixtralProcessor",
+                   "tokenizer_class": "PreTrainedTokenizerFast"},
+    )  # fmt: skip
+    write_json(
+        folder / "preprocessor_config.json",
+        {"do_convert_rgb": True, "image_processor_type": "PixtralImageProcessorFast", "patch_size": 14,
+         "processor_class": "PixtralProcessor", "size": {"longest_edge": 1540}},
+    )  # fmt: skip
+    write_json(
+        folder / "processor_config.json",
+        {"image_break_token": "[IMG_BREAK]", "image_end_token": "[IMG_END]", "image_token": "[IMG]", "patch_size": 14,
+         "processor_class": "PixtralProcessor", "spatial_merge_size": 2},
+    )  # fmt: skip
+
+
+MISTRAL_VOCABULARY = len(MISTRAL) + 256

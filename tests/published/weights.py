@@ -204,3 +204,8 @@ def transformers_weights(config: Config, published: Mapping[str, str] | None = N
 
 # Of Qwen2.5-VL, as it was published.
 QWEN_VL = {"model.language_model.": "model.", "model.visual.": "visual."}
+# Of Mistral Small 3, as it was published.
+MISTRAL_3 = {
+    "model.language_model.": "language_model.model.", "model.vision_tower.": "vision_tower.",
+    "model.multi_modal_projector.": "multi_modal_projector.", "lm_head.": "language_model.lm_head.",
+}  # fmt: skip

@@ -28,6 +28,7 @@ _TOP = (
 SIDES = (("tiny", 0.15), ("very small", 0.15), ("medium-to-large", 0.6), ("small", 0.25), ("large", 0.75),
          ("dominant", 0.9), ("full", 1.0), ("medium", 0.45))  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 def _sniff(content: Content) -> bool:
@@ -50,24 +51,37 @@ def _read(content: Content) -> LoadedLayout:
         count = entry.get("number_of_objects")
         draft.ignored(entry, "description", "location", "relative_size", "number_of_objects", *_DETAILS,
                       where="objects")  # fmt: skip
-        details = [text_of(entry.get(key)) for key in _DETAILS]
+        colors = _palette(entry.get("shape_and_color"))
+        details = [text_of(entry.get(key)) for key in _DETAILS if not (colors and key == "shape_and_color")]
         if isinstance(count, int) and count > 1:
             details.insert(0, f"{count} of them")
         text = text_of(entry.get("description"))
-        draft.add(_edges(entry, draft, text), text, low=joined(*details))
+        draft.add(_edges(entry, draft, text), text, low=joined(*details), colors=colors)
     for entry in objects(caption.get("text_render")):
         draft.ignored(entry, "text", "location", "size", "color", "font", "appearance_details", where="text_render")
-        look = joined(*(text_of(entry.get(key)) for key in ("size", "color", "font", "appearance_details")))
+        named = [key for key in ("size", "color", "font", "appearance_details") if not _palette(entry.get(key))]
+        look = joined(*(text_of(entry.get(key)) for key in named))
         edges = None
         if text_of(entry.get("location")):
             edges = _edges({**entry, "relative_size": entry.get("size")}, draft, text_of(entry.get("text")), flat=True)
-        draft.add(edges, look, lettering=text_of(entry.get("text")))
+        colors = _palette(entry.get("color"))
+        draft.add(edges, look, lettering=text_of(entry.get("text")), colors=colors)
+    aesthetics = caption.get("aesthetics")
+    scheme = _palette(aesthetics.get("color_scheme")) if isinstance(aesthetics, dict) else []
+    if isinstance(aesthetics, dict) and scheme:
+        caption = caption | {"aesthetics": {key: text for key, text in aesthetics.items() if key != "color_scheme"}}
     mood = [_words(caption.get(key)) for key in ("lighting", "aesthetics", "photographic_characteristics")]
     return draft.layout(
         joined(text_of(caption["short_description"]), text_of(caption.get("context"))),
         background=text_of(caption.get("background_setting")), low=joined(*mood),
-        style=joined(text_of(caption.get("style_medium")), text_of(caption.get("artistic_style"))),
+        style=joined(text_of(caption.get("style_medium")), text_of(caption.get("artistic_style"))), colors=scheme,
     )  # fmt: skip
+
+
+def _palette(value: Any) -> list[str]:
+    """The colours of a text of #rrggbb alone, as `_write` has them; none of any other."""
+    colors = [color.strip() for color in text_of(value).split(",")]
+    return colors if all(map(_COLOUR.fullmatch, colors)) else []
 
 
 def _words(section: Any) -> str:
@@ -106,6 +120,7 @@ def _write(plan: ScenePlan) -> tuple[str, list[str]]:
     caption: dict[str, Any] = {
         "short_description": scene, "objects": things, "background_setting": background,
         "lighting": {"conditions": plan.scene.low_level} if plan.scene.low_level else {},
+        "aesthetics": {"color_scheme": ", ".join(plan.colors)} if plan.colors else {},
         "style_medium": plan.style, "text_render": texts,
     }  # fmt: skip
     filled = {key: value for key, value in caption.items() if value not in ("", {}, [])}
@@ -116,14 +131,18 @@ def _write(plan: ScenePlan) -> tuple[str, list[str]]:
 def _object(region: Region) -> dict[str, str]:
     entry = {
         "description": region.prompt.high_level, "location": _place(region.box), "relative_size": _size(region.box),
+        "shape_and_color": ", ".join(region.colors), "appearance_details": region.prompt.low_level,
     }  # fmt: skip
-    return entry | ({"appearance_details": region.prompt.low_level} if region.prompt.low_level else {})
+    return {key: text for key, text in entry.items() if text}
 
 
 def _text(region: Region) -> dict[str, str]:
     look = joined(region.prompt.high_level, region.prompt.low_level)
-    entry = {"text": region.lettering, "location": _place(region.box), "size": _size(region.box)}
-    return entry | ({"appearance_details": look} if look else {})
+    entry = {
+        "text": region.lettering, "location": _place(region.box), "size": _size(region.box),
+        "color": ", ".join(region.colors), "appearance_details": look,
+    }  # fmt: skip
+    return {key: text for key, text in entry.items() if text}
 
 
 def _place(box: Box) -> str:
@@ -137,6 +156,6 @@ def _size(box: Box) -> str:
 
 
 FIBO = LayoutFormat(
-    "fibo", "FIBO caption (VGL)", says=frozenset({"style", "lettering", "levels", "order"}),
+    "fibo", "FIBO caption (VGL)", says=frozenset({"style", "colors", "region colors", "lettering", "levels", "order"}),
     boxes="nine places in words", sniff=_sniff, read=_read, write=_write, aliases=("fibo-vgl", "vgl", "fibo2"),
 )  # fmt: skip

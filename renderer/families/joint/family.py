@@ -3,27 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from diffusers.models.embeddings import apply_rotary_emb
-from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from ....prompts.plan import ScenePlan
-from ...diffusers_types import Config
 from ...forward import Encode, Encoded
 from ...regions.joint_conditioning import JointConditioning
 from ...regions.prompt_schedule import Level
-from ...sampling.schedules import Flow, Schedule, shift_of
 from ...weights.lora import LoadedLora
-from ..base import Family
+from ..shifted_flow import ShiftedFlow
 
 
-class JointFamily(Family):
-    """All prompts are spans of one sequence with the image tokens. Rectified flows with FLUX.1's noise levels, whose
-    shift depends on the picture's size if the scheduler is configured so."""
-
-    flow = True
+class JointFamily(ShiftedFlow):
+    """All prompts are spans of one sequence with the image tokens."""
 
     def conditioning(
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
@@ -38,28 +31,6 @@ class JointFamily(Family):
     def embedded(self, prompt: Encoded) -> Encoded:
         """The prompt as the blocks take it, computed once per render: what does not depend on the step."""
         return prompt
-
-    @classmethod
-    def mu(cls, config: Config, tokens: int, steps: int) -> float:
-        """mu of dynamic shifting, the logarithm of the shift, for that many image tokens and steps."""
-        names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
-        return float(calculate_shift(tokens, **{
-            theirs: config[name] for name, theirs in zip(names, ("base_seq_len", "max_seq_len", *names[2:]))
-            if name in config
-        }))  # fmt: skip
-
-    @classmethod
-    def shift(cls, config: Config, tokens: int, steps: int) -> float:
-        dynamic = config.get("use_dynamic_shifting")
-        return shift_of(config, cls.mu(config, tokens, steps)) if dynamic else super().shift(config, tokens, steps)
-
-    @classmethod
-    def euler(cls, config: Config, steps: int, denoise: float, tokens: int, device: torch.device) -> Schedule:
-        def sigmas(total: int) -> list[float]:
-            return torch.linspace(1, 1 / total, total, dtype=torch.float64).tolist()
-
-        mu = cls.mu(config, tokens, round(steps / denoise)) if config.get("use_dynamic_shifting") else None
-        return Flow(config, steps, denoise, device, sigmas=sigmas, mu=mu)
 
 
 def chat_room(tokenizer: PreTrainedTokenizerBase, limit: int, **template: Any) -> int:

@@ -1,22 +1,23 @@
-"""FLUX.2 klein: joint attention, mostly in a single stream; prompts read by Qwen 3, with all of their padding. A flow.
+"""FLUX.2: joint attention, mostly in a single stream. klein's prompts are read by Qwen 3, dev's by Mistral Small 3,
+with all of their padding. A flow.
 
-Latent cells are 16×16 pixels: its pipeline packs the VAE's cells and normalises them by the VAE's batch norm.
+Latent cells are 16×16 pixels, see `flux_2_vae.py`.
 """
 
 from collections.abc import Iterable, Sequence
 
 import torch
 from diffusers.models.transformers.transformer_flux2 import Flux2Attention, Flux2ParallelSelfAttention
+from diffusers.pipelines.flux2.pipeline_flux2 import format_input
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
-from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pad
 
 from ...diffusers_types import AttentionLayer, Config, Network, Processor
 from ...forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ...regions.joint_attention import SequenceLayout, attend_jointly, own_layout
 from ..aspect_ratios import ratios
-from ..base import with_tiles
+from ..flux_2_vae import Flux2Latents
 from .family import JointFamily, chat_room, rotary_applied
 from .flux import image_places
 
@@ -74,15 +75,8 @@ class Flux2SingleAttention:
         return attn.to_out(torch.cat([feature, attn.mlp_act_fn(feed)], -1))  # type: ignore[no-any-return]
 
 
-class Flux2(JointFamily):
-    """The distilled checkpoints take neither negatives nor a guidance scale."""
-
-    cell = 16
-    tile = 32
-
-    @property
-    def patch(self) -> int:
-        return 1
+class Flux2(Flux2Latents, JointFamily):
+    """klein. The distilled checkpoints take neither negatives nor a guidance scale."""
 
     @property
     def guided(self) -> bool:
@@ -91,6 +85,11 @@ class Flux2(JointFamily):
     @property
     def guidable(self) -> bool:
         return self.guided
+
+    @property
+    def distilled_guidance(self) -> bool:
+        """The guidance scale is an input of the model."""
+        return False
 
     @property
     def blocks(self) -> list[Network]:
@@ -115,6 +114,7 @@ class Flux2(JointFamily):
 
     def forward(self, shape: torch.Size, condition: PictureCondition, options: ForwardOptions) -> Predict:
         places = pad(image_places(*shape[-2:]), (0, 1)).to(self.device)
+        scale = torch.full([shape[0]], options.guidance, device=self.device) if self.distilled_guidance else None
 
         def predict(
             latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
@@ -122,31 +122,31 @@ class Flux2(JointFamily):
             text = conditioning.joint
             x = self.model(
                 latents.flatten(2).transpose(1, 2), text.states, timestep.expand(len(latents)) / 1000, places,
-                pad(text.positions[0, :, None], (3, 0)), joint_attention_kwargs={"layouts": text.layouts},
+                pad(text.positions[0, :, None], (3, 0)), scale, joint_attention_kwargs={"layouts": text.layouts},
             ).sample  # fmt: skip
             return x.transpose(1, 2).unflatten(2, shape[-2:])  # type: ignore[no-any-return]
 
         return predict
 
-    def pixels(self, latents: Tensor, *, tiled: bool = False) -> Tensor:
-        mean, deviation = self._statistics
-        latents = pixel_shuffle(latents.to(mean) * deviation + mean, 2)
-        large = tiled and max(latents.shape[-2:]) > 2 * self.tile
-        return (self._tiling().tiled_decode if large else self.pipe.vae.decode)(latents).sample  # type: ignore[no-any-return]
 
-    def encode_image(self, image: Image.Image) -> Tensor:
-        mean, deviation = self._statistics
-        pixels = self.pipe.image_processor.preprocess(image).to(self.device, mean.dtype)
-        latents = pixel_unshuffle(self.pipe.vae.encode(pixels).latent_dist.mode(), 2)
-        return ((latents - mean) / deviation).float()
+class Flux2Dev(Flux2):
+    """dev: guidance is distilled, its scale an input of the model; no negatives."""
 
     @property
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the packed latents, by channel."""
-        norm = self.pipe.vae.bn
-        deviation = (norm.running_var + self.pipe.vae.config.batch_norm_eps).sqrt()
-        return norm.running_mean[:, None, None], deviation[:, None, None]
+    def guided(self) -> bool:
+        return False
 
-    def _tiling(self) -> Network:
-        side = self.tile * self.cell
-        return with_tiles(self.pipe.vae, tile_latent_min_size=2 * self.tile, tile_sample_min_size=side)
+    @property
+    def guidable(self) -> bool:
+        return True
+
+    @property
+    def distilled_guidance(self) -> bool:
+        return True
+
+    def encode(self, text: str) -> Encoded:
+        states, _ = self.pipe.encode_prompt(text, device=self.device, max_sequence_length=LONGEST)
+        chat = format_input(["\0"], self.pipe.system_message)
+        before, _, _ = str(self.pipe.tokenizer.apply_chat_template(chat, tokenize=False)[0]).partition("\0")
+        room = LONGEST - len(self.pipe.tokenizer(before, add_special_tokens=False)["input_ids"])
+        return Encoded(states[0].to(self.dtype), reading=self.reading(text, text_encoder=room))
