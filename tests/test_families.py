@@ -44,8 +44,8 @@ VARIANTS = ("pixart-alpha", "sana-1.5", "sd3", "flux.2-dev")
 KINDS = by_speed(name for name in NAMES if name not in VARIANTS)
 # In these a token without a changed prompt in the last block does not change from there on.
 EXACT = (
-    "pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux", "flux.2-klein", "flux.2-klein-base", "flux.2-dev", "z-image",
-    "chroma", "hunyuan-image",
+    "pixart-sigma", "pixart-alpha", "sd3", "sd3.5", "flux", "flux.2-klein", "flux.2-klein-base", "flux.2-dev",
+    "z-image", "chroma", "hunyuan-image",
 )  # fmt: skip
 # Least steps: the published noise levels of Qwen-Image are stretched between the first and the last.
 LEAST = {"qwen-image": 2}
