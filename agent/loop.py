@@ -13,6 +13,7 @@ from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import write
 from ..renderer.pictures.file_ref import path_inside
 from ..renderer.request import RenderResult
+from ..tools.watching.tracing import in_span
 from .events import Compared, Critiqued, Event, Planned, Rendered, Revised
 from .runs.entry import CandidateEntry, Entry
 from .settings import Settings
@@ -77,6 +78,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         answer = interrupt(state["plan"])  # the run ends here, and resumes with True or a changed plan
         return {} if answer is True else {"plan": publish(ScenePlan.model_validate(answer))}
 
+    @in_span("render")
     def render_node(state: State) -> State:
         rounds = _entries(state["tried"])
         number = len(rounds) + 1
@@ -91,6 +93,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
             drawn.append(Entry(request=result.request, path=str(path.relative_to(folder))).as_state())
         return {"drawn": drawn}
 
+    @in_span("critique")
     def critique_node(state: State) -> State:
         number = len(state["tried"]) + 1
         base = Entry.model_validate(state["before"]) if state.get("before") else steps.base_entry()
@@ -106,6 +109,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
             best = best.model_copy(update={"candidates": candidates})
         return {"tried": [*state["tried"], best.as_state()], "before": base.as_state() if base else None}
 
+    @in_span("revise")
     def revise_node(state: State) -> State:
         rounds = _entries(state["tried"])
         best = max(rounds, key=lambda entry: entry.rank)

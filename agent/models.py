@@ -16,6 +16,7 @@ from ..renderer.checkpoints.remote_models import OPENAI, is_remote, openai_url
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from ..renderer.prompt_files import PromptFiles, filled_in_brief, with_tags
 from ..renderer.prompt_lengths import overlong_prompts
+from ..tools.watching.tracing import in_span
 from .llm.chat_models import chat_model
 from .llm.local_models import EMBEDDED, LOCAL_MODELS, best_planner
 from .planning.omissions import omission_warnings
@@ -119,6 +120,7 @@ class Models:
         keeps its own."""
         return self._planner or self.planner.on_canvas(*_chosen_canvas(settings, self.checkpoint))
 
+    @in_span("plan")
     def plan(self, brief: str, settings: Settings) -> ScenePlan:
         """The plan of the `planner_for` these settings, with a note on what it left out: each word of a local planner,
         which repeats those of the brief, else as far as the image model's vocabulary can tell. Choices, wildcards and

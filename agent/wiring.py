@@ -35,6 +35,7 @@ from ..tools.langchain_tools import (
 )
 from ..tools.requested_change import ChangeReader
 from ..tools.tool_spec import PictureTool
+from ..tools.watching.tracing import span
 from .agent import Agent
 from .batch.worker import BATCH, BATCH_EVENTS, batch_handler
 from .chat.turn_job import CHAT_EVENTS, TURN
@@ -156,7 +157,8 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
         if agent.critic is None:
             reason = agent.no_critic_reason or "the setting critic is 'none'"
             raise ValueError(f"no critic is set up here: {reason}")
-        return agent.critic.critique(image, plan)
+        with span("critique"):
+            return agent.critic.critique(image, plan)
 
     return critique
 

@@ -24,6 +24,8 @@ from .jobs.service import PictureService
 from .openai_images import images_router
 from .pictures_api import pictures_router
 from .requested_change import ChangeReader
+from .watching.job_scope import Durations
+from .watching.routes import PROBES, CountRequests, watching_router
 
 
 class Problem(BaseModel):
@@ -48,8 +50,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 def http_service(service: PictureService, *, keys: Keys, **about: Any) -> ASGIApp:
     """The whole service as an ASGI application; `about`: what else `service_app` takes."""
-    app = service_app(service, **about)
-    return AuthMiddleware(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json"))
+    requests = Durations()
+    app = service_app(service, requests=requests, **about)
+    locked = AuthMiddleware(app, keys=keys, open_paths=("/v1/files/", "/docs", "/openapi.json", *PROBES))
+    return CountRequests(locked, requests)
 
 
 def service_app(
@@ -62,11 +66,13 @@ def service_app(
     version: str,
     read: ChangeReader | None = None,
     compatible: bool = False,
+    requests: Durations | None = None,
 ) -> FastAPI:
     """The routes of the service, to be put behind an AuthMiddleware; its workers start and stop with it.
 
     `request_for` a plan has the server's settings. `read` reads a change in plain language; without it an edit needs a
-    mask. `compatible`: the Images API takes every model name and size, draws what is here, and warns.
+    mask. `compatible`: the Images API takes every model name and size, draws what is here, and warns. `requests`: as
+    `CountRequests` measures them, for /metrics.
     """
 
     @asynccontextmanager
@@ -80,6 +86,7 @@ def service_app(
         title="ditpipe", version=version, lifespan=lifespan, responses=ERRORS, redirect_slashes=False,
         description=f"{checkpoint.name} draws {vocabulary.summary}" if vocabulary else "",
     )  # fmt: skip
+    app.include_router(watching_router(service.jobs, requests or Durations()))
     app.include_router(pictures_router(service, plan=plan, critique=critique, read=read))
     signer = Signer(service.jobs.folder / "links.secret")
     app.include_router(

@@ -142,6 +142,11 @@ def pictures_router(
             return Response(status_code=204)
         return over_http(service, service.jobs.cancel(job.id, caller=job.caller))
 
+    @router.post("/pictures/{picture_id}/cancel")
+    def cancel_picture(job: Job = Depends(own)) -> Picture:
+        """Stop drawing a picture; one that is done, failed or cancelled already stays as it is."""
+        return over_http(service, service.jobs.cancel(job.id, caller=job.caller))
+
     @router.get("/pictures/{picture_id}/image", response_class=FileResponse, responses=PNG)
     def get_image(job: Job = Depends(done)) -> FileResponse:
         """The picture as PNG, with its request inside."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..batch.runner import BatchRun
 
 EVERY = 30.0  # seconds between two lines of progress where there is no terminal
-SHOWN = 20  # failures that are printed one by one
+LISTED = 20  # failures that are printed one by one
 
 
 @with_settings(without=("approve", "out", "sessions"))
@@ -128,8 +128,8 @@ class ShowRow:
         self.finished, self.failed = self.finished + 1, self.failed + (row.status == "failed")
         if self.quiet:
             return
-        if row.status == "failed" and self.failed <= SHOWN:
-            more = "; further ones are in the manifest only" if self.failed == SHOWN else ""
+        if row.status == "failed" and self.failed <= LISTED:
+            more = "; further ones are in the manifest only" if self.failed == LISTED else ""
             line = visible(f"line {row.line}: {row.error}{more}")
             stderr_console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
         speed = per_minute(self.finished, self.started)

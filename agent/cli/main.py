@@ -22,6 +22,7 @@ from . import layouts as layouts_cli
 from . import render as render_cli
 from . import serve as serve_cli
 from .approval import approved_plan
+from .jobs import jobs
 from .models import models
 from .options import (
     Agreed,
@@ -227,6 +228,7 @@ app.add_typer(chat_cli.conversations, name="sessions", rich_help_panel=TALK)
 for serve in (serve_cli.serve, serve_cli.mcp, serve_cli.tools, serve_cli.schema):
     app.command(rich_help_panel=SERVE)(serve)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=HERE)
+app.add_typer(jobs, name="jobs", rich_help_panel=SERVE)
 app.add_typer(models, name="models", rich_help_panel=HERE)
 
 
@@ -254,7 +256,7 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
     try:
-        check_variables("DITPIPE_KEYS")
+        check_variables("DITPIPE_KEYS", "DITPIPE_SERVER", "DITPIPE_SERVER_KEY", "DITPIPE_LOG_FORMAT")
         with ctrl_c(_interrupted):
             try:
                 code = app(standalone_mode=False)

@@ -41,17 +41,23 @@ Compatible = Annotated[
     ),
 ]
 
+Logs = Annotated[
+    str,
+    option("Server", "--log-format", envvar="DITPIPE_LOG_FORMAT", help="text, or json: an object a line, with its job"),
+]
+
 
 @with_settings(without=("approve", "sessions"))
 def serve(
     options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 8000, keys: KeyFile = None,
-    compatible: Compatible = False,
+    compatible: Compatible = False, log_format: Logs = "text",
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
+    set_log_format(log_format)
     allowed = _locks(host, keys)
     agent = _agent(options)
-    _loading("the service", host, port)
+    _loading("the service", host, port, log_format)
     from ... import __version__
     from ...tools.http_service import http_service
     from ..wiring import change_reader, critique_of, picture_service, plan_brief
@@ -61,22 +67,27 @@ def serve(
         plan=partial(plan_brief, agent), version=__version__,
         request_for=agent.request, read=change_reader(agent), compatible=compatible,
     )  # fmt: skip
-    _run_server(app, host, port)
+    _run_server(app, host, port, log_format)
 
 
 @with_settings(without=("approve", "out"))
 def web(
-    options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 7860, keys: KeyFile = None
+    options: Options,
+    host: Annotated[str, HOST] = "127.0.0.1",
+    port: Annotated[int, PORT] = 7860,
+    keys: KeyFile = None,
+    log_format: Logs = "text",
 ) -> None:
     """Serve a page to talk pictures into shape; a browser asks for name and key where --keys is given."""
     _needs("web", "fastapi", "python_multipart", "uvicorn")
+    set_log_format(log_format)
     allowed = _locks(host, keys)
     agent = _agent(options)
-    _loading("the page", host, port)
+    _loading("the page", host, port, log_format)
     from ..web.app import missing, web_app
 
     app = web_app(agent, keys=allowed, notice=missing(agent))
-    _run_server(app, host, port)
+    _run_server(app, host, port, log_format)
 
 
 @with_settings(without=("approve", "sessions"), defaults={"out": "in the user's data folder"})
@@ -140,8 +151,20 @@ def schema(
     print(json.dumps(contracts[name].model_json_schema(), indent=None if as_json else 2))
 
 
-def _loading(what: str, host: str, port: int) -> None:
+def set_log_format(name: str) -> None:
+    """Raises ValueError for a name that is none."""
+    from ...tools.watching.json_logs import FORMATS, log_json
+
+    if name not in FORMATS:
+        raise ValueError(f"--log-format is one of {', '.join(FORMATS)}, not {name!r}")
+    if name == "json":
+        log_json()
+
+
+def _loading(what: str, host: str, port: int, log_format: str = "text") -> None:
     """Prints a line before anything slow begins; the server itself reports when it is ready."""
+    if log_format == "json":
+        return
     where = f"then at http://{f'[{host}]' if ':' in host else host}:{port}" if port else "the address comes with it"
     stderr_console.print(f"loading {what} …; {where}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
@@ -171,9 +194,12 @@ def _locks(host: str, keys: Path | None) -> "Keys":
     return allowed
 
 
-def _run_server(app: "ASGIApp", host: str, port: int) -> None:
+def _run_server(app: "ASGIApp", host: str, port: int, log_format: str = "text") -> None:
     import uvicorn
 
     # No access log: the links of `response_format="url"` carry their signature in the address. An open page's stream of
     # events has no end, so a shutdown would wait for it.
-    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=1)
+    uvicorn.run(
+        app, host=host, port=port, access_log=False, timeout_graceful_shutdown=1,
+        log_config=None if log_format == "json" else uvicorn.config.LOGGING_CONFIG,
+    )  # fmt: skip

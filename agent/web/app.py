@@ -25,6 +25,8 @@ from ...prompts.plan import ScenePlan
 from ...tools.auth import AuthMiddleware, Keys, caller_of, refusal
 from ...tools.http_service import service_app
 from ...tools.jobs.engine import LOCAL, JobContext, JobHandler
+from ...tools.watching.job_scope import Durations
+from ...tools.watching.routes import PROBES, CountRequests
 from ..agent import Agent
 from ..chat.chat_state import checked_message
 from ..chat.session import Session
@@ -127,15 +129,17 @@ def web_app(agent: Agent, *, keys: Keys, notice: str = "") -> ASGIApp:
     threading.Thread(target=warm_up, name="web-warm-up", daemon=True).start()
     if not keys:
         contexts.of(LOCAL)
+    requests = Durations()
     app = service_app(
         picture_service(agent, engine=engine), checkpoint=agent.checkpoint, critique=critique_of(agent),
-        plan=partial(plan_brief, agent), version=__version__,
+        plan=partial(plan_brief, agent), version=__version__, requests=requests,
         request_for=agent.request, read=change_reader(agent),
     )  # fmt: skip
     app.mount("/ditpipe/static", StaticFiles(directory=STATIC))
     draws = what_can_be_drawn(agent.vocabulary_summary) if agent.vocabulary_summary else ""
     app.include_router(page_router(contexts, {"notice": notice, "draws": draws, "examples": examples()}))
-    return AuthMiddleware(SameOrigin(app), keys=keys, open_paths=("/v1/files/",), browser=True)
+    locked = AuthMiddleware(SameOrigin(app), keys=keys, open_paths=("/v1/files/", *PROBES), browser=True)
+    return CountRequests(locked, requests)
 
 
 def page_router(contexts: UserContexts, about: dict[str, Any]) -> fastapi.APIRouter:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from ...prompts.errors import JobCancelled
 from ...renderer.request import Step
+from ..watching.job_scope import Durations
 from .job_events import JobEvent, Stepped, preview_of
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -111,7 +112,11 @@ class PictureEngine(JobEngine, Protocol):
     """A JobEngine that outlives its process and keeps pictures; what a closing one interrupts is queued again."""
 
     folder: Path  # absolute; holds the pictures, and the server's own files
-    is_ready: bool  # once something can draw
+    durations: Durations  # of its jobs, by kind and how they ended
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether something can draw."""
 
     @property
     def fault(self) -> str:

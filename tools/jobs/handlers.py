@@ -15,6 +15,7 @@ from ...renderer.regions.mask_image import shape_of
 from ...renderer.request import PictureRenderer, RenderRequest, RenderResult
 from ..api_schema import REPORT, EditInput, RenderInput, Report, read_report
 from ..uploads import digest_outside
+from ..watching.tracing import span
 from .device_lock import drawing_on
 from .engine import JobContext, JobHandler
 
@@ -43,7 +44,7 @@ def renderer_handlers(
         job = RenderInput.model_validate(payload)
         settings = job.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
         request = request_for(job.plan).model_copy(update=settings)
-        with drawing_on(renderer.device, context):
+        with span("render"), drawing_on(renderer.device, context):
             result = renderer.render(request, context.on_step)
         return save(result, context.folder)
 
@@ -53,7 +54,7 @@ def renderer_handlers(
         before = read_result(base / PICTURE) if job.base and (base / PICTURE).exists() else job.request
         if (before if isinstance(before, RenderRequest) else before.request).files:  # the folder may be a stranger's
             raise ValueError("this picture was made with files of another machine; it is not drawn again here")
-        with drawing_on(renderer.device, context):
+        with span("render"), drawing_on(renderer.device, context):
             if isinstance(before, RenderRequest):
                 before = renderer.render(before, context.on_step)
             result = renderer.edit(before, job.revision, context.on_step)
@@ -64,7 +65,8 @@ def renderer_handlers(
             )
         if review:
             context.raise_if_stopped()
-            report = review(before, result, read_report(base).critique if job.base else None)
+            with span("critique"):
+                report = review(before, result, read_report(base).critique if job.base else None)
             notes += report.warnings
             write(context.folder / REPORT, report.model_dump_json().encode())
         result = replace(result, warnings=tuple(dict.fromkeys([*result.warnings, *notes])))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import JobCancelled, UnknownPicture, first_line
+from ..watching.job_scope import job_scope
 from .engine import LOCAL, RECENT, Job, JobContext, JobHandler, Status, StepCount
 from .follow import afollow, follow
 from .job_events import JobEvent, Stepped
@@ -121,7 +122,8 @@ class InProcessEngine:
         )
         status: Status = "done"
         try:
-            self.handlers[job.kind](job.payload, context)
+            with job_scope(job.id, job.kind):
+                self.handlers[job.kind](job.payload, context)
         except JobCancelled as error:
             running.error, status = error, "cancelled"
         except BaseException as error:  # raised again where the events are read

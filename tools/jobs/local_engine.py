@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,9 +16,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from ...prompts.errors import DitpipeError, JobCancelled, RunError, first_line
+from ...prompts.errors import DitpipeError, JobCancelled, RunError, UnknownPicture, first_line
 from ...renderer.pictures.artifacts import write
 from ...renderer.pictures.file_ref import path_inside
+from ..watching.job_scope import Durations, watched_job
 from .engine import LOCAL, Job, JobContext, JobHandler, Status, StepCount
 from .job_events import JobEvent, Stepped, event_from_json
 from .queue import JobQueue
@@ -53,7 +54,7 @@ class LocalEngine:
         self._reports = {kind.name(): kind for kind in reports}
         self.queue = JobQueue(self.folder / "jobs.sqlite", capacity=capacity, share=share)
         self._threads: list[threading.Thread] = []
-        self.fault = ""
+        self.fault, self.durations = "", Durations()
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._wakeups: list[Wakeups] = []  # one per worker
         self._running: dict[str, threading.Event] = {}  # job id → its cancel signal, of the jobs drawn by this engine
@@ -165,12 +166,19 @@ class LocalEngine:
             with self._lock_of(device):
                 job = self.queue.claim(device)
                 if job:
-                    self._draw(job, self.handlers[device])
+                    with watched_job(job.id, job.kind, partial(self._status, job), self.durations):
+                        self._draw(job, self.handlers[device])
                 return job is not None
         except Exception:  # a full disk, say: the worker must survive it
             log.exception("the worker of %s goes on after an error", device)
             time.sleep(1)
             return False
+
+    def _status(self, job: Job) -> Status:
+        """The present state of a job of any caller; one that was removed was cancelled before."""
+        with suppress(UnknownPicture):
+            return self.queue.get(job.id, caller=job.caller).status
+        return "cancelled"
 
     def _draw(self, job: Job, handlers: Mapping[str, JobHandler]) -> None:
         """Draws one job. An error ends the job with one line for its caller, never with a stack trace."""
