@@ -77,29 +77,30 @@ class JobQueue:
             # While one connection is open, the others that close do not write the log back into the file: 20 times as
             # many jobs and events a second (docs/log.md).
             kept = sqlite3.connect(file, timeout=30, check_same_thread=False)
-            kept.execute("SELECT count(*) FROM jobs WHERE number < 0").fetchone()
+            kept.execute("SELECT count(*) FROM jobs WHERE number < 0").fetchall()
             weakref.finalize(self, kept.close)
         except (OSError, ValueError, sqlite3.Error) as error:
             raise RunError(f"cannot keep the queue in {file}: {error}") from error
 
     @contextmanager
-    def _table(self) -> Iterator[sqlite3.Connection]:
+    def _table(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection. durable: what it commits outlives the machine's power, and not only this process."""
         with closing(sqlite3.connect(self.file, timeout=30, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
             open_safely(connection)  # the file is not trusted
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction that excludes every other writer from its first statement on."""
-        with self._table() as table, table:
+        with self._table(durable=durable) as table, table:
             table.execute("BEGIN IMMEDIATE")
             yield table
 
     def add(self, kind: str, payload: dict[str, Any], *, caller: str, previews: int = 0) -> Job:
         """Queues a job. Raises QueueFull."""
-        with self._writing() as table:
+        with self._writing(durable=True) as table:
             row = table.execute(
                 "SELECT count(*) AS waiting, coalesce(sum(caller = ?), 0) AS own FROM jobs WHERE status = 'queued'",
                 [caller],
