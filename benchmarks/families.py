@@ -1,27 +1,37 @@
-"""What nine regions cost in each family: python -m benchmarks.families
+"""What nine regions cost in each family: python -m benchmarks.families [NAME…]
 
-Writes docs/families.md: the processor time of a step with nine regions over that of a step with one prompt, measured in
-turns. Numbers of text and image tokens are the published ones, prompts have 20 tokens. Widths and depths are small and
-weights random, which measures the cost that grows with the number of tokens, not with their width.
+Writes docs/families.md: processor time and memory of a step with nine regions over those of a step with one prompt,
+measured in turns. Numbers of text and image tokens are the published ones, prompts have 20 tokens. Widths and depths
+are small and weights random, which measures the cost that grows with the number of tokens, not with their width. With
+names only those families are measured; the others keep the page's rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
+from sys import argv
 from types import SimpleNamespace
 from typing import Any
 
 import diffusers
 import torch
 from rich.console import Console
+from torch.profiler import ProfilerActivity, profile
 
 from ditpipe import ScenePlan
 from ditpipe.renderer.families.base import Family
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.hunyuan_text import HunyuanText
+from ditpipe.renderer.families.joint.chroma import Chroma
+from ditpipe.renderer.families.joint.family import JointFamily
 from ditpipe.renderer.families.joint.flux import Flux
+from ditpipe.renderer.families.joint.flux_2 import Flux2
+from ditpipe.renderer.families.joint.hunyuan_image import HunyuanImage
+from ditpipe.renderer.families.joint.lumina_2 import Lumina2
+from ditpipe.renderer.families.joint.qwen_image import QwenImage
 from ditpipe.renderer.families.joint.stable_diffusion_3 import StableDiffusion3
+from ditpipe.renderer.families.joint.z_image import ZImage
 from ditpipe.renderer.families.pixart import PixArt
 from ditpipe.renderer.families.sana import Sana
 from ditpipe.renderer.families.stable_diffusion import StableDiffusion, StableDiffusionXL
@@ -38,22 +48,26 @@ OWN = 20  # tokens of a prompt
 CLIP = 77  # tokens to which CLIP pads every prompt; all are computed, see its family
 REPEATS = 2
 TEXT = 64  # channels of a text encoder
+HEAD = "| family | pixels | nine regions over one prompt | with every padding computed | memory of nine over one |"
+COLUMNS = ("nine", "padded", "memory")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A family at sizes in pixels. sections: tokens of each padded span of a prompt; () if padding is masked."""
+    """A family at sizes in pixels. sections: tokens of each padded span of a prompt; () if padding is masked. tokens:
+    of a prompt without sections."""
 
     name: str
     sides: tuple[int, ...]
     make: Callable[[int], Family]
     sections: tuple[int, ...] = ()
+    tokens: int = OWN
 
 
 def _adapted(kind: type[Family], model: Any) -> Family:
     """A family with its denoiser and a scheduler only."""
     make = diffusers.FlowMatchEulerDiscreteScheduler if kind.flow else diffusers.EulerDiscreteScheduler
-    vae, config = SimpleNamespace(dtype=torch.float32, config={}), SimpleNamespace()
+    vae, config = SimpleNamespace(dtype=torch.float32, config={}), SimpleNamespace(is_distilled=False)
     parts: dict[str, Any] = {kind.denoiser: model.requires_grad_(False).eval()}
     return kind(SimpleNamespace(vae=vae, scheduler=make(), config=config, **parts), torch.device("cpu"))
 
@@ -119,6 +133,49 @@ def flux(cells: int) -> Family:
     ))  # fmt: skip
 
 
+def qwen_image(cells: int) -> Family:
+    return _adapted(QwenImage, diffusers.QwenImageTransformer2DModel(
+        patch_size=2, in_channels=64, out_channels=16, num_layers=3, attention_head_dim=128, num_attention_heads=4,
+        joint_attention_dim=TEXT, axes_dims_rope=(16, 56, 56),
+    ))  # fmt: skip
+
+
+def flux_2(cells: int) -> Family:
+    return _adapted(Flux2, diffusers.Flux2Transformer2DModel(
+        in_channels=128, num_layers=1, num_single_layers=2, attention_head_dim=128, num_attention_heads=4,
+        joint_attention_dim=TEXT, guidance_embeds=False,
+    ))  # fmt: skip
+
+
+def z_image(cells: int) -> Family:
+    return _adapted(ZImage, diffusers.ZImageTransformer2DModel(
+        in_channels=16, dim=512, n_layers=3, n_refiner_layers=1, n_heads=4, n_kv_heads=4, cap_feat_dim=TEXT,
+        axes_dims=[32, 48, 48], axes_lens=[1536, 512, 512],
+    ))  # fmt: skip
+
+
+def chroma(cells: int) -> Family:
+    return _adapted(Chroma, diffusers.ChromaTransformer2DModel(
+        in_channels=64, num_layers=1, num_single_layers=2, attention_head_dim=128, num_attention_heads=4,
+        joint_attention_dim=TEXT, approximator_hidden_dim=64, approximator_layers=1, approximator_num_channels=64,
+    ))  # fmt: skip
+
+
+def lumina_2(cells: int) -> Family:
+    return _adapted(Lumina2, diffusers.Lumina2Transformer2DModel(
+        patch_size=2, in_channels=16, hidden_size=384, num_layers=3, num_refiner_layers=1, num_attention_heads=4,
+        num_kv_heads=2, multiple_of=64, axes_dim_rope=(32, 32, 32), axes_lens=(300, 512, 512), cap_feat_dim=TEXT,
+    ))  # fmt: skip
+
+
+def hunyuan_image(cells: int) -> Family:
+    return _adapted(HunyuanImage, diffusers.HunyuanImageTransformer2DModel(
+        in_channels=64, out_channels=64, num_attention_heads=4, attention_head_dim=128, num_layers=1,
+        num_single_layers=2, num_refiner_layers=1, patch_size=(1, 1), text_embed_dim=TEXT - 1, text_embed_2_dim=None,
+        rope_axes_dim=(64, 64),
+    ))  # fmt: skip
+
+
 FAMILIES = (
     Measured("Hunyuan-DiT", (1024,), hunyuan, (77, 256)),
     Measured("PixArt-Σ", (1024,), pixart),
@@ -127,6 +184,12 @@ FAMILIES = (
     Measured("Stable Diffusion XL", (1024,), stable_diffusion_xl, (77,)),
     Measured("Stable Diffusion 3.5", (512, 1024), stable_diffusion_3, (77, 256)),
     Measured("FLUX.1", (512, 1024), flux, (512,)),
+    Measured("Qwen-Image", (512,), qwen_image),
+    Measured("FLUX.2 klein", (512,), flux_2, tokens=512),  # its paddings have positions: all are computed
+    Measured("Z-Image", (512,), z_image),
+    Measured("Chroma", (512,), chroma),
+    Measured("Lumina 2", (512,), lumina_2),
+    Measured("HunyuanImage 2.1", (1024,), hunyuan_image),
 )
 
 
@@ -140,9 +203,12 @@ def encoded(measured: Measured, texts: Sequence[str]) -> Any:
     """Random states of prompts of `OWN` tokens, padded to the family's length; encoding is not measured."""
     if measured.make is hunyuan:
         return [_hunyuan_text(*measured.sections) for _ in texts]
-    length = sum(measured.sections) or OWN
+    length = sum(measured.sections) or measured.tokens
     sections = tuple((section, min(section, OWN if section > CLIP else CLIP)) for section in measured.sections)
-    return [Encoded(torch.randn(length, TEXT), torch.randn(TEXT), sections=sections) for _ in texts]
+    states = [torch.randn(length, TEXT) for _ in texts]
+    for each in states if measured.make is hunyuan_image else []:
+        each[:, 0] = 0  # no token is a lettering's
+    return [Encoded(each, torch.randn(TEXT), sections=sections) for each in states]
 
 
 def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | None) -> Callable[[], Any]:
@@ -155,7 +221,7 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
 
     schedule = "scene-then-regions" if len(plan.regions) > 1 else "scene"  # one prompt in all blocks
     levels: Any = preset(schedule).levels(family.block_count)
-    if isinstance(family, (Flux, StableDiffusion3)):
+    if isinstance(family, JointFamily):
         conditioning: Any = JointConditioning(family, prompts, plan, levels, guided=family.guided, paddings=paddings)
     else:
         conditioning = family.conditioning(prompts, plan, levels, grid)
@@ -172,14 +238,24 @@ def step(measured: Measured, family: Family, plan: ScenePlan, paddings: int | No
     return run
 
 
+def peak(work: Callable[[], Any]) -> int:
+    """The most bytes that tensors made by some work take at once."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    assert profiler.profiler
+    events = [each for each in profiler.profiler.kineto_results.events() if each.name() == "[memory]"]
+    return max(accumulate(each.nbytes() for each in sorted(events, key=lambda each: each.start_ns())))
+
+
 def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, float]:
-    """Ratios to one prompt: nine regions, and for joint attention nine regions with all padding computed."""
+    """Ratios to one prompt: nine regions, where padding is attended to nine regions with all of it computed, and the
+    memory of nine regions."""
     torch.manual_seed(0)
     with torch.inference_mode():
         cell = 32 if measured.make is sana else 8
         family = measured.make(side // cell)
         size = {"width": side, "height": side}
-        joint = isinstance(family, (Flux, StableDiffusion3))
+        joint = isinstance(family, JointFamily) and measured.sections
         cases: dict[str, tuple[int, int | None]] = {"plain": (1, PADDINGS), "nine": (9, PADDINGS)}
         cases |= {"padded": (9, None)} if joint else {}
         ways = {
@@ -189,7 +265,8 @@ def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, 
     for way in ways.values():
         way()
     taken = timed(ways, repeats)
-    return {name: taken[name] / taken["plain"] for name in ways if name != "plain"}
+    ratios = {name: taken[name] / taken["plain"] for name in ways if name != "plain"}
+    return ratios | {"memory": peak(ways["nine"]) / peak(ways["plain"])}
 
 
 def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
@@ -201,14 +278,14 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
         "thread(s). The default prompt schedule; the published numbers of text tokens and of the picture's, prompts of "
         f"{OWN} tokens; three or four blocks of random weights and a fraction of the published widths, so that "
         "attention, which regions add to, weighs more than in a published model.", "",
-        "| family | pixels | nine regions over one prompt | with every padding computed |", "|---|---|---|---|",
+        HEAD, "|---|---|---|---|---|",
     ]  # fmt: skip
     for (name, side), ratios in rows.items():
-        padded = f"{ratios['padded']:.2f}" if "padded" in ratios else "–"
-        lines.append(f"| {name} | {side} | {ratios['nine']:.2f} | {padded} |")
+        given = [f"{ratios[key]:.2f}" if key in ratios else "–" for key in COLUMNS]
+        lines.append(f"| {name} | {side} | {' | '.join(given)} |")
     lines += [
         "", "Where the picture cross-attends to its text (the first five), a region's tokens attend to its prompt "
-        "alone, whatever the number of regions. Where text and picture share one attention (the last two), every "
+        "alone, whatever the number of regions. Where text and picture share one attention (the others), every "
         "prompt is part of the sequence. Tokens with the same keys are computed in one call, without a mask of the "
         "whole sequence. Qwen-Image, Z-Image, Chroma, Lumina 2 and HunyuanImage 2.1 mask padding or have little: a "
         "region adds its own tokens only. FLUX.2 attends to all 512, which have positions: each is computed. The other "
@@ -224,12 +301,22 @@ def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def printed(text: str) -> dict[tuple[str, int], dict[str, float]]:
+    """The rows of a page."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return {
+        (name, int(side)): {key: float(cell) for key, cell in zip(COLUMNS, cells) if cell != "–"}
+        for name, side, *cells in rows[2:]
+    }
+
+
 def main() -> None:
-    console, rows = Console(), {}
+    console, rows = Console(), printed(TARGET.read_text()) if argv[1:] else {}
     for measured in FAMILIES:
         for side in measured.sides:
-            rows[measured.name, side] = measure(measured, side)
-            console.print(measured.name, side, rows[measured.name, side])
+            if measured.name in argv[1:] or not argv[1:]:
+                rows[measured.name, side] = measure(measured, side)
+                console.print(measured.name, side, rows[measured.name, side])
     TARGET.write_text(page(rows))
 
 

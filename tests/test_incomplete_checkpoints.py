@@ -147,7 +147,7 @@ def test_what_cannot_be_drawn_with_is_refused_by_its_configuration(
 def test_the_table_says_what_the_adapters_can(row: FamilyRow) -> None:
     module, adapter = row.adapter.split(":")
     kind = getattr(import_module(f"ditpipe.renderer.families.{module}"), adapter)
-    for name in ("flow", "normalised", "partial", "controlled"):
+    for name in ("flow", "normalised", "partial", "controlled", "weighted"):
         assert getattr(row, name) == getattr(kind, name), name
 
 

@@ -65,7 +65,8 @@ def abilities(row: JsonObject) -> str:
     """What the family of a row can, in a sentence."""
     edits = "edits compute the changed tokens alone" if row["partial_edits"] else "edits compute the whole picture"
     nets = "ControlNets" if row["controlnets"] else "no ControlNets"
-    return f"regions by {row['regions']}; {edits}; {nets}; reads {' and '.join(row['languages'])}"
+    weights = "weights of words act" if row["word_weights"] else "no weights of words"
+    return f"regions by {row['regions']}; {edits}; {nets}; {weights}; reads {' and '.join(row['languages'])}"
 
 
 def _of_family(rows: Sequence[JsonObject]) -> Table:
@@ -94,6 +95,7 @@ def described(model: "Checkpoint") -> JsonObject:
     return asdict(model) | {
         "negatives": model.style.negatives, "regions": family.regions, "languages": list(model.style.languages),
         "partial_edits": family.partial, "controlnets": family.controlled, "card": card,
+        "word_weights": family.weighted,
         "here": source.folder is not None or (source.hub is not None and Hub().is_pipeline_cached(source.hub)),
     }  # fmt: skip
 

@@ -21,8 +21,8 @@ class FamilyRow:
 
     size, steps, guidance_scale: defaults of checkpoints whose configuration has none. regions: what carries a region's
     prompt. style: how they are prompted. flow: rectified flows; normalised: latents are normalised by channel; partial:
-    an edit computes the redrawn tokens alone; controlled: they take ControlNets; all as the adapter says. token: side
-    of an image token in pixels. reader: the folder of the tokenizer whose encoder has the highest token limit.
+    an edit computes the redrawn tokens alone; controlled: they take ControlNets; weighted: weights of words act; all
+    as the adapter says. token: side of an image token in pixels. reader: the folder of the tokenizer whose encoder has the highest token limit.
     denoiser: the folder of the denoising network. variants: models of the family with other defaults, the later ones
     winning.
     """
@@ -39,6 +39,7 @@ class FamilyRow:
     normalised: bool = False
     partial: bool = False
     controlled: bool = False
+    weighted: bool = False
     token: int = TOKEN
     reader: str = "tokenizer"
     denoiser: str = "transformer"
@@ -55,22 +56,26 @@ FAMILIES = {
     for row in (
         FamilyRow("hunyuan", "hunyuan:Hunyuan", ("HunyuanDiTPipeline",), 1024, 30, 6.0, _CROSS,
                   PromptStyle(languages=_BOTH, tokens={"BERT": 77, "mT5": 256}, negative=_USUAL_NEGATIVE),
-                  partial=True, controlled=True, reader="tokenizer_2",
+                  partial=True, controlled=True, weighted=True, reader="tokenizer_2",
                   variants=(Variant(called="distilled", steps=25),)),
         FamilyRow("pixart", "pixart:PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), 1024, 20, 4.5, _CROSS,
-                  PromptStyle(tokens={"T5": 120}),
+                  PromptStyle(tokens={"T5": 120}), weighted=True,
                   variants=(Variant(pipeline={"_class_name": "PixArtSigmaPipeline"}, reads=300),)),
         FamilyRow("sana", "sana:Sana", ("SanaPipeline",), 1024, 20, 4.5, _CROSS,
                   PromptStyle(languages=_BOTH, tokens={"Gemma": 300}), flow=True, token=32),
         FamilyRow("sd", "stable_diffusion:StableDiffusion", ("StableDiffusionPipeline",), 512, 30, 7.5, _CROSS,
-                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), denoiser="unet"),
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), weighted=True,
+                  denoiser="unet"),
         FamilyRow("sdxl", "stable_diffusion:StableDiffusionXL", ("StableDiffusionXLPipeline",), 1024, 30, 5.0, _CROSS,
-                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), denoiser="unet"),
+                  PromptStyle(manner="tags", tokens={"CLIP": 77}, negative=_USUAL_NEGATIVE), weighted=True,
+                  denoiser="unet"),
         FamilyRow("sd3", "joint.stable_diffusion_3:StableDiffusion3", ("StableDiffusion3Pipeline",), 1024, 28, 7.0,
-                  _JOINT, PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, reader="tokenizer_3",
+                  _JOINT, PromptStyle(tokens={"CLIP": 77, "T5": 256}, lettering=True), flow=True, weighted=True,
+                  reader="tokenizer_3",
                   variants=(Variant(denoiser={"qk_norm": "rms_norm"}, guidance_scale=4.5),)),  # 3.5
         FamilyRow("flux", "joint.flux:Flux", ("FluxPipeline",), 1024, 28, 3.5, _JOINT,
-                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, reader="tokenizer_2",
+                  PromptStyle(tokens={"T5": 256}, lettering=True, negatives=False), flow=True, weighted=True,
+                  reader="tokenizer_2",
                   variants=(Variant(denoiser={"guidance_embeds": True}, reads=512),
                             Variant(denoiser={"guidance_embeds": False}, steps=4, guidance_scale=1.0))),  # schnell
         FamilyRow("qwen-image", "joint.qwen_image:QwenImage", ("QwenImagePipeline",), 1328, 50, 4.0, _JOINT,
@@ -80,12 +85,12 @@ FAMILIES = {
                   PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True,  # 512 with the chat template
                   variants=(Variant(pipeline={"is_distilled": True}, steps=4, guidance_scale=1.0, negatives=False),)),
         FamilyRow("flux.2-dev", "joint.flux_2:Flux2Dev", ("Flux2Pipeline",), 1024, 50, 4.0, _JOINT,
-                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # of 512
+                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # 512 with its system message
         FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True,
                   variants=(Variant(called="turbo", steps=8, guidance_scale=1.0, negatives=False),)),
         FamilyRow("chroma", "joint.chroma:Chroma", ("ChromaPipeline",), 1024, 35, 5.0, _JOINT,
-                  PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True),
+                  PromptStyle(tokens={"T5": 512}, lettering=True, negative=_USUAL_NEGATIVE), flow=True, weighted=True),
         FamilyRow("lumina-2", "joint.lumina_2:Lumina2", ("Lumina2Pipeline",), 1024, 50, 4.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Gemma 2": 220}, lettering=True), flow=True),  # 256 with its own
         FamilyRow("hunyuan-image", "joint.hunyuan_image:HunyuanImage", ("HunyuanImagePipeline",), 2048, 50, 3.5, _JOINT,
@@ -178,7 +183,8 @@ CHECKPOINTS = {
                    card="https://huggingface.co/Qwen/Qwen-Image/tree/main"),
         Checkpoint("qwen-image-2512", "Qwen/Qwen-Image-2512", 1328, 50, 4.0, 0, "Apache-2.0", _HUB, "qwen-image",
                    card="https://github.com/QwenLM/Qwen-Image"),
-        Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 0, "Apache-2.0", _HUB, "flux.2",
+        # 7.75 GB of flux-2-klein-4b.safetensors and 8.05 GB of text_encoder/ on its page, and FLUX.2's VAE.
+        Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 14.9, "Apache-2.0", _HUB, "flux.2",
                    negatives=False, card=_FLUX_2),
         Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 0, "Apache-2.0", _HUB,
                    "flux.2", card=_FLUX_2),
