@@ -21,10 +21,10 @@ class FamilyRow:
 
     size, steps, guidance_scale: defaults of checkpoints whose configuration has none. regions: what carries a region's
     prompt. style: how they are prompted. flow: rectified flows; normalised: latents are normalised by channel; partial:
-    an edit computes the redrawn tokens alone; controlled: they take ControlNets; weighted: weights of words act; all
-    as the adapter says. token: side of an image token in pixels. reader: the folder of the tokenizer whose encoder has the highest token limit.
-    denoiser: the folder of the denoising network. variants: models of the family with other defaults, the later ones
-    winning.
+    an edit computes the redrawn tokens alone; controlled: they take ControlNets; weighted: weights of words act; all as
+    the adapter says. token: side of an image token in pixels. reader: the folder of the tokenizer whose encoder has the
+    highest token limit. denoiser: the folder of the denoising network. variants: models of the family with other
+    defaults, the later ones winning.
     """
 
     name: str
@@ -85,7 +85,7 @@ FAMILIES = {
                   PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True,  # 512 with the chat template
                   variants=(Variant(pipeline={"is_distilled": True}, steps=4, guidance_scale=1.0, negatives=False),)),
         FamilyRow("flux.2-dev", "joint.flux_2:Flux2Dev", ("Flux2Pipeline",), 1024, 50, 4.0, _JOINT,
-                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # 512 with its system message
+                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # 512 with its own
         FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True,
                   variants=(Variant(called="turbo", steps=8, guidance_scale=1.0, negatives=False),)),
@@ -184,8 +184,8 @@ CHECKPOINTS = {
         Checkpoint("qwen-image-2512", "Qwen/Qwen-Image-2512", 1328, 50, 4.0, 0, "Apache-2.0", _HUB, "qwen-image",
                    card="https://github.com/QwenLM/Qwen-Image"),
         # 7.75 GB of flux-2-klein-4b.safetensors and 8.05 GB of text_encoder/ on its page, and FLUX.2's VAE.
-        Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 14.9, "Apache-2.0", _HUB, "flux.2",
-                   negatives=False, card=_FLUX_2),
+        Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 14.9, "Apache-2.0", _HUB,
+                   "flux.2", negatives=False, card=_FLUX_2),
         Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 0, "Apache-2.0", _HUB,
                    "flux.2", card=_FLUX_2),
         Checkpoint("flux.2-dev", "black-forest-labs/FLUX.2-dev", 1024, 50, 4.0, 0, "FLUX non-commercial", _GATED,
