@@ -85,7 +85,7 @@ FAMILIES = {
                   PromptStyle(tokens={"Qwen 3": 509}, lettering=True), flow=True,  # 512 with the chat template
                   variants=(Variant(pipeline={"is_distilled": True}, steps=4, guidance_scale=1.0, negatives=False),)),
         FamilyRow("flux.2-dev", "joint.flux_2:Flux2Dev", ("Flux2Pipeline",), 1024, 50, 4.0, _JOINT,
-                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # 512 with its own
+                  PromptStyle(tokens={"Mistral 3": 470}, lettering=True, negatives=False), flow=True),  # of 512
         FamilyRow("z-image", "joint.z_image:ZImage", ("ZImagePipeline",), 1024, 50, 5.0, _JOINT,
                   PromptStyle(languages=_BOTH, tokens={"Qwen 3": 509}, lettering=True), flow=True,
                   variants=(Variant(called="turbo", steps=8, guidance_scale=1.0, negatives=False),)),
