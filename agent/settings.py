@@ -60,8 +60,8 @@ class Settings(BaseSettings):
 
     model: str = _setting(
         "Model", "pocket",
-        "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, a .safetensors file "
-        "(FILE[@FOLDER that configures it]), or a server's: openai:NAME or http://HOST/v1#NAME",
+        "image model: a name from `ditpipe models`, a folder, owner/name[@revision] on the hub, a .safetensors or "
+        ".gguf file (FILE[@FOLDER that configures it]), or a server's: openai:NAME or http://HOST/v1#NAME",
     )  # fmt: skip
     loras: Path | None = _setting(
         "Model", None, "folder of the LoRAs that <lora:NAME:0.8> in a prompt names (empty: the user's data folder)"

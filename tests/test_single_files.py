@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import gguf
 import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
-from published import published
+from published import Tensors, published
 from published_plans import draw
 from safetensors.torch import load_file, save_file
-from single_files import single_file, stored
+from single_files import joint_blocks_of, single_file, stored
 
 from ditpipe import Renderer, RenderResult
 from ditpipe.prompts.errors import ModelError
@@ -108,7 +109,7 @@ def test_weights_that_it_lacks_or_that_do_not_fit_are_named(weight: str, zoo: Pa
 
 def test_only_a_safe_format_is_read(zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(b"pickle")
-    with pytest.raises(ModelError, match="only .safetensors files are read"):
+    with pytest.raises(ModelError, match="only .safetensors and .gguf files are read"):
         Renderer(str(tmp_path / "model.ckpt"))
     with pytest.raises(ModelError, match="no such file"):
         Renderer(str(tmp_path / "model.safetensors"))
@@ -210,6 +211,64 @@ def test_a_file_that_does_not_go_with_its_folder_is_one_line(zoo: Path, tmp_path
         (str(pointer), "it is a pointer of git-lfs"),
         (f"{lora}@{other}", "this is a LoRA, not a model: give it beside a model, as --lora lora.safetensors"),
         (str(lora), "this is a LoRA, not a model"),
+    ):
+        with pytest.raises(ModelError, match=says) as error:
+            load(name, device="cpu")
+        assert "\n" not in str(error.value)
+
+
+def gguf_file(weights: Tensors, target: Path) -> Tensors:
+    """Writes weights as a GGUF file, matrices of whole blocks in 8 bits; returns what it says, dequantized."""
+    writer, kind = gguf.GGUFWriter(target, "sd3"), gguf.GGMLQuantizationType.Q8_0
+    dequantized = {}
+    for name, value in weights.items():
+        array = value.float().contiguous().numpy()
+        if value.ndim == 2 and value.shape[1] % 32 == 0:
+            packed = gguf.quantize(array, kind)
+            writer.add_tensor(name, packed, raw_dtype=kind)
+            array = gguf.dequantize(packed, kind).astype("float16")  # as diffusers does
+        else:
+            writer.add_tensor(name, array)
+        dequantized[name] = torch.from_numpy(array.copy()).float()
+    for write in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+        writer.close,
+    ):
+        write()
+    return dequantized
+
+
+def test_a_gguf_file_draws_what_its_numbers_say(zoo: Path, tmp_path: Path) -> None:
+    folder = published("sd3", zoo)
+    file, plain = tmp_path / "sd3-Q8_0.gguf", tmp_path / "plain.safetensors"
+    numbers = gguf_file(joint_blocks_of(folder / "transformer"), file)
+    save_file({f"model.diffusion_model.{name}": value for name, value in numbers.items()}, plain)
+    rest = shutil.copytree(folder, tmp_path / "rest")
+    for weights in (rest / "transformer").glob("*.safetensors"):
+        weights.unlink()  # not needed beside the file
+    result, whole = draw(f"{file}@{rest}", "sd3"), draw(str(folder), "sd3")
+    expected = draw(f"{plain}@{folder}", "sd3")
+    deviation = (result.latents - expected.latents).abs().max()
+    assert deviation < 1e-3 * expected.latents.std() and deviation < (result.latents - whole.latents).abs().max() / 10
+    assert load(f"{file}@{rest}", device="cpu", weights="int8").notes == (
+        "save_memory 'int8' acts on the encoders alone: sd3-Q8_0.gguf is quantized already",
+    )
+
+
+def test_a_gguf_file_that_cannot_be_read_is_one_line(zoo: Path, tmp_path: Path) -> None:
+    weights = joint_blocks_of(published("sd3", zoo) / "transformer")
+    broken, partial, alone = (tmp_path / f"{name}.gguf" for name in ("broken", "partial", "alone"))
+    gguf_file({name: value for name, value in weights.items() if "joint_blocks.0.x_block.mlp" not in name}, partial)
+    gguf_file(weights, alone)
+    broken.write_bytes(alone.read_bytes()[:2000])
+    for name, says in (
+        (f"{broken}@{zoo / 'sd3'}", "cannot read .*broken.gguf"),
+        (f"{partial}@{zoo / 'sd3'}", "partial.gguf.* lacks "),
+        (str(alone), "holds a transformer alone: give the folder or hub name that has the rest, alone.gguf@FOLDER"),
+        (f"{alone}@{published('sd-1.5', zoo)}", "is a model without one"),
+        (f"{alone}@{published('pixart-sigma', zoo)}", "diffusers reads no GGUF of a Transformer2DModel"),
     ):
         with pytest.raises(ModelError, match=says) as error:
             load(name, device="cpu")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 OTHER_NAMES = {
     "FOLDER, OWNER/NAME[@REVISION]": "a pipeline in diffusers' format, here or on the hub",
     "FILE.safetensors[@FOLDER]": "a single file; the folder, or a hub name, configures it and has what it lacks",
+    "FILE.gguf@FOLDER": "a quantized transformer, beside a folder or hub name with the rest (extra gguf)",
     "openai:gpt-image-2": "OpenAI's Images API (OPENAI_API_KEY): regions in words, no seed, edits under a mask",
     "http://HOST/v1#NAME": "any server of that API (DITPIPE_IMAGE_API_KEY); a `ditpipe serve` there obeys the plan",
     "http://HOST/v1#NAME,caption=FORMAT": "prompted in a layout format: ideogram4, flux3, fibo … (docs/formats.md)",

@@ -18,6 +18,7 @@ from torch import nn
 from ...prompts.errors import ModelError, first_line
 from ...prompts.outside_json import JsonObject
 from ..weights.offload import is_out_of_memory
+from .gguf_file import DENOISER, load_gguf
 from .pipeline_folder import (
     NEVER_RUN,
     OPTIONAL,
@@ -25,6 +26,7 @@ from .pipeline_folder import (
     check_tokenizer,
     files_in,
     in_file,
+    is_gguf,
     lacking_files,
     listed_components,
     other_components,
@@ -54,7 +56,7 @@ def load_pipeline(
     folder: Path, dtype: torch.dtype, *, file: Path | None = None
 ) -> tuple[DiffusionPipeline, tuple[str, ...]]:
     """Loads a folder's pipeline, or a single file of weights with the folder's configuration; also returns warnings.
-    Components that the file lacks come from the folder.
+    Components that the file lacks come from the folder: beside a GGUF file all but the transformer.
 
     Raises ModelError if a component is missing, lacks weights or has weights of wrong shapes; else whatever the
     libraries raise.
@@ -62,6 +64,7 @@ def load_pipeline(
     import diffusers
 
     index = read_index(folder)
+    quantized, file = (file, None) if file and is_gguf(file) else (None, file)
     pipeline: type[DiffusionPipeline] | None = getattr(diffusers, index["_class_name"], None)
     if pipeline is None:
         here, name = diffusers.__version__, index["_class_name"]
@@ -72,6 +75,8 @@ def load_pipeline(
     notes += [f"this checkpoint's {name!r} is not used" for name in other_components(index)]
     expected = signature(pipeline.__init__).parameters
     _check_listed(folder, parts, expected)
+    if quantized and DENOISER not in parts:
+        raise ModelError(f"{quantized.name}: a GGUF file holds a transformer, and {folder} is a model without one")
     if file and not hasattr(pipeline, "from_single_file"):
         raise ModelError(f"{file}: no single files are read with a {pipeline.__name__}, which {folder} configures")
     names = weight_names(file) if file else []
@@ -91,6 +96,10 @@ def load_pipeline(
         cls = _class(library, kind, where=folder)
         is_model = isinstance(cls, type) and issubclass(cls, nn.Module)
         if not is_model or (file and in_file(names, name, kind)):
+            continue
+        if quantized and name == DENOISER:
+            components[name] = model = load_gguf(quantized, folder, cls, dtype)
+            _check(name, quantized, missing=_unfilled(model))
             continue
         components[name] = load_component(cls, folder / name, dtype, of=file)
     # Passed as None: diffusers would load them, or report them as missing.

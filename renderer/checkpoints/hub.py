@@ -14,14 +14,12 @@ from pathlib import Path
 from ...prompts.errors import ModelError, first_line
 from ...prompts.outside_json import JsonObject
 from .pipeline_folder import (
-    OPTIONAL,
     files_in,
-    in_file,
+    held_in,
     listed_components,
     read_index,
     stored_variants,
     weight_file,
-    weight_names,
 )
 
 _NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+))?")
@@ -60,8 +58,7 @@ class Hub:
         """
 
         def needs(component: str, kind: str) -> bool:
-            held = beside and (component in OPTIONAL or in_file(weight_names(beside), component, kind))
-            return not configuration and not held
+            return not configuration and not (beside and held_in(beside, component, kind))
 
         def wanted(sizes: Mapping[str, int], folder: Path) -> list[str]:
             return needed_files(sizes, read_index(folder), needs=needs, tokenizers=not configuration)

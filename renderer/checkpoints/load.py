@@ -12,6 +12,7 @@ from ..weights.offload import is_out_of_memory
 from ..weights.quantize import Format, quantize_linears
 from .components import load_pipeline
 from .fast_import import without_gc
+from .pipeline_folder import is_gguf
 from .registry import FAMILIES, checkpoint
 from .silence import silence_loading
 from .source import locate
@@ -83,6 +84,8 @@ def load(
         if (model := getattr(pipe, part)) is not None:
             quantize_linears(model, weights)
     family = kind(pipe if offload else pipe.to(target), target)
+    if source.file and is_gguf(source.file) and weights != "full":
+        notes += (f"save_memory {weights!r} acts on the encoders alone: {source.file.name} is quantized already",)
     family.notes, family.style = notes, row.style
     if compiled:
         family.compile()

@@ -158,6 +158,18 @@ def weight_names(file: Path) -> list[str]:
     return names
 
 
+def is_gguf(file: Path) -> bool:
+    """Whether a file of weights is in llama.cpp's format, and so holds a transformer alone."""
+    return file.suffix.lower() == ".gguf"
+
+
+def held_in(file: Path, component: str, kind: str) -> bool:
+    """Whether nothing of a component is wanted beside this single file of weights."""
+    if is_gguf(file):
+        return component == "transformer"
+    return component in OPTIONAL or in_file(weight_names(file), component, kind)
+
+
 def in_file(names: Sequence[str], component: str, kind: str) -> bool:
     """Whether a single file with these keys contains a component. It always contains the denoiser."""
     prefixes = IN_FILE.get(kind) or IN_FILE.get(component)

@@ -45,7 +45,7 @@ def _source(name: str) -> Source:
         return source
     raise ModelError(
         f"unknown model {name!r}: give one of {', '.join(CHECKPOINTS)}, a folder in diffusers' format, a name on the "
-        "hub (owner/name[@revision]), a .safetensors file, or a server's: openai:NAME, http://HOST/v1#NAME"
+        "hub (owner/name[@revision]), a .safetensors or .gguf file, or a server's: openai:NAME, http://HOST/v1#NAME"
     )
 
 

@@ -1,7 +1,8 @@
 """Resolves the name of a model: a folder in diffusers' format, a name on the hub, or a single file of weights.
 
-A single file (`.safetensors`) has no configuration. It is taken from the file's own folder, from a folder or hub name
-after an @ (`realvis.safetensors@~/models/sdxl`), or from the hub repository of the model that the file derives from.
+A single file (`.safetensors`, or `.gguf` with a quantized transformer) has no configuration. It is taken from the
+file's own folder, from a folder or hub name after an @ (`realvis.safetensors@~/models/sdxl`), or, of `.safetensors`,
+from the hub repository of the model that the file derives from.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ def _pipeline_in(folder: Path) -> Path:
 
 
 def _single_file(file: Path, configuration: str) -> Source:
-    if file.suffix != ".safetensors":
-        raise ModelError(f"{file.name}: only .safetensors files are read: other formats can hold code")
+    if file.suffix not in (".safetensors", ".gguf"):
+        raise ModelError(f"{file.name}: only .safetensors and .gguf files are read: other formats can hold code")
     if not file.is_file():
         raise ModelError(f"{file}: there is no such file")
     file = Path(abspath(file))  # links are not resolved: in a hub cache the target has no file name
@@ -108,6 +109,10 @@ def _single_file(file: Path, configuration: str) -> Source:
         raise ModelError(f"{configuration}: neither a folder nor a name on the hub that configures {file.name}")
     if (file.parent / "model_index.json").exists():
         return Source(folder=file.parent, file=file)
+    if file.suffix == ".gguf":
+        raise ModelError(
+            f"{file.name} holds a transformer alone: give the folder or hub name that has the rest, {file.name}@FOLDER"
+        )
     return Source(hub=HubName(_derived_from(file)), file=file)
 
 
