@@ -97,7 +97,7 @@ class Judge:
 
     def look(self, image: Image.Image, boxes: Sequence[Box]) -> list[Seen]:
         """The label of each box of a picture."""
-        return self.name(torch.stack([cut(image, box) for box in boxes]))
+        return self.name(torch.stack([cut(image, box) for box in boxes])) if boxes else []
 
     def name(self, crops: Tensor) -> list[Seen]:
         """The label of each crop (n, 3, 48, 48) in -1…1."""
@@ -108,6 +108,10 @@ class Judge:
     def patterns(self, crops: Tensor) -> list[str]:
         """The surface pattern in each crop (n, 3, 48, 48) in -1…1."""
         return [PATTERNS[number] for number in self._logits(crops)[2].argmax(1).tolist()]
+
+    def patterns_in(self, image: Image.Image, boxes: Sequence[Box]) -> list[str]:
+        """The surface pattern in each box of a picture."""
+        return self.patterns(torch.stack([cut(image, box) for box in boxes])) if boxes else []
 
     def _logits(self, crops: Tensor) -> list[Tensor]:
         with torch.inference_mode():
