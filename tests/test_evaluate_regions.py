@@ -30,8 +30,10 @@ from ditpipe.agent.evaluate.regions import (
 from ditpipe.agent.evaluate.rows import Row, RowStore
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.refine.local_critic import LocalCritic
+from ditpipe.prompts.plan_files import read_plan
 from ditpipe.prompts.prompt_style import colour_of, subject_of
 from ditpipe.renderer.detection import Detection
+from ditpipe.renderer.regions.region_masks import visible_regions
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LEFT, RIGHT = columns(2)
@@ -230,3 +232,18 @@ def test_both_experiments_run_resume_and_report(tmp_path: Path) -> None:
     page, answer = run("ablation")
     assert answer["blocks"] == {"pocket": 8} and len(answer["figures"]["pocket"]) == 4 + 9
     assert len(list((tmp_path / "ablation" / "pictures").iterdir())) == 2 + 8  # joined/joined is all blocks
+
+
+AUTHORS = Path(__file__).parent.parent / "examples" / "plans"
+
+
+@pytest.mark.parametrize("path", sorted(AUTHORS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_layouts_of_the_papers_authors_are_plans(path: Path) -> None:
+    plan = read_plan(path)
+    assert plan.size == (1024, 1024) and len(plan.regions) in (2, 4, 9) and plan.negative == "模糊的"
+    assert sum(region.box.area for region in plan.regions) == pytest.approx(1, abs=1e-4)
+    assert visible_regions(plan, token=16) == {region.name for region in plan.regions}
+    for method in methods_of("hunyuan-dit", len(plan.regions)):
+        (case,) = file_cases({path.stem: plan}, 1, 41)
+        assert request_of("hunyuan-dit", case, method, steps=30, guidance=6).seed == 41
+    assert path.name in (AUTHORS / "README.md").read_text(encoding="utf-8")

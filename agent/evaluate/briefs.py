@@ -118,17 +118,22 @@ def _looped(agent: "Agent", query: JsonObject, plan: ScenePlan, judge: Judge, fo
     about = {"seconds": seconds, "rounds": len(painting.rounds), "best": best.number, "halted": painting.halted}
     return {
         "regional": _seen(judge, first.path, folder, plan, query["truth"]),
-        "loop": _seen(judge, best.path, folder, plan, query["truth"]) | about | {"cost": cost.as_json()},
+        "loop": _seen(judge, best.path, folder, plan, query["truth"], drawn=best.plan)
+        | about
+        | {"cost": cost.as_json()},
     }
 
 
-def _seen(judge: Judge, path: Path, folder: Path, plan: ScenePlan, truth: JsonObject | None) -> JsonObject:
-    """What a picture shows of the plan, and what of the truth it does not: null if nobody can tell."""
+def _seen(
+    judge: Judge, path: Path, folder: Path, plan: ScenePlan, truth: JsonObject | None, *, drawn: ScenePlan | None = None
+) -> JsonObject:
+    """What a picture shows of the plan, and what of the truth it does not: null if nobody can tell. drawn: the plan of
+    the picture, if the loop revised it; the regions are judged by the plan before."""
     from ...renderer.pictures.artifacts import open_image
 
     image = open_image(path)
-    seen = judge.look(image, plan, "")
-    return {"file": str(path.relative_to(folder)), "faults": _faults(judge, image, plan, truth), **seen.as_json()}
+    seen, faults = judge.look(image, plan, ""), _faults(judge, image, drawn or plan, truth)
+    return {"file": str(path.relative_to(folder)), "faults": faults, **seen.as_json()}
 
 
 def _faults(judge: Judge, image: Image.Image, plan: ScenePlan, truth: JsonObject | None) -> list[str] | None:
