@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ditpipe import PromptSchedule, Renderer, ScenePlan
+from ditpipe.prompts.prompt_style import style_of
 from ditpipe.renderer.families.hunyuan import Hunyuan, embed_picture_condition, predict
 from ditpipe.renderer.families.hunyuan_attention import CrossAttention, Positions, rotary_embedding, rotary_pairs_of
 from ditpipe.renderer.families.hunyuan_text import join
@@ -81,7 +82,10 @@ class Batch:
         width, height = first.size
         self.region_ids = region_ids(first.regions, rows=height // patch, columns=width // patch)
         # Prompts in this order: the first plan's scene and its regions, the second plan's, …, the negative.
-        ordered = [*(text for plan in plans for text in prompts_at_level(plan, "region")), first.negative]
+        style = renderer.family.style
+        if style.manner == "sticker words":  # as `LoadedModel` words them
+            plans = [plan.model_copy(update={"style": style_of(plan)}) for plan in plans]
+        ordered = [*(text for plan in plans for text in prompts_at_level(plan, "region", style)), first.negative]
         with torch.inference_mode():
             unique = list(dict.fromkeys(ordered))
             rows = torch.tensor([unique.index(text) for text in ordered])

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from llm_servers import chat_server, says
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, ScenePlan, columns
 from ditpipe.agent.evaluate.ablation import DEEP, LEVELS, SHALLOW, conclusions, evaluate_ablation, settings_of
@@ -33,6 +32,7 @@ from ditpipe.agent.refine.local_critic import LocalCritic
 from ditpipe.prompts.plan_files import read_plan
 from ditpipe.prompts.prompt_style import colour_of, subject_of
 from ditpipe.renderer.detection import Detection
+from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.regions.region_masks import visible_regions
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -161,18 +161,18 @@ def test_methods_are_those_that_a_model_has() -> None:
     assert requests["regions"].prompt_schedule and not requests["default"].prompt_schedule
 
 
-def test_couple_is_half_base_and_half_region_prompt() -> None:
-    """The renderer's `strength` equals the benchmark's own Couple attention."""
+@pytest.mark.parametrize("method", ["couple", "regions"])
+def test_methods_draw_what_the_benchmark_draws_in_batches(method: str) -> None:
+    """Couple as half the region's `strength` equals an attention layer that sums two prompts by their masks."""
     from benchmarks.batch import COUPLE, Batch
 
     (case,), renderer = fixed_cases(2, 1), Renderer()
-    request = request_of("pocket", case, "couple", steps=2, guidance=None)
+    request = request_of("pocket", case, method, steps=1, guidance=None)
     ours = renderer.render(request).image
-    (theirs,) = Batch(Renderer(), [request.plan.model_copy(update={"regions": [
-        region.model_copy(update={"strength": 1.0}) for region in request.plan.regions
-    ]})]).paint(COUPLE, [case.seed], steps=2)  # fmt: skip
-    difference = torch.tensor(list(ours.tobytes())).float() - torch.tensor(list(theirs.tobytes())).float()
-    assert difference.abs().max() <= 2
+    whole = [region.model_copy(update={"strength": 1.0}) for region in request.plan.regions]
+    batch = Batch(Renderer(), [request.plan.model_copy(update={"regions": whole})])
+    (theirs,) = batch.paint(COUPLE if method == "couple" else preset(method), [case.seed], steps=1)
+    assert max(most for _, most in ImageChops.difference(ours, theirs).getextrema()) <= 2
 
 
 def test_the_schedules_of_the_ablation() -> None:

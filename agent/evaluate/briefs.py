@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os.path import relpath
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,7 @@ def _seen(
 
     image = open_image(path)
     seen, faults = judge.look(image, plan, ""), _faults(judge, image, drawn or plan, truth)
-    return {"file": str(path.relative_to(folder)), "faults": faults, **seen.as_json()}
+    return {"file": relpath(path, folder), "faults": faults, **seen.as_json()}
 
 
 def _faults(judge: Judge, image: Image.Image, plan: ScenePlan, truth: JsonObject | None) -> list[str] | None:
