@@ -69,8 +69,8 @@ def evaluate_ablation(
     folder, queries, depths = store.path.parent, list[JsonObject](), dict[str, int]()
     for model in models:
         depths[model] = workers[0].renderer(model).family.block_count
-        for setting in settings_of(depths[model], points):
-            for case in cases:
+        for case in cases:  # plan by plan, so that a run that is stopped has whole ones
+            for setting in settings_of(depths[model], points):
                 plan = plan_in_style(model, usual_size(model, case.plan))
                 request = RenderRequest(
                     plan=plan, model=model, seed=case.seed, steps=steps, guidance_scale=guidance,
