@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...prompts.outside_json import JsonObject
 from ...renderer.checkpoints.registry import FAMILIES, checkpoint
+from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.regions.prompt_schedule import Level, PromptSchedule, preset
 from ...renderer.request import RenderRequest
 from .drawing import Drawer, picture_query, usual_size
@@ -64,11 +65,13 @@ def evaluate_ablation(
     """Draws each case with each schedule and each model. Raises ValueError for a model whose blocks attend to one
     caption, ModelError if a model cannot be loaded."""
     for model in models:
+        if is_remote(model):
+            raise ValueError(f"{model} draws on a server: which prompt its blocks attend to cannot be chosen from here")
         if FAMILIES[checkpoint(model).family].regions == "caption":
             raise ValueError(f"{model} takes one caption in all blocks: there is no prompt schedule to vary")
     folder, queries, depths = store.path.parent, list[JsonObject](), dict[str, int]()
     for model in models:
-        depths[model] = workers[0].renderer(model).family.block_count
+        depths[model] = _block_count(workers[0], model)
         for case in cases:  # plan by plan, so that a run that is stopped has whole ones
             for setting in settings_of(depths[model], points):
                 plan = plan_in_style(model, usual_size(model, case.plan))
@@ -89,6 +92,14 @@ def evaluate_ablation(
     by_model = {model: figures_by_setting(rows, model) for model in models}
     figures = {model: {key: each.as_json() for key, each in found.items()} for model, found in by_model.items()}
     return report_of(rows, by_model, depths, judge, folder, points), {"figures": figures, "blocks": depths}
+
+
+def _block_count(drawer: Drawer, model: str) -> int:
+    from ...renderer.pipeline import Renderer
+
+    renderer = drawer.renderer(model)
+    assert isinstance(renderer, Renderer)
+    return renderer.family.block_count
 
 
 def figures_by_setting(rows: Sequence[Row], model: str) -> dict[str, Figures]:

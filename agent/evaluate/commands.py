@@ -105,7 +105,7 @@ def regions(
     if unknown := [method for method in methods or [] if method not in METHODS]:
         raise ValueError(f"unknown method {unknown[0]!r}: one of {', '.join(METHODS)}")
     store, folder = _store(out, "regions")
-    workers = drawers(settings.chosen_device, settings.chosen_dtype)
+    workers = drawers(settings_of(**options, model=names[0]))
     report, figures = evaluate_regions(
         names, cases, _judge(settings, judge, names), store, workers=workers,
         steps=settings.steps, guidance=settings.guidance_scale, methods=methods or [],
@@ -136,7 +136,7 @@ def ablation(
     store, folder = _store(out, "ablation")
     report, figures = evaluate_ablation(
         names, cases, _judge(settings, judge, names), store, points=points, steps=settings.steps,
-        workers=drawers(settings.chosen_device, settings.chosen_dtype), guidance=settings.guidance_scale,
+        workers=drawers(settings_of(**options, model=names[0])), guidance=settings.guidance_scale,
     )  # fmt: skip
     _finish(folder, report, figures, as_json)
 
@@ -164,7 +164,7 @@ def briefs(
 
     names = planners or [Settings().planner]
     first = settings_of(**options, planner=names[0])
-    rows, workers = read_briefs(file, limit or 0), drawers(first.chosen_device, first.chosen_dtype)
+    rows, workers = read_briefs(file, limit or 0), drawers(first)
     agents = {name: partial(_agent, settings_of(**options, planner=name)) for name in names}
     seed = first.picture_seed()
     recorded = first.model_dump(mode="json", exclude={*UNRECORDED, "planner"}) | {"seed": seed} | _version()

@@ -11,12 +11,14 @@ from ...prompts.errors import RenderError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
 from ...renderer.checkpoints.registry import absolute_name, checkpoint
+from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.checkpoints.source import locate
 from ...renderer.request import RenderRequest
 from .rows import digest_of
 
 if TYPE_CHECKING:
-    from ...renderer.pipeline import Renderer
+    from ...renderer.request import PictureRenderer
+    from ..settings import Settings
 
 PICTURES = "pictures"
 NOT_DRAWING = ("critic", "judge")  # folders of the pocket checkpoint with what looks at pictures
@@ -28,14 +30,14 @@ class Drawer:
     """Draws on one device with one model at a time. make: a renderer of a model and a device."""
 
     device: str | None
-    make: "Callable[[str, str | None], Renderer]"
-    _renderer: "Renderer | None" = field(default=None, init=False)
+    make: "Callable[[str, str | None], PictureRenderer]"
+    _renderer: "PictureRenderer | None" = field(default=None, init=False)
 
-    def renderer(self, model: str) -> "Renderer":
+    def renderer(self, model: str) -> "PictureRenderer":
         """The renderer of a model; the one before it is let go."""
         if self._renderer is None or self._renderer.model != absolute_name(model):
-            if self._renderer:
-                self._renderer.release()
+            if release := getattr(self._renderer, "release", None):  # one on a server holds no weights
+                release()
             self._renderer = self.make(model, self.device)
         return self._renderer
 
@@ -60,15 +62,15 @@ class Drawer:
         return path, round(result.seconds, 2), list(result.warnings)
 
 
-def drawers(device: str | None, dtype: str | None) -> list[Drawer]:
-    """One for the device that is named, else one for each GPU, or the CPU. Imports torch."""
-    from ...renderer.checkpoints.load import devices
-    from ...renderer.pipeline import Renderer
+def drawers(settings: "Settings") -> list[Drawer]:
+    """One for the device that is named, else one for each GPU, or the CPU; for a model on a server, one. Imports torch
+    for a model here."""
+    from ..models import Models
 
-    def make(model: str, place: str | None) -> "Renderer":
-        return Renderer(model, device=place, dtype=dtype)  # type: ignore[arg-type]
+    def make(model: str, device: str | None) -> "PictureRenderer":
+        return Models(settings.model_copy(update={"model": model})).new_renderer(device)
 
-    return [Drawer(name, make) for name in ([device] if device else devices())]
+    return [Drawer(name, make) for name in Models(settings).devices]
 
 
 def picture_query(model: str, request: RenderRequest) -> JsonObject:
@@ -81,7 +83,9 @@ def picture_query(model: str, request: RenderRequest) -> JsonObject:
 
 @cache
 def weights_key(model: str) -> str:
-    """A digest of a model's local files, empty for one that lies on the hub. Raises ModelError for no model."""
+    """A digest of a model's local files, empty for one on the hub or on a server. Raises ModelError for no model."""
+    if is_remote(model):
+        return ""
     source = locate(checkpoint(model).source)
     folder = source.folder if source else None
     files = [source.file] if source and source.file else []

@@ -12,6 +12,7 @@ from ...prompts.outside_json import JsonObject
 from ...prompts.plan import Box, LeveledPrompt, ScenePlan
 from ...prompts.prompt_style import place_of, subject_of
 from ...renderer.checkpoints.registry import FAMILIES, checkpoint
+from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.regions.prompt_schedule import preset
 from ...renderer.request import RenderRequest
 from .detection_scores import Found, Wanted, coco_ap
@@ -26,7 +27,7 @@ SHOWN_PLANS = 3  # of each arrangement, in the sheet
 COUPLE_SHARE = 0.5  # of the region's prompt; the rest is the base prompt's
 METHODS = {
     "regions": "Controllable Region-Attention, all blocks (the paper's)",
-    "default": "Controllable Region-Attention, the model's own prompt schedule",
+    "default": "the model's own way with regions (its prompt schedule)",
     "merged": "all prompts merged into one",
     "couple": "Couple (two regions only)",
     "caption": "native layout caption",
@@ -69,7 +70,9 @@ def file_cases(plans: Mapping[str, ScenePlan], seeds: int, seed: int = 0) -> lis
 def methods_of(model: str, regions: int, chosen: Sequence[str] = ()) -> list[str]:
     """The methods that draw so many regions with a model; `chosen`: of these only."""
     row = checkpoint(model)
-    if FAMILIES[row.family].regions == "caption":
+    if is_remote(model):  # what carries the regions is the server's matter
+        found = ["default", "merged"]
+    elif FAMILIES[row.family].regions == "caption":
         found = ["caption", "merged"]
     else:
         own = [] if row.prompt_schedule == "regions" else ["default"]
