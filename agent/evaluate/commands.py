@@ -100,12 +100,12 @@ def regions(
     from .drawing import drawers
     from .regions import METHODS, evaluate_regions
 
-    settings = settings_of(**options)
+    settings = _settings(options, models, judge)
     names, cases = models or [settings.model], _cases(numbers or [2, 4, 9, 3], plans, limit, settings.picture_seed())
     if unknown := [method for method in methods or [] if method not in METHODS]:
         raise ValueError(f"unknown method {unknown[0]!r}: one of {', '.join(METHODS)}")
     store, folder = _store(out, "regions")
-    workers = drawers(settings_of(**options, model=names[0]))
+    workers = drawers(settings)
     report, figures = evaluate_regions(
         names, cases, _judge(settings, judge, names), store, workers=workers,
         steps=settings.steps, guidance=settings.guidance_scale, methods=methods or [],
@@ -131,12 +131,12 @@ def ablation(
     from .ablation import evaluate_ablation
     from .drawing import drawers
 
-    settings = settings_of(**options)
+    settings = _settings(options, models, judge)
     names, cases = models or [settings.model], _cases(numbers or [3], plans, limit, settings.picture_seed())
     store, folder = _store(out, "ablation")
     report, figures = evaluate_ablation(
         names, cases, _judge(settings, judge, names), store, points=points, steps=settings.steps,
-        workers=drawers(settings_of(**options, model=names[0])), guidance=settings.guidance_scale,
+        workers=drawers(settings), guidance=settings.guidance_scale,
     )  # fmt: skip
     _finish(folder, report, figures, as_json)
 
@@ -246,6 +246,12 @@ def _agent(settings: Settings, drawer: "Drawer") -> "Agent":
     shared = _shared.setdefault(settings.planner, Agent(settings=settings))
     renderer = drawer.renderer(settings.model)
     return Agent(settings=settings, renderer=renderer, planner=shared.planner, critic=shared.critic)
+
+
+def _settings(options: Options, models: list[str] | None, judge: str) -> Settings:
+    """The settings of pictures of the first model; a judge that is a chat model has the critic's endpoint and key."""
+    is_chat_model = judge.partition(":")[0] not in ("auto", "pocket", "local")
+    return settings_of(**options, model=models[0] if models else None, critic=judge if is_chat_model else None)
 
 
 def _cases(numbers: "Sequence[int]", plans: list[Path] | None, limit: int, seed: int) -> "list[Case]":
