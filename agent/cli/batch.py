@@ -73,9 +73,7 @@ def batch(
     started, stopped, drawn = time.monotonic(), False, 0
     with run.locked() as folder:
         if run.left:
-            from ...renderer.checkpoints.load import devices
-
-            run.in_flight = 2 if settings.chosen_device else 2 * len(devices())  # so that no device waits for the next
+            run.in_flight = 2 * len(agent.models.devices)  # so that no device waits for the next
         engine = local_engine(agent, folder=folder)
 
         def stop() -> None:

@@ -131,7 +131,7 @@ def image_server(settings: "Settings") -> list[Finding]:
     try:
         renderer = Models(settings).renderer
         assert isinstance(renderer, RemoteRenderer)
-        return [Finding("image server", True, f"{renderer.device}: {renderer.examine()}")]
+        return [Finding("image server", True, f"{renderer.checkpoint.base_url}: {renderer.examine()}")]
     except (DitpipeError, ValueError) as error:
         return [Finding("image server", False, str(error))]
 

@@ -20,7 +20,6 @@ OPENAI, OPENAI_URL = "openai:", "https://api.openai.com/v1"
 PROSE = "prose"
 # Layout formats by what the names of their models contain.
 _CAPTIONS = {"ideogram-4": "ideogram4", "ideogram4": "ideogram4", "flux.3": "flux3", "flux-3": "flux3", "fibo": "fibo"}
-_PALETTES = ("ideogram4", "comfyui-boxes")
 _UNKNOWN = PromptStyle(tokens={"the server": 512}, lettering=True, negatives=False)
 
 
@@ -37,9 +36,12 @@ class RemoteModel(Checkpoint):
 
     @property
     def style(self) -> PromptStyle:
-        published = _published(self.served)
+        from ...prompts.formats.registry import format_named
+
+        published, says = _published(self.served), format_named(self.caption).says
         style = published.style if published else _UNKNOWN
-        return replace(style, palette=self.caption in _PALETTES)
+        caption = "" if self.caption == PROSE else self.caption
+        return replace(style, palette="colors" in says or "region colors" in says, caption=caption)
 
     @property
     def token(self) -> int:

@@ -60,8 +60,8 @@ class RemoteRenderer:
 
     @property
     def device(self) -> str:
-        """The server: at most one picture of a process is drawn there at a time."""
-        return self._server.base_url
+        """The server's name, 'host:8000-v1', which may be a file's: a worker draws one picture there at a time."""
+        return self._server.base_url.partition("://")[2].replace("/", "-")
 
     @property
     def token(self) -> int:
