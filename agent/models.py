@@ -122,17 +122,17 @@ class Models:
 
     @in_span("plan")
     def plan(self, brief: str, settings: Settings) -> ScenePlan:
-        """The plan of the `planner_for` these settings, with a note on what it left out: each word of a local planner,
-        which repeats those of the brief, else as far as the image model's vocabulary can tell. Choices, wildcards and
-        LoRA tags of the brief are taken before the planner reads it."""
+        """The plan of the `planner_for` these settings, with a note on what a local planner, which repeats the words of
+        the brief, left out; others list it themselves. Choices, wildcards and LoRA tags of the brief are taken before
+        the planner reads it."""
         seed = settings.seed if isinstance(settings.seed, int) else 0
         words, tags, notes = filled_in_brief(brief, seed, self.files)
         plan = self.planner_for(settings).plan(words).with_notes(notes)
-        tuned = getattr(self.planner, "tuned", False)
-        # What the local planners say in other words they learnt in the pocket model's world.
-        vocabulary = self.vocabulary or (vocabulary_of(checkpoint("pocket")) if tuned else None)
-        if vocabulary:  # a capable planner lists it itself
-            plan = plan.with_notes(omission_warnings(words, plan, vocabulary, each_word=tuned))
+        if getattr(self.planner, "tuned", False):
+            # What the local planners say in other words they learnt in the pocket model's world.
+            vocabulary = self.vocabulary or vocabulary_of(checkpoint("pocket"))
+            if vocabulary:
+                plan = plan.with_notes(omission_warnings(words, plan, vocabulary))
         return with_tags(plan, tags)
 
     @cached_property

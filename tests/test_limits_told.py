@@ -27,10 +27,10 @@ LEFT_OUT = "left out of the plan: 'umbrella', 'cat'"
 
 
 class Forgetful(TwoThings):
-    """A planner that answers every brief with the things 'a' and 'b'."""
+    """A planner that answers every brief with the things 'a' and 'b', and says so."""
 
     def plan(self, brief: str) -> ScenePlan:
-        return plan_of(2)
+        return plan_of(2).with_notes([LEFT_OUT])
 
 
 @pytest.fixture(scope="module")

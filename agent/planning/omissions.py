@@ -16,13 +16,13 @@ SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor pu
 GRID = re.compile(r"\d+(x\d*)?")  # '9', '3x3'
 
 
-def omission_warnings(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each_word: bool) -> list[str]:
-    """Warnings about what the plan leaves out of its brief, and about subjects that stand in the scene prompt alone,
-    where no region draws them ('an astronaut on the moon').
+def omission_warnings(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list[str]:
+    """Warnings about what the plan of a local planner leaves out of its brief, and about subjects that stand in the
+    scene prompt alone, where no region draws them ('an astronaut on the moon').
 
-    vocabulary: knows which words have one meaning. each_word: as in `omitted_phrases`.
+    vocabulary: knows which words have one meaning.
     """
-    lost = omitted_phrases(brief, plan, vocabulary, each_word=each_word)
+    lost = omitted_phrases(brief, plan, vocabulary)
     warnings = [f"left out of the plan: {quoted(lost)}"] if lost else []
     regions = " . ".join(region.prompt.text for region in plan.regions)
     unplaced = vocabulary.read(brief).of("subjects") & vocabulary.read(plan.scene.text).of("subjects")
@@ -30,14 +30,13 @@ def omission_warnings(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, ea
     return warnings + ([f"named in the scene only, no region draws it: {quoted(sorted(unplaced))}"] if unplaced else [])
 
 
-def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each_word: bool) -> list[str]:
+def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list[str]:
     """Phrases of a brief of which the plan says nothing: first those that a word such as 'a', 'two' or 'in' introduces
     and symbols, then the subjects, colours and backgrounds of the vocabulary. Most other words, such as greetings,
     verbs and whom the picture is for, are not to be seen in a picture.
 
-    each_word: of each phrase the words that are missing, with what a thing is doing ('a cat sleeping'), and each place
-    that a background of the vocabulary names: for planners that repeat the words of the brief. Else only phrases of
-    which no word is left: other planners say things in their own words.
+    Of each phrase the words that are missing, with what a thing is doing ('a cat sleeping'), and each place that a
+    background of the vocabulary names: for planners that repeat the words of the brief.
     """
     plan_text = " . ".join([plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)])
     planned = PlanWords(plan_text, plan, vocabulary)
@@ -45,7 +44,7 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each
 
     def close() -> None:
         missing = [phrase for phrase in run if not planned.says(phrase.text)]
-        if missing and (each_word or len(missing) == len(run)):
+        if missing:
             lost.append(brief[missing[0].start : missing[-1].end])
         run.clear()
 
@@ -56,7 +55,7 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each
         if not phrase.adjacent:
             close()
             introduced = after_thing = after_place = False
-        place = planned.place(word) if each_word and phrase.kind not in KINDS else None
+        place = planned.place(word) if phrase.kind not in KINDS else None
         lost_place = place is False and not after_place  # 'a sunset sky' is one place
         after_place = bool(place)
         if phrase.kind in KINDS:
@@ -67,10 +66,10 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary, *, each
             close()
             introduced = word in INTRODUCING or word.isdigit() or (introduced and word in DEFINITE)
             after_thing = False
-        elif lost_place or (place is None and (introduced or (after_thing and each_word and word.endswith("ing")))):
+        elif lost_place or (place is None and (introduced or (after_thing and word.endswith("ing")))):
             run.append(phrase)
             after_thing = planned.names(word)
-            introduced &= not (each_word and after_thing)
+            introduced &= not after_thing
         else:
             close()
             after_thing = False
