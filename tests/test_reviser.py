@@ -19,6 +19,7 @@ from ditpipe.agent.refine.critic import rank_candidates
 from ditpipe.agent.refine.model_reviser import ModelReviser, Try
 from ditpipe.agent.refine.vision_critic import VisionCritic
 from ditpipe.agent.settings import settings_of
+from ditpipe.prompts.answers.revision_answer import RevisionAnswer, revision_answer
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.plan import Box
@@ -100,6 +101,7 @@ def test_nobody_is_asked_where_all_is_good_enough() -> None:
     [
         (answer(change("dog", new_seed=True)), "no region 'dog': the plan has thing 0, thing 1"),
         (answer(removed=["dog"]), "no region 'dog'"),
+        (answer(change("thing 2", new_seed=True)), "no region 'thing 2'"),
         (answer(added=[part("thing 1", box(0, 0, 500, 500))]), "names must be unique"),
         (answer(change("thing 0", box=box(0, 0, 10, 10))), "box of thing 0: too small"),
         (answer(change("thing 0", high_level="x" * 1001)), "at most 1000 characters"),
@@ -108,6 +110,16 @@ def test_nobody_is_asked_where_all_is_good_enough() -> None:
 def test_what_does_not_fit_the_plan_is_asked_again(wrong: str, problem: str) -> None:
     revision, calls = revised(wrong, answer(change("thing 0", high_level="a cat")))
     assert revision and problem in calls[1][-1].content
+
+
+def test_the_schema_has_the_names_of_the_plan_and_no_others() -> None:
+    answer_about, whole = revision_answer(["cat", "dog 2"]), RevisionAnswer.model_json_schema()
+    schema = answer_about.model_json_schema()
+    changed = schema["$defs"]["RevisedRegion"]["properties"]["name"]
+    assert changed["enum"] == schema["properties"]["removed"]["items"]["enum"] == ["cat", "dog 2"]
+    assert changed["description"] == whole["$defs"]["RevisedRegion"]["properties"]["name"]["description"]
+    assert schema["properties"]["changes"] == whole["properties"]["changes"]
+    assert list(schema["properties"]) == list(whole["properties"]) and set(schema["$defs"]) == set(whole["$defs"])
 
 
 def test_no_plan_is_drawn_twice() -> None:

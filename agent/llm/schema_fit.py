@@ -69,7 +69,8 @@ class _Fitting:
         return value
 
     def _choice(self, value: str, choices: list[Any], where: str) -> str:
-        plain = {_plain(choice): choice for choice in choices if isinstance(choice, str)}
+        # Another number is no misspelling: 'cat 3' is not 'cat 2'.
+        plain = {_plain(c): c for c in choices if isinstance(c, str) and _digits(c) == _digits(value)}
         match = get_close_matches(_plain(value), plain, n=1, cutoff=0.8)
         if match:
             self._note(where, f"{value[:60]!r} taken for {plain[match[0]]!r}")
@@ -121,6 +122,10 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
 
 def _choices(schema: dict[str, Any]) -> list[Any]:
     return [schema["const"]] if "const" in schema else list(schema.get("enum", []))
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def _plain(text: str) -> str:

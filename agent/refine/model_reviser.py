@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...prompts.answers.revision_answer import RevisionAnswer, revision_from
+from ...prompts.answers.revision_answer import RevisionAnswer, revision_answer, revision_from
 from ...prompts.critique import Critique
 from ...prompts.errors import PlanningError
 from ...prompts.plan import ScenePlan
@@ -81,7 +81,9 @@ class ModelReviser:
                 raise ValueError("this was drawn already; change something else, or use a new seed")
             return revision
 
-        return valid_reply(self.chat_model, RevisionAnswer, messages, parse, failed=PlanningError, role="reviser")
+        names = [region.name for region in best.plan.regions]
+        schema = revision_answer(names) if names else RevisionAnswer
+        return valid_reply(self.chat_model, schema, messages, parse, failed=PlanningError, role="reviser")
 
 
 def anything_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:

@@ -1,8 +1,10 @@
 """A language model's answer to a critique, and its conversion to a Revision. The descriptions are sent to the LLM."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema, create_model
 
 from ..layout.box_units import to_shares
 from ..layout.token_owners import TOKEN, order_of, owned_tokens
@@ -44,6 +46,20 @@ class RevisionAnswer(Answer):
         description="the whole picture in other words, if the scene is wrong or its words no longer fit; else null"
     )
     scene_low_level: Prose | None = Field(description="light, palette and mood in other words; else null")
+
+
+def revision_answer(names: Sequence[str]) -> type[RevisionAnswer]:
+    """The answer about a plan whose regions have these names: its schema lets no other one be given. At least one."""
+    one_of = Annotated[str, WithJsonSchema({"type": "string", "enum": list(names)})]
+    fields, region_fields = RevisionAnswer.model_fields, RevisedRegion.model_fields
+    region = create_model(
+        "RevisedRegion", __base__=RevisedRegion, __doc__=RevisedRegion.__doc__,
+        name=(one_of, copy(region_fields["name"])),
+    )  # fmt: skip
+    return create_model(
+        "RevisionAnswer", __base__=RevisionAnswer, __doc__=RevisionAnswer.__doc__,
+        changes=(list[region], copy(fields["changes"])), removed=(list[one_of], copy(fields["removed"])),  # type: ignore[valid-type]
+    )  # fmt: skip
 
 
 def revision_from(
