@@ -1,0 +1,150 @@
+"""deploy/: what can be checked without Docker and Kubernetes; and the simulation of docs/scale.md."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from benchmarks.capacity import Assumptions, Day, day, table, through_gpus, through_limit
+from ditpipe.agent.cli.main import app
+from ditpipe.tools.watching.routes import PROBES
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+STAGES = re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.M)
+
+# What Kubernetes and KubeRay require of each kind, by their published schemas.
+REQUIRED = {
+    "RayCluster": [
+        "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
+        "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas",
+        "spec.workerGroupSpecs.0.maxReplicas", "spec.workerGroupSpecs.0.template.spec.containers",
+    ],
+    "Deployment": ["spec.selector.matchLabels", "spec.template.metadata.labels", "spec.template.spec.containers"],
+    "PersistentVolumeClaim": ["spec.accessModes", "spec.resources.requests.storage"],
+    "Service": ["spec.selector", "spec.ports"],
+}  # fmt: skip
+
+
+def manifests() -> dict[str, Any]:
+    return {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text())}
+
+
+def at(fields: Any, path: str) -> Any:
+    for part in path.split("."):
+        fields = fields[int(part)] if part.isdigit() else fields[part]
+    return fields
+
+
+def pods() -> dict[str, Any]:
+    """The specification of each pod by the name of its container."""
+    cluster, front = manifests()["RayCluster"], manifests()["Deployment"]
+    specs = [at(cluster, "spec.headGroupSpec.template.spec"), at(front, "spec.template.spec")]
+    specs += [group["template"]["spec"] for group in cluster["spec"]["workerGroupSpecs"]]
+    return {spec["containers"][0]["name"]: spec for spec in specs}
+
+
+def serve_options() -> set[str]:
+    commands = typer.main.get_command(app)
+    return {name for one in commands.commands["serve"].params for name in one.opts}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", REQUIRED)
+def test_each_manifest_has_what_its_kind_requires(kind: str) -> None:
+    one = manifests()[kind]
+    assert one["apiVersion"] and one["metadata"]["name"]
+    for path in REQUIRED[kind]:
+        assert at(one, path) not in (None, "", [], {}) or path.endswith("rayStartParams"), path
+
+
+def test_the_manifests_fit_together() -> None:
+    found = manifests()
+    labels = at(found["Deployment"], "spec.template.metadata.labels")
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels == found["Service"]["spec"]["selector"]
+    assert set(pods()) == {"ray-head", "ray-worker", "front"}
+    for spec in pods().values():
+        (container,) = spec["containers"]
+        assert container["image"] == "ditpipe:cuda" and "cuda" in STAGES
+        volumes = {volume["name"] for volume in spec.get("volumes", [])}
+        assert {mount["name"] for mount in container.get("volumeMounts", [])} == volumes
+    front = pods()["front"]["containers"][0]
+    claims = [one["persistentVolumeClaim"]["claimName"] for one in pods()["front"]["volumes"] if len(one) > 1][:1]
+    assert claims == [found["PersistentVolumeClaim"]["metadata"]["name"]]
+    assert {front[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == set(PROBES)
+    worker = pods()["ray-worker"]["containers"][0]["resources"]
+    assert worker["limits"]["nvidia.com/gpu"] == worker["requests"]["nvidia.com/gpu"] == "1"
+    assert f"{found['RayCluster']['metadata']['name']}-head-svc:6379" in front["args"][0]
+
+
+def test_what_they_start_takes_the_options_that_they_give() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    words = pods()["front"]["containers"][0]["args"][0].partition("serve-ditpipe")[2].split()
+    words += [word for service in compose.values() for word in service["command"]]
+    words += (DEPLOY / "entrypoint.sh").read_text().partition("exec ditpipe serve")[2].split()
+    given = {word for word in words if word.startswith("--")}
+    assert {"--log-format", "--keys", "--engine"} <= given <= serve_options(), given - serve_options()
+
+
+def test_compose_builds_what_the_dockerfile_has() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for service in services["services"].values():
+        build = service["build"]
+        assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(DEPLOY / "Dockerfile")
+        assert build["target"] in STAGES and service["image"].endswith(build["target"])
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert {volume.partition(":")[0] for volume in service["volumes"]} <= set(services["volumes"])
+
+
+def test_the_dockerfile_names_what_is_here() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for wanted in re.findall(r"^ARG EXTRAS=(\S+)", DOCKERFILE, re.M):
+        assert set(wanted.split(",")) <= set(extras)
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
+    assert {"cpu", "cuda"} <= set(STAGES) and all(base in STAGES or base.startswith("python:") for base in bases)
+    for copied in re.findall(r"^COPY (\S+) ", DOCKERFILE, re.M):
+        assert (ROOT / copied).exists(), copied
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+    assert not {"agent", "tools", "renderer", "prompts", "deploy", "pyproject.toml"} & set(ignored)
+
+
+def test_the_entrypoint_makes_a_key_once_and_serves_behind_it(tmp_path: Path) -> None:
+    entrypoint = DEPLOY / "entrypoint.sh"
+    assert entrypoint.stat().st_mode & stat.S_IXUSR
+    fake = tmp_path / "ditpipe"
+    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.chmod(0o755)
+    keys = tmp_path / "keys"
+    path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for time in range(2):
+        started = subprocess.run(
+            ["sh", entrypoint, "--model", "pocket"], env={"PATH": path, "DITPIPE_KEYS": str(keys)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert started.stdout == f"serve --host 0.0.0.0 --port 8000 --keys {keys} --model pocket\n"
+        first, written = keys.read_text(), "a key was made" in started.stderr
+        assert written is (time == 0)
+    name, key = first.split()
+    assert name == "me" and len(key) >= 32 and keys.stat().st_mode & 0o077 == 0
+
+
+def test_more_pictures_take_more_gpus_and_the_narrow_part_is_named() -> None:
+    import numpy as np
+
+    assert list(through_limit(np.array([0.0, 0.1, 5.0]), 1.0)) == [0.0, 1.0, 5.0]
+    assert list(through_gpus(np.array([0.0, 0.0, 1.0]), np.array([3.0, 5.0, 1.0]), 2)) == [0.0, 0.0, 3.0]
+    assumed = Assumptions()
+    days = [day(size, assumed) for size in (1_000, 100_000)]
+    assert days[1].gpus >= days[1].rate * assumed.gpu_seconds > days[0].gpus - 1
+    assert all(one.wait_95 <= 30 and not one.narrow for one in days)
+    tight = day(100_000, Assumptions(tokens_a_minute=700_000))
+    assert tight.narrow[0] == "planner API, tokens" and tight.narrow[0] in table([tight])
+    assert isinstance(tight, Day)
