@@ -25,6 +25,7 @@ from .pictures.fit import fit_image
 from .prompt_cache import PromptCache
 from .prompt_reading import warnings_of
 from .regions.prompt_schedule import preset
+from .regions.several_plans import SeveralPlans
 from .regions.stepwise import StepwiseConditioning
 from .regions.token_layout import TokenLayout, token_layout
 from .render_warnings import acts_in, approximation_warnings, lora_warnings, not_finite
@@ -90,6 +91,38 @@ class LoadedModel:
                 last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step)
         self._check_finite(request, last.latents, "the denoised latents")
         return last.latents, self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)
+
+    def denoised_together(
+        self, requests: Sequence[RenderRequest], on_step: OnStep | None = None
+    ) -> tuple[Tensor, list[tuple[str, ...]]]:
+        """Final latents (requests, channels, h, w) of different plans in one batch, and the warnings of each.
+
+        The requests share all but plan and seed, and have no files. Raises as `denoised`; RenderError if the family
+        cannot, or if they differ in size.
+        """
+        first, family = requests[0], self.family
+        if not family.several:
+            raise RenderError(f"{self.checkpoint.family} models draw different plans one by one, not in one batch")
+        if len({request.plan.size for request in requests}) > 1:
+            raise RenderError("pictures of one batch have one size")
+        layouts = [self._layout(request, request.plan, None) for request in requests]
+        with torch.inference_mode():
+            inputs = [self._encode(first, layout, [], None) for layout in layouts]
+            with self._working(first, family.denoiser):
+                each = [self._condition(first, own, layout) for own, layout in zip(inputs, layouts, strict=True)]
+                weights = [layout.region_weights for layout in layouts]
+                several = SeveralPlans([StepwiseConditioning(*pair) for pair in zip(each, weights, strict=True)])
+                pairs = zip(requests, layouts, strict=True)
+                noise = [initial_noise(family, layout.plan, layout.region_ids, one.seed) for one, layout in pairs]
+                for step in denoise(
+                    family, torch.cat(noise), several, steps=first.steps or self.checkpoint.steps,
+                    guidance=self._guidance(first), solver=first.solver,
+                ):  # fmt: skip
+                    if on_step:
+                        on_step(Step(step.index, step.total, partial(self._preview, first, step.expected[:1])))
+        self._check_finite(first, step.latents, "the denoised latents")
+        rows = zip(requests, layouts, inputs, each, strict=True)
+        return step.latents, [self._warnings(*row, None, step.total, None) for row in rows]
 
     def decode(self, request: RenderRequest, latents: Tensor) -> Image.Image:
         """Latents (1, channels, h, w) → RGB picture. Raises RenderError if the decoder's numbers are not finite."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -40,7 +41,15 @@ class _Flight:
     lines: dict[str, LineInput]
 
 
-_Ready = tuple[tuple[str, ...], int, LineInput]  # its place in the order, number of its line, the line with its plan
+@dataclass(frozen=True)
+class _Ready:
+    """A line with its plan. order: its place among the others; group: lines of an equal one may be drawn in one batch,
+    empty if it is drawn alone."""
+
+    order: tuple[str, ...]
+    number: int
+    line: LineInput
+    group: tuple[str, ...]
 
 
 @dataclass
@@ -48,7 +57,8 @@ class BatchRun:
     """One shard of a file, drawn into a folder by an engine.
 
     shard: (i, n), the i-th of n parts; a line belongs to one by its digest. planners: briefs that are planned at a
-    time. in_flight: jobs that the engine has at a time. Opening it reads the file; `run` draws what is not done yet.
+    time. in_flight: jobs that the engine has at a time. together: most lines of one batch. Opening it reads the file;
+    `run` draws what is not done yet.
     """
 
     agent: Agent
@@ -57,6 +67,7 @@ class BatchRun:
     shard: tuple[int, int] = (1, 1)
     planners: int = 1
     in_flight: int = 2
+    together: int = 1
     lines: list[Line] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -176,24 +187,30 @@ class BatchRun:
         return read.plan.with_size(*size)
 
     def _add(self, line: Line, read: LineInput, plan: ScenePlan) -> None:
-        insort(
-            self._ready,
-            (reuse_key(plan, read.options), line.number, read.model_copy(update={"plan": plan})),
-            key=lambda ready: ready[:2],
-        )
+        order, settings = reuse_key(plan, read.options), self.agent.with_settings(**read.options).settings
+        size, sampling, loras, *_ = order
+        one_round = settings.rounds == settings.candidates == 1
+        group = (size, sampling) if one_round and not loras and not settings.step_cache else ()
+        ready = _Ready(order, line.number, read.model_copy(update={"plan": plan}), group)
+        insort(self._ready, ready, key=lambda ready: (ready.order, ready.number))
 
     def _submit(self, engine: PictureEngine) -> None:
         """Begins lines in their order: the next one after the latest, at the end the first."""
         while self._ready and len(self._flights) < self.in_flight:
-            at = bisect_left(self._ready, self._last, key=lambda ready: ready[0])
-            order, _, line = ready = self._ready[at if at < len(self._ready) else 0]
+            at = bisect_left(self._ready, self._last, key=lambda ready: ready.order)
+            at = at if at < len(self._ready) else 0
+            first = self._ready[at]
+            group = self._ready[at : at + self.together] if first.group else [first]
+            group = list(takewhile(lambda ready: ready.group == first.group, group))
+            lines = [ready.line for ready in group]
             try:
-                job = engine.submit(BATCH, BatchInput(lines=[line]).model_dump(mode="json"), caller=CALLER)
+                job = engine.submit(BATCH, BatchInput(lines=lines).model_dump(mode="json"), caller=CALLER)
             except QueueFull:
                 return
-            self._last = order
-            self._ready.remove(ready)
-            self._flights.append(_Flight(job, changes(engine, job, float("inf")), {line.key: line}))
+            self._last = group[-1].order
+            del self._ready[at : at + len(group)]
+            flight = _Flight(job, changes(engine, job, float("inf")), {line.key: line for line in lines})
+            self._flights.append(flight)
 
     def _collect(self, engine: PictureEngine) -> Iterator[Row]:
         for flight in list(self._flights):

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +12,12 @@ from pydantic import Base64Bytes
 from ...prompts.critique import Critique
 from ...prompts.errors import DitpipeError, one_line
 from ...prompts.plan import ScenePlan, StrictModel
-from ...renderer.pictures.artifacts import read_metadata
+from ...prompts.prompt_syntax import unread_syntax
+from ...renderer.pictures.artifacts import read_metadata, write_picture
+from ...tools.jobs.device_lock import drawing_on
 from ...tools.jobs.engine import JobContext, JobHandler
 from ...tools.jobs.job_events import JobEvent, Stepped
+from ...tools.watching.tracing import span
 from ..agent import Agent
 from ..events import Finished, Painting
 from .lines import LineInput
@@ -53,10 +58,17 @@ BATCH_EVENTS = (LineDrawn, LineFailed)
 
 
 def batch_handler(agent: Agent) -> JobHandler:
-    """Draws lines with an agent, each in its own settings; one that fails ends neither the job nor the others."""
+    """Draws lines with an agent, each in its own settings; one that fails ends neither the job nor the others. Several
+    lines of one job are drawn in one batch, or if that cannot be, one by one."""
 
     def draw(payload: dict[str, Any], context: JobContext) -> None:
-        for line in BatchInput.model_validate(payload).lines:
+        lines = BatchInput.model_validate(payload).lines
+        if len(lines) > 1:
+            with suppress(DitpipeError, ValueError):  # each is tried alone, and says why it fails
+                for drawn in _drawn_together(agent, lines, context):
+                    context.emit(drawn)
+                return
+        for line in lines:
             context.raise_if_stopped()
             try:
                 context.emit(_drawn(agent, line, context))
@@ -67,6 +79,40 @@ def batch_handler(agent: Agent) -> JobHandler:
                 context.emit(LineFailed(line.key, "an internal error; the log says more"))
 
     return draw
+
+
+def _drawn_together(agent: Agent, lines: Sequence[LineInput], context: JobContext) -> list[LineDrawn]:
+    """One round of lines that share all settings but the seed, in one batch."""
+    painters = [agent.with_settings(**line.options) for line in lines]
+    requests = [painter.request(line.plan) for painter, line in zip(painters, lines, strict=True) if line.plan]
+    with span("render"), drawing_on(agent.renderer.device, context):
+        results = agent.renderer.together(requests, context.on_step)
+    drawn = []
+    for painter, line, result in zip(painters, lines, results, strict=True):
+        context.raise_if_stopped()
+        started, critique, halted = time.perf_counter(), None, ""
+        plan = result.request.plan
+        try:
+            with span("critique"):
+                critique = painter.critic.critique(result.image, plan) if painter.critic else None
+        except DitpipeError as error:
+            halted = f"round 1 was not judged: {one_line(error)}"
+        seconds = result.seconds + time.perf_counter() - started
+        notes = [
+            *unread_syntax([line.brief]),
+            *painter.unused_settings,
+            *result.warnings,
+            *([halted] if halted else []),
+        ]
+        result = replace(result, warnings=tuple(dict.fromkeys(notes)))
+        file = context.folder / f"{line.key}.png"
+        write_picture(file, result)
+        drawn.append(
+            LineDrawn(
+                line.key, file.read_bytes(), plan, critique, result.request.seed, 1, seconds, result.warnings, halted
+            )
+        )
+    return drawn
 
 
 def _drawn(agent: Agent, line: LineInput, context: JobContext) -> LineDrawn:

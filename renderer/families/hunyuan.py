@@ -224,7 +224,8 @@ class Hunyuan(CrossFamily[PaddedText]):
 
         @cache
         def embedded() -> Tensor:  # in the first step, while the picture's LoRAs are active
-            return embed_picture_condition(transformer, whole.t5, *shape[-2:]).repeat_interleave(shape[0], 0)
+            embedding = embed_picture_condition(transformer, whole.t5, *shape[-2:])
+            return embedding.repeat_interleave(2 * shape[0] // len(embedding), 0)
 
         runner: tuple[StepConditioning, CudaGraphRunner] | None = None  # of the current conditioning
 

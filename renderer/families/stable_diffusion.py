@@ -114,5 +114,6 @@ class StableDiffusionXL(StableDiffusion):
     def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor]:
         pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
         times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # size, crop, target
-        pooled = pooled_of(condition).repeat_interleave(pictures, 0)
+        pooled = pooled_of(condition)
+        pooled = pooled.repeat_interleave(2 * pictures // len(pooled), 0)
         return {"text_embeds": pooled, "time_ids": times.repeat(2 * pictures, 1)}

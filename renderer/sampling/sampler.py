@@ -10,6 +10,7 @@ from torch import Tensor
 from ...prompts.plan import ScenePlan
 from ..families.base import Family
 from ..forward import ControlInput, EditBase, ForwardOptions
+from ..regions.several_plans import SeveralPlans
 from ..regions.stepwise import StepwiseConditioning
 from ..request import Solver
 from ..weights.lora import active_loras
@@ -63,7 +64,7 @@ def tokens_to_cells(tokens: Tensor, height: int, width: int, patch: int) -> Tens
 def denoise(
     family: Family,
     noise: Tensor,
-    conditioning: StepwiseConditioning,
+    conditioning: StepwiseConditioning | SeveralPlans,
     *,
     steps: int,
     guidance: float,
