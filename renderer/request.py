@@ -1,6 +1,6 @@
 """RenderRequest, which determines every byte of a picture and is stored in its PNG; RenderResult; PictureRenderer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
@@ -198,6 +198,10 @@ class PictureRenderer(Protocol):
 
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
         """Draws `count` different pictures of one plan, 1 to 16. Raises as `render`."""
+
+    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
+        """Draws pictures of different plans, in one batch where that can be. Raises as `render`; RenderError if the
+        model draws plans one by one only, ValueError if these do not go together."""
 
     def edit(
         self, picture: RenderResult | RenderRequest, revision: Revision, on_step: OnStep | None = None

@@ -73,7 +73,7 @@ def batch(
     started, stopped, drawn = time.monotonic(), False, 0
     with run.locked() as folder:
         if run.left:
-            run.in_flight = 2 * len(agent.models.devices)  # so that no device waits for the next
+            run.in_flight = 2 * len(agent.models.devices)  # so that no device waits for its next job
         engine = local_engine(agent, folder=folder)
 
         def stop() -> None:

@@ -97,6 +97,10 @@ class RemoteRenderer:
         seeds = [candidate_seed(request.seed, number) for number in range(count)]
         return self._drawn(self._own(request), seeds, on_step)
 
+    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
+        """Pictures of different plans, one by one: the server batches as it likes. Raises as `render`."""
+        return [self.render(request, on_step) for request in requests]
+
     def edit(
         self, picture: RenderResult | RenderRequest, revision: Revision, on_step: OnStep | None = None
     ) -> RenderResult:
