@@ -28,6 +28,7 @@ from .worker import BATCH, BatchInput, LineDrawn, LineFailed
 
 CALLER = "batch"
 PLANNED = 2048  # lines that are planned ahead, and so sorted together
+AT_A_TIME = 256  # lines that are read between two looks at the engine
 POLL = 0.05  # seconds between two looks at the engine
 GIVE_UP = 20  # lines that fail one after the other for the same reason, before any is drawn
 
@@ -151,11 +152,11 @@ class BatchRun:
         ]
 
     def _plan_ahead(self, pool: ThreadPoolExecutor, waiting: deque[Line]) -> Iterator[Row]:
-        while waiting and len(self._ready) + len(self._planning) < PLANNED and not self._stop.is_set():
+        for _ in range(min(len(waiting), AT_A_TIME, PLANNED - len(self._ready) - len(self._planning))):
             line = waiting.pop()  # the deque is in reverse
             read = load_line(self.lines_file, line, self.agent)
             if read.plan:
-                self._add(line, read, self._sized(read))
+                self._add(line, read, read.plan)
             else:
                 self._planning[pool.submit(self._planned, read)] = line, read
         for future in [future for future in self._planning if future.done()]:
@@ -178,16 +179,12 @@ class BatchRun:
         write(file, plan.model_dump_json().encode())
         return plan
 
-    def _sized(self, read: LineInput) -> ScenePlan:
-        """The plan of a line; a size that the line names wins over the plan's own."""
-        assert read.plan
-        size = self.agent.with_settings(**read.options).size
-        if {"size", "aspect"} & read.options.keys():
-            return read.plan.model_copy(update=dict(zip(("width", "height"), size, strict=True)))
-        return read.plan.with_size(*size)
-
     def _add(self, line: Line, read: LineInput, plan: ScenePlan) -> None:
-        order, settings = reuse_key(plan, read.options), self.agent.with_settings(**read.options).settings
+        painter = self.agent.with_settings(**read.options)
+        if read.plan and {"size", "aspect"} & read.options.keys():  # the line's own size wins over its plan's
+            plan = plan.model_copy(update=dict(zip(("width", "height"), painter.size, strict=True)))
+        plan, settings = plan.with_size(*painter.size), painter.settings
+        order = reuse_key(plan, read.options)
         size, sampling, loras, *_ = order
         one_round = settings.rounds == settings.candidates == 1
         group = (size, sampling) if one_round and not loras and not settings.step_cache else ()
