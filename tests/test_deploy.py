@@ -7,50 +7,17 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import pytest
 import typer
 import yaml
 
 from benchmarks.capacity import Assumptions, Day, day, table, through_gpus, through_limit
 from ditpipe.agent.cli.main import app
-from ditpipe.tools.watching.routes import PROBES
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 STAGES = re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.M)
-
-# What Kubernetes and KubeRay require of each kind, by their published schemas.
-REQUIRED = {
-    "RayCluster": [
-        "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
-        "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas",
-        "spec.workerGroupSpecs.0.maxReplicas", "spec.workerGroupSpecs.0.template.spec.containers",
-    ],
-    "Deployment": ["spec.selector.matchLabels", "spec.template.metadata.labels", "spec.template.spec.containers"],
-    "PersistentVolumeClaim": ["spec.accessModes", "spec.resources.requests.storage"],
-    "Service": ["spec.selector", "spec.ports"],
-}  # fmt: skip
-
-
-def manifests() -> dict[str, Any]:
-    return {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text())}
-
-
-def at(fields: Any, path: str) -> Any:
-    for part in path.split("."):
-        fields = fields[int(part)] if part.isdigit() else fields[part]
-    return fields
-
-
-def pods() -> dict[str, Any]:
-    """The specification of each pod by the name of its container."""
-    cluster, front = manifests()["RayCluster"], manifests()["Deployment"]
-    specs = [at(cluster, "spec.headGroupSpec.template.spec"), at(front, "spec.template.spec")]
-    specs += [group["template"]["spec"] for group in cluster["spec"]["workerGroupSpecs"]]
-    return {spec["containers"][0]["name"]: spec for spec in specs}
 
 
 def serve_options() -> set[str]:
@@ -58,40 +25,12 @@ def serve_options() -> set[str]:
     return {name for one in commands.commands["serve"].params for name in one.opts}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", REQUIRED)
-def test_each_manifest_has_what_its_kind_requires(kind: str) -> None:
-    one = manifests()[kind]
-    assert one["apiVersion"] and one["metadata"]["name"]
-    for path in REQUIRED[kind]:
-        assert at(one, path) not in (None, "", [], {}) or path.endswith("rayStartParams"), path
-
-
-def test_the_manifests_fit_together() -> None:
-    found = manifests()
-    labels = at(found["Deployment"], "spec.template.metadata.labels")
-    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels == found["Service"]["spec"]["selector"]
-    assert set(pods()) == {"ray-head", "ray-worker", "front"}
-    for spec in pods().values():
-        (container,) = spec["containers"]
-        assert container["image"] == "ditpipe:cuda" and "cuda" in STAGES
-        volumes = {volume["name"] for volume in spec.get("volumes", [])}
-        assert {mount["name"] for mount in container.get("volumeMounts", [])} == volumes
-    front = pods()["front"]["containers"][0]
-    claims = [one["persistentVolumeClaim"] for one in pods()["front"]["volumes"] if "persistentVolumeClaim" in one]
-    assert claims == [{"claimName": found["PersistentVolumeClaim"]["metadata"]["name"]}]
-    assert {front[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == set(PROBES)
-    worker = pods()["ray-worker"]["containers"][0]["resources"]
-    assert worker["limits"]["nvidia.com/gpu"] == worker["requests"]["nvidia.com/gpu"] == "1"
-    assert f"{found['RayCluster']['metadata']['name']}-head-svc:6379" in front["args"][0]
-
-
 def test_what_they_start_takes_the_options_that_they_give() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    words = pods()["front"]["containers"][0]["args"][0].partition("serve-ditpipe")[2].split()
-    words += [word for service in compose.values() for word in service["command"]]
+    words = [word for service in compose.values() for word in service["command"]]
     words += (DEPLOY / "entrypoint.sh").read_text().partition("exec ditpipe serve")[2].split()
     given = {word for word in words if word.startswith("--")}
-    assert {"--log-format", "--keys", "--engine"} <= given <= serve_options(), given - serve_options()
+    assert {"--log-format", "--keys"} <= given <= serve_options(), given - serve_options()
 
 
 def test_compose_builds_what_the_dockerfile_has() -> None:

@@ -76,9 +76,9 @@ class JobQueue:
                 table.executescript(TABLE)
             # While one connection is open, the others that close do not write the log back into the file: 20 times as
             # many jobs and events a second (docs/log.md).
-            kept = sqlite3.connect(file, timeout=30, check_same_thread=False)
-            kept.execute("SELECT count(*) FROM jobs WHERE number < 0").fetchall()
-            weakref.finalize(self, kept.close)
+            held = sqlite3.connect(file, timeout=30, check_same_thread=False)
+            held.execute("SELECT count(*) FROM jobs WHERE number < 0").fetchall()
+            weakref.finalize(self, held.close)
         except (OSError, ValueError, sqlite3.Error) as error:
             raise RunError(f"cannot keep the queue in {file}: {error}") from error
 
