@@ -145,7 +145,7 @@ class Renderer:
         return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
 
     def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
-        """Draws pictures of different plans in one batch, of a family that cross-attends to text.
+        """Draws pictures of different plans in one batch, of a family that can (`Family.several`).
 
         The requests share all but plan and seed, and their pictures have one size. Sums in a batch are rounded
         differently: latents are those of `render` to about 1e-5 in float32, and a warning of each says so. Raises as

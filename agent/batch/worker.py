@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,16 +61,19 @@ def batch_handler(agent: Agent) -> JobHandler:
     lines of one job are drawn in one batch, or if that cannot be, one by one."""
 
     def draw(payload: dict[str, Any], context: JobContext) -> None:
-        lines = BatchInput.model_validate(payload).lines
+        lines, alone = BatchInput.model_validate(payload).lines, list[str]()
         if len(lines) > 1:
-            with suppress(DitpipeError, ValueError):  # each is tried alone, and says why it fails
+            try:
                 for drawn in _drawn_together(agent, lines, context):
                     context.emit(drawn)
                 return
+            except (DitpipeError, ValueError) as error:  # each is tried alone, and says so
+                alone = [f"drawn by itself, not in a batch: {one_line(error)}"]
         for line in lines:
             context.raise_if_stopped()
             try:
-                context.emit(_drawn(agent, line, context))
+                drawn = _drawn(agent, line, context)
+                context.emit(replace(drawn, warnings=(*drawn.warnings, *alone)))
             except (DitpipeError, ValueError) as error:
                 context.emit(LineFailed(line.key, one_line(error)))
             except Exception:

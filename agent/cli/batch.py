@@ -43,8 +43,8 @@ def batch(
             "--together",
             min=1,
             max=16,
-            help="pictures of one size in one batch, with --rounds 1: "
-            "faster where a picture alone leaves the device idle; pixels differ by a level or two from one by one",
+            help="pictures of one size in one batch, with --rounds 1 and models of the Hunyuan-DiT family: pixels "
+            "differ by a level or two from one by one",
         ),
     ] = 1,
     planners: Annotated[

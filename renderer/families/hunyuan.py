@@ -145,6 +145,7 @@ class Hunyuan(CrossFamily[PaddedText]):
     """Hunyuan-DiT, and the pocket checkpoint. Most steps of an edit compute the redrawn tokens alone."""
 
     partial = True
+    several = True
     cached = True
     controlled = True
     weighted = True
