@@ -82,3 +82,13 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.render
 	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.families
+
+# docs/report.html: the paper's experiments on the embedded checkpoint, some 15 minutes of a core; goes on where it stopped.
+.PHONY: report
+EVALUATIONS = benchmarks/work
+report: .venv/ready
+	.venv/bin/ditpipe evaluate regions --limit 15 --out $(EVALUATIONS)/regions
+	.venv/bin/ditpipe evaluate ablation --limit 15 --out $(EVALUATIONS)/ablation
+	.venv/bin/ditpipe evaluate briefs benchmarks/briefs.jsonl --limit 10 --out $(EVALUATIONS)/briefs
+	.venv/bin/ditpipe evaluate join $(EVALUATIONS)/regions $(EVALUATIONS)/ablation $(EVALUATIONS)/briefs \
+	  --title "The paper's experiments on the embedded checkpoint" --out docs/report.html

@@ -46,9 +46,9 @@ def average_precision(wanted: Sequence[Wanted], found: Sequence[Found], threshol
     hits: list[bool] = []
     for each in sorted(found, key=lambda each: -each.score):
         rivals = [
-            (iou(each.box, one.box), index)
-            for index, one in enumerate(wanted)
-            if (one.picture, one.label) == (each.picture, each.label) and index not in claimed
+            (iou(each.box, target.box), index)
+            for index, target in enumerate(wanted)
+            if (target.picture, target.label) == (each.picture, each.label) and index not in claimed
         ]
         best = max(rivals, default=(0.0, -1))
         hits.append(best[0] >= threshold)
