@@ -165,12 +165,13 @@ class Models:
     def rows_model(self) -> Any:
         """A local model that was taught the rows of chat messages: the planner's, or the embedded one."""
         local = LOCAL_MODELS.get(self.planner_name)
-        return self._chat_model(local.name if local and local.chats else EMBEDDED.name)
+        return self._chat_model(local.name if local and local.chat_adapter else EMBEDDED.name, messages=True)
 
-    def _chat_model(self, name: str) -> Any:
+    def _chat_model(self, name: str, messages: bool = False) -> Any:
         key, timeout = self.settings.api_key, self.settings.timeout
         base_url = None if name in LOCAL_MODELS else self.settings.base_url
-        return chat_model(name, base_url=base_url, api_key=key.get_secret_value() if key else None, timeout=timeout)
+        secret = key.get_secret_value() if key else None
+        return chat_model(name, base_url=base_url, api_key=secret, timeout=timeout, messages=messages)
 
     def warm_up(self) -> None:
         """Loads planner and image model in parallel. Errors are raised again on first use."""

@@ -3,27 +3,27 @@
     python -m training.planner --minutes 80                            # resumes; 5 CPU seconds a step of 8 briefs
     python -m training.planner --minutes 9 --batch 64 --every 200      # on a GPU; 0.18 s a step on an H200
     python -m training.planner --from-shipped --seed 12                # begins with the shipped adapter, other briefs
-    python -m training.planner --from-shipped --chat 0.7               # learns to understand chat messages too
+    python -m training.planner --chat --from-shipped --seed 12         # the adapter that understands chat messages
+    python -m training.planner --from-shipped --shrink 1.9             # the same made smaller first, megabytes
     python -m training.planner --publish                               # ships what training/work/ holds
     python -m training.planner --model qwen2.5-coder-1.5b --batch 4    # the better planner, once it was pulled
 
 The adapter is written to training/work/ at every checkpoint, and into agent/llm/embedded/ by --publish.
-The shipped one of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes
+The shipped planner of SmolLM2 saw 1,524 steps of 8 briefs (three hours of one CPU core), 2,800 steps of 64 (8.5 minutes
 of one H200, which also trained the transformer), 728 steps of 8 of the short answers, and 1,434 steps of 64 with the
 forms of brief_turns.py (5 minutes of one H200, shared with the other adapter; the loss of an answer's token fell from
 0.014 to 0.003), and at last 378 of 8 with `--quantities 0.4` (rate 5e-4). That of Qwen2.5-Coder saw 786 steps of 4
 (an hour of one CPU core) and in those 5 minutes 1,542 of 64 (0.051 to 0.012). Both were still falling. Neither has
-seen the lines of three to six things in `brief_arrangements.lined_up`, and Qwen's not `brief_quantities.py`. SmolLM2's
-then saw 1,100 steps for planning and chat together, `--chat 0.65`: 120 of 16 briefs, 560 of 16 examples and 420 of 8
-rows (rate 8e-4; 90 minutes of one CPU core that multiplies bfloat16; loss of a token 0.045, still falling).
+seen the lines of three to six things in `brief_arrangements.lined_up`, and Qwen's not `brief_quantities.py`.
+The adapter for chat began with the planner's and saw 1,100 steps of which 65% were messages (rate 8e-4; 90 minutes of
+one CPU core that multiplies bfloat16).
 """
 
 import argparse
-import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import gguf
 import numpy as np
 import torch
 from torch import nn
@@ -33,6 +33,7 @@ from ditpipe.agent.llm.local_models import ADAPTERS, EMBEDDED, LOCAL_MODELS, QWE
 from ditpipe.agent.llm.local_server import base_weights
 from ditpipe.prompts.answers.planner_schema import PlannerAnswer, ShortAnswer
 from ditpipe.prompts.templates import fill_template
+from training.adapters import Adapter, Weights, add_adapter, export, read, shrink
 from training.artwork import WORK
 from training.brief_quantities import absences_of, quantity_brief
 from training.briefs import brief_and_answer
@@ -40,19 +41,22 @@ from training.chat.examples import answer_text, chat_examples
 from training.loop import Batches, multiplies_bfloat16, pick_device, pick_workers, train
 
 MESSAGES = 4  # about one plan, in one row of a batch
-SCALE = 2.0  # of every adapter: what llama.cpp takes for alpha / rank
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """How a local model is tuned: a LoRA of `rank`, scaled by 2, on the linear layers `parts` from block `first` on."""
+    """How a local model is tuned: a LoRA of `rank` on the linear layers `parts` from block `first` on."""
 
     architecture: str  # llama.cpp's name
     rank: int
     parts: tuple[str, ...]
     first: int = 0
     rotary: bool = False  # whether llama.cpp keeps the rows of its rotary heads interleaved
+
+    def ranks(self, blocks: int) -> dict[str, int]:
+        """The rank of each matrix, by 'layers.LAYER.PART'."""
+        return {f"layers.{block}.{part}": self.rank for block in range(self.first, blocks) for part in self.parts}
 
 
 # The second one's adapter has 1.1 of the 40 megabytes that all weights may take, which its feed-forward parts would not
@@ -61,10 +65,6 @@ TUNED = {
     EMBEDDED.name: Tuned("llama", 8, (*ATTENTION, "gate_proj", "up_proj", "down_proj"), rotary=True),
     QWEN.name: Tuned("qwen2", 4, ATTENTION, first=8),
 }
-GGUF_NAMES = {
-    "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
-    "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down",
-}  # fmt: skip
 
 
 def base_model(name: str) -> tuple[Path, str]:
@@ -116,9 +116,9 @@ def _alike(first: list[int], other: list[int]) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(other)) - 1)
 
 
-def example(tokenizer, rng: np.random.Generator, *, quantities: float, chat: float) -> Tokens:
-    """A brief and its plan or, of the share `chat`, some messages about one plan and their rows."""
-    if rng.random() < chat:
+def example(tokenizer, rng: np.random.Generator, *, quantities: float, chat: bool) -> Tokens:
+    """A brief and its plan or, for `chat`, some messages about one plan and their rows."""
+    if chat:
         template = "chat-embedded"
         pairs = [(prompt, answer_text(rows)) for prompt, rows in chat_examples(rng, MESSAGES)]
     else:
@@ -151,103 +151,6 @@ def attention_mask(chat: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(sees.shape, dtype=dtype, device=chat.device).masked_fill(~sees, torch.finfo(dtype).min)[:, None]
 
 
-def rotary_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
-    """llama.cpp keeps the two halves of a rotary head interleaved; reorders the output rows of q and k."""
-    return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
-def module_order(rows: torch.Tensor, heads: int) -> torch.Tensor:
-    """Undoes `rotary_order`."""
-    return rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
-def export(weights: dict[str, torch.Tensor], heads: dict[str, int], path: Path, tuned: Tuned) -> None:
-    """Writes the adapter in llama.cpp's format: `a` in q8_0 (its rows are long enough), `b` in float16.
-
-    heads: of each part that has rotary heads whose rows are to be interleaved, how many.
-    """
-    writer = gguf.GGUFWriter(path, tuned.architecture)
-    writer.add_string("general.type", "adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", SCALE * tuned.rank)
-    for name, value in weights.items():
-        match = re.search(r"layers\.(\d+)\.\w+\.(\w+)\.([ab])$", name)
-        assert match, name
-        layer, part, side = match.groups()
-        value = value.float().cpu()
-        if side == "b" and part in heads:
-            value = rotary_order(value, heads[part])
-        tensor = f"blk.{layer}.{GGUF_NAMES[part]}.weight.lora_{side}"
-        if side == "a":
-            packed = gguf.quantize(value.numpy(), gguf.GGMLQuantizationType.Q8_0)
-            writer.add_tensor(tensor, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-        else:
-            writer.add_tensor(tensor, value.numpy().astype(np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-def read(path: Path, heads: dict[str, int]) -> dict[str, torch.Tensor]:
-    """The weights of an exported adapter as 'layers.LAYER.PART.a' and '… .b', float32 in the order of the modules."""
-    parts = {name: part for part, name in GGUF_NAMES.items()}
-    weights = {}
-    for tensor in gguf.GGUFReader(path).tensors:
-        _, layer, name, _, lora = tensor.name.split(".")
-        part, side = parts[name], lora[-1]
-        value = torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
-        weights[f"layers.{layer}.{part}.{side}"] = (
-            module_order(value, heads[part]) if side == "b" and part in heads else value
-        )
-    return weights
-
-
-class LowRank(nn.Module):
-    """A frozen linear layer plus its low-rank update, in the layer's dtype; `a` and `b` themselves stay float32.
-
-    (peft would cast every input to float32 and back.)
-    """
-
-    def __init__(self, layer: nn.Linear, rank: int) -> None:
-        super().__init__()
-        self.weight, self.bias = layer.weight, layer.bias  # (out, in); (out,) or None
-        self.a = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, layer.in_features), a=5**0.5))
-        self.b = nn.Parameter(torch.zeros(layer.out_features, rank))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.flatten(0, -2)
-        low = rows @ (SCALE * self.a).to(x.dtype).T
-        plain = nn.functional.linear(rows, self.weight, self.bias)
-        return torch.addmm(plain, low, self.b.to(x.dtype).T).unflatten(0, x.shape[:-1])
-
-
-def add_adapter(model: nn.Module, tuned: Tuned) -> None:
-    """Freezes the model and puts a LowRank in the place of each linear layer that is tuned."""
-    model.requires_grad_(False)
-    for name, layer in list(model.named_modules()):
-        match = re.search(r"layers\.(\d+)\.\w+\.(\w+)$", name)
-        if match and int(match[1]) >= tuned.first and match[2] in tuned.parts:
-            setattr(model.get_submodule(name.rpartition(".")[0]), match[2], LowRank(layer, tuned.rank))
-
-
-class Adapter(nn.Module):
-    """Only the trainable weights, so that a checkpoint holds nothing else."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
-        self.values = nn.ParameterList([p for p in model.parameters() if p.requires_grad])
-
-    @torch.no_grad()
-    def take_over(self, weights: dict[str, torch.Tensor]) -> None:
-        """Begins with the weights that `read` gives."""
-        for name, value in zip(self.names, self.values, strict=True):
-            match = re.search(r"(layers\.\d+)\.\w+\.(\w+\.[ab])$", name)
-            assert match, name
-            value.copy_(weights[f"{match[1]}.{match[2]}"])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=list(TUNED), default=EMBEDDED.name)
@@ -260,35 +163,43 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time, in which the rate falls")
     parser.add_argument("--quantities", type=float, default=0.28, help="share of the briefs of brief_quantities.py")
-    parser.add_argument("--chat", type=float, default=0.0, help="share of the examples that are chat messages")
+    parser.add_argument("--chat", action="store_true", help="the adapter for chat messages instead of briefs")
+    parser.add_argument("--shrink", type=float, help="megabytes of the adapter; with --from-shipped")
     parser.add_argument("--every", type=int, default=25, help="steps between checkpoints")
     device = pick_device()
     parser.add_argument("--workers", type=int, default=pick_workers(device), help="processes that make batches ahead")
     args = parser.parse_args()
     torch.manual_seed(0)
-    tuned, shipped = TUNED[args.model], ADAPTERS / LOCAL_MODELS[args.model].adapter
-    stage = "planner" if args.model == EMBEDDED.name else f"planner-{args.model}"
+    tuned, local = TUNED[args.model], LOCAL_MODELS[args.model]
+    if args.chat and not local.chat_adapter:
+        parser.error(f"{args.model} understands messages by its own words: there is no adapter for them")
+    shipped = ADAPTERS / (local.chat_adapter if args.chat else local.adapter)
+    stage = shipped.stem
     folder, file = base_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         gguf_file=file,
-        attn_implementation="sdpa" if device.type == "cuda" else "eager",
+        attn_implementation="sdpa",
         dtype=torch.bfloat16 if multiplies_bfloat16(device) else torch.float32,
     )
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
     heads = heads if tuned.rotary else {}
-    add_adapter(model, tuned)
+    begins = read(shipped, heads) if args.from_shipped else {}
+    if args.shrink:
+        begins = shrink(begins, round(args.shrink * 1e6))
+    ranks = {name.removesuffix(".a"): len(value) for name, value in begins.items() if name.endswith(".a")}
+    add_adapter(model, ranks or tuned.ranks(model.config.num_hidden_layers))
     model.to(device)
     adapter = Adapter(model)
-    if args.from_shipped:
-        adapter.take_over(read(shipped, heads))
+    if begins:
+        adapter.take_over(begins)
 
-    def export_to(path: Path, weights: dict[str, torch.Tensor]) -> None:
-        export({name: weights[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path, tuned)
+    def export_to(path: Path, values: Weights) -> None:
+        export({name: values[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path, tuned.architecture)
 
     if args.publish:
-        export_to(shipped, torch.load(WORK / f"{stage}.pt", map_location="cpu", weights_only=True)["model"])
+        shutil.copy(WORK / shipped.name, shipped)
         return
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
@@ -309,7 +220,7 @@ def main() -> None:
         logits = model.lm_head(hidden[:, :-1][wanted])
         return nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted]), {}
 
-    def on_checkpoint(step: int, weights: dict[str, torch.Tensor]) -> dict[str, float]:
+    def on_checkpoint(step: int, weights: Weights) -> dict[str, float]:
         path = WORK / shipped.name
         export_to(path, weights)
         return {"megabytes": path.stat().st_size / 1e6}

@@ -24,13 +24,15 @@ def chat_model(
     api_key: str | None = None,
     timeout: float = TIMEOUT,
     temperature: float | None = None,
+    messages: bool = False,
 ) -> "BaseChatModel":
     """A local model by name, any model of an OpenAI-compatible server (`base_url`), or any name that LangChain knows.
 
     Without `api_key`, OPENAI_API_KEY is sent to `base_url`, unless OPENAI_BASE_URL says that it is for another server.
     `timeout`: seconds a call. `temperature` is sent only if it is given, for many models refuse it; local models get
-    0. A local model with a `base_url` is the one of that server, which is already there. Raises ModelError if the model
-    or its provider's package is missing, ValueError for a URL without a scheme.
+    0. `messages`: a local model that has an adapter for chat messages answers with it, else to plan; others are not
+    touched. A local model with a `base_url` is the one of that server, which is already there. Raises ModelError if the
+    model or its provider's package is missing, ValueError for a URL without a scheme.
     """
     if base_url:
         check_url(base_url)
@@ -39,8 +41,9 @@ def chat_model(
             server = None if base_url else pool.submit(address, name)
             from .local_chat import LocalChat  # its imports take as long as the server, which starts meanwhile
 
+            adapter = int(messages and bool(LOCAL_MODELS[name].chat_adapter))
             url = f"{server.result()}/v1" if server else str(base_url).rstrip("/")
-            return LocalChat(model_name=name, openai_api_base=url, request_timeout=timeout)
+            return LocalChat(model_name=name, openai_api_base=url, request_timeout=timeout, adapter=adapter)
     with without_gc():
         from langchain_openai import ChatOpenAI
         from openai import OpenAIError, Timeout

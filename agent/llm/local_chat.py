@@ -15,12 +15,14 @@ from ...prompts.faults import BadAnswer
 
 class LocalChat(BaseChatModel):
     """A model of `local_server`. openai_api_base: its URL with /v1, as in ChatOpenAI. request_timeout: seconds.
-    logprobs: whether the answer's metadata has the logarithms of its tokens' probabilities."""
+    logprobs: whether the answer's metadata has the logarithms of its tokens' probabilities. adapter: the number of the
+    LoRA that answers, among those that the server was started with."""
 
     model_name: str
     openai_api_base: str
     request_timeout: float
     logprobs: bool = False
+    adapter: int = 0
 
     @property
     def _llm_type(self) -> str:
@@ -35,6 +37,7 @@ class LocalChat(BaseChatModel):
     ) -> ChatResult:
         """Raises httpx's errors, and BadAnswer for what is no chat completion."""
         body = {"model": self.model_name, "messages": convert_to_openai_messages(messages), "temperature": 0, **options}
+        body["lora"] = [{"id": self.adapter, "scale": 1.0}]  # those that are not named have the scale 0
         if self.logprobs:
             body["logprobs"] = True
         if stop:

@@ -28,14 +28,14 @@ OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A planner served by llama.cpp. `adapter`: the file in `ADAPTERS` of the LoRA that taught it to plan. `chats`: it
-    taught it the rows of chat messages too (prompts/answers/chat_rows.py)."""
+    """A planner served by llama.cpp. `adapter`: the file in `ADAPTERS` of the LoRA that taught it to plan;
+    `chat_adapter`: of the one that taught it the rows of chat messages (prompts/answers/chat_rows.py), if any."""
 
     name: str
     licence: str
     note: str
     adapter: str = ""
-    chats: bool = False
+    chat_adapter: str = ""
     file: str = ""
     bytes: int = 0
     sha256: str = ""
@@ -45,7 +45,8 @@ class LocalModel:
 
 EMBEDDED = LocalModel(
     name="embedded", licence="Apache-2.0",
-    note="SmolLM2-135M-Instruct with ditpipe's own adapter", adapter="planner-lora.gguf", chats=True,
+    note="SmolLM2-135M-Instruct with ditpipe's own adapter", adapter="planner-lora.gguf",
+    chat_adapter="chat-lora.gguf",
 )  # fmt: skip
 QWEN = LocalModel(
     name="qwen2.5-coder-1.5b", licence="Apache-2.0",

@@ -37,14 +37,15 @@ def base_weights(model: LocalModel) -> Path:
 
 
 def weights(name: str) -> list[Path]:
-    """The GGUF files of a local model and its adapter. Raises ModelError with what to do about one that is missing."""
+    """The GGUF files of a local model and its adapters, that for plans first. Raises ModelError with what to do about
+    one that is missing."""
     if find_spec("xllamacpp") is None:
         raise ModelError(f'the planner {name!r} needs llama.cpp: pip install "ditpipe[embedded]"')
     model = LOCAL_MODELS[name]
-    adapter = ADAPTERS / model.adapter
-    if not adapter.exists():
-        raise ModelError(f"the planner's adapter is missing: {adapter}")
-    return [base_weights(model), adapter]
+    adapters = [ADAPTERS / file for file in (model.adapter, model.chat_adapter) if file]
+    if missing := [str(file) for file in adapters if not file.exists()]:
+        raise ModelError(f"the planner's adapter is missing: {', '.join(missing)}")
+    return [base_weights(model), *adapters]
 
 
 def address(name: str) -> str:
@@ -61,7 +62,7 @@ def address(name: str) -> str:
 
 
 def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subprocess.Popen[str], str]:
-    """A server on a port, any free one for 0, and its base URL. adapter: another file than the model's own.
+    """A server on a port, any free one for 0, and its base URL. adapter: instead of the model's own.
 
     Raises ModelError with the last line of its log.
     """
