@@ -15,7 +15,7 @@ forms of brief_turns.py (5 minutes of one H200, shared with the other adapter; t
 0.014 to 0.003), and at last 378 of 8 with `--quantities 0.4` (rate 5e-4). That of Qwen2.5-Coder saw 786 steps of 4
 (an hour of one CPU core) and in those 5 minutes 1,542 of 64 (0.051 to 0.012). Both were still falling. Neither has
 seen the lines of three to six things in `brief_arrangements.lined_up`, and Qwen's not `brief_quantities.py`.
-Both of SmolLM2's were one once, for plans and messages together (1,100 steps). They began anew with half the bytes each,
+Both of SmolLM2 were one once, for plans and messages (1,100 steps). They began anew with half the bytes each,
 `--shrink 1.9`: the planner's with what it was before and 161 steps of 8 (rate 5e-4), that for messages with the common
 one and 513 of 8 rows of 4 messages (rate 7e-4; an hour of one CPU core that multiplies bfloat16).
 """
