@@ -143,11 +143,13 @@ def test_what_a_tuned_planner_cannot_read_is_noted() -> None:
         ("red cat left, blue rocket right, 1280x768", "no size or shape, '1280x768': give it as --size"),
         ("wide banner, a red cat (left), a blue rocket (right), night", "no size or shape, 'wide banner': give it as"),
         ("red cat left, blue rocket right, at night, 16:9", "no size or shape, '16:9': give it as"),
+        (f"{BRIEF}, no wallpaper", None),
         (BRIEF, None),
     ],
 )  # fmt: skip
 def test_a_local_planner_says_what_it_does_not_read(brief: str, note: str | None) -> None:
-    with scripted(*[SHORT] * 2, name="embedded") as model:
+    without = SHORT[:-1] + ', "absent": ["wallpaper"]}'
+    with scripted(*[without if "wallpaper" in brief else SHORT] * 2, name="embedded") as model:
         notes = Planner(model, side=128).plan(brief).notes
         model.replies.clear()  # asked once more only where a check finds something
     assert any(note in told for told in notes) if note else not notes

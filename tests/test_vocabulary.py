@@ -121,7 +121,7 @@ CLOWN = plan_with(thing("clown", "red", "center"))
         (ASTRONAUT, "Dear Sir, kindly prepare a white astronaut for my daughter's birthday, beside a red cat", ()),
         (
             ASTRONAUT,
-            "a white astronaut, a green cat, two zeppelins on the beach",
+            "an astronaut, a green cat, two zeppelins on the beach",
             ("zeppelins", "green", "on the beach"),
         ),
         (ASTRONAUT, "🐱🚀, or a ♥ …", ("🐱🚀", "♥")),

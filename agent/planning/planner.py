@@ -101,7 +101,8 @@ class Planner:
         plan = plan_from_answer(answer, width=None, height=None)
         if not unread and hardly_english(brief, plan, self._vocabulary):
             notes.append(f"this planner reads English only, which this brief hardly is; {ANOTHER_PLANNER}")
-        if (shape := canvas_words(brief)) and not (self.width and self.height):
+        shape = [words for words in canvas_words(brief) if words.lower() not in plan.negative.lower()]
+        if shape and not (self.width and self.height):
             notes.append(f"this planner reads no size or shape, {quoted(shape)}: give it as --size 768x256 or --ar 3:1")
         return plan.with_notes(notes)
 
