@@ -12,6 +12,7 @@ import pytest
 from http_servers import listening
 from planner_replies import region, whole
 
+from ditpipe import ScenePlan
 from ditpipe.renderer.checkpoints.fast_import import without_gc
 
 pytestmark = pytest.mark.process
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.process
 # Each takes from a third of a second to some seconds to import.
 DRAWS = ("torch", "diffusers", "transformers", "peft")
 TALKS = ("openai", "langchain_core", "langgraph", "langsmith")
+CAT = ScenePlan.model_validate(
+    {
+        "scene": "a cat",
+        "regions": [{"name": "cat", "box": {"left": 0, "top": 0, "right": 1, "bottom": 1}, "prompt": "cat"}],
+    }
+)
 FACES = ("fastapi", "mcp", "uvicorn")
 COMMAND = (
     "import sys; sys.argv[0] = 'ditpipe'; from ditpipe.agent.cli.main import main\ntry:\n    main()\nfinally:\n    "
@@ -51,11 +58,19 @@ def test_help_does_not_even_load_what_reads_pictures(tmp_path: Path, command: st
     assert not loaded(tmp_path, without, command)
 
 
+@pytest.mark.parametrize("command", [["export", "--format", "swarmui"], ["import"]])
+def test_layouts_of_other_programs_load_nothing_slow(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "plan.json").write_text(CAT.model_dump_json())
+    assert not loaded(tmp_path, COMMAND, command[0], "plan.json", *command[1:])
+
+
 async def plans(scope: Any, receive: Any, send: Any) -> None:
-    """A server of chat completions that answers everything with one plan."""
+    """A server of chat completions that answers everything with one plan, and every message about it with a removal."""
     if scope["type"] != "http":
         return
     answer = whole(region("cat", [0, 0, 500, 1000], low="red"), high="a red cat in a meadow")
+    if b"turn it round" in (await receive())["body"]:
+        answer = json.dumps({"commands": [{"do": "remove", "regions": ["cat"]}], "scene": "a meadow", "not_done": []})
     message = {"role": "assistant", "content": answer}
     body = {
         "id": "1", "object": "chat.completion", "created": 0, "model": "m",
@@ -69,6 +84,15 @@ def test_a_plan_loads_no_torch(tmp_path: Path) -> None:
     with listening(plans) as address:
         heavy = loaded(tmp_path, COMMAND, "plan", "a red cat", "--planner", "m", "--base-url", f"{address}/v1")
     assert not heavy & {*DRAWS, *FACES}
+
+
+def test_a_change_of_a_plan_loads_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(CAT.model_dump_json())
+    arguments = ["change", "plan.json", "turn it round: no cat", "--planner", "m", "--out", "new.json"]
+    with listening(plans) as address:
+        heavy = loaded(tmp_path, COMMAND, *arguments, "--base-url", f"{address}/v1")
+    assert not heavy & {*DRAWS, *FACES}
+    assert not ScenePlan.model_validate_json((tmp_path / "new.json").read_text()).regions
 
 
 # Writes a line between the server's answers when torch begins to load, and then lets nothing be drawn.

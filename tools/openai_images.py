@@ -41,7 +41,7 @@ from .openai_images_schema import (
     VariationSettings,
     nearest_size,
 )
-from .requested_change import ChangeReader
+from .requested_change import ChangeReader, not_a_change
 from .uploads import open_upload
 
 PATIENCE = 590  # seconds: the client gives up after 600
@@ -167,8 +167,9 @@ def images_router(
     @router.post("/images/edits", response_model=ImagesAnswer, responses=STREAM)
     async def edit(settings: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
-        is. Without either, a prompt that says what is to change is read as in the chat ("make the cat orange"), and any
-        other takes the place of the whole picture. The picture must carry its plan."""
+        is. Without either, the prompt is read as in the chat: one that says what is to change ("make the cat orange")
+        changes that, one that describes a picture takes the place of the whole, and any other is answered with an
+        error that says what is not clear. The picture must carry its plan."""
         notes = replacements(settings)
         uploads = [upload for upload in (settings.image, *settings.images) if upload]
         if len(uploads) != 1:
@@ -187,6 +188,8 @@ def images_router(
                 notes += unused_settings(settings, picture)
                 notes.append(f"no mask: {settings.prompt[:60]!r} was read as a change")
                 return await respond("image_edit", request, job_inputs, settings, notes)
+            if result.kind != "new brief":
+                raise not_a_change(result, field="prompt")
         edits = edits_of(service, picture, mask, settings, request_for, checkpoint.steps)
         return await respond("image_edit", request, [("edit", job_input) for job_input in edits], settings, notes)
 

@@ -80,8 +80,13 @@ def read_change(read: ChangeReader, message: str, plan: ScenePlan, *, field: str
         return result
     if result.kind == "new brief":
         raise ValueError(f"{field}: this describes a new picture, not a change of this one; have it painted instead")
+    raise not_a_change(result, field=field)
+
+
+def not_a_change(result: Understanding, *, field: str) -> ValueError:
+    """The answer to a message that draws nothing: the question back with suggestions, or what else it is."""
     say = f" You could say: {' · '.join(result.suggestions)}" if result.suggestions else ""
-    raise ValueError(f"{field}: {result.reply or 'say what is to change in this picture'}{say}")
+    return ValueError(f"{field}: {result.reply or 'say what is to change in this picture'}{say}")
 
 
 def change_input(
