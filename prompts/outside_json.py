@@ -20,11 +20,16 @@ def parse_json(content: Any, *, limit: int = MAX_JSON) -> Any:
     if len(content) > limit:
         raise ValueError(f"{len(content):,} bytes of JSON are too many: at most {limit:,} are read")
     try:
-        text = content if isinstance(content, str) else content.decode(json.detect_encoding(bytes(content[:4])))
-        return from_json(text.removeprefix("\ufeff"))
-    except UnicodeError as error:
-        raise ValueError("not JSON: its letters are neither UTF-8 nor UTF-16") from error
+        return from_json(content.removeprefix("\ufeff") if isinstance(content, str) else decoded(content))
     except ValueError as error:
         if "recursion limit" in str(error):
             raise ValueError("this JSON is nested too deeply") from error
         raise ValueError(f"not JSON: {error}") from error
+
+
+def decoded(content: bytes | bytearray) -> str:
+    """A text that begins in ASCII: UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Raises ValueError."""
+    try:
+        return content.decode(json.detect_encoding(bytes(content[:4]))).removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise ValueError("its letters are neither UTF-8 nor UTF-16: save it as UTF-8") from error

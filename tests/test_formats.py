@@ -35,6 +35,14 @@ def edges(region: Region) -> tuple[float, float, float, float]:
     return region.box.left, region.box.top, region.box.right, region.box.bottom
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_layout_is_read_as_editors_of_every_system_write_it(encoding: str) -> None:
+    for text in (IDEOGRAM if isinstance(IDEOGRAM, str) else json.dumps(IDEOGRAM), "a café BREAK a dog"):
+        assert ditpipe.load_layout(text.encode(encoding)).plan == ditpipe.load_layout(text).plan
+    with pytest.raises(ValueError, match="neither UTF-8 nor UTF-16: save it as UTF-8"):
+        ditpipe.load_layout("a café BREAK a dog".encode("latin-1"))
+
+
 @pytest.mark.parametrize(("name", "content", "beside", "scene", "regions"), LAYOUTS)
 def test_a_layout_says_its_regions(
     name: str, content: str, beside: dict[str, Any], scene: str, regions: Regions, tmp_path: Path

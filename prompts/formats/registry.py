@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import first_problem
-from ..outside_json import MAX_JSON, parse_json
+from ..outside_json import MAX_JSON, decoded, parse_json
 from ..plan import ScenePlan
 from .captions.comfy_boxes import COMFY_BOXES
 from .captions.fibo import FIBO
@@ -106,16 +106,7 @@ def dump_layout(plan: ScenePlan, format: str) -> DumpedLayout:
 def _content(content: str | bytes, settings: Mapping[str, Any]) -> Content:
     if len(content) > MAX_JSON:
         raise ValueError(f"{len(content):,} bytes of layout are too many: at most {MAX_JSON:,} are read")
-    if isinstance(content, str):
-        text = content
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            try:
-                text = content.decode("utf-16")
-            except UnicodeDecodeError:
-                raise ValueError("not a layout: its letters are neither UTF-8 nor UTF-16") from None
+    text = content if isinstance(content, str) else decoded(content)
     data = None
     if text.lstrip()[:1] in ("{", "["):
         try:
