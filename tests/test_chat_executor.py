@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.commands.executor import execute
+from ditpipe.agent.chat.commands.looks import without_colour
 from ditpipe.agent.chat.commands.rearrange import is_related
 from ditpipe.agent.chat.commands.room import visible_shares
 from ditpipe.prompts.answers.chat_answer import ChatAnswer, Relation
@@ -343,3 +344,18 @@ def test_whatever_is_put_elsewhere_is_there_and_what_was_seen_stays_seen_or_it_i
     seen = visible_shares(before)
     hidden = [name for name, share in visible_shares(after).items() if share < 0.1 and seen.get(name, 1) > 0.2]
     assert all(f"the {name} is nearly hidden" in said for name in hidden), (command, hidden, said)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "after"),
+    [
+        ("red cat", "orange", "cat"),
+        ("a red cat sitting on a red mat", "striped orange", "a cat sitting on a red mat"),
+        ("A dark red and white owl in the tree", "blue", "An owl in the tree"),
+        ("an orange on a plate", "green", "an orange on a plate"),
+        ("the blue whale with a red hat", "made of glass", "the blue whale with a red hat"),
+        ("green cat on the left", "pale yellow", "cat on the left"),
+    ],
+)
+def test_a_new_colour_takes_the_place_of_the_one_in_the_subject(high: str, low: str, after: str) -> None:
+    assert without_colour(high, low) == after

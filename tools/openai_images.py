@@ -168,8 +168,8 @@ def images_router(
     async def edit(settings: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
         is. Without either, the prompt is read as in the chat: one that says what is to change ("make the cat orange")
-        changes that, one that describes a picture takes the place of the whole, and any other is answered with an
-        error that says what is not clear. The picture must carry its plan."""
+        changes that, a question or an "undo" is answered with an error, and any other takes the place of the whole
+        picture. The picture must carry its plan."""
         notes = replacements(settings)
         uploads = [upload for upload in (settings.image, *settings.images) if upload]
         if len(uploads) != 1:
@@ -188,7 +188,7 @@ def images_router(
                 notes += unused_settings(settings, picture)
                 notes.append(f"no mask: {settings.prompt[:60]!r} was read as a change")
                 return await respond("image_edit", request, job_inputs, settings, notes)
-            if result.kind != "new brief":
+            if result.kind not in ("new brief", "unclear"):
                 raise not_a_change(result, field="prompt")
         edits = edits_of(service, picture, mask, settings, request_for, checkpoint.steps)
         return await respond("image_edit", request, [("edit", job_input) for job_input in edits], settings, notes)

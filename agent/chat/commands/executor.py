@@ -33,6 +33,7 @@ from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import sync_scene_prompt
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
+from .looks import without_colour
 from .room import newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
@@ -250,7 +251,8 @@ def _with_prompt(region: Region, **levels: str) -> Region:
 
 def _relooked(region: Region, command: Look) -> Region:
     if command.low_level:
-        region = _with_prompt(region, low_level=command.low_level)
+        high_level = without_colour(region.prompt.high_level, command.low_level)
+        region = _with_prompt(region, high_level=high_level, low_level=command.low_level)
     return region if command.lettering is None else region.model_copy(update={"lettering": command.lettering})
 
 

@@ -1,7 +1,13 @@
 """New words in a region's look: what changes, and what stays of the old one. Pure."""
 
-from ....prompts.answers.planner_schema import BEHIND_THE_NOUN
+import re
+
+from ....prompts.answers.planner_schema import BEHIND_THE_NOUN, article
 from ....prompts.prompt_style import COLOURS, SHADES
+from ....prompts.templates import word_list
+
+_COLOUR = rf"(?:(?:{'|'.join(SHADES)})[ -])*(?:{'|'.join(sorted(COLOURS, key=len, reverse=True))})"
+_BEFORE_NOUN = re.compile(rf"\b{_COLOUR}(?:(?:, | and |-){_COLOUR})* (?=\w)", re.IGNORECASE)
 
 
 def relooked(low: str, looks: str) -> str:
@@ -19,3 +25,18 @@ def relooked(low: str, looks: str) -> str:
     else:
         before = " ".join([*words, *(word for word in before.split() if word not in words)])
     return f"{before}, {behind}" if behind else before
+
+
+def without_colour(high: str, low: str) -> str:
+    """A subject without the colour before its noun, if its new look has another: 'a cat on a mat' of 'a red cat on a
+    mat' with 'orange'. Colours of what comes later stay, and so does 'an orange'."""
+    if not any(word in COLOURS for word in re.findall(r"\w+", low.lower())):
+        return high
+    words = high.split(" ")
+    start = 1 if words[0].lower() in ("a", "an", "the") else 0
+    ends = word_list("function_words") - {"and"}
+    end = next((i for i, word in enumerate(words) if i > start and word.lower() in ends), len(words))
+    subject = _BEFORE_NOUN.sub("", " ".join(words[start:end]))
+    if start and words[0].lower() != "the":
+        words[0] = article(subject).capitalize() if words[0][0].isupper() else article(subject)
+    return " ".join([*words[:start], subject, *words[end:]])
