@@ -359,3 +359,16 @@ def test_whatever_is_put_elsewhere_is_there_and_what_was_seen_stays_seen_or_it_i
 )
 def test_a_new_colour_takes_the_place_of_the_one_in_the_subject(high: str, low: str, after: str) -> None:
     assert without_colour(high, low) == after
+
+
+def test_a_colour_that_is_there_already_draws_nothing_again() -> None:
+    box = {"left": 0, "top": 0, "right": 1, "bottom": 1}
+    plan = ScenePlan.model_validate(
+        {"scene": "a red cat", "regions": [{"name": "cat", "box": box, "prompt": "red cat"}]}
+    )
+    red, orange = (
+        execute(ChatAnswer.model_validate({"commands": [{"do": "look", "regions": ["cat"], "low_level": look}]}), plan)
+        for look in ("red", "orange")
+    )
+    assert (red.kind, red.plan) == ("unclear", None) and "like that already" in red.reply
+    assert orange.plan and orange.plan.scene.text == "an orange cat"

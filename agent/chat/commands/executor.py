@@ -252,7 +252,8 @@ def _with_prompt(region: Region, **levels: str) -> Region:
 def _relooked(region: Region, command: Look) -> Region:
     if command.low_level:
         high_level = without_colour(region.prompt.high_level, command.low_level)
-        region = _with_prompt(region, high_level=high_level, low_level=command.low_level)
+        looked = _with_prompt(region, high_level=high_level, low_level=command.low_level)
+        region = looked if looked.prompt.text != region.prompt.text else region  # it looks so already
     return region if command.lettering is None else region.model_copy(update={"lettering": command.lettering})
 
 
