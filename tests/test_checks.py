@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,12 +12,11 @@ from ditpipe.agent.planning.plan_checks import COLOURS, check_answer
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.prompts.layout.places import Place
 from ditpipe.renderer.checkpoints.registry import checkpoint
-from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
+from ditpipe.renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 from training.brief_quantities import quantity_brief
 from training.briefs import brief_and_answer
 
-POCKET = vocabulary_of(checkpoint("pocket"))
-assert POCKET
+POCKET = cast(Vocabulary, vocabulary_of(checkpoint("pocket")))
 
 
 def thing(subject: str, colour: str, position: Place, detail: str = "") -> PlannedObject:
