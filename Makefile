@@ -72,7 +72,8 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.adherence
 	.venv/bin/python -m benchmarks.geneval
 	.venv/bin/python -m benchmarks.critic
-	.venv/bin/python -m benchmarks.autoencoder
+	.venv/bin/python -m benchmarks.compositions evaluation/compositions
+	.venv/bin/ditpipe evaluate reconstruction --images evaluation/compositions --size 128
 	.venv/bin/python -m benchmarks.planner
 	.venv/bin/python -m benchmarks.controls
 	.venv/bin/python -m benchmarks.solvers

@@ -21,6 +21,7 @@ from single_files import single_file
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.checkpoints.autoencoder import load_autoencoder
 from ditpipe.renderer.checkpoints.hub import Hub, HubName, needed_files
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.pipeline_folder import read_index
@@ -109,6 +110,22 @@ def test_the_smaller_variant_is_fetched_and_nothing_that_is_never_run(
     stored = load_file(folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     family = load("owner/both", device="cpu", hub=Hub(endpoint=address, cache=tmp_path))
     assert family.model.conv_in.weight.equal(stored["conv_in.weight"].float())
+
+
+def test_of_a_pipeline_the_vae_alone_is_fetched_and_a_vae_alone_is_one(
+    server: tuple[LocalHub, str], zoo: Path, tmp_path: Path
+) -> None:
+    local, address = server
+    local.repositories["owner/vae"] = published("sd-1.5", zoo) / "vae"
+    near, away = Hub(endpoint=address, cache=tmp_path), Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    for name, inside in (("owner/both", "vae/"), ("owner/vae", "")):
+        local.fetched.clear()
+        fetched = load_autoencoder(name, hub=near)
+        assert set(local.fetched) == {f"{inside}config.json", f"{inside}diffusion_pytorch_model.fp16.safetensors"}
+        assert load_autoencoder(name, hub=away).digest == fetched.digest
+    for name, said in (("owner/control", "not an autoencoder"), ("owner/none", "has no vae/config.json")):
+        with pytest.raises(ModelError, match=said):
+            load_autoencoder(name, hub=near)
 
 
 def test_a_name_alone_fetches_what_configures_it(server: tuple[LocalHub, str], tmp_path: Path) -> None:

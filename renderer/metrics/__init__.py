@@ -1,1 +1,1 @@
-"""What measures pictures for evaluations."""
+"""What measures pictures for evaluations: their objects, and how close they are to their originals."""
