@@ -4,7 +4,7 @@ DitpipeError
 ├── PlanningError      the planner's reply stayed invalid; `reply` is the raw text
 ├── CritiqueError      the same for a critic
 ├── ModelError         a model is unknown, missing or cannot be loaded
-├── RenderError        the renderer could not draw
+├── RenderError        the renderer could not draw; OutOfMemory: for want of memory
 ├── RunError           a run folder or picture cannot be read, written or resumed
 ├── QueueFull          the queue accepts no more jobs now; retry after `retry_after` seconds
 └── UnknownPicture     no picture of that id, or it belongs to another caller
@@ -48,6 +48,10 @@ class ModelError(DitpipeError):
 
 class RenderError(DitpipeError):
     """The renderer could not draw the request."""
+
+
+class OutOfMemory(RenderError):
+    """Memory ran out, also with what was tried to save some."""
 
 
 class RunError(DitpipeError):

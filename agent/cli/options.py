@@ -20,11 +20,11 @@ METAVARS: dict[Any, str] = {int: "INT", float: "NUMBER", Path: "FOLDER", str: "T
 SETTINGS: dict[str, dict[str, Any]] = {
     name: extra for name, field in Settings.model_fields.items() if isinstance(extra := field.json_schema_extra, dict)
 }  # of each setting that is an option: its group and its flag
-PANELS = (*get_args(Group), "Server")
+PANELS = (*get_args(Group), "Server", "Cluster")
 stderr_console = Console(stderr=True)
 
 
-def option(group: Group | Literal["Server"], *flags: str, help: str, **more: Any) -> Any:
+def option(group: Group | Literal["Server", "Cluster"], *flags: str, help: str, **more: Any) -> Any:
     """A typer option in a panel of --help."""
     return typer.Option(*flags, help=escape(help), rich_help_panel=group, **more)
 

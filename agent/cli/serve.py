@@ -16,6 +16,7 @@ from ...prompts.critique import Critique
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ..settings import settings_of
+from .cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
 from .options import Json, Options, option, stderr_console, with_settings
 
 if TYPE_CHECKING:
@@ -50,20 +51,25 @@ Logs = Annotated[
 @with_settings(without=("approve", "sessions"))
 def serve(
     options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 8000, keys: KeyFile = None,
-    compatible: Compatible = False, log_format: Logs = "text",
+    compatible: Compatible = False, log_format: Logs = "text", engine: EngineName = "local", address: Address = "",
+    min_replicas: MinReplicas = 1, max_replicas: MaxReplicas = 0, gpus: Gpus = 1.0, cpus: Cpus = 1.0,
+    results: ResultsAddress = "",
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
     set_log_format(log_format)
     allowed = _locks(host, keys)
+    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     agent = _agent(options)
     _loading("the service", host, port, log_format)
     from ... import __version__
     from ...tools.http_service import http_service
+    from ..ray_cluster import engine_of
     from ..wiring import change_reader, critique_of, picture_service, plan_brief
 
+    jobs = engine_of(agent, folder=agent.settings.out, cluster=cluster)
     app = http_service(
-        picture_service(agent), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
+        picture_service(agent, engine=jobs), checkpoint=agent.checkpoint, critique=critique_of(agent), keys=allowed,
         plan=partial(plan_brief, agent), version=__version__,
         request_for=agent.request, read=change_reader(agent), compatible=compatible,
     )  # fmt: skip
@@ -95,6 +101,8 @@ def mcp(
     options: Options,
     http: Annotated[bool, option("Server", "--http", help="over HTTP, at 127.0.0.1:8001, instead of stdio")] = False,
     host: Annotated[str | None, HOST] = None, port: Annotated[int | None, PORT] = None, keys: KeyFile = None,
+    engine: EngineName = "local", address: Address = "", min_replicas: MinReplicas = 1, max_replicas: MaxReplicas = 0,
+    gpus: Gpus = 1.0, cpus: Cpus = 1.0, results: ResultsAddress = "",
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
@@ -104,6 +112,7 @@ def mcp(
         raise ValueError("--host and --port are for --http: over stdio there is no address")
     host, port = host or "127.0.0.1", 8001 if port is None else port
     allowed = _locks(host, keys) if http else None
+    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     # A client may start it in any working directory.
     if "DITPIPE_OUT" not in os.environ:
         options.setdefault("out", user_data_path("ditpipe") / "runs")
@@ -112,9 +121,10 @@ def mcp(
         _loading("the tools", host, port)
     from ... import __version__
     from ...tools.mcp_server import http_app, mcp_server, run_stdio
+    from ..ray_cluster import engine_of
     from ..wiring import picture_service, tools_for
 
-    service = picture_service(agent)
+    service = picture_service(agent, engine=engine_of(agent, folder=agent.settings.out, cluster=cluster))
     server = mcp_server(
         tools_for(service, agent), service, version=__version__, local=not http, draws=agent.vocabulary_summary
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ...prompts.errors import RenderError, first_line
+from ...prompts.errors import OutOfMemory, first_line
 from ..request import RenderRequest, RenderResult, Saving
 
 SAVING_NAMES: dict[Saving, str] = {
@@ -46,7 +46,7 @@ def retry_on_oom(
 ) -> list[RenderResult]:
     """Calls `draw(request)`; if memory runs out, once more with the first saving of `fallbacks`, noted in the warnings.
 
-    Raises RenderError if memory runs out again or no saving is left.
+    Raises OutOfMemory if memory runs out again or no saving is left.
     """
     try:
         return draw(request)
@@ -58,7 +58,7 @@ def retry_on_oom(
     saving = next(iter(fallbacks(request)), None)
     problem = f"out of memory ({reason}); draw a smaller picture or with another model"
     if saving is None:
-        raise RenderError(problem)
+        raise OutOfMemory(problem)
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -67,7 +67,7 @@ def retry_on_oom(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise RenderError(f"{problem}; {saving!r} was tried and is not enough") from None
+        raise OutOfMemory(f"{problem}; {saving!r} was tried and is not enough") from None
     note = f"out of memory: drawn again with {SAVING_NAMES[saving]} (save_memory {saving!r})"
     return [replace(result, warnings=(*result.warnings, note)) for result in results]
 

@@ -77,6 +77,15 @@ class JobContext:
         self.raise_if_stopped()  # another process may have cancelled it: `emit` has found out
 
 
+class JobLost(Exception):
+    """Whoever drew a job is gone, and the job is to be drawn again. `blamed`: the job may have ended it, so that this
+    counts as one of its attempts."""
+
+    def __init__(self, message: str, *, blamed: bool) -> None:
+        super().__init__(message)
+        self.blamed = blamed
+
+
 JobHandler = Callable[[dict[str, Any], JobContext], bytes | None]
 """(payload, context) → a PNG file's bytes, None for a job without a picture of its own. The same payload gives the same
 bytes."""

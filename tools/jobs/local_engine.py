@@ -20,7 +20,7 @@ from ...prompts.errors import DitpipeError, JobCancelled, RunError, UnknownPictu
 from ...renderer.pictures.artifacts import write
 from ...renderer.pictures.file_ref import path_inside
 from ..watching.job_scope import Durations, watched_job
-from .engine import LOCAL, Job, JobContext, JobHandler, Status, StepCount
+from .engine import LOCAL, Job, JobContext, JobHandler, JobLost, Status, StepCount
 from .job_events import JobEvent, Stepped, event_from_json
 from .queue import JobQueue
 
@@ -58,7 +58,12 @@ class LocalEngine:
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._wakeups: list[Wakeups] = []  # one per worker
         self._running: dict[str, threading.Event] = {}  # job id → its cancel signal, of the jobs drawn by this engine
-        self.is_ready = False  # once the handlers are loaded
+        self._loaded = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can draw by now: its handlers are loaded."""
+        return self._loaded
 
     @cached_property
     def handlers(self) -> Handlers:
@@ -143,7 +148,7 @@ class LocalEngine:
             log.exception("no worker could be started")
             self.fault = f"nothing can be drawn here: {first_line(error)}"
             return
-        self.is_ready = True
+        self._loaded = True
         for device in devices:
             wakeups: Wakeups = SimpleQueue()
             wakeups.put(self)
@@ -167,7 +172,7 @@ class LocalEngine:
                 job = self.queue.claim(device)
                 if job:
                     with watched_job(job.id, job.kind, partial(self._status, job), self.durations):
-                        self._draw(job, self.handlers[device])
+                        self._draw(job, device)
                 return job is not None
         except Exception:  # a full disk, say: the worker must survive it
             log.exception("the worker of %s goes on after an error", device)
@@ -180,8 +185,9 @@ class LocalEngine:
             return self.queue.get(job.id, caller=job.caller).status
         return "cancelled"
 
-    def _draw(self, job: Job, handlers: Mapping[str, JobHandler]) -> None:
+    def _draw(self, job: Job, device: str) -> None:
         """Draws one job. An error ends the job with one line for its caller, never with a stack trace."""
+        handlers = self.handlers[device]
         stop = self._running[job.id] = threading.Event()
         try:
             if job.kind not in handlers:
@@ -191,8 +197,7 @@ class LocalEngine:
             )
             picture = handlers[job.kind](job.payload, context)
             if picture is not None:
-                write(self.file(job), picture)
-                write(self.file(job, "small"), thumbnail(picture))
+                self._keep(job, picture)
             if not self.queue.finish(job, "done"):  # cancelled after its last step
                 self._delete_files(job)
         except JobCancelled:
@@ -200,6 +205,13 @@ class LocalEngine:
                 self.queue.release(job)
             else:
                 self._delete_files(job)
+        except JobLost as loss:
+            log.warning("job %s is drawn again: %s", job.id, loss)
+            if loss.blamed:
+                self.queue.requeue(device)
+            else:
+                self.queue.release(job)
+            self._wake()
         except (DitpipeError, ValueError) as error:
             self.queue.finish(job, "failed", " ".join(str(error).split()))
         except Exception:
@@ -207,6 +219,11 @@ class LocalEngine:
             self.queue.finish(job, "failed", "an internal error; the log says more")
         finally:
             del self._running[job.id]
+
+    def _keep(self, job: Job, picture: bytes) -> None:
+        """Stores a job's picture, and a small one."""
+        write(self.file(job), picture)
+        write(self.file(job, "small"), thumbnail(picture))
 
     def _recorder(self, job: Job, stop: threading.Event) -> Callable[[JobEvent], None]:
         """Records what the job reports, and sets `stop` once the job is cancelled or this closes."""

@@ -154,6 +154,11 @@ class JobQueue:
             )
         return self.get(job_id, caller=caller)
 
+    def waiting(self) -> int:
+        """The number of queued jobs."""
+        with self._table() as table:
+            return int(table.execute("SELECT count(*) FROM jobs WHERE status = 'queued'").fetchone()[0])
+
     def claim(self, device: str) -> Job | None:
         """Marks the next job as running on `device` and returns it; None if no job waits. What cannot be read fails.
 

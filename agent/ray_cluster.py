@@ -1,0 +1,98 @@
+"""An agent's engine, here or on a Ray cluster, and the handlers of the replicas there."""
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..renderer.checkpoints.remote_models import is_remote
+from ..renderer.pictures.artifacts import PACKAGES
+from ..tools.jobs.cluster.options import Cluster
+from ..tools.jobs.engine import JobHandler
+from ..tools.jobs.local_engine import LocalEngine
+from .agent import Agent
+from .batch.worker import BATCH, BATCH_EVENTS, batch_handler
+from .chat.turn_job import CHAT_EVENTS
+from .render_options import saving
+from .settings import Settings
+from .wiring import edit_reviewer, largest_side, local_engine, paint_handler
+
+if TYPE_CHECKING:
+    from ..tools.jobs.cluster.ray_engine import RayEngine
+
+KINDS = ("render", "edit", "paint", BATCH)
+OF_THE_SERVER = {"api_key", "out", "sessions", "approve"}  # settings that no replica gets; a key is one of its node
+
+
+def engine_of(
+    agent: Agent, *, folder: Path, cluster: Cluster | None = None, largest: int | None = None, capacity: int = 128,
+    share: int = 64,
+) -> LocalEngine:  # fmt: skip
+    """A `ray_engine` on a cluster, or a `local_engine` without one."""
+    options: dict[str, Any] = {"folder": folder, "largest": largest, "capacity": capacity, "share": share}
+    return ray_engine(agent, cluster=cluster, **options) if cluster else local_engine(agent, **options)
+
+
+def ray_engine(
+    agent: Agent,
+    *,
+    folder: Path,
+    cluster: Cluster,
+    largest: int | None = None,
+    capacity: int = 128,
+    share: int = 64,
+) -> "RayEngine":
+    """An engine whose replicas draw under an agent's settings. `largest`, `capacity` and `share` are `local_engine`'s.
+
+    Model folders, LoRAs and wildcards have the same paths on each node; keys of chat models are in a node's own
+    environment. Replicas have the agent's settings, not what it was given as an object. Raises ValueError for settings
+    that name a GPU, and for a model on a server.
+    """
+    from ..tools.jobs.cluster.ray_engine import RayEngine
+
+    chosen = agent.settings
+    if is_remote(agent.model):
+        raise ValueError(f"{agent.model} is drawn on its own server: --engine ray is for models that replicas load")
+    if ":" in chosen.device:
+        raise ValueError(f"each replica has the GPU that Ray gives it, and none {chosen.device}: leave --device out")
+    settings = chosen.model_dump(mode="json", exclude=OF_THE_SERVER)
+    return RayEngine(
+        folder,
+        cluster=cluster,
+        factory=f"{__name__}:replica_handlers",
+        settings=json.dumps({"settings": settings, "largest": largest or largest_side(agent)}, sort_keys=True),
+        kinds=KINDS,
+        salt=_versions() + _state_of([Path(agent.checkpoint.source), chosen.loras, chosen.wildcards]),
+        seed=chosen.picture_seed if chosen.seed == "random" else None,
+        reports=(*CHAT_EVENTS, *BATCH_EVENTS),
+        capacity=capacity,
+        share=share,
+    )
+
+
+def replica_handlers(text: str, savings: int) -> Mapping[str, JobHandler]:
+    """The handlers of a replica, its image model loaded. `savings`: how many ways to save memory are added."""
+    from ..renderer.weights.offload import memory_fallbacks
+    from ..tools.jobs.handlers import renderer_handlers
+
+    given = json.loads(text)
+    usual = Settings(**given["settings"])
+    used = saving(usual.save_memory)
+    saved = memory_fallbacks(used, cuda=True, large=True)[:savings]
+    agent = Agent(settings=usual.model_copy(update={"save_memory": ",".join([*used, *saved])}))
+    agent.renderer.warm_up()
+    handlers = renderer_handlers(agent.renderer, agent.request, edit_reviewer(agent), save_memory=saved)
+    handlers |= {"paint": paint_handler(agent, agent.renderer, largest=given["largest"])}
+    return handlers | {BATCH: batch_handler(agent)}
+
+
+def _versions() -> str:
+    return json.dumps({name: version(name) for name in PACKAGES})
+
+
+def _state_of(folders: Iterable[Path | None]) -> str:
+    """Names, sizes and times of what folders hold: files that changed make other pictures."""
+    files = [file for folder in folders if folder and folder.is_dir() for file in sorted(folder.rglob("*"))]
+    states = ((str(file), file.stat()) for file in files if file.is_file())
+    return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])

@@ -1,0 +1,49 @@
+"""Ray clusters of several nodes on this machine, as light and as patient as Ray allows, for tests and benchmarks."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+TRIES = 3  # Ray gives a node 30 seconds to start, and a busy machine may take longer
+SETTINGS = {
+    "enable_worker_prestart": False,
+    "prestart_worker_first_driver": False,
+    "worker_niceness": 0,
+}
+
+
+@contextmanager
+def ray_nodes(*, head_cpus: int) -> Iterator[Any]:
+    """A `ray.cluster_utils.Cluster` with a head; `add_node` adds others."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    add_node(cluster, cpus=head_cpus, no_monitor=True, _system_config=SETTINGS)
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def add_node(cluster: Any, *, cpus: int = 1, **options: Any) -> Any:
+    """A new node of a cluster."""
+    for left in reversed(range(TRIES)):
+        names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+        ports = dict(zip(names, _free_ports(len(names)), strict=True))  # Ray waits 15 s for ports that it finds itself
+        try:
+            return cluster.add_node(
+                num_cpus=cpus, object_store_memory=80_000_000, include_dashboard=False, include_log_monitor=False,
+                **ports, **options,
+            )  # fmt: skip
+        except Exception:
+            if not left:
+                raise
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,41 @@
+"""Job handlers that replicas of the tests load: they need no model, so that a replica is there at once."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from waiting import until
+
+from ditpipe.prompts.errors import OutOfMemory
+from ditpipe.renderer.request import Step
+from ditpipe.tools.jobs.engine import JobContext, JobHandler
+
+
+def png(colour: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def handlers(settings: str, savings: int) -> Mapping[str, JobHandler]:
+    """The handlers "draw", which paints one colour, and "fail"."""
+
+    def draw(payload: dict[str, Any], context: JobContext) -> bytes:
+        """In so many steps; after the first it waits for the file `gate`, if there is one."""
+        if savings < payload.get("needs", 0):
+            raise OutOfMemory("out of memory")
+        for index in range(1, payload["steps"] + 1):
+            context.on_step(Step(index, payload["steps"], lambda: Image.new("RGB", (8, 8))))
+            if gate := payload.get("gate"):
+                until(lambda: Path(gate).exists() or context.stop.is_set())
+        context.folder.mkdir(parents=True, exist_ok=True)
+        before = context.folder.parent / payload.get("base", "none") / "picture.png"
+        (context.folder / "note.txt").write_text(f"{before.exists()} {savings}")
+        return png(payload["colour"])
+
+    def fail(payload: dict[str, Any], context: JobContext) -> bytes:
+        raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["how"]]
+
+    return {"draw": draw, "fail": fail}

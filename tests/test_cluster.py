@@ -1,0 +1,288 @@
+"""Jobs on a Ray cluster: what a replica answers, what is kept, what a loss does; and a cluster that loses a node."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from cluster_handlers import handlers, png
+from waiting import PATIENCE, until
+
+from benchmarks.ray_nodes import add_node, ray_nodes
+from ditpipe.agent.cli.cluster import cluster_of
+from ditpipe.prompts.errors import RunError
+from ditpipe.tools.jobs.cluster.driver import Options, places
+from ditpipe.tools.jobs.cluster.driver_process import ReplicaState
+from ditpipe.tools.jobs.cluster.options import Cluster
+from ditpipe.tools.jobs.cluster.ray_engine import RayEngine
+from ditpipe.tools.jobs.cluster.replica import Replica, renamed
+from ditpipe.tools.jobs.cluster.results import Results, digest_of
+from ditpipe.tools.jobs.engine import Job, JobContext, JobLost
+from ditpipe.tools.jobs.follow import follow
+from ditpipe.tools.jobs.job_events import Stepped
+from ditpipe.tools.jobs.local_engine import LocalEngine
+from ditpipe.tools.jobs.queue import MAX_ATTEMPTS
+
+CALLERS = ("ann", "bob", "cid", "dan")
+
+
+def replica() -> Replica:
+    return Replica("cluster_handlers:handlers", "{}")
+
+
+def job(kind: str, savings: int = 0, previews: int = 0, **payload: Any) -> str:
+    fields = {"id": "a" * 32, "attempt": "b" * 32, "kind": kind, "payload": payload, "savings": savings}
+    return json.dumps({**fields, "previews": previews})
+
+
+def answers(of: Replica, text: str, **base: bytes) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """What a replica reports, its end last, and its files."""
+    told, files = [], {}
+    for answer in of.draw(text, base):
+        if isinstance(answer, str):
+            told.append(json.loads(answer))
+        else:
+            files[answer[0]] = answer[1]
+    return told, files
+
+
+def test_a_replica_answers_with_events_files_and_an_end() -> None:
+    base = {f"{'c' * 32}/picture.png": png("blue")}
+    told, files = answers(replica(), job("draw", previews=1, steps=4, colour="red", base="c" * 32), **base)
+    *steps, end = told
+    assert [step["fields"]["index"] for step in steps] == [1, 2, 3, 4] and end["end"] == "done"
+    assert [step["fields"]["index"] for step in steps if step["fields"]["preview"]] == [2]
+    assert files == {"picture.png": png("red"), "note.txt": b"True 0"}
+
+
+def test_a_cancelled_attempt_ends_at_its_next_step() -> None:
+    drawing = replica()
+    stream = drawing.draw(job("draw", steps=10_000, colour="red"), {})
+    next(stream)
+    drawing.cancel("b" * 32)
+    last = [json.loads(answer) for answer in stream if isinstance(answer, str)][-1]
+    assert last["end"] == "cancelled"
+    assert answers(drawing, job("draw", steps=1, colour="red"))[0][-1]["end"] == "done"  # another attempt is not
+
+
+@pytest.mark.parametrize(
+    "text, end, error",
+    [
+        (job("fail", how="user"), "failed", "the canvas is round"),
+        (job("fail", how="bug"), "broken", ""),
+        (job("sculpt"), "failed", "no handler for 'sculpt' here: one of draw, fail"),
+        (job("draw", needs=2, steps=1, colour="red"), "out of memory", "out of memory"),
+        (job("draw", savings=2, needs=2, steps=1, colour="red"), "done", ""),
+    ],
+)
+def test_what_goes_wrong_in_a_replica_is_one_line(text: str, end: str, error: str) -> None:
+    assert answers(replica(), text)[0][-1] == {"end": end, "error": error}
+
+
+def test_base_files_cannot_leave_the_replicas_folder() -> None:
+    with pytest.raises(RunError, match="not in it"):
+        answers(replica(), job("draw", steps=1, colour="red"), **{"../elsewhere.png": b""})
+
+
+def test_folders_in_events_are_renamed_wherever_they_stand() -> None:
+    event = {"path": "/tmp/x/round-1.png", "notes": ["/tmp/x", "see /tmp/x"], "score": 1}
+    assert renamed(event, "/tmp/x", "/runs/y") == {
+        "path": "/runs/y/round-1.png", "notes": ["/runs/y", "see /tmp/x"], "score": 1,
+    }  # fmt: skip
+
+
+def test_a_result_in_a_folder_takes_its_space_once_and_goes_with_its_last_job(tmp_path: Path) -> None:
+    results, digest = Results(str(tmp_path / "results")), digest_of("render", "{}")
+    first, second = tmp_path / "runs/1", tmp_path / "runs/2"
+    assert not results.fetch(digest, second)
+    (first / "round").mkdir(parents=True)
+    (first / "picture.png").write_bytes(png("red"))
+    (first / "round" / "plan.json").write_text("{}")
+    results.keep(digest, first)
+    assert results.fetch(digest, second) and (second / "round" / "plan.json").read_text() == "{}"
+    assert (first / "picture.png").samefile(second / "picture.png")
+    results.forget(first)
+    assert results.fetch(digest, tmp_path / "runs/3")
+    for left in ("2", "3"):
+        results.forget(tmp_path / "runs" / left)
+    assert not results.fetch(digest, second) and not list(tmp_path.rglob("*.png"))
+
+
+def test_results_at_an_address_of_fsspec(tmp_path: Path) -> None:
+    address, digest = f"memory://{tmp_path.name}/results", digest_of("render", "{}")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "picture.png").write_bytes(png("red"))
+    Results(address).keep(digest, tmp_path / "one")
+    assert Results(address).fetch(digest, tmp_path / "two")
+    assert (tmp_path / "two" / "picture.png").read_bytes() == png("red")
+    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)
+    with pytest.raises(RunError, match="results cannot be kept at nothing://here"):
+        Results("nothing://here")
+
+
+def test_a_lost_job_is_drawn_again_and_one_that_ends_its_process_is_given_up(tmp_path: Path) -> None:
+    tries = {"unlucky": 0, "poisoned": 0, "fine": 0}
+
+    def handler(payload: dict[str, Any], context: JobContext) -> bytes:
+        name = payload["name"]
+        tries[name] += 1
+        if name == "poisoned" or (name == "unlucky" and tries[name] <= MAX_ATTEMPTS):
+            raise JobLost("the replica is gone", blamed=name == "poisoned")
+        return png("red")
+
+    engine = LocalEngine(tmp_path, {"cpu": {"draw": handler}})
+    jobs = [engine.submit("draw", {"name": name}, caller=name) for name in tries]
+    unlucky, poisoned, fine = (list(follow(engine, submitted, patience=PATIENCE))[-1] for submitted in jobs)
+    assert [state.status for state in (unlucky, poisoned, fine)] == ["done", "failed", "done"]  # type: ignore[union-attr]
+    assert tries == {"unlucky": MAX_ATTEMPTS + 1, "poisoned": MAX_ATTEMPTS, "fine": 1}
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "resources, options, count",
+    [
+        ({"CPU": 4.0}, {}, 4),
+        ({"CPU": 16.0, "GPU": 2.0}, {}, 2),
+        ({"CPU": 16.0, "GPU": 2.0}, {"gpus": 0.25}, 8),
+        ({"CPU": 16.0, "GPU": 2.0}, {"max_replicas": 5}, 5),
+        ({"CPU": 0.0}, {"max_replicas": 3}, 3),  # an autoscaler brings the nodes
+    ],
+)
+def test_replicas_are_as_many_as_there_is_room_for(
+    resources: dict[str, float], options: dict[str, Any], count: int
+) -> None:
+    given = Options(
+        **{"address": "", "max_replicas": 0, "gpus": 1, "cpus": 1, "factory": "", "settings": "", **options}
+    )
+    assert places(given, resources)[0] == count
+
+
+def test_a_cluster_without_room_and_options_without_effect_are_errors() -> None:
+    with pytest.raises(ValueError, match="no room for a replica"):
+        places(Options("", 0, 1, 1, "", ""), {"CPU": 0.0})
+    with pytest.raises(ValueError, match="are for --engine ray"):
+        cluster_of("local", "", 1, 0, 1.0, 1.0, "s3://pictures")
+    with pytest.raises(ValueError, match="2 to 1 replicas"):
+        Cluster(min_replicas=2, max_replicas=1)
+    with pytest.raises(ValueError, match="give HOST:PORT"):
+        Cluster("ray://10.0.0.1:10001")
+    assert cluster_of("local", "", 1, 0, 1.0, 1.0, "") is None
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+
+options = json.loads(sys.stdin.readline())
+picture, lives = Path(options["factory"]), Path(options["settings"])
+lives.write_text(lives.read_text() + "I")
+say = lambda **message: print(json.dumps({"slot": 0, **message}), flush=True)
+print(json.dumps({"slots": 1}), flush=True)
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["do"] == "start":
+        say(state="ready", node="here", pid=1)
+    elif message["do"] == "draw":
+        attempt = message["job"]["attempt"]
+        say(attempt=attempt, event="stepped", fields={"round": 1, "index": 1, "total": 1, "preview": None})
+        if lives.read_text() == "I":
+            sys.exit(1)
+        Path(message["folder"]).mkdir(parents=True)
+        Path(message["folder"], "picture.png").write_bytes(picture.read_bytes())
+        say(attempt="of long ago", end="failed", error="")
+        say(attempt=attempt, end="done", error="")
+"""
+
+
+def test_a_job_outlives_its_rays_head(tmp_path: Path) -> None:
+    lives, picture, script = (tmp_path / name for name in ("lives", "red.png", "driver.py"))
+    lives.write_text("")
+    picture.write_bytes(png("red"))
+    script.write_text(DRIVER)
+    engine = RayEngine(
+        tmp_path / "out", cluster=Cluster(), factory=str(picture), settings=str(lives), kinds=["draw"],
+        driver=[sys.executable, str(script)],
+    )  # fmt: skip
+    job = engine.submit("draw", {"colour": "red"})
+    *_, state = follow(engine, job, patience=PATIENCE)
+    assert isinstance(state, Job) and (state.status, state.error) == ("done", "")
+    assert engine.events(job) == [Stepped(1, 1, 1)] * 2 and engine.losses == 1 and lives.read_text() == "II"
+    assert engine.file(job).read_bytes() == png("red") and engine.is_ready
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Any]:
+    """A Ray cluster of two nodes of one CPU each, the head and one that may die."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(Path(__file__).parent))  # where replicas find their handlers
+        with ray_nodes(head_cpus=1) as cluster:
+            cluster.second = add_node(cluster)
+            yield cluster
+
+
+def drawing(engine: RayEngine, jobs: list[Job], on: Callable[[ReplicaState], bool]) -> tuple[ReplicaState, Job]:
+    """A replica in the middle of one of these jobs, and that job."""
+
+    def look() -> tuple[ReplicaState, Job] | None:
+        by_id = {job.id: engine.get(job.id, caller=job.caller) for job in jobs}
+        for replica in engine.replicas:
+            job = by_id.get(replica.job)
+            if job and job.status == "running" and job.step and on(replica):
+                return replica, job
+        return None
+
+    return until(look)
+
+
+def last(engine: RayEngine, job: Job) -> Job:
+    *_, state = follow(engine, job, patience=PATIENCE)
+    assert isinstance(state, Job)
+    return state
+
+
+@pytest.mark.process
+def test_a_cluster_that_loses_replicas_and_nodes_draws_each_picture_once(tmp_path: Path, nodes: Any) -> None:
+    cluster = Cluster(nodes.address, min_replicas=2, max_replicas=2)
+    options: dict[str, Any] = {"cluster": cluster, "factory": "cluster_handlers:handlers", "kinds": ["draw"]}
+    engine = RayEngine(tmp_path / "ray", settings="{}", **options)
+    gate = tmp_path / "gate"
+    payloads = [{"colour": colour, "steps": 3, "gate": str(gate)} for colour in ("red", "blue", "green", "white")]
+    jobs = [engine.submit("draw", payload, caller=caller) for payload, caller in zip(payloads, CALLERS, strict=True)]
+
+    second = nodes.second.node_id
+    replica, killed = drawing(engine, jobs, lambda replica: replica.node != second)
+    os.kill(replica.pid, signal.SIGKILL)
+    until(lambda: engine.losses == 1)
+    _, lost = drawing(engine, jobs, lambda replica: replica.node == second)
+    nodes.remove_node(nodes.second, allow_graceful=False)
+    until(lambda: engine.losses == 2)
+    gate.touch()
+
+    assert [last(engine, job).status for job in jobs] == ["done"] * 4
+    assert [sum(event == Stepped(1, 1, 3) for event in engine.events(job)) for job in jobs] == [
+        1 + [killed.id, lost.id].count(job.id) for job in jobs
+    ]
+    local = LocalEngine(tmp_path / "local", {"cpu": handlers("{}", 0)})
+    here = [local.submit("draw", payload) for payload in payloads]
+    assert [list(follow(local, job, patience=PATIENCE))[-1].status for job in here] == ["done"] * 4  # type: ignore[union-attr]
+    assert [engine.file(job).read_bytes() for job in jobs] == [local.file(job).read_bytes() for job in here]
+    local.close()
+
+    again = last(engine, engine.submit("draw", payloads[0], caller="eve"))
+    assert again.status == "done" and not again.events  # nobody drew it
+    assert engine.file(again).samefile(engine.file(jobs[0]))
+
+    gate.unlink()
+    held = engine.submit("draw", {**payloads[0], "steps": 9})
+    drawing(engine, [held], lambda replica: True)
+    engine.cancel(held.id)
+    after = engine.submit("draw", {"colour": "black", "steps": 1})
+    assert [last(engine, job).status for job in (held, after)] == ["cancelled", "done"]
+    assert not engine.file(held).exists() and not list((tmp_path / "ray" / "attempts").iterdir())
+    engine.close()

@@ -1,0 +1,181 @@
+"""The Ray driver: a child process of the server, which starts replicas, hands them jobs and passes on what they report.
+
+It is a process of its own because Ray ends the process of a driver whose node or head dies; the server starts another
+one. They speak JSON, a line a message, over the child's standard input and output; `driver_process.py` is the other
+end. Pictures go straight into the folders that the server names.
+"""
+
+import json
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TextIO
+
+from ....prompts.errors import first_line
+from ....renderer.pictures.file_ref import path_inside
+from .replica import Replica
+
+OWN_OBJECT_STORE = 256 * 2**20  # bytes; jobs and pictures pass through it, a few megabytes each
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the server tells its driver in the first line."""
+
+    address: str
+    max_replicas: int
+    gpus: float
+    cpus: float
+    factory: str
+    settings: str
+
+
+class Channel:
+    """Writes messages to the server, from any thread."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._lock = out, threading.Lock()
+
+    def send(self, **message: Any) -> None:
+        with self._lock:
+            self._out.write(json.dumps(message) + "\n")
+            self._out.flush()
+
+
+class Slot:
+    """A place for one replica, with a thread that starts it and draws on it, one job after another."""
+
+    def __init__(self, number: int, actor_class: Any, options: Options, channel: Channel) -> None:
+        self.number, self._class, self._options, self._channel = number, actor_class, options, channel
+        self.inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self.actor: Any = None
+        self._node = ""
+        threading.Thread(target=self._work, name=f"slot-{number}", daemon=True).start()
+
+    def cancel(self, attempt: str) -> None:
+        if actor := self.actor:
+            actor.cancel.remote(attempt)
+
+    def _work(self) -> None:
+        while True:
+            message = self.inbox.get()
+            if message["do"] == "start" and self.actor is None:
+                self._start()
+            elif message["do"] == "rest":
+                self._drop()
+            elif message["do"] == "draw":
+                self._draw(message)
+
+    def _start(self) -> None:
+        import ray
+
+        try:
+            self.actor = self._class.remote(self._options.factory, self._options.settings)
+            self._node, pid = ray.get(self.actor.load.remote())  # waits until there is a place for it
+        except Exception as error:  # of Ray, or of the model that it cannot load
+            cause = getattr(error, "cause", None)
+            self._drop("failed", first_line(cause if isinstance(cause, BaseException) else error))
+        else:
+            self._channel.send(slot=self.number, state="ready", node=self._node, pid=pid)
+
+    def _drop(self, state: str = "idle", error: str = "") -> None:
+        """Ends the replica, if it has not ended itself: nobody may go on with a job that is drawn elsewhere."""
+        import ray
+
+        if self.actor is not None:
+            try:
+                ray.kill(self.actor)
+            except Exception:  # it is gone
+                pass
+        self.actor = None
+        self._channel.send(slot=self.number, state=state, error=error)
+
+    def _draw(self, message: dict[str, Any]) -> None:
+        import ray
+
+        attempt, folder = message["job"]["attempt"], Path(message["folder"])
+        try:
+            if self.actor is None:
+                raise ConnectionError("its replica has ended")
+            base = {name: Path(file).read_bytes() for name, file in message["base"].items()}
+            answers = self.actor.draw.options(num_returns="streaming").remote(json.dumps(message["job"]), base)
+            for reference in answers:
+                answer = ray.get(reference)
+                if isinstance(answer, tuple):
+                    file = path_inside(folder, answer[0])
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(answer[1])
+                else:
+                    self._channel.send(slot=self.number, attempt=attempt, **json.loads(answer))
+        except Exception as error:  # of Ray: the replica, its node or the way to it
+            end = self._loss(error)
+            self._drop()
+            self._channel.send(slot=self.number, attempt=attempt, end=end, error=first_line(error))
+
+    def _loss(self, error: Exception) -> str:
+        """How a replica was lost: 'out of memory', 'died' by itself, or 'lost' with its node."""
+        import ray
+
+        if isinstance(error, ray.exceptions.OutOfMemoryError) or "memory monitor" in str(error):
+            return "out of memory"
+        if isinstance(error, ray.exceptions.ActorUnavailableError) or not isinstance(
+            error, ray.exceptions.ActorDiedError
+        ):
+            return "lost"
+        return "died" if "worker process has died" in str(error) and _is_alive(self._node) else "lost"
+
+
+def _is_alive(node: str) -> bool:
+    import ray
+
+    return any(known["NodeID"] == node and known["Alive"] for known in ray.nodes())
+
+
+def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float]]:
+    """How many replicas a cluster has room for, and what each takes of it. Raises ValueError if there is no room."""
+    gpus = resources.get("GPU", 0.0)
+    takes = {"num_gpus": options.gpus if gpus else 0.0, "num_cpus": options.cpus}
+    shares = [(resources.get("GPU", 0.0), takes["num_gpus"]), (resources.get("CPU", 0.0), takes["num_cpus"])]
+    room = min((int(there / share + 1e-6) for there, share in shares if share), default=1)
+    if not (options.max_replicas or room):
+        raise ValueError(f"the cluster has no room for a replica: it takes {takes} of {gpus:g} GPUs and "
+                         f"{resources.get('CPU', 0.0):g} CPUs")  # fmt: skip
+    return options.max_replicas or room, takes
+
+
+def main() -> None:
+    """Serves the process that started it until that closes the pipe."""
+    channel = Channel(os.fdopen(os.dup(1), "w"))
+    os.dup2(2, 1)  # what Ray prints is no message
+    options = Options(**json.loads(sys.stdin.readline()))
+    import ray
+
+    try:
+        if options.address:
+            ray.init(options.address, log_to_driver=False)
+        else:
+            ray.init(
+                "local", log_to_driver=False, include_dashboard=False, _node_ip_address="127.0.0.1",
+                object_store_memory=OWN_OBJECT_STORE,
+            )  # fmt: skip
+        count, takes = places(options, ray.cluster_resources())
+    except Exception as error:
+        channel.send(fault=first_line(error))
+        return
+    actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
+    slots = [Slot(number, actor_class, options, channel) for number in range(count)]
+    channel.send(slots=count)
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["do"] == "cancel":
+            slots[message["slot"]].cancel(message["attempt"])
+        else:
+            slots[message["slot"]].inbox.put(message)
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
