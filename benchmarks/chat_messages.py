@@ -5,8 +5,8 @@ that plan. Nothing is drawn. A message counts as *right*, *asked back* (nothing 
 *wrong*. The last line of the output is one JSON object: {right, asked, wrong, of, seconds, kinds: {kind: [right, asked,
 wrong]}}, `seconds` the median of a message. `--write` puts them into the table of docs/chat.md, a row a planner.
 
-The rules, and what a line of the file holds: ditpipe/agent/evaluate/chat_truth.py. `ditpipe evaluate chat` makes a
-report of the same figures.
+The rules, and what a line of the file holds: ditpipe/agent/evaluate/judging/chat_truth.py. `ditpipe evaluate chat` makes
+a report of the same figures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from ditpipe import Agent
 from ditpipe.agent.chat.interpreter import Interpreter, interpreter_for
 from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
 from ditpipe.agent.evaluate.chat import figures_of, read_messages, read_plans, verdict_on
-from ditpipe.agent.evaluate.chat_truth import judge
+from ditpipe.agent.evaluate.judging.chat_truth import judge
 from ditpipe.agent.evaluate.rows import Row
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_server import start

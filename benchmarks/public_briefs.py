@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import pages
-from ditpipe.agent.evaluate.planner_truth import answer_to, lines, sampled, wrong
+from ditpipe.agent.evaluate.judging.planner_truth import answer_to, lines, sampled, wrong
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.prompts.endpoint import TIMEOUT

@@ -113,7 +113,9 @@ class LoadedModel:
                 weights = [layout.region_weights for layout in layouts]
                 several = SeveralPlans([StepwiseConditioning(*pair) for pair in zip(each, weights, strict=True)])
                 pairs = zip(requests, layouts, strict=True)
-                noise = [initial_noise(family, layout.plan, layout.region_ids, one.seed) for one, layout in pairs]
+                noise = [
+                    initial_noise(family, layout.plan, layout.region_ids, request.seed) for request, layout in pairs
+                ]
                 for step in denoise(
                     family, torch.cat(noise), several, steps=first.steps or self.checkpoint.steps,
                     guidance=self._guidance(first), solver=first.solver,

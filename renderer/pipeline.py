@@ -154,21 +154,21 @@ class Renderer:
         if not 1 <= len(requests) <= MAX_BATCH:
             raise ValueError(f"1 to {MAX_BATCH} pictures are drawn in one batch, not {len(requests)}")
         own = [self._own(request) for request in requests]
-        if len({one.model_copy(update={"plan": own[0].plan, "seed": 0}).model_dump_json() for one in own}) > 1:
+        if len({request.model_copy(update={"plan": own[0].plan, "seed": 0}).model_dump_json() for request in own}) > 1:
             raise ValueError("pictures of one batch share all settings but plan and seed")
         if own[0].edits or own[0].together or own[0].files or own[0].step_cache:
             raise ValueError("edits, candidates, files and the step cache are of one plan: draw these one by one")
 
         def draw(request: RenderRequest) -> list[RenderResult]:  # with what saves memory
             started, loaded = time.perf_counter(), self._ready(request)
-            each = [one.model_copy(update={"save_memory": request.save_memory}) for one in own]
+            each = [other.model_copy(update={"save_memory": request.save_memory}) for other in own]
             batch, warnings = loaded.denoised_together(each, on_step)
-            images = [loaded.decode(one, latents[None]) for one, latents in zip(each, batch, strict=True)]
+            images = [loaded.decode(other, latents[None]) for other, latents in zip(each, batch, strict=True)]
             seconds = (time.perf_counter() - started) / len(each)
             note = f"drawn in one batch with {len(each) - 1} others: alone its pixels may differ by a level or two"
             return [
-                RenderResult(one, image, latents[None].float().cpu(), seconds, (*told, *([note] * (len(each) > 1))))
-                for one, image, latents, told in zip(each, images, batch, warnings, strict=True)
+                RenderResult(other, image, latents[None].float().cpu(), seconds, (*notes, *([note] * (len(each) > 1))))
+                for other, image, latents, notes in zip(each, images, batch, warnings, strict=True)
             ]
 
         return self._retrying(own[0], draw)

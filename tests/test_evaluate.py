@@ -9,8 +9,8 @@ from command_line import refused, run
 from PIL import Image
 
 from ditpipe import LeveledPrompt, Region, ScenePlan, columns
+from ditpipe.agent.evaluate.judging.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.planner import evaluate_planners
-from ditpipe.agent.evaluate.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.plots import line_plot
 from ditpipe.agent.evaluate.report import Plot, Report, Sheet, Table, Text, page, write_report
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows

@@ -13,12 +13,12 @@ from planner_replies import GOOD
 
 from ditpipe import Agent, Box, LeveledPrompt, Planner, Region, Renderer, ScenePlan, columns
 from ditpipe.agent.chat.chat_state import ChatState
-from ditpipe.agent.evaluate.brief_truth import Brief, Thing, faults_in, read_briefs
 from ditpipe.agent.evaluate.briefs import evaluate_briefs
 from ditpipe.agent.evaluate.chat import evaluate_chat, read_messages, read_plans
 from ditpipe.agent.evaluate.cost import counted
 from ditpipe.agent.evaluate.drawing import Drawer
-from ditpipe.agent.evaluate.judges import PictureSeen, RegionSeen
+from ditpipe.agent.evaluate.judging.brief_truth import Brief, Thing, faults_in, read_briefs
+from ditpipe.agent.evaluate.judging.judges import PictureSeen, RegionSeen
 from ditpipe.agent.evaluate.rows import RowStore
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.prompts.answers.chat_schema import Understanding

@@ -12,10 +12,10 @@ from PIL import Image, ImageChops
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, ScenePlan, columns
 from ditpipe.agent.evaluate.ablation import DEEP, LEVELS, SHALLOW, conclusions, evaluate_ablation, settings_of
-from ditpipe.agent.evaluate.detection_scores import Found, Wanted, average_precision, coco_ap, iou
 from ditpipe.agent.evaluate.drawing import Drawer
 from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, fixed_plan, patterns_of
-from ditpipe.agent.evaluate.judges import LocalJudge, PictureSeen, PocketJudge, VisionJudge
+from ditpipe.agent.evaluate.judging.detection_scores import Found, Wanted, average_precision, coco_ap, iou
+from ditpipe.agent.evaluate.judging.judges import LocalJudge, PictureSeen, PocketJudge, VisionJudge
 from ditpipe.agent.evaluate.regions import (
     Figures,
     evaluate_regions,

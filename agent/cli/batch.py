@@ -130,7 +130,7 @@ class ShowRow:
     def __init__(self, run: "BatchRun", bar: Progress, *, quiet: bool) -> None:
         self.run, self.bar, self.quiet, self.total = run, bar, quiet, run.left
         self.task = bar.add_task("drawing", total=self.total, speed="")
-        self.started = self.said = time.monotonic()
+        self.started = self.printed = time.monotonic()
         self.finished = self.failed = 0
         if run.skipped and not quiet:
             stderr_console.print(f"{run.skipped:,} lines are done already", style="dim")
@@ -148,8 +148,8 @@ class ShowRow:
         speed = per_minute(self.finished, self.started)
         self.bar.update(self.task, completed=self.finished, speed=f"{speed:.1f} a minute, {self.failed} failed")
         now = time.monotonic()
-        if not stderr_console.is_terminal and now - self.said >= EVERY:
-            self.said = now
+        if not stderr_console.is_terminal and now - self.printed >= EVERY:
+            self.printed = now
             left = (self.total - self.finished) / speed
             progress = f"{self.finished:,} of {self.total:,}, {self.failed} failed, {speed:.1f} a minute"
             stderr_console.print(f"{progress}, about {left:.0f} minutes left", highlight=False)

@@ -14,7 +14,7 @@ from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.regions.prompt_schedule import Level, PromptSchedule, preset
 from ...renderer.request import RenderRequest
 from .drawing import Drawer, picture_query, usual_size
-from .judges import Judge
+from .judging.judges import Judge
 from .regions import MEANING, Case, Figures, drawn_and_seen, figures_of, plan_in_style, seeds_of
 from .report import Part, Plot, Report, Sheet, Table, Text, percent
 from .rows import Row, RowStore, measure_rows

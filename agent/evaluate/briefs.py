@@ -13,10 +13,10 @@ from ...prompts.errors import CritiqueError, PlanningError, RenderError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
 from ...renderer.request import RenderRequest
-from .brief_truth import Brief, faults_in
 from .cost import counted
 from .drawing import Drawer, picture_query, usual_size
-from .judges import Judge, PictureSeen
+from .judging.brief_truth import Brief, faults_in
+from .judging.judges import Judge, PictureSeen
 from .regions import merged, share
 from .report import Part, Report, Sheet, Table, percent
 from .rows import Row, RowStore, digest_of, measure_rows

@@ -11,8 +11,8 @@ from ...prompts.outside_json import JsonObject, parse_json
 from ...prompts.plan import ScenePlan
 from ..chat.chat_state import ChatState
 from ..chat.interpreter import Interpreter
-from .chat_truth import judge
-from .planner_truth import lines
+from .judging.chat_truth import judge
+from .judging.planner_truth import lines
 from .report import Part, Report, Table, percent
 from .rows import Row, RowStore, measure_rows
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..agent import Agent
     from .drawing import Drawer
-    from .judges import Judge
+    from .judging.judges import Judge
     from .regions import Case
     from .report import Report
     from .rows import RowStore
@@ -68,8 +68,8 @@ def planner(
     A line of a truth file: {id, set, task, prompt, objects: [{class, count, color?}], relations: [[i, word, j]],
     places?: {i: word}, absent: [class], exact}.
     """
+    from .judging.planner_truth import lines, read_truth, sampled
     from .planner import evaluate_planners
-    from .planner_truth import lines, read_truth, sampled
 
     names = planners or [Settings().planner]
     settings = settings_of(**options, planner=names[0])
@@ -158,9 +158,9 @@ def briefs(
     """
     from functools import partial
 
-    from .brief_truth import read_briefs
     from .briefs import evaluate_briefs
     from .drawing import drawers
+    from .judging.brief_truth import read_briefs
 
     names = planners or [Settings().planner]
     first = settings_of(**options, planner=names[0])
@@ -305,7 +305,7 @@ def _judge(settings: Settings, name: str, models: "Sequence[str]") -> "Judge":
     """Raises ValueError if 'auto' finds no judge for these models."""
     from ...renderer.checkpoints.registry import checkpoint
     from ..refine.local_critic import DETECTOR, MATCHER, PREFIX, LocalCritic
-    from .judges import LocalJudge, PocketJudge, VisionJudge
+    from .judging.judges import LocalJudge, PocketJudge, VisionJudge
 
     if name == "auto":
         foreign = [model for model in models if not checkpoint(model).trained_here]

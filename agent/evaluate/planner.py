@@ -6,7 +6,7 @@ from typing import Any
 
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
-from .planner_truth import answer_to, task_of
+from .judging.planner_truth import answer_to, task_of
 from .report import Part, Report, Table
 from .rows import Row, RowStore, measure_rows
 

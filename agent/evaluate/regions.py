@@ -15,10 +15,10 @@ from ...renderer.checkpoints.registry import FAMILIES, checkpoint
 from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.regions.prompt_schedule import preset
 from ...renderer.request import RenderRequest
-from .detection_scores import Found, Wanted, coco_ap
 from .drawing import PICTURES, Drawer, picture_query, usual_size
 from .fixed_plans import BACKGROUND_WORDS, BACKGROUNDS, TITLES, fixed_plan, scene_of, seed_of
-from .judges import Judge, PictureSeen
+from .judging.detection_scores import Found, Wanted, coco_ap
+from .judging.judges import Judge, PictureSeen
 from .report import Part, Report, Sheet, Table, Text, percent
 from .rows import Row, RowStore, measure_rows
 

@@ -26,7 +26,7 @@ class SeveralPlans:
     @property
     def picture_condition(self) -> PictureCondition:
         """That of all negatives, then of all scene prompts."""
-        conditions = [one.picture_condition for one in self._each]
+        conditions = [conditioning.picture_condition for conditioning in self._each]
         if all(condition is None for condition in conditions):
             return None
         halves: list[Tensor | Encoded] = [c[half] for half in (0, 1) for c in conditions if c is not None]
@@ -36,7 +36,7 @@ class SeveralPlans:
     def at(self, progress: float, *, partial: bool = False) -> StepConditioning:
         """As `StepwiseConditioning.at`; nothing is computed partially here."""
         assert not partial
-        steps = [one.at(progress) for one in self._each]
+        steps = [conditioning.at(progress) for conditioning in self._each]
         if self._last is None or any(step is not last for step, last in zip(steps, self._last[0], strict=True)):
             merged = [merged_context(texts) for texts in zip(*(step.contexts for step in steps), strict=True)]
             self._last = steps, StepConditioning(merged)

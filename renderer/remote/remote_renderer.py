@@ -262,8 +262,8 @@ def _sized(plan: ScenePlan, image: Image.Image) -> tuple[ScenePlan, Image.Image,
     note."""
     if image.size == plan.size:
         return plan, image, []
-    drawn, asked = ("{}×{}".format(*size) for size in (image.size, plan.size))
-    note = f"the server drew {drawn} pixels, not {asked}"
+    drawn, wanted = ("{}×{}".format(*size) for size in (image.size, plan.size))
+    note = f"the server drew {drawn} pixels, not {wanted}"
     try:
         for side in image.size:
             _SIDE.validate_python(side)

@@ -13,9 +13,9 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from ...prompts.errors import DitpipeError, ModelError, RunError
-from ...prompts.outside_json import parse_json
-from ...prompts.plan import Region, ScenePlan
+from ....prompts.errors import DitpipeError, ModelError, RunError
+from ....prompts.outside_json import parse_json
+from ....prompts.plan import Region, ScenePlan
 
 # Words of the sets' classes for the same thing; the COCO names that GenEval and HRS use beside everyday ones.
 SAME = [

@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
-from ...prompts.answers.judge_answer import JudgeAnswer
-from ...prompts.errors import CritiqueError
-from ...prompts.layout.places import grid
-from ...prompts.outside_json import JsonObject
-from ...prompts.plan import Box, Region, ScenePlan
-from ...prompts.prompt_style import colour_of, subject_of
-from ...prompts.templates import fill_template
-from ...renderer.metrics.pocket_labels import BACKGROUNDS, COLOURS, NOTHING, PATTERNS, SUBJECTS
-from ..llm.structured import valid_reply
-from ..refine.local_critic import PREFIX, LocalCritic
-from ..refine.numbered_boxes import numbered
+from ....prompts.answers.judge_answer import JudgeAnswer
+from ....prompts.errors import CritiqueError
+from ....prompts.layout.places import grid
+from ....prompts.outside_json import JsonObject
+from ....prompts.plan import Box, Region, ScenePlan
+from ....prompts.prompt_style import colour_of, subject_of
+from ....prompts.templates import fill_template
+from ....renderer.metrics.pocket_labels import BACKGROUNDS, COLOURS, NOTHING, PATTERNS, SUBJECTS
+from ...llm.structured import valid_reply
+from ...refine.local_critic import PREFIX, LocalCritic
+from ...refine.numbered_boxes import numbered
+from ..fixed_plans import BACKGROUND_WORDS
 from .brief_truth import Thing
 from .detection_scores import iou
-from .fixed_plans import BACKGROUND_WORDS
 
 if TYPE_CHECKING:
-    from ...renderer.detection import Detection
-    from ...renderer.metrics.pocket_judge import Judge as PocketNets
-    from ...renderer.metrics.pocket_judge import SceneJudge
+    from ....renderer.detection import Detection
+    from ....renderer.metrics.pocket_judge import Judge as PocketNets
+    from ....renderer.metrics.pocket_judge import SceneJudge
 
 INSIDE = 0.5  # share of a found thing that lies in a region's box, from which it counts as there
 # The colours that GenEval's prompts name.
@@ -93,7 +93,7 @@ class PocketJudge:
 
     @cached_property
     def nets(self) -> "tuple[PocketNets, SceneJudge]":
-        from ...renderer.metrics.pocket_judge import Judge, SceneJudge
+        from ....renderer.metrics.pocket_judge import Judge, SceneJudge
 
         return Judge.load(), SceneJudge.load()
 

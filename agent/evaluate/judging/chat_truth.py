@@ -14,10 +14,10 @@ import math
 import re
 from typing import Any, Literal
 
-from ...prompts.answers.chat_schema import Understanding
-from ...prompts.errors import RunError
-from ...prompts.plan import Box, Region, ScenePlan
-from ...prompts.prompt_style import subject_of
+from ....prompts.answers.chat_schema import Understanding
+from ....prompts.errors import RunError
+from ....prompts.plan import Box, Region, ScenePlan
+from ....prompts.prompt_style import subject_of
 
 Verdict = Literal["right", "asked back", "wrong"]
 EXPECTATIONS = (
@@ -95,8 +95,8 @@ class Outcome:
         pairs = [(name, word) for name, words in wanted.items() for word in words]
         return [f"{n} is not {word}" for n, word in pairs if not says(self.region(n).prompt.text, word)]
 
-    def _lacks(self, unwanted: dict[str, list[str]]) -> list[str]:
-        pairs = [(name, word) for name, words in unwanted.items() for word in words]
+    def _lacks(self, excluded: dict[str, list[str]]) -> list[str]:
+        pairs = [(name, word) for name, words in excluded.items() for word in words]
         return [f"{n} is {word} yet" for n, word in pairs if says(self.region(n).prompt.text, word)]
 
     def _gone(self, names: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...prompts.plan import Box
+from ....prompts.plan import Box
 
 THRESHOLDS = tuple(0.5 + 0.05 * step for step in range(10))  # COCO's: 0.50, 0.55 … 0.95
 RECALLS = 101  # points of the precision-recall curve, as in COCO's evaluation

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...prompts.errors import RunError
-from ...prompts.outside_json import JsonObject
-from ...prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Region, ScenePlan
+from ....prompts.errors import RunError
+from ....prompts.outside_json import JsonObject
+from ....prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Region, ScenePlan
 from .planner_truth import lines, wrong
 
 
