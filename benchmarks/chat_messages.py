@@ -5,7 +5,7 @@ that plan. Nothing is drawn. A message counts as *right*, *asked back* (nothing 
 *wrong*. The last line of the output is one JSON object: {right, asked, wrong, of, seconds, kinds: {kind: [right, asked,
 wrong]}}, `seconds` the median of a message. `--write` puts them into the table of docs/chat.md, a row a planner.
 
-The rules, and what a line of the file holds: ditpipe/agent/evaluate/judging/chat_truth.py. `ditpipe evaluate chat` makes
+The rules, and what a line of the file holds: agent/evaluate/judging/chat_truth.py. `ditpipe evaluate chat` makes
 a report of the same figures.
 """
 
