@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...prompts.errors import visible
 from ..settings import settings_of
+from .cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
 from .options import Json, Options, option, stderr_console, with_settings
 from .signals import STOPPED, ctrl_c
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..batch.runner import BatchRun
 
 EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+MOST_REPLICAS = 64  # that have a job each and one that waits, if their number is not said
 LISTED = 20  # failures that are printed one by one
 
 
@@ -50,6 +52,13 @@ def batch(
     planners: Annotated[
         int, option("Plan", "--planners", min=1, max=256, help="briefs planned at a time: more pay with an API")
     ] = 1,
+    engine: EngineName = "local",
+    address: Address = "",
+    min_replicas: MinReplicas = 1,
+    max_replicas: MaxReplicas = 0,
+    gpus: Gpus = 1.0,
+    cpus: Cpus = 1.0,
+    results: ResultsAddress = "",
     as_json: Json = False,
 ) -> None:
     """Draw every line of a file of briefs or plans; run again, it goes on where it was stopped.
@@ -59,10 +68,11 @@ def batch(
     code 1: some lines failed, and the manifest says which and why; 130: stopped.
     """
     settings, part = settings_of(**options), _shard(shard)
+    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     from ..agent import Agent
     from ..batch.manifest import check_parquet
     from ..batch.runner import BatchRun, per_minute
-    from ..wiring import local_engine
+    from ..ray_cluster import engine_of
 
     if parquet:
         check_parquet()
@@ -73,8 +83,10 @@ def batch(
     started, stopped, drawn = time.monotonic(), False, 0
     with run.locked() as folder:
         if run.left:
-            run.in_flight = 2 * len(agent.models.devices)  # so that no device waits for its next job
-        engine = local_engine(agent, folder=folder)
+            # So that nothing that draws waits for its next job; how many replicas there are, only the cluster knows.
+            run.in_flight = 2 * (max_replicas or MOST_REPLICAS) if cluster else 2 * len(agent.models.devices)
+        share = run.in_flight + 1
+        jobs = engine_of(agent, folder=folder, cluster=cluster, capacity=share, share=share)
 
         def stop() -> None:
             nonlocal stopped
@@ -84,11 +96,11 @@ def batch(
 
         with _progress(run, as_json) as show, ctrl_c(stop):
             try:
-                for row in run.run(engine):
+                for row in run.run(jobs):
                     drawn += row.status == "done"
                     show(row)
             finally:
-                engine.close()
+                jobs.close()
     rows = run.all_rows()
     if parquet:
         run.manifest.write_parquet(rows)

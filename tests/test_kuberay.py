@@ -1,0 +1,78 @@
+"""deploy/kuberay.yaml: what can be checked without Kubernetes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from ditpipe.agent.cli.main import app
+from ditpipe.tools.watching.routes import PROBES
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+
+# What Kubernetes and KubeRay require of each kind, by their published schemas.
+REQUIRED = {
+    "RayCluster": [
+        "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
+        "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas",
+        "spec.workerGroupSpecs.0.maxReplicas", "spec.workerGroupSpecs.0.template.spec.containers",
+    ],
+    "Deployment": ["spec.selector.matchLabels", "spec.template.metadata.labels", "spec.template.spec.containers"],
+    "PersistentVolumeClaim": ["spec.accessModes", "spec.resources.requests.storage"],
+    "Service": ["spec.selector", "spec.ports"],
+}  # fmt: skip
+
+
+def manifests() -> dict[str, Any]:
+    return {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text())}
+
+
+def at(fields: Any, path: str) -> Any:
+    for part in path.split("."):
+        fields = fields[int(part)] if part.isdigit() else fields[part]
+    return fields
+
+
+def pods() -> dict[str, Any]:
+    """The specification of each pod by the name of its container."""
+    cluster, front = manifests()["RayCluster"], manifests()["Deployment"]
+    specs = [at(cluster, "spec.headGroupSpec.template.spec"), at(front, "spec.template.spec")]
+    specs += [group["template"]["spec"] for group in cluster["spec"]["workerGroupSpecs"]]
+    return {spec["containers"][0]["name"]: spec for spec in specs}
+
+
+@pytest.mark.parametrize("kind", REQUIRED)
+def test_each_manifest_has_what_its_kind_requires(kind: str) -> None:
+    one = manifests()[kind]
+    assert one["apiVersion"] and one["metadata"]["name"]
+    for path in REQUIRED[kind]:
+        assert at(one, path) not in (None, "", [], {}) or path.endswith("rayStartParams"), path
+
+
+def test_the_manifests_fit_together() -> None:
+    found = manifests()
+    labels = at(found["Deployment"], "spec.template.metadata.labels")
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels == found["Service"]["spec"]["selector"]
+    assert set(pods()) == {"ray-head", "ray-worker", "front"}
+    for spec in pods().values():
+        (container,) = spec["containers"]
+        assert container["image"] == "ditpipe:cuda"
+        volumes = {volume["name"] for volume in spec.get("volumes", [])}
+        assert {mount["name"] for mount in container.get("volumeMounts", [])} == volumes
+    front = pods()["front"]["containers"][0]
+    claims = [one["persistentVolumeClaim"] for one in pods()["front"]["volumes"] if "persistentVolumeClaim" in one]
+    assert claims == [{"claimName": found["PersistentVolumeClaim"]["metadata"]["name"]}]
+    assert {front[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == set(PROBES)
+    worker = pods()["ray-worker"]["containers"][0]["resources"]
+    assert worker["limits"]["nvidia.com/gpu"] == worker["requests"]["nvidia.com/gpu"] == "1"
+    assert f"{found['RayCluster']['metadata']['name']}-head-svc:6379" in front["args"][0]
+
+
+def test_the_front_takes_the_options_that_it_is_given() -> None:
+    words = pods()["front"]["containers"][0]["args"][0].partition("serve-ditpipe")[2].split()
+    commands = typer.main.get_command(app)
+    known = {name for one in commands.commands["serve"].params for name in one.opts}  # type: ignore[attr-defined]
+    given = {word for word in words if word.startswith("--")}
+    assert {"--engine", "--address"} <= given <= known, given - known
