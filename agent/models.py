@@ -59,7 +59,9 @@ class Models:
     def renderer(self) -> "PictureRenderer":
         """The renderer. Its first use imports torch, unless it is on a server; its first picture loads the weights."""
         with self._lock:
-            self._renderer = self._renderer or self.new_renderer(self.settings.chosen_device)
+            if self._renderer is None:
+                first, *more = self.settings.chosen_devices or [None]
+                self._renderer = self.new_renderer(first, others=more)
             return self._renderer
 
     @property
@@ -67,20 +69,26 @@ class Models:
         """What this machine draws on; for a model on a server, that server. Imports torch for a model here."""
         if is_remote(self.image_model):
             return [self.renderer.device]
-        if self.settings.chosen_device:
-            return [self.settings.chosen_device]
+        if self.settings.chosen_devices:
+            return self.settings.chosen_devices[:1]
         from ..renderer.checkpoints.load import devices
 
         return devices()
 
-    def new_renderer(self, device: str | None = None) -> "PictureRenderer":
-        """A renderer of the image model. Raises ModelError, also for an OpenAI model without a key."""
+    def new_renderer(self, device: str | None = None, *, others: Sequence[str | None] = ()) -> "PictureRenderer":
+        """A renderer of the image model; `others` are devices that take a share of the candidates. Raises ModelError,
+        also for an OpenAI model without a key."""
         settings = self.settings
         if not is_remote(self.image_model):
             with without_gc():
                 from ..renderer.pipeline import Renderer
+                from ..renderer.spread import SpreadRenderer
 
-            return Renderer(self.image_model, device=device, dtype=settings.chosen_dtype, files=self.files)
+            options: dict[str, Any] = {"dtype": settings.chosen_dtype, "files": self.files}
+            own = [Renderer(self.image_model, device=other, **options) for other in others]
+            if own:
+                return SpreadRenderer(self.image_model, others=own, device=device, **options)
+            return Renderer(self.image_model, device=device, **options)
         from ..renderer.remote.remote_renderer import RemoteRenderer
 
         key, name = settings.image_key(self.image_model), "DITPIPE_IMAGE_API_KEY"
@@ -90,7 +98,7 @@ class Models:
                 raise ModelError(f"{self.image_model} needs a key: set {name}")
         return RemoteRenderer(
             self.image_model, key=key, key_name=name, base_url=openai_url(self.image_model), timeout=settings.timeout,
-            device=settings.chosen_device, files=self.files,
+            device=device, files=self.files,
         )  # fmt: skip
 
     @property

@@ -25,6 +25,7 @@ UNRECORDED = ("api_key", "image_api_key", "timeout", "device", "out", "sessions"
 # Settings that records of earlier versions have under other names.
 RENAMED = {"depth": "prompt_schedule", "save": "save_memory", "accept": "threshold"}
 DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
+DEVICES = re.compile("(cuda|xpu):[0-9]{1,3}(,(cuda|xpu):[0-9]{1,3})+")  # candidates are spread over them
 MOST_SEEDS = 2**62
 
 
@@ -114,7 +115,12 @@ class Settings(BaseSettings):
         "Memory and speed", 0, "reuse blocks in steps whose first block changes less than this share", ge=0, le=1
     )
     compile: bool = _setting("Memory and speed", False, "compile the blocks: slow once, then faster")
-    device: str = _setting("Memory and speed", "auto", "cuda:1, mps or cpu (auto: CUDA if it is here)", metavar="NAME")
+    device: str = _setting(
+        "Memory and speed",
+        "auto",
+        "cuda:1, mps or cpu (auto: CUDA if it is here); candidates are spread over several: cuda:0,cuda:1",
+        metavar="NAME",
+    )
     dtype: Literal["auto", Dtype] = _setting(
         "Memory and speed", "auto", "float32, bfloat16, float16 (auto: 16 bits on a GPU, else float32)", metavar="TYPE"
     )
@@ -124,8 +130,9 @@ class Settings(BaseSettings):
     @field_validator("device")
     @classmethod
     def _is_a_device(cls, device: str) -> str:
-        if not DEVICE.fullmatch(device):
-            raise ValueError(f"{device!r} is no device: give auto, cpu, mps, cuda or cuda:1")
+        names = device.split(",")
+        if not DEVICE.fullmatch(device) and not (DEVICES.fullmatch(device) and len(set(names)) == len(names)):
+            raise ValueError(f"{device!r} is no device: give auto, cpu, mps, cuda or cuda:1, or several: cuda:0,cuda:1")
         return device
 
     @field_validator("base_url")
@@ -201,9 +208,14 @@ class Settings(BaseSettings):
         return None if self.dtype == "auto" else self.dtype
 
     @property
+    def chosen_devices(self) -> list[str]:
+        """The devices' names; none for the usual one."""
+        return [] if self.device == "auto" else self.device.split(",")
+
+    @property
     def chosen_device(self) -> str | None:
-        """The device's name; None for the usual one."""
-        return None if self.device == "auto" else self.device
+        """The first device's name; None for the usual one."""
+        return next(iter(self.chosen_devices), None)
 
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""

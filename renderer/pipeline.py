@@ -51,6 +51,8 @@ __all__ = [
     "CANDIDATE_STRIDE", "Control", "Lora", "OnStep", "RenderRequest", "RenderResult", "Renderer", "Step",
 ]  # fmt: skip
 
+_loading = threading.Lock()  # transformers mixes up the weights of models that are loaded at the same time
+
 
 class Renderer:
     """A checkpoint, loaded on first use. It keeps no state between renders but caches of encoded prompts and
@@ -136,13 +138,21 @@ class Renderer:
         Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
         count that is not 1 to 16.
         """
+        return self.batch(request, self.candidate_seeds(request, count), on_step)
+
+    def candidate_seeds(self, request: RenderRequest, count: int) -> list[int]:
+        """The seeds of the candidates of a request. Raises ValueError as `candidates`."""
         if not 1 <= count <= MAX_BATCH:
             raise ValueError(f"1 to {MAX_BATCH} candidates are drawn in one batch, not {count}")
         if request.edits:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
-        request = self._own(request)
-        seeds = [candidate_seed(request.seed, i) for i in range(count)]
-        return self._draw(request.model_copy(update={"together": seeds if count > 1 else []}), seeds, on_step)
+        return [candidate_seed(request.seed, i) for i in range(count)]
+
+    def batch(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None = None) -> list[RenderResult]:
+        """Draws the request's plan once for each seed, in one batch. Raises as `render`."""
+        together = list(seeds) if len(seeds) > 1 else []
+        request = self._own(request).model_copy(update={"seed": seeds[0], "together": together})
+        return self._draw(request, seeds, on_step)
 
     def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
         """Draws pictures of different plans in one batch, of a family that can (`Family.several`).
@@ -276,10 +286,11 @@ class Renderer:
         with self._lock:
             if self._loaded is None or self._loaded[0] != (weights, dtype, compiled):
                 self._loaded = None  # before the next one takes memory
-                family = load(
-                    self._given, device=self._device, dtype=dtype, weights=weights, compiled=compiled, offload=offload,
-                    hub=self._hub,
-                )  # fmt: skip
+                with _loading:
+                    family = load(
+                        self._given, device=self._device, dtype=dtype, weights=weights, compiled=compiled,
+                        offload=offload, hub=self._hub,
+                    )  # fmt: skip
                 self._loaded = (weights, dtype, compiled), LoadedModel(family, self.checkpoint)
             return self._loaded[1]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from plans import plan_of
+from png_files import png_bytes
 from pydantic import ValidationError
 from tiny_models import by_speed, saved
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from ditpipe.agent.settings import settings_of
 from ditpipe.prompts.errors import ModelError, first_problem
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.renderer.spread import SpreadRenderer
 from ditpipe.tools.api_schema import edit_of_upload
 
 
@@ -28,6 +30,8 @@ from ditpipe.tools.api_schema import edit_of_upload
     ("options", "told"),
     [
         ({"device": "gpu"}, "device: 'gpu' is no device: give auto, cpu, mps, cuda or cuda:1"),
+        ({"device": "cuda:0,cpu"}, "device: 'cuda:0,cpu' is no device"),
+        ({"device": "cuda:0,cuda:0"}, "device: 'cuda:0,cuda:0' is no device"),
         ({"dtype": "half"}, "dtype: Input should be 'auto', 'float32', 'bfloat16' or 'float16'"),
         ({"timeout": 0}, "timeout: Input should be greater than 0"),
         ({"timeout": "long"}, "timeout: Input should be a valid number"),
@@ -106,3 +110,29 @@ def test_a_chat_model_gets_the_time_of_the_settings() -> None:
     agent = Agent(planner="m", critic="m", **served)
     models: list[Any] = [agent.planner.chat_model, agent.critic.chat_model]  # type: ignore[union-attr]
     assert [model.request_timeout.read for model in models] == [7, 7]
+
+
+def test_candidates_on_several_devices_have_their_usual_seeds_and_are_drawn_again(
+    tiny: Renderer, tiny_folder: Path
+) -> None:
+    steps: list[int] = []
+    spread = SpreadRenderer(str(tiny_folder), others=[tiny], device="cpu")
+    request = RenderRequest(plan=plan_of(2), steps=2, seed=5)
+    results = spread.candidates(request, 3, lambda step: steps.append(step.index))
+    seeds = [result.request.seed for result in results]
+    assert seeds == tiny.candidate_seeds(request, 3) and steps == [1, 2]
+    assert [result.request.together for result in results] == [seeds[:2], seeds[:2], []]
+    again = [png_bytes(tiny.render(result.request)) for result in results]
+    assert [png_bytes(result) for result in results] == again and len(set(again)) == 3
+
+
+def test_an_error_on_one_device_ends_the_candidates_on_the_others(tiny_folder: Path) -> None:
+    class Broken(Renderer):
+        def batch(self, *arguments: Any, **options: Any) -> Any:
+            raise ModelError("its memory is broken")
+
+    steps: list[int] = []
+    spread = SpreadRenderer(str(tiny_folder), others=[Broken(str(tiny_folder))], device="cpu")
+    with pytest.raises(ModelError, match="its memory is broken"):
+        spread.candidates(RenderRequest(plan=plan_of(2), steps=1000), 2, lambda step: steps.append(step.index))
+    assert len(steps) < 1000

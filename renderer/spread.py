@@ -1,0 +1,66 @@
+"""A renderer on several devices: the candidates of a plan are shared out among them."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+
+from ..prompts.errors import JobCancelled
+from .checkpoints.hub import Hub
+from .pipeline import Renderer
+from .prompt_files import PromptFiles
+from .request import Dtype, OnStep, RenderRequest, RenderResult, Step
+
+
+class SpreadRenderer(Renderer):
+    """Draws candidates on all its devices at a time, one batch on each, and everything else on the first of them.
+
+    A candidate has the seed that it has on one device; its request names the batch that it was drawn in, so that any
+    renderer draws the same picture again.
+    """
+
+    def __init__(
+        self, model: str | None = None, *, others: Sequence[Renderer], device: str | None = None,
+        dtype: Dtype | None = None, hub: Hub | None = None, files: PromptFiles | None = None,
+    ) -> None:  # fmt: skip
+        """others: renderers of the same model on other devices. The weights are on each device once it draws."""
+        super().__init__(model, device=device, dtype=dtype, hub=hub, files=files)
+        self._others = list(others)
+
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+        """As `Renderer.candidates`. The steps of the first device are reported; it draws no fewer than the others."""
+        seeds = self.candidate_seeds(request, count)
+        renderers = [self, *self._others][:count]
+        shares = shared_out(seeds, len(renderers))
+        stop = threading.Event()
+
+        def draw(renderer: Renderer, share: Sequence[int]) -> list[RenderResult]:
+            def step(progress: Step) -> None:
+                if stop.is_set():
+                    raise JobCancelled
+                if on_step and renderer is self:
+                    on_step(progress)
+
+            try:
+                return renderer.batch(request, share, step)
+            except BaseException:
+                stop.set()
+                raise
+
+        with ThreadPoolExecutor(max(1, len(renderers) - 1)) as pool:
+            others = [pool.submit(draw, *pair) for pair in zip(renderers[1:], shares[1:], strict=True)]
+            try:
+                results = draw(self, shares[0])
+            except JobCancelled:
+                for other in others:
+                    if (error := other.exception()) and not isinstance(error, JobCancelled):
+                        raise error from None  # why this one was stopped
+                raise
+            return results + [result for other in others for result in other.result()]
+
+
+def shared_out(seeds: Sequence[int], among: int) -> list[list[int]]:
+    """The seeds in their order in so many shares, the first ones larger by one where it does not come out even."""
+    each, more = divmod(len(seeds), among)
+    ends = list(accumulate(each + (number < more) for number in range(among)))
+    return [list(seeds[start:end]) for start, end in zip([0, *ends], ends)]
