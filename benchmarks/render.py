@@ -53,9 +53,7 @@ def plan_of(count: int) -> ScenePlan:
         "white rabbit", "red apple",
     ]  # fmt: skip
     regions = [
-        Region(
-            name=noun, box=box, prompt=LeveledPrompt(high_level=noun, low_level=colour)
-        )
+        Region(name=noun, box=box, prompt=LeveledPrompt(high_level=noun, low_level=colour))
         for (colour, noun), box in zip(map(str.split, words), grid(*LAYOUTS[count]))
     ]
     scene, side = LeveledPrompt(high_level=", ".join(words[:count]) + ", in a grid"), CHECKPOINTS["pocket"].size

@@ -49,9 +49,7 @@ class Revision(StrictModel):
     """A change to a plan, from a critic or a person: regions that change, are added or removed."""
 
     reason: str = Field(default="", description="why, in one sentence")
-    changes: list[RegionChange] = Field(
-        default=[], description="the regions that change; all others stay as they are"
-    )
+    changes: list[RegionChange] = Field(default=[], description="the regions that change; all others stay as they are")
     scene: LeveledPrompt | None = Field(default=None, description="new scene prompt, null to keep it")
     added: list[Region] = optional_field(
         [], max_length=MAX_REGIONS, description="new regions, drawn over what is there"

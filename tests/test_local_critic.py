@@ -60,9 +60,7 @@ class Alike:
 CAT, ROCKET = region("cat", LEFT, "a cat", "red"), region("rocket", RIGHT, "a rocket", "blue")
 
 
-def judged(
-    plan: ScenePlan, found: list[Detection], alike: list[str]
-) -> tuple[Critique, dict[str, RegionScore]]:
+def judged(plan: ScenePlan, found: list[Detection], alike: list[str]) -> tuple[Critique, dict[str, RegionScore]]:
     critique = LocalCritic(Found(found), Alike(alike)).critique(IMAGE, plan)  # type: ignore[arg-type]
     return critique, {score.name: score for score in critique.regions}
 

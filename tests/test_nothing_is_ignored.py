@@ -318,6 +318,36 @@ OPTIONS = {
     "--openai-compatible": Elsewhere(
         "test_http.py::test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted"
     ), "--version": "", "--help": "",
+    "--judge": Elsewhere("test_evaluate_regions.py::test_both_experiments_run_resume_and_report"),
+    "--truth": Elsewhere("test_evaluate.py::test_planners_are_compared_on_the_lines_that_have_an_answer"),
+    "--planners": Elsewhere("test_batch.py::test_lines_are_drawn_once_and_skipped_the_next_time"),
+    "--lpips": Elsewhere("test_metrics.py::test_lpips_is_the_weighted_distance_of_unit_features"),
+    "--archive": Elsewhere(
+        "test_reconstruction.py::test_networks_that_cannot_be_fetched_are_an_error_that_says_how_to_go_on"
+    ),
+    "--faults": Elsewhere("test_evaluate.py::test_planners_are_compared_on_the_lines_that_have_an_answer"),
+    "--limit": Elsewhere("test_evaluate.py::test_planners_are_compared_on_the_lines_that_have_an_answer"),
+    "--metrics": Elsewhere("test_reconstruction.py::test_the_command_measures_the_pocket_models_vae"),
+    "--images": Elsewhere("test_reconstruction.py::test_the_command_measures_the_pocket_models_vae"),
+    "--parquet": Elsewhere("test_batch.py::test_the_manifest_as_parquet"),
+    "--shard": Elsewhere("test_batch.py::test_shards_are_every_line_once"),
+    "--together": Elsewhere("test_batch.py::test_lines_are_drawn_once_and_skipped_the_next_time"),
+    "--server": Elsewhere("test_watching.py::test_jobs_are_listed_followed_and_cancelled_over_http"),
+    "--log-format": Elsewhere("test_deploy.py::test_what_they_start_takes_the_options_that_they_give"),
+    "--engine": Elsewhere("test_cluster.py::test_a_job_outlives_its_rays_head"),
+    "--address": Elsewhere("test_cluster.py::test_a_cluster_that_loses_replicas_and_nodes_draws_each_picture_once"),
+    "--min-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
+    "--max-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
+    "--gpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
+    "--cpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
+    "--results": Elsewhere("test_cluster.py::test_results_at_an_address_of_fsspec"),
+    "--messages": Elsewhere("test_evaluate_briefs.py::test_messages_are_right_asked_back_or_wrong"),
+    "--plan": Elsewhere("test_evaluate_regions.py::test_the_layouts_of_the_papers_authors_are_plans"),
+    "--plans": Elsewhere("test_evaluate_regions.py::test_both_experiments_run_resume_and_report"),
+    "--points": Elsewhere("test_evaluate_regions.py::test_the_schedules_of_the_ablation"),
+    "--method": Elsewhere("test_evaluate_regions.py::test_methods_are_those_that_a_model_has"),
+    "--regions": Elsewhere("test_evaluate_regions.py::test_both_experiments_run_resume_and_report"),
+    "--title": Elsewhere("test_evaluate.py::test_the_page_holds_everything_and_loads_nothing"),
 }  # fmt: skip
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model for model in (RenderRequest, Revision, RegionChange)

@@ -37,7 +37,7 @@ NOT_TAKEN = {
 OTHER_MEANINGS = {
     ("edit", "--seed"): "of the region", ("plan", "--out"): "a file", ("render", "--out"): "a file",
     ("edit", "--out"): "a file", ("repaint", "--out"): "a file", ("import", "--out"): "a file",
-    ("export", "--out"): "a file", ("change", "--out"): "a file",
+    ("export", "--out"): "a file", ("change", "--out"): "a file", ("batch", "--out"): "a folder of its own",
 }  # fmt: skip
 
 
@@ -105,8 +105,9 @@ def test_no_option_is_declared_twice() -> None:
     assert len(found) > 20
     twice = {option for option in found if found.count(option) > 1}
     # A ControlNet to draw with, and one that a picture names to agree to; a plan's field, and what a layout's program
-    # keeps beside it; the format of a layout, and of function schemas; a large picture, and a run of large ones.
-    assert twice == {"--control", "--set", "--format", "--large"}
+    # keeps beside it; the format of a layout, and of function schemas; a large picture, and a run of large ones; a
+    # file that a command writes, and a batch's folder.
+    assert twice == {"--control", "--set", "--format", "--large", "--out"}
     assert set(found) & {flag(name) for name in SETTINGS} == {option for _, option in OTHER_MEANINGS}
 
 
