@@ -60,8 +60,8 @@ class Models:
         """The renderer. Its first use imports torch, unless it is on a server; its first picture loads the weights."""
         with self._lock:
             if self._renderer is None:
-                first, *more = self.settings.chosen_devices or [None]
-                self._renderer = self.new_renderer(first, others=more)
+                devices = self.settings.chosen_devices
+                self._renderer = self.new_renderer(devices[0] if devices else None, others=devices[1:])
             return self._renderer
 
     @property

@@ -122,7 +122,7 @@ def day(pictures: int, assumed: Assumptions) -> Day:
     times = arrivals(pictures, assumed.swing, rng)
     calls = 1 + assumed.rounds  # a picture: one plan, and a critique for each round
     a_second = min(assumed.calls_a_minute / calls, assumed.tokens_a_minute / assumed.tokens) / 60
-    seconds = assumed.picture + assumed.edit * (rng.random(len(times)) < assumed.edited)
+    seconds: Times = assumed.picture + assumed.edit * (rng.random(len(times)) < assumed.edited)
     planned = through_limit(times, a_second) + assumed.latency * rng.lognormal(0, 0.5, len(times))
     order = np.argsort(planned)
     ready, takes = planned[order], seconds[order]

@@ -244,7 +244,7 @@ def peak(work: Callable[[], Any]) -> int:
         work()
     assert profiler.profiler
     events = [each for each in profiler.profiler.kineto_results.events() if each.name() == "[memory]"]
-    return max(accumulate(each.nbytes() for each in sorted(events, key=lambda each: each.start_ns())))
+    return max(accumulate(int(each.nbytes()) for each in sorted(events, key=lambda each: each.start_ns())))
 
 
 def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, float]:

@@ -27,6 +27,7 @@ from .request import (
     MAX_BATCH,
     Control,
     Dtype,
+    LocalResult,
     Lora,
     OnStep,
     RenderRequest,
@@ -122,7 +123,7 @@ class Renderer:
             loaded, self._loaded = self._loaded, None
         return loaded[1].family.release() if loaded else None
 
-    def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
+    def render(self, request: RenderRequest, on_step: OnStep | None = None) -> LocalResult:
         """Draws the request. Raises RenderError if it does not fit the model, ModelError if the model cannot be loaded,
         RunError if a file that it names is missing, ValueError if it names another model."""
         request = self._own(request)
@@ -132,7 +133,7 @@ class Renderer:
             result = self._edit(result, revision, on_step)
         return result
 
-    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[LocalResult]:
         """Draws `count` pictures of one plan in one batch, with different seeds; the first has the request's seed.
 
         Each result's request makes that picture again. Raises as `render`, and ValueError for an edited request or a
@@ -148,13 +149,13 @@ class Renderer:
             raise ValueError("candidates are drawn from a plan, not from an edited picture: leave `edits` empty")
         return [candidate_seed(request.seed, i) for i in range(count)]
 
-    def batch(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None = None) -> list[RenderResult]:
+    def batch(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None = None) -> list[LocalResult]:
         """Draws the request's plan once for each seed, in one batch. Raises as `render`."""
         together = list(seeds) if len(seeds) > 1 else []
         request = self._own(request).model_copy(update={"seed": seeds[0], "together": together})
         return self._draw(request, seeds, on_step)
 
-    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
+    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[LocalResult]:
         """Draws pictures of different plans in one batch, of a family that can (`Family.several`).
 
         The requests share all but plan and seed, and their pictures have one size. Sums in a batch are rounded
@@ -169,7 +170,7 @@ class Renderer:
         if own[0].edits or own[0].together or own[0].files or own[0].step_cache:
             raise ValueError("edits, candidates, files and the step cache are of one plan: draw these one by one")
 
-        def draw(request: RenderRequest) -> list[RenderResult]:  # with what saves memory
+        def draw(request: RenderRequest) -> list[LocalResult]:  # with what saves memory
             started, loaded = time.perf_counter(), self._ready(request)
             each = [other.model_copy(update={"save_memory": request.save_memory}) for other in own]
             batch, warnings = loaded.denoised_together(each, on_step)
@@ -177,7 +178,7 @@ class Renderer:
             seconds = (time.perf_counter() - started) / len(each)
             note = f"drawn in one batch with {len(each) - 1} others: alone its pixels may differ by a level or two"
             return [
-                RenderResult(other, image, latents[None].float().cpu(), seconds, (*notes, *([note] * (len(each) > 1))))
+                LocalResult(other, image, latents[None].float().cpu(), seconds, (*notes, *([note] * (len(each) > 1))))
                 for other, image, latents, notes in zip(each, images, batch, warnings, strict=True)
             ]
 
@@ -185,7 +186,7 @@ class Renderer:
 
     def edit(
         self, picture: RenderResult | RenderRequest, revision: Revision, on_step: OnStep | None = None
-    ) -> RenderResult:
+    ) -> LocalResult:
         """Draws the regions that a revision changes into a finished picture, and keeps everything else.
 
         The edit redraws the tokens in which a changed region has weight, and a margin of background tokens around them
@@ -200,7 +201,7 @@ class Renderer:
 
     def _edit(
         self, result: RenderResult, revision: Revision, on_step: OnStep | None, *, new_margin: bool = False
-    ) -> RenderResult:
+    ) -> LocalResult:
         """new_margin: compute margin and clearing instead of taking those that the revision stores."""
         base = self._own(result.request)
         request = filled_in(base.model_copy(update={"edits": [*base.edits, revision]}), self._files)
@@ -210,7 +211,7 @@ class Renderer:
     def _draw_edit(
         self, request: RenderRequest, *, result: RenderResult, base: RenderRequest, on_step: OnStep | None,
         new_margin: bool,
-    ) -> list[RenderResult]:  # fmt: skip
+    ) -> list[LocalResult]:  # fmt: skip
         """The result after the request's last edit. base: the request without that edit."""
         started, loaded, revision = time.perf_counter(), self._ready(request), request.edits[-1]
         before, after = base.edited_plan, request.edited_plan
@@ -239,7 +240,7 @@ class Renderer:
         new = [*warnings, *unintended_changes_warning(changes)]
         outdated = set(loaded.beyond(before)) - set(new)  # about regions that are gone
         earlier = [text for text in result.warnings if text not in outdated and not text.startswith(UNINTENDED)]
-        return [RenderResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
+        return [LocalResult(request, image, latents.cpu(), seconds, tuple(dict.fromkeys([*earlier, *new])))]
 
     def _own(self, request: RenderRequest) -> RenderRequest:
         """The request with this model's name, a size, a prompt schedule and what its prompts name filled in, since
@@ -252,26 +253,24 @@ class Renderer:
         own = request.model_copy(update={"model": self.model, "plan": plan, "prompt_schedule": schedule})
         return filled_in(own, self._files)
 
-    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[RenderResult]:
+    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[LocalResult]:
         """One batch of pictures of the request's plan, one per seed."""
         return self._retrying(request, partial(self._draw_batch, seeds=seeds, on_step=on_step))
 
-    def _draw_batch(
-        self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None
-    ) -> list[RenderResult]:
+    def _draw_batch(self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None) -> list[LocalResult]:
         started, loaded = time.perf_counter(), self._ready(request)
         batch, warnings = loaded.denoised(request, request.plan, seeds, on_step)
         each = [latents[None] for latents in batch]
         images = [loaded.decode(request, latents) for latents in each]
         seconds = time.perf_counter() - started
         return [
-            RenderResult(request.model_copy(update={"seed": seed}), image, latents.float().cpu(), seconds, warnings)
+            LocalResult(request.model_copy(update={"seed": seed}), image, latents.float().cpu(), seconds, warnings)
             for seed, image, latents in zip(seeds, images, each, strict=True)
         ]
 
     def _retrying(
-        self, request: RenderRequest, draw: Callable[[RenderRequest], list[RenderResult]]
-    ) -> list[RenderResult]:
+        self, request: RenderRequest, draw: Callable[[RenderRequest], list[LocalResult]]
+    ) -> list[LocalResult]:
         """`retry_on_oom` with the libraries' messages silenced: cut prompts are in the warnings already, the others are
         deprecations."""
         with silence_loading():

@@ -157,6 +157,13 @@ class RenderResult:
 
 
 @dataclass(frozen=True)
+class LocalResult(RenderResult):
+    """One that this process drew, with its latents."""
+
+    latents: "Tensor" = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Step:
     """Progress of a render; `preview` decodes the predicted clean latents, reduced to a small picture; None: a server
     has them."""
@@ -196,10 +203,10 @@ class PictureRenderer(Protocol):
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError, ModelError, RunError; ValueError if it names another model."""
 
-    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> Sequence[RenderResult]:
         """Draws `count` different pictures of one plan, 1 to 16. Raises as `render`."""
 
-    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> list[RenderResult]:
+    def together(self, requests: Sequence[RenderRequest], on_step: OnStep | None = None) -> Sequence[RenderResult]:
         """Draws pictures of different plans, in one batch where that can be. Raises as `render`; RenderError if the
         model draws plans one by one only, ValueError if these do not go together."""
 

@@ -9,7 +9,7 @@ from ..prompts.errors import JobCancelled
 from .checkpoints.hub import Hub
 from .pipeline import Renderer
 from .prompt_files import PromptFiles
-from .request import Dtype, OnStep, RenderRequest, RenderResult, Step
+from .request import Dtype, LocalResult, OnStep, RenderRequest, Step
 
 
 class SpreadRenderer(Renderer):
@@ -27,14 +27,14 @@ class SpreadRenderer(Renderer):
         super().__init__(model, device=device, dtype=dtype, hub=hub, files=files)
         self._others = list(others)
 
-    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[RenderResult]:
+    def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[LocalResult]:
         """As `Renderer.candidates`. The steps of the first device are reported; it draws no fewer than the others."""
         seeds = self.candidate_seeds(request, count)
         renderers = [self, *self._others][:count]
         shares = shared_out(seeds, len(renderers))
         stop = threading.Event()
 
-        def draw(renderer: Renderer, share: Sequence[int]) -> list[RenderResult]:
+        def draw(renderer: Renderer, share: Sequence[int]) -> list[LocalResult]:
             def step(progress: Step) -> None:
                 if stop.is_set():
                     raise JobCancelled

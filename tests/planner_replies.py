@@ -6,7 +6,11 @@ from typing import Any
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
 
-def short(*rows: tuple[str, str, str, str], background: str = "at night", mood: str = "soft moonlight") -> str:
+def short(
+    *rows: tuple[str, str, str, str] | tuple[str, str, str, str, int],
+    background: str = "at night",
+    mood: str = "soft moonlight",
+) -> str:
     """A tuned model's answer; rows: subject, colour, detail and position."""
     return json.dumps({"objects": rows, "background": background, "mood": mood})
 

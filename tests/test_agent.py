@@ -37,7 +37,7 @@ from ditpipe.renderer.pictures.artifacts import (
     read_result,
     write_result,
 )
-from ditpipe.renderer.request import RenderResult
+from ditpipe.renderer.request import LocalResult, RenderResult
 from ditpipe.tools.jobs.job_events import event_from_json
 
 
@@ -354,7 +354,7 @@ def test_two_runners_of_a_process_never_draw_at_once(tiny_folder: Path, tmp_path
     at_work, most = [0], [0]
 
     class Watched(Renderer):
-        def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
+        def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[LocalResult]:
             at_work[0] += 1
             most[0] = max(most[0], at_work[0])
             try:

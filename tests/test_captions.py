@@ -53,7 +53,7 @@ def plan_of(*changes: dict[str, Any], **fields: Any) -> ScenePlan:
     ]
     regions = [region.model_copy(update=change) for region, change in zip(regions, (*changes, {}, {}))]
     scene = LeveledPrompt(high_level="a street", low_level="at dusk")
-    return ScenePlan(**{"scene": scene, "regions": regions, "width": 96, "height": 96} | fields)
+    return ScenePlan.model_validate({"scene": scene, "regions": regions, "width": 96, "height": 96} | fields)
 
 
 def of(renderer: Renderer, plan: ScenePlan, **fields: Any) -> RenderRequest:

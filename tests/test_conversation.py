@@ -158,6 +158,7 @@ def test_a_change_draws_only_its_region(session: Session) -> None:
     assert plan and session.plan and session.plan.region("rocket") == plan.region("rocket")
     one, other = (read_result(session.path(t.picture or "")) for t in session.states)
     assert isinstance(one, RenderResult) and isinstance(other, RenderResult)
+    assert one.latents is not None and other.latents is not None
     half = one.latents.shape[-1] // 2
     assert (one.latents[..., half:] == other.latents[..., half:]).all()
 

@@ -55,11 +55,13 @@ def test_a_device_that_is_not_here_is_a_line_that_lists_those_that_are(tmp_path:
 
 def test_the_agent_draws_on_the_device_and_in_the_numbers_of_its_settings(tmp_path: Path) -> None:
     agent = Agent(model=str(saved("sana", tmp_path)), device="cpu", dtype="bfloat16", critic="none")
-    family = agent.renderer.family  # before a request says it: nothing is loaded twice
+    renderer = agent.renderer
+    assert isinstance(renderer, Renderer)
+    family = renderer.family  # before a request says it: nothing is loaded twice
     assert (family.device, family.dtype) == (torch.device("cpu"), torch.bfloat16)
     plan = plan_of(2).model_copy(update={"width": 128, "height": 128})
-    assert agent.renderer.render(agent.request(plan).model_copy(update={"steps": 1})).request.dtype == "bfloat16"
-    assert agent.renderer.family is family
+    assert renderer.render(agent.request(plan).model_copy(update={"steps": 1})).request.dtype == "bfloat16"
+    assert renderer.family is family
 
 
 @pytest.mark.parametrize("name", by_speed(["pixart-sigma", "sana", "sd", "sd3", "flux"]))

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,7 @@ from ditpipe import LeveledPrompt, Region, ScenePlan, columns
 from ditpipe.agent.evaluate.judging.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.planner import evaluate_planners
 from ditpipe.agent.evaluate.plots import line_plot
-from ditpipe.agent.evaluate.report import Plot, Report, Sheet, Table, Text, page, write_report
+from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text, page, write_report
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows
 from ditpipe.prompts.errors import RunError
 
@@ -49,7 +50,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_the_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), "red").save(tmp_path / "red.png")
-    parts = [
+    parts: list[Part] = [
         Text(["<b>not bold</b>"], "Words"), Table(["a"], [["x & y"]], "Cells"),
         Plot({"<curve>": [(0, 0.5), (4, float("nan")), (8, 1)]}, "blocks", "right"),
         Sheet(["one", "none"], [("plan", [tmp_path / "red.png", None])]),
@@ -79,7 +80,7 @@ def side_by_side(*things: tuple[str, str]) -> ScenePlan:
     return ScenePlan(scene=LeveledPrompt(high_level="a meadow"), regions=regions)
 
 
-TRUTH = [
+TRUTH: list[dict[str, Any]] = [
     {"id": "1", "set": "own", "task": "colour", "prompt": "a red cat on the left and a blue dog on the right",
      "objects": [{"class": "cat", "count": 1, "color": "red"}, {"class": "dog", "count": 1, "color": "blue"}],
      "relations": [[0, "left of", 1]], "absent": [], "exact": True},

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from ditpipe.agent.evaluate.report import Plot, Report, Sheet, Table, Text, page, write_report
+from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text, page, write_report
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -41,7 +41,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("red", "blue"):
         Image.new("RGB", (512, 512), name).save(folder / f"{name}.png")
     files = [folder / "red.png", folder / "blue.png"]
-    parts = [
+    parts: list[Part] = [
         Text(["A paragraph.", '<img src="http://127.0.0.1:9/seen">'], "Words"),
         Table([f"column {n}" for n in range(12)], [["a rather long cell"] * 12] * 3, "A wide table"),
         Plot({"regions": [(0, 0.2), (8, 0.9)], "merged": [(0, 0.2), (8, 0.4)]}, "blocks", "right", "A curve"),

@@ -64,7 +64,7 @@ def test_average_precision_is_cocos() -> None:
     twice = [*every, Found(0, "cat", 0.95, LEFT)]  # the second box of one cat is wrong
     assert average_precision(wanted, twice, 0.5) < 1
     narrow = [Found(0, "cat", 0.9, box(0, 0, 0.5, 0.72))]  # IoU 0.72: right at five of ten thresholds
-    assert coco_ap(wanted[:1], narrow) == (pytest.approx(0.5), 1)
+    assert coco_ap(wanted[:1], narrow) == pytest.approx((0.5, 1))
     assert coco_ap([], [])[0] != coco_ap([], [])[0]
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 def picture_of(path: Path, **options: Any) -> Path:
     request = RenderRequest.model_validate({"plan": plan_of(2), "steps": 1} | options)
-    write_picture(path, RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0))  # type: ignore[arg-type]
+    write_picture(path, RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0))
     return path
 
 

@@ -46,11 +46,11 @@ def conv(x: np.ndarray, weights: Weights, name: str, stride: int = 1, padding: t
     kernel = weights[f"{name}.weight"]
     seen = windows(x, (kernel.shape[2], kernel.shape[3]), stride, padding, 0.0)
     out = np.einsum("chwij,ocij->ohw", seen, kernel) + weights[f"{name}.bias"][:, None, None]
-    return np.maximum(out, 0)
+    return np.asarray(np.maximum(out, 0))
 
 
 def largest(x: np.ndarray, side: int, stride: int, padding: int = 0) -> np.ndarray:
-    return windows(x, (side, side), stride, (padding, padding), -np.inf).max((3, 4))
+    return np.asarray(windows(x, (side, side), stride, (padding, padding), -np.inf).max((3, 4)))
 
 
 def mean_around(x: np.ndarray) -> np.ndarray:
@@ -232,7 +232,7 @@ def test_psnr_and_ssim_are_their_formulas() -> None:
     second = np.clip(first + rng.normal(size=first.shape) / 20, 0, 1)
 
     def smooth(x: np.ndarray) -> np.ndarray:
-        return gaussian_filter(x, 1.5, truncate=3.5, mode="mirror", axes=(1, 2))
+        return np.asarray(gaussian_filter(x, 1.5, truncate=3.5, mode="mirror", axes=(1, 2)))
 
     a, b = smooth(first), smooth(second)
     variance = smooth(first**2) - a**2, smooth(second**2) - b**2
@@ -340,6 +340,11 @@ def test_a_network_is_fetched_once_and_accepted_by_its_digests_only(tmp_path: Pa
 
 def test_batch_norm_is_folded_into_inceptions_convolutions() -> None:
     class Layer(torch.nn.Module):
+        weight: torch.Tensor
+        beta: torch.Tensor
+        mean: torch.Tensor
+        var: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             values = {"weight": torch.randn(4, 3, 2, 2), "beta": torch.randn(4), "mean": torch.randn(4)}
@@ -353,7 +358,7 @@ def test_batch_norm_is_folded_into_inceptions_convolutions() -> None:
     module = torch.nn.Module()
     module.net = torch.nn.Module()
     module.net.layers = torch.nn.Sequential(Layer())
-    module.forward = module.net.layers.forward  # type: ignore[method-assign]
+    module.forward = module.net.layers.forward
     torch.manual_seed(0)
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w") as out:

@@ -70,7 +70,7 @@ def test_a_picture_is_written_as_its_name_says_and_can_be_drawn_again(tiny: Rend
         assert [warning.split(";")[0] for warning in warnings] == lost
         assert np.array_equal(np.asarray(open_image(out)), np.asarray(result.image)) == (form != "JPEG")
         base = read_result(out)
-        assert isinstance(base, RenderResult) and base.latents.equal(result.latents)
+        assert isinstance(base, RenderResult) and base.latents is not None and base.latents.equal(result.latents)
 
 
 def test_the_commands_write_read_and_change_a_jpeg(tiny: Renderer, plan: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_request_that_a_jpeg_has_no_room_for(tmp_path: Path) -> None:
 
 
 def test_a_copy_in_another_format_carries_the_request(tmp_path: Path) -> None:
-    picture = png_bytes(RenderResult(RenderRequest(plan=plan_of(2)), Image.new("RGB", (96, 96), "red"), None, 0.0))  # type: ignore[arg-type]
+    picture = png_bytes(RenderResult(RenderRequest(plan=plan_of(2)), Image.new("RGB", (96, 96), "red"), None, 0.0))
     source = _file(tmp_path / "a.png", picture)
     for name in ("b.webp", "b.jpg", "b.png"):
         copy_as(source, tmp_path / name)
@@ -240,7 +240,7 @@ def test_the_command_fits_a_start_picture_and_says_so_everywhere(tiny: Renderer,
 def test_repaint_says_what_it_does_and_does_no_more_than_a_server(tiny: Renderer, tmp_path: Path) -> None:
     def carried(**options: Any) -> Path:
         request = RenderRequest.model_validate({"plan": plan_of(2), "model": tiny.model, "steps": 3} | options)
-        return _file(tmp_path / "a.png", png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0)))  # type: ignore[arg-type]
+        return _file(tmp_path / "a.png", png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), None, 0.0)))
 
     edit = {"changes": [{"name": "thing 0", "seed": 3}]}
     own = "--model", tiny.model
@@ -272,7 +272,7 @@ def test_a_picture_and_a_run_of_an_earlier_version_are_read_under_the_names_of_t
     write_result(tmp_path / "a.png", drawn)
     save_file({"latents": drawn.latents}, tmp_path / "a.latents", {"ditpipe": sha256(text.encode()).hexdigest()})
     kept = read_result(tmp_path / "a.png")
-    assert isinstance(kept, RenderResult) and torch.equal(kept.latents, drawn.latents)
+    assert isinstance(kept, RenderResult) and kept.latents is not None and torch.equal(kept.latents, drawn.latents)
     save_file({"latents": drawn.latents}, tmp_path / "a.latents", {"ditpipe": "of another picture"})
     assert isinstance(read_result(tmp_path / "a.png"), RenderRequest)
     settings = {"accept": 0.7, "depth": "regions", "save": "int8"}

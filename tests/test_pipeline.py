@@ -13,7 +13,7 @@ from diffusers.utils import logging as diffusers_logging
 from plans import listed_plan, plan_of
 from previews import preview
 
-from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
+from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan
 from ditpipe.prompts.errors import ModelError, RenderError
 from ditpipe.prompts.prompt_style import style_of, sync_revision, sync_scene_prompt, with_layout, with_place
 from ditpipe.prompts.revision import RegionChange
@@ -23,6 +23,7 @@ from ditpipe.renderer.checkpoints.silence import silence_loading
 from ditpipe.renderer.pictures.artifacts import read_request, write_result
 from ditpipe.renderer.regions.conditioning import prompts_at_level
 from ditpipe.renderer.regions.prompt_schedule import PromptSchedule, preset
+from ditpipe.renderer.request import LocalResult
 
 SEEDED = Revision(changes=[RegionChange(name="thing 0", seed=4)])
 
@@ -88,7 +89,7 @@ def test_a_render_that_raised_leaves_nothing_behind(tiny: Renderer) -> None:
     assert tiny.render(request(tiny)).image.tobytes() == before.image.tobytes()
 
 
-def difference(a: RenderResult, b: RenderResult) -> tuple[float, float]:
+def difference(a: LocalResult, b: LocalResult) -> tuple[float, float]:
     """Mean change of the latents in the left and in the right half."""
     change = (a.latents - b.latents).abs()
     return float(change[..., :6].mean()), float(change[..., 6:].mean())

@@ -14,7 +14,7 @@ from ditpipe.agent.chat.store import Turn
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.revision import RegionChange, Revision
-from ditpipe.renderer.request import RenderRequest, RenderResult
+from ditpipe.renderer.request import LocalResult, RenderRequest
 
 
 class Counting(Blank):
@@ -22,11 +22,11 @@ class Counting(Blank):
 
     drawn = 0
 
-    def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
+    def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[LocalResult]:
         self.drawn += 1
         return super().candidates(request, count, on_step)
 
-    def edit(self, picture: Any, revision: Any, on_step: Any = None) -> RenderResult:
+    def edit(self, picture: Any, revision: Any, on_step: Any = None) -> LocalResult:
         self.drawn += 1
         return super().edit(picture, revision, on_step)
 

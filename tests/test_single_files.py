@@ -17,10 +17,11 @@ from published_plans import draw
 from safetensors.torch import load_file, save_file
 from single_files import joint_blocks_of, single_file, stored
 
-from ditpipe import Renderer, RenderResult
+from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.hub import Hub
 from ditpipe.renderer.checkpoints.load import load
+from ditpipe.renderer.request import LocalResult
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def configuration(folder: Path, target: Path) -> Path:
     return shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*.safetensors"))
 
 
-def close(result: RenderResult, expected: RenderResult) -> bool:
+def close(result: LocalResult, expected: LocalResult) -> bool:
     """Equal but for rounding: weights that were cut out of stacked ones lie elsewhere in memory."""
     return bool((result.latents - expected.latents).abs().max() < 3e-5 * expected.latents.std())
 

@@ -26,7 +26,7 @@ from ditpipe.agent.web.user_context import UserContext
 from ditpipe.agent.wiring import local_engine, picture_service
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.errors import JobCancelled
-from ditpipe.renderer.request import RenderRequest, RenderResult
+from ditpipe.renderer.request import LocalResult, RenderRequest
 from ditpipe.tools.api_schema import PaintInput
 from ditpipe.tools.jobs.engine import JobContext
 from ditpipe.tools.jobs.local_engine import LocalEngine
@@ -55,7 +55,7 @@ class Watched(Blank):
         self.at_work, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
-    def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[RenderResult]:
+    def candidates(self, request: RenderRequest, count: int, on_step: Any = None) -> list[LocalResult]:
         self.at_work.set()
         assert self.gate.wait(PATIENCE)
         return super().candidates(request, count, on_step)

@@ -47,8 +47,7 @@ def settings_of(blocks: int, points: int = POINTS) -> list[Setting]:
     counts = sorted({round(index * blocks / (points - 1)) for index in range(points)})
     found = []
     for count in counts:
-        scene: tuple[Level, ...] = ("scene",) * (blocks - count)
-        regional: tuple[Level, ...] = ("region",) * count
+        scene, regional = list[Level](["scene"]) * (blocks - count), list[Level](["region"]) * count
         found.append(Setting(DEEP, count, "", "", (*scene, *regional)))
         found.append(Setting(SHALLOW, count, "", "", (*regional, *scene)))
     half = blocks // 2

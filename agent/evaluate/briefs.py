@@ -13,6 +13,7 @@ from ...prompts.errors import CritiqueError, PlanningError, RenderError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
 from ...renderer.request import RenderRequest
+from ..events import Finished
 from .cost import counted
 from .drawing import Drawer, picture_query, usual_size
 from .judging.brief_truth import Brief, faults_in
@@ -110,8 +111,9 @@ def _looped(agent: "Agent", query: JsonObject, plan: ScenePlan, judge: Judge, fo
     started, home = time.monotonic(), folder / RUNS / digest_of(query)
     with counted() as cost:
         if (home / "run.json").exists():  # a run that was stopped goes on
-            events = list(agent.resume(home))
-            painting = events[-1].painting  # type: ignore[attr-defined]
+            *_, last = agent.resume(home)
+            assert isinstance(last, Finished)
+            painting = last.painting
         else:
             painting = agent.paint(query["brief"], plan=plan, folder=home)
     seconds = round(time.monotonic() - started, 2)

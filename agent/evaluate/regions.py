@@ -13,10 +13,11 @@ from ...prompts.plan import Box, LeveledPrompt, ScenePlan
 from ...prompts.prompt_style import place_of, subject_of
 from ...renderer.checkpoints.registry import FAMILIES, checkpoint
 from ...renderer.checkpoints.remote_models import is_remote
+from ...renderer.metrics.pocket_labels import BACKGROUNDS
 from ...renderer.regions.prompt_schedule import preset
 from ...renderer.request import RenderRequest
 from .drawing import PICTURES, Drawer, picture_query, usual_size
-from .fixed_plans import BACKGROUND_WORDS, BACKGROUNDS, TITLES, fixed_plan, scene_of, seed_of
+from .fixed_plans import BACKGROUND_WORDS, TITLES, fixed_plan, scene_of, seed_of
 from .judging.detection_scores import Found, Wanted, coco_ap
 from .judging.judges import Judge, PictureSeen
 from .report import Part, Report, Sheet, Table, Text, percent

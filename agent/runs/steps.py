@@ -86,7 +86,7 @@ class RunSteps:
                 picture = path_inside(self.folder, best.path)
                 results = self._edits(with_edit(best.request, plan, reason=reason), picture, len(paths), step)
             else:
-                results = self.models.renderer.candidates(self.request_for(plan), len(paths), step)
+                results = [*self.models.renderer.candidates(self.request_for(plan), len(paths), step)]
         results = [
             replace(result, warnings=tuple(dict.fromkeys([*self.warnings, *result.warnings]))) for result in results
         ]

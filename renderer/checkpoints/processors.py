@@ -30,7 +30,7 @@ def qwen3_vl(folder: Path) -> Qwen3VLProcessor:
             return type(argument)  # None is no processor of videos
 
     pictures = Qwen2VLImageProcessorPil.from_pretrained(str(folder), local_files_only=True)
-    return TextAndPictures(image_processor=pictures, tokenizer=tokenizer_alone(folder), video_processor=None)
+    return TextAndPictures(image_processor=pictures, tokenizer=tokenizer_alone(folder), video_processor=None)  # type: ignore[no-untyped-call]
 
 
 # By their class in model_index.json.

@@ -19,8 +19,8 @@ __all__ = ["CHECKPOINTS", "FAMILIES", "POCKET", "Checkpoint", "FamilyRow", "abso
 def checkpoint(name: str, hub: Hub | None = None) -> Checkpoint:
     """The checkpoint of a registered name, or of any other name that `source` resolves. Raises ModelError that lists
     the names, or the reason why its scheduler or VAE is not supported."""
-    if row := CHECKPOINTS.get(name) or remote_model(name):
-        return row
+    if known := CHECKPOINTS.get(name) or remote_model(name):
+        return known
     source = _source(name)
     folder = source.configuration(hub)
     row = FAMILIES[_family_in(folder)]

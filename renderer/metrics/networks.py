@@ -6,6 +6,7 @@ checked whenever it is loaded, by the digest of its numbers.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import io
 import os
@@ -41,7 +42,7 @@ class MetricNetwork:
     sha256: str
     bytes: int
     digest: str
-    convert: Callable[[bytes], Arrays]
+    convert: Callable[[builtins.bytes], Arrays]
 
     def file(self, folder: Path | None = None) -> Path:
         """Where it is kept."""
@@ -105,7 +106,7 @@ def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name], dtype="<f4")
         digest.update(f"{name}{array.shape}".encode())
-        digest.update(array)
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 

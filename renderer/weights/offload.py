@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ...prompts.errors import OutOfMemory, first_line
-from ..request import RenderRequest, RenderResult, Saving
+from ..request import LocalResult, RenderRequest, Saving
 
 SAVING_NAMES: dict[Saving, str] = {
     "tiling": "the picture decoded in tiles", "offload": "idle components kept off the GPU",
@@ -41,9 +41,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def retry_on_oom(
     request: RenderRequest,
-    draw: Callable[[RenderRequest], list[RenderResult]],
+    draw: Callable[[RenderRequest], list[LocalResult]],
     fallbacks: Callable[[RenderRequest], list[Saving]],
-) -> list[RenderResult]:
+) -> list[LocalResult]:
     """Calls `draw(request)`; if memory runs out, once more with the first saving of `fallbacks`, noted in the warnings.
 
     Raises OutOfMemory if memory runs out again or no saving is left.

@@ -112,7 +112,9 @@ class Ideogram4(CaptionFamily):
 
     def cells(self, packed: Tensor) -> Tensor:
         by_channel = packed.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2)  # stored as (row, column, channel)
-        return pixel_shuffle(by_channel, 2)
+        cells: Tensor = pixel_shuffle(by_channel, 2)
+        return cells
 
     def of_cells(self, cells: Tensor) -> Tensor:
-        return pixel_unshuffle(cells, 2).unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2)
+        parts: Tensor = pixel_unshuffle(cells, 2)
+        return parts.unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2)
