@@ -122,10 +122,10 @@ def day(pictures: int, assumed: Assumptions) -> Day:
     times = arrivals(pictures, assumed.swing, rng)
     calls = 1 + assumed.rounds  # a picture: one plan, and a critique for each round
     a_second = min(assumed.calls_a_minute / calls, assumed.tokens_a_minute / assumed.tokens) / 60
-    seconds: Times = assumed.picture + assumed.edit * (rng.random(len(times)) < assumed.edited)
+    seconds = assumed.picture + assumed.edit * (rng.random(len(times)) < assumed.edited)
     planned = through_limit(times, a_second) + assumed.latency * rng.lognormal(0, 0.5, len(times))
     order = np.argsort(planned)
-    ready, takes = planned[order], seconds[order]
+    ready, takes = planned[order], seconds[order].astype(np.float64)
     rate = pictures / 86400 * (1 + assumed.swing)
     gpus = max(1, ceil(min(rate, a_second) * assumed.gpu_seconds))
     while np.quantile((begun := through_gpus(ready, takes, gpus)) - ready, 0.95) > PATIENCE:

@@ -106,7 +106,8 @@ class Ideogram4(CaptionFamily):
             toward = [velocity(self.model, pad(tokens, (0, 0, text, 0)), time, 0)]
             if len(latents) > pictures:  # unconditional rows first
                 toward.insert(0, velocity(self.pipe.unconditional_transformer, tokens, time, text))
-            return -torch.cat(toward).transpose(1, 2).unflatten(2, (rows, columns))
+            drawn: Tensor = torch.cat(toward).transpose(1, 2).unflatten(2, (rows, columns))
+            return -drawn
 
         return predict
 
@@ -117,4 +118,5 @@ class Ideogram4(CaptionFamily):
 
     def of_cells(self, cells: Tensor) -> Tensor:
         parts: Tensor = pixel_unshuffle(cells, 2)
-        return parts.unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2)
+        by_channel: Tensor = parts.unflatten(1, (-1, 4))
+        return by_channel.transpose(1, 2).flatten(1, 2)
