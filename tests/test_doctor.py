@@ -19,7 +19,7 @@ def test_every_extra_is_named_with_the_line_that_installs_it() -> None:
 
 
 def test_an_extra_that_is_there_is_ok_and_an_old_package_is_not() -> None:
-    versions = {"fastapi": "0.165.1", "python-multipart": "0.0.32", "uvicorn": "0.60"}
+    versions = {"fastapi": "0.165.1", "python-multipart": "0.0.32", "uvicorn": "0.60", "prometheus-client": "0.25"}
     assert found(versions)["extra serve"].ok
     old = found(versions | {"fastapi": "0.1"})["extra serve"]
     assert not old.ok and "needs fastapi:" in old.detail

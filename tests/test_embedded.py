@@ -31,7 +31,7 @@ def test_the_embedded_llm_plans_two_subjects() -> None:
 
 
 def test_a_hostile_adapter_ends_the_server_with_one_line_that_names_it(tmp_path: Path) -> None:
-    _, adapter = weights("embedded")
+    _, adapter, _ = weights("embedded")
     good, bad = adapter.read_bytes(), tmp_path / "theirs.gguf"
     billions = (2**62).to_bytes(8, "little")  # tensors, entries of the head, characters of a name
     pickled = b"cos\nmkdir\n(S'" + str(tmp_path / "run").encode() + b"'\ntR."
