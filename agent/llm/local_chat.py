@@ -3,6 +3,7 @@
 LangChain's ChatOpenAI does this as well, and importing it and openai takes half a second of every `ditpipe plan`.
 """
 
+import time
 from typing import Any
 
 import httpx
@@ -11,6 +12,9 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_me
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from ...prompts.faults import BadAnswer
+from .local_server import is_kept
+
+RESTART = 60.0  # seconds that a server may take to start again
 
 
 class LocalChat(BaseChatModel):
@@ -42,10 +46,7 @@ class LocalChat(BaseChatModel):
             body["logprobs"] = True
         if stop:
             body["stop"] = stop
-        # trust_env: a proxy is not for loopback
-        response = httpx.post(
-            f"{self.openai_api_base}/chat/completions", json=body, timeout=self.request_timeout, trust_env=False
-        )
+        response = self._post(body)
         response.raise_for_status()
         try:
             choice = response.json()["choices"][0]
@@ -54,3 +55,17 @@ class LocalChat(BaseChatModel):
         except (ValueError, LookupError, TypeError) as error:
             raise BadAnswer(response.text) from error
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _post(self, body: dict[str, Any]) -> httpx.Response:
+        """The server's response. One of this process that ended is started again meanwhile: it is waited for."""
+        url, deadline = f"{self.openai_api_base}/chat/completions", time.monotonic() + RESTART
+        while True:
+            waits = time.monotonic() < deadline and is_kept(self.openai_api_base.removesuffix("/v1"))
+            try:  # trust_env: a proxy is not for loopback
+                response = httpx.post(url, json=body, timeout=self.request_timeout, trust_env=False)
+                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not waits:  # it loads the model
+                    return response
+            except httpx.ConnectError:
+                if not waits:
+                    raise
+            time.sleep(0.1)

@@ -62,6 +62,12 @@ def address(name: str) -> str:
         return _urls[key]
 
 
+def is_kept(url: str) -> bool:
+    """Whether a server of this process has this base URL; it is started again when it ends, unless it is given up."""
+    with _lock:
+        return url in [kept for (_, process), kept in _urls.items() if process == os.getpid()]
+
+
 def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subprocess.Popen[str], str]:
     """A server on a port, any free one for 0, and its base URL. adapter: instead of the model's own.
 
