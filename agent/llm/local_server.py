@@ -65,7 +65,7 @@ def address(name: str) -> str:
 def is_kept(url: str) -> bool:
     """Whether a server of this process has this base URL; it is started again when it ends, unless it is given up."""
     with _lock:
-        return url in [kept for (_, process), kept in _urls.items() if process == os.getpid()]
+        return url in [address for (_, process), address in _urls.items() if process == os.getpid()]
 
 
 def start(name: str, port: int = 0, adapter: Path | None = None) -> tuple[subprocess.Popen[str], str]:
