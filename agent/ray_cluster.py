@@ -63,7 +63,7 @@ def ray_engine(
         factory=f"{__name__}:replica_handlers",
         settings=json.dumps({"settings": settings, "largest": largest or largest_side(agent)}, sort_keys=True),
         kinds=KINDS,
-        salt=_versions() + _state_of([Path(agent.checkpoint.source), chosen.loras, chosen.wildcards]),
+        salt=_versions() + _state_of([*map(Path, agent.checkpoint.source.split("@")), chosen.loras, chosen.wildcards]),
         seed=chosen.picture_seed if chosen.seed == "random" else None,
         reports=(*CHAT_EVENTS, *BATCH_EVENTS),
         capacity=capacity,
@@ -91,8 +91,8 @@ def _versions() -> str:
     return json.dumps({name: version(name) for name in PACKAGES})
 
 
-def _state_of(folders: Iterable[Path | None]) -> str:
-    """Names, sizes and times of what folders hold: files that changed make other pictures."""
-    files = [file for folder in folders if folder and folder.is_dir() for file in sorted(folder.rglob("*"))]
+def _state_of(paths: Iterable[Path | None]) -> str:
+    """Names, sizes and times of files and of what folders hold: those that changed make other pictures."""
+    files = [file for path in paths if path for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     states = ((str(file), file.stat()) for file in files if file.is_file())
     return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])

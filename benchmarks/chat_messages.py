@@ -80,10 +80,11 @@ def main() -> None:
     chosen = read_messages(args.messages, args.limit)
     console = Console(stderr=True)
     progress = track(chosen, "messages", console=console, disable=not console.is_terminal)
-    interpreter = interpreter_for(Agent(planner=args.planner, base_url=args.base_url))
     if args.adapter:
         _, url = start(args.planner, adapter=args.adapter)
         interpreter = RowsInterpreter(chat_model(args.planner, base_url=f"{url}/v1"))
+    else:
+        interpreter = interpreter_for(Agent(planner=args.planner, base_url=args.base_url))
     figures = measure(interpreter, progress, plans, print)
     for kind, (right, asked, wrong) in figures["kinds"].items():
         print(f"{kind}: {right} right, {asked} asked back, {wrong} wrong")

@@ -92,6 +92,10 @@ class Box(StrictModel):
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, width) * max(0.0, height)
 
+    def share_in(self, other: Box) -> float:
+        """The share of this box that lies in another, 0 to 1."""
+        return self.overlap(other) / self.area
+
 
 class LeveledPrompt(StrictModel):
     """The two levels of progressive prompts (paper, section I): what is there, and what it looks like."""

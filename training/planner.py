@@ -175,6 +175,11 @@ def main() -> None:
     if args.chat and not local.chat_adapter:
         parser.error(f"{args.model} understands messages by its own words: there is no adapter for them")
     shipped = ADAPTERS / (local.chat_adapter if args.chat else local.adapter)
+    if args.shrink and not args.from_shipped:
+        parser.error("--shrink makes the shipped adapter smaller: give --from-shipped too")
+    if args.publish:
+        shutil.copy(WORK / shipped.name, shipped)
+        return
     stage = shipped.stem
     folder, file = base_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
@@ -199,9 +204,6 @@ def main() -> None:
     def export_to(path: Path, values: Weights) -> None:
         export({name: values[f"values.{i}"] for i, name in enumerate(adapter.names)}, heads, path, tuned.architecture)
 
-    if args.publish:
-        shutil.copy(WORK / shipped.name, shipped)
-        return
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0)
 
     def eight(number: int) -> list[tuple[np.ndarray, ...]]:

@@ -29,6 +29,8 @@ Folder = Annotated[
     option("Output", "--out", help="folder of rows, pictures and report.html; the same one goes on where it stopped"),
 ]
 Limit = Annotated[int | None, option("Plan", "--limit", min=1, help="at most so many of each kind")]
+PlansOfEach = Annotated[int, option("Plan", "--limit", min=1, max=100, help="plans of each kind; seeds of a file")]
+Faults = Annotated[bool, option("Output", "--faults/--no-faults", help="list what was not right")]
 Models = Annotated[
     list[str] | None, option("Model", "--model", help="image model, as of `ditpipe render`; may be given several times")
 ]
@@ -60,7 +62,7 @@ def planner(
     options: Options,
     truth: Annotated[list[Path], option("Plan", "--truth", help="JSON Lines of briefs with their answers; repeatable")],
     planners: Planners = None,
-    faults: Annotated[bool, option("Output", "--faults/--no-faults", help="list what was not right")] = True,
+    faults: Faults = True,
     limit: Limit = None, out: Folder = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """How often planners are right on briefs with known answers. Nothing is drawn.
@@ -90,7 +92,7 @@ def regions(
     methods: Annotated[
         list[str] | None, option("Render", "--method", help="regions, default, merged, couple, caption; repeatable")
     ] = None,
-    limit: Annotated[int, option("Plan", "--limit", min=1, max=100, help="plans of each kind; seeds of a file")] = 25,
+    limit: PlansOfEach = 25,
     out: Folder = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Does each region show its prompt? Region-Attention, merged prompts, Couple and native captions compared.
@@ -120,7 +122,7 @@ def ablation(
     models: Models = None, judge: JudgeName = "auto",
     numbers: Numbers = None, plans: Plans = None,
     points: Annotated[int, option("Render", "--points", min=2, max=64, help="depths of each curve")] = 9,
-    limit: Annotated[int, option("Plan", "--limit", min=1, max=100, help="plans of each kind; seeds of a file")] = 25,
+    limit: PlansOfEach = 25,
     out: Folder = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """How many blocks should attend to region prompts, from which end, and which level of them at which depth?
@@ -184,7 +186,7 @@ def chat(
         Path | None, option("Plan", "--plans", help="JSON of the plans they are about (chat_plans.json beside them)")
     ] = None,
     planners: Planners = None,
-    faults: Annotated[bool, option("Output", "--faults/--no-faults", help="list what was not right")] = True,
+    faults: Faults = True,
     limit: Limit = None, out: Folder = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """How often messages of the chat are understood rightly. Nothing is drawn.

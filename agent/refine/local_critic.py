@@ -72,7 +72,7 @@ class LocalCritic:
             return Critique(score=None, regions=[], summary="no regions: nothing can be judged")
         found = assigned(plan.regions, self.detector.detect(image, _unique(subject(r) for r in plan.regions)))
         texts = _unique(text for r in plan.regions for text in (r.prompt.text, r.prompt.high_level))
-        logits = self.matcher.match([_crop(image, region.box) for region in plan.regions], texts)
+        logits = self.matcher.match([cropped(image, region.box) for region in plan.regions], texts)
         scores = [
             region_score(
                 region, found[region.name], dict(zip(texts, row, strict=True)),
@@ -99,9 +99,9 @@ def assigned(regions: Sequence[Region], detections: "Sequence[Detection]") -> "d
     for detection in detections:
         rivals = [region for region in regions if subject(region) == detection.label]
         if rivals:
-            found[max(rivals, key=lambda region: _inside(detection.box, region.box)).name].append(detection)
+            found[max(rivals, key=lambda region: detection.box.share_in(region.box)).name].append(detection)
     for region in regions:
-        found[region.name].sort(key=lambda d: (_inside(d.box, region.box) < INSIDE, -d.score))
+        found[region.name].sort(key=lambda d: (d.box.share_in(region.box) < INSIDE, -d.score))
     return found
 
 
@@ -115,7 +115,7 @@ def region_score(
     level alone. threshold: the detector's.
     """
     text, high = region.prompt.text, region.prompt.high_level
-    here = [detection for detection in found if _inside(detection.box, region.box) >= INSIDE]
+    here = [detection for detection in found if detection.box.share_in(region.box) >= INSIDE]
     presence = min(1.0, here[0].score / (CONFIDENT * threshold)) if here else 0.0
     # The subject's own two texts against those of regions with another subject.
     rivals = {other.prompt.text for other in others if other.prompt.high_level != high} - {text, high}
@@ -147,12 +147,7 @@ def _softmax(logits: dict[str, float]) -> dict[str, float]:
     return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
 
-def _inside(box: Box, region: Box) -> float:
-    """The share of a box that lies in a region's."""
-    return box.overlap(region) / box.area
-
-
-def _crop(image: Image.Image, box: Box) -> Image.Image:
+def cropped(image: Image.Image, box: Box) -> Image.Image:
     """A box of the picture, at least one pixel."""
     left, top = int(box.left * image.width), int(box.top * image.height)
     right, bottom = round(box.right * image.width), round(box.bottom * image.height)

@@ -19,12 +19,12 @@ from ....prompts.answers.judge_answer import JudgeAnswer
 from ....prompts.errors import CritiqueError
 from ....prompts.layout.places import grid
 from ....prompts.outside_json import JsonObject
-from ....prompts.plan import Box, Region, ScenePlan
+from ....prompts.plan import Region, ScenePlan
 from ....prompts.prompt_style import colour_of, subject_of
 from ....prompts.templates import fill_template
 from ....renderer.metrics.pocket_labels import BACKGROUNDS, COLOURS, NOTHING, PATTERNS, SUBJECTS
 from ...llm.structured import valid_reply
-from ...refine.local_critic import PREFIX, LocalCritic
+from ...refine.local_critic import PREFIX, LocalCritic, cropped
 from ...refine.numbered_boxes import numbered
 from ..fixed_plans import BACKGROUND_WORDS
 from .brief_truth import Thing
@@ -164,7 +164,7 @@ class LocalJudge:
             things = []
             for each in found[: CHANCES * len(classes)]:
                 texts = [f"a {colour} {each.label}" for colour in COLOUR_WORDS]
-                (logits,) = self.critic.matcher.match([_crop(image, each.box)], texts)
+                (logits,) = self.critic.matcher.match([cropped(image, each.box)], texts)
                 things.append(Thing(each.label, COLOUR_WORDS[logits.index(max(logits))], each.box))
         return things
 
@@ -173,10 +173,10 @@ class LocalJudge:
         colour, subject = colour_of(region), subject_of(region)
         if not colour:
             return None
-        here = [each for each in found if each.label == subject and _inside(each.box, region.box) >= INSIDE]
+        here = [each for each in found if each.label == subject and each.box.share_in(region.box) >= INSIDE]
         box = max(here, key=lambda each: each.score).box if here else region.box
         colours = list(dict.fromkeys([colour, *COLOURS]))
-        (logits,) = self.critic.matcher.match([_crop(image, box)], [f"a {each} {subject}" for each in colours])
+        (logits,) = self.critic.matcher.match([cropped(image, box)], [f"a {each} {subject}" for each in colours])
         return logits.index(max(logits)) == 0
 
     def _setting(self, image: Image.Image, background: str) -> bool | None:
@@ -234,20 +234,9 @@ def _region_found(
 ) -> RegionSeen:
     subject = subject_of(region)
     own = [each for each in found if each.label == subject]
-    here = [each for each in own if _inside(each.box, region.box) >= INSIDE]
+    here = [each for each in own if each.box.share_in(region.box) >= INSIDE]
     homes = [other.box for other in regions if subject_of(other) == subject]
-    strays = [each for each in own if all(_inside(each.box, home) < INSIDE for home in homes)]
+    strays = [each for each in own if all(each.box.share_in(home) < INSIDE for home in homes)]
     best = max((iou(each.box, region.box) for each in own), default=0.0)
     seen = subject if here else "elsewhere" if own else "nothing of it"
     return RegionSeen(region.name, seen, bool(here), colour, bleeds=bool(strays), iou=round(best, 4))
-
-
-def _inside(box: Box, region: Box) -> float:
-    """The share of a box that lies in a region's."""
-    return box.overlap(region) / box.area
-
-
-def _crop(image: Image.Image, box: Box) -> Image.Image:
-    left, top = int(box.left * image.width), int(box.top * image.height)
-    right, bottom = round(box.right * image.width), round(box.bottom * image.height)
-    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))

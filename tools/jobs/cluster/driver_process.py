@@ -22,7 +22,8 @@ ENVIRONMENT = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT),
 }
 
-COMMAND = (sys.executable, "-m", "ditpipe.tools.jobs.cluster.driver")
+# -P: nothing of the folder that the person happens to be in is imported.
+COMMAND = (sys.executable, "-P", "-m", "ditpipe.tools.jobs.cluster.driver")
 
 State = Literal["idle", "starting", "ready", "failed"]
 Message = dict[str, Any]
