@@ -112,6 +112,16 @@ def test_moves(move: dict[str, Any], holds: Any) -> None:
     assert min(visible_shares(plan).values()) > 0.25
 
 
+def test_what_is_in_a_corner_and_is_to_be_at_its_edge_or_above_something_goes_to_the_middle() -> None:
+    bottom = done({"do": "move", "regions": ["crab"], "place": "bottom"}, plan=PLANS["beach"])
+    assert bottom.plan and bottom.plan.region("crab").box.centre[0] == pytest.approx(0.5, abs=0.05)
+    assert bottom.reply.startswith("I moved the crab (bottom)")
+    over = changed({"do": "move", "regions": ["owl"], "relation": "above", "others": ["castle"]}, plan=PLANS["castle"])
+    assert over.region("owl").box.centre[0] == pytest.approx(0.5, abs=0.05)
+    again = done({"do": "move", "regions": ["owl"], "relation": "above", "others": ["castle"]}, plan=over)
+    assert again.reply.startswith("The owl is there already")
+
+
 def test_behind_overlaps_by_order() -> None:
     plan = changed({"do": "add", "name": "moon", "high_level": "moon", "low_level": "yellow", "relation": "behind",
                     "others": ["rocket"], "size": 1})  # fmt: skip

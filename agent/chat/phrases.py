@@ -85,7 +85,11 @@ def _region_changes(was: Region, now: Region) -> list[str]:
         phrases.append(f"let {name} read {now.lettering!r}" if now.lettering else f"took the text off {name}")
     if was.box != now.box:
         larger, same = now.box.area / was.box.area, abs(now.box.area / was.box.area - 1) < 0.02
-        phrases.append(f"moved {name} ({place_of(now.box)})" if same else f"made {name} {_size_word(larger)}")
+        if same or place_of(now.box) != place_of(was.box):
+            size = "" if same else f" and made it {_size_word(larger)}"
+            phrases.append(f"moved {name} ({place_of(now.box)}){size}")
+        else:
+            phrases.append(f"made {name} {_size_word(larger)}")
     elif was.z_order != now.z_order:
         phrases.append(f"moved {name} {'forward' if now.z_order > was.z_order else 'back'}")
     return phrases or ([f"took new noise for {name}"] if was.seed != now.seed else [])

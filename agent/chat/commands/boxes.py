@@ -56,10 +56,10 @@ def spans(box: Box, word: str) -> bool:
 
 
 def aligned(box: Box, other: Box, axis: int) -> bool:
-    """Whether two boxes lie in one row (axis 0) or column (axis 1)."""
+    """Whether two boxes lie in one row (axis 0) or column (axis 1): most of the shorter is beside the longer."""
     start, end = span(box, 1 - axis)
     other_start, other_end = span(other, 1 - axis)
-    return min(end, other_end) - max(start, other_start) > 0.3 * min(end - start, other_end - other_start)
+    return min(end, other_end) - max(start, other_start) > 0.8 * min(end - start, other_end - other_start)
 
 
 def centred(box: Box, other: Box) -> Box:

@@ -4,7 +4,7 @@ Pure: plan in, plan out. A size is a factor of width and height: twice as big is
 """
 
 from collections.abc import Callable, Sequence
-from math import sqrt
+from math import hypot, sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
 from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
@@ -15,6 +15,7 @@ from .room import arrangements, best, in_front, in_sight, is_before, with_boxes
 
 RegionEdit = Callable[[Region], Region]
 LARGEST, SMALLEST = 4.0, 0.25  # factors of a size
+FLUSH = 0.05  # of the canvas: what is as near to an edge stands at it
 STEP = 1 / 6  # of the canvas: 'a little further'
 USUAL = 0.4  # side of something new, as a share of the canvas
 NEAR = 0.15  # the widest gap between things that are next to each other
@@ -64,12 +65,16 @@ def is_at(plan: ScenePlan, name: str, place: Place) -> bool:
 
 def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
     """To a place; several stand there side by side. A region that would be covered may change places with a single
-    one."""
+    one. What is in a corner and is to be at one of its two edges goes to the middle of that edge."""
     if len(names) > 1:
         boxes = in_line([plan.region(name).box for name in names], place)
         targets = [dict(zip(names, [scaled(box, size) for box in boxes], strict=True)) for size in SIZES]
     else:
-        box = move_to_place(plan.region(names[0]).box, place)
+        was = plan.region(names[0]).box
+        box = move_to_place(was, place)
+        stands = place_of(was)
+        if stands != place and place in stands.split() and hypot(box.left - was.left, box.top - was.top) < FLUSH:
+            box = _in_the_middle(box, 0 if place in ("top", "bottom") else 1)
         targets = [{names[0]: move_to_place(scaled(box, size), place)} for size in SIZES]
     plans = [each for boxes in targets for each in arrangements(with_boxes(plan, boxes), names)]
     if len(names) == 1:
@@ -80,6 +85,12 @@ def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
             exchanged = targets[0] | {covered[0].name: plan.region(names[0]).box}
             plans.append(with_boxes(plan, exchanged))
     return best(plan, plans, names, holds=lambda each: len(names) > 1 or is_at(each, names[0], place))
+
+
+def _in_the_middle(box: Box, axis: int) -> Box:
+    """In the middle of the canvas along an axis, elsewhere as it is."""
+    start, end = span(box, axis)
+    return with_span(box, axis, (1 - end + start) / 2, (1 + end - start) / 2)
 
 
 def nudged(plan: ScenePlan, names: Sequence[str], direction: Direction) -> ScenePlan:
