@@ -9,6 +9,7 @@ from scripted import scripted
 
 from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
+from ditpipe.agent.chat.commands.row_words import message_of
 from ditpipe.agent.chat.commands.short_commands import understand_rows
 from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
 from ditpipe.agent.llm.chat_models import chat_model
@@ -49,7 +50,42 @@ def test_a_name_that_two_could_have_is_asked_about() -> None:
 
 
 def test_a_name_that_nobody_has_is_asked_about() -> None:
-    assert understood("meadow", ["remove", ["car"]]).reply.startswith("There is no 'car' here")
+    result = understand_rows(
+        ChatRows.model_validate({"rows": [["remove", ["car"]]]}), "drop the car", ChatState(plan=PLANS["meadow"])
+    )
+    assert result.reply.startswith("There is no 'car' here") and result.reply.endswith("Which one do you mean?")
+    assert result.suggestions == ("drop the dog", "drop the tree", "drop the sun")
+
+
+def test_what_was_not_understood_beside_a_change_is_said_and_alone_it_is_a_question() -> None:
+    result = understood("cat-rocket", ["look", ["cat"], "white"], ["ask", "more bokeh"])
+    assert result.kind == "change" and result.notes == ("I did not understand 'more bokeh'",)
+    assert result.reply == "I changed the cat (white). I did not understand 'more bokeh'."
+    alone = understood("two-cats", ["ask", "more bokeh"])
+    assert alone.kind == "unclear" and alone.suggestions[:2] == ("make the cat 1 bigger", "remove the cat 1")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([["look", ["cat 1"], "dark green"]], "make the cat 1 dark green"),
+        ([["look", ["cat"], "with a hat"], ["remove", ["dog"]]], "give the cat a hat and remove the dog"),
+        ([["add", "owl", "", "", 1, "top left", []]], "add an owl at the top left"),
+        ([["add", "frog", "green", "small", 1, "between", ["cat", "dog"]]],
+         "add a small green frog between the cat and the dog"),
+        ([["add", "man", "", "with a hat", 1, "left", []]], "add a man with a hat on the left"),
+        ([["keep", ["cat"]]], "keep only the cat"), ([["redraw", ["cat"]]], "redraw the cat"),
+        ([["replace", ["cat"], "dog", "white", ""]], "replace the cat with a white dog"),
+        ([["move", ["cat"], "top left", []]], "move the cat to the top left"),
+        ([["move", ["cat"], "behind", ["dog"]]], "move the cat behind the dog"),
+        ([["nudge", ["cat"], "up"]], "move the cat a bit up"), ([["swap", "cat", "dog"]], "swap the cat and the dog"),
+        ([["size", ["cat", "dog"], 0.7]], "make the cat and the dog smaller"),
+        ([["scene", "background", "in the snow"]], "set the scene in the snow"),
+        ([["undo", 1]], ""), ([["redraw", []]], ""), ([["size", ["cat"], 1.31]], ""),
+    ],
+)  # fmt: skip
+def test_rows_are_said_plainly(rows: list[Any], message: str) -> None:
+    assert message_of(ChatRows.model_validate({"rows": rows})) == message
 
 
 def test_rows_build_on_each_other() -> None:
@@ -114,11 +150,16 @@ def test_what_does_not_fit_is_a_question(answer: str) -> None:
     assert result.kind == "unclear" and result.reply.endswith("?")
 
 
-@pytest.mark.parametrize(("logprob", "kind"), [(-0.01, "change"), (-3.0, "unclear")])
-def test_what_the_model_is_not_sure_of_is_a_question(logprob: float, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("message", "logprob", "kind"),
+    [("the rocket green", -0.01, "change"), ("the rocket green", -3.0, "unclear"),
+     ("Make the rocket green", -3.0, "change")],
+)  # fmt: skip
+def test_what_the_model_is_not_sure_of_is_a_question_that_offers_it(message: str, logprob: float, kind: str) -> None:
     reply = says('{"rows":[["look",["rocket"],"green"]]}')
     reply.body["choices"][0]["logprobs"] = {"content": [{"token": "any", "logprob": logprob, "top_logprobs": []}]}
     with chat_server(reply) as server:
         model = chat_model("embedded", base_url=server.url)
-        assert RowsInterpreter(model).interpret("the rocket green", HEARD).kind == kind
+        result = RowsInterpreter(model).interpret(message, HEARD)
+    assert result.kind == kind and result.suggestions == (("make the rocket green",) if kind == "unclear" else ())
     assert server.sent[0]["logprobs"] is True and "schema" in server.sent[0]["response_format"]["json_schema"]

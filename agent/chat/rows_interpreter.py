@@ -9,7 +9,8 @@ from ...prompts.templates import fill_template
 from ..llm.modes import ask
 from .chat_state import ChatState
 from .commands.executor import FIRST_SEED
-from .commands.short_commands import understand_rows
+from .commands.row_words import message_of
+from .commands.short_commands import suggestions_for, understand_rows
 from .phrases import contents
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ SURE = 0.3  # least probability of an answer that is carried out: training/chat 
 class RowsInterpreter:
     """Interprets messages by one call of a tuned model, in the very prompt of its training (training/chat/).
 
-    What it answers amiss, or is not sure of, is a question back: nothing is changed by a guess.
+    What it answers amiss, or is not sure of, is a question back, which offers what it takes the message for: nothing is
+    changed by a guess. A message that says plainly what it is taken for, as the one that is offered, is certain.
     """
 
     def __init__(self, chat_model: "BaseChatModel") -> None:
@@ -32,13 +34,15 @@ class RowsInterpreter:
     def interpret(self, message: str, state: ChatState) -> Understanding:
         """Raises ModelError without a model."""
         rows, probability = self.rows(message, state)
-        if rows is None or probability < SURE:
-            seen = f" I see {contents(state.plan)}." if state.plan else ""
-            return Understanding("unclear", reply=f"I am not sure what you mean.{seen} What should be different?")
+        if rows is None:
+            return _unsure("", state)
         result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
         if result.kind == "choose" and not 1 <= result.number <= state.candidates:
             there = "There is only one picture." if state.candidates < 2 else f"There are {state.candidates}."
             return Understanding("unclear", reply=f"{there} What should be different?", commands=result.commands)
+        plainly = message_of(rows) if result.kind == "change" else ""
+        if probability < SURE and result.kind != "unclear" and plainly != message.strip().lower():
+            return _unsure(plainly, state)
         return result
 
     def rows(self, message: str, state: ChatState) -> tuple[ChatRows | None, float]:
@@ -55,6 +59,14 @@ class RowsInterpreter:
             return ChatRows.model_validate_json(str(answer.text)), _probability(answer)
         except ValueError:
             return None, 0.0
+
+
+def _unsure(guess: str, state: ChatState) -> Understanding:
+    """The question back. guess: a message that says plainly what this one may mean, or empty."""
+    seen = f" I see {contents(state.plan)}." if state.plan else ""
+    question = f"Do you mean {guess!r}?" if guess else "What should be different?"
+    suggestions = (guess,) if guess else suggestions_for(state.plan)
+    return Understanding("unclear", reply=f"I am not sure what you mean.{seen} {question}", suggestions=suggestions)
 
 
 def _probability(answer: "AIMessage") -> float:

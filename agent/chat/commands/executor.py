@@ -232,12 +232,16 @@ def _choices(plan: ScenePlan, joint: str = "or") -> str:
     return enumerated([r.name for r in plan.regions], joint) if plan.regions else "nothing yet"
 
 
+def _suggestions(plan: ScenePlan) -> tuple[str, ...]:
+    return suggestions_about(plan.regions[0].name if plan.regions else "")
+
+
 def _not_understood(plan: ScenePlan) -> str:
     return f"I did not understand that. I see {_choices(plan, 'and')}. What should be different?"
 
 
-def _suggestions(plan: ScenePlan) -> tuple[str, ...]:
-    first = plan.regions[0].name if plan.regions else ""
+def suggestions_about(first: str) -> tuple[str, ...]:
+    """Messages that are understood, about the region of that name; empty: there is none."""
     return (f"make the {first} bigger", f"remove the {first}", "try again") if first else ("try again",)
 
 

@@ -17,7 +17,7 @@ from ....prompts.prompt_style import background_of, region_list
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
-from .executor import Unclear, execute
+from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_about, with_names
 from .looks import relooked
 from .rearrange import is_at
 
@@ -32,15 +32,19 @@ HELP = (
 def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int = 0) -> Understanding:
     """What the rows of a message come to, on the plan of the state.
 
-    An undo before changes takes the last change back and does these instead of it: "no, the dog".
+    An undo before changes takes the last change back and does these instead of it: "no, the dog". What was
+    not understood beside changes is a note.
     """
     instead = len(rows.rows) > 1 and rows.rows[0] == ("undo", 1) and state.previous is not None
     plan, rest = (state.previous, rows.rows[1:]) if instead else (state.plan, rows.rows)
+    changes = [row for row in rest if row[0] != "ask"]
     try:
-        commands = _commands(rest, message, replace(state, plan=plan))
+        commands = _commands(changes or rest, message, replace(state, plan=plan))
     except Unclear as error:
-        return Understanding("unclear", reply=str(error), suggestions=error.suggestions)
-    return execute(ChatAnswer.model_validate({"commands": commands}), plan, seed=seed)
+        suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
+        return Understanding("unclear", reply=str(error), suggestions=suggestions)
+    not_done = [row[1] for row in rest if row[0] == "ask"] if changes else []
+    return execute(ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed)
 
 
 def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[str, Any]]:
@@ -72,7 +76,8 @@ def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str
         case "ask":
             about = f" {rest[0]!r}" if rest[0] else " that"
             seen = f" I see {contents(state.plan)}." if state.plan and state.plan.regions else ""
-            return [{"do": "ask", "reply": f"I did not understand{about}.{seen} What should be different?"}]
+            question = f"I did not understand{about}.{seen} What should be different?"
+            return [{"do": "ask", "reply": question, "suggestions": suggestions_for(state.plan)}]
     if plan is None:
         return [{"do": "ask", "reply": "There is no picture yet. What should it show?"}]
     return _change(kind, rest, plan)
@@ -123,8 +128,14 @@ def own_names(names: Names, plan: ScenePlan) -> list[str]:
             choices = [located(plan.region(known[alias])) for alias in several]
             raise Unclear(f"Which {name} do you mean: {enumerated(choices, 'or')}?", [f"the {a}" for a in several[:3]])
         seen = contents(plan) if plan.regions else "nothing yet"
-        raise Unclear(f"There is no {name!r} here; I see {seen}.")
+        there = list(known)[:MOST_SUGGESTED]
+        raise Unclear(f"There is no {name!r} here; I see {seen}. Which one do you mean?", there, absent=name)
     return own
+
+
+def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
+    """Messages that are understood, whatever was not."""
+    return suggestions_about(next(iter(aliases(plan)), "")) if plan else ()
 
 
 def _look(name: str, words: str, plan: ScenePlan) -> dict[str, Any]:
