@@ -2,12 +2,14 @@
 
 import os
 import pty
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from plans import plan_of
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.terminal
 
@@ -40,6 +42,47 @@ def test_a_command_that_ends_at_once_gives_the_cursor_back() -> None:
     code, screen = in_terminal(TWICE)
     assert code == 130 and "ditpipe: kept" in screen
     assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l"), screen
+
+
+FIRST = """
+import os, signal, threading
+from ditpipe.agent.cli.signals import ctrl_c
+
+held, printed = threading.Lock(), threading.Event()
+
+def stop():
+    with held:
+        printed.set()
+
+with ctrl_c(stop):
+    with held:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert printed.wait(60)
+"""
+
+LEFT = """
+import threading
+from pathlib import Path
+from ditpipe.tools.jobs.in_process import InProcessEngine
+from ditpipe.tools.jobs.job_events import Stepped
+
+def draw(payload, context):
+    context.emit(Stepped(1, 1, 900))
+    threading.Event().wait()
+
+engine = InProcessEngine(Path(), {"draw": draw})
+events = engine.read(engine.submit("draw", {}))
+next(events)
+left = [events]
+left.append(left)  # a cycle, as a traceback and its frames are
+del events, left
+"""
+
+
+@pytest.mark.parametrize("program", [FIRST, LEFT], ids=["a lock that the main thread holds", "a reader that is left"])
+def test_a_process_that_is_stopped_anywhere_ends(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
 
 
 ASKS = """

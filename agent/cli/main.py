@@ -1,5 +1,7 @@
 """The command `ditpipe`. Heavy modules are loaded by the commands that need them."""
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -255,9 +257,10 @@ def main() -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
+    atexit.register(gc.freeze)  # at the end, nothing is searched for cycles: it would take seconds after torch
     try:
         check_variables("DITPIPE_KEYS", "DITPIPE_SERVER", "DITPIPE_SERVER_KEY", "DITPIPE_LOG_FORMAT")
-        with ctrl_c(_interrupted):
+        with ctrl_c():
             try:
                 code = app(standalone_mode=False)
             except JobCancelled:
@@ -283,7 +286,3 @@ def _fail(message: str) -> int:
     line = visible(" ".join(message.split()))
     print(f"ditpipe: {line}", file=sys.stderr)
     return 2
-
-
-def _interrupted() -> None:
-    raise KeyboardInterrupt

@@ -13,8 +13,11 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def ctrl_c(first: Callable[[], None], message: str = "stopped") -> Iterator[None]:
+def ctrl_c(first: Callable[[], None] | None = None, message: str = "stopped") -> Iterator[None]:
     """Within it the first Ctrl-C calls `first`, and a second one ends the process with `message` and code 130.
+
+    `first` runs in a thread of its own: it may print, or take a lock, that the main thread is in the middle of. Without
+    it the first Ctrl-C raises KeyboardInterrupt in the main thread.
 
     A call to a model that does not answer blocks a thread that cannot be stopped. Ending the process is safe: files are
     written atomically, a run is stored node by node, a turn resumes when its session is opened. Python delivers signals
@@ -33,7 +36,9 @@ def ctrl_c(first: Callable[[], None], message: str = "stopped") -> Iterator[None
                 os.write(screen, SHOW_CURSOR)  # a progress bar hides it
             os.write(sys.stderr.fileno(), f"\nditpipe: {message}\n".encode())
             os._exit(STOPPED)
-        first()
+        if first is None:
+            raise KeyboardInterrupt
+        threading.Thread(target=first, name="ctrl-c", daemon=True).start()
 
     before = signal.signal(signal.SIGINT, pressed)
     try:

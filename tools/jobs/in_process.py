@@ -1,6 +1,7 @@
 """The engine of a program that draws for itself: a thread per job, everything in memory."""
 
 import asyncio
+import sys
 import threading
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 from ...prompts.errors import JobCancelled, UnknownPicture, first_line
 from ..watching.job_scope import job_scope
 from .engine import LOCAL, RECENT, Job, JobContext, JobHandler, Status, StepCount
-from .follow import afollow, follow
+from .follow import POLL, afollow, follow
 from .job_events import JobEvent, Stepped
 
 
@@ -33,6 +34,13 @@ class _Running:
         step, steps = self.steps.add(event) if isinstance(event, Stepped) else (self.job.step, self.job.steps)
         self.job = replace(self.job, step=step, steps=steps, events=len(self.events))
 
+    def interrupt(self) -> None:
+        """Ends the job and waits for the step in progress. Not while the interpreter ends: no thread runs then."""
+        self.interrupted.set()
+        self.stop.set()
+        while not self.ended.wait(POLL) and not sys.is_finalizing():
+            pass
+
 
 class InProcessEngine:
     """Jobs of this process; see `JobEngine`. `folder`: a job's handler may write in a folder of the job's id in it.
@@ -47,8 +55,7 @@ class InProcessEngine:
 
     def close(self) -> None:
         for running in list(self._jobs.values()):
-            _interrupt(running)
-            running.ended.wait()
+            running.interrupt()
 
     def submit(self, kind: str, payload: dict[str, Any], *, caller: str = LOCAL, previews: int = 0) -> Job:
         job = Job(uuid.uuid4().hex, caller, kind, payload, previews, "running", 0, 0, "")
@@ -88,8 +95,7 @@ class InProcessEngine:
                 if isinstance(change, JobEvent):
                     yield change
         finally:
-            _interrupt(running)
-            running.ended.wait()
+            running.interrupt()
             self.remove(job)
         if running.error:
             raise running.error
@@ -103,8 +109,7 @@ class InProcessEngine:
                 if isinstance(change, JobEvent):
                     yield change
         finally:
-            _interrupt(running)
-            await asyncio.to_thread(running.ended.wait)
+            await asyncio.to_thread(running.interrupt)
             self.remove(job)
         if running.error:
             raise running.error
@@ -131,8 +136,3 @@ class InProcessEngine:
         failure = first_line(running.error) if running.error else ""
         running.job = replace(running.job, status=status, error=failure)
         running.ended.set()
-
-
-def _interrupt(running: _Running) -> None:
-    running.interrupted.set()
-    running.stop.set()
