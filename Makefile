@@ -1,5 +1,5 @@
 # make demo: paint one picture.  make test: everything that CI runs.  make test-fast: what takes no browser, wheel,
-# compiler, pseudo-terminal or process of its own.  make check: style and types.
+# compiler, pseudo-terminal, process of its own or checkpoint of every family.  make check: style and types.
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet -c constraints.txt
 WORKERS ?= 2
@@ -22,7 +22,7 @@ test: .venv/ready browser
 	$(PYTEST)
 
 test-fast: .venv/ready
-	$(PYTEST) -m "not (browser or compiled or process or slow or terminal or wheel)"
+	$(PYTEST) -m "not (browser or compiled or families or process or slow or terminal or wheel)"
 
 # The page is tested in Chromium. Root on Debian gets it; elsewhere the tests of the page are skipped, unless CI is set.
 browser:

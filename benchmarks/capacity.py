@@ -167,11 +167,11 @@ def table(days: Sequence[Day]) -> str:
     heads = ["pictures a day", "a second, busiest", "GPUs", "wait, s: median, 95%", "brief to picture, s: 95%"]
     rows = [[*heads, *names, "TB a day", "narrow"]]
     rows.append(["---"] * len(rows[0]))
-    for one in days:
-        waits = f"{one.wait_median:.1f}, {one.wait_95:.1f}"
-        shares = [f"{one.shares[name]:.1%}" for name in names]
-        row = [f"{one.pictures:,}", f"{one.rate:.2f}", str(one.gpus), waits, f"{one.total_95:.0f}", *shares]
-        rows.append([*row, f"{one.terabytes:.2f}", ", ".join(one.narrow) or "–"])
+    for day in days:
+        waits = f"{day.wait_median:.1f}, {day.wait_95:.1f}"
+        shares = [f"{day.shares[name]:.1%}" for name in names]
+        row = [f"{day.pictures:,}", f"{day.rate:.2f}", str(day.gpus), waits, f"{day.total_95:.0f}", *shares]
+        rows.append([*row, f"{day.terabytes:.2f}", ", ".join(day.narrow) or "–"])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -24,7 +24,7 @@ from ditpipe.prompts.errors import RunError
 BRIEF = "two things"
 # Calls into C after which the disk holds something else than before.
 WRITING = {"open", "write", "close", "mkdir", "rename", "replace", "unlink", "execute", "executemany", "commit"}
-POINTS = 25  # of each kind, spread evenly
+POINTS = 12  # of each kind, spread evenly
 
 
 def agent(out: Path) -> Agent:

@@ -1,11 +1,10 @@
 """`ditpipe chat` without a terminal, `ditpipe sessions`, and `paint --approve` for scripts."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, refused, run
+from command_line import refused, run
 
 pytestmark = pytest.mark.process
 
@@ -17,8 +16,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one conversation of two messages, had through a pipe."""
     folder = tmp_path_factory.mktemp("sessions")
     said = f"{BRIEF}\nmake the cat orange\n"
-    command = [*COMMAND, "chat", "--sessions", str(folder), "--rounds", "1", "--steps", "4"]
-    done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=300)
+    done = run("chat", "--sessions", str(folder), "--rounds", "1", "--steps", "4", cwd=folder, input=said)
     assert done.returncode == 0, done
     # What else changed is measured on the pixels: either nothing did, or the reply says what.
     rests = ("Nothing else was drawn.", "Note: the edit also changed")

@@ -18,6 +18,7 @@ from chat_program import FixedPlanner, sessions
 from critics import Blind, ByRegion, Verdicts
 from PIL import Image
 from scripted import scripted
+from store_writer import add_turns
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
@@ -485,12 +486,6 @@ def test_sessions_are_listed_and_opened_by_a_beginning(all_sessions: Sessions) -
         all_sessions.open("xyz")
     with pytest.raises(RunError, match="several sessions begin"):
         all_sessions.open(one.id[:6])
-
-
-def add_turns(folder: Path, session: str, count: int) -> None:
-    store = Store(folder)
-    for number in range(count):
-        store.add(session, f"{session} {number}", status="done")
 
 
 @pytest.mark.process

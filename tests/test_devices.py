@@ -25,6 +25,8 @@ from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.spread import SpreadRenderer
 from ditpipe.tools.api_schema import edit_of_upload
 
+pytestmark = pytest.mark.families
+
 
 @pytest.mark.parametrize(
     ("options", "told"),

@@ -77,9 +77,9 @@ def test_openai_client(service: str, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.process
 async def test_mcp_client(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--model", str(tiny_folder), "--critic", "none", "--out", str(tmp_path)]
+    options = ["--model", str(tiny_folder), "--critic", "none", "--steps", "3", "--out", str(tmp_path)]
     picture = await example("mcp_client")(*options)
-    assert Image.open(picture["path"]).size == (128, 128) and "step 30 of 30" in capsys.readouterr().out
+    assert Image.open(picture["path"]).size == (128, 128) and "step 3 of 3" in capsys.readouterr().out
     assert [region["prompt"]["low_level"] for region in picture["plan"]["regions"]] == ["red", "yellow"]
 
 

@@ -26,6 +26,8 @@ from ditpipe.renderer.families.stable_diffusion import StableDiffusionXL
 from ditpipe.renderer.forward import JointText
 from ditpipe.renderer.regions.prompt_schedule import preset
 
+pytestmark = pytest.mark.families
+
 # How many times as much a region's prompt changes its own half as the other one in a single step. What is between two
 # cross-attentions of a U-Net, its convolutions and group norms over the whole picture, carries a change everywhere.
 # So does what is between two attentions in weights of unit gain, and Z-Image's padding, which all tokens attend to.

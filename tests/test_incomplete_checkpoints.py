@@ -22,6 +22,8 @@ from ditpipe.renderer.checkpoints.registry import FAMILIES, FamilyRow, checkpoin
 from ditpipe.renderer.checkpoints.source import locate
 from ditpipe.renderer.sampling.schedules import Multistep
 
+pytestmark = pytest.mark.families
+
 Change = Callable[[Path], object]
 
 

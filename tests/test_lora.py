@@ -28,6 +28,8 @@ from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Lora
 from ditpipe.renderer.weights.lora import load_lora
 
+pytestmark = pytest.mark.families
+
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 Make = Callable[..., Path]
 

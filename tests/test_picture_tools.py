@@ -349,13 +349,13 @@ def test_an_agent_uses_them_with_one_line(tools: dict[str, BaseTool], asynchrono
     assert last.content == "Here it is."
 
 
-@pytest.mark.compiled
 def test_a_drawn_plan_has_the_agents_settings_and_can_be_edited_with_them(tiny: Renderer, tmp_path: Path) -> None:
     agent = Agent(
         renderer=tiny, planner=TwoThings(), critic=Pleased(), out=tmp_path, prompt_schedule="regions", guidance_scale=2,
-        step_cache=0.2, steps=3, seed=8, save_memory="int8", compile=True,
+        step_cache=0.2, steps=3, seed=8, save_memory="int8",
     )  # fmt: skip
-    service = picture_service(agent, patience=PATIENCE)  # it compiles
+    assert agent.with_settings(compile=True).request(plan_of(2)).compile  # drawn compiled in test_options.py
+    service = picture_service(agent, patience=PATIENCE)
     tools = {tool.name: tool.langchain() for tool in tools_for(service, agent)}
     drawn_plan = call(tools["render_picture"], plan=plan_of(2).model_dump()).artifact
     edited = call(tools["edit_region"], id=drawn_plan.id, region="thing 1", seed=5).artifact

@@ -23,6 +23,8 @@ from ditpipe.renderer.checkpoints.hub import Hub
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.request import LocalResult
 
+pytestmark = pytest.mark.families
+
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,4 +1,4 @@
-"""An hour's worth of turns on every face, drawn by nothing: threads, files, objects and memory stay what they were.
+"""Turn after turn on every face, drawn by nothing: threads, files, objects and memory stay what they were.
 
 What is measured is the growth after the first turns, in which caches fill and pools open.
 """
@@ -88,7 +88,7 @@ def agent(folder: Path) -> Agent:
 
 def test_the_agent(tmp_path: Path) -> None:
     painter = agent(tmp_path)
-    with steady(30) as another:
+    with steady(14) as another:
         while another():
             painter.paint("two things")
             next(iter(painter.stream("two things")))  # left early
@@ -97,7 +97,7 @@ def test_the_agent(tmp_path: Path) -> None:
 
 def test_the_async_agent(tmp_path: Path) -> None:
     painter = agent(tmp_path)
-    with steady(40) as another:
+    with steady(14) as another:
         while another():
             asyncio.run(painter.apaint("two things"))  # an event loop each
 
@@ -111,7 +111,7 @@ class Briefs:
 
 def test_a_conversation(tmp_path: Path) -> None:
     sessions = Sessions(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), interpreter=Briefs())
-    with steady(15) as another:
+    with steady(10) as another:
         while another():
             session = sessions.new()
             for _ in session.say("two red things"):
@@ -135,7 +135,7 @@ def test_the_http_service(tmp_path: Path) -> None:
         checkpoint=CHECKPOINTS["pocket"], critique=critique_of(painter), keys=Keys(),
         request_for=painter.request, plan=lambda *brief: plan_brief(painter, *brief), version="0",
     )  # fmt: skip
-    with listening(app) as address, steady(25) as another:
+    with listening(app) as address, steady(12) as another:
         while another():
             drawn = posted(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump()})
             posted(f"{address}/v1/pictures/{drawn['id']}/edits", {"changes": [{"name": "thing 1", "seed": 5}]})
@@ -158,7 +158,7 @@ def drawn_state(address: str, session: str) -> dict[str, Any]:
 
 def test_the_page(tmp_path: Path) -> None:
     app = web_app(agent(tmp_path).with_settings(sessions=tmp_path / "sessions"), keys=Keys())
-    with listening(app) as address, steady(20) as another:
+    with listening(app) as address, steady(10) as another:
         while another():
             sent = {"message": "two red things", "approve": False}
             session = posted(f"{address}/ditpipe/message", sent)["session"]
@@ -177,7 +177,7 @@ async def test_the_mcp_server(tmp_path: Path) -> None:
     painter = agent(tmp_path)
     service = picture_service(painter, patience=PATIENCE)
     server = mcp_server(tools_for(service, painter), service, version="0", local=False)
-    with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address, steady(15) as another:
+    with listening(http_app(server, host="127.0.0.1", keys=Keys())) as address, steady(10) as another:
         while another():
             async with Client(f"{address}/mcp") as client:
                 drawn: Any = await client.call_tool("render_picture", {"plan": plan_of(2).model_dump()})
@@ -187,7 +187,7 @@ async def test_the_mcp_server(tmp_path: Path) -> None:
 
 def test_tools_that_nobody_holds_any_more(tmp_path: Path) -> None:
     """What draws for them ends; what was ordered is drawn before."""
-    with steady(20) as another:
+    with steady(12) as another:
         while another():
             service = picture_service(agent(tmp_path), patience=PATIENCE)
             job = service.submit("render", RenderInput(plan=plan_of(2)), caller="local")
@@ -224,7 +224,7 @@ def test_chat_models_of_many_endpoints() -> None:
     thread.start()
     endpoint, held = f"http://127.0.0.1:{server.server_address[1]}", list[str]()
     try:
-        with steady(60) as another:
+        with steady(24) as another:
             while another():
                 url = f"{endpoint}/{len(held)}/v1"
                 planner = Planner(chat_model("any", base_url=url, api_key=f"key {len(held)}", timeout=60 + len(held)))

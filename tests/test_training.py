@@ -28,6 +28,7 @@ def test_batches_come_in_their_order_from_any_first_step(first: int, workers: in
     assert [batches.at(step) for step in steps] == [divmod(step, 8) for step in steps]
 
 
+@pytest.mark.slow
 def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
     transformer = pytest.importorskip("training.transformer", reason="the training extra is not installed")
     torch.manual_seed(0)

@@ -54,7 +54,7 @@ pytestmark = [
 class Server:
     """`ditpipe web` as a process of its own, over one folder of sessions."""
 
-    def __init__(self, folder: Path, steps: int = 16) -> None:
+    def __init__(self, folder: Path, steps: int = 10) -> None:
         self.folder, self.steps, self.port = folder, steps, "0"
         self.start()
 

@@ -273,8 +273,8 @@ def _report(results: dict[str, Result], choice: Choice, count: int, dtype: str) 
         Table(head, lines, "Table I of the paper, and these models", " ".join(_warnings(choice, count)))
     ]
     for name, result in results.items():
-        shown = [(text, [original, returned]) for text, original, returned in result.worst]
-        parts.append(Sheet(["original", "returned"], shown, f"What {name} loses most of", side=min(choice.size, 256)))
+        rows = [(text, [original, returned]) for text, original, returned in result.worst]
+        parts.append(Sheet(["original", "returned"], rows, f"What {name} loses most of", side=min(choice.size, 256)))
     return Report(
         "Reconstruction by VAEs",
         f"Pictures are scaled until their shorter side has {choice.size} pixels (Lanczos), cut to the middle square, "

@@ -61,11 +61,11 @@ class Inception:
         return self._conv(mean_around(x), f"{name}.tower_2.conv")
 
     def _last_block(self, x: Tensor, name: str, pooled: Tensor) -> Tensor:
-        one = self._conv(x, f"{name}.tower_conv")
-        two = self._conv(self._conv(x, f"{name}.tower_1_conv"), f"{name}.tower_1_conv_1")
+        single = self._conv(x, f"{name}.tower_conv")
+        double = self._conv(self._conv(x, f"{name}.tower_1_conv"), f"{name}.tower_1_conv_1")
         branches = [self._conv(x, f"{name}.conv")]
-        branches += [self._conv(one, f"{name}.tower_mixed_conv{end}") for end in ("", "_1")]
-        branches += [self._conv(two, f"{name}.tower_1_mixed_conv{end}") for end in ("", "_1")]
+        branches += [self._conv(single, f"{name}.tower_mixed_conv{end}") for end in ("", "_1")]
+        branches += [self._conv(double, f"{name}.tower_1_mixed_conv{end}") for end in ("", "_1")]
         return torch.cat([*branches, pooled], 1)
 
 
