@@ -14,8 +14,8 @@ from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.remote_models import OPENAI, is_remote, openai_url
 from ..renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
-from ..renderer.prompt_files import PromptFiles, filled_in_brief, with_tags
-from ..renderer.prompt_lengths import overlong_prompts
+from ..renderer.texts.prompt_files import PromptFiles, filled_in_brief, with_tags
+from ..renderer.texts.prompt_lengths import overlong_prompts
 from ..tools.watching.tracing import in_span
 from .llm.chat_models import chat_model
 from .llm.local_models import EMBEDDED, LOCAL_MODELS, best_planner

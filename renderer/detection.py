@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..prompts.errors import ModelError, first_line
 from ..prompts.plan import Box
-from .checkpoints.hub import Hub, HubName
+from .checkpoints.files.hub import Hub, HubName
 from .checkpoints.load import placement
 from .checkpoints.silence import silence_loading
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..prompts.plan import ScenePlan
 from .diffusers_types import Network
-from .prompt_reading import Reading
 from .regions.attention import TextContext
 from .regions.joint_attention import SequenceLayout
 from .sampling.step_cache import StepCache
+from .texts.prompt_reading import Reading
 from .weights.lora import ActiveLora
 
 

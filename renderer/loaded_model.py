@@ -22,8 +22,6 @@ from .forward import Conditioning, ControlInput, EditBase, Encoded
 from .ignored_fields import ignored_field_warnings
 from .pictures.file_ref import FileRef
 from .pictures.fit import fit_image
-from .prompt_cache import PromptCache
-from .prompt_reading import warnings_of
 from .regions.prompt_schedule import preset
 from .regions.several_plans import SeveralPlans
 from .regions.stepwise import StepwiseConditioning
@@ -32,6 +30,8 @@ from .render_warnings import acts_in, approximation_warnings, lora_warnings, not
 from .request import OnStep, RenderRequest, Step
 from .sampling.sampler import Denoised, StartPicture, denoise, initial_noise
 from .sampling.step_cache import StepCache
+from .texts.prompt_cache import PromptCache
+from .texts.prompt_reading import warnings_of
 from .weights.lora import LoadedLora, load_lora
 from .weights.offload import Offloader
 

@@ -10,7 +10,7 @@ import torch
 from ..prompts.errors import ModelError, RenderError
 from ..prompts.plan import MAX_SIDE
 from ..prompts.revision import Revision
-from .checkpoints.hub import Hub
+from .checkpoints.files.hub import Hub
 from .checkpoints.load import load
 from .checkpoints.registry import absolute_name, checkpoint
 from .checkpoints.remote_models import is_remote
@@ -19,8 +19,6 @@ from .diffusers_types import Pipeline
 from .families.base import Family
 from .forward import EditBase
 from .loaded_model import LoadedModel
-from .prompt_cache import PromptCache
-from .prompt_files import PromptFiles, filled_in
 from .regions.prompt_schedule import preset
 from .request import (
     CANDIDATE_STRIDE,
@@ -45,6 +43,8 @@ from .sampling.edit import (
     unintended_changes_warning,
 )
 from .sampling.removal import background_plan, cleared_tokens, clears_background, keep_neighbours
+from .texts.prompt_cache import PromptCache
+from .texts.prompt_files import PromptFiles, filled_in
 from .weights.offload import memory_fallbacks, retry_on_oom
 from .weights.quantize import Format
 

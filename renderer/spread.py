@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
 from ..prompts.errors import JobCancelled
-from .checkpoints.hub import Hub
+from .checkpoints.files.hub import Hub
 from .pipeline import Renderer
-from .prompt_files import PromptFiles
 from .request import Dtype, LocalResult, OnStep, RenderRequest, Step
+from .texts.prompt_files import PromptFiles
 
 
 class SpreadRenderer(Renderer):

@@ -13,16 +13,16 @@ from peft import LoraConfig, get_peft_model
 from published import published
 
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, grid
-from ditpipe.agent.cli.models import abilities, described
+from ditpipe.agent.cli.commands.models import abilities, described
 from ditpipe.prompts.errors import RenderError
 from ditpipe.prompts.formats.registry import dump_layout
 from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, checkpoint
 from ditpipe.renderer.families.caption.family import CaptionFamily
 from ditpipe.renderer.pictures.file_ref import FileRef
-from ditpipe.renderer.prompt_lengths import overlong_prompts
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Lora
+from ditpipe.renderer.texts.prompt_lengths import overlong_prompts
 
 pytestmark = pytest.mark.slow  # encoders of 36 layers
 

@@ -2,7 +2,7 @@
 
 from importlib.metadata import requires
 
-from ditpipe.agent.cli.doctor import ADVICE, EXTRAS, READERS, Finding, extras, readers, timed
+from ditpipe.agent.cli.commands.doctor import ADVICE, EXTRAS, READERS, Finding, extras, readers, timed
 from ditpipe.prompts.errors import ModelError
 
 

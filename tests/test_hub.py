@@ -22,9 +22,9 @@ from single_files import single_file
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.autoencoder import load_autoencoder
-from ditpipe.renderer.checkpoints.hub import Hub, HubName, needed_files
+from ditpipe.renderer.checkpoints.files.hub import Hub, HubName, needed_files
+from ditpipe.renderer.checkpoints.files.pipeline_folder import read_index
 from ditpipe.renderer.checkpoints.load import load
-from ditpipe.renderer.checkpoints.pipeline_folder import read_index
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
 
 COMMITS = {"main": "1" * 40, "v1": "2" * 40, "1" * 40: "1" * 40, "2" * 40: "2" * 40}

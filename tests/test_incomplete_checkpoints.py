@@ -17,9 +17,9 @@ from published_plans import draw
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
+from ditpipe.renderer.checkpoints.files.source import locate
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.registry import FAMILIES, FamilyRow, checkpoint
-from ditpipe.renderer.checkpoints.source import locate
 from ditpipe.renderer.sampling.schedules import Multistep
 
 pytestmark = pytest.mark.families

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Box, Region, Renderer, RenderRequest, Revision, ScenePlan
+from ditpipe.agent.cli.commands.serve import _agent
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.cli.options import SETTINGS, flag
-from ditpipe.agent.cli.serve import _agent
 from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_metadata

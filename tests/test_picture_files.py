@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from ditpipe import Renderer, RenderRequest
+from ditpipe.agent.cli.commands.render import _check_work
 from ditpipe.agent.cli.main import app
-from ditpipe.agent.cli.render import _check_work
 from ditpipe.agent.runs.folder import RunRecord
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError

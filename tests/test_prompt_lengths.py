@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from ditpipe import LeveledPrompt, ScenePlan
 from ditpipe.renderer.checkpoints.registry import FAMILIES, checkpoint
-from ditpipe.renderer.prompt_lengths import counter_of, overlong_prompts, tokenizer_in
+from ditpipe.renderer.texts.prompt_lengths import counter_of, overlong_prompts, tokenizer_in
 
 TEXTS = ("a red cat, on the left; it's 5 o'clock", "", "一只红猫", "A  Photo\nof TWO green chairs!", "naïve 🐱 café")
 
@@ -64,7 +64,7 @@ def test_a_model_that_is_not_here_is_not_fetched_to_be_counted_by() -> None:
 @pytest.mark.process
 def test_counting_loads_no_torch() -> None:
     code = (
-        "import sys\nfrom ditpipe.renderer.prompt_lengths import counter_of\n"
+        "import sys\nfrom ditpipe.renderer.texts.prompt_lengths import counter_of\n"
         "from ditpipe.renderer.checkpoints.registry import checkpoint\n"
         "assert counter_of(checkpoint('pocket'))('a cat') and not {'torch', 'transformers'} & set(sys.modules)"
     )

@@ -26,8 +26,8 @@ from ditpipe.prompts.prompt_syntax import (
 )
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.pictures.artifacts import read_request, write_picture
-from ditpipe.renderer.prompt_files import PromptFiles, filled_in
-from ditpipe.renderer.prompt_weights import token_weights
+from ditpipe.renderer.texts.prompt_files import PromptFiles, filled_in
+from ditpipe.renderer.texts.prompt_weights import token_weights
 
 
 @pytest.mark.parametrize(

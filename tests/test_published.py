@@ -22,8 +22,8 @@ from safetensors.torch import load_file, save_file
 from ditpipe import LeveledPrompt, Renderer, RenderRequest
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.formats.registry import dump_layout
+from ditpipe.renderer.checkpoints.files.pipeline_folder import stored_variants
 from ditpipe.renderer.checkpoints.load import load
-from ditpipe.renderer.checkpoints.pipeline_folder import stored_variants
 from ditpipe.renderer.checkpoints.processors import PROCESSORS
 from ditpipe.renderer.families.hunyuan_controlnet import load_control
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ditpipe import LeveledPrompt, Renderer, RenderRequest, ScenePlan
 from ditpipe.agent.cli.main import app
 from ditpipe.renderer.pictures.artifacts import read_metadata
-from ditpipe.renderer.prompt_reading import Cut, read, warnings_of
+from ditpipe.renderer.texts.prompt_reading import Cut, read, warnings_of
 
 CHINESE = "一只红色的猫"
 

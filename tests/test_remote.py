@@ -23,7 +23,7 @@ from plans import changed, plan_of
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Box, Critique, LeveledPrompt, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
-from ditpipe.agent.cli.doctor import image_server as image_server_check
+from ditpipe.agent.cli.commands.doctor import image_server as image_server_check
 from ditpipe.agent.cli.main import app
 from ditpipe.agent.settings import Settings
 from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief

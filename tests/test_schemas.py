@@ -163,7 +163,7 @@ def test_mcp_schemas_say_what_comes_back(schemas: dict[str, list[dict[str, Any]]
 
 
 def test_an_unknown_format_lists_the_known() -> None:
-    from ditpipe.agent.cli.serve import tools
+    from ditpipe.agent.cli.commands.serve import tools
 
     with pytest.raises(ValueError, match="unknown format 'soap': one of openai, anthropic, mcp"):
         tools(form="soap")

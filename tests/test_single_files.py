@@ -19,7 +19,7 @@ from single_files import joint_blocks_of, single_file, stored
 
 from ditpipe import Renderer
 from ditpipe.prompts.errors import ModelError
-from ditpipe.renderer.checkpoints.hub import Hub
+from ditpipe.renderer.checkpoints.files.hub import Hub
 from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.request import LocalResult
 

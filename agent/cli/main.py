@@ -18,14 +18,14 @@ from ...prompts.errors import DitpipeError, JobCancelled, first_problem, visible
 from ...prompts.plan_files import read_plan
 from ..evaluate.commands import evaluate
 from ..settings import PERSONAL, check_variables, settings_of
-from . import batch as batch_cli
-from . import chat as chat_cli
-from . import layouts as layouts_cli
-from . import render as render_cli
-from . import serve as serve_cli
 from .approval import approved_plan
-from .jobs import jobs
-from .models import models
+from .commands import batch as batch_cli
+from .commands import chat as chat_cli
+from .commands import layouts as layouts_cli
+from .commands import render as render_cli
+from .commands import serve as serve_cli
+from .commands.jobs import jobs
+from .commands.models import models
 from .options import (
     Agreed,
     Json,
@@ -237,7 +237,7 @@ app.add_typer(models, name="models", rich_help_panel=HERE)
 @app.command(rich_help_panel=HERE)
 def doctor(as_json: Json = False) -> None:
     """Report which parts are installed, how to get the others, and what is slow on this machine."""
-    from .doctor import examine
+    from .commands.doctor import examine
 
     with busy("planning, drawing and judging", as_json):
         findings = examine()

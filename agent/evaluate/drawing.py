@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ...prompts.errors import RenderError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
+from ...renderer.checkpoints.files.source import locate
 from ...renderer.checkpoints.registry import absolute_name, checkpoint
 from ...renderer.checkpoints.remote_models import is_remote
-from ...renderer.checkpoints.source import locate
 from ...renderer.request import RenderRequest
 from .rows import digest_of
 

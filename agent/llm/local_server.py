@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...prompts.errors import ModelError
-from ...renderer.checkpoints.packages import cache_folder
+from ...renderer.checkpoints.files.packages import cache_folder
 from .local_models import ADAPTERS, LOCAL_MODELS, LocalModel, is_here
 
 CONTEXT = 4096  # tokens

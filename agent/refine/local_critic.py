@@ -46,7 +46,7 @@ class LocalCritic:
     @staticmethod
     def is_here() -> bool:
         """Whether both default models are in the hub's cache; asks no server, imports no torch."""
-        from ...renderer.checkpoints.hub import Hub, HubName
+        from ...renderer.checkpoints.files.hub import Hub, HubName
 
         return all(Hub().is_cached(HubName(name)) for name in (DETECTOR, MATCHER))
 

@@ -14,12 +14,12 @@ from ...prompts.errors import ModelError
 from ...prompts.outside_json import parse_json
 from ..weights.offload import is_out_of_memory
 from .components import load_component, model_class
-from .hub import Hub
+from .files.hub import Hub
+from .files.pipeline_folder import weight_file
+from .files.source import locate
 from .load import placement
-from .pipeline_folder import weight_file
 from .registry import CHECKPOINTS
 from .silence import silence_loading
-from .source import locate
 
 if TYPE_CHECKING:
     from ..request import Dtype

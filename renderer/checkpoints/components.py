@@ -18,8 +18,8 @@ from torch import nn
 from ...prompts.errors import ModelError, first_line
 from ...prompts.outside_json import JsonObject
 from ..weights.offload import is_out_of_memory
-from .gguf_file import DENOISER, load_gguf
-from .pipeline_folder import (
+from .files.gguf_file import DENOISER, load_gguf
+from .files.pipeline_folder import (
     NEVER_RUN,
     OPTIONAL,
     USED,

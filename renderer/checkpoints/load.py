@@ -12,15 +12,15 @@ from ..weights.offload import is_out_of_memory
 from ..weights.quantize import Format, quantize_linears
 from .components import load_pipeline
 from .fast_import import without_gc
-from .pipeline_folder import is_gguf
+from .files.pipeline_folder import is_gguf
+from .files.source import locate
 from .registry import FAMILIES, checkpoint
 from .silence import silence_loading
-from .source import locate
 
 if TYPE_CHECKING:
     from ..families.base import Family
     from ..request import Dtype
-    from .hub import Hub
+    from .files.hub import Hub
 
 
 def placement(device: str | None = None, dtype: Dtype | None = None) -> tuple[torch.device, torch.dtype]:

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 from ...prompts.errors import ModelError
-from .hub import Hub
-from .pipeline_folder import read_index
+from .files.hub import Hub
+from .files.pipeline_folder import read_index
+from .files.source import Source, locate
 from .published_defaults import Defaults, published_defaults
 from .published_models import CHECKPOINTS, FAMILIES, POCKET, TRAINED_HERE, Checkpoint, FamilyRow
 from .remote_models import remote_model
-from .source import Source, locate
 from .supported import check_folder
 
 __all__ = ["CHECKPOINTS", "FAMILIES", "POCKET", "Checkpoint", "FamilyRow", "absolute_name", "checkpoint"]

@@ -24,12 +24,12 @@ from ...prompts.wording import PROSE, PromptStyle
 from ..checkpoints.supported import check_scheduler, check_vae
 from ..diffusers_types import AttentionLayer, Config, Network, Pipeline, Processor
 from ..forward import Conditioning, Encode, Encoded, ForwardOptions, Guide, PictureCondition, Predict
-from ..prompt_reading import Reading, encoder_name, read
-from ..prompt_weights import token_weights, weighted
 from ..regions.conditioning import all_texts
 from ..regions.prompt_schedule import Level
 from ..request import Solver
 from ..sampling.schedules import Diffusion, Multistep, Schedule, published_solver
+from ..texts.prompt_reading import Reading, encoder_name, read
+from ..texts.prompt_weights import token_weights, weighted
 from ..weights.lora import LoadedLora, remove_hooks
 
 if TYPE_CHECKING:

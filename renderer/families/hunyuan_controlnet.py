@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...prompts.errors import ModelError, first_line
 from ..checkpoints.components import load_component
-from ..checkpoints.hub import Hub, HubName
+from ..checkpoints.files.hub import Hub, HubName
 from ..checkpoints.silence import silence_loading
 from ..diffusers_types import Network
 from ..forward import ControlInput

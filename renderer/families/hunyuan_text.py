@@ -10,8 +10,8 @@ from torch import Tensor
 from ...prompts.prompt_syntax import Fragment
 from ..diffusers_types import Network, Pipeline
 from ..forward import Encoded
-from ..prompt_reading import encoder_name, read
-from ..prompt_weights import token_weights, weighted
+from ..texts.prompt_reading import encoder_name, read
+from ..texts.prompt_weights import token_weights, weighted
 
 
 @dataclass(frozen=True, kw_only=True)

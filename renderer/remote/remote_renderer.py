@@ -18,8 +18,8 @@ from ...prompts.errors import ModelError
 from ...prompts.plan import ScenePlan, Side
 from ...prompts.revision import Revision
 from ..checkpoints.remote_models import PROSE, RemoteModel, remote_model
-from ..prompt_files import PromptFiles, filled_in
 from ..request import MAX_BATCH, OnStep, RenderRequest, RenderResult, Step, candidate_seed
+from ..texts.prompt_files import PromptFiles, filled_in
 from .changed_area import changed_area, keep_rest
 from .images_api import ImagesApi
 from .pictures_api import Drawn, PicturesApi, served_models

@@ -12,9 +12,9 @@ from ....prompts.plan import LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_syntax import plain_text
 from ...diffusers_types import AttentionLayer, Processor
 from ...forward import BlockTexts, Encode, Encoded, PictureCondition
-from ...prompt_reading import Reading, encoder_name
 from ...regions.conditioning import readings_of
 from ...regions.prompt_schedule import Level
+from ...texts.prompt_reading import Reading, encoder_name
 from ...weights.lora import ActiveLora, LoadedLora
 from ..flux_2_vae import Flux2Latents
 from ..shifted_flow import ShiftedFlow

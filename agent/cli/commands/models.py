@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...prompts.outside_json import JsonObject
-from .options import Json, busy, option, print_answer, stderr_console
+from ....prompts.outside_json import JsonObject
+from ..options import Json, busy, option, print_answer, stderr_console
 
 if TYPE_CHECKING:
-    from ...renderer.checkpoints.registry import Checkpoint
+    from ....renderer.checkpoints.registry import Checkpoint
 
 # Names of image models that are in no table, and what they mean.
 OTHER_NAMES = {
@@ -35,10 +35,10 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     """List the image models, the local planners and the networks of metrics that can be used by name."""
     if context.invoked_subcommand:
         return
-    from ...renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
-    from ...renderer.checkpoints.vocabulary import vocabulary_of
-    from ...renderer.metrics import networks
-    from ..llm.local_models import LOCAL_MODELS, best_planner, is_here
+    from ....renderer.checkpoints.registry import CHECKPOINTS, FAMILIES
+    from ....renderer.checkpoints.vocabulary import vocabulary_of
+    from ....renderer.metrics import networks
+    from ...llm.local_models import LOCAL_MODELS, best_planner, is_here
 
     planners = Table("planner", "here", "download", "licence", "", box=None)
     for planner in LOCAL_MODELS.values():
@@ -98,9 +98,9 @@ def _of_family(rows: Sequence[JsonObject]) -> Table:
 
 def described(model: "Checkpoint") -> JsonObject:
     """A row of the table with what its family can, and whether all of its files are here."""
-    from ...renderer.checkpoints.hub import Hub
-    from ...renderer.checkpoints.registry import FAMILIES
-    from ...renderer.checkpoints.source import locate
+    from ....renderer.checkpoints.files.hub import Hub
+    from ....renderer.checkpoints.files.source import locate
+    from ....renderer.checkpoints.registry import FAMILIES
 
     family, source = FAMILIES[model.family], locate(model.source)
     assert source
@@ -127,11 +127,11 @@ def pull(
     """
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-    from ...renderer.metrics.networks import METRIC_NETWORKS
-    from ...renderer.metrics.networks import pull as fetch_network
-    from ..llm.local_models import LOCAL_MODELS
-    from ..llm.local_models import pull as fetch
-    from ..llm.local_server import base_weights
+    from ....renderer.metrics.networks import METRIC_NETWORKS
+    from ....renderer.metrics.networks import pull as fetch_network
+    from ...llm.local_models import LOCAL_MODELS
+    from ...llm.local_models import pull as fetch
+    from ...llm.local_server import base_weights
 
     if name in METRIC_NETWORKS:
         network = METRIC_NETWORKS[name]

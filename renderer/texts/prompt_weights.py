@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..prompts.prompt_syntax import LEAST, MOST, Fragment
+from ...prompts.prompt_syntax import LEAST, MOST, Fragment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer

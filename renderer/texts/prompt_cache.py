@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from .checkpoints.silence import silence_loading
-from .families.base import Family
-from .forward import Encoded
+from ..checkpoints.silence import silence_loading
+from ..families.base import Family
+from ..forward import Encoded
 
 # Encoded prompts cached per loaded model. One takes 0.16 MB in the pocket checkpoint, 1.2 MB in Hunyuan-DiT and at most
 # 7.9 MB in FLUX.2 klein (512 tokens of 7680 channels, half precision): 500 MB of the GPU's memory in all.

@@ -12,18 +12,18 @@ import typer
 from platformdirs import user_data_path
 from pydantic import BaseModel
 
-from ...prompts.critique import Critique
-from ...prompts.plan import ScenePlan
-from ...prompts.revision import Revision
-from ..settings import settings_of
-from .cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
-from .options import Json, Options, option, stderr_console, with_settings
+from ....prompts.critique import Critique
+from ....prompts.plan import ScenePlan
+from ....prompts.revision import Revision
+from ...settings import settings_of
+from ..cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
+from ..options import Json, Options, option, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from ...tools.auth import Keys
-    from ..agent import Agent
+    from ....tools.auth import Keys
+    from ...agent import Agent
 
 
 HOST = option("Server", "--host", help="address to listen on; any but loopback needs --keys")
@@ -62,10 +62,10 @@ def serve(
     cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     agent = _agent(options)
     _loading("the service", host, port, log_format)
-    from ... import __version__
-    from ...tools.http_service import http_service
-    from ..ray_cluster import engine_of
-    from ..wiring import change_reader, critique_of, picture_service, plan_brief
+    from .... import __version__
+    from ....tools.http_service import http_service
+    from ...ray_cluster import engine_of
+    from ...wiring import change_reader, critique_of, picture_service, plan_brief
 
     jobs = engine_of(agent, folder=agent.settings.out, cluster=cluster)
     app = http_service(
@@ -90,7 +90,7 @@ def web(
     allowed = _locks(host, keys)
     agent = _agent(options)
     _loading("the page", host, port, log_format)
-    from ..web.app import missing, web_app
+    from ...web.app import missing, web_app
 
     app = web_app(agent, keys=allowed, notice=missing(agent))
     _run_server(app, host, port, log_format)
@@ -119,10 +119,10 @@ def mcp(
     agent = _agent(options)
     if http:
         _loading("the tools", host, port)
-    from ... import __version__
-    from ...tools.mcp_server import http_app, mcp_server, run_stdio
-    from ..ray_cluster import engine_of
-    from ..wiring import picture_service, tools_for
+    from .... import __version__
+    from ....tools.mcp_server import http_app, mcp_server, run_stdio
+    from ...ray_cluster import engine_of
+    from ...wiring import picture_service, tools_for
 
     service = picture_service(agent, engine=engine_of(agent, folder=agent.settings.out, cluster=cluster))
     server = mcp_server(
@@ -140,8 +140,8 @@ def tools(
     form: Annotated[str, typer.Option("--format", help="openai, anthropic or mcp")] = "openai",
 ) -> None:
     """Print the tools as function schemas, to call a model without a framework."""
-    from ...tools.function_schemas import FORMATS
-    from ..wiring import picture_service, tools_for
+    from ....tools.function_schemas import FORMATS
+    from ...wiring import picture_service, tools_for
 
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}: one of {', '.join(FORMATS)}")
@@ -163,7 +163,7 @@ def schema(
 
 def set_log_format(name: str) -> None:
     """Raises ValueError for a name that is none."""
-    from ...tools.watching.json_logs import FORMATS, log_json
+    from ....tools.watching.json_logs import FORMATS, log_json
 
     if name not in FORMATS:
         raise ValueError(f"--log-format is one of {', '.join(FORMATS)}, not {name!r}")
@@ -181,7 +181,7 @@ def _loading(what: str, host: str, port: int, log_format: str = "text") -> None:
 
 def _agent(options: Options) -> "Agent":
     """The agent of a server. A setting of the environment that has no effect there is named on stderr."""
-    from ..agent import Agent
+    from ...agent import Agent
 
     settings = settings_of(**options)
     if settings.approve:
@@ -197,7 +197,7 @@ def _needs(extra: str, *modules: str) -> None:
 
 
 def _locks(host: str, keys: Path | None) -> "Keys":
-    from ...tools.auth import Keys, check_address, read_keys
+    from ....tools.auth import Keys, check_address, read_keys
 
     allowed = read_keys(keys) if keys else Keys()
     check_address(host, allowed)

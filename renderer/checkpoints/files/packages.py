@@ -6,7 +6,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from ...prompts.errors import ModelError
+from ....prompts.errors import ModelError
 
 
 def cache_folder() -> Path:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ...prompts.errors import visible
-from .options import Json, OutFile, flag, option, print_answer, stderr_console
+from ....prompts.errors import visible
+from ..options import Json, OutFile, flag, option, print_answer, stderr_console
 
 FROM_HELP = "name of its format, if it is not recognised (docs/formats.md)"
 SET_HELP = "what the program keeps beside the text: ratio=1,2, direction=vertical, width=1024"
@@ -23,9 +23,9 @@ def import_layout(
     as_json: Json = False,
 ) -> None:
     """Turn another program's layout into a plan, which goes to stdout as JSON, or to a file."""
-    from ...renderer.pictures.artifacts import write
-    from ...renderer.pictures.layout_files import load_layout
-    from .display import layout_drawing
+    from ....renderer.pictures.artifacts import write
+    from ....renderer.pictures.layout_files import load_layout
+    from ..display import layout_drawing
 
     layout = load_layout(file, format=format or "", **_assigned(settings or []))
     if not as_json:
@@ -50,9 +50,9 @@ def export_layout(
     as_json: Json = False,
 ) -> None:
     """Write a plan in another program's format, to stdout or to a file, and say what the format cannot."""
-    from ...prompts.formats.registry import dump_layout
-    from ...renderer.pictures.artifacts import write
-    from ...renderer.pictures.layout_files import load_layout
+    from ....prompts.formats.registry import dump_layout
+    from ....renderer.pictures.artifacts import write
+    from ....renderer.pictures.layout_files import load_layout
 
     loaded = load_layout(plan)
     dumped = dump_layout(loaded.plan, format)

@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..prompts.formats.registry import dump_layout
-from ..prompts.plan import ScenePlan
-from ..prompts.prompt_style import style_of
-from ..prompts.wording import region_text, scene_text
-from .checkpoints.registry import FAMILIES, Checkpoint
-from .checkpoints.source import locate
+from ...prompts.formats.registry import dump_layout
+from ...prompts.plan import ScenePlan
+from ...prompts.prompt_style import style_of
+from ...prompts.wording import region_text, scene_text
+from ..checkpoints.files.source import locate
+from ..checkpoints.registry import FAMILIES, Checkpoint
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -12,12 +12,12 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from ..prompts.errors import RunError
-from ..prompts.plan import MAX_PROMPT, LeveledPrompt, ScenePlan
-from ..prompts.prompt_syntax import LoraTag, chosen, plain_text, without_loras
-from ..prompts.revision import Revision
-from .pictures.file_ref import FileRef
-from .request import Lora, RenderRequest
+from ...prompts.errors import RunError
+from ...prompts.plan import MAX_PROMPT, LeveledPrompt, ScenePlan
+from ...prompts.prompt_syntax import LoraTag, chosen, plain_text, without_loras
+from ...prompts.revision import Revision
+from ..pictures.file_ref import FileRef
+from ..request import Lora, RenderRequest
 
 MOST_FILES = 10_000  # that are looked through in a folder
 MOST_LIST = 2**20  # bytes of a wildcard list

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from os.path import abspath
 from pathlib import Path
 
-from ...prompts.errors import ModelError, first_line
+from ....prompts.errors import ModelError, first_line
+from ..remote_models import is_remote
 from .hub import Hub, HubName
 from .pipeline_folder import weight_names
-from .remote_models import is_remote
 
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...prompts.endpoint import check_url
-from ...prompts.errors import DitpipeError, visible
-from ...prompts.outside_json import parse_json
-from .options import Json, option, print_answer
+from ....prompts.endpoint import check_url
+from ....prompts.errors import DitpipeError, visible
+from ....prompts.outside_json import parse_json
+from ..options import Json, option, print_answer
 
 if TYPE_CHECKING:
     import httpx

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ...prompts.errors import visible
-from ..settings import settings_of
-from .cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
-from .options import Json, Options, option, stderr_console, with_settings
-from .signals import STOPPED, ctrl_c
+from ....prompts.errors import visible
+from ...settings import settings_of
+from ..cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
+from ..options import Json, Options, option, stderr_console, with_settings
+from ..signals import STOPPED, ctrl_c
 
 if TYPE_CHECKING:
-    from ..batch.manifest import Row
-    from ..batch.runner import BatchRun
+    from ...batch.manifest import Row
+    from ...batch.runner import BatchRun
 
 EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 MOST_REPLICAS = 64  # that have a job each and one that waits, if their number is not said
@@ -69,10 +69,10 @@ def batch(
     """
     settings, part = settings_of(**options), _shard(shard)
     cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
-    from ..agent import Agent
-    from ..batch.manifest import check_parquet
-    from ..batch.runner import BatchRun, per_minute
-    from ..ray_cluster import engine_of
+    from ...agent import Agent
+    from ...batch.manifest import check_parquet
+    from ...batch.runner import BatchRun, per_minute
+    from ...ray_cluster import engine_of
 
     if parquet:
         check_parquet()
@@ -148,7 +148,7 @@ class ShowRow:
             stderr_console.print(f"{run.skipped:,} lines are done already", style="dim")
 
     def __call__(self, row: "Row") -> None:
-        from ..batch.runner import per_minute
+        from ...batch.runner import per_minute
 
         self.finished, self.failed = self.finished + 1, self.failed + (row.status == "failed")
         if self.quiet:

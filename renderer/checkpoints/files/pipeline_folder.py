@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...prompts.errors import ModelError
-from ...prompts.outside_json import JsonObject, parse_json
+from ....prompts.errors import ModelError
+from ....prompts.outside_json import JsonObject, parse_json
 
 # Components that ditpipe runs. Others are neither fetched nor loaded, those of NEVER_RUN without a warning.
 USED = (

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ...prompts.errors import visible
-from ...prompts.plan_files import read_plan
-from ..settings import settings_of
-from .options import Json, Options, OutFile, busy, print_answer, stderr_console, with_settings
+from ....prompts.errors import visible
+from ....prompts.plan_files import read_plan
+from ...settings import settings_of
+from ..options import Json, Options, OutFile, busy, print_answer, stderr_console, with_settings
 
 if TYPE_CHECKING:
-    from ..chat.session import Sessions
+    from ...chat.session import Sessions
 
 
 NOT_CHANGED = 3  # exit code of `change` where the plan stays as it is
@@ -43,10 +43,10 @@ def chat(
     if missing:
         raise ValueError('`ditpipe chat` needs more packages: pip install "ditpipe[chat]"')
     settings = settings_of(**options)
-    from ..agent import Agent
-    from ..chat.session import Sessions
-    from .chat_view import PREVIEWS
-    from .terminal import TerminalChat
+    from ...agent import Agent
+    from ...chat.session import Sessions
+    from ..chat_view import PREVIEWS
+    from ..terminal import TerminalChat
 
     opened = Sessions(Agent(settings=settings), previews=PREVIEWS)
     TerminalChat(opened, opened.open(_id(opened, session)) if session else opened.new()).run()
@@ -66,9 +66,9 @@ def change(
     the answer, is then on stderr, and nothing on stdout but with --json.
     """
     before, settings = read_plan(plan_file), settings_of(**options)
-    from ...renderer.pictures.artifacts import write
-    from ..agent import Agent
-    from ..chat.understanding import understood_by
+    from ....renderer.pictures.artifacts import write
+    from ...agent import Agent
+    from ...chat.understanding import understood_by
 
     agent = Agent(settings=settings)
     with busy("reading", as_json):
@@ -104,8 +104,8 @@ def list_sessions(context: typer.Context, options: Options, as_json: Json = Fals
 
 
 def _print_sessions(options: Options, as_json: bool = False) -> None:
-    from ..chat.store import Store
-    from .display import sessions_table
+    from ...chat.store import Store
+    from ..display import sessions_table
 
     records = Store(settings_of(**options).sessions).records()
     if as_json:
@@ -140,8 +140,8 @@ def branch(
 
 
 def _opened(options: Options) -> "Sessions":
-    from ..agent import Agent
-    from ..chat.session import Sessions
+    from ...agent import Agent
+    from ...chat.session import Sessions
 
     return Sessions(Agent(settings=settings_of(**options)))
 

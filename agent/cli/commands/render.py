@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from ...prompts.errors import RunError, visible
-from ...prompts.plan import Box, LeveledPrompt
-from ...prompts.plan_files import read_plan
-from ...prompts.revision import RegionChange, Revision
-from ...renderer.request import RenderRequest, RenderResult
-from ..runs.consent import HERE, agreed_request
-from ..settings import chosen_seed, read_seed, settings_of
-from .options import (
+from ....prompts.errors import RunError, visible
+from ....prompts.plan import Box, LeveledPrompt
+from ....prompts.plan_files import read_plan
+from ....prompts.revision import RegionChange, Revision
+from ....renderer.request import RenderRequest, RenderResult
+from ...runs.consent import HERE, agreed_request
+from ...settings import chosen_seed, read_seed, settings_of
+from ..options import (
     Agreed,
     Json,
     Options,
@@ -28,10 +28,10 @@ from .options import (
     stderr_console,
     with_settings,
 )
-from .signals import ctrl_c
+from ..signals import ctrl_c
 
 if TYPE_CHECKING:
-    from ..agent import Agent
+    from ...agent import Agent
 
 Large = Annotated[bool, option("Render", "--large", help="draw it even if it is more than a server would draw")]
 
@@ -63,12 +63,12 @@ def render(
     out: OutFile = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
-    from .overrides import overridden
+    from ..overrides import overridden
 
     scene = overridden(read_plan(plan_file), change or [])
     settings = settings_of(**options)
-    from ..agent import Agent
-    from ..render_options import with_files
+    from ...agent import Agent
+    from ...render_options import with_files
 
     agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
     if {"size", "aspect"} & options.keys():  # they win over the plan's own, as --set does
@@ -79,7 +79,7 @@ def render(
     )  # fmt: skip
     if settings.seed == "random":
         print_seed(request.seed)
-    from ...renderer.pictures.artifacts import with_format_warnings, write_picture
+    from ....renderer.pictures.artifacts import with_format_warnings, write_picture
 
     _check_file(path)
     drawn = _draw(agent, DrawInput(request=request, candidates=settings.candidates), as_json)
@@ -126,10 +126,10 @@ def edit(
     The latents are stored beside the new picture: the next edit starts from them, without drawing the rest again. The
     critic compares it with the picture before, and what is worse is said; the file of the picture before stays.
     """
-    from ...prompts.prompt_style import sync_revision
-    from ...renderer.pictures.artifacts import read_result, write_result
-    from ..agent import Agent
-    from ..refine.edit_critique import review_edit
+    from ....prompts.prompt_style import sync_revision
+    from ....renderer.pictures.artifacts import read_result, write_result
+    from ...agent import Agent
+    from ...refine.edit_critique import review_edit
 
     before = read_result(picture)
     own = before if isinstance(before, RenderRequest) else before.request
@@ -191,8 +191,8 @@ def repaint(
     out: OutFile = None, large: Large = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Draw a picture again from what its file carries: the same pixels on the same machine."""
-    from ...renderer.pictures.artifacts import read_request
-    from ..agent import Agent
+    from ....renderer.pictures.artifacts import read_request
+    from ...agent import Agent
 
     request, notes = agreed_request(picture, read_request(picture), model=options.get("model"), controls=control or [])
     path = out or picture.with_name(f"{picture.stem}-again.png")
@@ -206,7 +206,7 @@ def repaint(
 
 
 def _pixels(picture: Path) -> bytes:
-    from ...renderer.pictures.artifacts import open_image
+    from ....renderer.pictures.artifacts import open_image
 
     return open_image(picture).tobytes()
 
@@ -216,8 +216,8 @@ def _check_work(request: RenderRequest, *, large: bool) -> tuple[str, int]:
 
     Raises ValueError if that is more than a server would draw, unless `large`.
     """
-    from ...renderer.checkpoints.registry import checkpoint
-    from ...tools.api_schema import check_work
+    from ....renderer.checkpoints.registry import checkpoint
+    from ....tools.api_schema import check_work
 
     model = checkpoint(request.model or "pocket")
     steps, (width, height) = request.steps or model.steps, request.plan.with_size(model.size, model.size).size
@@ -258,11 +258,11 @@ def _draw(agent: "Agent", work: DrawInput, as_json: bool, *, message: str = "", 
     the picture before and after it. message: what is drawn; steps: how many, for an estimate of the time left."""
     from rich.progress import Progress
 
-    from ...renderer.pictures.artifacts import read_result
-    from ...tools.jobs.device_lock import drawing_on
-    from ...tools.jobs.engine import JobContext
-    from ...tools.jobs.in_process import InProcessEngine
-    from ...tools.jobs.job_events import Stepped
+    from ....renderer.pictures.artifacts import read_result
+    from ....tools.jobs.device_lock import drawing_on
+    from ....tools.jobs.engine import JobContext
+    from ....tools.jobs.in_process import InProcessEngine
+    from ....tools.jobs.job_events import Stepped
 
     results: list[RenderResult] = []
 
@@ -308,7 +308,7 @@ def _answer(
     keep: Callable[[Path, Any], None] | None = None,
 ) -> None:
     """Writes a picture, and prints where it is. notes: warnings before those of the picture."""
-    from ...renderer.pictures.artifacts import with_format_warnings, write_picture
+    from ....renderer.pictures.artifacts import with_format_warnings, write_picture
 
     result = with_format_warnings(path, result)
     warnings = [*notes, *result.warnings]
@@ -319,7 +319,7 @@ def _answer(
 
 
 def _check_file(path: Path) -> None:
-    from ...renderer.pictures.artifacts import format_of
+    from ....renderer.pictures.artifacts import format_of
 
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give --out the name of a picture file")

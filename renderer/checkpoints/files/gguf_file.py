@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...prompts.errors import ModelError, first_line
-from ..weights.offload import is_out_of_memory
+from ....prompts.errors import ModelError, first_line
+from ...weights.offload import is_out_of_memory
 
 DENOISER = "transformer"  # what a GGUF file holds; the folder has the rest
 _LIKELY = 200  # characters of a library's message
