@@ -69,7 +69,7 @@ def plan_picture(service: PictureService, plan: PlanBrief) -> PictureTool:
 
 
 def change_plan(read: ChangeReader) -> PictureTool:
-    """(message, plan) → what the message comes to, without drawing."""
+    """(message, plan) → the meaning of the message, without drawing."""
 
     def run(arguments: UnderstandArguments, caller: str) -> Answer:
         answer = understood(read, arguments)

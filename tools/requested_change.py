@@ -45,7 +45,7 @@ class UnderstandArguments(Arguments):
 
 
 class UnderstoodMessage(BaseModel):
-    """What a message comes to. Nothing is drawn."""
+    """The meaning of a message. Nothing is drawn."""
 
     kind: Kind = Field(
         description="change: `plan` is the changed plan. new brief: `brief` says what else to draw. unclear: `reply` "
@@ -65,7 +65,7 @@ class UnderstoodMessage(BaseModel):
 
 
 def understood(read: ChangeReader, arguments: UnderstandArguments) -> UnderstoodMessage:
-    """What a message comes to, as every interface answers it. Raises ValueError, DitpipeError."""
+    """The meaning of a message, as every interface answers it. Raises ValueError, DitpipeError."""
     history: list[str | Understanding] = []
     for entry in arguments.history:
         history += [entry.message, Understanding(entry.kind, reply=entry.reply, touched=tuple(entry.touched))]

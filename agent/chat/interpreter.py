@@ -31,7 +31,7 @@ class Interpreter(Protocol):
     """Understands messages."""
 
     def interpret(self, message: str, state: ChatState) -> Understanding:
-        """What a message comes to; kind 'unclear' with a clarifying question if it cannot be understood.
+        """The meaning of a message; kind 'unclear' with a clarifying question if it cannot be understood.
 
         Raises PlanningError or ModelError.
         """

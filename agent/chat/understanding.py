@@ -1,4 +1,4 @@
-"""What a message comes to, without drawing: for programs that talk to people themselves.
+"""Interprets a message without drawing: for programs that talk to people themselves.
 
 result = understand("make the cat orange", plan=plan)
 if result.kind == "change":
@@ -26,7 +26,7 @@ def understand(
     history: Sequence[str | Understanding] = (),
     **options: Any,
 ) -> Understanding:
-    """What a message about a plan comes to: a change of it, a question back, or what else `Understanding.kind` has.
+    """Interprets a message about a plan: a change of it, a question back, or what else `Understanding.kind` has.
 
     plan: None while there is none, when most messages are a new brief. planner: who understands, by name, as for
     `Agent`; options are `Agent`'s, such as `base_url`. history: the earlier messages, oldest first; each may be
@@ -53,6 +53,6 @@ async def aunderstand(
 def understood_by(
     agent: Agent, message: str, *, plan: ScenePlan | None, history: Sequence[str | Understanding] = ()
 ) -> Understanding:
-    """What the model of an agent makes of a message."""
+    """Interprets a message with an agent's model."""
     state = state_after(history, plan=plan, draws=agent.vocabulary_summary)
     return interpreter_for(agent).interpret(checked_message(message), state)

@@ -265,7 +265,7 @@ def main() -> None:
                 code = app(standalone_mode=False)
             except JobCancelled:
                 code = STOPPED
-        if code == STOPPED:  # by a Ctrl-C that the command has not spoken of; threads that call models may block yet
+        if code == STOPPED:  # by a Ctrl-C that the command did not report; threads that call models may still block
             print("ditpipe: stopped", file=sys.stderr, flush=True)
             os._exit(STOPPED)
         sys.exit(code if isinstance(code, int) else 0)

@@ -43,7 +43,7 @@ def read_plans(path: Path) -> dict[str, ScenePlan]:
 
 
 def verdict_on(interpreter: Interpreter, row: JsonObject, plan: ScenePlan) -> JsonObject:
-    """What becomes of a message: {verdict, faults, seconds}. A server that does not answer raises ModelError."""
+    """How a message was understood: {verdict, faults, seconds}. A server that does not answer raises ModelError."""
     state = ChatState(
         plan=plan, messages=tuple(row.get("before", [])), touched=tuple(row.get("touched", [])),
         candidates=row.get("expect", {}).get("candidates", 1),
@@ -103,7 +103,7 @@ def report_of(rows: Sequence[Row], figures: Mapping[str, Any], *, list_faults: b
     ]  # fmt: skip
     note = "Of each kind: right/asked back/wrong. seconds: the median of a message."
     head = ["planner", "right", "asked back", "wrong", "seconds", *kinds]
-    parts: list[Part] = [Table(head, cells, "What becomes of messages", note)]
+    parts: list[Part] = [Table(head, cells, "How messages were understood", note)]
     faulty = [row for row in rows if row.measured["faults"]][:MOST_FAULTS]
     if list_faults and faulty:
         lines = []

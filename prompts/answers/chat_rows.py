@@ -85,7 +85,7 @@ def plan_lines(plan: ScenePlan, touched: Sequence[str] = ()) -> str:
 
 
 def _looks(region: Region) -> str:
-    """What its name does not say already."""
+    """The words of its prompt that its name lacks."""
     subject, (before, _, behind) = subject_of(region), region.prompt.low_level.partition(", ")
     subject = "" if subject.lower() == _base(region.name).lower() else subject
     return " ".join(part for part in (before, subject, behind) if part)[:60]

@@ -1,4 +1,4 @@
-"""What a chat message comes to, whoever understood it."""
+"""The meaning of a chat message, whatever interpreted it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +14,7 @@ Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "acc
 
 @dataclass(frozen=True)
 class Understanding:
-    """What a message comes to.
+    """The meaning of a message.
 
     kind: new brief (another picture is described), change (of this one), question (answered by `reply`), undo (also: no
     to the plan that waits), redo, choose (a candidate), accept (content, or yes), unclear (`reply` asks back, and

@@ -51,7 +51,7 @@ class Inception:
         return F.relu(F.conv2d(x, kernel, bias, stride, (height // 2, width // 2) if padded else 0))
 
     def _tower(self, x: Tensor, name: str, count: int, *, stride: int = 1) -> Tensor:
-        """So many convolutions after each other, the last one with the stride."""
+        """`count` convolutions in a row, the last one with the stride."""
         for number in range(count):
             step = stride if number == count - 1 else 1
             x = self._conv(x, f"{name}.conv{f'_{number}' if number else ''}", stride=step, padded=step == 1)

@@ -1,4 +1,4 @@
-"""Layouts of other programs out of files: texts, JSON, projects, and the metadata of pictures."""
+"""Reads layouts of other programs from files: texts, JSON, projects, and the metadata of pictures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _read(content: bytes, format: str, settings: dict[str, Any]) -> LoadedLayout
 
 
 def _in_picture(image: Image.Image, format: str, settings: dict[str, Any]) -> LoadedLayout:
-    """The layout in the metadata of an opened picture; pixels are not decoded, but where text follows them."""
+    """The layout in the metadata of an opened picture; pixels are decoded only where text follows them."""
     if metadata_text(image) and not format:
         request = request_in(image, name="this picture")
         found = {"seed": request.seed, "steps": request.steps, "guidance_scale": request.guidance_scale}

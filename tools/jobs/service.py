@@ -27,7 +27,7 @@ class PictureService:
         return self.jobs.submit(kind, payload, caller=caller, previews=previews)
 
     def follow(self, job: Job, *, patience: float | None = None) -> Iterator[Job | JobEvent]:
-        """What the job reports, and its states; its state last. See `follow.follow`."""
+        """Yields the job's events and states; its final state comes last. See `follow.follow`."""
         return follow(self.jobs, job, patience=self._patience(patience))
 
     def afollow(self, job: Job, *, patience: float | None = None) -> AsyncIterator[Job | JobEvent]:

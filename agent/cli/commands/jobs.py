@@ -19,7 +19,7 @@ from ..options import Json, option, print_answer
 if TYPE_CHECKING:
     import httpx
 
-KEY = "DITPIPE_SERVER_KEY"  # no option: those are visible to others
+KEY = "DITPIPE_SERVER_KEY"  # not an option: other users of the machine can read those
 JOB_ID = Annotated[str, typer.Argument(metavar="ID", help="of a job, as `ditpipe jobs` lists it")]
 Server = Annotated[
     str, option("Server", "--server", envvar="DITPIPE_SERVER", help=f"address of `ditpipe serve`; its key: {KEY}")

@@ -162,7 +162,7 @@ def schema(
 
 
 def set_log_format(name: str) -> None:
-    """Raises ValueError for a name that is none."""
+    """Chooses the format of the log. Raises ValueError for an unknown one."""
     from ....tools.watching.json_logs import FORMATS, log_json
 
     if name not in FORMATS:
