@@ -28,8 +28,8 @@ def understand(
 ) -> Understanding:
     """Interprets a message about a plan: a change of it, a question back, or what else `Understanding.kind` has.
 
-    plan: None while there is none, when most messages are a new brief. planner: who understands, by name, as for
-    `Agent`; options are `Agent`'s, such as `base_url`. history: the earlier messages, oldest first; each may be
+    plan: None while there is none, when most messages are a new brief. planner: the model that interprets, by name, as
+    for `Agent`; options are `Agent`'s, such as `base_url`. history: the earlier messages, oldest first; each may be
     followed by the Understanding that came of it, from which the next message's 'it' and an answer to a question back
     are understood.
 

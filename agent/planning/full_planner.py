@@ -31,8 +31,9 @@ class FullPlanner:
     """Plans with a `PlanAnswer` in one call, or with `calls=2` progressively (paper, Figure 4): layout and high level
     first, then the low level of each region, given the layout.
 
-    draws: what the image model draws, in words; empty: it has no list. style: how the image model wants to be spoken
-    to. token: pixels a side of its image tokens. too_long: what of a plan its encoders would not read, a sentence each.
+    draws: what the image model draws, in words; empty: it has no list. style: how prompts for the image model are
+    worded. token: side of its image tokens in pixels. too_long: the texts of a plan beyond its encoders' limits, a
+    sentence each.
     An answer with findings is asked for once more; those that remain are notes of the plan.
     """
 
