@@ -4,6 +4,7 @@ Importing torch, diffusers and transformers takes several times as long as what 
 them at once, and otherwise is a process like any other: arguments, folder, environment, streams, signals, exit code.
 """
 
+import gc
 import json
 import os
 import signal
@@ -33,6 +34,7 @@ def preload() -> None:
     import ditpipe.renderer.pipeline  # noqa: F401
 
     assert threading.active_count() == 1
+    gc.freeze()  # a collection in a fork would copy the memory of all that is imported here
 
 
 def wait_for_command(requests: socket.socket) -> bool:
@@ -55,9 +57,11 @@ def wait_for_command(requests: socket.socket) -> bool:
     request, *standard, reports = files
     command = os.fork()
     if command:
-        os.write(reports, struct.pack("i", command))
-        os.write(reports, struct.pack("i", os.waitpid(command, 0)[1]))
-        os._exit(0)
+        try:
+            os.write(reports, struct.pack("i", command))
+            os.write(reports, struct.pack("i", os.waitpid(command, 0)[1]))
+        finally:  # the tests may have ended meanwhile
+            os._exit(0)
     os.close(reports)
     become(request, standard)
     return True
