@@ -1,7 +1,6 @@
 """Sessions: what a change leaves as it was, the way back and forward, approval, copies, stops, two at once."""
 
 import json
-import multiprocessing
 import sqlite3
 import threading
 import zipfile
@@ -18,13 +17,12 @@ from chat_program import FixedPlanner, sessions
 from critics import Blind, ByRegion, Verdicts
 from PIL import Image
 from scripted import scripted
-from store_writer import add_turns
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import ModelInterpreter
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
-from ditpipe.agent.chat.store import Store, Turn
+from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import session_state
 from ditpipe.prompts.answers.chat_schema import Understanding
@@ -486,29 +484,6 @@ def test_sessions_are_listed_and_opened_by_a_beginning(all_sessions: Sessions) -
         all_sessions.open("xyz")
     with pytest.raises(RunError, match="several sessions begin"):
         all_sessions.open(one.id[:6])
-
-
-@pytest.mark.process
-def test_processes_and_threads_on_one_store_never_mix_sessions(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    ids = [store.create().id for _ in range(2)]
-    context = multiprocessing.get_context("spawn")
-    workers: list[Any] = [context.Process(target=add_turns, args=(tmp_path, each, 15)) for each in ids]
-    workers += [threading.Thread(target=add_turns, args=(tmp_path, each, 15)) for each in ids]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for one in ids:
-        turns = store.turns(one)
-        assert [turn.number for turn in turns] == list(range(1, 31))
-        assert all(turn.message.startswith(one) for turn in turns)
-
-
-def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot keep sessions"):
-        Store(tmp_path / "file" / "sessions")
 
 
 def test_a_drawn_region_added_by_hand_is_named_in_the_scene(session: Session) -> None:
