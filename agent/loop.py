@@ -57,7 +57,8 @@ class Steps(Protocol):
         ...
 
     def revise(self, best: Entry, rounds: list[Entry]) -> Revision | None:
-        """What to change in the best of the rounds so far. None if it is good enough, or nothing would help."""
+        """What to change in the best of the rounds so far. None if no region scores below `Settings.threshold`, or if
+        nothing would help."""
         ...
 
 
