@@ -73,7 +73,7 @@ PLAN = plan_of(2).model_dump(mode="json")
         ("not json", "not JSON"), ("[1]", "an object with a 'brief' or a 'plan'"), ("{}", "neither a 'brief'"),
         ('""', "neither a 'brief'"), ('{"brief": 7}', "are texts"),
         ('{"brief": "x", "seeds": 7}', "did you mean 'seed'"),
-        ('{"brief": "x", "model": "flux"}', "no option of a line"), ('{"brief": "x", "rounds": 99}', "rounds: "),
+        ('{"brief": "x", "model": "flux"}', "not an option of a line"), ('{"brief": "x", "rounds": 99}', "rounds: "),
         ('{"brief": "x", "size": "huge"}', "size: "), ('{"plan": {"scene": 7}}', "scene: "),
         (json.dumps({"brief": "x" * 100_000}), "characters"),
     ],

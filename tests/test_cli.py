@@ -278,7 +278,7 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, plan_file: P
     refused(run("schema", cwd=tmp_path, DITPIPE_ROUND="5"), "DITPIPE_ROUND is no setting", "DITPIPE_ROUNDS")
     refused(run("mcp", "--keys", "file", cwd=tmp_path), "--http")
     refused(run("render", "plan.json", "--out", str(tmp_path), cwd=tmp_path), "is a folder")
-    refused(run("render", "plan.json", "--out", "plan.json/x.png", cwd=tmp_path), "plan.json is no folder")
+    refused(run("render", "plan.json", "--out", "plan.json/x.png", cwd=tmp_path), "plan.json is not a folder")
     assert run("serve", "--port", "99999", cwd=tmp_path).returncode == 2
     assert not (tmp_path / "runs").exists()
 

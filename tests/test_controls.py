@@ -138,7 +138,9 @@ def test_a_free_list_of_levels_is_one_level_per_block() -> None:
     listed = preset("scene-high*4,region-high*2,region-low*2")
     assert listed.levels(8) == ["scene-high"] * 4 + ["region-high"] * 2 + ["region-low"] * 2
     assert PromptSchedule(blocks=["scene", "region"]).levels(2) == ["scene", "region"]
-    with pytest.raises(ValueError, match="'scene-deep.2' in the prompt schedule is no level: one of scene, scene-high"):
+    with pytest.raises(
+        ValueError, match="'scene-deep.2' in the prompt schedule is not a level: one of scene, scene-high"
+    ):
         preset("scene-deep*2,region*2")
     with pytest.raises(ValidationError, match="lists no level"):
         PromptSchedule(blocks=[])

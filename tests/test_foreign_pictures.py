@@ -75,7 +75,7 @@ def test_edit_and_repaint_ask_for_a_yes_to_a_model(tiny: Renderer, tmp_path: Pat
 def test_a_file_that_never_ends_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in ("/dev/zero", str(tmp_path / "pipe"), str(tmp_path)):
-        with pytest.raises(RunError, match="it is no file"):
+        with pytest.raises(RunError, match="it is not a file"):
             FileRef(path=path, sha256="0" * 64).verified_path()
 
 

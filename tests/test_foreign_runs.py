@@ -128,7 +128,7 @@ def test_the_state_of_a_run_is_json(run: Path) -> None:
     with closing(sqlite3.connect(run / "checkpoints.sqlite")) as table:
         rows = list(table.execute("SELECT type, checkpoint FROM checkpoints UNION ALL SELECT type, value FROM writes"))
     assert rows and all(kind == "json" and json.loads(value) is not Ellipsis for kind, value in rows)
-    with pytest.raises(TypeError, match="a Bait is no JSON"):
+    with pytest.raises(TypeError, match="a Bait is not JSON"):
         JsonSerializer().dumps_typed({"state": Bait(run)})
 
 

@@ -219,7 +219,7 @@ def test_jobs_are_listed_followed_and_cancelled_over_http(served: Served, addres
     ("arguments", "key", "said"),
     [
         ((), "wrong", "no valid API key: send 'Authorization: Bearer KEY' (set DITPIPE_SERVER_KEY)"),
-        (("follow", "0" * 32), KEY, "no picture"), (("cancel", "../x"), KEY, "no job's id"),
+        (("follow", "0" * 32), KEY, "no picture"), (("cancel", "../x"), KEY, "not a job's id"),
         (("--server", "localhost:8000"), KEY, "write http://localhost:8000"),
         (("--server", "http://127.0.0.1:9"), KEY, "is `ditpipe serve` running there?"),
     ],

@@ -108,7 +108,7 @@ def parse_line(content: bytes, agent: Agent) -> tuple[str, LineInput]:
     for unknown in value.keys() - set(OPTIONS):
         near = get_close_matches(unknown, OPTIONS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"one of brief, plan, name, {', '.join(OPTIONS)}"
-        raise ValueError(f"{unknown[:40]!r} is no option of a line: {hint}")
+        raise ValueError(f"{unknown[:40]!r} is not an option of a line: {hint}")
     scene = None if plan is None else ScenePlan.model_validate(plan)
     settings = agent.with_settings(**value).settings
     about = settings.model_dump(mode="json", exclude={*UNRECORDED, "approve", "base_url"})

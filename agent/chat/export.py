@@ -63,7 +63,7 @@ def write_zip(session: StoredSession, path: Path) -> Path:
 def _file(path: Path) -> Path:
     """The path itself. Raises RunError if there is no file: a pipe or a device in another's folder has no end."""
     if not path.is_file():
-        raise RunError(f"cannot read {path}: it is no file")
+        raise RunError(f"cannot read {path}: it is not a file")
     return path
 
 

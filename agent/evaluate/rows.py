@@ -40,7 +40,7 @@ class RowStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder. Raises RunError if it cannot be used, or if a line of its file is no row."""
+        """Makes the folder. Raises RunError if it cannot be used, or if a line of its file is not a row."""
         self.path, self._lock = folder / ROWS, Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class RowStore:
             given = parse_json(line)
             return str(given["key"]), Row(dict(given["query"]), dict(given["measured"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self.path} holds a line that is no row; give another --out") from error
+            raise RunError(f"{self.path} holds a line that is not a row; give another --out") from error
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -57,7 +57,7 @@ def _error_text(value: Any) -> str:
     """LangGraph's note about a node that failed; nothing reads it again."""
     if isinstance(value, BaseException):
         return repr(value)
-    raise TypeError(f"a {type(value).__name__} is no JSON: the state of a run holds nothing else")
+    raise TypeError(f"a {type(value).__name__} is not JSON: the state of a run holds nothing else")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def path_inside(folder: Path, name: str) -> Path:
 def _hash(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():  # a device or a pipe has no end
-            raise RunError(f"cannot read {path}: it is no file")
+            raise RunError(f"cannot read {path}: it is not a file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -92,7 +92,7 @@ def _listed(text: str) -> list[Level]:
         level = next((level for level in LEVELS if match and match[1] == level), None)
         if not match or not level:
             raise ValueError(
-                f"{part.strip()!r} in the prompt schedule is no level: one of {', '.join(LEVELS)}, or such as scene*4"
+                f"{part.strip()!r} in the prompt schedule is not a level: one of {', '.join(LEVELS)}, or like scene*4"
             )
         levels += [level] * int(match[2] or 1)
     return levels

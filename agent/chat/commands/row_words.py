@@ -21,11 +21,11 @@ SIZES = {
 
 def message_of(rows: ChatRows) -> str:
     """'make the cat orange and remove the rocket'; empty for what is no change, or is not said in a few words."""
-    parts = [_said(row[0], row[1:]) for row in rows.rows]
+    parts = [_phrase(row[0], row[1:]) for row in rows.rows]
     return " and ".join(parts) if len(parts) < 4 and all(parts) else ""
 
 
-def _said(kind: str, rest: Sequence[Any]) -> str:
+def _phrase(kind: str, rest: Sequence[Any]) -> str:
     match kind, *rest:
         case "look", names, str(words):
             with_it = words.removeprefix("with ")

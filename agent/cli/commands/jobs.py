@@ -87,7 +87,7 @@ def _server(context: typer.Context, server: str) -> str:
 
 def _checked(job_id: str) -> str:
     if not job_id.isalnum() or not job_id.isascii():
-        raise ValueError(f"{job_id[:60]!r} is no job's id: `ditpipe jobs` lists them")
+        raise ValueError(f"{job_id[:60]!r} is not a job's id: `ditpipe jobs` lists them")
     return job_id
 
 

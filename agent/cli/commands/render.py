@@ -326,7 +326,7 @@ def _check_file(path: Path) -> None:
     format_of(path)
     there = next(folder for folder in path.absolute().parents if folder.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise RunError(f"cannot write {path}: {there} is no folder that can be written to")
+        raise RunError(f"cannot write {path}: {there} is not a folder that can be written to")
 
 
 def _warn(warnings: Sequence[str]) -> None:
