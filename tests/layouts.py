@@ -217,3 +217,37 @@ LAYOUTS: list[tuple[str, str, dict[str, Any], str, Regions]] = [
      [(NINE[3 * row + column], (x[column], y[row], x[column + 1], y[row + 1]), NINE[3 * row + column])
       for x, y in [((0, 30, 60, 100), (0, 20, 50, 100))] for row in range(3) for column in range(3)]),
 ]  # fmt: skip
+
+
+def subgraph_workflow(shown: list[list[str]], values: list[Any]) -> dict[str, Any]:
+    """A workflow whose prompts are in a subgraph in a subgraph: a text from the outer one's input, a text on the right
+    half. shown: the widgets that the node of the outer one shows, with these values."""
+    inner = [
+        {"id": 27, "type": "CLIPTextEncode", "inputs": [{"name": "text", "widget": {"name": "text"}, "link": 5}],
+         "widgets_values": ["inside"]},
+        {"id": 28, "type": "CLIPTextEncode", "title": "Fox", "inputs": [], "widgets_values": ["a fox"]},
+        {"id": 29, "type": "ConditioningSetAreaPercentage", "inputs": [{"name": "conditioning", "link": 6}],
+         "widgets_values": [0.5, 1, 0.5, 0, 1]},
+        {"id": 30, "type": "ConditioningCombine",
+         "inputs": [{"name": "conditioning_1", "link": 7}, {"name": "conditioning_2", "link": 8}]},
+    ]  # fmt: skip
+    between = [_link(5, -10, 27), _link(6, 28, 29), _link(7, 27, 30), _link(8, 29, 30), _link(9, 30, -20)]
+    outer = [{"id": 3, "type": "inner", "inputs": [{"name": "text", "link": 1}], "outputs": []}]
+    ports = {"inputs": [{"name": "text"}], "outputs": [{"name": "CONDITIONING"}]}
+    return {
+        "nodes": [
+            {"id": 1, "type": "outer", "inputs": [], "properties": {"proxyWidgets": shown}, "widgets_values": values},
+            {"id": 2, "type": "EmptyLatentImage", "inputs": [], "widgets_values": [1024, 512, 1]},
+            {"id": 4, "type": "KSampler", "widgets_values": [41, "fixed", 30, 6, "euler", "simple", 1],
+             "inputs": [{"name": "positive", "link": 1}, {"name": "latent_image", "link": 2}]},
+        ],
+        "links": [[1, 1, 0, 4, 0, "CONDITIONING"], [2, 2, 0, 4, 1, "LATENT"]],
+        "definitions": {"subgraphs": [
+            {"id": "outer", **ports, "nodes": outer, "links": [_link(1, -10, 3), _link(2, 3, -20)]},
+            {"id": "inner", **ports, "nodes": inner, "links": between},
+        ]},
+    }  # fmt: skip
+
+
+def _link(number: int, origin: int, target: int) -> dict[str, int]:
+    return {"id": number, "origin_id": origin, "origin_slot": 0, "target_id": target, "target_slot": 0}

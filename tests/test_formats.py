@@ -12,7 +12,7 @@ import pytest
 from command_line import refused, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts import A1111, COMFY_BOXES, FORGE, IDEOGRAM, INVOKE, LAYOUTS, OMOST, Regions, comfy_graph
+from layouts import A1111, COMFY_BOXES, FORGE, IDEOGRAM, INVOKE, LAYOUTS, OMOST, Regions, comfy_graph, subgraph_workflow
 from PIL import Image, PngImagePlugin
 
 import ditpipe
@@ -54,6 +54,33 @@ def test_a_layout_says_its_regions(
     assert (layout.format, layout.plan.scene.high_level, found) == (name, scene, regions)
     assert (tmp_path / "important").read_text() == "here"
     assert ditpipe.load_layout(content, format=name, **beside).plan == layout.plan or name == "regional-prompter"
+
+
+@pytest.mark.parametrize(
+    ("shown", "values", "scene"),
+    [([["-1", "text"]], ["a wood"], "a wood"), ([], [], "inside"), ([["3", "text"]], [None], "inside")],
+)
+def test_subgraphs_of_comfyui_are_read_in_their_place(shown: list[list[str]], values: list[Any], scene: str) -> None:
+    layout = ditpipe.load_layout(json.dumps(subgraph_workflow(shown, values)))
+    assert layout.plan.scene.high_level == scene and layout.plan.size == (1024, 512) and not layout.notes
+    (fox,) = layout.plan.regions
+    assert (fox.name, fox.prompt.high_level, edges(fox)) == ("Fox", "a fox", (0.5, 0, 1, 1))
+
+
+def test_what_of_a_comfyui_graph_is_not_read_is_named() -> None:
+    graph = subgraph_workflow([], [])
+    graph["definitions"]["subgraphs"][1]["nodes"].append({"id": 99, "type": "inner"})
+    with pytest.raises(ValueError, match="subgraphs in subgraphs, more than 20 deep"):
+        ditpipe.load_layout(json.dumps(graph))
+    graph["definitions"]["subgraphs"][1]["nodes"] = [{"id": n, "type": "Note"} for n in range(5001)]
+    with pytest.raises(ValueError, match="more than 5,000 nodes"):
+        ditpipe.load_layout(json.dumps(graph))
+    graph = subgraph_workflow([], [])
+    graph["nodes"].append({"id": 5, "type": "workflow>mine", "inputs": []})
+    assert "the group node 'workflow>mine' is not read" in " ".join(ditpipe.load_layout(json.dumps(graph)).notes)
+    graph["nodes"] = [node for node in graph["nodes"] if node["type"] != "KSampler"]
+    with pytest.raises(ValueError, match="no sampler with a prompt that is read, among its nodes .*workflow>mine"):
+        ditpipe.load_layout(json.dumps(graph))
 
 
 def test_what_else_a_layout_says_is_in_the_plan() -> None:
@@ -287,12 +314,14 @@ def test_projects_of_painting_programs_are_read() -> None:
         '<DOC xmlns="http://www.calligra.org/DTD/krita"><IMAGE width="512" height="256"><layers>'
         '<layer nodetype="paintlayer" name="Fox" uuid="{ab-1}" filename="layer2" x="0" y="0"/></layers></IMAGE></DOC>'
     )
-    ui = {"root": {"positive": "snow", "negative": "mud"}, "regions": [{"layer_ids": "{ab-1}", "positive": "a fox"}]}
+    ui = {"root": {"positive": "snow", "negative": "mud"}, "seed": 7, "fixed_seed": True,
+          "regions": [{"layer_ids": "{ab-1}", "positive": "a fox", "control": [{"mode": "pose"}]}]}  # fmt: skip
     kra: dict[str, str | bytes] = {"maindoc.xml": document, "pic/layers/layer2": tiles,
                                    "pic/annotations/ai_diffusion/ui.json": json.dumps(ui)}  # fmt: skip
     fox = ditpipe.load_layout(archive(**kra))
     assert fox.plan.region("Fox").prompt.high_level == "a fox" and fox.plan.negative == "mud"
-    assert edges(fox.plan.region("Fox")) == (0.25, 0, 0.5, 0.5)
+    assert edges(fox.plan.region("Fox")) == (0.25, 0, 0.5, 0.5) and fox.settings == {"seed": 7}
+    assert "1 control layers are not read" in " ".join(fox.notes)
     with pytest.raises(ValueError, match="too large"):
         ditpipe.load_layout(archive(**{"canvas_state.json": b" " * (5 * 2**20)}))
     with pytest.raises(ValueError, match="entities"):

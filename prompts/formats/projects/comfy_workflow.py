@@ -20,6 +20,8 @@ from .comfy_graph import Node, nodes_of
 
 _MOST_STEPS = 2000  # nodes that are passed in one tree
 _TEXTS = ("text", "t5xxl", "clip_l", "text_g", "text_l", "prompt", "string", "value", "wildcard_text", "populated_text")
+_SAMPLERS = ("KSampler", "BasicGuider", "CFGGuider")
+_GROUPS = ("workflow>", "workflow/")  # kinds of nodes that older versions made of several
 BLOCKS = 40  # of Hunyuan-DiT, in which the authors' block_nums counts
 Edges = tuple[float, float, float, float]
 
@@ -165,9 +167,10 @@ def _sniff(content: Content) -> bool:
 def _read(content: Content) -> LoadedLayout:
     nodes = nodes_of(content.data)
     samplers = [node for node in nodes.values() if not node.muted and {"positive", "conditioning"} & node.sources.keys()
-                and ("latent_image" in node.sources or node.kind.startswith(("KSampler", "BasicGuider")))]  # fmt: skip
+                and ("latent_image" in node.sources or node.kind.startswith(_SAMPLERS))]  # fmt: skip
     if not samplers:
-        raise ValueError("this ComfyUI graph has no sampler with a prompt: nothing to read")
+        kinds = ", ".join(dict.fromkeys(node.kind[:40] for node in nodes.values() if not node.muted))
+        raise ValueError(f"this ComfyUI graph has no sampler with a prompt that is read, among its nodes {kinds[:300]}")
     sampler = samplers[0]
     empty = _first(nodes, sampler, "latent_image") or next(
         (node for node in nodes.values() if "Latent" in node.kind and {"width", "height"} <= node.values.keys()), None
@@ -175,6 +178,8 @@ def _read(content: Content) -> LoadedLayout:
     sides = [number(empty.values.get(side)) if empty else None for side in ("width", "height")]
     draft = Draft("comfyui", width=sides[0], height=sides[1])
     graph = _Graph(nodes, draft, (sides[0] or 1024.0, sides[1] or 1024.0))
+    for group in dict.fromkeys(node.kind for node in nodes.values() if node.kind.startswith(_GROUPS)):
+        draft.note(f"the group node {group[:60]!r} is not read: convert it to a subgraph in ComfyUI")
     if len(samplers) > 1:
         draft.note(f"{len(samplers)} samplers: the prompts of the first, {sampler.title or sampler.kind!r}, are read")
     texts = list(graph.texts(graph.source(sampler, "positive", "conditioning")))

@@ -36,7 +36,12 @@ def _read(content: Content) -> LoadedLayout:
         name = text_of(own[0].get("name")) if own else ""
         draft.add(edges, text_of(region.get("positive")), name=name, negative=text_of(region.get("negative")))
     root = inner(state, "root", {})
-    return draft.layout(text_of(root.get("positive")), negative=text_of(root.get("negative")))
+    controls = sum(len(objects(part.get("control"))) for part in (state, root, *regions))
+    if controls:
+        draft.note(f"{controls} control layers are not read: give ControlNets with --control")
+    seed = number(state.get("seed")) if state.get("fixed_seed") else None
+    settings = {} if seed is None else {"seed": int(seed)}
+    return draft.layout(text_of(root.get("positive")), negative=text_of(root.get("negative")), settings=settings)
 
 
 def _plain(uuid: Any) -> str:
