@@ -66,6 +66,8 @@ def emptied(pattern: str, content: str = "") -> Change:
 
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0f1e\nsize 12345\n"
+NF4 = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+INT8 = {"quant_method": "bitsandbytes", "load_in_8bit": True}
 LACKING: list[tuple[str, Change, str]] = [
     # The libraries make an empty tokenizer where there is none, and every word is unknown to it.
     ("hunyuan-1.2", without("tokenizer/vocab.txt"), "tokenizer: it lacks a tokenizer's vocabulary"),
@@ -88,6 +90,8 @@ LACKING: list[tuple[str, Change, str]] = [
     ("hunyuan-1.2", emptied("tokenizer/vocab.txt", POINTER), "a tokenizer.s vocabulary .*`git lfs pull` gets them"),
     ("hunyuan-1.2", emptied("text_encoder_2/*-00002-of-*", POINTER), "only 1 of the 2 .*`git lfs pull` gets them"),
     ("hunyuan-1.2", emptied("vae/*.safetensors", POINTER), "vae has no weights: .*`git lfs pull` gets them"),
+    ("flux-dev", entries("transformer/config.json", quantization_config=NF4), "in 4 bits, read by .*pip install bits"),
+    ("sd3", entries("text_encoder_3/config.json", quantization_config=INT8), "in 8 bits, read by .*pip install bits"),
 ]  # fmt: skip
 
 

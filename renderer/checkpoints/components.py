@@ -36,6 +36,7 @@ from .files.pipeline_folder import (
     weight_names,
 )
 from .processors import PROCESSORS
+from .supported import check_quantization
 
 if TYPE_CHECKING:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -87,6 +88,8 @@ def load_pipeline(
     for name in parts:
         if name.startswith(("tokenizer", "processor")):
             check_tokenizer(folder / name)
+        elif file is None and not (quantized and name == DENOISER):
+            check_quantization(folder / name)
     components: dict[str, object] = {}
     processors: dict[str, object] = {}
     for name, (library, kind) in parts.items():

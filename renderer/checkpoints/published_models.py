@@ -153,8 +153,10 @@ class Checkpoint:
 
 
 _HUB = "downloaded from the hub on first use; GPU"
+_NO_SIZE = "size: not found on a page of its publisher's"
 _GATED = "gated: accept its licence on the hub first; GPU"
-# Licences and sizes of the newer ones were read on the pages in `card`; what these do not say is left empty.
+# Licences and sizes of the newer ones were read on the pages in `card`; what no page of the publisher's said is left
+# empty, and the note says so.
 _FLUX_2 = "https://github.com/black-forest-labs/flux2"
 CHECKPOINTS = {
     row.name: row
@@ -181,29 +183,39 @@ CHECKPOINTS = {
                    "flux", reads=512),
         Checkpoint("qwen-image", "Qwen/Qwen-Image", 1328, 50, 4.0, 53.7, "Apache-2.0", _HUB, "qwen-image",
                    card="https://huggingface.co/Qwen/Qwen-Image/tree/main"),
-        Checkpoint("qwen-image-2512", "Qwen/Qwen-Image-2512", 1328, 50, 4.0, 0, "Apache-2.0", _HUB, "qwen-image",
-                   card="https://github.com/QwenLM/Qwen-Image"),
+        Checkpoint("qwen-image-2512", "Qwen/Qwen-Image-2512", 1328, 50, 4.0, 0, "Apache-2.0",
+                   f"{_HUB}; {_NO_SIZE}", "qwen-image", card="https://github.com/QwenLM/Qwen-Image"),
         # 7.75 GB of flux-2-klein-4b.safetensors and 8.05 GB of text_encoder/ on its page, and FLUX.2's VAE.
         Checkpoint("flux.2-klein", "black-forest-labs/FLUX.2-klein-4B", 1024, 4, 1.0, 14.9, "Apache-2.0", _HUB,
                    "flux.2", negatives=False, card=_FLUX_2),
-        Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 0, "Apache-2.0", _HUB,
-                   "flux.2", card=_FLUX_2),
-        Checkpoint("flux.2-dev", "black-forest-labs/FLUX.2-dev", 1024, 50, 4.0, 0, "FLUX non-commercial", _GATED,
+        # The same classes and widths as the distilled one.
+        Checkpoint("flux.2-klein-base", "black-forest-labs/FLUX.2-klein-base-4B", 1024, 50, 4.0, 14.9, "Apache-2.0",
+                   _HUB, "flux.2", card=_FLUX_2),
+        # 32B parameters, as on that page, and the 24B of Mistral Small, its text encoder.
+        Checkpoint("flux.2-dev", "black-forest-labs/FLUX.2-dev", 1024, 50, 4.0, 104, "FLUX non-commercial", _GATED,
                    "flux.2-dev", card=_FLUX_2),
-        Checkpoint("z-image-turbo", "Tongyi-MAI/Z-Image-Turbo", 1024, 8, 1.0, 0, "Apache-2.0", _HUB, "z-image",
+        # 8.05 GB of text_encoder/ and 168 MB of vae/ on its pages; its transformer/ is in 32 bits there, in 16 it has
+        # the 12.3 GB of Comfy-Org/z_image_turbo's file. The other one's file, in Comfy-Org/z_image, is as large.
+        Checkpoint("z-image-turbo", "Tongyi-MAI/Z-Image-Turbo", 1024, 8, 1.0, 19.1, "Apache-2.0", _HUB, "z-image",
                    negatives=False, card="https://huggingface.co/Tongyi-MAI/Z-Image-Turbo"),
-        Checkpoint("z-image", "Tongyi-MAI/Z-Image", 1024, 50, 5.0, 0, "Apache-2.0", _HUB, "z-image",
+        Checkpoint("z-image", "Tongyi-MAI/Z-Image", 1024, 50, 5.0, 19.1, "Apache-2.0", _HUB, "z-image",
                    card="https://huggingface.co/Tongyi-MAI/Z-Image"),
-        Checkpoint("chroma", "lodestones/Chroma1-HD", 1024, 35, 5.0, 0, "Apache-2.0", _HUB, "chroma",
+        # 17.8 GB of transformer/ and 9.52 GB of text_encoder/ on the pages of Chroma1-Base, which has its classes and
+        # widths, and FLUX.1's VAE.
+        Checkpoint("chroma", "lodestones/Chroma1-HD", 1024, 35, 5.0, 25.6, "Apache-2.0", _HUB, "chroma",
                    card="https://huggingface.co/lodestones/Chroma1-HD"),
         Checkpoint("lumina-2", "Alpha-VLLM/Lumina-Image-2.0", 1024, 50, 4.0, 9.9, "Apache-2.0", _HUB, "lumina-2",
                    card="https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0/tree/main"),
-        Checkpoint("hunyuan-image", "hunyuanvideo-community/HunyuanImage-2.1-Diffusers", 2048, 50, 3.5, 0,
+        # 53.1 GB on the page of the folder.
+        Checkpoint("hunyuan-image", "hunyuanvideo-community/HunyuanImage-2.1-Diffusers", 2048, 50, 3.5, 49.5,
                    "Tencent Hunyuan Community", _HUB, "hunyuan-image",
                    card="https://huggingface.co/tencent/HunyuanImage-2.1"),
-        Checkpoint("ideogram-4", "ideogram-ai/ideogram-4-nf4-diffusers", 1024, 48, 7.0, 0, "Ideogram non-commercial",
-                   f"{_GATED}; in 4 bits: pip install bitsandbytes", "ideogram-4",
-                   card="https://huggingface.co/ideogram-ai/ideogram-4-nf4-diffusers"),
-        Checkpoint("fibo-2", "briaai/Fibo-2.0-dev", 1024, 30, 5.0, 0, "", _HUB, "fibo-2"),
+        # Its own page could not be read. The licence is `ideogram-4-non-commercial` on the publisher's card of the fp8
+        # edition, as a mirror has it; redistributors call it the Ideogram Non-Commercial Model Agreement.
+        Checkpoint("ideogram-4", "ideogram-ai/ideogram-4-nf4-diffusers", 1024, 48, 7.0, 0, "Ideogram 4 non-commercial",
+                   f"{_GATED}; in 4 bits: pip install bitsandbytes; {_NO_SIZE}", "ideogram-4",
+                   card="https://huggingface.co/ideogram-ai/ideogram-4-fp8"),
+        Checkpoint("fibo-2", "briaai/Fibo-2.0-dev", 1024, 30, 5.0, 0, "",
+                   f"{_HUB}; licence and size: not found on a page of its publisher's", "fibo-2"),
     )
 }  # fmt: skip

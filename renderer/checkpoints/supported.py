@@ -1,7 +1,8 @@
-"""Rejects published schedulers and VAEs that the solvers and the decoding here do not support. Loads no torch."""
+"""Rejects published schedulers, VAEs and number formats that are not supported here. Loads no torch."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...prompts.errors import ModelError
@@ -48,6 +49,14 @@ def check_vae(config: JsonObject) -> None:
     """Raises ModelError for a VAE with per-channel mean and standard deviation of its latents, by its configuration."""
     if config.get("latents_mean") is not None:
         raise ModelError("the folder's VAE normalises latents by `latents_mean`, which is not supported here")
+
+
+def check_quantization(folder: Path) -> None:
+    """Raises ModelError for a component whose weights are in bitsandbytes' formats, if that package is not here."""
+    given = configuration_in(folder).get("quantization_config")
+    if isinstance(given, dict) and given.get("quant_method") == "bitsandbytes" and find_spec("bitsandbytes") is None:
+        bits = 4 if given.get("load_in_4bit") else 8
+        raise ModelError(f"{folder}: its weights are in {bits} bits, read by bitsandbytes: pip install bitsandbytes")
 
 
 def check_folder(folder: Path, index: JsonObject, *, flow: bool, normalised: bool = False) -> None:
