@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_critics
 from llm_servers import chat_server, says
 from PIL import Image, ImageChops
 
@@ -16,7 +17,7 @@ from ditpipe.agent.evaluate.ablation import DEEP, LEVELS, SHALLOW, conclusions, 
 from ditpipe.agent.evaluate.drawing import Drawer
 from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, fixed_plan, patterns_of
 from ditpipe.agent.evaluate.judging.detection_scores import Found, Wanted, average_precision, coco_ap, iou
-from ditpipe.agent.evaluate.judging.judges import LocalJudge, PictureSeen, PocketJudge, VisionJudge
+from ditpipe.agent.evaluate.judging.judges import COLOUR_WORDS, LocalJudge, PictureSeen, PocketJudge, VisionJudge
 from ditpipe.agent.evaluate.regions import (
     Figures,
     evaluate_regions,
@@ -125,6 +126,27 @@ def test_the_local_judge_tells_place_colour_and_strays() -> None:
     figures = figures_of("m", "a", "regions", [row, Row(row.query, {"error": "too small"})])
     assert (figures.pictures, figures.failed, figures.regions) == (2, 1, 4)
     assert figures.subject == 0.25 and figures.mean_iou == pytest.approx(0.24) and figures.ap50 == 0
+
+
+def test_the_local_judge_looks_with_models_of_the_published_classes(tmp_path: Path) -> None:
+    """Random weights, by which each of the detector's 4×4 patches is something: a square of a quarter's side."""
+    owl, siglip = tiny_critics.owlv2(tmp_path / "owl"), tiny_critics.siglip2(tmp_path / "siglip")
+    critic = LocalCritic.named(f"local:{owl},{siglip}", device="cpu")
+    critic.detector.threshold = 0.0
+    image = Image.open(FIXTURES / "red_cat_blue_rocket.png").convert("RGB")
+    judge, plan = LocalJudge(critic), plan_of(("cat", "red"), ("rocket", ""))
+    seen, found = judge.look(image, plan, "at night"), critic.detector.detect(image, ["cat", "rocket"])
+    assert len(found) == 16 and max(each.box.area for each in found) == pytest.approx(1 / 16, abs=1e-3)
+    for region, own in zip(plan.regions, seen.regions, strict=True):
+        squares = [each.box for each in found if each.label == subject_of(region)]
+        inside = [each for each in squares if each.share_in(region.box) >= 0.5]
+        assert own.subject == bool(inside) and own.bleeds == (len(inside) < len(squares))
+        assert own.iou == pytest.approx(max((iou(each, region.box) for each in squares), default=0), abs=1e-4)
+    assert [each.colour is None for each in seen.regions] == [False, True] and seen.background in (True, False)
+    assert {label for label, _, _ in seen.found} == {each.label for each in found}
+    figures = figures_of("m", "a", "default", [Row({"plan": plan.model_dump()}, {"seconds": 1.0, **seen.as_json()})])
+    assert 0 < figures.mean_iou < 0.13 and figures.ap == 0  # no square is half of a region
+    assert {thing.colour for thing in judge.things(image, plan, ["cat", "rocket"])} <= set(COLOUR_WORDS)
 
 
 def test_a_vision_model_judges_box_by_box() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import refused, run
+from command_line import COMMAND, refused, run
 from PIL import Image
 from published import published
 from torch import Tensor
+from waiting import until
 
 from ditpipe.agent.evaluate.reconstruction import Choice, evaluate_reconstruction, fetch_networks, pictures_in
 from ditpipe.agent.evaluate.rows import RowStore
@@ -173,3 +175,29 @@ def test_the_command_measures_the_pocket_models_vae(pictures: Path, tmp_path: Pa
     page = Path(tmp_path / figures["report"]).read_text()
     assert "What pocket loses most of" in page and "--metrics psnr,ssim" in page
     refused(run(*given, "--limit", "1", cwd=tmp_path), "two pictures or more", "--metrics psnr,ssim,lpips")
+
+
+@pytest.mark.process
+def test_a_command_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """kill -9, for real: what was measured stays byte for byte, and only the rest is measured."""
+    rng = np.random.default_rng(1)
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        Image.fromarray(rng.integers(0, 256, (192, 192, 3), dtype=np.uint8)).save(tmp_path / "in" / f"{number}.png")
+    given = ("evaluate", "reconstruction", "--images", "in", "--size", "192", "--metrics", "psnr,ssim", "--out", "out")
+    rows = tmp_path / "out" / "rows.jsonl"
+    with subprocess.Popen([*COMMAND, *given], cwd=tmp_path, stderr=subprocess.PIPE) as command:
+
+        def measured() -> bool:
+            assert command.poll() is None, command.stderr and command.stderr.read()
+            return rows.exists() and b"\n" in rows.read_bytes()
+
+        until(measured)
+        command.kill()
+    whole = rows.read_bytes().rpartition(b"\n")[0]
+    assert 1 <= whole.count(b"\n") + 1 < 8, "killed at work"
+    done = run(*given, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pictures"] == 8
+    lines = rows.read_bytes().splitlines()
+    assert rows.read_bytes().startswith(whole) and len(lines) == len({json.loads(line)["key"] for line in lines}) == 8
