@@ -150,7 +150,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _endpoint_is_used(self) -> Self:
-        if self.base_url and self.planner in ("auto", *LOCAL_MODELS) and not self.has_vision_critic:
+        if self.base_url and not uses_endpoint(self.planner, self.critic):
             raise ValueError(
                 f"{self.base_url} would be used by neither planner nor critic: name a model that it serves as the "
                 "planner (--planner NAME), the critic (--critic NAME) or both"
@@ -193,11 +193,6 @@ class Settings(BaseSettings):
         openai = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
         return key_for(url, key, given_for=self.base_url) or key_for(url, openai[0], given_for=openai[1])
 
-    @property
-    def has_vision_critic(self) -> bool:
-        """Whether the critic is a chat model, and so one that an endpoint serves."""
-        return self.critic.partition(":")[0] not in ("auto", "embedded", "local", "none")
-
     def picture_seed(self) -> int:
         """The seed of a new picture; if it is 'random', another one at each call."""
         return chosen_seed(self.seed)
@@ -220,6 +215,12 @@ class Settings(BaseSettings):
     def is_chosen(self, name: str) -> bool:
         """Whether a setting is not its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+def uses_endpoint(planner: str, critic: str) -> bool:
+    """Whether one of these is a chat model that `base_url` may serve."""
+    vision_critic = critic.partition(":")[0] not in ("auto", "embedded", "local", "none")
+    return vision_critic or planner not in ("auto", *LOCAL_MODELS)
 
 
 def settings_of(**options: Any) -> Settings:

@@ -114,8 +114,9 @@ def tools_for(service: PictureService, agent: Agent) -> list[PictureTool]:
     tools = [
         plan_picture(service, partial(plan_brief, agent, largest=service.largest)), change_plan(change_reader(agent)),
         render_picture(service), edit_region(service), add_region(service), remove_region(service),
-        change_picture(service, change_reader(agent)), critique_picture(service, critique_of(agent)),
-        get_picture(service), cancel_picture(service), paint_picture(service),
+        change_picture(service, change_reader(agent), agent.request, agent.checkpoint),
+        critique_picture(service, critique_of(agent)), get_picture(service), cancel_picture(service),
+        paint_picture(service),
     ]  # fmt: skip
     return [_with_server_limits(tool, service, agent) for tool in tools]
 

@@ -16,6 +16,8 @@ from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.plan import ScenePlan
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
 
 PLANS = {
     name: ScenePlan.model_validate(plan)
@@ -148,6 +150,27 @@ def test_a_brief_is_in_their_words(row: str, brief: str) -> None:
 def test_what_does_not_fit_is_a_question(answer: str) -> None:
     result, _ = interpreted("the ninth one", answer)
     assert result.kind == "unclear" and result.reply.endswith("?")
+
+
+def test_pictographs_are_never_a_change_and_beside_words_are_told() -> None:
+    redraw, green = '{"rows":[["redraw",["cat"]]]}', '{"rows":[["look",["rocket"],"green"]]}'
+    for message in ("👨‍🚀🌙", "!!!"):
+        assert interpreted(message, redraw)[0].kind == "unclear"
+    assert interpreted("🙂", '{"rows":[["accept"]]}')[0].kind == "accept"
+    result, _ = interpreted("make the rocket green 🌙", green)
+    assert result.kind == "change" and result.notes == ("I read words, not 🌙",)
+    assert result.reply.endswith("I read words, not 🌙.")
+
+
+def test_what_a_change_leaves_out_is_told() -> None:
+    vocabulary = vocabulary_of(CHECKPOINTS["pocket"])
+    row = '{"rows":[["add","turtle","green","",1,"left",[]]]}'
+    for message, notes in {
+        "a turtle on the left, on the grass": ("left out: 'on the grass'",),
+        "a turtle left of the rocket": (),
+    }.items():
+        with scripted(row) as model:
+            assert RowsInterpreter(model, vocabulary).interpret(message, HEARD).notes == notes
 
 
 @pytest.mark.parametrize(

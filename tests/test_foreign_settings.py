@@ -44,6 +44,15 @@ def test_where_words_and_keys_go_is_agreed_to(begun: Path, name: str) -> None:
     assert (settings.planner, getattr(settings, name)) == ("openai:theirs", THEIRS[name])
 
 
+def test_an_address_that_nothing_uses_is_not_asked_about(begun: Path) -> None:
+    record = run_record(begun)
+    theirs = record.model_copy(update={"settings": record.settings | THEIRS})
+    own = {"model": "pocket", "planner": "embedded", "critic": "embedded"}
+    assert resume_settings(begun, theirs, **own).base_url is None
+    with pytest.raises(RunError, match="base_url 'http://theirs/v1'"):
+        resume_settings(begun, theirs, **own | {"critic": "openai:mine"})
+
+
 def test_the_picture_is_made_as_it_was_begun(begun: Path) -> None:
     record = run_record(begun)
     others = {"steps": 7, "seed": 5, "out": "/theirs", "sessions": "/theirs", "api_key": "theirs"}

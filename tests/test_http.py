@@ -211,7 +211,9 @@ def test_a_picture_is_its_own_mask(client: OpenAI, tiny: Renderer) -> None:
 
 
 def test_without_a_mask_the_whole_picture_is_drawn_anew(client: OpenAI, tiny: Renderer) -> None:
-    answer = client.images.edit(image=expected(tiny, plan_of(2)), prompt="a blue dog", quality="high", size="256x256")
+    answer = client.images.edit(
+        image=expected(tiny, plan_of(2)), prompt="start over: a blue dog", quality="high", size="256x256"
+    )
     plan = request_in(first_of(answer), name="picture").edited_plan
     assert [region.prompt.text for region in plan.regions] == ["a blue dog"] == [plan.scene.text]
     assert answer.model_extra and [each.split(" ")[0] for each in answer.model_extra["warnings"]] == [
@@ -369,10 +371,10 @@ def test_an_edit_without_a_mask_is_read_as_in_the_chat(client: OpenAI, tiny: Ren
     less = request_in(first_of(client.images.edit(image=before, prompt="remove thing 0")), name="picture")
     assert [region.name for region in less.edited_plan.regions] == ["thing 1"]
     again = request_in(first_of(client.images.edit(image=before, prompt="try again")), name="picture")
-    assert again.plan == plan_of(2) and again.seed != 0
+    assert again.plan.model_copy(update={"notes": []}) == plan_of(2) and again.seed != 0
 
 
-@pytest.mark.parametrize("prompt", ["what is on the left?", "undo"])
+@pytest.mark.parametrize("prompt", ["what is on the left?", "undo", "make the dragon bigger"])
 def test_what_is_no_change_does_not_throw_the_picture_away(client: OpenAI, tiny: Renderer, prompt: str) -> None:
     with pytest.raises(BadRequestError, match="prompt: "):
         client.images.edit(image=expected(tiny, plan_of(2)), prompt=prompt)
@@ -435,7 +437,7 @@ def test_curl_gets_a_handle_follows_the_events_and_cancels(address: str) -> None
     slow = post(f"{address}/v1/pictures", order | {"steps": 200})
     cancelled = json.loads(curl("-X", "DELETE", f"{address}/v1/pictures/{slow['id']}").stdout)
     assert cancelled["status"] == "cancelled"
-    assert b"is cancelled, not done" in curl(f"{address}/v1/pictures/{slow['id']}/image").stdout
+    assert b"was cancelled; it has no file" in curl(f"{address}/v1/pictures/{slow['id']}/image").stdout
 
 
 def test_curl_deletes_a_picture_and_lists_the_others(tiny: Renderer, tmp_path: Path) -> None:
@@ -507,5 +509,5 @@ def test_plans_beyond_a_few_at_once_are_asked_to_come_again_and_keep_nobody_wait
 def test_a_picture_that_cannot_be_drawn_is_an_error_not_a_picture(client: OpenAI, tiny: Renderer) -> None:
     request = RenderRequest(plan=plan_of(2), model=tiny.model, prompt_schedule=PromptSchedule(blocks=["scene"]))
     picture = png_bytes(RenderResult(request, Image.new("RGB", (96, 96)), torch.zeros(1), 0.0))
-    with pytest.raises(UnprocessableEntityError, match="the picture is failed: the prompt schedule lists 1 blocks"):
+    with pytest.raises(UnprocessableEntityError, match="the picture could not be drawn: the prompt schedule"):
         client.images.edit(image=picture, mask=png(holes((50, 50, 51, 51))), prompt="a dog")

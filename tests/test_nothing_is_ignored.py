@@ -23,6 +23,7 @@ from ditpipe.agent.cli.main import app
 from ditpipe.agent.cli.options import SETTINGS, flag
 from ditpipe.prompts.plan import LeveledPrompt
 from ditpipe.prompts.revision import RegionChange
+from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.pictures.artifacts import read_metadata
 from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.mask_image import mask_text
@@ -37,6 +38,7 @@ from ditpipe.tools.api_schema import (
     PlanArguments,
     RemoveArguments,
     RenderArguments,
+    redraw_of,
 )
 from ditpipe.tools.openai_images_schema import EditSettings, ImageSettings, VariationSettings
 
@@ -418,3 +420,26 @@ def test_every_parameter_of_the_services_has_an_entry(model: type[BaseModel]) ->
     for name in model.model_fields:
         entry = PARAMETERS[name]
         assert entry and (not isinstance(entry, Elsewhere) or entry.is_there), (name, entry)
+
+
+def test_a_plan_drawn_as_a_whole_in_place_of_a_picture_keeps_its_settings_or_says_which_not() -> None:
+    kept: dict[str, Any] = {"steps": 7, "guidance_scale": 3.0, "solver": "dpm++"}
+    said: dict[str, Any] = {"prompt_schedule": preset("regions"), "step_cache": 0.2, "dtype": "bfloat16"}
+    of_the_picture_alone = {"plan", "seed", "edits", "together"}
+    refused_or_of_memory = {
+        "model",
+        "image",
+        "denoise",
+        "fit",
+        "background",
+        "controls",
+        "loras",
+        "save_memory",
+        "compile",
+    }
+    assert {*kept, *said, *of_the_picture_alone, *refused_or_of_memory} == {*RenderRequest.model_fields}
+    here = RenderRequest(plan=plan(), prompt_schedule=preset("scene-then-regions"))
+    drawn = redraw_of(here.model_copy(update=kept | said), plan(), seed=5, here=here, checkpoint=CHECKPOINTS["pocket"])
+    assert drawn.model_dump(include={*kept}) == kept and drawn.seed == 5
+    assert [note.partition(":")[0].replace(" ", "_") for note in drawn.plan.notes] == [*said]
+    assert redraw_of(here, plan(), seed=5, here=here, checkpoint=CHECKPOINTS["pocket"]).plan.notes == plan().notes

@@ -12,10 +12,12 @@ from ..prompts.layout.canvas import read_aspect
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
+from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import read_metadata, read_request
+from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import RenderRequest, Solver
 from .arguments import Arguments
-from .jobs.engine import Job, Status
+from .jobs.engine import STATES, Job, Status
 from .jobs.service import PictureService
 
 SCHEME = "picture://"  # of a picture's address as an MCP resource; with it, it is understood as an id, too
@@ -226,7 +228,7 @@ def describe_picture(picture: Picture) -> str:
     if picture.status in ("queued", "running"):
         where = f"step {picture.step} of {picture.steps}" if picture.steps else picture.status
         return f"Picture {picture.id} is not done yet: {where}. Ask get_picture for it."
-    return f"Picture {picture.id} is {picture.status}{': ' + picture.error if picture.error else ''}."
+    return f"Picture {picture.id} {STATES[picture.status]}{': ' + picture.error if picture.error else ''}."
 
 
 def edit_of_picture(service: PictureService, picture_id: str, revision: Revision, *, caller: str) -> EditInput:
@@ -239,7 +241,7 @@ def request_of(service: PictureService, picture_id: str, *, caller: str) -> Rend
     """The request of a finished picture. Raises UnknownPicture; ValueError if it is not done."""
     job = service.jobs.get(picture_id, caller=caller)
     if job.status != "done":
-        raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be changed")
+        raise ValueError(f"picture {job.id} {STATES[job.status]}; only a picture that is done can be changed")
     return read_request(service.jobs.file(job))
 
 
@@ -251,6 +253,21 @@ def edit_of_request(
     plan = request.edited_plan
     check_size(service, plan.width, plan.height)
     return EditInput(request=request, revision=sync_revision(revision, plan), base=base)
+
+
+def redraw_of(
+    request: RenderRequest, plan: ScenePlan, *, seed: int, here: RenderRequest, checkpoint: Checkpoint
+) -> RenderInput:
+    """A plan drawn as a whole in the way of another picture's request. Notes of the plan say which settings are the
+    server's instead: `here` is a request with these."""
+    usual = preset(checkpoint.prompt_schedule)  # where a request leaves it to the model
+    unlike = ["prompt schedule"] if (request.prompt_schedule or usual) != (here.prompt_schedule or usual) else []
+    unlike += [
+        name.replace("_", " ") for name in ("step_cache", "dtype") if getattr(request, name) != getattr(here, name)
+    ]
+    notes = [f"{name}: this server's, not that of the picture" for name in unlike]
+    fields = request.model_dump(include={"steps", "guidance_scale", "solver"})
+    return RenderInput(plan=plan.with_notes(notes), seed=seed, **fields)
 
 
 def check_upload(service: PictureService, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:

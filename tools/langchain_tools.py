@@ -14,7 +14,9 @@ from ..prompts.critique import Critique
 from ..prompts.errors import DitpipeError
 from ..prompts.plan import Region, ScenePlan
 from ..prompts.revision import RegionChange, Revision
+from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import open_image, read_request
+from ..renderer.request import RenderRequest
 from .api_schema import (
     AddArguments,
     ChangeArguments,
@@ -34,7 +36,7 @@ from .api_schema import (
     request_of,
 )
 from .arguments import Arguments
-from .jobs.engine import Job
+from .jobs.engine import STATES, Job
 from .jobs.service import PictureService
 from .requested_change import (
     ChangeReader,
@@ -85,7 +87,7 @@ def critique_picture(service: PictureService, critique: Callable[[Image.Image, S
     def run(arguments: PictureArguments, caller: str) -> Answer:
         job = service.jobs.get(arguments.id, caller=caller)
         if job.status != "done":
-            raise ValueError(f"picture {job.id} is {job.status}; only a picture that is done can be judged")
+            raise ValueError(f"picture {job.id} {STATES[job.status]}; only a picture that is done can be judged")
         verdict = critique(open_image(service.jobs.file(job)), read_request(service.jobs.file(job)).edited_plan)
         return verdict.model_dump_json(), verdict
 
@@ -149,15 +151,22 @@ def remove_region(service: PictureService) -> PictureTool:
     return _drawing(service, "remove_region", description, RemoveArguments, start)
 
 
-def change_picture(service: PictureService, read: ChangeReader) -> PictureTool:
-    """Changes a picture by a sentence, read by the chat's interpreter; the result is a new picture."""
+def change_picture(
+    service: PictureService,
+    read: ChangeReader,
+    request_for: Callable[[ScenePlan], RenderRequest],
+    checkpoint: Checkpoint,
+) -> PictureTool:
+    """Changes a picture by a sentence, read by the chat's interpreter; the result is a new picture. `request_for` a
+    plan has the server's settings."""
 
     def start(arguments: ChangeArguments, caller: str) -> Job:
         request = request_of(service, arguments.id, caller=caller)
         result = read_change(read, arguments.message, request.edited_plan, field="message")
         kind, job_input = change_input(
-            result, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller)
-        )
+            result, request, lambda revision: edit_of_picture(service, arguments.id, revision, caller=caller),
+            here=request_for(request.edited_plan), checkpoint=checkpoint,
+        )  # fmt: skip
         return service.submit(kind, job_input, caller=caller)
 
     description = "Change a picture that is done as a sentence says, and keep the rest as it is: a new picture."

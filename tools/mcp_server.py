@@ -26,7 +26,7 @@ from ..prompts.templates import fill_template
 from .api_schema import SCHEME, Picture, describe_picture, picture_file
 from .auth import AuthMiddleware, Keys, caller_of
 from .function_schemas import mcp_schema
-from .jobs.engine import LOCAL
+from .jobs.engine import LOCAL, STATES
 from .jobs.service import PictureService
 from .tool_spec import PictureTool, Progress
 
@@ -98,7 +98,9 @@ def mcp_server(
         try:
             job = service.jobs.get(params.uri.removeprefix(SCHEME), caller=_caller(context))
             if job.status != "done":
-                raise UnknownPicture(f"picture {job.id} is {job.status}, not done")
+                raise UnknownPicture(
+                    f"picture {job.id} {STATES[job.status]}; only a picture that is done can be fetched"
+                )
             blob = _base64(picture_file(service, job))
         except DitpipeError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error

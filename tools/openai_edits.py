@@ -11,9 +11,8 @@ from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import request_in
 from ..renderer.regions.mask_image import mask_text
-from ..renderer.regions.prompt_schedule import preset
 from ..renderer.request import RenderRequest
-from .api_schema import EditInput, RenderInput, check_upload, edit_of_upload
+from .api_schema import EditInput, RenderInput, check_upload, edit_of_upload, redraw_of
 from .jobs.service import PictureService
 from .openai_images_schema import ImageSettings
 from .requested_change import change_input
@@ -68,18 +67,21 @@ def changes_of(
     result: Understanding,
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
-    steps: int,
+    checkpoint: Checkpoint,
 ) -> list[tuple[str, Any]]:
     """Kind and input of `n` jobs for a change in plain language."""
     request = request_in(picture, name="image")
     here = request_for(request.edited_plan)
-    check_upload(service, request, here=here, steps=steps)
+    check_upload(service, request, here=here, steps=checkpoint.steps)
     first = request.seed % 2**62 if settings.seed is None and settings.n > 1 else settings.seed
 
     def edit(revision: Revision) -> EditInput:
-        return edit_of_upload(service, request, revision, here=here, steps=steps)
+        return edit_of_upload(service, request, revision, here=here, steps=checkpoint.steps)
 
-    return [change_input(result, request, edit, seed=None if first is None else first + i) for i in range(settings.n)]
+    def job(seed: int | None) -> tuple[str, EditInput | RenderInput]:
+        return change_input(result, request, edit, here=here, checkpoint=checkpoint, seed=seed)
+
+    return [job(None if first is None else first + i) for i in range(settings.n)]
 
 
 def variations_of(
@@ -88,19 +90,14 @@ def variations_of(
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     checkpoint: Checkpoint,
-) -> tuple[list[RenderInput], list[str]]:
-    """The inputs of `n` renders of the picture's plan from other noise, and warnings for what is not as it was."""
+) -> list[RenderInput]:
+    """The inputs of `n` renders of the picture's plan from other noise."""
     request = request_in(picture, name="image")
     plan, here = request.edited_plan, request_for(request.edited_plan)
     check_upload(service, request, here=here, steps=checkpoint.steps)
     free = plan.model_copy(update={"regions": [region.model_copy(update={"seed": None}) for region in plan.regions]})
     first = (request.seed + 1) % 2**62 if settings.seed is None else settings.seed
-    fields = request.model_dump(include={"steps", "guidance_scale", "solver"})
-    usual = preset(checkpoint.prompt_schedule)  # where a request leaves it to the model
-    unlike = ["prompt schedule"] if (request.prompt_schedule or usual) != (here.prompt_schedule or usual) else []
-    unlike += ["step cache"] if request.step_cache != here.step_cache else []
-    notes = [f"{name}: this server's, not that of the picture" for name in unlike]
-    return [RenderInput(plan=free, seed=first + i, **fields) for i in range(settings.n)], notes
+    return [redraw_of(request, free, seed=first + i, here=here, checkpoint=checkpoint) for i in range(settings.n)]
 
 
 def unused_settings(settings: ImageSettings, picture: Image.Image) -> list[str]:

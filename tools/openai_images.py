@@ -48,6 +48,7 @@ PATIENCE = 590  # seconds: the client gives up after 600
 LINK_LIFETIME = 3600  # seconds
 STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 ANYTHING, EVERYWHERE = LeveledPrompt(high_level=""), Box(left=0, top=0, right=1, bottom=1)
+ANOTHER_PICTURE = "To draw the prompt in place of the whole picture, send a mask that is transparent everywhere."
 STEP_FACTORS = {"low": 0.5, "medium": 1.0, "standard": 1.0, "auto": 1.0, "high": 1.5, "hd": 1.5}  # × the server's steps
 
 
@@ -168,8 +169,8 @@ def images_router(
     async def edit(settings: Annotated[EditSettings, Form(media_type="multipart/form-data")], request: Request) -> Any:
         """Draw the prompt into the transparent part of the mask, or of the picture, and leave every other pixel as it
         is. Without either, the prompt is read as in the chat: one that says what is to change ("make the cat orange")
-        changes that, a question or an "undo" is answered with an error, and any other takes the place of the whole
-        picture. The picture must carry its plan."""
+        changes that, one that describes another picture takes the place of the whole picture, and a question, an "undo"
+        or what is not understood is answered with an error. The picture must carry its plan."""
         notes = replacements(settings)
         uploads = [upload for upload in (settings.image, *settings.images) if upload]
         if len(uploads) != 1:
@@ -184,12 +185,13 @@ def images_router(
             plan = request_in(picture, name="image").edited_plan
             result = await asyncio.to_thread(read, settings.prompt, plan)
             if result.kind == "change":
-                job_inputs = changes_of(service, picture, result, settings, request_for, checkpoint.steps)
+                job_inputs = changes_of(service, picture, result, settings, request_for, checkpoint)
                 notes += unused_settings(settings, picture)
                 notes.append(f"no mask: {settings.prompt[:60]!r} was read as a change")
                 return await respond("image_edit", request, job_inputs, settings, notes)
-            if result.kind not in ("new brief", "unclear"):
-                raise not_a_change(result, field="prompt")
+            if result.kind != "new brief":
+                raise not_a_change(result, field="prompt", otherwise=ANOTHER_PICTURE)
+            settings = settings.model_copy(update={"prompt": result.brief})
         edits = edits_of(service, picture, mask, settings, request_for, checkpoint.steps)
         return await respond("image_edit", request, [("edit", job_input) for job_input in edits], settings, notes)
 
@@ -199,8 +201,8 @@ def images_router(
     ) -> Any:
         """Draw the plan of a picture again, from other noise. The picture must carry its plan."""
         picture = await asyncio.to_thread(open_upload, await settings.image.read(), name="image")
-        variations, unlike = variations_of(service, picture, settings, request_for, checkpoint)
-        notes = [*replacements(settings), *unused_settings(settings, picture), *unlike]
+        variations = variations_of(service, picture, settings, request_for, checkpoint)
+        notes = [*replacements(settings), *unused_settings(settings, picture)]
         jobs = [("render", variation) for variation in variations]
         return await respond("image_generation", request, jobs, settings, notes)
 
@@ -234,7 +236,7 @@ async def _finished(service: PictureService, job: Job, request: Request) -> Job:
     if not job.is_finished:
         raise TimeoutError(f"the picture was not done after {PATIENCE} seconds; POST /v1/pictures gives a handle")
     if job.status != "done":
-        raise RenderError(f"the picture is {job.status}: {job.error}")
+        raise RenderError(f"the picture {job.state}")
     return job
 
 
@@ -267,7 +269,7 @@ async def _events(
             final |= {"warnings": _warnings(service, [job], settings, notes)} | _prompt_and_score(service, job)
             yield _event(f"{kind}.completed", about | final)
         else:
-            problem = job.error or f"the picture is {job.status}"
+            problem = f"the picture {job.state}"
             yield _event("error", {"error": {
                 "message": problem, "type": "image_generation_error", "param": None, "code": None,
             }})  # fmt: skip

@@ -29,7 +29,7 @@ from .api_schema import (
     picture_of,
 )
 from .auth import caller_of
-from .jobs.engine import Job
+from .jobs.engine import STATES, Job
 from .jobs.job_events import Stepped
 from .jobs.service import PictureService
 from .requested_change import ChangeReader, UnderstandArguments, UnderstoodMessage, understood
@@ -85,7 +85,7 @@ def pictures_router(
 
     def done(job: Job = Depends(own)) -> Job:
         if job.status != "done":
-            raise ValueError(f"picture {job.id} is {job.status}, not done")
+            raise ValueError(f"picture {job.id} {STATES[job.status]}; it has no file")
         return job
 
     async def answer(job: Job, *, wait: bool, response: Response) -> Picture:

@@ -10,8 +10,9 @@ from ..prompts.answers.chat_answer import Command
 from ..prompts.answers.chat_schema import Kind, Understanding
 from ..prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
 from ..prompts.revision import Revision
+from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.request import RenderRequest
-from .api_schema import Brief, EditInput, RenderInput
+from .api_schema import Brief, EditInput, RenderInput, redraw_of
 from .arguments import Arguments
 
 
@@ -83,19 +84,28 @@ def read_change(read: ChangeReader, message: str, plan: ScenePlan, *, field: str
     raise not_a_change(result, field=field)
 
 
-def not_a_change(result: Understanding, *, field: str) -> ValueError:
-    """The answer to a message that draws nothing: the question back with suggestions, or what else it is."""
-    say = f" You could say: {' · '.join(result.suggestions)}" if result.suggestions else ""
-    return ValueError(f"{field}: {result.reply or 'say what is to change in this picture'}{say}")
+def not_a_change(result: Understanding, *, field: str, otherwise: str = "") -> ValueError:
+    """The answer to a message that draws nothing: the question back with suggestions, or what else it is; `otherwise`:
+    what else can be done, in a sentence."""
+    say = f"You could say: {' · '.join(result.suggestions)}." if result.suggestions else ""
+    parts = [result.reply or "say what is to change in this picture.", say, otherwise]
+    return ValueError(f"{field}: {' '.join(filter(None, parts))}")
 
 
 def change_input(
-    result: Understanding, request: RenderRequest, edit: Callable[[Revision], EditInput], *, seed: int | None = None
+    result: Understanding,
+    request: RenderRequest,
+    edit: Callable[[Revision], EditInput],
+    *,
+    here: RenderRequest,
+    checkpoint: Checkpoint,
+    seed: int | None = None,
 ) -> tuple[str, EditInput | RenderInput]:
     """The kind and the input of the job for a change.
 
     An edit, made by `edit`, if the change is about regions; else the whole picture is rendered again, from the same
     noise unless another try is asked for. `seed`: noise for what is drawn. What was not understood becomes a warning.
+    `here` and `checkpoint` are those of `redraw_of`.
     """
     plan, changed = request.edited_plan, result.plan or request.edited_plan
     same_whole = plan.whole == changed.with_size(plan.width, plan.height).whole
@@ -104,12 +114,10 @@ def change_input(
         job = edit(_seeded(revision, seed))
         return "edit", job.model_copy(update={"notes": [*job.notes, *result.notes]})
     redraw_seed = secrets.randbelow(2**31) if result.fresh else request.seed % 2**62
-    return "render", RenderInput(
-        plan=changed.with_notes(result.notes),
-        seed=redraw_seed if seed is None else seed,
-        steps=request.steps,
-        guidance_scale=request.guidance_scale,
-    )
+    return "render", redraw_of(
+        request, changed.with_notes(result.notes), seed=redraw_seed if seed is None else seed, here=here,
+        checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def _seeded(revision: Revision, seed: int | None) -> Revision:

@@ -99,4 +99,4 @@ def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understan
 def interpreter_for(agent: "Agent") -> Interpreter:
     """The agent's chat model by commands; where its planner is tuned to plan only, a tuned local model by rows."""
     model = agent.models.capable_model
-    return ModelInterpreter(model) if model else RowsInterpreter(agent.models.rows_model)
+    return ModelInterpreter(model) if model else RowsInterpreter(agent.models.rows_model, agent.vocabulary)

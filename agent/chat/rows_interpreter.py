@@ -1,17 +1,21 @@
 """Understands a message with a local model that was tuned to answer with short rows."""
 
+from dataclasses import replace
 from math import exp
 from typing import TYPE_CHECKING
 
 from ...prompts.answers.chat_rows import ChatRows, chat_prompt
 from ...prompts.answers.chat_schema import Understanding
 from ...prompts.templates import fill_template
+from ...renderer.checkpoints.vocabulary import Vocabulary, quoted
 from ..llm.modes import ask
+from ..planning.brief_language import pictographs
+from ..planning.omissions import left_out_of_change
 from .chat_state import ChatState
 from .commands.executor import FIRST_SEED
 from .commands.row_words import message_of
 from .commands.short_commands import suggestions_for, understand_rows
-from .phrases import contents
+from .phrases import contents, not_done
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -27,7 +31,9 @@ class RowsInterpreter:
     changed by a guess. A message that says plainly what it is taken for, as the one that is offered, is certain.
     """
 
-    def __init__(self, chat_model: "BaseChatModel") -> None:
+    def __init__(self, chat_model: "BaseChatModel", vocabulary: Vocabulary | None = None) -> None:
+        """vocabulary: what the image model draws; what of it a message names and its change leaves out is noted."""
+        self._vocabulary = vocabulary
         has_probabilities = "logprobs" in type(chat_model).model_fields
         self.chat_model = chat_model.model_copy(update={"logprobs": True}) if has_probabilities else chat_model
 
@@ -37,13 +43,24 @@ class RowsInterpreter:
         if rows is None:
             return _unsure("", state)
         result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
+        if result.kind == "change" and not any(map(str.isalnum, message)):  # "👍" may be a yes, but no change
+            return _unsure("", state)
         if result.kind == "choose" and not 1 <= result.number <= state.candidates:
             there = "There is only one picture." if state.candidates < 2 else f"There are {state.candidates}."
             return Understanding("unclear", reply=f"{there} What should be different?", commands=result.commands)
         plainly = message_of(rows) if result.kind == "change" else ""
         if probability < SURE and result.kind != "unclear" and plainly != message.strip().lower():
             return _unsure(plainly, state)
-        return result
+        return self._with_notes(result, message, state) if result.kind == "change" else result
+
+    def _with_notes(self, result: Understanding, message: str, state: ChatState) -> Understanding:
+        """A change with notes of what in the message it does not do."""
+        unread = pictographs(message)
+        notes = [f"I read words, not {' '.join(unread)}"] if unread else []
+        if self._vocabulary and state.plan and result.plan:
+            lost = left_out_of_change(message, state.plan, result.plan, self._vocabulary)
+            notes += [f"left out: {quoted(lost)}"] if lost else []
+        return replace(result, notes=(*result.notes, *notes), reply=result.reply + not_done(notes))
 
     def rows(self, message: str, state: ChatState) -> tuple[ChatRows | None, float]:
         """The model's answer or None, and its probability: 1 if the server names none. Raises ModelError."""

@@ -25,6 +25,11 @@ def unread_words(brief: str) -> list[str]:
     return list(dict.fromkeys(word for word in re.findall(r"\S+", brief) if any(map(_is_foreign, word))))
 
 
+def pictographs(text: str) -> list[str]:
+    """The words of a text that hold pictographs, once each."""
+    return [word for word in unread_words(text) if any(map(_is_pictograph, word))]
+
+
 def english_only(brief: str) -> bool:
     """Whether some word of a brief is in Latin letters, as English is."""
     return any(char.isalpha() and not _is_foreign(char) for char in brief)
@@ -33,6 +38,10 @@ def english_only(brief: str) -> bool:
 def _is_foreign(char: str) -> bool:
     if char.isalpha():
         return not unicodedata.name(char, "").startswith(("LATIN", "FULLWIDTH LATIN"))
+    return _is_pictograph(char)
+
+
+def _is_pictograph(char: str) -> bool:
     return unicodedata.category(char) == "So" and ord(char) > 0x2000
 
 

@@ -38,8 +38,7 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list
     Of each phrase the words that are missing, with what a thing is doing ('a cat sleeping'), and each place that a
     background of the vocabulary names: for planners that repeat the words of the brief.
     """
-    plan_text = " . ".join([plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)])
-    planned = PlanWords(plan_text, plan, vocabulary)
+    planned = PlanWords(_prompts(plan), plan, vocabulary)
     lost, run, introduced, after_thing, after_place = list[str](), list[Phrase](), False, False, False
 
     def close() -> None:
@@ -48,8 +47,6 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list
             lost.append(brief[missing[0].start : missing[-1].end])
         run.clear()
 
-    requested = vocabulary.read(brief)
-    words = {(phrase.kind, phrase.name): phrase.text for phrase in vocabulary.phrases(brief)}
     for phrase in vocabulary.phrases(brief):
         word = phrase.text.lower()
         if not phrase.adjacent:
@@ -75,10 +72,28 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list
             after_thing = False
     close()
     lost += re.findall(SYMBOLS, brief)
+    return list(dict.fromkeys(lost + _names_left_out(brief, planned, vocabulary)))
+
+
+def left_out_of_change(message: str, before: ScenePlan, after: ScenePlan, vocabulary: Vocabulary) -> list[str]:
+    """Subjects, colours and backgrounds of the vocabulary that a message names, as written, and the plan neither before
+    nor after its change does: 'on the grass' of a message of which only the things were added."""
+    planned = PlanWords(f"{_prompts(before)} . {_prompts(after)}", after, vocabulary)
+    return _names_left_out(message, planned, vocabulary)
+
+
+def _names_left_out(text: str, planned: "PlanWords", vocabulary: Vocabulary) -> list[str]:
+    requested = vocabulary.read(text)
+    words = {(phrase.kind, phrase.name): phrase.text for phrase in vocabulary.phrases(text)}
+    lost = list[str]()
     for kind in ("subjects", "colours", "backgrounds"):
         missing = {name for name in requested.of(kind) - planned.known.of(kind) if not planned.has_form_of(name)}
         lost += [words[kind, name] for name in sorted(missing)]
-    return list(dict.fromkeys(lost))
+    return lost
+
+
+def _prompts(plan: ScenePlan) -> str:
+    return " . ".join([plan.scene.text, plan.negative, *(region.prompt.text for region in plan.regions)])
 
 
 class PlanWords:

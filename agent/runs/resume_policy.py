@@ -10,7 +10,7 @@ from ...prompts.errors import RunError
 from ...renderer.checkpoints.registry import checkpoint
 from ...renderer.request import RenderRequest
 from ...tools.api_schema import check_run
-from ..settings import PERSONAL, UNRECORDED, Settings, settings_of
+from ..settings import PERSONAL, UNRECORDED, Settings, settings_of, uses_endpoint
 from .folder import RunRecord
 
 
@@ -30,6 +30,9 @@ def resume_settings(folder: Path, record: RunRecord, **given: Any) -> Settings:
     differing = [name for name in not_given if recorded[name] != _own_setting(name)]
     if any(not str(recorded[name]).isprintable() for name in differing):
         raise RunError(f"{folder}: its record holds a {' or '.join(differing)} with characters that cannot be shown")
+    chosen = recorded | {name: value for name, value in given.items() if value is not None}
+    if differing == ["base_url"] and not uses_endpoint(str(chosen["planner"]), str(chosen["critic"])):
+        differing = []  # nothing goes there
     if differing:
         differences = [f"{name} {_quoted(recorded[name])} (yours: {_quoted(_own_setting(name))})" for name in differing]
         options = {name: recorded[name] for name in differing} | {k: v for k, v in given.items() if v is not None}

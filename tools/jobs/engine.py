@@ -20,6 +20,10 @@ from .job_events import JobEvent, Stepped, preview_of
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
+STATES: dict[Status, str] = {  # after "the picture"
+    "queued": "is queued", "running": "is being drawn", "done": "is done", "failed": "could not be drawn",
+    "cancelled": "was cancelled",
+}  # fmt: skip
 RECENT = 100  # jobs in a list
 LOCAL = "local"  # the caller's name on a machine without keys
 
@@ -45,6 +49,11 @@ class Job:
     @property
     def is_finished(self) -> bool:
         return self.status in FINISHED
+
+    @property
+    def state(self) -> str:
+        """The status in words, after "the picture": 'could not be drawn', with the error if there is one."""
+        return STATES[self.status] + (f": {self.error}" if self.error else "")
 
 
 @dataclass(frozen=True)
