@@ -10,6 +10,7 @@ the run folders, in `--out`, and needs nothing else.
 
 import argparse
 import base64
+import gc
 import html
 import json
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 from ditpipe import Agent
 from ditpipe.agent.events import Painting, Round
 from ditpipe.prompts.errors import DitpipeError
+from ditpipe.renderer.pictures.artifacts import read_metadata
 
 BRIEFS = (
     "左边是一位穿白色毛衣的祖母，右边是一只橘猫，窗外下着雪，画面里没有其他人",
@@ -37,13 +39,16 @@ figure { margin: 0; flex: 1 1 20rem; max-width: 34rem } .box { position: absolut
 def main(models: Sequence[str], *, briefs: Sequence[str] = BRIEFS, out: Path = Path("runs"), **options: Any) -> Path:
     """The page's path. models: image models by name, folder or hub name. options: those of `ditpipe.Agent`.
 
-    A model or a brief that fails is a line of the page, and the others are drawn.
+    A model or a brief that fails is a line of the page, and the others are drawn. The page is written after each brief.
     """
-    parts = [part for model in models for part in _sections(model, briefs, out=out, **options)]
     page = out / "real-models.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    title = "<!doctype html><meta charset=utf-8><title>ditpipe on real models</title>"
-    page.write_text(f"{title}<style>{STYLE}</style>{''.join(parts)}", encoding="utf-8")
+    text = f"<!doctype html><meta charset=utf-8><title>ditpipe on real models</title><style>{STYLE}</style>"
+    for model in models:
+        for part in _sections(model, briefs, out=out, **options):
+            text += part
+            page.write_text(text, encoding="utf-8")
+        gc.collect()  # this model's weights, before the next one's are loaded
     print(page)
     return page
 
@@ -63,7 +68,10 @@ def _sections(model: str, briefs: Sequence[str], **options: Any) -> Iterator[str
 
 def _painting(painting: Painting) -> str:
     plan = painting.rounds[0].plan
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in plan.notes)
+    warnings = read_metadata(painting.path)[1]
+    notes = "".join(
+        f"<li>{html.escape(note)}</li>" for note in dict.fromkeys([*plan.notes, *warnings, *painting.notes])
+    )
     text = json.dumps(plan.model_dump(exclude_defaults=True), ensure_ascii=False, indent=1)
     rounds = "".join(_round(each, is_best=each is painting.best) for each in painting.rounds)
     details = f"<details><summary>The plan</summary><pre>{html.escape(text)}</pre></details>"
@@ -71,7 +79,9 @@ def _painting(painting: Painting) -> str:
 
 
 def _round(each: Round, *, is_best: bool) -> str:
-    """A round's picture with the boxes of its plan, and what the critic said of each."""
+    """A round's picture with the boxes of its plan, why it was drawn, and what the critic said of each region."""
+    edit = each.request.edits[-1] if each.request.edits else None
+    change = f"<p>{html.escape(', '.join(edit.names))}: {html.escape(edit.reason)}</p>" if edit else ""
     scores = {score.name: score for score in each.critique.regions} if each.critique else {}
     boxes, lines = "", ""
     for region in each.plan.regions:
@@ -89,7 +99,7 @@ def _round(each: Round, *, is_best: bool) -> str:
     kind = " class=best" if is_best else ""
     return (
         f"<figure{kind}><div class=picture><img src='data:image/png;base64,{data}'>{boxes}</div>"
-        f"<figcaption>round {each.number}: {score_text}</figcaption><ul>{lines}</ul></figure>"
+        f"<figcaption>round {each.number}: {score_text}</figcaption>{change}<ul>{lines}</ul></figure>"
     )
 
 

@@ -48,18 +48,22 @@ def subject_of(region: Region) -> str:
 
 
 def colour_of(region: Region) -> str:
-    """The colour in a region's low level: 'dark blue' of 'striped dark blue, made of wool'; or empty."""
+    """The colour of all of a region, where its low level begins or ends with it: 'dark blue' of 'striped dark blue,
+    made of wool', 'red' of 'red with white spots'; else empty: 'soft ginger fur with white paws' may mean a part."""
     words = re.findall(r"[\w-]+", region.prompt.low_level.partition(",")[0])
     for index, word in enumerate(words):
         if word.lower() in COLOURS:
             start = index - 1 if index and words[index - 1].lower() in SHADES else index
-            return " ".join(words[start : index + 1])
+            rest = words[index + 1 :]
+            whole = not rest or (not start and rest[0].lower() in ("with", "and"))
+            return " ".join(words[start : index + 1]) if whole else ""
     return ""
 
 
 def noun_phrase(region: Region, *, sizes: bool = True) -> str:
     """'a red cat'; with `sizes` also 'a small red cat'. What is no Latin script gets no article."""
-    size = next((word for word in region.prompt.low_level.lower().split() if word in SIZES), "") if sizes else ""
+    first_words = region.prompt.low_level.lower().split()[:2]  # later ones may be of a part
+    size = next((word for word in first_words if word in SIZES), "") if sizes else ""
     words = " ".join(part for part in (size, colour_of(region), _ARTICLE.sub("", subject_of(region))) if part)
     return words if _COUNTED.match(words) or words[:1] > "\u024f" else f"{article(words)} {words}"
 
@@ -101,7 +105,7 @@ def with_place(region: Region) -> Region:
 
 def names_places(plan: ScenePlan) -> bool:
     """Whether the regions' own prompts name their places: 'cat on the left'."""
-    return any(_has_place(region) for region in plan.regions)
+    return any(has_place(region) for region in plan.regions)
 
 
 def text_at_place(subject: str, box: Box) -> str:
@@ -151,7 +155,7 @@ def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     scene prompt, unless it already differs from that of `before`."""
     old = {region.name: region for region in before.regions}
     background = background_of(before)
-    placed = background is not None or any(map(_has_place, before.regions))
+    placed = background is not None or any(map(has_place, before.regions))
     regions = [_moved(old.get(region.name), region) if placed else region for region in after.regions]
     plan = after.model_copy(update={"regions": regions})
     if after.scene != before.scene:
@@ -169,15 +173,15 @@ def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
     after = revision.apply(plan)
     if not (revision.added or revision.removed or any(change.prompt or change.box for change in revision.changes)):
         return revision
-    old, places = {region.name: region for region in plan.regions}, any(map(_has_place, plan.regions))
+    old, places = {region.name: region for region in plan.regions}, any(map(has_place, plan.regions))
 
     def is_placed(region: Region) -> bool:
         if len(region.prompt.high_level) > 900:  # no room for it
             return False
-        return _has_place(old[region.name]) if region.name in old else places
+        return has_place(old[region.name]) if region.name in old else places
 
     # Positions are added only to phrase the scene prompt; the regions' own prompts keep their text.
-    with_places = [with_place(part) if is_placed(part) and not _has_place(part) else part for part in after.regions]
+    with_places = [with_place(part) if is_placed(part) and not has_place(part) else part for part in after.regions]
     scene = revision.scene or sync_scene_prompt(plan, after.model_copy(update={"regions": with_places})).scene
     regions = [_moved(old.get(part.name), part) if is_placed(part) else part for part in after.regions]
     synced = after.model_copy(update={"regions": regions, "scene": scene})
@@ -189,7 +193,8 @@ def _without_article(phrase: str) -> str:
     return phrase.partition(" ")[2] or phrase
 
 
-def _has_place(region: Region) -> bool:
+def has_place(region: Region) -> bool:
+    """Whether a region's own prompt names its place."""
     return subject_of(region) != region.prompt.high_level.strip()
 
 

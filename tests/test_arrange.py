@@ -2,8 +2,10 @@
 
 import pytest
 
-from ditpipe.agent.planning.layout_repair import repair_layout
+from ditpipe.agent.planning.layout_repair import repair_counts, repair_layout
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
+from ditpipe.renderer.checkpoints.registry import checkpoint
+from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
 
 
 def answer(*places: str) -> PlannerAnswer:
@@ -38,3 +40,24 @@ def test_a_row_is_a_row(brief: str) -> None:
 )
 def test_what_was_said_or_is_in_order_stays(brief: str, said: tuple[str, ...]) -> None:
     assert places(brief, *said) == list(said)
+
+
+@pytest.mark.parametrize(
+    ("brief", "given", "settled"),
+    [
+        ("five books", ["book"], ["book"] * 5),
+        ("three cups of tea beside seven women", ["cup of tea", "woman"], ["cup of tea"] * 3 + ["woman"] * 7),
+        ("four goldfish", ["goldfish"] * 6, ["goldfish"] * 4),
+        ("two cats and a cat", ["cat"], ["cat"]),  # nothing is plain here
+        ("two fish bowls", ["fish"], ["fish"]),
+        ("40 cats", ["group of 12 cats"], ["group of 12 cats"]),
+        ("thirty cats and nine dogs", ["cat", "dog"], ["cat", "dog"]),  # more than a plan has room for
+        ("two cats, no, three cats", ["cat"], ["cat"]),
+    ],
+)
+def test_a_number_that_the_brief_says_plainly_is_settled(brief: str, given: list[str], settled: list[str]) -> None:
+    vocabulary = vocabulary_of(checkpoint("pocket"))
+    assert vocabulary
+    things = [PlannedObject(subject=subject, colour="red", detail="", position="center") for subject in given]
+    counted = repair_counts(brief, PlannerAnswer(objects=things, background="", mood="calm"), vocabulary)
+    assert [thing.subject for thing in counted.objects] == settled

@@ -377,7 +377,17 @@ def test_a_colour_that_is_there_already_draws_nothing_again() -> None:
         {"scene": "a red cat", "regions": [{"name": "cat", "box": box, "prompt": "red cat"}]}
     )
     red, orange = (
-        execute(ChatAnswer.model_validate({"commands": [{"do": "look", "regions": ["cat"], "low_level": look}]}), plan)
+        execute(
+            ChatAnswer.model_validate(
+                {
+                    "commands": [
+                        {"do": "look", "regions": ["cat"], "low_level": look}
+                        | {"high_level": without_colour("red cat", look)}
+                    ]
+                }
+            ),
+            plan,
+        )
         for look in ("red", "orange")
     )
     assert (red.kind, red.plan) == ("unclear", None) and "like that already" in red.reply

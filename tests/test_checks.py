@@ -127,6 +127,10 @@ def test_names_and_numbers_in_other_words(brief: str, objects: Sequence[PlannedO
     [
         ("twelve blue balloons", [("twelve", 12, "balloons")]),
         ("thirty-two mice and 3 geese", [("thirty-two", 32, "mice"), ("3", 3, "geese")]),
+        (
+            "two women, five jellyfish and 2 fish bowls",
+            [("two", 2, "women"), ("five", 5, "jellyfish"), ("2", 2, "bowls")],
+        ),
         ("one cat, two hundred cats, 3 by 3 cats, 16:9, two to four cats, 1,000 cats", [("two", 2, "cats")][:0]),
     ],
 )

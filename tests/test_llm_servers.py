@@ -9,12 +9,15 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from llm_servers import Answer, calls_tool, chat_server, refuses, says
+from planner_replies import region, whole
 from pydantic import Field, SecretStr
 
+from ditpipe.agent.llm.answer_length import longest_answer
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.schema_fit import fit
 from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.agent.llm.structured import valid_reply
+from ditpipe.agent.planning.planner import Planner
 from ditpipe.agent.settings import settings_of
 from ditpipe.prompts.endpoint import check_url
 from ditpipe.prompts.errors import ModelError, PlanningError
@@ -265,6 +268,25 @@ def test_what_stays_invalid_is_given_up_with_the_raw_reply() -> None:
         with pytest.raises(PlanningError, match="stayed invalid after 2 repairs: .*I am sorry.") as caught:
             ask(server.url)
     assert caught.value.reply == "I am sorry."
+
+
+def test_after_a_cut_off_answer_shorter_ones_are_asked_for_and_the_plan_says_so() -> None:
+    long, good = whole(region("cat", [0, 0, 500, 1000], low="x" * 9000)), whole(region("cat", [0, 0, 500, 1000]))
+    with chat_server(says(long, finish_reason="length"), says(good), says(good)) as server:
+        planner = Planner(chat_model("small", base_url=server.url))
+        plans = [planner.plan("a cat"), planner.plan("a cat")]
+    schemas = [request["response_format"]["json_schema"]["schema"] for request in server.sent]
+    assert longest_answer(schemas[0]) > len(long) > longest_answer(schemas[1]) and schemas[1] == schemas[2]
+    room = schemas[1]["properties"]["regions"]["maxItems"]
+    assert all(f"had room for {room} objects" in plan.notes[-1] for plan in plans)
+    assert f"entries: {room} or less" in server.sent[1]["messages"][0]["content"]
+
+
+def test_a_plan_stays_if_the_planner_fails_when_it_is_asked_to_mend_it() -> None:
+    plan = whole(region("cat", [0, 0, 500, 1000]), counts=[{"thing": "cats", "number": 2, "regions": ["cat"]}])
+    with chat_server(says(plan), *[says('{"high', finish_reason="length")] * 2) as server:
+        notes = Planner(chat_model("small", base_url=server.url)).plan("two cats").notes
+    assert notes[0] == "the brief asks for 2 cats, the plan has 1" and "was cut off" in notes[1]
 
 
 def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:

@@ -120,7 +120,7 @@ def test_keys_commands_and_a_stop(tmp_path: Path, tiny_folder: Path, opened: lis
     terminal.child.send("\r")
     terminal.sees("The rocket is gone.")
     terminal.say("/layout")
-    terminal.sees("cat: red cat on the left")
+    terminal.sees("cat: cat on the left, red")
     terminal.say("/save out.png")
     terminal.sees("out.png")
     terminal.say("/export 'all of it.zip'")

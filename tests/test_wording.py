@@ -4,6 +4,7 @@ import pytest
 from plans import changed, plan_of
 
 from ditpipe import LeveledPrompt, ScenePlan
+from ditpipe.prompts.prompt_style import noun_phrase
 from ditpipe.prompts.wording import STICKER_WORDS, PromptStyle, ignored_wording, joined, region_text, scene_text
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, FAMILIES, checkpoint
 
@@ -26,6 +27,17 @@ def test_a_regions_levels_follow_each_other_and_precede_the_noun_in_sticker_word
     assert region_text(plan, plan.regions[0], "both") == "an old sailing boat, weathered planks, torn sails"
     cat = changed(plan_of(1), prompt=LeveledPrompt(high_level="cat", low_level="red"))
     assert region_text(cat, cat.regions[0], "both", STICKER_WORDS) == "red cat"
+
+
+@pytest.mark.parametrize(
+    "high, low, phrase",
+    [("cat on the left", "small striped dark blue", "a small dark blue cat"),
+     ("a cat", "red with white spots", "a red cat"),
+     ("a cat sitting upright", "soft ginger fur with tiny white paws", "a cat sitting upright")],
+)  # fmt: skip
+def test_a_thing_is_called_by_its_own_colour_and_never_by_that_of_a_part(high: str, low: str, phrase: str) -> None:
+    region = changed(plan_of(1), prompt=LeveledPrompt(high_level=high, low_level=low)).regions[0]
+    assert noun_phrase(region) == phrase
 
 
 def test_the_style_is_in_every_text_once() -> None:

@@ -37,14 +37,10 @@ def hints(plan: ScenePlan) -> tuple[str, ...]:
     """Messages that would change a plan, for somebody who does not know yet what can be said."""
     prompt = plan.scene.high_level.casefold()
     scene = "same but at sunset" if "night" in prompt else "same but at night"
-    thing = "star" if "moon" in prompt else "moon"
-    hints = [f"add a {thing} at the top", scene]
-    if plan.regions:
-        first, last = plan.regions[0], plan.regions[-1]
-        colour = "blue" if "green" in first.prompt.low_level else "green"
-        hints = [f"make the {first.name} {colour}", *hints]
-        hints += [f"remove the {last.name}"] if last is not first else []
-    return tuple(hints)
+    if not plan.regions:
+        return (scene,)
+    first, last = plan.regions[0], plan.regions[-1]
+    return (f"make the {first.name} bigger", scene, *([f"remove the {last.name}"] if last is not first else []))
 
 
 def turn_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = None) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...prompts.plan import ScenePlan
+from ...prompts.wording import scene_text
 from ..chat.phrases import score_text
 from ..chat.store import SessionRecord
 from ..events import Compared, Critiqued, Event, Finished, Painting, Planned, Rendered, Revised, Stepped, Waiting
@@ -65,7 +66,7 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
             match event:
                 case Planned(plan):
                     live.console.print(f"planned by {planner}", style="dim", markup=False)
-                    live.console.print(Text(f"{plan.scene.high_level}, {plan.scene.low_level}".strip(", "), "italic"))
+                    live.console.print(Text(scene_text(plan, "both"), "italic"))
                     live.console.print(layout_drawing(plan))
                     for note in plan.notes:
                         live.console.print(f"  note: {note}", style="yellow", markup=False)

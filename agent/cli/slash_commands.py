@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ...prompts.wording import joined
 from ...renderer.pictures.artifacts import copy_as
 from ..chat.commands.short_commands import HELP
 from ..drawable import what_can_be_drawn
@@ -64,7 +65,11 @@ def _layout(view: ChatView, arguments: list[str]) -> None:
     view.draw_layout(plan, again=True)
     view.console.print(plan.scene.high_level, style="italic", markup=False)
     for region in plan.regions:
-        view.console.print(f"  {region.name}: {region.prompt.text}", markup=False, highlight=False)
+        view.console.print(
+            f"  {region.name}: {joined(region.prompt.high_level, region.prompt.low_level)}",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _picture(view: ChatView, arguments: list[str]) -> None:

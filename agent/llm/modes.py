@@ -1,9 +1,10 @@
 """How a server is asked for JSON: the ways that servers know, the best first; what worked is remembered per server."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -12,7 +13,9 @@ from ...prompts.endpoint import shows_schema
 from ...prompts.errors import DitpipeError, ModelError, first_line
 from ...prompts.faults import Fault, fault_of, with_retries
 from ...prompts.templates import fill_template
+from .answer_length import within
 from .local_models import LOCAL_MODELS
+from .message_end import is_cut_off
 from .schema_outline import schema_outline
 from .strict_schema import strict_schema
 
@@ -32,12 +35,16 @@ PARAMETERS = (
 
 @dataclass(frozen=True)
 class Learned:
-    """What a server accepts for one model: its best mode, and the parameters that it refuses."""
+    """What a server accepts for one model: its best mode, the parameters that it refuses, and the characters that an
+    answer may have, once it cut one off."""
 
     mode: int = BOUNDED
     refused: frozenset[str] = frozenset()
+    longest: int | None = None
 
 
+FITTING = 0.8  # of a cut-off answer's characters: other texts take more tokens
+log = logging.getLogger(__name__)
 _learned: dict[tuple[str, ...], Learned] = {}  # of this process
 
 
@@ -51,11 +58,13 @@ def ask(
 ) -> tuple["AIMessage", int]:
     """The model's message, asked for as JSON of the schema, and the mode it was asked in, from `at_least` on.
 
-    A mode that the server refuses is followed by the next, a parameter that it refuses is left out. Raises ModelError.
+    A mode that the server refuses is followed by the next, a parameter that it refuses is left out. Where lengths of
+    texts and lists are kept, an answer that a limit of tokens cut off is asked for again in a shorter form: one whose
+    longest answer fits, or the shortest. Raises ModelError.
     """
     key = _key(model)
     learned = _learned.get(key, Learned())
-    learned = Learned(max(learned.mode, at_least, _first_mode(model)), learned.refused)
+    learned = replace(learned, mode=max(learned.mode, at_least, _first_mode(model)))
     while True:
         try:
             message = with_retries(lambda: _call(model, schema, messages, learned), sleep=sleep)
@@ -70,21 +79,36 @@ def ask(
         else:
             if at_least == BOUNDED:
                 _learned[key] = learned
-            return message, learned.mode
+            written = len(str(message.text).strip())
+            shorter = replace(learned, longest=min(int(FITTING * written), learned.longest or written))
+            if not (written and is_cut_off(message)) or _definition(schema, shorter) == _definition(schema, learned):
+                return message, learned.mode
+            log.warning("an answer of %s was cut off at its limit of tokens; shorter ones are asked for", _name(model))
+            learned = shorter
 
 
 def remember(model: "BaseChatModel", mode: int) -> None:
     """Begins with this mode from now on: the server ignores those before it."""
     key = _key(model)
     learned = _learned.get(key, Learned())
-    _learned[key] = Learned(max(mode, learned.mode), learned.refused)
+    _learned[key] = replace(learned, mode=max(mode, learned.mode))
+
+
+def definition_for(model: "BaseChatModel", schema: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of an answer; with shorter texts and lists for a model whose answer was cut off."""
+    return _definition(schema, _learned.get(_key(model), Learned()))
+
+
+def _definition(schema: type[BaseModel], learned: Learned) -> dict[str, Any]:
+    definition = schema.model_json_schema()
+    return within(definition, learned.longest) if learned.longest and learned.mode == BOUNDED else definition
 
 
 def _without_what_is_refused(
     model: "BaseChatModel", learned: Learned, error: Exception, fault: Fault | None
 ) -> Learned | None:
     """What to try after an error; None if another way of asking would not help."""
-    following = Learned(learned.mode + 1, learned.refused) if learned.mode < PROMPT else None
+    following = replace(learned, mode=learned.mode + 1) if learned.mode < PROMPT else None
     if fault is None:  # a provider's package that does not know a mode says so in one of these
         return following if isinstance(error, NotImplementedError | ValueError | TypeError) else None
     if fault.status not in REFUSED or fault.code in NO_MODE:
@@ -93,14 +117,14 @@ def _without_what_is_refused(
     sent |= {"tool_choice"} - learned.refused if learned.mode == TOOL else set()
     named = [fault.parameter, *re.findall(r"[a-z_]+", fault.words)]
     name = next((name for name in named if name in sent), None)
-    return Learned(learned.mode, learned.refused | {name}) if name else following
+    return replace(learned, refused=learned.refused | {name}) if name else following
 
 
 def _call(
     model: "BaseChatModel", schema: type[BaseModel], messages: Sequence["BaseMessage"], learned: Learned
 ) -> "AIMessage":
     """One call in one mode."""
-    model, definition = _without(model, learned.refused), schema.model_json_schema()
+    model, definition = _without(model, learned.refused), _definition(schema, learned)
     strict = strict_schema(definition, lengths=learned.mode == BOUNDED)
     titled = {"title": schema.__name__} | strict  # LangChain names tools by the title
     speaks_openai = hasattr(model, "openai_api_base")

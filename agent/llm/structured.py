@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ...prompts.errors import CritiqueError, ModelError, PlanningError, visible
+from ...prompts.errors import CritiqueError, PlanningError, visible
 from ...prompts.templates import fill_template
 from .lenient_json import json_values
+from .message_end import check_end
 from .modes import BOUNDED, JSON_MODE, ask, remember
 from .schema_fit import fit
 
@@ -22,8 +23,6 @@ Parsed = TypeVar("Parsed")
 MAX_REPAIRS = 2  # times that an answer with faults is sent back to the model
 MAX_REPLY = 200_000  # characters: several times the longest plan; a repair sends the reply back
 EXCERPT = 200  # characters of a reply that holds no JSON
-CUT_OFF = ("length", "max_tokens", "model_length", "max_output_tokens")
-FILTERED = ("content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "spii")
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +47,7 @@ def valid_reply(
     conversation, least = list(messages), BOUNDED
     for attempt in range(MAX_REPAIRS + 1):
         message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
-        _check_end(message, role)
+        check_end(message, role)
         raw = _raw_reply(message)
         try:
             parsed = _read(message, schema, parse, role)
@@ -128,29 +127,6 @@ def _raw_reply(message: "AIMessage") -> str:
     if not text.strip():
         text = str(message.additional_kwargs.get("reasoning_content") or "")
     return text[:MAX_REPLY]
-
-
-def _check_end(message: "AIMessage", role: str) -> None:
-    """Raises ModelError if the model refused, in its words, or if its answer was cut off or filtered."""
-    blocks = message.content if isinstance(message.content, list) else []
-    refusals = [block.get("refusal") for block in blocks if isinstance(block, dict)]
-    refusal = message.additional_kwargs.get("refusal") or next(filter(None, refusals), None)
-    if refusal:
-        raise ModelError(f"the {role} refuses: {visible(' '.join(str(refusal).split()))}")
-    about = message.response_metadata
-    incomplete = about.get("incomplete_details")
-    reason = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
-    reason = str(reason or (incomplete.get("reason") if isinstance(incomplete, dict) else "") or "").lower()
-    if reason in CUT_OFF:
-        raise ModelError(
-            f"the {role}'s answer was cut off at the model's limit of tokens (it ended with {reason!r}): ask for less, "
-            "or give the model a larger context or output limit"
-        )
-    if reason in FILTERED:
-        raise ModelError(
-            f"the {role}'s answer was withheld by the provider's filter (it ended with {reason!r}): word the brief "
-            "differently, or use another model"
-        )
 
 
 def _problem_lines(error: ValidationError) -> str:

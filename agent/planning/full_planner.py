@@ -1,16 +1,17 @@
 """Brief → ScenePlan through any capable chat model: boxes, both prompt levels, negatives, style, lettering, canvas."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from ...prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
-from ...prompts.errors import PlanningError
+from ...prompts.errors import ModelError, PlanningError
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_PROMPT, ScenePlan
 from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle, joined
+from ..llm.modes import definition_for
 from ..llm.structured import valid_reply
 from .structure_checks import structure_findings
 
@@ -79,6 +80,8 @@ class FullPlanner:
             messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
             details, too_long = self._settled(messages, DetailsAnswer, read_details)
             answer, notes = with_details(layout, details), [*notes, *too_long]
+        layout_schema = PlanAnswer if self.calls == 1 else LayoutAnswer
+        notes += shortened(layout_schema, definition_for(self.chat_model, layout_schema))
         plan = made(answer).with_notes(note.rstrip(".") for note in notes)
         negative = joined(plan.negative, self.style.negative)
         return plan.model_copy(update={"negative": negative}) if len(negative) <= MAX_PROMPT else plan
@@ -96,8 +99,21 @@ class FullPlanner:
         if not findings:
             return answer, findings
         recheck = HumanMessage(fill_template("recheck", findings=" ".join(findings)))
-        try:
+        try:  # the first answer is valid; its findings concern only how it fits the brief
             second, remaining = ask([*messages, AIMessage(answer.model_dump_json()), recheck])
         except PlanningError:
-            return answer, findings  # the first answer is valid; its findings concern only how it fits the brief
+            return answer, findings
+        except ModelError as error:
+            return answer, [*findings, f"the planner was asked to mend this, and did not answer: {error}"]
         return (second, remaining) if len(remaining) < len(findings) else (answer, findings)
+
+
+def shortened(schema: type[LayoutAnswer], definition: Mapping[str, Any]) -> list[str]:
+    """A note if a model is given less room for its answer than others, because one was cut off."""
+    room, whole = (each["properties"]["regions"]["maxItems"] for each in (definition, schema.model_json_schema()))
+    if room == whole:
+        return []
+    return [
+        f"the planner's answer was cut off at its limit of tokens, so it had room for {room} objects and short texts, "
+        "which may end early: give it a larger context or output limit"
+    ]

@@ -2,7 +2,12 @@
 
 import re
 
-IRREGULAR = {"mice": "mouse", "geese": "goose", "teeth": "tooth", "children": "child", "people": "person"}
+IRREGULAR = {
+    "mice": "mouse", "geese": "goose", "teeth": "tooth", "feet": "foot", "oxen": "ox", "children": "child",
+    "people": "person",
+}  # fmt: skip
+# Ends of nouns whose plural has no s: 'women', 'goldfish', 'spacecraft'; not before another noun, 'two fish bowls'.
+_WITHOUT_S = r"[a-z]*men|[a-z]*(?:fish|sheep|deer|craft)(?!\s+[a-z]+s\b)"
 _UNITS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen"
@@ -19,7 +24,7 @@ _NOT_ALONE = r"(?<![\w:.,/-])(?<!\bby )(?<!\bx )(?<!\bto )(?<!\bor )(?<!\bhalf )
 _NO_NUMBER = rf"(?!(?:{_NUMBER}|dozen|hundred)\b)"  # not 'two dozen'
 _COUNTED = re.compile(
     rf"{_NOT_ALONE}(?P<number>{_NUMBER}|\d{{1,4}})\s+(?:{_NO_NUMBER}[a-z]+\s+){{0,2}}?"
-    rf"(?P<noun>{_NO_NUMBER}[a-z]+s|{'|'.join(IRREGULAR)})\b"
+    rf"(?P<noun>{_NO_NUMBER}[a-z]+s|{_WITHOUT_S}|{'|'.join(IRREGULAR)})\b"
 )
 
 

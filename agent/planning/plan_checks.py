@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from ...prompts.answers.planner_schema import PlannedObject, PlannerAnswer
+from ...prompts.answers.planner_schema import GROUP, PlannedObject, PlannerAnswer
 from ...prompts.layout.places import Place, boxes_for
 from ...renderer.checkpoints.vocabulary import Vocabulary
 from .nouns import counted_nouns, singular
@@ -72,15 +72,19 @@ def check_answer(brief: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> l
     vocabulary: knows which words name one thing or colour; things are called here by their names in it.
     """
     raw = flat(brief)
-    text = vocabulary.in_names(raw)
-    things = [thing.model_copy(update={"subject": vocabulary.in_names(thing.subject)}) for thing in answer.objects]
-    named = answer.model_copy(update={"objects": things})
+    text, named = in_names(raw, answer, vocabulary)
     findings = [*invented_subjects(f"{raw} {text}", answer, named), *missing_background(raw, answer)]
     if not UNSURE.search(raw):
         checks = [missing_subjects, wrong_counts, wrong_places, wrong_relations, empty_sides]
         findings += [finding for check in checks for finding in check(text, named)]
         findings += wrong_colours(text, named, vocabulary)
     return findings + undenied(raw, answer) + contradictions(answer) + crowded(answer) + hidden_boxes(answer)
+
+
+def in_names(text: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> tuple[str, PlannerAnswer]:
+    """A brief in small letters and an answer, with things called by their names in the vocabulary."""
+    things = [thing.model_copy(update={"subject": vocabulary.in_names(thing.subject)}) for thing in answer.objects]
+    return vocabulary.in_names(text), answer.model_copy(update={"objects": things})
 
 
 def invented_subjects(text: str, answer: PlannerAnswer, named: PlannerAnswer) -> list[str]:
@@ -110,12 +114,21 @@ def missing_subjects(text: str, answer: PlannerAnswer) -> list[str]:
 
 def wrong_counts(text: str, answer: PlannerAnswer) -> list[str]:
     """'two cats' in the brief, and the plan has one. Skipped if the brief repeats the noun."""
-    findings, brief_words = [], [singular(word) for word in _words(text)]
+    return [
+        f"The brief asks for {written} {noun}, the plan has {sum(answer.objects[index].count for index in indices)}."
+        for written, _, noun, indices in miscounted(text, answer)
+    ]
+
+
+def miscounted(text: str, answer: PlannerAnswer) -> list[tuple[str, int, str, list[int]]]:
+    """Things of which the plan has another number than the brief says: (as written, number, noun, their indices)."""
+    found, brief_words = [], [singular(word) for word in _words(text)]
     for written, number, noun in counted_nouns(text):
-        counts = [planned.count for planned in answer.objects if singular(_head(planned)) == singular(noun)]
-        if counts and sum(counts) != number and brief_words.count(singular(noun)) == 1:
-            findings.append(f"The brief asks for {written} {noun}, the plan has {sum(counts)}.")
-    return findings
+        indices = [i for i, planned in enumerate(answer.objects) if singular(_head(planned)) == singular(noun)]
+        count = sum(answer.objects[index].count for index in indices)
+        if indices and count != number and brief_words.count(singular(noun)) == 1:
+            found.append((written, number, noun, indices))
+    return found
 
 
 def wrong_colours(text: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> list[str]:
@@ -268,8 +281,8 @@ def _matches_any(word: str, words: set[str]) -> bool:
 
 
 def _head(planned: PlannedObject) -> str:
-    """The last word of a subject in small letters: 'pie' of 'apple pie'."""
-    return planned.subject.lower().split()[-1]
+    """What a subject is in one word in small letters: 'pie' of 'apple pie', 'cup' of 'cup of tea'."""
+    return GROUP.sub("", planned.subject.lower()).partition(" of ")[0].split()[-1]
 
 
 def _noun_pattern(planned: PlannedObject) -> str:

@@ -17,7 +17,7 @@ from ..llm.local_models import LOCAL_MODELS
 from ..llm.structured import valid_reply
 from .brief_language import canvas_words, english_only, hardly_english, unread_words
 from .full_planner import FullPlanner, TooLong, nothing_too_long
-from .layout_repair import repair_layout
+from .layout_repair import repair_counts, repair_layout
 from .plan_checks import check_answer
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ class Planner:
         """One valid answer, repaired and composed once to prove that it makes a plan."""
 
         def parse(parsed: Any) -> PlannerAnswer:
-            answer = repair_layout(brief, ShortAnswer.model_validate(parsed).to_planner_answer())
+            given = ShortAnswer.model_validate(parsed).to_planner_answer()
+            answer = repair_layout(brief, repair_counts(brief, given, self._vocabulary))
             plan_from_answer(answer, width=None, height=None)
             return answer
 

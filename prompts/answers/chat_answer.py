@@ -29,6 +29,10 @@ class Look(Answer):
 
     do: Literal["look"]
     regions: Regions = Field(description=REGIONS)
+    high_level: Phrase = Field(
+        description="what they are, without words that no longer hold: 'a cat' where 'a red cat' turns blue; '' leaves "
+        "it as it is"
+    )
     low_level: Prose = Field(
         description="their whole new look: colour, texture, material, clothing, expression; what stays of the old look "
         "and what is new"

@@ -30,10 +30,9 @@ from ....prompts.answers.chat_answer import (
 from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
-from ....prompts.prompt_style import sync_scene_prompt
+from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
-from .looks import without_colour
 from .room import newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
@@ -255,8 +254,10 @@ def _with_prompt(region: Region, **levels: str) -> Region:
 
 def _relooked(region: Region, command: Look) -> Region:
     if command.low_level:
-        high_level = without_colour(region.prompt.high_level, command.low_level)
-        looked = _with_prompt(region, high_level=high_level, low_level=command.low_level)
+        looked = _with_prompt(region, low_level=command.low_level)
+        if command.high_level:
+            looked = _with_prompt(looked, high_level=command.high_level)
+            looked = with_place(looked) if has_place(region) else looked
         region = looked if looked.prompt.text != region.prompt.text else region  # it looks so already
     return region if command.lettering is None else region.model_copy(update={"lettering": command.lettering})
 

@@ -18,7 +18,7 @@ from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
 from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_about, with_names
-from .looks import relooked
+from .looks import relooked, without_colour
 from .rearrange import is_at
 
 RELATIONS = frozenset(get_args(Relation))
@@ -139,8 +139,9 @@ def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
 
 
 def _look(name: str, words: str, plan: ScenePlan) -> dict[str, Any]:
-    low = relooked(plan.region(name).prompt.low_level, words)
-    return {"do": "look", "regions": [name], "low_level": low}
+    prompt = plan.region(name).prompt
+    low = relooked(prompt.low_level, words)
+    return {"do": "look", "regions": [name], "high_level": without_colour(prompt.high_level, low), "low_level": low}
 
 
 def _thing(subject: str, colour: str, detail: str) -> dict[str, Any]:
