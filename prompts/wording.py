@@ -67,7 +67,6 @@ class PromptStyle:
             "It takes no negative prompts: fill them all the same, and name nothing of that in the prompts.",
             "It can write text: put that in lettering." if self.lettering else
             "It does not write legible text; put what the brief wants to be read in lettering all the same.",
-            *(["It takes palettes: put colours that the brief wants exactly in colors."] if self.palette else []),
         ])  # fmt: skip
 
 

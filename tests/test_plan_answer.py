@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from planner_replies import whole
+from scripted import scripted
 
-from ditpipe import ScenePlan
+from ditpipe import Planner, ScenePlan
 from ditpipe.prompts.answers.plan_answer import PlanAnswer, plan_from, unmet
+from ditpipe.prompts.wording import PromptStyle
 
 
 def region(name: str, box: Any, **fields: Any) -> dict[str, Any]:
@@ -34,6 +37,15 @@ def test_an_answer_becomes_a_plan_with_both_levels() -> None:
     assert (plan.region("cat").negative, plan.region("sign").lettering) == ("collar", "OPEN")
     assert plan.region("sign").box.bottom == 0.5
     assert ScenePlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_palettes_are_asked_for_where_the_image_model_takes_them() -> None:
+    replies = whole(region("car", [0, 0, 500, 1000], colors=["#FF0000", "0f0", "teal"]), colors=["#112233"])
+    with scripted(replies, replies) as model:
+        taking, other = (Planner(model, style=PromptStyle(palette=palette)).plan("a car") for palette in (True, False))
+    assert (taking.colors, taking.regions[0].colors) == (["#112233"], ["#FF0000", "#00ff00"])
+    assert "colors of 'car': left out 'teal'" in taking.notes[0] and not other.colors and not other.notes
+    assert "colors" not in str(PlanAnswer.model_json_schema())
 
 
 def test_a_scene_without_objects_is_a_plan() -> None:

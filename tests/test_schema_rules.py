@@ -8,13 +8,22 @@ import pytest
 from ditpipe.agent.llm.schema_outline import schema_outline
 from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.prompts.answers.chat_answer import ChatAnswer
-from ditpipe.prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer
+from ditpipe.prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PalettePlanAnswer, PlanAnswer
 from ditpipe.prompts.answers.planner_schema import PlannerAnswer
 from ditpipe.prompts.answers.revision_answer import RevisionAnswer
 from ditpipe.prompts.answers.visual_checks import VisualAnswer
 from ditpipe.prompts.endpoint import shows_schema
 
-ANSWERS = [PlanAnswer, LayoutAnswer, DetailsAnswer, RevisionAnswer, VisualAnswer, ChatAnswer, PlannerAnswer]
+ANSWERS = [
+    PlanAnswer,
+    PalettePlanAnswer,
+    LayoutAnswer,
+    DetailsAnswer,
+    RevisionAnswer,
+    VisualAnswer,
+    ChatAnswer,
+    PlannerAnswer,
+]
 # What OpenAI's strict mode, Anthropic's structured outputs, Gemini's JSON schemas and xgrammar (vLLM) all take.
 KEYWORDS = {
     "type", "description", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref", "$defs",

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-LEAST_TEXT, LEAST_LIST = 40, 3  # characters, entries: with less an answer says nothing
-SHARES = (0.8, 0.6, 0.45, 0.35, 0.27, 0.2, 0.15, 0.1)  # of the lengths of texts and lists, tried in this order
+LEAST_TEXT, LEAST_LIST = 30, 2  # characters, entries: with less an answer says nothing
+SHARES = (0.8, 0.6, 0.45, 0.35, 0.27, 0.2, 0.15, 0.1, 0.05)  # of the lengths of texts and lists, tried in this order
 NUMBER = 6  # characters of a number that is meant; a grammar admits a few more
 UNBOUNDED = 10**9  # characters, of a text or list whose length the schema leaves open
 

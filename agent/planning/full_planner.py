@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from ...prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
+from ...prompts.answers.plan_answer import (
+    DetailsAnswer,
+    LayoutAnswer,
+    PaletteLayoutAnswer,
+    PalettePlanAnswer,
+    PlanAnswer,
+    plan_from,
+    unmet,
+    with_details,
+)
 from ...prompts.errors import ModelError, PlanningError
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_PROMPT, ScenePlan
@@ -50,6 +59,9 @@ class FullPlanner:
         """The brief as a plan; width, height, side: as in `plan_from`. Raises PlanningError, DitpipeError."""
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+        whole: type[PlanAnswer] = PalettePlanAnswer if self.style.palette else PlanAnswer
+        only_layout: type[LayoutAnswer] = PaletteLayoutAnswer if self.style.palette else LayoutAnswer
+
         def made(answer: PlanAnswer) -> ScenePlan:
             return plan_from(answer, width=width, height=height, side=side, token=self.token)
 
@@ -58,20 +70,20 @@ class FullPlanner:
             return [*unmet(answer), *structure_findings(plan, size=size, token=self.token)]
 
         def read_plan(parsed: Any) -> tuple[PlanAnswer, list[str]]:
-            answer = PlanAnswer.model_validate(parsed)
+            answer = whole.model_validate(parsed)
             plan = made(answer)
             return answer, [*findings_of(answer, plan), *self.too_long(plan)]
 
         def read_layout(parsed: Any) -> tuple[LayoutAnswer, list[str]]:
-            layout = LayoutAnswer.model_validate(parsed)
+            layout = only_layout.model_validate(parsed)
             return layout, findings_of(layout, made(PlanAnswer.model_validate(layout.model_dump())))
 
         instructions = fill_template("planner", style=self.about)
         messages: list[BaseMessage] = [SystemMessage(instructions), HumanMessage(brief)]
         if self.calls == 1:
-            answer, notes = self._settled(messages, PlanAnswer, read_plan)
+            answer, notes = self._settled(messages, whole, read_plan)
         else:
-            layout, notes = self._settled(messages, LayoutAnswer, read_layout)
+            layout, notes = self._settled(messages, only_layout, read_layout)
 
             def read_details(parsed: Any) -> tuple[DetailsAnswer, list[str]]:
                 details = DetailsAnswer.model_validate(parsed)
@@ -80,7 +92,7 @@ class FullPlanner:
             messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
             details, too_long = self._settled(messages, DetailsAnswer, read_details)
             answer, notes = with_details(layout, details), [*notes, *too_long]
-        layout_schema = PlanAnswer if self.calls == 1 else LayoutAnswer
+        layout_schema = whole if self.calls == 1 else only_layout
         notes += shortened(layout_schema, definition_for(self.chat_model, layout_schema))
         plan = made(answer).with_notes(note.rstrip(".") for note in notes)
         negative = joined(plan.negative, self.style.negative)

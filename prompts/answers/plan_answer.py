@@ -5,9 +5,12 @@ every field is required and may be null, and nothing but types is demanded; boun
 and lists are for servers that make a grammar of the schema, so that a small model's answer ends; more is read.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
 from ..layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
@@ -49,6 +52,9 @@ Aspect = Annotated[str | None, WithJsonSchema({"anyOf": [{"type": "string", "enu
 Edge = Annotated[float, WithJsonSchema({"type": "integer"})]
 LONGEST_PHRASE, LONGEST_PROSE = 200, 500  # characters
 Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 60})]
+Colour = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 7})]
+NoPalette = SkipJsonSchema[list[str]]  # models that take no palette are not asked for one
+REGION_COLOURS, SCENE_COLOURS = 5, 16  # most of a palette
 Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
 Prose = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PROSE})]
 
@@ -86,6 +92,7 @@ class LayoutRegion(Answer):
     lettering: Phrase | None = Field(
         description="text to be read on it, letter by letter as the brief has it; else null"
     )
+    colors: NoPalette = []
 
 
 class AnswerRegion(LayoutRegion):
@@ -157,6 +164,7 @@ class LayoutAnswer(Answer):
     left_out: list[Phrase] = Field(
         description="what of the brief neither regions nor prompts say; else empty", json_schema_extra=entries(8)
     )
+    colors: NoPalette = []
 
 
 SCENE_LOW_LEVEL = "how the whole looks: light, palette, texture, lens or brush; not the objects"
@@ -169,6 +177,43 @@ class PlanAnswer(LayoutAnswer):
         description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
     )
     low_level: Prose = Field(description=SCENE_LOW_LEVEL)
+
+
+def _palette_field(of: str, most: int) -> Any:
+    return Field(
+        description=f"palette {of} as '#rrggbb', where the brief wants certain colours exactly; else empty",
+        json_schema_extra=entries(most),
+    )
+
+
+class PaletteLayoutRegion(LayoutRegion):
+    """One object of the picture, or one group that is drawn together."""
+
+    colors: list[Colour] = _palette_field("of it", REGION_COLOURS)
+
+
+class PaletteRegion(AnswerRegion):
+    """One object of the picture, or one group that is drawn together."""
+
+    colors: list[Colour] = _palette_field("of it", REGION_COLOURS)
+
+
+class PaletteLayoutAnswer(LayoutAnswer):
+    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it."""
+
+    regions: list[PaletteLayoutRegion] = Field(  # type: ignore[assignment]
+        description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
+    )
+    colors: list[Colour] = _palette_field("of the picture", SCENE_COLOURS)
+
+
+class PalettePlanAnswer(PlanAnswer):
+    """A picture, planned: its whole, its objects with their places, and what must not be in it."""
+
+    regions: list[PaletteRegion] = Field(  # type: ignore[assignment]
+        description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
+    )
+    colors: list[Colour] = _palette_field("of the picture", SCENE_COLOURS)
 
 
 class RegionDetails(Answer):
@@ -236,8 +281,11 @@ def plan_from(
         if len(lettering) > MAX_LETTERING:
             raise ValueError(f"lettering of {name!r}: {len(lettering)} characters, at most {MAX_LETTERING}")
         regions.append(
-            Region(name=name, box=box, prompt=prompt, negative=negative, z_order=z_order, lettering=lettering)
-        )
+            Region(
+                name=name, box=box, prompt=prompt, negative=negative, z_order=z_order, lettering=lettering,
+                colors=_palette(given.colors, REGION_COLOURS, f"colors of {name!r}", notes),
+            )
+        )  # fmt: skip
     if not answer.high_level:
         raise ValueError("high_level: empty; say in one or two sentences what the whole picture shows")
     scene = LeveledPrompt(
@@ -246,10 +294,24 @@ def plan_from(
     plan = ScenePlan(
         width=size[0] if size else None, height=size[1] if size else None, scene=scene,
         style=short(answer.style or "", "style", LONGEST_PHRASE), negative=short(answer.negative or "", "negative"),
-        regions=regions,
+        colors=_palette(answer.colors, SCENE_COLOURS, "colors", notes), regions=regions,
     )  # fmt: skip
     left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
     return plan.with_notes([*notes, *layout.notes, *left_out])
+
+
+def _palette(colours: Sequence[str], most: int, field: str, notes: list[str]) -> list[str]:
+    """The first colours that are #rrggbb or #rgb; a note is added for others."""
+    found, lost = list[str](), list[str]()
+    for colour in colours:
+        match = re.fullmatch("#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", colour.strip())
+        if match and len(found) < most:
+            found.append("#" + (match[1] if len(match[1]) == 6 else "".join(2 * digit for digit in match[1])))
+        else:
+            lost.append(repr(colour[:40]))
+    if lost:
+        notes.append(f"{field}: left out {', '.join(lost)}; a palette has at most {most} colours, as #rrggbb")
+    return found
 
 
 def _default_boxes(count: int) -> list[list[float]]:
