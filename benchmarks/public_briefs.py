@@ -47,7 +47,8 @@ ABOUT = """\
 of those that were asked for. Briefs are drawn from each task in one order for all planners: cells of a row are of the
 same briefs where their second numbers are equal, and else of more of them. The published replies of GPT-3.5 and GPT-4
 were made by other programs, with prompts of their own and worked examples; they say what such layouts look like under
-this rule, not which model plans better.
+this rule, not which model plans better. Two calls a plan (`--plan-calls 2`) have not been measured against one, which
+therefore stays the default.
 """
 
 

@@ -52,7 +52,10 @@ def test_what_was_said_or_is_in_order_stays(brief: str, said: tuple[str, ...]) -
         ("two fish bowls", ["fish"], ["fish"]),
         ("40 cats", ["group of 12 cats"], ["group of 12 cats"]),
         ("thirty cats and nine dogs", ["cat", "dog"], ["cat", "dog"]),  # more than a plan has room for
-        ("two cats, no, three cats", ["cat"], ["cat"]),
+        ("two cats, no, three dogs", ["cat"], ["cat"]),
+        ("two cats, no people", ["cat"], ["cat", "cat"]),
+        ("four vases on a shelf, while five cats sleep", ["vase"] * 4 + ["cat"], ["vase"] * 4 + ["cat"] * 5),
+        ("two dogs, each with three balls", ["dog", "ball"], ["dog", "ball"]),
     ],
 )
 def test_a_number_that_the_brief_says_plainly_is_settled(brief: str, given: list[str], settled: list[str]) -> None:

@@ -6,7 +6,7 @@ from ...prompts.answers.planner_schema import PlannerAnswer
 from ...prompts.layout.places import DEFAULT_PLACES, Place
 from ...prompts.plan import MAX_REGIONS
 from ...renderer.checkpoints.vocabulary import Vocabulary
-from .plan_checks import UNSURE, flat, in_names, miscounted
+from .plan_checks import UNSURE_NUMBER, flat, in_names, miscounted
 
 # Words of position: a brief with any of them is taken to place its objects itself.
 PLACING = re.compile(
@@ -20,7 +20,7 @@ def repair_counts(brief: str, answer: PlannerAnswer, vocabulary: Vocabulary) -> 
     """The answer with as many of a thing as the brief says, where it says so plainly and the answer has another number:
     the last ones are left out, or the last one repeated. Unchanged where a plan has no room for them."""
     raw = flat(brief)
-    if UNSURE.search(raw):
+    if UNSURE_NUMBER.search(raw):
         return answer
     copies = [1] * len(answer.objects)
     for _, number, _, indices in miscounted(*in_names(raw, answer, vocabulary)):

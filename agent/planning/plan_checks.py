@@ -24,6 +24,12 @@ UNSURE = re.compile(
     r"|latter|respectively|then|while|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones"
     r"|(one|two|three|four|five|six) (in|on|at|is|here))\b|\.\.\.|…|n't\b"
 )
+# Of these, those that may change a number: they retract, repeat or distribute. 'No people' does not.
+UNSURE_NUMBER = re.compile(
+    r"\bno\b(?=\s*(?:[,.;:!-]|$))|\b(not|nope|never|sorry|wait|correction|scratch|instead|rather|forget|make (it|that)"
+    r"|per|each|every|either|same|again|another|more|twins?|mirrored|rows|columns?"
+    r"|(a|an|the|my)( [\w-]+){0,2} ones?|\w+ ones|(one|two|three|four|five|six) (in|on|at|is|here))\b|\.\.\.|…|n't\b"
+)
 # Whatever says that something must not be seen.
 DENIAL = re.compile(
     r"\b(no|not?|none|nor|n?either|never|nothing|nobody|nowhere|without|sans|\w+n['’]?t|free of|devoid|lack\w*|minus"
