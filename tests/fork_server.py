@@ -75,9 +75,9 @@ def become(request: int, standard: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.argv = ["ditpipe", *asked["arguments"]]
-    for target, file in enumerate(standard):
-        os.dup2(file, target)
-        os.close(file)
+    for descriptor, given in enumerate(standard):
+        os.dup2(given, descriptor)
+        os.close(given)
 
 
 if __name__ == "__main__":
