@@ -59,7 +59,9 @@ def _fork_server() -> socket.socket:
 
 
 def _integer(pipe: int) -> int:
-    number: int = struct.unpack("i", os.read(pipe, 4))[0]
+    received = os.read(pipe, 4)
+    assert received, "the fork server has ended: its error is above"
+    number: int = struct.unpack("i", received)[0]
     return number
 
 
