@@ -219,9 +219,9 @@ LAYOUTS: list[tuple[str, str, dict[str, Any], str, Regions]] = [
 ]  # fmt: skip
 
 
-def subgraph_workflow(shown: list[list[str]], values: list[Any]) -> dict[str, Any]:
+def subgraph_workflow(promoted: list[list[str]], values: list[Any]) -> dict[str, Any]:
     """A workflow whose prompts are in a subgraph in a subgraph: a text from the outer one's input, a text on the right
-    half. shown: the widgets that the node of the outer one shows, with these values."""
+    half. promoted: the widgets that the node of the outer one shows, with these values."""
     inner = [
         {"id": 27, "type": "CLIPTextEncode", "inputs": [{"name": "text", "widget": {"name": "text"}, "link": 5}],
          "widgets_values": ["inside"]},
@@ -236,7 +236,8 @@ def subgraph_workflow(shown: list[list[str]], values: list[Any]) -> dict[str, An
     ports = {"inputs": [{"name": "text"}], "outputs": [{"name": "CONDITIONING"}]}
     return {
         "nodes": [
-            {"id": 1, "type": "outer", "inputs": [], "properties": {"proxyWidgets": shown}, "widgets_values": values},
+            {"id": 1, "type": "outer", "inputs": [], "widgets_values": values,
+             "properties": {"proxyWidgets": promoted}},
             {"id": 2, "type": "EmptyLatentImage", "inputs": [], "widgets_values": [1024, 512, 1]},
             {"id": 4, "type": "KSampler", "widgets_values": [41, "fixed", 30, 6, "euler", "simple", 1],
              "inputs": [{"name": "positive", "link": 1}, {"name": "latent_image", "link": 2}]},

@@ -57,11 +57,11 @@ def test_a_layout_says_its_regions(
 
 
 @pytest.mark.parametrize(
-    ("shown", "values", "scene"),
+    ("promoted", "values", "scene"),
     [([["-1", "text"]], ["a wood"], "a wood"), ([], [], "inside"), ([["3", "text"]], [None], "inside")],
 )
-def test_subgraphs_of_comfyui_are_read_in_their_place(shown: list[list[str]], values: list[Any], scene: str) -> None:
-    layout = ditpipe.load_layout(json.dumps(subgraph_workflow(shown, values)))
+def test_subgraphs_of_comfyui_are_read_in_their_place(promoted: list[list[str]], values: list[Any], scene: str) -> None:
+    layout = ditpipe.load_layout(json.dumps(subgraph_workflow(promoted, values)))
     assert layout.plan.scene.high_level == scene and layout.plan.size == (1024, 512) and not layout.notes
     (fox,) = layout.plan.regions
     assert (fox.name, fox.prompt.high_level, edges(fox)) == ("Fox", "a fox", (0.5, 0, 1, 1))

@@ -131,8 +131,8 @@ class _Reader:
         kind, number = str(node.get("type", "")), str(node.get("id"))
         key, inputs, muted = prefix + number, objects(node.get("inputs")), node.get("mode") in (2, 4)  # never, bypassed
         definition = self.definitions.get(kind)
-        shown = _shown_widgets(node, inputs) if definition else []
-        values = {name: value for owner, name, value in shown if owner == "-1"}
+        promoted = _promoted_widgets(node, inputs) if definition else []
+        values = {name: value for owner, name, value in promoted if owner == "-1"}
         values = values if definition else _widget_values(node, kind, inputs)
         values |= {name: value for (owner, name), value in widgets.items() if owner == number}
         slots: dict[str, _Slot] = {}
@@ -150,7 +150,9 @@ class _Reader:
             raise ValueError(f"subgraphs in subgraphs, more than {MOST_NESTED} deep")
         names = [str(entry.get("name")) for entry in objects(definition.get("inputs"))]
         given = [slots.get(name) or (_Value(values[name]) if name in values else None) for name in names]
-        self.read(definition, f"{key}:", given, {(owner, name): value for owner, name, value in shown if owner != "-1"})
+        self.read(
+            definition, f"{key}:", given, {(owner, name): value for owner, name, value in promoted if owner != "-1"}
+        )
 
     def sources_of(self, key: str) -> dict[str, str]:
         """The node that each connected input of a node comes from, found through the borders of subgraphs."""
@@ -176,7 +178,7 @@ def _links(graph: dict[str, Any]) -> Iterator[tuple[str, str, int, str, int]]:
             yield str(link[0]), str(link[1]), slots[0], str(link[3]), slots[1]
 
 
-def _shown_widgets(node: dict[str, Any], inputs: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
+def _promoted_widgets(node: dict[str, Any], inputs: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
     """The widgets of a node that stands for a subgraph: the id of the inner node that each is of ('-1': of the
     subgraph's input), its name and its value. One without a value keeps that inside."""
     given = node["widgets_values"] if isinstance(node.get("widgets_values"), list) else []
