@@ -53,6 +53,12 @@ class RenderInput(Arguments):
     solver: Solver | None = Field(default=None, description="how the steps are computed; null: the server's")
 
 
+class RedrawInput(RenderInput):
+    """`RenderInput` of a job that draws in place of another picture. `notes`: warnings to add to the picture's."""
+
+    notes: list[str] = []
+
+
 class PlanArguments(Arguments):
     brief: Brief
     width: Side | None = Field(default=None, description="picture width in pixels; null: the model's")
@@ -258,9 +264,9 @@ def edit_of_request(
 
 def redraw_of(
     request: RenderRequest, plan: ScenePlan, *, seed: int, here: RenderRequest, checkpoint: Checkpoint
-) -> RenderInput:
-    """A plan drawn as a whole in the way of another picture's request. Notes of the plan say which settings are the
-    server's instead: `here` is a request with these."""
+) -> RedrawInput:
+    """A plan drawn as a whole in the way of another picture's request. Its notes say which settings are the server's
+    instead: `here` is a request with these."""
     usual = preset(checkpoint.prompt_schedule)  # where a request leaves it to the model
     unlike = ["prompt schedule"] if (request.prompt_schedule or usual) != (here.prompt_schedule or usual) else []
     unlike += [
@@ -268,7 +274,7 @@ def redraw_of(
     ]
     notes = [f"{name}: this server's, not that of the picture" for name in unlike]
     fields = request.model_dump(include={"steps", "guidance_scale", "solver"})
-    return RenderInput(plan=plan.with_notes(notes), seed=seed, **fields)
+    return RedrawInput(plan=plan, seed=seed, notes=notes, **fields)
 
 
 def check_upload(service: PictureService, request: RenderRequest, *, here: RenderRequest, steps: int) -> None:

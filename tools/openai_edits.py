@@ -12,7 +12,7 @@ from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import request_in
 from ..renderer.regions.mask_image import mask_text
 from ..renderer.request import RenderRequest
-from .api_schema import EditInput, RenderInput, check_upload, edit_of_upload, redraw_of
+from .api_schema import EditInput, RedrawInput, check_upload, edit_of_upload, redraw_of
 from .jobs.service import PictureService
 from .openai_images_schema import ImageSettings
 from .requested_change import change_input
@@ -78,7 +78,7 @@ def changes_of(
     def edit(revision: Revision) -> EditInput:
         return edit_of_upload(service, request, revision, here=here, steps=checkpoint.steps)
 
-    def job(seed: int | None) -> tuple[str, EditInput | RenderInput]:
+    def job(seed: int | None) -> tuple[str, EditInput | RedrawInput]:
         return change_input(result, request, edit, here=here, checkpoint=checkpoint, seed=seed)
 
     return [job(None if first is None else first + i) for i in range(settings.n)]
@@ -90,7 +90,7 @@ def variations_of(
     settings: ImageSettings,
     request_for: Callable[[ScenePlan], RenderRequest],
     checkpoint: Checkpoint,
-) -> list[RenderInput]:
+) -> list[RedrawInput]:
     """The inputs of `n` renders of the picture's plan from other noise."""
     request = request_in(picture, name="image")
     plan, here = request.edited_plan, request_for(request.edited_plan)

@@ -12,7 +12,7 @@ from ..prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.request import RenderRequest
-from .api_schema import Brief, EditInput, RenderInput, redraw_of
+from .api_schema import Brief, EditInput, RedrawInput, redraw_of
 from .arguments import Arguments
 
 
@@ -100,7 +100,7 @@ def change_input(
     here: RenderRequest,
     checkpoint: Checkpoint,
     seed: int | None = None,
-) -> tuple[str, EditInput | RenderInput]:
+) -> tuple[str, EditInput | RedrawInput]:
     """The kind and the input of the job for a change.
 
     An edit, made by `edit`, if the change is about regions; else the whole picture is rendered again, from the same
@@ -114,10 +114,11 @@ def change_input(
         job = edit(_seeded(revision, seed))
         return "edit", job.model_copy(update={"notes": [*job.notes, *result.notes]})
     redraw_seed = secrets.randbelow(2**31) if result.fresh else request.seed % 2**62
-    return "render", redraw_of(
-        request, changed.with_notes(result.notes), seed=redraw_seed if seed is None else seed, here=here,
+    redrawn = redraw_of(
+        request, changed, seed=redraw_seed if seed is None else seed, here=here,
         checkpoint=checkpoint,
     )  # fmt: skip
+    return "render", redrawn.model_copy(update={"notes": [*redrawn.notes, *result.notes]})
 
 
 def _seeded(revision: Revision, seed: int | None) -> Revision:

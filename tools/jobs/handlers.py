@@ -13,7 +13,7 @@ from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_result, write, write_result
 from ...renderer.regions.mask_image import shape_of
 from ...renderer.request import PictureRenderer, RenderRequest, RenderResult, Saving
-from ..api_schema import REPORT, EditInput, RenderInput, Report, read_report
+from ..api_schema import REPORT, EditInput, RedrawInput, Report, read_report
 from ..uploads import digest_outside
 from ..watching.tracing import span
 from .device_lock import drawing_on
@@ -51,12 +51,12 @@ def renderer_handlers(
         return (folder / PICTURE).read_bytes()
 
     def render(payload: dict[str, Any], context: JobContext) -> bytes:
-        job = RenderInput.model_validate(payload)
+        job = RedrawInput.model_validate(payload)
         settings = job.model_dump(include={"seed", "steps", "guidance_scale", "solver"}, exclude_none=True)
         request = request_for(job.plan).model_copy(update=settings)
         with span("render"), drawing_on(renderer.device, context):
             result = renderer.render(saving(request), context.on_step)
-        return save(replace(result, warnings=(*result.warnings, *spared)), context.folder)
+        return save(replace(result, warnings=(*result.warnings, *spared, *job.notes)), context.folder)
 
     def edit(payload: dict[str, Any], context: JobContext) -> bytes:
         job = EditInput.model_validate(payload)
