@@ -39,7 +39,8 @@ def _longest(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> int:
         case "object":
             return 2 + sum(len(name) + 4 + _longest(field, defs) for name, field in schema["properties"].items())
         case "array":
-            return min(UNBOUNDED, 2 + schema.get("maxItems", UNBOUNDED) * (1 + _longest(schema["items"], defs)))
+            most = int(schema.get("maxItems", UNBOUNDED))
+            return min(UNBOUNDED, 2 + most * (1 + _longest(schema["items"], defs)))
         case "string":
             return 2 + int(schema.get("maxLength", UNBOUNDED))
     return NUMBER
