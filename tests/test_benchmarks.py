@@ -421,3 +421,19 @@ def test_without_a_gpu_it_ends_with_one_line(capsys: pytest.CaptureFixture[str],
         gpu.main([], tmp_path / "gpu.md")
     assert ended.value.code == 2 and not list(tmp_path.iterdir())
     assert capsys.readouterr().err == "benchmarks.gpu needs a CUDA GPU; none is here\n"
+
+
+def test_edges_are_as_wide_as_their_rise_over_the_steepest_step() -> None:
+    sharpness = pytest.importorskip("benchmarks.sharpness", reason="the training extra is not installed")
+    across = torch.arange(64.0)
+
+    def picture(left: torch.Tensor) -> torch.Tensor:
+        return (2 * left - 1).expand(3, 64, 64)
+
+    assert not len(sharpness.edge_widths(picture((across > 30) * 0.1)))  # too faint to be an outline
+    for pixels in (1, 2, 4):
+        ramp = ((across - 30) / pixels).clamp(0, 1)
+        for image in (picture(ramp), picture(1 - ramp).mT):
+            assert sharpness.edge_widths(image) == pytest.approx([pixels] * 64)
+    rim = picture(((across - 20) / 2).clamp(0, 1) - ((across - 40) / 4).clamp(0, 1))
+    assert sorted(set(sharpness.edge_widths(rim).round(6))) == [2, 4]

@@ -123,3 +123,19 @@ def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path) ->
     assert [row["step"] for row in rows] == [2, 4, 6, 8] and rows[-1]["loss"] < rows[0]["loss"]
     with Image.open(tmp_path / "tiny.png") as plot:
         assert plot.size == (840, 480) and len(plot.convert("L").getcolors() or []) > 10
+
+
+def test_the_vae_of_256_pixels_starts_as_that_of_128_on_the_picture_halved() -> None:
+    """On a smooth picture, of which the starting weights lose nothing but at its margin."""
+    stage = pytest.importorskip("training.autoencoder_256", reason="the training extra is not installed")
+    torch.manual_seed(0)
+    old, vae = stage.shipped().cpu(), stage.build().eval()
+    stage.take_over(vae, old)
+    picture = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8) * 2 - 1, (256, 256), mode="bicubic")
+    with torch.no_grad():
+        halved = torch.nn.functional.avg_pool2d(picture, 2)
+        known, given = (stage.moments(each, x)[:, :8] for each, x in ((old, halved), (vae, picture)))
+        doubled = torch.nn.functional.interpolate(old.decode(known).sample, scale_factor=2)
+        drawn = vae.decode(known).sample
+    assert (given - known).std() < 0.1 * known.std()
+    assert drawn.shape == picture.shape and (drawn - doubled).abs().mean() < 0.05

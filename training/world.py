@@ -41,9 +41,12 @@ class Scene:
 
 
 @cache
-def _tinted(subject: str, colour: str, pattern: str) -> Image.Image:
-    """The sprite in one colour: brightness kept, hue replaced, dark lines and highlights left readable."""
-    rgba = sprite(SUBJECTS[subject])
+def _tinted(subject: str, colour: str, pattern: str, size: int) -> Image.Image:
+    """The sprite in one colour: brightness kept, hue replaced, dark lines and highlights left readable.
+
+    size: pixels of a side that the drawing is rasterised at.
+    """
+    rgba = sprite(SUBJECTS[subject], size=size)
     light = rgba[..., :3] @ np.array([0.30, 0.59, 0.11], dtype=np.float32)
     solid = rgba[..., 3] > 0.5
     mean = float(light[solid].mean())
@@ -89,7 +92,7 @@ def _glossy(art: Image.Image) -> Image.Image:
 @lru_cache(maxsize=30_000)
 def sticker(subject: str, colour: str, longest: int, pattern: str = "plain", style: str = "flat") -> Image.Image:
     """A tinted object with a white sticker rim, its longer side `longest` pixels."""
-    art = _tinted(subject, colour, pattern)
+    art = _tinted(subject, colour, pattern, 128 if longest <= 128 else 256)  # it is never enlarged much
     scale = longest / max(art.size)
     art = art.resize((max(1, round(art.width * scale)), max(1, round(art.height * scale))), Image.Resampling.LANCZOS)
     art = _glossy(art) if style == "glossy" else art
@@ -114,10 +117,11 @@ def backdrop(name: str, size: int, seed: int) -> Image.Image:
     yy, xx = np.mgrid[0:size, 0:size].astype(np.float32) / size
     if name == "night":
         out = _gradient((14, 16, 62), (44, 40, 112), size)
+        dot = max(1, size // SIZE)
         for _ in range(int(rng.integers(8, 16))):
-            x, y = rng.integers(1, size - 1, 2)
-            out[y, x] = (250, 246, 210)
-            out[y, x - 1] = out[y, x + 1 if x + 1 < size else x] = (150, 148, 180)
+            x, y = rng.integers(1, size // dot - 1, 2) * dot
+            out[y : y + dot, x - dot : x + 2 * dot] = (150, 148, 180)
+            out[y : y + dot, x : x + dot] = (250, 246, 210)
     elif name == "sky":
         out = _gradient((112, 190, 250), (206, 234, 255), size)
     elif name == "sunset":
@@ -190,7 +194,10 @@ def _lit(picture: Image.Image, light: str) -> Image.Image:
 
 def paint(scene: Scene, size: int = SIZE) -> Image.Image:
     """The scene as an RGB picture of `size`×`size` pixels; later things lie in front."""
-    canvas = backdrop(scene.background, size, scene.seed)
+    if size > SIZE:  # edges without stairs; the shipped models were trained on pictures with them
+        canvas = backdrop(scene.background, 2 * size, scene.seed).reduce(2)
+    else:
+        canvas = backdrop(scene.background, size, scene.seed)
     for thing in scene.things:
         longest = max(6, round(thing.size * size))
         art = sticker(thing.subject, thing.colour, longest, thing.pattern, thing.style)

@@ -32,13 +32,13 @@ class Lpips:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Pictures (n, 3, height, width) in -1…1 → distances (n,), 0 for the same."""
-        pairs = zip(self._features(first), self._features(second), strict=True)
+        pairs = zip(map(_unit, self.activations(first)), map(_unit, self.activations(second)), strict=True)
         heads = (self.weights[f"head_{number}.weight"] for number in range(len(BLOCKS[self.net])))
         apart = [F.conv2d((a - b).square(), head).mean((1, 2, 3)) for (a, b), head in zip(pairs, heads, strict=True)]
         return torch.stack(apart).sum(0)
 
-    def _features(self, x: Tensor) -> list[Tensor]:
-        """Each block's output, of unit length over its channels."""
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """Each block's output for pictures (n, 3, height, width) in -1…1."""
         x, features, number = (x - self.shift) / self.scale, [], 0
         for index, block in enumerate(BLOCKS[self.net]):
             if pool := POOLS[self.net].get(index):
@@ -46,5 +46,10 @@ class Lpips:
             for stride, padding in block:
                 kernel, bias = self.weights[f"conv_{number}.weight"], self.weights[f"conv_{number}.bias"]
                 x, number = F.relu(F.conv2d(x, kernel, bias, stride, padding)), number + 1
-            features.append(x / (x.norm(dim=1, keepdim=True) + 1e-10))
+            features.append(x)
         return features
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Of length one over its channels."""
+    return x / (x.norm(dim=1, keepdim=True) + 1e-10)
