@@ -66,7 +66,7 @@ def composed(count: int) -> tuple[list[tuple[Scene, str]], Tensor]:
 
 def drawn(scenes: list[tuple[Scene, str]], model: str) -> Tensor:
     """Latents (n, 8, 16, 16) that the renderer draws of the scenes, as its VAE decodes them; kept on disk."""
-    known = jobs.fingerprint([*jobs.weights_of(model), *jobs.own("sharpness"), *jobs.sources("renderer/regions")])
+    known = jobs.fingerprint([*jobs.weights_of(model), *jobs.sources("renderer", "training")])
     path = jobs.WORK / f"sharpness-{len(scenes)}-{known}.pt"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def decoded(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     x = in_parts(lambda part: vae.decode(part).sample, latents)
     if x.shape[-1] < SIDE:
         x = F.interpolate(x, (SIDE, SIDE), mode="bicubic")
-    return (x.clamp(-1, 1) * 127.5).round() / 127.5
+    return ((x.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
 def pictures_of(x: Tensor) -> list[Image.Image]:
