@@ -52,4 +52,5 @@ class Lpips:
 
 def _unit(x: Tensor) -> Tensor:
     """Of length one over its channels."""
-    return x / (x.norm(dim=1, keepdim=True) + 1e-10)
+    length: Tensor = x.norm(dim=1, keepdim=True)
+    return x / (length + 1e-10)
