@@ -1,6 +1,6 @@
 """Trains a VAE of 256×256 pixels for the latents of the shipped one of 128×128: AutoencoderKL, 16× down, 8 channels.
 
-    python -m training.autoencoder_256 --minutes 40      # one CPU core
+    python -m training.autoencoder_256 --minutes 40      # resumes; 1.2 s a step of 4 pictures on one CPU core
 
 Its encoder learns to give, for a picture, the latents that the shipped encoder gives for the picture halved; so the
 transformer, and all that was trained on its latents, stays valid. Its decoder learns to draw the composed picture, from
