@@ -8,7 +8,7 @@ from ....prompts.answers.planner_schema import article
 from ....prompts.layout.places import PLACES
 from ..phrases import enumerated
 
-PLACE_WORDS = {
+PLACE_WORDS: dict[str, str] = {
     place: f"in the {place}" if place == "center" else f"on the {place}" if place in ("left", "right")
     else f"at the {place}"
     for place in PLACES
