@@ -84,9 +84,10 @@ def fault_of(error: BaseException) -> Fault | None:
     import openai
 
     for cause in _causes(error):
+        response = getattr(cause, "response", None)
         status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
+        status = status or getattr(response, "status_code", None)  # httpx's own errors
         if isinstance(status, int):
-            response = getattr(cause, "response", None)
             body = getattr(cause, "body", None) or _body(response) or str(cause)
             return Fault(
                 status, _words(body), code=_entry(body, "code") or _entry(body, "type"),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from llm_servers import chat_server, says
+from llm_servers import chat_server, refuses, says
 from scripted import scripted
 
 from benchmarks.chat_messages import HERE
@@ -15,6 +15,7 @@ from ditpipe.agent.chat.rows_interpreter import RowsInterpreter
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.prompts.answers.chat_rows import ChatRows, plan_lines
 from ditpipe.prompts.answers.chat_schema import Understanding
+from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.plan import ScenePlan
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
@@ -186,3 +187,11 @@ def test_what_the_model_is_not_sure_of_is_a_question_that_offers_it(message: str
         result = RowsInterpreter(model).interpret(message, HEARD)
     assert result.kind == kind and result.suggestions == (("make the rocket green",) if kind == "unclear" else ())
     assert server.sent[0]["logprobs"] is True and "schema" in server.sent[0]["response_format"]["json_schema"]
+
+
+def test_a_message_that_is_too_long_for_the_local_model_is_refused_in_its_words() -> None:
+    words = "request (9060 tokens) exceeds the available context size (4096 tokens)"
+    with chat_server(*[refuses(400, words)] * 3) as server:
+        model = chat_model("embedded", base_url=server.url)
+        with pytest.raises(ModelError, match=r"refuses the request \(400\): request \(9060 tokens\) exceeds"):
+            RowsInterpreter(model).interpret("a" * 4000, HEARD)
