@@ -11,9 +11,9 @@ from ditpipe.agent.chat.session import Replied, Sessions
 
 MESSAGES = (
     "a red cat on the left and a blue rocket on the right, at night", "make the cat on the left orange", "swap the two",
-    "add a small moon at the top right", "make it green", "the rocket", "go back two", "undo the undo",
-    "what is in the corner?", "remove the rocket", "same but at sunset", "turn the moon into a yellow star",
-    "make the cat fly", "perfect",
+    "add a small moon at the top right", "make it green", "the rocket", "go back two", "redo 2",
+    "what is at the top right?", "make the cat white and remove the rocket", "same but at sunset",
+    "turn the moon into a yellow star", "make the dragon purple", "perfect",
 )  # fmt: skip
 SIDE = 144  # pixels of one picture in the sheet
 MARKS = ("<!-- transcript -->", "<!-- end of transcript -->")

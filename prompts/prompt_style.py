@@ -25,7 +25,7 @@ _WHERE = re.compile(
     re.IGNORECASE,
 )
 # A drawing style, as it stands between two commas of a prompt.
-_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo"
+_KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo(?:graph)?"
 STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 _ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
 _COUNTED = re.compile(r"(?:the|some|many|several|two|three|four|five|six|\d+) ", re.IGNORECASE)  # takes no article
@@ -92,6 +92,21 @@ def style_of(plan: ScenePlan) -> str:
     high, low = (prompt.split(",") for prompt in (plan.scene.high_level.lower(), plan.scene.low_level.lower()))
     styles = [part.strip() for part in high if part.endswith("style")] + [part.strip() for part in low]
     return ", ".join(part for part in dict.fromkeys(styles) if re.fullmatch(STYLE, part))
+
+
+def without_style(text: str) -> str:
+    """A scene's text without the sentences, and the parts between commas, that only name a drawing style: 'A knight at
+    dusk.' of 'A knight at dusk. Oil painting.'; one that is nothing else stays."""
+    sentences = [", ".join(_no_styles(sentence.split(", "))) for sentence in text.split(". ")]
+    kept = ". ".join(sentence for sentence in sentences if sentence)
+    return f"{kept}." if kept and text.endswith(".") and not kept.endswith(".") else kept or text
+
+
+def _no_styles(parts: list[str]) -> list[str]:
+    texts = [part.strip().rstrip(".").lower() for part in parts]  # 'a painting' is a thing
+    return [
+        part for part, text in zip(parts, texts, strict=True) if _ARTICLE.match(text) or not re.fullmatch(STYLE, text)
+    ]
 
 
 def with_place(region: Region) -> Region:

@@ -153,6 +153,23 @@ def test_a_scene_changes_its_format_light_and_negative_together() -> None:
     assert result.plan.width / result.plan.height == pytest.approx(16 / 9, rel=0.03)
 
 
+def test_a_new_style_takes_the_place_of_the_one_that_the_scene_names() -> None:
+    plan = changed({"do": "scene", "style": "pixel art"}, plan=PLANS["dragon"])
+    assert (plan.style, plan.scene.high_level) == (
+        "pixel art", "A knight faces a dragon before a ruined castle at dusk.",
+    )  # fmt: skip
+    assert plan.scene.low_level == PLANS["dragon"].scene.low_level
+
+
+def test_the_scene_names_what_is_there_whichever_of_several_commands_words_it() -> None:
+    meadow, night = PLANS["meadow"], {"do": "scene", "high_level": "a white dog and a green tree on a meadow at night"}
+    moon = {"do": "add", "name": "moon", "high_level": "moon", "low_level": "yellow", "place": "top right"}
+    gone = {"do": "remove", "regions": ["sun"]}
+    assert "moon" in changed(gone, night, moon, plan=meadow).scene.high_level
+    rows = changed({"do": "look", "regions": ["dog"], "low_level": "black"}, gone, plan=meadow).scene.high_level
+    assert rows == "a black dog on the left and a green tree in the center on a meadow"
+
+
 def test_redraws_take_new_noise_for_what_is_named_or_for_all() -> None:
     assert changed({"do": "redraw", "regions": ["cat"]}).region("cat").seed == 7
     everything = done({"do": "redraw", "regions": []})

@@ -52,6 +52,13 @@ def test_a_name_that_two_could_have_is_asked_about() -> None:
     assert result.reply == "Which cat do you mean: an orange cat (bottom left) or a white cat (bottom right)?"
 
 
+def test_a_plural_is_all_of_them_and_a_singular_what_is_there_in_the_plural() -> None:
+    result = understood("two-cats", ["remove", ["cats"]])
+    assert result.plan and [region.name for region in result.plan.regions] == ["star"]
+    result = understood("ramen", ["look", ["chopstick"], "green"])
+    assert result.plan and result.plan.region("chopsticks").prompt.low_level == "lacquer green"
+
+
 def test_a_name_that_nobody_has_is_asked_about() -> None:
     result = understand_rows(
         ChatRows.model_validate({"rows": [["remove", ["car"]]]}), "drop the car", ChatState(plan=PLANS["meadow"])
@@ -64,6 +71,8 @@ def test_what_was_not_understood_beside_a_change_is_said_and_alone_it_is_a_quest
     result = understood("cat-rocket", ["look", ["cat"], "white"], ["ask", "more bokeh"])
     assert result.kind == "change" and result.notes == ("I did not understand 'more bokeh'",)
     assert result.reply == "I changed the cat (white). I did not understand 'more bokeh'."
+    which = understood("two-cats", ["ask", "it"])
+    assert which.reply.startswith("What do you mean by 'it': an orange cat") and which.suggestions[0] == "the cat 1"
     alone = understood("two-cats", ["ask", "more bokeh"])
     assert alone.kind == "unclear" and alone.suggestions[:2] == ("make the cat 1 bigger", "remove the cat 1")
 
@@ -84,7 +93,8 @@ def test_what_was_not_understood_beside_a_change_is_said_and_alone_it_is_a_quest
         ([["nudge", ["cat"], "up"]], "move the cat a bit up"), ([["swap", "cat", "dog"]], "swap the cat and the dog"),
         ([["size", ["cat", "dog"], 0.7]], "make the cat and the dog smaller"),
         ([["scene", "background", "in the snow"]], "set the scene in the snow"),
-        ([["undo", 1]], ""), ([["redraw", []]], ""), ([["size", ["cat"], 1.31]], ""),
+        ([["look", ["cat"], "made of glass"]], ""), ([["undo", 1]], ""), ([["redraw", []]], ""),
+        ([["size", ["cat"], 1.31]], ""),
     ],
 )  # fmt: skip
 def test_rows_are_said_plainly(rows: list[Any], message: str) -> None:

@@ -49,7 +49,7 @@ class RowsInterpreter:
             there = "There is only one picture." if state.candidates < 2 else f"There are {state.candidates}."
             return Understanding("unclear", reply=f"{there} What should be different?", commands=result.commands)
         plainly = message_of(rows) if result.kind == "change" else ""
-        if probability < SURE and result.kind != "unclear" and plainly != message.strip().lower():
+        if probability < SURE and not (plainly and plainly == message.strip().lower()):
             return _unsure(plainly, state)
         return self._with_notes(result, message, state) if result.kind == "change" else result
 

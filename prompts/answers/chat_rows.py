@@ -49,15 +49,15 @@ class ChatRows(StrictModel):
 
 def aliases(plan: ScenePlan) -> dict[str, str]:
     """The name that each line of `plan_lines` begins with → the region's own: 'cat 1' → 'cat' where there are two."""
-    subjects = [_base(region.name) for region in plan.regions]
+    subjects = [base_of(region.name) for region in plan.regions]
     names: dict[str, str] = {}
     for region, subject in zip(plan.regions, subjects, strict=True):
-        number = sum(_base(name) == subject for name in names.values()) + 1
+        number = sum(base_of(name) == subject for name in names.values()) + 1
         names[f"{subject} {number}" if subjects.count(subject) > 1 else region.name] = region.name
     return names
 
 
-def _base(name: str) -> str:
+def base_of(name: str) -> str:
     """'cat' of 'cat 2'."""
     head, _, tail = name.rpartition(" ")
     return head if head and tail.isdigit() else name
@@ -87,7 +87,7 @@ def plan_lines(plan: ScenePlan, touched: Sequence[str] = ()) -> str:
 def _looks(region: Region) -> str:
     """The words of its prompt that its name lacks."""
     subject, (before, _, behind) = subject_of(region), region.prompt.low_level.partition(", ")
-    subject = "" if subject.lower() == _base(region.name).lower() else subject
+    subject = "" if subject.lower() == base_of(region.name).lower() else subject
     return " ".join(part for part in (before, subject, behind) if part)[:60]
 
 

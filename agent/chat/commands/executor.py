@@ -30,7 +30,7 @@ from ....prompts.answers.chat_answer import (
 from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
-from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place
+from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
 from .room import newly_hidden
@@ -115,6 +115,8 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         plan, problem = apply(command, plan, seed=seed)
         if plan == previous and not problem and not isinstance(command, Redraw):
             problem = _like_that_already(command)
+        if plan != previous and not answer.scene:  # at once: what comes next may word the scene
+            plan = sync_scene_prompt(previous, plan)
         lines += [problem] if problem else []
         touched += _touched(command, previous, plan)
         seed += 1
@@ -130,7 +132,7 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     if answer.scene and plan.scene.high_level == before.scene.high_level:
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
-    plan = sync_scene_prompt(before, plan)
+    plan = sync_scene_prompt(before, plan) if answer.scene else plan
     lines += _not_held(answer.commands, before, plan)
     lines += [f"the {name} is nearly hidden by what stands before it now" for name in newly_hidden(before, plan)]
     left = {region.name for region in plan.regions}
@@ -342,6 +344,9 @@ def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
 def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
     levels = {"high_level": command.high_level, "low_level": command.low_level}
     given = {name: text for name, text in levels.items() if text}
+    if command.style:  # the old one goes from what the message does not word anew
+        old = {"high_level": plan.scene.high_level, "low_level": plan.scene.low_level}
+        given = {name: without_style(text) for name, text in old.items()} | given
     update: dict[str, object] = {"scene": plan.scene.model_copy(update=given)}
     update |= {n: v for n, v in (("style", command.style), ("negative", command.negative)) if v is not None}
     size, note = _canvas(plan, command)

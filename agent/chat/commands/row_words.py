@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....prompts.answers.chat_rows import ChatRows, Names
-from ....prompts.answers.planner_schema import article
+from ....prompts.answers.planner_schema import BEHIND_THE_NOUN, article
 from ....prompts.layout.places import PLACES
 from ..phrases import enumerated
 
@@ -28,8 +28,10 @@ def message_of(rows: ChatRows) -> str:
 def _phrase(kind: str, rest: Sequence[Any]) -> str:
     match kind, *rest:
         case "look", names, str(words):
-            with_it = words.removeprefix("with ")
-            return f"give {_the(names)} {with_it}" if with_it != words else f"make {_the(names)} {words}"
+            head, _, tail = words.partition(" ")
+            if head in ("with", "wearing"):
+                return f"give {_the(names)} {tail}"
+            return "" if head in BEHIND_THE_NOUN else f"make {_the(names)} {words}"
         case "add", subject, colour, detail, 1, where, others:
             thing = " ".join(part for part in (detail, colour, subject) if part and not part.startswith("with "))
             tail = f" {detail}" if detail.startswith("with ") else ""

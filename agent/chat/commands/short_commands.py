@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from ....prompts.answers.chat_answer import ChatAnswer, Relation
-from ....prompts.answers.chat_rows import ChatRows, Names, Row, Topic, aliases
+from ....prompts.answers.chat_rows import ChatRows, Names, Row, Topic, aliases, base_of
 from ....prompts.answers.chat_schema import Understanding
-from ....prompts.answers.planner_schema import PlannedObject
+from ....prompts.answers.planner_schema import PlannedObject, plural
 from ....prompts.layout.places import PLACES
 from ....prompts.plan import ScenePlan
 from ....prompts.prompt_style import background_of, region_list
@@ -73,6 +73,10 @@ def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str
             return [{"do": kind}]
         case "question":
             return [{"do": "answer", "reply": reply(rest[0], rest[1], state)}]
+        case "ask" if rest[0] == "it" and state.plan and state.plan.regions:
+            choices = enumerated([located(region) for region in state.plan.regions], "or")
+            names = [f"the {name}" for name in list(aliases(state.plan))[:MOST_SUGGESTED]]
+            return [{"do": "ask", "reply": f"What do you mean by 'it': {choices}?", "suggestions": names}]
         case "ask":
             about = f" {rest[0]!r}" if rest[0] else " that"
             seen = f" I see {contents(state.plan)}." if state.plan and state.plan.regions else ""
@@ -116,12 +120,16 @@ def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, A
 
 
 def own_names(names: Names, plan: ScenePlan) -> list[str]:
-    """The regions' own names. Raises Unclear where several could be meant, or none."""
+    """The regions' own names; 'cats' are all of 'cat 1' and 'cat 2', 'chopstick' is 'chopsticks'. Raises Unclear where
+    several could be meant, or none."""
     known = aliases(plan)
     own = []
     for name in names:
         if name in known:
             own.append(known[name])
+            continue
+        if alike := [alias for alias in known if plural(base_of(alias)) == name or plural(name) == alias]:
+            own += [known[alias] for alias in alike]
             continue
         several = [alias for alias in known if alias.rpartition(" ")[0] == name]
         if several:

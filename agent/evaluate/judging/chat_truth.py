@@ -48,7 +48,7 @@ class Outcome:
         self.after = {region.name: region for region in after.regions}
         self.added = [region for region in after.regions if region.name not in self.before]
         self.sizes, self.fresh = ((before.width, before.height), (after.width, after.height)), fresh
-        self.scene = " ".join((after.scene.high_level, after.scene.low_level, getattr(after.scene, "style", "") or ""))
+        self.scene = " ".join((after.scene.high_level, after.scene.low_level, after.style))
 
     def new(self, subject: str) -> list[Region]:
         """The added regions that show a subject."""
