@@ -114,6 +114,8 @@ def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, A
             return [{"do": "swap", "first": first, "second": second, "what": "looks" if "looks" in kind else "places"}]
         case "size":
             return [{"do": "resize", "regions": own(rest[0]), "factor": rest[1]}]
+        case "scene" if rest[0] == "without" and (unwanted := _in_the_plural(rest[1], aliases(plan))):
+            return [{"do": "remove", "regions": unwanted}]  # "no cats" where cats are
         case "scene":
             return [_scene(rest[0], rest[1], plan)]
     raise AssertionError(kind)
@@ -128,8 +130,8 @@ def own_names(names: Names, plan: ScenePlan) -> list[str]:
         if name in known:
             own.append(known[name])
             continue
-        if alike := [alias for alias in known if plural(base_of(alias)) == name or plural(name) == alias]:
-            own += [known[alias] for alias in alike]
+        if alike := _in_the_plural(name, known):
+            own += alike
             continue
         several = [alias for alias in known if alias.rpartition(" ")[0] == name]
         if several:
@@ -139,6 +141,11 @@ def own_names(names: Names, plan: ScenePlan) -> list[str]:
         there = list(known)[:MOST_SUGGESTED]
         raise Unclear(f"There is no {name!r} here; I see {seen}. Which one do you mean?", there, absent=name)
     return own
+
+
+def _in_the_plural(name: str, known: dict[str, str]) -> list[str]:
+    """The own names of those that a plural means, or whose plural this is."""
+    return [own for alias, own in known.items() if plural(base_of(alias)) == name or plural(name) == alias]
 
 
 def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
