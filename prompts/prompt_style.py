@@ -98,8 +98,8 @@ def without_style(text: str) -> str:
     """A scene's text without the sentences, and the parts between commas, that only name a drawing style: 'A knight at
     dusk.' of 'A knight at dusk. Oil painting.'; one that is nothing else stays."""
     sentences = [", ".join(_no_styles(sentence.split(", "))) for sentence in text.split(". ")]
-    kept = ". ".join(sentence for sentence in sentences if sentence)
-    return f"{kept}." if kept and text.endswith(".") and not kept.endswith(".") else kept or text
+    rest = ". ".join(sentence for sentence in sentences if sentence)
+    return f"{rest}." if rest and text.endswith(".") and not rest.endswith(".") else rest or text
 
 
 def _no_styles(parts: list[str]) -> list[str]:

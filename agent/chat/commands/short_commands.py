@@ -114,8 +114,8 @@ def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, A
             return [{"do": "swap", "first": first, "second": second, "what": "looks" if "looks" in kind else "places"}]
         case "size":
             return [{"do": "resize", "regions": own(rest[0]), "factor": rest[1]}]
-        case "scene" if rest[0] == "without" and (unwanted := _in_the_plural(rest[1], aliases(plan))):
-            return [{"do": "remove", "regions": unwanted}]  # "no cats" where cats are
+        case "scene" if rest[0] == "without" and (excluded := _in_the_plural(rest[1], aliases(plan))):
+            return [{"do": "remove", "regions": excluded}]  # "no cats" where cats are
         case "scene":
             return [_scene(rest[0], rest[1], plan)]
     raise AssertionError(kind)
