@@ -9,6 +9,7 @@ names only those families are measured; the others keep the page's rows.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count
+from os import cpu_count, getloadavg
 from pathlib import Path
 from sys import argv
 from types import SimpleNamespace
@@ -269,18 +270,20 @@ def measure(measured: Measured, side: int, repeats: int = REPEATS) -> dict[str, 
     return ratios | {"memory": peak(ways["nine"]) / peak(ways["plain"])}
 
 
-def page(rows: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
-    """docs/families.md. rows: `measure` by the family's name and size."""
+def page(rows: Mapping[tuple[str, int], Mapping[str, float]], beside: str = "") -> str:
+    """docs/families.md. rows: `measure` by the family's name and size. beside: what else the machine did."""
     lines = [
         "# What nine regions cost, family by family", "",
         "Printed by `python -m benchmarks.families`: a denoising step with nine regions over one with one prompt, in "
         f"processor time, the two of a row taking turns, medians of at least {REPEATS}, {torch.get_num_threads()} "
         "thread(s). The default prompt schedule; the published numbers of text tokens and of the picture's, prompts of "
         f"{OWN} tokens; three or four blocks of random weights and a fraction of the published widths, so that "
-        "attention, which regions add to, weighs more than in a published model.", "",
+        f"attention, which regions add to, weighs more than in a published model.{beside}", "",
         HEAD, "|---|---|---|---|---|",
     ]  # fmt: skip
-    for (name, side), ratios in rows.items():
+    for name, side in ((measured.name, side) for measured in FAMILIES for side in measured.sides):
+        if (ratios := rows.get((name, side))) is None:
+            continue
         given = [f"{ratios[key]:.2f}" if key in ratios else "–" for key in COLUMNS]
         lines.append(f"| {name} | {side} | {' | '.join(given)} |")
     lines += [
@@ -317,7 +320,10 @@ def main() -> None:
             if measured.name in argv[1:] or not argv[1:]:
                 rows[measured.name, side] = measure(measured, side)
                 console.print(measured.name, side, rows[measured.name, side])
-    TARGET.write_text(page(rows))
+                load = f"{getloadavg()[0]:.0f} on {cpu_count()} cores"
+                names = ", ".join(argv[1:]) or "all"
+                beside = f" Measured last, beside a load of {load}, which both of a row feel: {names}."
+                TARGET.write_text(page(rows, beside))
 
 
 if __name__ == "__main__":
