@@ -102,6 +102,12 @@ def without_style(text: str) -> str:
     return f"{rest}." if rest and text.endswith(".") and not rest.endswith(".") else rest or text
 
 
+def styles_in(text: str) -> str:
+    """What `without_style` leaves out: 'Oil painting' of 'A knight at dusk. Oil painting.'; or ''."""
+    rest = re.split(r"[.,] ", without_style(text).rstrip("."))
+    return ", ".join(part for part in re.split(r"[.,] ", text.rstrip(".")) if part not in rest)
+
+
 def _no_styles(parts: list[str]) -> list[str]:
     texts = [part.strip().rstrip(".").lower() for part in parts]  # 'a painting' is a thing
     return [

@@ -117,6 +117,12 @@ def test_scenes(row: list[Any], scene: str) -> None:
     assert scene in f"{result.plan.scene.high_level} {result.plan.style}" and "cat" in result.plan.scene.high_level
 
 
+def test_a_new_background_leaves_nothing_of_the_old_one_in_prose() -> None:
+    plan = understood("dragon", ["scene", "background", "in the snow"]).plan
+    assert plan and "dusk" not in plan.scene.high_level and plan.scene.high_level.endswith(" in the snow")
+    assert "dragon" in plan.scene.high_level and plan.style == "Oil painting"
+
+
 def test_questions_are_answered_from_the_plan() -> None:
     assert understood("fruit", ["question", "where", ["banana"]]).reply == "A yellow banana (top right)."
     assert understood("fruit", ["question", "what", ["right"]]).reply == "A yellow banana and a pink cupcake."

@@ -44,7 +44,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(before) == 5 and not set(before) & set(more) and len(more) == 3
     assert len(RowStore(tmp_path)) == 8
     (tmp_path / "rows.jsonl").write_text('{"key": 1}\n')
-    with pytest.raises(RunError, match="no row"):
+    with pytest.raises(RunError, match="not a row"):
         RowStore(tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_a_picture_is_text_for_the_model_and_files_as_the_artifact(tools: dict[s
     message = call(tools["render_picture"], plan=plan_of(2).model_dump(), steps=2, seed=5)
     picture = message.artifact
     assert isinstance(picture, Picture) and picture.path and picture.preview
-    assert picture.id in message.content and "thing 0 (red a)" in message.content and len(message.content) < 500
+    assert picture.id in message.content and "thing 0 (a, red)" in message.content and len(message.content) < 500
     assert Path(picture.path).read_bytes() == expected(tiny, plan_of(2), seed=5)
     assert Path(picture.preview).stat().st_size < Path(picture.path).stat().st_size
 
@@ -200,6 +200,7 @@ def test_plan_critique_and_paint_give_typed_artifacts(tools: dict[str, BaseTool]
 def test_what_the_model_got_wrong_it_is_told_in_one_line(tools: dict[str, BaseTool], finished: str) -> None:
     wrong: dict[str, tuple[str, dict[str, Any]]] = {
         "no region 'dog': the plan has thing 0, thing 1": ("edit_region", {"id": finished, "region": "dog"}),
+        "nothing to change": ("edit_region", {"id": finished, "region": "thing 0"}),
         "no picture '" + "0" * 32: ("get_picture", {"id": "0" * 32}),
         "id: String should match pattern": ("get_picture", {"id": "../../etc/passwd"}),
         "plan.regions: Field required": ("render_picture", {"plan": {"scene": {"high_level": "x"}}}),

@@ -93,7 +93,7 @@ def test_an_option_named_as_a_settings_is_the_settings() -> None:
 
 def declared() -> Iterator[str]:
     """Each option that the sources of the command line declare."""
-    for file in (Path(ditpipe.__file__).parent / "agent" / "cli").glob("*.py"):
+    for file in (Path(ditpipe.__file__).parent / "agent" / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("option", "typer.Option"):
                 texts = [str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)]

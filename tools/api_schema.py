@@ -256,9 +256,11 @@ def edit_of_request(
     service: PictureService, request: RenderRequest, revision: Revision, *, base: PictureId | None = None
 ) -> EditInput:
     """The edit that draws a revision into the picture of a request; the scene prompt follows it. Raises ValueError if
-    the plan has no such region, or if the picture is too large."""
+    the plan has no such region or has all of it already, or if the picture is too large."""
     plan = request.edited_plan
     check_size(service, plan.width, plan.height)
+    if revision.apply(plan) == plan:
+        raise ValueError("nothing to change: the picture's plan says all of this already")
     return EditInput(request=request, revision=sync_revision(revision, plan), base=base)
 
 
