@@ -103,3 +103,10 @@ def test_more_than_a_plan_has_room_for_become_a_group() -> None:
 )
 def test_plurals_are_spelt(noun: str, several: str) -> None:
     assert plural(noun) == several
+
+
+def test_an_answer_that_only_says_what_is_absent_is_an_empty_scene() -> None:
+    plan = plan_from_answer(
+        PlannerAnswer(objects=[], background="", mood="soft light", absent=["cups"]), width=None, height=None
+    )
+    assert (plan.scene.high_level, plan.regions, plan.negative) == ("an empty scene", [], "cups")

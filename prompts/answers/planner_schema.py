@@ -130,7 +130,7 @@ class PlannerAnswer(StrictModel):
 
     @model_validator(mode="after")
     def _shows_something(self) -> Self:
-        if not self.objects and not self.background:
+        if not self.objects and not self.background and not self.absent:
             raise ValueError("objects: there is neither an object nor a background; say what the picture shows")
         return self
 
@@ -190,12 +190,12 @@ class ShortAnswer(StrictModel):
 
 def scene_text(answer: PlannerAnswer) -> str:
     """The high-level scene prompt, which lists objects and positions: 'a red cat on the left and … at night'; only the
-    background if there are no objects."""
+    background if there are no objects; an empty scene where the answer only says what is absent."""
     body = sentence_of(
         [(thing.noun_phrase, "" if answer.centred else PLACE_PHRASES[thing.position]) for thing in answer.objects]
     )
     if not answer.background or not body:
-        return body or answer.background
+        return body or answer.background or "an empty scene"
     separator = " " if answer.background.split(" ")[0].lower() in PREPOSITIONS else ", "
     return f"{body}{separator}{answer.background}"
 
