@@ -1,11 +1,15 @@
 """An agent's engine, here or on a Ray cluster, and the handlers of the replicas there."""
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..renderer.checkpoints.files.hub import Hub
+from ..renderer.checkpoints.files.source import locate
+from ..renderer.checkpoints.registry import absolute_name
 from ..renderer.checkpoints.remote_models import is_remote
 from ..renderer.pictures.artifacts import PACKAGES
 from ..tools.jobs.cluster.options import Cluster
@@ -22,7 +26,10 @@ if TYPE_CHECKING:
     from ..tools.jobs.cluster.ray_engine import RayEngine
 
 KINDS = ("render", "edit", "paint", BATCH)
-OF_THE_SERVER = {"api_key", "out", "sessions", "approve"}  # settings that no replica gets; a key is one of its node
+# Settings that no replica gets; a key is one of its node.
+OF_THE_SERVER = {"api_key", "image_api_key", "out", "sessions", "approve"}
+
+log = logging.getLogger(__name__)
 
 
 def engine_of(
@@ -51,19 +58,19 @@ def ray_engine(
     """
     from ..tools.jobs.cluster.ray_engine import RayEngine
 
-    chosen = agent.settings
+    chosen, files = agent.settings, agent.models.files
     if is_remote(agent.model):
         raise ValueError(f"{agent.model} is drawn on its own server: --engine ray is for models that replicas load")
     if ":" in chosen.device:
         raise ValueError(f"each replica has the GPU that Ray gives it, and none {chosen.device}: leave --device out")
-    settings = chosen.model_dump(mode="json", exclude=OF_THE_SERVER)
+    settings = settings_of_replicas(agent)
     return RayEngine(
         folder,
         cluster=cluster,
         factory=f"{__name__}:replica_handlers",
         settings=json.dumps({"settings": settings, "largest": largest or largest_side(agent)}, sort_keys=True),
         kinds=KINDS,
-        salt=_versions() + _state_of([*map(Path, agent.checkpoint.source.split("@")), chosen.loras, chosen.wildcards]),
+        salt=_versions() + state_of(agent.checkpoint.source, files.loras, files.wildcards),
         seed=chosen.picture_seed if chosen.seed == "random" else None,
         reports=(*CHAT_EVENTS, *BATCH_EVENTS),
         capacity=capacity,
@@ -91,8 +98,31 @@ def _versions() -> str:
     return json.dumps({name: version(name) for name in PACKAGES})
 
 
-def _state_of(paths: Iterable[Path | None]) -> str:
-    """Names, sizes and times of files and of what folders hold: those that changed make other pictures."""
-    files = [file for path in paths if path for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+def settings_of_replicas(agent: Agent) -> dict[str, Any]:
+    """An agent's settings as JSON, without keys, and with absolute paths: replicas have another current folder."""
+    changed: dict[str, Any] = {"model": absolute_name(agent.model)}
+    for name in ("loras", "wildcards"):
+        if path := getattr(agent.settings, name):
+            changed[name] = path.expanduser().absolute()
+    kind, _, models = agent.settings.critic.partition(":")
+    if kind == "local" and models:
+        names = [str(path.absolute()) if (path := Path(name)).is_dir() else name for name in models.split(",")]
+        changed["critic"] = f"{kind}:{','.join(names)}"
+    return agent.settings.model_copy(update=changed).model_dump(mode="json", exclude=OF_THE_SERVER)
+
+
+def state_of(model: str, *folders: Path, hub: Hub | None = None) -> str:
+    """What results are kept for beside their request: the commit of a model on the hub, and names, sizes and times of
+    files, of the model or in folders. Where any of them has changed, pictures are other ones.
+
+    model: `Checkpoint.source`. Logs a warning if neither the hub nor its cache tells the commit.
+    """
+    place = locate(model)
+    assert place  # a model on a server has no engine here
+    commit = place.hub and (hub or Hub()).commit(place.hub)
+    if place.hub and not commit:
+        log.warning("no commit of %s is known: results that are kept will not notice a newer one", place.hub)
+    paths = [path for path in (place.folder, place.file, *folders) if path]
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     states = ((str(file), file.stat()) for file in files if file.is_file())
-    return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])
+    return json.dumps([commit, *((name, state.st_size, state.st_mtime_ns) for name, state in states)])

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +16,14 @@ from cluster_handlers import handlers, png
 from waiting import PATIENCE, until
 
 from benchmarks.ray_nodes import add_node, ray_nodes
+from ditpipe import Agent
 from ditpipe.agent.cli.cluster import cluster_of
+from ditpipe.agent.ray_cluster import settings_of_replicas, state_of
+from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
+from ditpipe.renderer.checkpoints.registry import POCKET
 from ditpipe.tools.jobs.cluster.driver import Options, places
-from ditpipe.tools.jobs.cluster.driver_process import ReplicaState
+from ditpipe.tools.jobs.cluster.driver_process import COMMAND, ReplicaState
 from ditpipe.tools.jobs.cluster.options import Cluster
 from ditpipe.tools.jobs.cluster.ray_engine import RayEngine
 from ditpipe.tools.jobs.cluster.replica import Replica, renamed
@@ -166,12 +172,52 @@ def test_a_cluster_without_room_and_options_without_effect_are_errors() -> None:
     with pytest.raises(ValueError, match="no room for a replica"):
         places(Options("", 0, 1, 1, "", ""), {"CPU": 0.0})
     with pytest.raises(ValueError, match="are for --engine ray"):
-        cluster_of("local", "", 1, 0, 1.0, 1.0, "s3://pictures")
+        cluster_of("local", Cluster(results="s3://pictures"))
     with pytest.raises(ValueError, match="2 to 1 replicas"):
         Cluster(min_replicas=2, max_replicas=1)
     with pytest.raises(ValueError, match="give HOST:PORT"):
         Cluster("ray://10.0.0.1:10001")
-    assert cluster_of("local", "", 1, 0, 1.0, 1.0, "") is None
+    assert cluster_of("local", Cluster()) is None and cluster_of("ray", Cluster("auto")) == Cluster("auto")
+
+
+def test_results_are_of_these_files_of_a_model(tmp_path: Path) -> None:
+    folder, loras = tmp_path / "of@mine", tmp_path / "loras"
+    file, index, lora = folder / "cat.safetensors", folder / "model_index.json", loras / "new.safetensors"
+    loras.mkdir()
+    folder.mkdir()
+    for each in (file, index):
+        each.write_text("1")
+    single, whole = (lambda: state_of(f"{file}@{folder}", loras)), (lambda: state_of(str(folder), loras))
+    before = single(), whole()
+    assert before == (single(), whole()) and before[0] != before[1]
+    for changed in (file, index, lora):
+        changed.write_text("22" if changed != lora else "")
+        after = single(), whole()
+        assert after[0] != before[0] and after[1] != before[1], changed
+        before = after
+
+
+def test_replicas_get_absolute_paths_and_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owl").mkdir()
+    shutil.copytree(POCKET, tmp_path / "mine")
+    agent = Agent(
+        model="mine", loras=Path("loras"), critic="local:owl,google/siglip2-base-patch16-naflex", api_key="secret",
+        out=tmp_path,
+    )  # fmt: skip
+    sent = settings_of_replicas(agent)
+    assert (sent["model"], sent["loras"]) == (str(tmp_path / "mine"), str(tmp_path / "loras"))
+    assert sent["critic"] == f"local:{tmp_path / 'owl'},google/siglip2-base-patch16-naflex"
+    assert not [name for name in sent if "key" in name] and Settings(**sent).model == sent["model"]
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_the_driver_imports_nothing_of_the_current_folder(tmp_path: Path, safe: bool) -> None:
+    for name in ("ditpipe", "ray", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('from the current folder')")
+    command = [word for word in COMMAND if safe or word != "-P"]
+    ended = subprocess.run(command, cwd=tmp_path, input="no options", capture_output=True, text=True)
+    assert ("from the current folder" in ended.stderr, "JSONDecodeError" in ended.stderr) == (not safe, safe)
 
 
 DRIVER = """

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from single_files import single_file
 
 from ditpipe import Renderer
+from ditpipe.agent.ray_cluster import state_of
 from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.autoencoder import load_autoencoder
 from ditpipe.renderer.checkpoints.files.hub import Hub, HubName, needed_files
@@ -230,6 +231,17 @@ def test_a_controlnet_of_the_hub_is_its_configuration_and_its_weights(
     assert load_control("owner/control", dtype=torch.float32, hub=away).config == net.config
     with pytest.raises(ModelError, match="'canny': the hub cannot be reached for Tencent-Hunyuan/.*published"):
         load_control("canny", dtype=torch.float32, hub=away)
+
+
+def test_the_commit_that_a_name_stands_for(server: tuple[LocalHub, str], tmp_path: Path) -> None:
+    near, away = Hub(endpoint=server[1], cache=tmp_path), Hub(endpoint="http://127.0.0.1:9", cache=tmp_path)
+    main, tagged = HubName("owner/both"), HubName("owner/both", "v1")
+    assert [near.commit(main), near.commit(tagged)] == ["1" * 40, "2" * 40]
+    assert near.commit(HubName("owner/nobody")) is None and away.commit(main) is None
+    near.fetch(main)
+    assert [away.commit(main), away.commit(tagged)] == ["1" * 40, None]
+    states = [state_of("owner/both", hub=near), state_of("owner/both@v1", hub=near), state_of("owner/both", hub=away)]
+    assert states[0] != states[1] and states[0] == states[2]
 
 
 def test_names_on_the_hub() -> None:

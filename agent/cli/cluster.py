@@ -1,10 +1,13 @@
 """Options of the commands that can draw on a Ray cluster."""
 
+import inspect
+from dataclasses import fields
+from functools import wraps
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ...tools.jobs.cluster.options import Cluster
-from .options import option
+from .options import Command, option
 
 PANEL: Literal["Cluster"] = "Cluster"
 EngineName = Annotated[
@@ -34,12 +37,35 @@ ResultsAddress = Annotated[
 ]  # fmt: skip
 
 
-def cluster_of(
-    engine: str, address: str, min_replicas: int, max_replicas: int, gpus: float, cpus: float, results: str
-) -> Cluster | None:
+OPTIONS: dict[str, Any] = {  # by the fields of `Cluster`
+    "address": Address, "min_replicas": MinReplicas, "max_replicas": MaxReplicas, "gpus": Gpus, "cpus": Cpus,
+    "results": ResultsAddress,
+}  # fmt: skip
+
+
+def with_cluster(command: Command) -> Command:
+    """Gives a command the options of this panel in place of its parameter `cluster`, which becomes what `cluster_of`
+    makes of them."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        chosen = Cluster(**{name: given.pop(name) for name in OPTIONS})
+        command(cluster=cluster_of(given.pop("engine"), chosen), **given)
+
+    defaults = {"engine": "local"} | {field.name: field.default for field in fields(Cluster)}
+    ours = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=kind)
+        for name, kind in {"engine": EngineName, **OPTIONS}.items()
+    ]
+    others = inspect.signature(command, eval_str=True).parameters.values()
+    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in others if one.name != "cluster"]
+    run.__signature__ = inspect.Signature([*keywords, *ours])  # type: ignore[attr-defined]
+    return run
+
+
+def cluster_of(engine: str, chosen: Cluster) -> Cluster | None:
     """The cluster to draw on; None for the local engine. Raises ValueError for options that have no effect, and if Ray
     is missing."""
-    chosen = Cluster(address, min_replicas, max_replicas, gpus, cpus, results)
     if engine == "local":
         if chosen != Cluster():
             raise ValueError("--address, --results and the options of replicas are for --engine ray")

@@ -13,8 +13,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ....prompts.errors import visible
+from ....tools.jobs.cluster.options import Cluster
 from ...settings import settings_of
-from ..cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
+from ..cluster import with_cluster
 from ..options import Json, Options, option, stderr_console, with_settings
 from ..signals import STOPPED, ctrl_c
 
@@ -28,6 +29,7 @@ LISTED = 20  # failures that are printed one by one
 
 
 @with_settings(without=("approve", "out", "sessions"))
+@with_cluster
 def batch(
     lines: Annotated[Path, typer.Argument(metavar="LINES.jsonl", help="one brief or plan a line, with its options")],
     options: Options,
@@ -52,13 +54,7 @@ def batch(
     planners: Annotated[
         int, option("Plan", "--planners", min=1, max=256, help="briefs planned at a time: more pay with an API")
     ] = 1,
-    engine: EngineName = "local",
-    address: Address = "",
-    min_replicas: MinReplicas = 1,
-    max_replicas: MaxReplicas = 0,
-    gpus: Gpus = 1.0,
-    cpus: Cpus = 1.0,
-    results: ResultsAddress = "",
+    cluster: Cluster | None = None,
     as_json: Json = False,
 ) -> None:
     """Draw every line of a file of briefs or plans; run again, it goes on where it was stopped.
@@ -68,7 +64,6 @@ def batch(
     code 1: some lines failed, and the manifest says which and why; 130: stopped.
     """
     settings, part = settings_of(**options), _shard(shard)
-    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     from ...agent import Agent
     from ...batch.manifest import check_parquet
     from ...batch.runner import BatchRun, per_minute
@@ -84,7 +79,7 @@ def batch(
     with run.locked() as folder:
         if run.left:
             # So that nothing that draws waits for its next job; how many replicas there are, only the cluster knows.
-            run.in_flight = 2 * (max_replicas or MOST_REPLICAS) if cluster else 2 * len(agent.models.devices)
+            run.in_flight = 2 * (cluster.max_replicas or MOST_REPLICAS) if cluster else 2 * len(agent.models.devices)
         share = run.in_flight + 1
         jobs = engine_of(agent, folder=folder, cluster=cluster, capacity=share, share=share)
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from ....prompts.critique import Critique
 from ....prompts.plan import ScenePlan
 from ....prompts.revision import Revision
+from ....tools.jobs.cluster.options import Cluster
 from ...settings import settings_of
-from ..cluster import Address, Cpus, EngineName, Gpus, MaxReplicas, MinReplicas, ResultsAddress, cluster_of
+from ..cluster import with_cluster
 from ..options import Json, Options, option, stderr_console, with_settings
 
 if TYPE_CHECKING:
@@ -49,17 +50,15 @@ Logs = Annotated[
 
 
 @with_settings(without=("approve", "sessions"))
+@with_cluster
 def serve(
     options: Options, host: Annotated[str, HOST] = "127.0.0.1", port: Annotated[int, PORT] = 8000, keys: KeyFile = None,
-    compatible: Compatible = False, log_format: Logs = "text", engine: EngineName = "local", address: Address = "",
-    min_replicas: MinReplicas = 1, max_replicas: MaxReplicas = 0, gpus: Gpus = 1.0, cpus: Cpus = 1.0,
-    results: ResultsAddress = "",
+    compatible: Compatible = False, log_format: Logs = "text", cluster: Cluster | None = None,
 ) -> None:  # fmt: skip
     """Serve pictures over HTTP: OpenAI's Images API, and /v1/pictures with every region; /docs describes both."""
     _needs("serve", "fastapi", "python_multipart", "uvicorn")
     set_log_format(log_format)
     allowed = _locks(host, keys)
-    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     agent = _agent(options)
     _loading("the service", host, port, log_format)
     from .... import __version__
@@ -97,12 +96,12 @@ def web(
 
 
 @with_settings(without=("approve", "sessions"), defaults={"out": "in the user's data folder"})
+@with_cluster
 def mcp(
     options: Options,
     http: Annotated[bool, option("Server", "--http", help="over HTTP, at 127.0.0.1:8001, instead of stdio")] = False,
     host: Annotated[str | None, HOST] = None, port: Annotated[int | None, PORT] = None, keys: KeyFile = None,
-    engine: EngineName = "local", address: Address = "", min_replicas: MinReplicas = 1, max_replicas: MaxReplicas = 0,
-    gpus: Gpus = 1.0, cpus: Cpus = 1.0, results: ResultsAddress = "",
+    cluster: Cluster | None = None,
 ) -> None:  # fmt: skip
     """Serve the picture tools over the Model Context Protocol."""
     _needs("mcp", "mcp", "uvicorn")
@@ -112,7 +111,6 @@ def mcp(
         raise ValueError("--host and --port are for --http: over stdio there is no address")
     host, port = host or "127.0.0.1", 8001 if port is None else port
     allowed = _locks(host, keys) if http else None
-    cluster = cluster_of(engine, address, min_replicas, max_replicas, gpus, cpus, results)
     # A client may start it in any working directory.
     if "DITPIPE_OUT" not in os.environ:
         options.setdefault("out", user_data_path("ditpipe") / "runs")

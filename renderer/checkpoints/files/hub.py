@@ -116,6 +116,19 @@ class Hub:
         path = try_to_load_from_cache(name.repository, "model_index.json", self._cache, name.revision)
         return isinstance(path, str) and not _lacking(Path(path).parent, lambda *_: True)
 
+    def commit(self, name: HubName) -> str | None:
+        """The commit that a name stands for now, or for what the cache holds where the hub cannot tell; None if that
+        holds nothing."""
+        from huggingface_hub import HfApi, try_to_load_from_cache
+
+        try:
+            return (
+                HfApi(endpoint=self._endpoint).model_info(name.repository, revision=name.revision, timeout=TIMEOUT).sha
+            )
+        except Exception:  # out of reach, or it refuses: who draws with the model says so
+            path = try_to_load_from_cache(name.repository, "model_index.json", self._cache, name.revision)
+            return Path(path).parent.name if isinstance(path, str) else None
+
     def _fetch(
         self, name: HubName, first: str, wanted: Callable[[Mapping[str, int], Path], list[str]], *,
         complete: Callable[[Path], bool],

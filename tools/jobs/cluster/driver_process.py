@@ -22,8 +22,10 @@ ENVIRONMENT = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT),
 }
 
-# -P: nothing of the folder that the person happens to be in is imported.
+# Nothing of the folder that the person happens to be in is imported, neither by the driver (-P) nor by replicas, whose
+# search path Ray begins with the driver's current folder.
 COMMAND = (sys.executable, "-P", "-m", "ditpipe.tools.jobs.cluster.driver")
+ROOT = os.path.abspath(os.sep)
 
 State = Literal["idle", "starting", "ready", "failed"]
 Message = dict[str, Any]
@@ -131,6 +133,7 @@ class DriverProcess:
         options = replace(self._options, max_replicas=len(self.replicas) or self._options.max_replicas)
         process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT | os.environ,
+            cwd=ROOT,
         )  # fmt: skip
         assert process.stdin and process.stdout
         with suppress(OSError):  # it has ended already: there is nothing to read then
