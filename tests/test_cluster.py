@@ -33,6 +33,8 @@ from ditpipe.tools.jobs.follow import follow
 from ditpipe.tools.jobs.job_events import Stepped
 from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.queue import MAX_ATTEMPTS
+from ditpipe.tools.watching.job_scope import Durations
+from ditpipe.tools.watching.metrics import metrics_text
 
 CALLERS = ("ann", "bob", "cid", "dan")
 
@@ -259,6 +261,10 @@ def test_a_job_outlives_its_rays_head(tmp_path: Path) -> None:
     assert isinstance(state, Job) and (state.status, state.error) == ("done", "")
     assert engine.events(job) == [Stepped(1, 1, 1)] * 2 and engine.losses == 1 and lives.read_text() == "II"
     assert engine.file(job).read_bytes() == png("red") and engine.is_ready
+    pytest.importorskip("prometheus_client")
+    lines = metrics_text(engine, Durations())[0].decode().splitlines()
+    counts = {"ready": 1, "busy": 0, "idle": 0, "starting": 0, "failed": 0}
+    assert {f'ditpipe_replicas{{state="{state}"}} {count}.0' for state, count in counts.items()} <= set(lines)
     engine.close()
 
 

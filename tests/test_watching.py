@@ -124,7 +124,7 @@ def test_metrics_count_jobs_and_requests(served: Served, address: str) -> None:
         assert line in lines, line
     routes = [line for line in lines if "http_request_seconds_count" in line]
     assert any("pictures" in line and 'status="200"' in line for line in routes), routes
-    assert not any("nobody" in line for line in lines)
+    assert not any("nobody" in line or "replicas" in line for line in lines)
 
 
 def test_a_histogram_counts_up_to_each_bound() -> None:

@@ -143,6 +143,9 @@ class PictureEngine(JobEngine, Protocol):
     def counts(self) -> dict[Status, int]:
         """How many jobs of all callers are in each state."""
 
+    def replica_counts(self) -> dict[str, int]:
+        """How many replicas on a cluster are in each state; empty without a cluster."""
+
     def open(self) -> None:
         """Starts drawing, first the unfinished jobs of ended processes; returns at once."""
 

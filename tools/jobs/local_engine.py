@@ -65,6 +65,9 @@ class LocalEngine:
         """Whether it can draw by now: its handlers are loaded."""
         return self._loaded
 
+    def replica_counts(self) -> dict[str, int]:
+        return {}
+
     @cached_property
     def handlers(self) -> Handlers:
         """The handlers of each device, loaded on first use."""

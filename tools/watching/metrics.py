@@ -34,6 +34,11 @@ class _Collector:
         for status, count in self.engine.counts().items():
             jobs.add_metric([status], count)
         yield jobs
+        if on_cluster := self.engine.replica_counts():
+            replicas = GaugeMetricFamily("ditpipe_replicas", "Replicas on the cluster, by state", labels=["state"])
+            for state, count in on_cluster.items():
+                replicas.add_metric([state], count)
+            yield replicas
         yield GaugeMetricFamily("ditpipe_ready", "1 once pictures can be drawn", value=float(self.engine.is_ready))
         about = "Seconds from the begin of a job to its end, by kind and how it ended"
         yield _histogram("ditpipe_job_seconds", about, ["kind", "status"], self.engine.durations)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, get_args
 
 from ....prompts.errors import DitpipeError, JobCancelled
 from ....renderer.pictures.artifacts import write
@@ -26,7 +26,7 @@ from ..job_events import JobEvent, Stepped
 from ..local_engine import LocalEngine, thumbnail
 from ..queue import MAX_ATTEMPTS
 from .driver import Options
-from .driver_process import COMMAND, DriverProcess, ReplicaState
+from .driver_process import COMMAND, DriverProcess, ReplicaState, State
 from .options import Cluster
 from .replica import renamed
 from .results import PICTURE, Results, digest_of, link
@@ -79,6 +79,11 @@ class RayEngine(LocalEngine):
     def replicas(self) -> list[ReplicaState]:
         """The places for replicas; empty before the cluster is reached."""
         return self._driver.replicas if self._driver else []
+
+    def replica_counts(self) -> dict[str, int]:
+        """`idle` places have no replica; a `busy` one draws, a `ready` one waits."""
+        found = Counter("busy" if r.state == "ready" and r.attempt else r.state for r in self.replicas)
+        return {state: found[state] for state in (*get_args(State), "busy")}
 
     @property
     def is_ready(self) -> bool:
