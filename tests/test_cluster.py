@@ -152,22 +152,23 @@ def test_a_lost_job_is_drawn_again_and_one_that_ends_its_process_is_given_up(tmp
 
 
 @pytest.mark.parametrize(
-    "resources, options, count",
+    "resources, options, count, gpus",
     [
-        ({"CPU": 4.0}, {}, 4),
-        ({"CPU": 16.0, "GPU": 2.0}, {}, 2),
-        ({"CPU": 16.0, "GPU": 2.0}, {"gpus": 0.25}, 8),
-        ({"CPU": 16.0, "GPU": 2.0}, {"max_replicas": 5}, 5),
-        ({"CPU": 0.0}, {"max_replicas": 3}, 3),  # an autoscaler brings the nodes
+        ({"CPU": 4.0}, {}, 4, 0),
+        ({"CPU": 16.0, "GPU": 2.0}, {}, 2, 1),
+        ({"CPU": 16.0, "GPU": 2.0}, {"gpus": 0.25}, 8, 0.25),
+        ({"CPU": 16.0, "GPU": 2.0}, {"max_replicas": 5}, 5, 1),
+        ({"CPU": 0.0}, {"max_replicas": 3}, 3, 1),  # an autoscaler brings the nodes
+        ({}, {"max_replicas": 3, "gpus": 0}, 3, 0),
     ],
 )
 def test_replicas_are_as_many_as_there_is_room_for(
-    resources: dict[str, float], options: dict[str, Any], count: int
+    resources: dict[str, float], options: dict[str, Any], count: int, gpus: float
 ) -> None:
     given = Options(
         **{"address": "", "max_replicas": 0, "gpus": 1, "cpus": 1, "factory": "", "settings": "", **options}
     )
-    assert places(given, resources)[0] == count
+    assert places(given, resources) == (count, {"num_gpus": gpus, "num_cpus": 1})
 
 
 def test_a_cluster_without_room_and_options_without_effect_are_errors() -> None:
@@ -230,7 +231,7 @@ options = json.loads(sys.stdin.readline())
 picture, lives = Path(options["factory"]), Path(options["settings"])
 lives.write_text(lives.read_text() + "I")
 say = lambda **message: print(json.dumps({"slot": 0, **message}), flush=True)
-print(json.dumps({"slots": 1}), flush=True)
+print(json.dumps({"slots": 1, "gpus": 0.0}), flush=True)
 for line in sys.stdin:
     message = json.loads(line)
     if message["do"] == "start":

@@ -1,11 +1,15 @@
 """deploy/kuberay.yaml: what can be checked without Kubernetes."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
+from waiting import PATIENCE
 
 from ditpipe.agent.cli.main import app
 from ditpipe.tools.watching.routes import PROBES
@@ -76,3 +80,27 @@ def test_the_front_takes_the_options_that_it_is_given() -> None:
     known = {name for one in commands.commands["serve"].params for name in one.opts}  # type: ignore[attr-defined]
     given = {word for word in words if word.startswith("--")}
     assert {"--engine", "--address"} <= given <= known, given - known
+    (group,) = manifests()["RayCluster"]["spec"]["workerGroupSpecs"]
+    assert words[words.index("--max-replicas") + 1] == str(group["maxReplicas"])
+
+
+def test_the_front_joins_again_when_its_node_has_ended(tmp_path: Path) -> None:
+    """The container's script, with stand-ins: each `ray start --block` ends at once, and the third one is enough."""
+    stand_ins = {
+        "ray": 'echo "$@" >> joined',
+        "sleep": "",
+        "serve-ditpipe": "until [ $(wc -l < joined) -ge 3 ]; do :; done 2>/dev/null",
+    }
+    for name, script in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "joined").touch()
+    script, path = pods()["front"]["containers"][0]["args"][0], f"{tmp_path}:{os.environ['PATH']}"
+    front = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, env={"PATH": path}, start_new_session=True)
+    try:
+        assert front.wait(PATIENCE) == 0
+    finally:
+        os.killpg(front.pid, signal.SIGKILL)
+    assert set((tmp_path / "joined").read_text().splitlines()) == {
+        "start --address=ditpipe-head-svc:6379 --num-cpus=0 --num-gpus=0 --block"
+    }

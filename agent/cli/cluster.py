@@ -24,9 +24,7 @@ MinReplicas = Annotated[int, option(PANEL, "--min-replicas", help="replicas that
 MaxReplicas = Annotated[
     int, option(PANEL, "--max-replicas", help="most replicas; 0: as many as the cluster has room for", min=0)
 ]
-Gpus = Annotated[
-    float, option(PANEL, "--gpus-per-replica", help="may be a fraction; for clusters that have GPUs", min=0)
-]
+Gpus = Annotated[float, option(PANEL, "--gpus-per-replica", help="may be a fraction; 0: replicas draw on CPUs", min=0)]
 Cpus = Annotated[float, option(PANEL, "--cpus-per-replica", help="CPUs that a replica takes", min=0)]
 ResultsAddress = Annotated[
     str,

@@ -135,14 +135,15 @@ def _is_alive(node: str) -> bool:
 
 
 def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float]]:
-    """How many replicas a cluster has room for, and what each takes of it. Raises ValueError if there is no room."""
-    gpus = resources.get("GPU", 0.0)
-    takes = {"num_gpus": options.gpus if gpus else 0.0, "num_cpus": options.cpus}
-    shares = [(resources.get("GPU", 0.0), takes["num_gpus"]), (resources.get("CPU", 0.0), takes["num_cpus"])]
+    """How many replicas a cluster has room for, and what each takes of it: no GPU where there are only CPUs. Workers
+    that are still to come count as having GPUs. Raises ValueError if there is no room."""
+    gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
+    takes = {"num_gpus": options.gpus if gpus or not cpus else 0.0, "num_cpus": options.cpus}
+    shares = [(gpus, takes["num_gpus"]), (cpus, takes["num_cpus"])]
     room = min((int(there / share + 1e-6) for there, share in shares if share), default=1)
     if not (options.max_replicas or room):
         raise ValueError(f"the cluster has no room for a replica: it takes {takes} of {gpus:g} GPUs and "
-                         f"{resources.get('CPU', 0.0):g} CPUs")  # fmt: skip
+                         f"{cpus:g} CPUs")  # fmt: skip
     return options.max_replicas or room, takes
 
 
@@ -167,7 +168,7 @@ def main() -> None:
         return
     actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
     slots = [Slot(number, actor_class, options, channel) for number in range(count)]
-    channel.send(slots=count)
+    channel.send(slots=count, gpus=takes["num_gpus"])
     for line in sys.stdin:
         message = json.loads(line)
         if message["do"] == "cancel":

@@ -9,8 +9,8 @@ class Cluster:
 
     `address`: 'host:port' or 'auto' of a cluster that this machine is a node of; empty: a Ray of this server's own, on
     the loopback address. `max_replicas`: 0 for as many as the cluster has room for when the server starts. `gpus` of
-    each replica may be a fraction, and counts only where the cluster has GPUs. `results`: where finished jobs are kept
-    by the digest of their request: a folder or any fsspec address; empty: a folder beside the queue.
+    each replica may be a fraction, and does not count in a cluster of CPUs alone. `results`: where finished jobs are
+    kept by the digest of their request: a folder or any fsspec address; empty: a folder beside the queue.
     """
 
     address: str = ""
