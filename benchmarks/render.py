@@ -6,6 +6,7 @@ are written here from their descriptions; none is part of the package.
 
 import gc
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from torch import Tensor
 from ditpipe import LeveledPrompt, Region, Renderer, RenderRequest, Revision, ScenePlan, grid
 from ditpipe.prompts.revision import RegionChange
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
+from ditpipe.renderer.families.base import Family
 from ditpipe.renderer.families.hunyuan import Hunyuan
 from ditpipe.renderer.families.hunyuan_attention import CrossAttention, Positions, rotary_pairs_of
 from ditpipe.renderer.families.hunyuan_text import HunyuanText
@@ -35,12 +37,12 @@ from ditpipe.renderer.regions.attention import (
     project_text,
     token_groups,
 )
-from ditpipe.renderer.regions.conditioning import RegionConditioning
 from ditpipe.renderer.regions.prompt_schedule import Level
 from ditpipe.renderer.regions.region_masks import region_ids, region_weights
 from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 from ditpipe.renderer.sampling.edit import changed_tokens
 from ditpipe.renderer.sampling.sampler import denoise
+from ditpipe.renderer.sampling.step_cache import StepCache
 
 TARGET = Path(__file__).parent.parent / "docs" / "speed.md"
 LAYOUTS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 9: (3, 3)}
@@ -145,7 +147,7 @@ def cross_attention(regions: int, dtype: torch.dtype, *, side: int = 64, repeats
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a Hunyuan-DiT with random weights, the side of its token grid, its device and dtype.
+    """Sizes of a model with random weights, the side of its token grid, its device and dtype.
 
     The defaults are half of Hunyuan-DiT's width and 4 of its 40 blocks, with its text lengths and a tiny decoder.
     """
@@ -163,12 +165,97 @@ class Shape:
     dtype: torch.dtype = torch.float32
 
 
-class Reduced:
-    """A Hunyuan-DiT and a decoder of a shape, run by diffusers' pipeline and by ours. clock: returns seconds."""
+class RandomModel(ABC):
+    """A denoiser and a decoder of a shape with random weights, run by diffusers' pipeline and by ours.
 
-    def __init__(self, shape: Shape = Shape(), clock: Callable[[], float] = time.process_time) -> None:
+    clock: returns seconds. pipe: diffusers' pipeline; own: ours. latents: of the last picture of `steps`.
+    """
+
+    own: Family
+    pipe: Any
+    latents: Tensor
+
+    def __init__(self, shape: Shape, clock: Callable[[], float]) -> None:
         torch.manual_seed(0)
         self.shape, self.side, self.clock = shape, shape.side, clock
+
+    @abstractmethod
+    def prompts(self, texts: Sequence[str]) -> list[Any]:
+        """Random states of prompts of 20 tokens; encoding is not measured."""
+
+    @abstractmethod
+    def plain(self, steps: int, *, decode: bool = False) -> list[float]:
+        """Seconds of each step of diffusers' pipeline with one prompt, the first with its preparation; with `decode`
+        those of decoding come last."""
+
+    def ready(self, *models: Any) -> None:
+        """Puts models into the shape's dtype, for inference."""
+        for model in models:
+            torch.nn.Module.to(model.requires_grad_(False).eval(), self.shape.dtype)  # diffusers' `to` warns needlessly
+
+    def noise(self, *sizes: int) -> Tensor:
+        """Standard normal numbers of the model's dtype, on its device."""
+        return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
+
+    def called(self, steps: int, *, decode: bool, **inputs: Any) -> list[float]:
+        """`plain`, with the pipeline's other inputs."""
+        stamps, size = [self.clock()], 16 * self.side
+
+        def stamp(*_: Any) -> dict[str, Any]:
+            stamps.append(self.clock())
+            return {}
+
+        self.pipe(
+            height=size, width=size, num_inference_steps=steps, output_type="pil" if decode else "latent",
+            callback_on_step_end=stamp, **inputs,
+        )  # fmt: skip
+        if decode:
+            stamp()
+        return [after - before for before, after in pairwise(stamps)]
+
+    def steps(
+        self, plan: ScenePlan, steps: int, edit: EditBase | None = None, *, levels: Sequence[Level] | None = None,
+        pictures: int = 1, decode: bool = False, cache: StepCache | None = None,
+    ) -> Iterator[float]:  # fmt: skip
+        """Seconds of preparing the prompts, then of each step of ours; with `decode` those of decoding come last.
+
+        levels: of the blocks; None: all regional.
+        """
+        self.own.install_processors()
+        started, side = self.clock(), 2 * self.side
+        with torch.inference_mode():
+            levels = levels or ["region"] * self.shape.layers
+            conditioning = self.own.conditioning(self.prompts, plan, levels, (self.side, self.side))
+            weights = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
+            stepwise = StepwiseConditioning(conditioning, weights, pictures=pictures, edit=edit)
+            for partial_step in (False, True) if edit else (False,):
+                stepwise.at(0.0, partial=partial_step)  # cached for all steps
+            noise = torch.randn(pictures, self.own.channels, side, side, device=self.shape.device)
+            yield self.clock() - started
+            started = self.clock()
+            for at in denoise(self.own, noise, stepwise, steps=steps, guidance=6, edit=edit, cache=cache):
+                yield self.clock() - started
+                started = self.clock()
+            self.latents = at.latents
+            if decode:
+                for latents in at.latents:
+                    self.own.decode(latents[None])
+                yield self.clock() - started
+
+    def edited(self, name: str) -> EditBase:
+        """The input of an edit of one region of nine."""
+        plan = plan_of(9)
+        other = Revision(changes=[RegionChange(name=name, seed=1)]).apply(plan)
+        drawn = changed_tokens(plan, other, rows=self.side, columns=self.side, patch=2)
+        latents = torch.randn(1, self.own.channels, 2 * self.side, 2 * self.side, device=self.shape.device)
+        return EditBase(latents, drawn.to(self.shape.device))
+
+
+class Reduced(RandomModel):
+    """A Hunyuan-DiT."""
+
+    def __init__(self, shape: Shape = Shape(), clock: Callable[[], float] = time.process_time) -> None:
+        super().__init__(shape, clock)
         with torch.device(shape.device):
             self.transformer: Any = HunyuanDiT2DModel(
                 num_attention_heads=shape.heads, attention_head_dim=shape.head_dim, in_channels=4, patch_size=2,
@@ -180,9 +267,7 @@ class Reduced:
                 block_out_channels=shape.vae, layers_per_block=shape.vae_layers, norm_num_groups=shape.vae_groups,
                 down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
             )  # fmt: skip
-        models: list[Any] = [self.transformer, vae]
-        for model in models:
-            torch.nn.Module.to(model.requires_grad_(False).eval(), shape.dtype)  # diffusers' `to` warns needlessly
+        self.ready(self.transformer, vae)
         scheduler = DDPMScheduler(beta_end=0.018, beta_schedule="scaled_linear", prediction_type="v_prediction")
         make: Any = HunyuanDiTPipeline
         self.pipe = make(
@@ -193,12 +278,8 @@ class Reduced:
         self.pipe.set_progress_bar_config(disable=True)
         self.own = Hunyuan(self.pipe)
 
-    def noise(self, *sizes: int) -> Tensor:
-        """Standard normal numbers of the model's dtype, on its device."""
-        return torch.randn(*sizes, device=self.shape.device, dtype=self.shape.dtype)
-
     def prompts(self, texts: Sequence[str]) -> list[HunyuanText]:
-        """Random states of prompts of 20 tokens, padded to the published lengths; encoding is not measured."""
+        """As declared, padded to the published lengths."""
         return [self._prompt() for _ in texts]
 
     def _prompt(self) -> HunyuanText:
@@ -208,64 +289,15 @@ class Reduced:
         return HunyuanText(bert, mask=mask, t5=t5, t5_mask=t5_mask, embed=lambda: embedded)
 
     def plain(self, steps: int, *, decode: bool = False) -> list[float]:
-        """Seconds of each step of diffusers' HunyuanDiTPipeline with one prompt, the first with its preparation; with
-        `decode` those of decoding come last."""
         self.transformer.set_default_attn_processor()
         prompt, negative = self.prompts(["prompt", "negative"])
-        stamps = [self.clock()]
-
-        def stamp(*_: Any) -> dict[str, Any]:
-            stamps.append(self.clock())
-            return {}
-
-        size = 16 * self.side
-        self.pipe(
-            height=size, width=size, num_inference_steps=steps, guidance_scale=6, use_resolution_binning=False,
+        return self.called(
+            steps, decode=decode, guidance_scale=6, use_resolution_binning=False,
             prompt_embeds=prompt.states, prompt_attention_mask=prompt.mask, prompt_embeds_2=prompt.t5,
             prompt_attention_mask_2=prompt.t5_mask, negative_prompt_embeds=negative.states,
             negative_prompt_attention_mask=negative.mask, negative_prompt_embeds_2=negative.t5,
-            negative_prompt_attention_mask_2=negative.t5_mask, output_type="pil" if decode else "latent",
-            callback_on_step_end=stamp,
+            negative_prompt_attention_mask_2=negative.t5_mask,
         )  # fmt: skip
-        if decode:
-            stamp()
-        return [after - before for before, after in pairwise(stamps)]
-
-    def steps(
-        self, plan: ScenePlan, steps: int, edit: EditBase | None = None, *, levels: Sequence[Level] | None = None,
-        pictures: int = 1, decode: bool = False,
-    ) -> Iterator[float]:  # fmt: skip
-        """Seconds of preparing keys and values, then of each step of ours; with `decode` those of decoding come last.
-
-        levels: of the blocks; None: all regional.
-        """
-        self.own.install_processors()
-        started = self.clock()
-        with torch.inference_mode():
-            levels = levels or ["region"] * self.shape.layers
-            conditioning = RegionConditioning(self.own, self.prompts, plan, levels, grid=(self.side, self.side))
-            weights = region_weights(plan.regions, rows=self.side, columns=self.side, patch=2)
-            stepwise = StepwiseConditioning(conditioning, weights, pictures=pictures, edit=edit)
-            for partial_step in (False, True) if edit else (False,):
-                stepwise.at(0.0, partial=partial_step)  # cached for all steps
-            noise = torch.randn(pictures, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
-            yield self.clock() - started
-            started = self.clock()
-            for at in denoise(self.own, noise, stepwise, steps=steps, guidance=6, edit=edit):
-                yield self.clock() - started
-                started = self.clock()
-            if decode:
-                for latents in at.latents:
-                    self.own.decode(latents[None])
-                yield self.clock() - started
-
-    def edited(self, name: str) -> EditBase:
-        """The input of an edit of one region of nine."""
-        plan = plan_of(9)
-        other = Revision(changes=[RegionChange(name=name, seed=1)]).apply(plan)
-        drawn = changed_tokens(plan, other, rows=self.side, columns=self.side, patch=2)
-        latents = torch.randn(1, 4, 2 * self.side, 2 * self.side, device=self.shape.device)
-        return EditBase(latents, drawn.to(self.shape.device))
 
 
 def whole_steps_table(reduced: Reduced, *, steps: int = 3, spread: int = 30) -> dict[int, tuple[float, float]]:
