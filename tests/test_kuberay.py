@@ -63,6 +63,9 @@ def test_the_manifests_fit_together() -> None:
     for spec in pods().values():
         (container,) = spec["containers"]
         assert container["image"] == "ditpipe:cuda"
+        given = {one["name"]: one for one in container["env"]}
+        assert given["RAY_AUTH_MODE"]["value"] == "token"
+        assert at(given["RAY_AUTH_TOKEN"], "valueFrom.secretKeyRef") == {"name": "ditpipe", "key": "ray"}
         volumes = {volume["name"] for volume in spec.get("volumes", [])}
         assert {mount["name"] for mount in container.get("volumeMounts", [])} == volumes
     front = pods()["front"]["containers"][0]
