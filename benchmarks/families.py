@@ -186,7 +186,7 @@ FAMILIES = (
     Measured("Stable Diffusion 3.5", (512, 1024), stable_diffusion_3, (77, 256)),
     Measured("FLUX.1", (512, 1024), flux, (512,)),
     Measured("Qwen-Image", (512,), qwen_image),
-    Measured("FLUX.2 klein", (512,), flux_2, tokens=512),  # its paddings have positions: all are computed
+    Measured("FLUX.2 klein", (512, 1024), flux_2, tokens=512),  # its paddings have positions: all are computed
     Measured("Z-Image", (512,), z_image),
     Measured("Chroma", (512,), chroma),
     Measured("Lumina 2", (512,), lumina_2),
