@@ -190,12 +190,15 @@ def test_results_are_of_these_files_of_a_model(tmp_path: Path) -> None:
     folder.mkdir()
     for each in (file, index):
         each.write_text("1")
-    single, whole = (lambda: state_of(f"{file}@{folder}", loras)), (lambda: state_of(str(folder), loras))
-    before = single(), whole()
-    assert before == (single(), whole()) and before[0] != before[1]
+
+    def states() -> tuple[str, str]:
+        return state_of(f"{file}@{folder}", loras), state_of(str(folder), loras)
+
+    before = states()
+    assert before == states() and before[0] != before[1]
     for changed in (file, index, lora):
         changed.write_text("22" if changed != lora else "")
-        after = single(), whole()
+        after = states()
         assert after[0] != before[0] and after[1] != before[1], changed
         before = after
 
