@@ -199,19 +199,16 @@ def faults_once(options: argparse.Namespace, *, seed: int) -> list[str]:
         for thread in clients:
             thread.start()
 
-        def kill() -> None:
-            nonlocal killed
-            while not ended.wait(options.every * chance.uniform(0.5, 1.5)):
-                nodes.remove_node(chance.choice(sorted(nodes.worker_nodes, key=str)), allow_graceful=False)
-                killed += 1
-                add_node(nodes)
+        def wait_for_clients() -> None:
+            for thread in clients:
+                thread.join()
+            ended.set()
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        for thread in clients:
-            thread.join()
-        ended.set()
-        killer.join()
+        threading.Thread(target=wait_for_clients).start()
+        while not ended.wait(options.every * chance.uniform(0.5, 1.5)):
+            nodes.remove_node(chance.choice(sorted(nodes.worker_nodes, key=str)), allow_graceful=False)
+            killed += 1
+            add_node(nodes)  # Ray starts nodes in the main thread only
         seconds = time.perf_counter() - started
         done = [number for number, seen in states.items() if seen[-1].status == "done"]
         twice = sum(sum(state.status == "done" for state in seen) > 1 for seen in states.values())
