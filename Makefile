@@ -90,6 +90,6 @@ EVALUATIONS = benchmarks/work
 report: .venv/ready
 	.venv/bin/ditpipe evaluate regions --limit 15 --out $(EVALUATIONS)/regions
 	.venv/bin/ditpipe evaluate ablation --limit 15 --out $(EVALUATIONS)/ablation
-	.venv/bin/ditpipe evaluate briefs benchmarks/briefs.jsonl --limit 10 --out $(EVALUATIONS)/briefs
+	.venv/bin/ditpipe evaluate briefs benchmarks/briefs.jsonl --planner embedded --limit 10 --out $(EVALUATIONS)/briefs
 	.venv/bin/ditpipe evaluate join $(EVALUATIONS)/regions $(EVALUATIONS)/ablation $(EVALUATIONS)/briefs \
 	  --title "The paper's experiments on the embedded checkpoint" --out docs/report.html
