@@ -111,7 +111,9 @@ class ChangeScene(Answer):
     """The whole picture changes: setting, weather, time of day, light, style, format. Null leaves a thing as it is."""
 
     do: Literal["scene"]
-    high_level: Prose | None = Field(description="the whole new scene text, objects and places as they are")
+    high_level: Prose | None = Field(
+        description="the whole new scene text: the new setting or time in the old one's place, objects as they are"
+    )
     low_level: Prose | None = Field(description="the whole picture's new light, palette and mood")
     style: Phrase | None = Field(description="its new drawing style")
     negative: Prose | None = Field(description="everything that must not be in it, what was excluded before included")
@@ -121,7 +123,7 @@ class ChangeScene(Answer):
 
 
 class Redraw(Answer):
-    """The same once more, from new noise: these regions, or with an empty list all of the picture."""
+    """'Try again', 'once more': the same from new noise, these regions, or with an empty list all of the picture."""
 
     do: Literal["redraw"]
     regions: Regions = Field(description=f"{REGIONS}; empty for the whole picture")
@@ -144,7 +146,7 @@ class Undo(Answer):
 
 
 class Redo(Answer):
-    """Undo the undo."""
+    """Forward again, to what an undo took back."""
 
     do: Literal["redo"]
     steps: Number = Field(description="how many pictures forward; 0 for all that the last undo took back; usually 1")
