@@ -80,7 +80,7 @@ def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
         queue.add("brush", {}, caller="eve")
     assert full.value.retry_after >= 1
     queue.cancel(queue.recent("bob")[0].id, caller="bob")
-    with pytest.raises(QueueFull, match="2 of yours"):  # ann cannot take everybody's places
+    with pytest.raises(QueueFull, match="2 of your pictures"):  # ann cannot take everybody's places
         queue.add("brush", {}, caller="ann")
     queue.add("brush", {}, caller="eve")
 

@@ -110,7 +110,7 @@ class JobQueue:
                     "SELECT avg(finished - started) FROM (SELECT * FROM jobs WHERE status = 'done' "
                     "ORDER BY number DESC LIMIT 20)"
                 ).fetchone()[0]
-                full = f"{row['own']} of yours" if row["own"] >= self.share else str(row["waiting"])
+                full = f"{row['own']} of your" if row["own"] >= self.share else str(row["waiting"])
                 message = f"the queue is full: {full} pictures are waiting; try again later"
                 raise QueueFull(message, retry_after=max(1, round(seconds or 1.0)))
             job_id = uuid.uuid4().hex
