@@ -88,7 +88,8 @@ def test_a_strangers_picture_cannot_ask_for_more_than_this_server_does() -> None
         with pytest.raises(ValueError, match=message):
             edit_of_upload(service, request, revision, here=here, steps=60)
     usual = here.model_copy(update={"save_memory": ["int8"], "together": [0, 1, 2, 3], "edits": [revision] * 4})
-    assert edit_of_upload(service, usual, revision, here=usual, steps=60).request == usual
+    another = Revision(changes=[RegionChange(name="thing 0", seed=2)])
+    assert edit_of_upload(service, usual, another, here=usual, steps=60).request == usual
 
 
 def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path) -> None:
