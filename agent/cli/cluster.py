@@ -56,7 +56,7 @@ def with_cluster(command: Command) -> Command:
         for name, kind in {"engine": EngineName, **OPTIONS}.items()
     ]
     others = inspect.signature(command, eval_str=True).parameters.values()
-    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in others if one.name != "cluster"]
+    keywords = [other.replace(kind=inspect.Parameter.KEYWORD_ONLY) for other in others if other.name != "cluster"]
     run.__signature__ = inspect.Signature([*keywords, *ours])  # type: ignore[attr-defined]
     return run
 
