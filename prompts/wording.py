@@ -97,7 +97,12 @@ def region_text(plan: ScenePlan, region: Region, part: Part, style: PromptStyle 
 
 def both_levels(prompt: LeveledPrompt, style: PromptStyle) -> str:
     """Both levels of a region: 'a sailing boat, weathered planks'; in sticker words 'striped red cat'."""
-    return prompt.text if style.manner == "sticker words" else joined(prompt.high_level, prompt.low_level)
+    return prompt.text if style.manner == "sticker words" else caption(prompt)
+
+
+def caption(prompt: LeveledPrompt) -> str:
+    """Both levels as a caption has them: 'a sailing boat, weathered planks'."""
+    return joined(prompt.high_level, prompt.low_level)
 
 
 def joined(*parts: str) -> str:

@@ -9,10 +9,11 @@ import tiny_critics
 from PIL import Image
 
 from ditpipe import Agent
-from ditpipe.agent.refine.local_critic import LocalCritic, described
+from ditpipe.agent.refine.local_critic import LocalCritic
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+from ditpipe.prompts.wording import caption
 from ditpipe.renderer.detection import Detection, Detector, TextMatcher
 
 LEFT = Box(left=0, top=0, right=0.5, bottom=1)
@@ -67,13 +68,13 @@ def judged(plan: ScenePlan, found: list[Detection], alike: list[str]) -> tuple[C
 
 def test_what_is_found_in_its_box_and_looks_as_written_scores_high() -> None:
     found = [Detection("a cat", 0.6, inside(LEFT)), Detection("a rocket", 0.5, inside(RIGHT))]
-    critique, scores = judged(plan_of(CAT, ROCKET), found, [described(CAT), described(ROCKET)])
+    critique, scores = judged(plan_of(CAT, ROCKET), found, [caption(CAT.prompt), caption(ROCKET.prompt)])
     assert min(score.score or 0 for score in critique.regions) > 0.9
     assert critique.summary == "2 of 2 regions show what was asked" and not scores["cat"].problem
 
 
 def test_a_thing_elsewhere_scores_nothing_and_its_place_is_named() -> None:
-    _, scores = judged(plan_of(CAT), [Detection("a cat", 0.6, inside(RIGHT))], [described(CAT)])
+    _, scores = judged(plan_of(CAT), [Detection("a cat", 0.6, inside(RIGHT))], [caption(CAT.prompt)])
     assert scores["cat"].score == 0
     assert scores["cat"].problem == "no 'a cat' found in its place; there is one at the right"
 
@@ -81,19 +82,21 @@ def test_a_thing_elsewhere_scores_nothing_and_its_place_is_named() -> None:
 def test_a_single_cat_is_not_two_cats() -> None:
     cats = region("cat", LEFT, "a cat", "red"), region("cat 2", RIGHT, "a cat", "white")
     wide = Box(left=0.1, top=0, right=0.6, bottom=1)
-    _, scores = judged(plan_of(*cats), [Detection("a cat", 0.6, wide)], [described(cats[0]), described(cats[1])])
+    _, scores = judged(
+        plan_of(*cats), [Detection("a cat", 0.6, wide)], [caption(cats[0].prompt), caption(cats[1].prompt)]
+    )
     assert (scores["cat"].score or 0) > 0.9 and scores["cat 2"].score == 0
 
 
 def test_the_wrong_colour_and_the_wrong_subject_are_told_apart() -> None:
     found = [Detection("a cat", 0.6, inside(LEFT)), Detection("a rocket", 0.5, inside(RIGHT))]
-    _, scores = judged(plan_of(CAT, ROCKET), found, ["a cat", described(CAT)])
+    _, scores = judged(plan_of(CAT, ROCKET), found, ["a cat", caption(CAT.prompt)])
     assert scores["cat"].problem == "does not look 'red'" and (scores["cat"].score or 0) < 0.5
-    assert scores["rocket"].problem == f"looks more like {described(CAT)!r}"
+    assert scores["rocket"].problem == f"looks more like {caption(CAT.prompt)!r}"
 
 
 def test_an_unsure_detection_lowers_the_score() -> None:
-    _, scores = judged(plan_of(CAT), [Detection("a cat", 0.15, inside(LEFT))], [described(CAT)])
+    _, scores = judged(plan_of(CAT), [Detection("a cat", 0.15, inside(LEFT))], [caption(CAT.prompt)])
     assert scores["cat"].score == pytest.approx(0.75)
 
 

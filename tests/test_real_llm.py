@@ -23,8 +23,6 @@ from ditpipe.agent.llm.openai_compatible import OpenAICompatible
 from ditpipe.renderer.pictures.artifacts import read_request
 
 BRIEF = "a red cat on the left and a blue rocket on the right, no people"
-
-
 TOKENS = 640  # of an answer at most, as a small server's context leaves: without lengths that fit, none ends
 
 

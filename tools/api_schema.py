@@ -12,7 +12,7 @@ from ..prompts.layout.canvas import read_aspect
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
-from ..prompts.wording import joined
+from ..prompts.wording import caption
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.pictures.artifacts import read_metadata, read_request
 from ..renderer.regions.prompt_schedule import preset
@@ -226,7 +226,7 @@ def describe_picture(picture: Picture) -> str:
                 score = ""
             else:
                 score = ", not judged" if region_score.score is None else f", score {region_score.score:.2f}"
-            regions.append(f"{region.name} ({joined(region.prompt.high_level, region.prompt.low_level)}{score})")
+            regions.append(f"{region.name} ({caption(region.prompt)}{score})")
         size = f"{picture.plan.width}×{picture.plan.height}"
         about = f"{size} pixels, seed {picture.seed}, regions: {', '.join(regions)}"
         sentences = [f"Picture {picture.id} is done: {about}."]

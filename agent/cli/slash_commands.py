@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ...prompts.wording import joined
+from ...prompts.wording import caption
 from ...renderer.pictures.artifacts import copy_as
 from ..chat.commands.short_commands import HELP
 from ..drawable import what_can_be_drawn
@@ -65,11 +65,7 @@ def _layout(view: ChatView, arguments: list[str]) -> None:
     view.draw_layout(plan, again=True)
     view.console.print(plan.scene.high_level, style="italic", markup=False)
     for region in plan.regions:
-        view.console.print(
-            f"  {region.name}: {joined(region.prompt.high_level, region.prompt.low_level)}",
-            markup=False,
-            highlight=False,
-        )
+        view.console.print(f"  {region.name}: {caption(region.prompt)}", markup=False, highlight=False)
 
 
 def _picture(view: ChatView, arguments: list[str]) -> None:

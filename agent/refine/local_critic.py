@@ -10,7 +10,7 @@ from PIL import Image
 from ...prompts.critique import Critique, RegionScore
 from ...prompts.plan import Box, Region, ScenePlan
 from ...prompts.prompt_style import place_of
-from ...prompts.wording import joined
+from ...prompts.wording import caption
 
 if TYPE_CHECKING:
     from ...renderer.detection import Detection, Detector, TextMatcher
@@ -72,7 +72,7 @@ class LocalCritic:
         if not plan.regions:
             return Critique(score=None, regions=[], summary="no regions: nothing can be judged")
         found = assigned(plan.regions, self.detector.detect(image, _unique(subject(r) for r in plan.regions)))
-        texts = _unique(text for r in plan.regions for text in (described(r), r.prompt.high_level))
+        texts = _unique(text for r in plan.regions for text in (caption(r.prompt), r.prompt.high_level))
         logits = self.matcher.match([cropped(image, region.box) for region in plan.regions], texts)
         scores = [
             region_score(
@@ -89,11 +89,6 @@ class LocalCritic:
 def subject(region: Region) -> str:
     """What a detector is asked for: the high level up to its first comma."""
     return region.prompt.high_level.partition(",")[0].strip() or region.name
-
-
-def described(region: Region) -> str:
-    """Both levels, as a caption has them."""
-    return joined(region.prompt.high_level, region.prompt.low_level)
 
 
 def assigned(regions: Sequence[Region], detections: "Sequence[Detection]") -> "dict[str, list[Detection]]":
@@ -120,14 +115,14 @@ def region_score(
     found: detections of its subject, see `assigned`. logits: of its crop for the texts of all regions, whole and high
     level alone. threshold: the detector's.
     """
-    text, high = described(region), region.prompt.high_level
+    text, high = caption(region.prompt), region.prompt.high_level
     here = [detection for detection in found if detection.box.share_in(region.box) >= INSIDE]
     presence = min(1.0, here[0].score / (CONFIDENT * threshold)) if here else 0.0
     # The subject's own two texts against those of regions with another subject.
-    rivals = {described(other) for other in others if other.prompt.high_level != high} - {text, high}
+    rivals = {caption(other.prompt) for other in others if other.prompt.high_level != high} - {text, high}
     chances = _softmax({name: logits[name] for name in {text, high} | rivals})
     same = sum(chances[name] for name in {text, high})
-    twins = {described(other) for other in others if other.prompt.high_level == high} - {text, high}
+    twins = {caption(other.prompt) for other in others if other.prompt.high_level == high} - {text, high}
     looks = _softmax({name: logits[name] for name in {text, high} | twins})[text] if text != high or twins else 1.0
     if presence < 0.5:
         problem = f"no {subject(region)!r} found in its place"

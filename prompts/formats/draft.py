@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import visible
 from ..layout.canvas import nearest_sides
 from ..plan import MAX_LETTERING, MAX_PROMPT, MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan, unique_name
-from ..wording import joined
+from ..wording import caption, joined
 from .layout_format import LoadedLayout, name_of
 
 BACKGROUND = "Background: "  # begins the background in a scene prompt, which other formats keep apart
@@ -196,7 +196,7 @@ def pixels(plan: ScenePlan) -> tuple[int, int, list[str]]:
 
 def region_prompt(region: Region) -> str:
     """Both levels of a region as one text, for formats that have one."""
-    return joined(region.prompt.high_level, region.prompt.low_level)
+    return caption(region.prompt)
 
 
 def scene_prompt(plan: ScenePlan) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from ...layout.places import Place, box_within
 from ...plan import Box, Region, ScenePlan
 from ...prompt_style import place_of
-from ...wording import joined
+from ...wording import caption, joined
 from ..draft import Draft, background_in, objects, text_of
 from ..layout_format import Content, LayoutFormat, LoadedLayout, from_the_back
 
@@ -137,7 +137,7 @@ def _object(region: Region) -> dict[str, str]:
 
 
 def _text(region: Region) -> dict[str, str]:
-    look = joined(region.prompt.high_level, region.prompt.low_level)
+    look = caption(region.prompt)
     entry = {
         "text": region.lettering, "location": _place(region.box), "size": _size(region.box),
         "color": ", ".join(region.colors), "appearance_details": look,
