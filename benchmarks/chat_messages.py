@@ -82,7 +82,7 @@ def main() -> None:
     progress = track(chosen, "messages", console=console, disable=not console.is_terminal)
     if args.adapter:
         _, url = start(args.planner, adapter=args.adapter)
-        interpreter = RowsInterpreter(chat_model(args.planner, base_url=f"{url}/v1"))
+        interpreter: Interpreter = RowsInterpreter(chat_model(args.planner, base_url=f"{url}/v1"))
     else:
         interpreter = interpreter_for(Agent(planner=args.planner, base_url=args.base_url))
     figures = measure(interpreter, progress, plans, print)
