@@ -86,7 +86,6 @@ def test_an_agent_paints_in_a_size_or_shape(tiny: Renderer, tmp_path: Path) -> N
         assert plan_brief(Agent(renderer=tiny, planner="embedded", **options), "a red cat", None, None).size == size
 
 
-@pytest.mark.process
 def test_the_command_renders_in_a_size_or_shape_that_wins_over_the_plans(tiny: Renderer, tmp_path: Path) -> None:
     plan, picture = tmp_path / "plan.json", tmp_path / "a.png"
     plan.write_text(plan_of(2).model_dump_json())
@@ -98,7 +97,6 @@ def test_the_command_renders_in_a_size_or_shape_that_wins_over_the_plans(tiny: R
     assert read_request(picture).plan.size == (96, 96)  # where nothing else says it
 
 
-@pytest.mark.process
 def test_the_command_plans_in_a_shape(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["plan", "a red cat", "--planner", "embedded", "--ar", "16:9", "--json"])
     assert ScenePlan.model_validate_json(done.stdout).size == (176, 96)
@@ -148,7 +146,6 @@ def test_a_run_with_a_random_seed_goes_on_with_its_own(tiny: Renderer, tmp_path:
     assert read_request(painting.path).seed == run_record(painting.folder).settings["seed"]
 
 
-@pytest.mark.process
 def test_the_command_prints_a_random_seed_and_gives_it_in_json(tiny: Renderer, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(plan_of(2).model_dump_json())

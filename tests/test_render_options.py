@@ -108,7 +108,6 @@ def test_render_with_a_start_picture_and_repaint(tiny: Renderer, tmp_path: Path)
     assert (tmp_path / "second-again.png").read_bytes() == second.read_bytes()
 
 
-@pytest.mark.process
 def test_json_says_what_was_not_drawn_as_asked(tiny: Renderer, tmp_path: Path) -> None:
     plan, run = tmp_path / "plan.json", CliRunner()
     plan.write_text(plan_of(2).model_dump_json())
