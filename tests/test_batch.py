@@ -149,6 +149,7 @@ def test_lines_that_share_a_size_and_prompts_are_neighbours(tmp_path: Path) -> N
     assert drawing.drawn == ["a wood"] * 3 + ["sea"] * 6
 
 
+@pytest.mark.slow
 def test_shards_are_every_line_once(tmp_path: Path) -> None:
     agent, file = agent_without_models(tmp_path), lines_of(tmp_path, *(f"picture {i}" for i in range(40)))
     keys = [[line.key for line in BatchRun(agent, file, tmp_path, shard=(i, 3)).lines] for i in (1, 2, 3)]

@@ -382,6 +382,7 @@ def test_the_price_of_nine_regions_comes_out_of_a_family(name: str) -> None:
     assert min(ratios.values()) > 0
 
 
+@pytest.mark.families
 @pytest.mark.parametrize("key", gpu.MODELS)
 def test_the_gpu_figures_come_out_of_a_tiny_model_on_the_cpu(
     key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -259,6 +259,7 @@ def test_what_is_taken_back_repeated_or_shared_out_is_left_alone(brief: str, rig
     assert found(brief, *objects) == ""
 
 
+@pytest.mark.slow
 def test_right_answers_of_synthetic_briefs_are_left_alone() -> None:
     """Of 2,000 briefs of every form that the training knows, typos included, at most one in a thousand."""
     rng = np.random.default_rng(7)
@@ -267,6 +268,7 @@ def test_right_answers_of_synthetic_briefs_are_left_alone() -> None:
     assert len(false) <= 2, false
 
 
+@pytest.mark.slow
 def test_right_answers_about_numbers_and_absences_are_left_alone() -> None:
     rng = np.random.default_rng(9)
     pairs = [quantity_brief(rng) for _ in range(1000)]

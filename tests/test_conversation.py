@@ -510,6 +510,7 @@ def test_what_was_not_drawn_as_asked_is_in_the_reply(tiny: Renderer, tmp_path: P
     assert " Note: step cache: " in turn.reply
 
 
+@pytest.mark.slow
 def test_fifty_turns_stay_right_and_what_a_model_is_sent_does_not_grow(tiny: Renderer, tmp_path: Path) -> None:
     """Of a long conversation a model is sent the plan and the last messages; 'it' is what was changed last."""
     commands = [{"do": "new brief", "brief": BRIEF}, {"do": "look", "regions": ["cat"], "low_level": "orange"}]

@@ -49,6 +49,7 @@ def test_texts_cut_to_the_longest_give_what_whole_texts_give() -> None:
     torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
     transformer = pytest.importorskip("training.transformer", reason="the training extra is not installed")
     torch.manual_seed(0)
