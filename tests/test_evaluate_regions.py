@@ -12,7 +12,7 @@ import tiny_critics
 from llm_servers import chat_server, says
 from PIL import Image, ImageChops
 
-from ditpipe import Box, LeveledPrompt, Region, Renderer, ScenePlan, columns
+from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, columns
 from ditpipe.agent.evaluate.ablation import DEEP, LEVELS, SHALLOW, conclusions, evaluate_ablation, settings_of
 from ditpipe.agent.evaluate.drawing import Drawer
 from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, fixed_plan, patterns_of
@@ -257,16 +257,24 @@ def test_both_experiments_run_resume_and_report(tmp_path: Path) -> None:
     assert len(list((tmp_path / "ablation" / "pictures").iterdir())) == 2 + 8  # joined/joined is all blocks
 
 
-AUTHORS = Path(__file__).parent.parent / "examples" / "plans"
+PLANS = Path(__file__).parent.parent / "examples" / "plans"
 
 
-@pytest.mark.parametrize("path", sorted(AUTHORS.glob("*.json")), ids=lambda path: path.stem)
-def test_the_layouts_of_the_papers_authors_are_plans(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_papers_examples_are_plans_that_any_model_draws(path: Path, tiny: Renderer) -> None:
     plan = read_plan(path)
-    assert plan.size == (1024, 1024) and len(plan.regions) in (2, 4, 9) and plan.negative == "模糊的"
-    assert sum(region.box.area for region in plan.regions) == pytest.approx(1, abs=1e-4)
-    assert visible_regions(plan, token=16) == {region.name for region in plan.regions}
+    large = plan.with_size(1024, 1024)
+    assert visible_regions(large, token=16) == {region.name for region in plan.regions} and plan.width is None
+    assert f"[{path.name}]({path.name})" in (PLANS / "README.md").read_text(encoding="utf-8")
+    if plan.notes:  # figures whose prompts the paper shows in a picture only
+        assert "words are ditpipe's own" in plan.notes[0]
+        assert all(each.low_level for each in (plan.scene, *(region.prompt for region in plan.regions)))
+    else:
+        assert len(plan.regions) in (2, 4, 9) and plan.negative == "模糊的"
+        assert sum(region.box.area for region in plan.regions) == pytest.approx(1, abs=1e-4)
     for method in methods_of("hunyuan-dit", len(plan.regions)):
         (case,) = file_cases({path.stem: plan}, 1, 41)
-        assert request_of("hunyuan-dit", case, method, steps=30, guidance=6).seed == 41
-    assert path.name in (AUTHORS / "README.md").read_text(encoding="utf-8")
+        request = request_of("hunyuan-dit", case, method, steps=30, guidance=6)
+        assert (request.seed, request.plan.size) == (41, (1024, 1024))
+    result = tiny.render(RenderRequest(plan=plan, steps=1))
+    assert result.image.size == (128, 128) and set(plan.notes) <= set(result.warnings)
