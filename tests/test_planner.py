@@ -44,6 +44,19 @@ def test_always_malformed_ends_in_a_planning_error_with_the_raw_reply() -> None:
     assert caught.value.reply == "never"
 
 
+def test_where_another_local_model_fails_the_embedded_one_plans_and_the_plan_says_so() -> None:
+    def missing() -> Scripted:
+        raise ModelError("the embedded planner is not here")
+
+    with scripted("no", "no", "no", name="qwen2.5-coder-1.5b") as model, scripted(SHORT, name="embedded") as embedded:
+        plan = Planner(model, embedded=lambda: embedded).plan(BRIEF)
+    assert plan.regions == plan_of_the_good_reply().regions
+    assert plan.notes[0].startswith("planned by the embedded planner: the planner's answer stayed invalid")
+    with scripted("no", "no", "no", name="qwen2.5-coder-1.5b") as model, pytest.raises(PlanningError) as caught:
+        Planner(model, embedded=missing).plan(BRIEF)
+    assert caught.value.reply == "no"
+
+
 def test_a_name_is_cut_so_that_a_second_one_has_room() -> None:
     long = "a" * 60
     with scripted(short((long, "red", "", "left"), (long, "blue", "", "right")), name="embedded") as model:

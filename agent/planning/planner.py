@@ -1,10 +1,12 @@
 """Brief → ScenePlan through a chat model's structured output, with repair and a check against the brief."""
 
+from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
-from ...prompts.errors import PlanningError
+from ...prompts.errors import ModelError, PlanningError
 from ...prompts.layout.canvas import MULTIPLE, shaped
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
@@ -13,7 +15,8 @@ from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle
 from ...renderer.checkpoints.registry import checkpoint
 from ...renderer.checkpoints.vocabulary import Vocabulary, quoted, vocabulary_of
-from ..llm.local_models import LOCAL_MODELS
+from ..llm.chat_models import chat_model
+from ..llm.local_models import EMBEDDED, LOCAL_MODELS
 from ..llm.structured import valid_reply
 from .brief_language import canvas_words, english_only, hardly_english, unread_words
 from .full_planner import FullPlanner, TooLong, nothing_too_long
@@ -35,16 +38,18 @@ class Planner:
     width, height: the picture's in pixels, where they are chosen, whatever the brief says. side: of a square picture
     of the image model, else; None: its size is left open. style, draws, token, calls, too_long: as in `FullPlanner`.
     The local models are fine-tuned planners: they get the prompt of their training, and answer a `ShortAnswer`, whose
-    words are checked against the brief.
+    words are checked against the brief. embedded: opens the embedded planner, which plans where another local model's
+    answer stays invalid: it was taught more kinds of briefs, such as those that only say what is absent.
     """
 
     def __init__(
         self, chat_model: "BaseChatModel", *, width: int | None = None, height: int | None = None,
         side: int | None = None, style: PromptStyle = PROSE, draws: str = "", token: int = TOKEN, calls: int = 1,
         too_long: TooLong = nothing_too_long,
+        embedded: "Callable[[], BaseChatModel]" = partial(chat_model, EMBEDDED.name),  # noqa: B008
     ) -> None:  # fmt: skip
         self.chat_model, self.width, self.height, self.side = chat_model, width, height, side
-        self.token = token
+        self.token, self._embedded = token, embedded
         self.tuned = getattr(chat_model, "model_name", "") in LOCAL_MODELS
         self._full = FullPlanner(chat_model, style=style, draws=draws, token=token, calls=calls, too_long=too_long)
 
@@ -89,8 +94,8 @@ class Planner:
         unread = unread_words(brief)
         if unread and not english_only(brief):
             raise ValueError(f"this planner reads English only, and nothing of {brief[:60]!r} is: {ANOTHER_PLANNER}")
-        answer = self.answer(brief)
-        notes = [finding.rstrip(".") for finding in check_answer(brief, answer, self._vocabulary)]
+        answer, notes = self._answer_of_some(brief)
+        notes += [finding.rstrip(".") for finding in check_answer(brief, answer, self._vocabulary)]
         notes += [
             f"more than {MAX_REGIONS} objects: {thing.subject!r} is one region, how many it shows is left to chance"
             for thing in answer.objects
@@ -105,6 +110,20 @@ class Planner:
         if shape and not (self.width and self.height):
             notes.append(f"this planner reads no size or shape, {quoted(shape)}: give it as --size 768x256 or --ar 3:1")
         return plan.with_notes(notes)
+
+    def _answer_of_some(self, brief: str) -> tuple[PlannerAnswer, list[str]]:
+        """This model's answer or, where it stays invalid, the embedded planner's, with a note that says so."""
+        try:
+            return self.answer(brief), []
+        except PlanningError as error:
+            if getattr(self.chat_model, "model_name", "") == EMBEDDED.name:
+                raise
+            other = copy(self)
+            try:
+                other.chat_model = self._embedded()
+                return other.answer(brief), [f"planned by the embedded planner: {error}"]
+            except (ModelError, PlanningError):
+                raise error from None
 
     def answer(self, brief: str) -> PlannerAnswer:
         """The validated answer of a local model; asked once more if `check_answer` finds faults in it."""
