@@ -191,6 +191,16 @@ def test_what_a_change_leaves_out_is_told() -> None:
             assert RowsInterpreter(model, vocabulary).interpret(message, HEARD).notes == notes
 
 
+def test_a_change_that_leaves_out_a_thing_or_look_is_a_question_that_offers_it() -> None:
+    vocabulary = vocabulary_of(CHECKPOINTS["pocket"])
+    row = '{"rows":[["add","turtle","green","",1,"left",[]]]}'
+    for message, unread in {"a striped turtle on the left": "striped", "a turtle, an umbrella": "umbrella"}.items():
+        with scripted(row) as model:
+            result = RowsInterpreter(model, vocabulary).interpret(message, HEARD)
+        assert result.kind == "unclear" and result.reply.startswith(f"I did not understand '{unread}'.")
+        assert result.suggestions == ("add a green turtle on the left",)
+
+
 @pytest.mark.parametrize(
     ("message", "logprob", "kind"),
     [("the rocket green", -0.01, "change"), ("the rocket green", -3.0, "unclear"),

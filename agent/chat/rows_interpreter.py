@@ -1,5 +1,6 @@
 """Understands a message with a local model that was tuned to answer with short rows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ class RowsInterpreter:
     """
 
     def __init__(self, chat_model: "BaseChatModel", vocabulary: Vocabulary | None = None) -> None:
-        """vocabulary: what the image model draws; what of it a message names and its change leaves out is noted."""
+        """vocabulary: what the image model draws. A message that names a thing, colour or pattern of it which its
+        change leaves out was not understood; a background that is left out is noted."""
         self._vocabulary = vocabulary
         has_probabilities = "logprobs" in type(chat_model).model_fields
         self.chat_model = chat_model.model_copy(update={"logprobs": True}) if has_probabilities else chat_model
@@ -51,16 +53,22 @@ class RowsInterpreter:
         plainly = message_of(rows) if result.kind == "change" else ""
         if probability < SURE and not (plainly and plainly == message.strip().lower()):
             return _unsure(plainly, state)
+        if lost := self._left_out(result, message, state, ("subjects", "colours", "patterns")):
+            return _unsure(plainly, state, unread=lost)
         return self._with_notes(result, message, state) if result.kind == "change" else result
 
     def _with_notes(self, result: Understanding, message: str, state: ChatState) -> Understanding:
         """A change with notes of what in the message it does not do."""
         unread = pictographs(message)
         notes = [f"I read words, not {' '.join(unread)}"] if unread else []
-        if self._vocabulary and state.plan and result.plan:
-            lost = left_out_of_change(message, state.plan, result.plan, self._vocabulary)
-            notes += [f"left out: {quoted(lost)}"] if lost else []
+        if lost := self._left_out(result, message, state, ("backgrounds",)):
+            notes.append(f"left out: {quoted(lost)}")
         return replace(result, notes=(*result.notes, *notes), reply=result.reply + not_done(notes))
+
+    def _left_out(self, result: Understanding, message: str, state: ChatState, kinds: Sequence[str]) -> list[str]:
+        if not (self._vocabulary and state.plan and result.plan):
+            return []
+        return left_out_of_change(message, state.plan, result.plan, self._vocabulary, kinds)
 
     def rows(self, message: str, state: ChatState) -> tuple[ChatRows | None, float]:
         """The model's answer or None, and its probability: 1 if the server names none. Raises ModelError."""
@@ -78,12 +86,14 @@ class RowsInterpreter:
             return None, 0.0
 
 
-def _unsure(guess: str, state: ChatState) -> Understanding:
-    """The question back. guess: a message that says plainly what this one may mean, or empty."""
+def _unsure(guess: str, state: ChatState, *, unread: Sequence[str] = ()) -> Understanding:
+    """The question back. guess: a message that says plainly what this one may mean, or empty. unread: words of it that
+    the guess leaves out."""
     seen = f" I see {contents(state.plan)}." if state.plan else ""
     question = f"Do you mean {guess!r}?" if guess else "What should be different?"
     suggestions = (guess,) if guess else suggestions_for(state.plan)
-    return Understanding("unclear", reply=f"I am not sure what you mean.{seen} {question}", suggestions=suggestions)
+    what = f"I did not understand {quoted(unread)}." if unread else "I am not sure what you mean."
+    return Understanding("unclear", reply=f"{what}{seen} {question}", suggestions=suggestions)
 
 
 def _probability(answer: "AIMessage") -> float:

@@ -1,6 +1,7 @@
 """What of a brief no prompt of its plan says: words are compared with words, whatever their number and form. Pure."""
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -75,18 +76,25 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list
     return list(dict.fromkeys(lost + _names_left_out(brief, planned, vocabulary)))
 
 
-def left_out_of_change(message: str, before: ScenePlan, after: ScenePlan, vocabulary: Vocabulary) -> list[str]:
-    """Subjects, colours and backgrounds of the vocabulary that a message names, as written, and the plan neither before
-    nor after its change does: 'on the grass' of a message of which only the things were added."""
+def left_out_of_change(
+    message: str, before: ScenePlan, after: ScenePlan, vocabulary: Vocabulary, kinds: Sequence[str]
+) -> list[str]:
+    """What of these kinds of the vocabulary a message names, as written, and the plan neither before nor after its
+    change does: 'on the grass' of a message of which only the things were added."""
     planned = PlanWords(f"{_prompts(before)} . {_prompts(after)}", after, vocabulary)
-    return _names_left_out(message, planned, vocabulary)
+    return _names_left_out(message, planned, vocabulary, kinds)
 
 
-def _names_left_out(text: str, planned: "PlanWords", vocabulary: Vocabulary) -> list[str]:
+def _names_left_out(
+    text: str,
+    planned: "PlanWords",
+    vocabulary: Vocabulary,
+    kinds: Sequence[str] = ("subjects", "colours", "backgrounds"),
+) -> list[str]:
     requested = vocabulary.read(text)
     words = {(phrase.kind, phrase.name): phrase.text for phrase in vocabulary.phrases(text)}
     lost = list[str]()
-    for kind in ("subjects", "colours", "backgrounds"):
+    for kind in kinds:
         missing = {name for name in requested.of(kind) - planned.known.of(kind) if not planned.has_form_of(name)}
         lost += [words[kind, name] for name in sorted(missing)]
     return lost
