@@ -75,7 +75,7 @@ def test_what_was_not_understood_beside_a_change_is_said_and_alone_it_is_a_quest
     which = understood("two-cats", ["ask", "it"])
     assert which.reply.startswith("What do you mean by 'it': an orange cat") and which.suggestions[0] == "the cat 1"
     alone = understood("two-cats", ["ask", "more bokeh"])
-    assert alone.kind == "unclear" and alone.suggestions[:2] == ("make the cat 1 bigger", "remove the cat 1")
+    assert alone.kind == "unclear" and alone.suggestions[:2] == ("make the cat 2 smaller", "remove the cat 2")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,11 @@ from PIL import Image
 from plans import plan_of
 from waiting import until
 
-from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns
+from benchmarks.chat_messages import HERE as BENCHMARKS
+from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns, understand
+from ditpipe.agent.chat.commands.executor import suggestions_for
+from ditpipe.agent.chat.replies import hints
+from ditpipe.agent.evaluate.chat import read_plans
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS
 from ditpipe.agent.llm.local_server import start, weights
@@ -28,6 +32,18 @@ def test_the_embedded_llm_plans_two_subjects() -> None:
     assert ["red" in plan.regions[0].prompt.low_level, "blue" in plan.regions[1].prompt.low_level] == [True, True]
     assert [region.box for region in plan.regions] == columns(2)
     assert plan.scene.high_level.endswith("at night") and plan.scene.low_level
+
+
+@pytest.mark.parametrize("name", ["cat-rocket", "two-cats", "robot"])
+def test_messages_that_chat_suggests_are_understood(name: str) -> None:
+    plan = read_plans(BENCHMARKS / "chat_plans.json")[name]
+    suggested = dict.fromkeys([*hints(plan), *suggestions_for(plan)])
+    results = {message: understand(message, plan=plan, planner="embedded") for message in suggested}
+    assert {message: result.kind for message, result in results.items()} == dict.fromkeys(suggested, "change")
+    for message, result in results.items():
+        named = max((region.name for region in plan.regions if region.name in message), key=len, default="")
+        left = {region.name for region in result.plan.regions} if result.plan else set()
+        assert (named not in left) if message.startswith("remove") else result.touched == ((named,) if named else ())
 
 
 def test_a_hostile_adapter_ends_the_server_with_one_line_that_names_it(tmp_path: Path) -> None:

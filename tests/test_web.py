@@ -387,7 +387,7 @@ def test_suggestions_are_buttons_that_say_them(tiny: Renderer, tmp_path: Path, o
         with listening(app) as address, closing(opened(address, width)) as page:  # a server waits for who looks on
             page.locator(".card").first.click()
             suggestions = page.locator("#suggestions button")
-            expect(suggestions).to_have_text(["make the thing 0 bigger", "same but at night", "remove the thing 1"])
+            expect(suggestions).to_have_text(["make the thing 0 smaller", "same but at night", "remove the thing 1"])
             shot(page, f"hints-{width}")
             say(page, "make the thing green")
             expect(page.locator("#chat .assistant").last).to_contain_text("There is no 'thing' here")

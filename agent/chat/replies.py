@@ -12,6 +12,7 @@ from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_metadata
 from ..drawable import undrawable_note
 from ..events import Painting
+from .commands.executor import plain_names, resize_message
 from .phrases import capitalised, contents, enumerated, located, with_article
 from .store import Turn
 
@@ -39,8 +40,8 @@ def hints(plan: ScenePlan) -> tuple[str, ...]:
     scene = "same but at sunset" if "night" in prompt else "same but at night"
     if not plan.regions:
         return (scene,)
-    first, last = plan.regions[0], plan.regions[-1]
-    return (f"make the {first.name} bigger", scene, *([f"remove the {last.name}"] if last is not first else []))
+    names = plain_names(plan)
+    return (resize_message(plan, names[0]), scene, *([f"remove the {names[-1]}"] if len(plan.regions) > 1 else []))
 
 
 def turn_reply(turn: Turn, before: ScenePlan | None, vocabulary: Vocabulary | None = None) -> str:

@@ -13,9 +13,9 @@ from ..llm.modes import ask
 from ..planning.brief_language import pictographs
 from ..planning.omissions import left_out_of_change
 from .chat_state import ChatState
-from .commands.executor import FIRST_SEED
+from .commands.executor import FIRST_SEED, suggestions_for
 from .commands.row_words import message_of
-from .commands.short_commands import suggestions_for, understand_rows
+from .commands.short_commands import understand_rows
 from .phrases import contents, not_done
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from ....prompts.answers.chat_answer import (
     Swap,
     Undo,
 )
+from ....prompts.answers.chat_rows import aliases
 from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
@@ -69,7 +70,7 @@ def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, messag
     if plan is None:
         return Understanding("unclear", reply="There is no picture yet. What should it show?", commands=commands)
     if not commands:
-        return Understanding("unclear", reply=_not_understood(plan), notes=undone, suggestions=_suggestions(plan))
+        return Understanding("unclear", reply=_not_understood(plan), notes=undone, suggestions=suggestions_for(plan))
     try:
         return _changed(answer, plan, seed, undone)
     except Unclear as error:
@@ -125,7 +126,7 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     if plan == before and not fresh:
         why = not_done(lines).strip() or "It is like that already."
         return Understanding(
-            "unclear", reply=f"{why} What should be different?", suggestions=_suggestions(before),
+            "unclear", reply=f"{why} What should be different?", suggestions=suggestions_for(before),
             commands=tuple(answer.commands),
         )  # fmt: skip
     ScenePlan.model_validate(plan.model_dump())
@@ -233,17 +234,29 @@ def _choices(plan: ScenePlan, joint: str = "or") -> str:
     return enumerated([r.name for r in plan.regions], joint) if plan.regions else "nothing yet"
 
 
-def _suggestions(plan: ScenePlan) -> tuple[str, ...]:
-    return suggestions_about(plan.regions[0].name if plan.regions else "")
+def plain_names(plan: ScenePlan) -> list[str]:
+    """Names that mean the same region to a capable model, which is sent the plan's own names, and to a tuned one, which
+    numbers those that are alike; all names if there is none."""
+    known = aliases(plan)
+    return [r.name for r in plan.regions if known.get(r.name) == r.name] or [r.name for r in plan.regions]
+
+
+def resize_message(plan: ScenePlan, name: str) -> str:
+    """Asks for what there is room for."""
+    _, no_room = rearrange.resized(plan, [name], 1.4)
+    return f"make the {name} {'smaller' if no_room else 'bigger'}"
 
 
 def _not_understood(plan: ScenePlan) -> str:
     return f"I did not understand that. I see {_choices(plan, 'and')}. What should be different?"
 
 
-def suggestions_about(first: str) -> tuple[str, ...]:
-    """Messages that are understood, about the region of that name; empty: there is none."""
-    return (f"make the {first} bigger", f"remove the {first}", "try again") if first else ("try again",)
+def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
+    """Messages that are understood and can be done, whatever was not."""
+    if plan is None:
+        return ()
+    about = [(resize_message(plan, name), f"remove the {name}") for name in plain_names(plan)[:1]]
+    return (*(about[0] if about else ()), "try again")
 
 
 def _with_regions(plan: ScenePlan, regions: Sequence[Region]) -> ScenePlan:

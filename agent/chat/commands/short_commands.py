@@ -17,7 +17,7 @@ from ....prompts.prompt_style import background_of, region_list, styles_in
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import as_judged, capitalised, contents, enumerated, located
-from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_about, with_names
+from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_for, with_names
 from .looks import relooked, without_colour
 from .rearrange import is_at
 
@@ -146,11 +146,6 @@ def own_names(names: Names, plan: ScenePlan) -> list[str]:
 def _in_the_plural(name: str, known: dict[str, str]) -> list[str]:
     """The own names of those that a plural means, or whose plural this is."""
     return [own for alias, own in known.items() if plural(base_of(alias)) == name or plural(name) == alias]
-
-
-def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
-    """Messages that are understood, whatever was not."""
-    return suggestions_about(next(iter(aliases(plan)), "")) if plan else ()
 
 
 def _look(name: str, words: str, plan: ScenePlan) -> dict[str, Any]:
