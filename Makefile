@@ -72,7 +72,9 @@ pocket: .venv/ready
 # Every figure under docs/, for the shipped weights; each goes on where it stopped. Two to three hours on two cores.
 figures: .venv/ready
 	$(PIP) -e '.[training,test]'
-	.venv/bin/python -m benchmarks.adherence
+	.venv/bin/ditpipe evaluate regions --regions 1 --regions 2 --regions 4 --regions 9 --regions 3 --limit 100 \
+	  --out $(EVALUATIONS)/adherence
+	.venv/bin/ditpipe evaluate ablation --points 5 --limit 100 --out $(EVALUATIONS)/schedules
 	.venv/bin/python -m benchmarks.geneval
 	.venv/bin/python -m benchmarks.critic
 	.venv/bin/python -m benchmarks.compositions evaluation/compositions

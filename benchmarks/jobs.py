@@ -16,11 +16,10 @@ from rich.progress import track
 from ditpipe import Agent, Painting, Renderer, ScenePlan
 from ditpipe.agent.refine.critic import EmbeddedCritic
 from ditpipe.renderer.checkpoints.registry import checkpoint
-from ditpipe.renderer.metrics.pocket_judge import SCENE_WEIGHTS, WEIGHTS, Judge, SceneJudge
+from ditpipe.renderer.metrics.pocket_judge import SCENE_WEIGHTS, WEIGHTS, Judge
 
 WORK = Path(__file__).parent / "work"
 ROOT = Path(__file__).parent.parent
-FIXED_PLANS = ROOT / "agent" / "evaluate" / "fixed_plans.py"
 
 
 @cache
@@ -46,29 +45,9 @@ def the_judge() -> Judge:
     return Judge.load()
 
 
-@cache
-def the_scene_judge() -> SceneJudge:
-    """This process's judge of whole pictures."""
-    return SceneJudge.load()
-
-
-def scene_judge_line() -> str:
-    """The accuracy of the judge of whole pictures on held-out composed ones, measured by its training."""
-    figures = _accuracy()["scenes"]
-    return (
-        f"The judge of whole pictures on {figures['pictures']:,} held-out composed ones: background "
-        f"{figures['background']:.1%}, light {figures['light']:.1%}, style {figures['style']:.1%} right."
-    )
-
-
-def _accuracy() -> dict[str, dict[str, float]]:
-    figures: dict[str, dict[str, float]] = json.loads((WEIGHTS.parent / "accuracy.json").read_text())
-    return figures
-
-
 def judge_line() -> str:
     """The accuracy of the judge of regions on held-out composed pictures, measured by its training."""
-    figures = _accuracy()["composed"]
+    figures = json.loads((WEIGHTS.parent / "accuracy.json").read_text())["composed"]
     return (
         f"The judge on {figures['crops']:,} regions of held-out composed pictures: subject {figures['subject']:.1%}, "
         f"colour {figures['colour']:.1%}, both {figures['both']:.1%}, pattern {figures['pattern']:.1%} right."

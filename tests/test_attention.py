@@ -18,7 +18,7 @@ from ditpipe.renderer.regions.attention import (
     project_text,
     token_groups,
 )
-from ditpipe.renderer.regions.region_masks import region_ids
+from ditpipe.renderer.regions.region_masks import region_ids, scale_region_weights
 
 
 def masked_sum(layer: Any, image: torch.Tensor, texts: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -51,6 +51,20 @@ def test_gather_equals_masked_sum(layout: str, together: bool) -> None:
     who = tuple(token_groups(slice(0, 1), region_weights, device=CPU, together=together))
     out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
     torch.testing.assert_close(out, masked_sum(layer, image, texts, owner), rtol=1e-5, atol=1e-6)
+
+
+def test_half_the_strength_in_all_blocks_is_couple() -> None:
+    """Oracle, as attention_couple.md of asagi4/comfyui-prompt-control has it: the base prompt has mask 1 everywhere,
+    the others in their regions; masks are normalised to a sum of one, and outputs for the prompts summed by them."""
+    layer, left = attention(), torch.arange(144) % 12 < 6
+    image, texts = torch.randn(1, 144, 32), torch.randn(3, 20, 24)  # base, left, right
+    halves = scale_region_weights(torch.stack([torch.zeros(144), left, ~left]).double(), [0.5, 0.5])
+    who = tuple(token_groups(slice(0, 1), halves, device=CPU))
+    out = RegionAttention()(layer, image, TextContext(*project_text(layer, texts), who))
+    masks = torch.stack([torch.ones(144), left, ~left])
+    query = normed_heads(layer, layer.to_q(image), layer.norm_q)
+    couple = masked_output_sum(query, *project_text(layer, texts), masks / masks.sum(0))
+    torch.testing.assert_close(out, project_out(layer, couple), rtol=1e-5, atol=1e-6)
 
 
 def test_rows_that_hear_the_same_prompts_are_heard_together() -> None:

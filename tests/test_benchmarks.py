@@ -1,23 +1,17 @@
 """The benchmarks' pure parts: fixed plans and briefs, counting, batches and Couple against their oracles."""
 
 import math
-from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from diffusers.models.attention_processor import Attention
 from PIL import Image
 from plans import plan_of
 from rich.console import Console
 
-from benchmarks import adherence, critic, families, geneval, gpu, jobs, planner
-from benchmarks.batch import COUPLE, Batch, CoupleAttention, CoupledText
-from ditpipe import LeveledPrompt, Renderer, RenderRequest
+from benchmarks import critic, families, geneval, gpu, jobs, planner
 from ditpipe.agent.evaluate.fixed_plans import (
     ARRANGEMENTS,
     BACKGROUND_WORDS,
@@ -33,8 +27,6 @@ from ditpipe.prompts.layout.places import PLACES, Place
 from ditpipe.prompts.plan import Box
 from ditpipe.renderer.metrics.pocket_judge import Judge, JudgeNet
 from ditpipe.renderer.metrics.pocket_labels import BACKGROUNDS, Seen
-from ditpipe.renderer.regions.attention import TextContext, TokenGroup, project_text, token_groups
-from ditpipe.renderer.regions.prompt_schedule import preset
 
 
 @pytest.mark.parametrize("regions", ARRANGEMENTS)
@@ -63,46 +55,6 @@ def test_other_numbers_of_regions_are_refused() -> None:
 
 def test_seeds_differ_between_plans_only() -> None:
     assert len({seed_of(regions, number) for regions in ARRANGEMENTS for number in range(100)}) == 500
-
-
-def seen_by(regions: int, plan: int, **changed: str) -> dict[str, Any]:
-    """A result in which everything is right but, of the first region, what `changed` says."""
-    right = fixed_plan(regions, plan)[1]
-    first = Seen(changed.get("subject", right[0].subject), changed.get("colour", right[0].colour))
-    return {"regions": regions, "plan": plan, "seen": [[s.subject, s.colour] for s in (first, *right[1:])]}
-
-
-def test_the_tally_counts_regions_not_pictures() -> None:
-    assert adherence.tally([seen_by(4, 0)]) == (1, 1, 1)
-    assert adherence.tally([seen_by(4, 0, subject="nothing"), seen_by(4, 1)]) == (7 / 8, 1, 7 / 8)
-    wrong_both = [seen_by(1, 0, subject="nothing"), seen_by(1, 1, colour="none"), seen_by(2, 0)]
-    assert adherence.tally(wrong_both) == (3 / 4, 3 / 4, 2 / 4)
-
-
-def test_couple_has_a_cell_for_two_regions_only() -> None:
-    results = [seen_by(2, 0) | {"row": "couple"}, seen_by(4, 0) | {"row": "merged"}]
-    lines = adherence.table(results, ["merged", "couple"], adherence.tally)
-    assert [line[1:] for line in lines] == [
-        ["N=1", "N=2", "N=4", "N=9", "3 free boxes"],
-        ["–", "–", "100 / 100 / 100", "–", "–"], ["–", "100 / 100 / 100", "–", "–", "–"],
-    ]  # fmt: skip
-
-
-def test_light_and_style_count_where_a_plan_asks_for_them() -> None:
-    def shown(**changed: str) -> list[dict[str, Any]]:
-        return [{"regions": 2, "plan": plan, "scene": asdict(scene_of(2, plan)) | changed} for plan in range(40)]
-
-    assert adherence.scene_shares(shown()) == (1, 1, 1)
-    assert adherence.scene_shares(shown(light="bright", style="flat")) == (1, 0, 0)
-
-
-@pytest.mark.parametrize(("kept", "said"), [(True, "**Controllable Region-Attention"), (False, "No schedule")])
-def test_the_best_schedule_keeps_the_backgrounds(kept: bool, said: str) -> None:
-    results = []
-    for regions in ARRANGEMENTS:
-        scene = asdict(scene_of(regions, 0)) | ({} if kept else {"background": "none"})
-        results.append(seen_by(regions, 0) | {"row": "regions", "scene": scene})
-    assert said in adherence.conclusion(results, ["regions"])
 
 
 def test_a_scene_prompt_says_background_light_and_style() -> None:
@@ -242,50 +194,6 @@ def test_overall_is_the_mean_of_the_tasks() -> None:
     rows = [{"task": task} | dict.fromkeys(geneval.METHODS, task != "counting") for task in geneval.TASKS]
     lines = geneval.table({"embedded": rows + rows[:1]})
     assert lines[1] == ["embedded", "merged prompt", "1.00", "1.00", "0.00", "1.00", "1.00", "1.00", "0.83"]
-
-
-@pytest.mark.parametrize("name", ["scene", "regions", "scene-then-regions@0.5", "regions-then-scene@0.25"])
-def test_a_batch_draws_what_the_renderer_draws(tiny: Renderer, name: str) -> None:
-    other = LeveledPrompt(high_level="a in the corners", low_level="red")
-    plans = [plan_of(4), plan_of(4).model_copy(update={"scene": other})]
-    images = Batch(tiny, plans).paint(preset(name), [3, 4], steps=3)
-    for plan, seed, image in zip(plans, (3, 4), images, strict=True):
-        request = RenderRequest(plan=plan, model=tiny.model, seed=seed, steps=3, prompt_schedule=preset(name))
-        alone = np.asarray(tiny.render(request).image, dtype=int)
-        assert np.abs(alone - np.asarray(image)).max() <= 1
-
-
-def test_couple_lies_between_the_merged_and_the_regional_picture(tiny: Renderer) -> None:
-    batch = Batch(tiny, [plan_of(2)])
-    images = [batch.paint(method, [5], steps=2)[0].tobytes() for method in (COUPLE, preset("scene"), preset("regions"))]
-    assert len(set(images)) == 3
-
-
-def test_plans_of_a_batch_share_their_layout(tiny: Renderer) -> None:
-    with pytest.raises(ValueError, match="same size, boxes"):
-        Batch(tiny, [plan_of(2), plan_of(4)])
-
-
-def test_couple_equals_its_masked_sum() -> None:
-    """Oracle: every prompt's attention for every token, times its mask over the sum of masks, added, then projected."""
-    torch.manual_seed(0)
-    layer = Attention(query_dim=32, cross_attention_dim=24, heads=2, dim_head=16, qk_norm="layer_norm", bias=True)
-    image, texts = torch.randn(1, 36, 32), torch.randn(3, 20, 24)  # base, left, right
-    left = torch.arange(36) % 6 < 3
-    keys, values = project_text(layer, texts)
-    base = TextContext(keys, values, (TokenGroup(slice(0, 1), slice(0, 1)),))
-    region_weights = torch.stack([torch.zeros(36), left, ~left])
-    halves = token_groups(slice(0, 1), region_weights, device=region_weights.device)
-    mixed = CoupleAttention()(layer, image, CoupledText(base, TextContext(keys, values, tuple(halves))))
-
-    assert layer.norm_q is not None
-    masks = torch.stack([torch.ones(36), left.float(), (~left).float()])
-    masks = masks / masks.sum(0)
-    query = layer.norm_q(layer.to_q(image).unflatten(-1, (2, -1)).transpose(1, 2))
-    keys, values = keys.transpose(1, 2), values.transpose(1, 2)
-    heard = [F.scaled_dot_product_attention(query, keys[i : i + 1], values[i : i + 1]) for i in range(3)]
-    feature = sum(mask[:, None] * one for mask, one in zip(masks, heard, strict=True))
-    torch.testing.assert_close(mixed, layer.to_out[0](feature.transpose(1, 2).flatten(2)), rtol=1e-5, atol=1e-6)
 
 
 def planned(*objects: tuple[str, str, Place], background: str = "") -> PlannerAnswer:

@@ -173,6 +173,8 @@ class Figures:
     pattern: float
     bleeds: float
     background: float
+    light: float
+    style: float
     mean_iou: float
     ap: float
     ap50: float
@@ -211,7 +213,9 @@ def figures_of(model: str, arrangement: str, method: str, rows: Sequence[Row]) -
         model, arrangement, method, len(rows), len(failed), len(seen) + len(lost),
         share([*(region.subject for region in seen), *lost]), share(region.colour for region in seen),
         share([*(region.right for region in seen), *lost]), share(region.pattern for region in seen),
-        share(region.bleeds for region in seen), share([picture.background for _, picture in drawn]),
+        share(region.bleeds for region in seen),
+        share(picture.background for _, picture in drawn), share(picture.light for _, picture in drawn),
+        share(picture.style for _, picture in drawn),
         fmean(ious) if ious else float("nan"), ap, ap50, fmean(seconds) if seconds else float("nan"),
     )  # fmt: skip
 
@@ -229,6 +233,8 @@ COLUMNS: dict[str, Callable[[Figures], str]] = {
     "pattern": lambda figures: percent(figures.pattern),
     "bleeding": lambda figures: percent(figures.bleeds),
     "background": lambda figures: percent(figures.background),
+    "light": lambda figures: percent(figures.light),
+    "style": lambda figures: percent(figures.style),
     "mIoU": lambda figures: _number(figures.mean_iou),
     "AP": lambda figures: _number(figures.ap),
     "AP50": lambda figures: _number(figures.ap50),
@@ -237,10 +243,11 @@ COLUMNS: dict[str, Callable[[Figures], str]] = {
 MEANING = (
     "subject, colour, both: per cent of regions that show what their prompt names, of those that name it. pattern: of "
     "regions with the right subject that ask for stripes or dots. bleeding: per cent of regions whose subject is also "
-    "seen where nobody asked for it. background: per cent of pictures with the setting of the scene prompt. mIoU: "
-    "overlap of a region's box with the found box of its subject that fits best. AP: COCO's, over IoU 0.50 to 0.95; "
-    "AP50: at 0.50. A dash: this judge cannot tell, or nothing asks for it. seconds: of drawing a picture on this "
-    "machine, with all that ran beside it."
+    "seen where nobody asked for it. background: per cent of pictures with the setting of the scene prompt; light and "
+    "style: of those that ask for warm or dim light, for a glossy style. mIoU: overlap of a region's box with the "
+    "found box of its subject that fits best. AP: COCO's, over IoU 0.50 to 0.95; AP50: at 0.50. A dash: "
+    "this judge cannot tell, or nothing asks for it. seconds: of drawing a picture on this machine, with all that ran "
+    "beside it."
 )
 
 

@@ -22,11 +22,19 @@ from ....prompts.outside_json import JsonObject
 from ....prompts.plan import Region, ScenePlan
 from ....prompts.prompt_style import colour_of, subject_of
 from ....prompts.templates import fill_template
-from ....renderer.metrics.pocket_labels import BACKGROUNDS, COLOURS, NOTHING, PATTERNS, SUBJECTS
+from ....renderer.metrics.pocket_labels import (
+    BACKGROUNDS,
+    COLOURS,
+    LIGHTS,
+    NOTHING,
+    PATTERNS,
+    STYLES,
+    SUBJECTS,
+)
 from ...llm.structured import valid_reply
 from ...refine.local_critic import PREFIX, LocalCritic, cropped
 from ...refine.numbered_boxes import numbered
-from ..fixed_plans import BACKGROUND_WORDS
+from ..fixed_plans import BACKGROUND_WORDS, MOODS
 from .brief_truth import Thing
 from .detection_scores import iou
 
@@ -67,6 +75,8 @@ class PictureSeen:
     regions: list[RegionSeen]
     background: bool | None = None
     found: list[tuple[str, float, list[float]]] = field(default_factory=list)
+    light: bool | None = None
+    style: bool | None = None
 
     def as_json(self) -> JsonObject:
         return asdict(self)
@@ -74,7 +84,8 @@ class PictureSeen:
     @classmethod
     def from_json(cls, row: JsonObject) -> "PictureSeen":
         """Of `as_json`, other fields beside it."""
-        return cls([RegionSeen(**region) for region in row["regions"]], row["background"], row.get("found", []))
+        regions, scene = [RegionSeen(**region) for region in row["regions"]], (row.get("light"), row.get("style"))
+        return cls(regions, row["background"], row.get("found", []), *scene)
 
 
 class Judge(Protocol):
@@ -119,7 +130,12 @@ class PocketJudge:
                 subject in others if known else None,
             ))  # fmt: skip
         right = BACKGROUNDS[BACKGROUND_WORDS.index(background)] if background in BACKGROUND_WORDS else ""
-        return PictureSeen(found, scenes.look([image])[0].background == right if right else None)
+        scene, named = scenes.look([image])[0], [word for word, text in MOODS.items() if text in plan.scene.low_level]
+        light, style = (next((word for word in named if word in words), "") for words in (LIGHTS, STYLES))
+        return PictureSeen(
+            found, scene.background == right if right else None,
+            light=scene.light == light if light else None, style=scene.style == style if style else None,
+        )  # fmt: skip
 
     def things(self, image: Image.Image, plan: ScenePlan, classes: Sequence[str]) -> list[Thing]:
         """What the boxes of the plan show, and the quarters of the picture that no box touches."""
