@@ -3,10 +3,14 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 TRIES = 3  # Ray gives a node 30 seconds to start, and a busy machine may take longer
+AGENT_PORT = "dashboard_agent_listen_port"
 SETTINGS = {
+    "agent_register_timeout_ms": 300_000,
     "enable_worker_prestart": False,
     "prestart_worker_first_driver": False,
     "worker_niceness": 0,
@@ -19,22 +23,33 @@ def ray_nodes(*, head_cpus: int) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
-    add_node(cluster, cpus=head_cpus, no_monitor=True, _system_config=SETTINGS)
-    try:
-        yield cluster
-    finally:
-        cluster.shutdown()
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        cluster.session = Path(folder) / "session"
+        cluster.session.mkdir()
+        add_node(
+            cluster, cpus=head_cpus, no_monitor=True, temp_dir=folder, session_name=cluster.session.name,
+            _system_config=SETTINGS,
+        )  # fmt: skip
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
 
 
 def add_node(cluster: Any, *, cpus: int = 1, **options: Any) -> Any:
     """A new node of a cluster."""
+    from ray import NodeID
+    from ray._raylet import persist_port
+
     for left in reversed(range(TRIES)):
-        names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-        ports = dict(zip(names, _free_ports(len(names)), strict=True))  # Ray waits 15 s for ports that it finds itself
+        # Ray waits 15 s for ports that it is not given, and for this agent to write down the one that it was given.
+        names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", AGENT_PORT)
+        ports, node_id = dict(zip(names, _free_ports(len(names)), strict=True)), NodeID.from_random().hex()
+        persist_port(str(cluster.session), node_id, AGENT_PORT, ports[AGENT_PORT])
         try:
             return cluster.add_node(
                 num_cpus=cpus, object_store_memory=80_000_000, include_dashboard=False, include_log_monitor=False,
-                **ports, **options,
+                env_vars={"RAY_OVERRIDE_NODE_ID_FOR_TESTING": node_id}, **ports, **options,
             )  # fmt: skip
         except Exception:
             if not left:
