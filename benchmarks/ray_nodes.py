@@ -18,8 +18,8 @@ SETTINGS = {
 
 
 @contextmanager
-def ray_nodes(*, head_cpus: int) -> Iterator[Any]:
-    """A `ray.cluster_utils.Cluster` with a head; `add_node` adds others."""
+def ray_nodes(*, head_cpus: int, port: int = 0) -> Iterator[Any]:
+    """A `ray.cluster_utils.Cluster` with a head on that port, 0 for any; `add_node` adds others."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
@@ -28,7 +28,7 @@ def ray_nodes(*, head_cpus: int) -> Iterator[Any]:
         cluster.session.mkdir()
         add_node(
             cluster, cpus=head_cpus, no_monitor=True, temp_dir=folder, session_name=cluster.session.name,
-            _system_config=SETTINGS,
+            gcs_server_port=port, _system_config=SETTINGS,
         )  # fmt: skip
         try:
             yield cluster
@@ -44,7 +44,7 @@ def add_node(cluster: Any, *, cpus: int = 1, **options: Any) -> Any:
     for left in reversed(range(TRIES)):
         # Ray waits 15 s for ports that it is not given, and for this agent to write down the one that it was given.
         names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", AGENT_PORT)
-        ports, node_id = dict(zip(names, _free_ports(len(names)), strict=True)), NodeID.from_random().hex()
+        ports, node_id = dict(zip(names, free_ports(len(names)), strict=True)), NodeID.from_random().hex()
         persist_port(str(cluster.session), node_id, AGENT_PORT, ports[AGENT_PORT])
         try:
             return cluster.add_node(
@@ -56,7 +56,8 @@ def add_node(cluster: Any, *, cpus: int = 1, **options: Any) -> Any:
                 raise
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -1,5 +1,7 @@
 """Job handlers that replicas of the tests load: they need no model, so that a replica is there at once."""
 
+import os
+import signal
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +10,6 @@ from typing import Any
 from PIL import Image
 from waiting import until
 
-from ditpipe.prompts.errors import OutOfMemory
 from ditpipe.renderer.request import Step
 from ditpipe.tools.jobs.engine import JobContext, JobHandler
 
@@ -20,12 +21,12 @@ def png(colour: str) -> bytes:
 
 
 def handlers(settings: str, savings: int) -> Mapping[str, JobHandler]:
-    """The handlers "draw", which paints one colour, and "fail"."""
+    """The handlers "draw", which paints one colour, "fail", and "poison", which ends its process."""
 
     def draw(payload: dict[str, Any], context: JobContext) -> bytes:
         """In so many steps; after the first it waits for the file `gate`, if there is one."""
         if savings < payload.get("needs", 0):
-            raise OutOfMemory("out of memory")
+            raise MemoryError("out of memory")
         for index in range(1, payload["steps"] + 1):
             context.on_step(Step(index, payload["steps"], lambda: Image.new("RGB", (8, 8))))
             if gate := payload.get("gate"):
@@ -38,4 +39,8 @@ def handlers(settings: str, savings: int) -> Mapping[str, JobHandler]:
     def fail(payload: dict[str, Any], context: JobContext) -> bytes:
         raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["how"]]
 
-    return {"draw": draw, "fail": fail}
+    def poison(payload: dict[str, Any], context: JobContext) -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+    return {"draw": draw, "fail": fail, "poison": poison}

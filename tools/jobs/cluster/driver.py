@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +19,7 @@ from ....prompts.errors import first_line
 from ....renderer.pictures.file_ref import path_inside
 from .replica import Replica
 
+WATCH = 5.0  # seconds between two looks at this process's own node
 OWN_OBJECT_STORE = 256 * 2**20  # bytes; jobs and pictures pass through it, a few megabytes each
 
 
@@ -134,6 +136,23 @@ def _is_alive(node: str) -> bool:
     return any(known["NodeID"] == node and known["Alive"] for known in ray.nodes())
 
 
+def _end_with_node() -> None:
+    """Ends this process once its node is none of the cluster's: a head that came back at the same address within Ray's
+    patience knows nothing of it, and whatever was asked of the one before is never answered."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    while True:
+        time.sleep(WATCH)
+        try:
+            alive = _is_alive(node)
+        except Exception as error:  # of Ray, which ends this process if its head stays away
+            print(f"the head does not answer: {first_line(error)}", file=sys.stderr)
+            continue
+        if not alive:
+            os._exit(1)
+
+
 def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float]]:
     """How many replicas a cluster has room for, and what each takes of it: no GPU where there are only CPUs. Workers
     that are still to come count as having GPUs. Raises ValueError if there is no room."""
@@ -169,6 +188,7 @@ def main() -> None:
     actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
     slots = [Slot(number, actor_class, options, channel) for number in range(count)]
     channel.send(slots=count, gpus=takes["num_gpus"])
+    threading.Thread(target=_end_with_node, name="watch", daemon=True).start()
     for line in sys.stdin:
         message = json.loads(line)
         if message["do"] == "cancel":

@@ -9,6 +9,7 @@ for, so whatever a lost replica still draws is nobody's.
 
 import json
 import shutil
+import threading
 import time
 import uuid
 from collections import Counter
@@ -32,7 +33,7 @@ from .replica import renamed
 from .results import PICTURE, Results, digest_of, link
 
 MAX_LOSSES = 10  # times that a job's node or head may die before that counts against the job
-IDLE = 60.0  # seconds after which a replica above the least number gives its place back
+IDLE = 60.0  # seconds
 RETRY = 10.0  # seconds before a replica that did not start is tried again
 LOOK = 0.05  # seconds between two looks at a job's cancel signal
 STALE = 86400.0  # seconds after which files of an attempt are of a server that was killed
@@ -43,7 +44,8 @@ class RayEngine(LocalEngine):
 
     `factory`: 'module:function' of a `MakeHandlers`, which makes the handlers of each replica from the JSON text
     `settings`, for the `kinds` of jobs. `salt`: what determines the pictures beside a job's input. `seed`: gives jobs
-    one that have none, where settings do not. `driver`: the command of the Ray driver.
+    one that have none, where settings do not. `driver`: the command of the Ray driver. `idle`: seconds without work
+    after which a replica above the least number gives its place back.
 
     A job whose result is kept is not drawn again. A job whose replica's node or head died is drawn again; one whose
     replica died by itself at most `MAX_ATTEMPTS` times; one that ran out of memory, with less of it each time.
@@ -60,6 +62,7 @@ class RayEngine(LocalEngine):
         salt: str = "",
         seed: Callable[[], int] | None = None,
         driver: Sequence[str] = COMMAND,
+        idle: float = IDLE,
         reports: Iterable[type[JobEvent]] = (Stepped,),
         capacity: int = 128,
         share: int = 64,
@@ -70,7 +73,7 @@ class RayEngine(LocalEngine):
         self._cluster, self._salt, self._seed, self._kinds = cluster, salt + settings, seed, tuple(kinds)
         self._options = Options(cluster.address, cluster.max_replicas, cluster.gpus, cluster.cpus, factory, settings)
         self._driver: DriverProcess | None = None
-        self._command = driver
+        self._command, self._idle, self._scaling = driver, idle, threading.Lock()
         self._losses, self._out_of_memory = Counter[str](), Counter[str]()  # by job
         self._was_ready = False
         self.losses = 0  # attempts that were lost, whatever the cause
@@ -131,12 +134,14 @@ class RayEngine(LocalEngine):
             drawn = super()._draw_next(device)
             if drawn:
                 replica.since = time.monotonic()
-            elif replica.number >= self._cluster.min_replicas and time.monotonic() - replica.since > IDLE:
+            elif replica.number >= self._cluster.min_replicas and time.monotonic() - replica.since > self._idle:
                 self._driver.rest(replica)
             return drawn
         rested = replica.state == "idle" or (replica.state == "failed" and time.monotonic() - replica.since > RETRY)
-        if rested and (replica.number < self._cluster.min_replicas or self._is_short_of_replicas()):
-            self._driver.start(replica)
+        if rested:
+            with self._scaling:  # one waiting job starts one replica, not every place that looks
+                if replica.number < self._cluster.min_replicas or self._is_short_of_replicas():
+                    self._driver.start(replica)
         return False
 
     def _is_short_of_replicas(self) -> bool:

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ....prompts.errors import DitpipeError, JobCancelled, OutOfMemory, one_line
+from ....prompts.errors import DitpipeError, JobCancelled, first_line, one_line
 from ....renderer.pictures.file_ref import path_inside
 from ..engine import JobContext, JobHandler
 from ..job_events import JobEvent
@@ -99,8 +99,8 @@ class Replica:
                     answers.put((file.relative_to(context.folder).as_posix(), file.read_bytes()))
         except JobCancelled:
             end = {"end": "cancelled", "error": ""}
-        except (OutOfMemory, MemoryError) as error:
-            end = {"end": "out of memory", "error": str(error)}
+        except MemoryError as error:  # beside the renderer, which tries on its own what saves memory
+            end = {"end": "out of memory", "error": first_line(error) or "out of memory"}
         except (DitpipeError, ValueError) as error:
             end = {"end": "failed", "error": one_line(error)}
         except BaseException:
