@@ -41,6 +41,8 @@ class Agent:
     >>> Agent(rounds=1).paint("a red cat on the left and a blue rocket on the right, at night").path
     """
 
+    notes: Sequence[str] = ()  # warnings for every picture
+
     def __init__(
         self,
         *,
@@ -275,7 +277,7 @@ class Agent:
             painter = self.with_settings(seed=record.settings.get("seed", 0))
         steps = RunSteps(
             folder, record, self.models, painter.settings, size=self.size, request_for=painter.request, context=context,
-            warnings=[*unread_syntax([record.brief]), *self.unused_settings],
+            warnings=[*unread_syntax([record.brief]), *self.unused_settings, *self.notes],
         )  # fmt: skip
         return run(steps, approved)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,19 +80,28 @@ def ray_engine(
 
 
 def replica_handlers(text: str, savings: int) -> Mapping[str, JobHandler]:
-    """The handlers of a replica, its image model loaded. `savings`: how many ways to save memory are added."""
+    """The handlers of a replica. `savings`: how many ways to save memory are added, because so many replicas were ended
+    for want of main memory while they drew the job."""
     from ..renderer.weights.offload import memory_fallbacks
     from ..tools.jobs.handlers import renderer_handlers
 
-    given = json.loads(text)
-    usual = Settings(**given["settings"])
-    used = saving(usual.save_memory)
-    saved = memory_fallbacks(used, cuda=True, large=True)[:savings]
-    agent = Agent(settings=usual.model_copy(update={"save_memory": ",".join([*used, *saved])}))
-    agent.renderer.warm_up()
+    agent = _agent_of(text)
+    used = saving(agent.settings.save_memory)
+    saved = memory_fallbacks(used, cuda=False, large=True)[:savings]  # what is kept off a GPU is in main memory
+    if saved:
+        agent = agent.with_settings(save_memory=",".join([*used, *saved]))
+        agent.notes = [f"out of memory: drawn again with save_memory {','.join(saved)}"]
     handlers = renderer_handlers(agent.renderer, agent.request, edit_reviewer(agent), save_memory=saved)
-    handlers |= {"paint": paint_handler(agent, agent.renderer, largest=given["largest"])}
+    handlers |= {"paint": paint_handler(agent, largest=json.loads(text)["largest"])}
     return handlers | {BATCH: batch_handler(agent)}
+
+
+@lru_cache(maxsize=1)
+def _agent_of(text: str) -> Agent:
+    """The agent of this process, its image model loaded: there is one, however memory is saved."""
+    agent = Agent(settings=Settings(**json.loads(text)["settings"]))
+    agent.renderer.warm_up()
+    return agent
 
 
 def _versions() -> str:

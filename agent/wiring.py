@@ -96,12 +96,17 @@ def local_engine(
             other = agent.models.new_renderer(device) if by_device else None
             renderer, own = other or agent.renderer, _agent_with(agent, other) if other else agent
             by_device[device] = renderer_handlers(renderer, agent.request, edit_reviewer(agent))
-            by_device[device] |= {"paint": paint_handler(own, renderer, largest=largest or largest_side(agent))}
+            by_device[device] |= {"paint": paint_handler(own, largest=largest or largest_side(agent))}
             by_device[device] |= {BATCH: batch_handler(own)}
             by_device[device] |= {TURN: turn(own)} if turn else {}
         return by_device
 
     return LocalEngine(folder, handlers, reports=(*CHAT_EVENTS, *BATCH_EVENTS), capacity=capacity, share=share)
+
+
+def _agent_with(agent: Agent, renderer: "PictureRenderer") -> Agent:
+    """An agent that draws with a renderer, and has another one's settings, planner and critic."""
+    return Agent(settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic)
 
 
 def largest_side(agent: Agent) -> int:
@@ -185,18 +190,13 @@ def plan_brief(
     return sized.model_copy(update=dict(zip(("width", "height"), smaller))).with_notes([note])
 
 
-def _agent_with(agent: Agent, renderer: "PictureRenderer", **options: Any) -> Agent:
-    """An agent that draws with a renderer, and has another one's planner, critic and settings, some of them changed."""
-    return Agent(settings=agent.settings, renderer=renderer, planner=agent.planner, critic=agent.critic, **options)
-
-
-def paint_handler(agent: Agent, renderer: "PictureRenderer", *, largest: int = MAX_SIDE) -> JobHandler:
+def paint_handler(agent: Agent, *, largest: int = MAX_SIDE) -> JobHandler:
     """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
 
     def paint(payload: dict[str, Any], context: JobContext) -> bytes:
         job = PaintInput.model_validate(payload)
         options = job.model_dump(include={"seed", "steps", "solver", "rounds", "candidates"}, exclude_none=True)
-        painter = _agent_with(agent, renderer, approve=False, **options)
+        painter = agent.with_settings(approve=False, **options)
         if not (context.folder / "round-1").exists():
             shutil.rmtree(context.folder, ignore_errors=True)
             plan = plan_brief(agent, job.brief, job.width, job.height, job.aspect, largest=largest)

@@ -185,7 +185,7 @@ def failing(renderer: Renderer, times: int, error: Exception = TOO_SMALL) -> Ite
     hook.remove()
 
 
-def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says_so(tiny_folder: Path) -> None:
+def test_out_of_memory_is_drawn_again_with_one_memory_fallback_after_the_other_and_says_so(tiny_folder: Path) -> None:
     renderer = Renderer(str(tiny_folder), device="cpu")
     plan = plan_of(1).model_copy(update={"width": 640, "height": 64})
     once = failing(renderer, 1)
@@ -196,17 +196,22 @@ def test_out_of_memory_is_drawn_once_more_with_the_next_memory_fallback_and_says
         "out of memory: drawn again with the picture decoded in tiles (save_memory 'tiling')",
     )  # fmt: skip
     assert renderer.render(result.request).image.tobytes() == result.image.tobytes()
-    twice = failing(renderer, 2)
-    next(twice)
-    with pytest.raises(RenderError, match="out of memory .CUDA out of memory.*'tiling' was tried") as caught:
-        renderer.render(request(renderer, plan=plan, steps=1))
-    assert "\n" not in str(caught.value)
-    quantized = {"plan": plan, "steps": 1, "save_memory": ["tiling", "fp8"]}
-    renderer.render(request(renderer, **quantized))
-    last = failing(renderer, 1)
+    next(failing(renderer, 2))
+    result = renderer.render(request(renderer, plan=plan, steps=1))
+    assert result.request.save_memory == ["tiling", "int8"]
+    assert result.warnings[-1] == (
+        "out of memory: drawn again with the picture decoded in tiles and weights in 8 bits (save_memory 'tiling,int8')"
+    )
+    quantized = request(renderer, plan=plan, steps=1, save_memory=["fp8"])
+    renderer.render(quantized)
+    last = failing(renderer, 2)
     next(last)
-    with pytest.raises(RenderError, match="draw a smaller picture or with another model"):
-        renderer.render(request(renderer, **quantized))
+    told = (
+        "out of memory .CUDA out of memory.*draw a smaller picture or with another model; 'tiling' tried and not enough"
+    )
+    with pytest.raises(RenderError, match=told) as caught:
+        renderer.render(quantized)
+    assert "\n" not in str(caught.value)
 
 
 def test_whoever_says_that_memory_was_too_small_is_understood(tiny_folder: Path) -> None:

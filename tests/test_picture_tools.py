@@ -240,7 +240,7 @@ def test_the_steps_of_a_painting_with_candidates_never_go_back(tiny: Renderer, t
     painter = Agent(renderer=tiny, planner=planner, critic=critic, steps=3, rounds=2, candidates=2, out=tmp_path)
     service = picture_service(painter, largest=256, patience=PATIENCE)
     events: list[JobEvent] = []
-    paint_handler(painter, tiny)({"brief": "a red cat"}, JobContext(tmp_path / "direct", events.append))
+    paint_handler(painter)({"brief": "a red cat"}, JobContext(tmp_path / "direct", events.append))
     steps = [event for event in events if isinstance(event, Stepped)]
     assert [(step.round, step.index, step.total) for step in steps] == [
         *((1, i, 3) for i in (1, 2, 3)), *((2, i, 6) for i in range(1, 7)),
@@ -260,7 +260,7 @@ def test_a_cancel_while_the_planner_works_draws_nothing(tiny: Renderer, tmp_path
     context = JobContext(tmp_path / "job", events.append)
     context.stop.set()
     with pytest.raises(JobCancelled):
-        paint_handler(tiny_agent(tiny, tmp_path), tiny)({"brief": "a red cat"}, context)
+        paint_handler(tiny_agent(tiny, tmp_path))({"brief": "a red cat"}, context)
     assert events == []
 
 

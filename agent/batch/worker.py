@@ -103,6 +103,7 @@ def _drawn_together(agent: Agent, lines: Sequence[LineInput], context: JobContex
         notes = [
             *unread_syntax([line.brief]),
             *painter.unused_settings,
+            *painter.notes,
             *result.warnings,
             *([halted] if halted else []),
         ]

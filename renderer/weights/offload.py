@@ -44,31 +44,34 @@ def retry_on_oom(
     draw: Callable[[RenderRequest], list[LocalResult]],
     fallbacks: Callable[[RenderRequest], list[Saving]],
 ) -> list[LocalResult]:
-    """Calls `draw(request)`; if memory runs out, once more with the first saving of `fallbacks`, noted in the warnings.
+    """Calls `draw(request)`; each time that memory runs out, again with the first saving of `fallbacks` in addition,
+    which the warnings say.
 
-    Raises OutOfMemory if memory runs out again or no saving is left.
+    Raises OutOfMemory if memory runs out and no saving is left.
     """
-    try:
-        return draw(request)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        reason = first_line(error)
-    # Outside the handler, where the traceback would keep the tensors of the failed render alive.
-    saving = next(iter(fallbacks(request)), None)
-    problem = f"out of memory ({reason}); draw a smaller picture or with another model"
-    if saving is None:
-        raise OutOfMemory(problem)
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    try:
-        results = draw(request.model_copy(update={"save_memory": [*request.save_memory, saving]}))
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(f"{problem}; {saving!r} was tried and is not enough") from None
-    note = f"out of memory: drawn again with {SAVING_NAMES[saving]} (save_memory {saving!r})"
+    tried: list[Saving] = []
+    while True:
+        try:
+            results = draw(request)
+            break
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = first_line(error)
+        # Outside the handler, where the traceback would keep the tensors of the failed render alive.
+        saving = next(iter(fallbacks(request)), None)
+        if saving is None:
+            also = f"; {', '.join(map(repr, tried))} tried and not enough" if tried else ""
+            raise OutOfMemory(f"out of memory ({reason}); draw a smaller picture or with another model{also}")
+        tried.append(saving)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        request = request.model_copy(update={"save_memory": [*request.save_memory, saving]})
+    if not tried:
+        return results
+    how = " and ".join(SAVING_NAMES[saving] for saving in tried)
+    note = f"out of memory: drawn again with {how} (save_memory {','.join(tried)!r})"
     return [replace(result, warnings=(*result.warnings, note)) for result in results]
 
 
