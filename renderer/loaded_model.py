@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -26,7 +26,7 @@ from .regions.prompt_schedule import preset
 from .regions.several_plans import SeveralPlans
 from .regions.stepwise import StepwiseConditioning
 from .regions.token_layout import TokenLayout, token_layout
-from .render_warnings import acts_in, approximation_warnings, lora_warnings, not_finite
+from .render_warnings import acts_in, approximation_warnings, lora_warnings, not_finite, split_warning, unsplit
 from .request import OnStep, RenderRequest, Step
 from .sampling.sampler import Denoised, StartPicture, denoise, initial_noise
 from .sampling.step_cache import StepCache
@@ -74,9 +74,12 @@ class LoadedModel:
 
     def denoised(
         self, request: RenderRequest, plan: ScenePlan, seeds: Sequence[int], on_step: OnStep | None = None,
-        edit: EditBase | None = None,
+        edit: EditBase | None = None, *, second: LoadedModel | None = None,
     ) -> tuple[Tensor, tuple[str, ...]]:  # fmt: skip
         """Final latents (seeds, channels, h, w) of a plan, or with `edit` of its drawn tokens, and warnings.
+
+        second: the same model on another device. It computes one of the two halves of classifier-free guidance where it
+        can, which a warning says; where it cannot, a warning says why.
 
         Raises RenderError if the request does not fit the model, RunError if a file that it names is not there.
         """
@@ -85,12 +88,25 @@ class LoadedModel:
         denoisers = (self.family.denoiser, *self.family.denoisers)
         with torch.inference_mode():
             inputs = self._encode(request, layout, loras, edit)
-            with self._working(request, *denoisers, nets=[control.net for control in inputs.controls]):
+            with ExitStack() as working:
+                working.enter_context(
+                    self._working(request, *denoisers, nets=[control.net for control in inputs.controls])
+                )
                 conditioning = self._condition(request, inputs, layout)
+                notes = []
+                if second:
+                    why = unsplit(request, self.family, guided=conditioning.guided)
+                    notes = [split_warning(self.family.device, second.family.device, why)]
+                    second = None if why else second
+                if second:
+                    working.enter_context(second._working(request, *denoisers))
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
-                last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step)
+                last = self._sample(
+                    request, layout, inputs, conditioning, seeds, edit, cache, on_step, second and second.family
+                )
         self._check_finite(request, last.latents, "the denoised latents")
-        return last.latents, self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)
+        warnings = self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)
+        return last.latents, (*warnings, *notes)
 
     def denoised_together(
         self, requests: Sequence[RenderRequest], on_step: OnStep | None = None
@@ -183,6 +199,7 @@ class LoadedModel:
     def _sample(
         self, request: RenderRequest, layout: TokenLayout, inputs: RenderInputs, conditioning: Conditioning,
         seeds: Sequence[int], edit: EditBase | None, cache: StepCache | None, on_step: OnStep | None,
+        second: Family | None,
     ) -> Denoised:  # fmt: skip
         family = self.family
         noise = torch.cat([initial_noise(family, layout.plan, layout.region_ids, seed) for seed in seeds])
@@ -192,6 +209,7 @@ class LoadedModel:
         for step in denoise(
             family, noise, stepwise, steps=request.steps or self.checkpoint.steps, guidance=self._guidance(request),
             edit=edit, start=inputs.start, cache=cache, solver=request.solver, controls=inputs.controls,
+            second=second,
         ):  # fmt: skip
             if on_step:
                 on_step(Step(step.index, step.total, partial(self._preview, request, step.expected[:1])))

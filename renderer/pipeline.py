@@ -59,6 +59,8 @@ class Renderer:
     """A checkpoint, loaded on first use. It keeps no state between renders but caches of encoded prompts and
     ControlNets, so one renderer may serve concurrent renders."""
 
+    _second: "Renderer | None" = None  # of the same model on another device, for a half of the guidance
+
     def __init__(
         self, model: str | None = None, *, device: str | None = None, dtype: Dtype | None = None,
         hub: Hub | None = None, files: PromptFiles | None = None,
@@ -128,7 +130,8 @@ class Renderer:
         RunError if a file that it names is missing, ValueError if it names another model."""
         request = self._own(request)
         seeds = request.together or [request.seed]
-        result = self._draw(request.model_copy(update={"edits": []}), seeds, on_step)[seeds.index(request.seed)]
+        unedited = request.model_copy(update={"edits": []})
+        result = self._draw(unedited, seeds, on_step, second=self._second)[seeds.index(request.seed)]
         for revision in request.edits:
             result = self._edit(result, revision, on_step)
         return result
@@ -253,13 +256,18 @@ class Renderer:
         own = request.model_copy(update={"model": self.model, "plan": plan, "prompt_schedule": schedule})
         return filled_in(own, self._files)
 
-    def _draw(self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None) -> list[LocalResult]:
-        """One batch of pictures of the request's plan, one per seed."""
-        return self._retrying(request, partial(self._draw_batch, seeds=seeds, on_step=on_step))
+    def _draw(
+        self, request: RenderRequest, seeds: Sequence[int], on_step: OnStep | None, second: "Renderer | None" = None
+    ) -> list[LocalResult]:
+        """One batch of pictures of the request's plan, one per seed. second: see `LoadedModel.denoised`."""
+        return self._retrying(request, partial(self._draw_batch, seeds=seeds, on_step=on_step, second=second))
 
-    def _draw_batch(self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None) -> list[LocalResult]:
+    def _draw_batch(
+        self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None, second: "Renderer | None"
+    ) -> list[LocalResult]:
         started, loaded = time.perf_counter(), self._ready(request)
-        batch, warnings = loaded.denoised(request, request.plan, seeds, on_step)
+        other = second and second._ready(request)
+        batch, warnings = loaded.denoised(request, request.plan, seeds, on_step, second=other)
         each = [latents[None] for latents in batch]
         images = [loaded.decode(request, latents) for latents in each]
         seconds = time.perf_counter() - started

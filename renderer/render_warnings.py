@@ -53,6 +53,29 @@ def approximation_warnings(
     return warnings
 
 
+def unsplit(request: RenderRequest, family: Family, *, guided: bool) -> str:
+    """Why the two halves of guidance cannot be computed on two devices; empty if they can."""
+    reasons = {
+        "there is no guidance, so there are no two halves": not guided,
+        "this model computes its halves in turns": not family.halves,
+        "LoRAs are on one device": bool(request.loras),
+        "ControlNets are on one device": bool(request.controls),
+        "the step cache is of one device": bool(request.step_cache),
+        "compiled code is of one device": request.compile,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), "")
+
+
+def split_warning(first: torch.device, second: torch.device, unsplit: str) -> str:
+    """What a picture says of its second device."""
+    if unsplit:
+        return f"{second} was not used: {unsplit}"
+    return (
+        f"drawn on {first} and {second}, a half of the guidance on each: on one of them its pixels may differ by a "
+        "level or two"
+    )
+
+
 def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decoding: bool) -> RenderError:
     """The error for NaN or infinite values. part: what they are, in the plural."""
     causes = []

@@ -1,4 +1,4 @@
-"""A renderer on several devices: the candidates of a plan are shared out among them."""
+"""A renderer on several devices: they share the candidates of a plan, or the two halves of one picture's guidance."""
 
 import threading
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from .texts.prompt_files import PromptFiles
 
 
 class SpreadRenderer(Renderer):
-    """Draws candidates on all its devices at a time, one batch on each, and everything else on the first of them.
+    """Draws candidates on all its devices at a time, one batch on each; of a picture alone, the two halves of
+    classifier-free guidance on the first two; everything else on the first.
 
     A candidate has the seed that it has on one device; its request names the batch that it was drawn in, so that any
-    renderer draws the same picture again.
+    renderer draws the same picture again. A picture alone has a warning that says what was done.
     """
 
     def __init__(
@@ -26,10 +27,13 @@ class SpreadRenderer(Renderer):
         """others: renderers of the same model on other devices. The weights are on each device once it draws."""
         super().__init__(model, device=device, dtype=dtype, hub=hub, files=files)
         self._others = list(others)
+        self._second = self._others[0]
 
     def candidates(self, request: RenderRequest, count: int, on_step: OnStep | None = None) -> list[LocalResult]:
         """As `Renderer.candidates`. The steps of the first device are reported; it draws no fewer than the others."""
         seeds = self.candidate_seeds(request, count)
+        if count == 1:
+            return [self.render(request, on_step)]
         renderers = [self, *self._others][:count]
         shares = shared_out(seeds, len(renderers))
         stop = threading.Event()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from plans import plan_of
+from plans import changed, plan_of
 from png_files import png_bytes
 from pydantic import ValidationError
-from tiny_models import by_speed, saved
+from tiny_models import NAMES, by_speed, saved
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Renderer, RenderRequest, Revision
@@ -140,3 +140,45 @@ def test_an_error_on_one_device_ends_the_candidates_on_the_others(tiny_folder: P
     with pytest.raises(ModelError, match="its memory is broken"):
         spread.candidates(RenderRequest(plan=plan_of(2), steps=1000), 2, lambda step: steps.append(step.index))
     assert len(steps) < 1000
+
+
+def test_a_picture_alone_is_drawn_on_two_devices_and_says_so(tiny: Renderer, tiny_folder: Path) -> None:
+    both = SpreadRenderer(str(tiny_folder), others=[tiny], device="cpu")
+    request = RenderRequest(plan=plan_of(4), steps=2, seed=5)
+    alone = tiny.render(request)
+    (result,) = both.candidates(request, 1)
+    assert set(result.warnings) - set(alone.warnings) == {
+        "drawn on cpu and cpu, a half of the guidance on each: on one of them its pixels may differ by a level or two"
+    }
+    torch.testing.assert_close(result.latents, alone.latents, rtol=0, atol=1e-4)
+    cached = both.render(request.model_copy(update={"step_cache": 0.5}))
+    assert "cpu was not used: the step cache is of one device" in cached.warnings
+    edited = both.edit(result, Revision(changes=[RegionChange(name="thing 0", seed=1)]))
+    assert edited.latents.shape == alone.latents.shape
+    assert both.render(edited.request).warnings == edited.warnings
+
+
+GUIDED = [name for name in NAMES if name not in ("flux", "flux.2-klein", "flux.2-dev")]
+
+
+@pytest.mark.parametrize("name", by_speed(GUIDED))
+def test_the_halves_of_the_guidance_are_those_of_one_forward(name: str, tmp_path: Path) -> None:
+    """Negatives, soft edges and a batch: the rows of each half keep their texts and their weights."""
+    model = str(saved(name, tmp_path))
+    plan = plan_of(2).model_copy(update={"width": 128, "height": 128, "negative": "grey"})
+    plan = changed(plan, 0, negative="blue", feather=2)
+    request = RenderRequest(plan=plan, steps=2, guidance_scale=4, together=[0, 1])
+    one, other = Renderer(model, device="cpu"), Renderer(model, device="cpu")
+    both = SpreadRenderer(model, others=[other], device="cpu")
+    alone, split = one.render(request), both.render(request)
+    assert any(text.startswith("drawn on cpu and cpu") for text in split.warnings)
+    scale = alone.latents.abs().mean()
+    assert (split.latents - alone.latents).abs().max() < 1e-4 * scale
+
+
+@pytest.mark.parametrize("name", ["flux"])
+def test_a_model_without_two_halves_says_that_one_device_was_not_used(name: str, tmp_path: Path) -> None:
+    model = str(saved(name, tmp_path))
+    both = SpreadRenderer(model, others=[Renderer(model, device="cpu")], device="cpu")
+    warnings = both.render(RenderRequest(plan=plan_of(2).with_size(128, 128), steps=1)).warnings
+    assert "cpu was not used: there is no guidance, so there are no two halves" in warnings

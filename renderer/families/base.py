@@ -45,6 +45,7 @@ class Family(ABC):
     cached: ClassVar[bool] = False  # supports the step cache
     controlled: ClassVar[bool] = False  # supports ControlNets
     weighted: ClassVar[bool] = False  # weights of words in prompts act in its encoders
+    halves: ClassVar[bool] = False  # a forward may take the rows of one half of the guidance alone
     several: ClassVar[bool] = False  # pictures of several plans may be rows of one batch
     flow: ClassVar[bool] = False  # a rectified flow; else a diffusion that predicts noise or v
     normalised: ClassVar[bool] = False  # latents are normalised by channel, as the VAE's configuration says

@@ -19,6 +19,8 @@ from .base import Family
 class CrossFamily(Family, Generic[States]):
     """Keys and values of a prompt are the same in every step, so they are computed once per render."""
 
+    halves = True
+
     def conditioning(
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
         loras: Sequence[LoadedLora] = (), *, guided: bool = True,

@@ -226,7 +226,8 @@ class Hunyuan(CrossFamily[PaddedText]):
         @cache
         def embedded() -> Tensor:  # in the first step, while the picture's LoRAs are active
             embedding = embed_picture_condition(transformer, whole.t5, *shape[-2:])
-            return embedding.repeat_interleave(2 * shape[0] // len(embedding), 0)
+            rows = min(2, len(embedding)) * shape[0]
+            return embedding.repeat_interleave(rows // len(embedding), 0)
 
         runner: tuple[StepConditioning, CudaGraphRunner] | None = None  # of the current conditioning
 

@@ -55,17 +55,15 @@ class PixArt(TensorCrossFamily):
         if model.use_additional_conditions:  # α at 1024 pixels is conditioned on the picture's size
             height, width = (float(side * self.cell) for side in shape[-2:])
             values = {"resolution": [[height, width]], "aspect_ratio": [[height / width]]}
-            sizes = {
-                name: torch.tensor(value, dtype=self.dtype, device=self.device).repeat(2 * shape[0], 1)
-                for name, value in values.items()
-            }
+            sizes = {name: torch.tensor(value, dtype=self.dtype, device=self.device) for name, value in values.items()}
 
         def predict(
             latents: Tensor, timestep: Tensor, conditioning: StepConditioning, step: int, partial: bool
         ) -> Tensor:
             x = model.pos_embed(latents)
             times = timestep.expand(len(latents))
-            embedding, embedded = model.adaln_single(times, sizes, batch_size=len(latents), hidden_dtype=x.dtype)
+            each = {name: value if value is None else value.expand(len(latents), -1) for name, value in sizes.items()}
+            embedding, embedded = model.adaln_single(times, each, batch_size=len(latents), hidden_dtype=x.dtype)
 
             def run(x: Tensor, pair: tuple[Network, TextContext]) -> Tensor:
                 block, text = pair

@@ -112,8 +112,9 @@ class StableDiffusionXL(StableDiffusion):
         return ratios(side)
 
     def added_conditions(self, shape: torch.Size, condition: PictureCondition) -> dict[str, Tensor]:
-        pictures, size = shape[0], [side * self.cell for side in shape[-2:]]
+        size = [side * self.cell for side in shape[-2:]]
         times = torch.tensor([[*size, 0, 0, *size]], dtype=self.dtype, device=self.device)  # size, crop, target
         pooled = pooled_of(condition)
-        pooled = pooled.repeat_interleave(2 * pictures // len(pooled), 0)
-        return {"text_embeds": pooled, "time_ids": times.repeat(2 * pictures, 1)}
+        rows = min(2, len(pooled)) * shape[0]
+        pooled = pooled.repeat_interleave(rows // len(pooled), 0)
+        return {"text_embeds": pooled, "time_ids": times.repeat(rows, 1)}

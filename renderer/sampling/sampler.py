@@ -14,6 +14,7 @@ from ..regions.several_plans import SeveralPlans
 from ..regions.stepwise import StepwiseConditioning
 from ..request import Solver
 from ..weights.lora import active_loras
+from .split_guidance import split_forward
 from .step_cache import StepCache
 
 
@@ -73,8 +74,10 @@ def denoise(
     cache: StepCache | None = None,
     solver: Solver | None = None,
     controls: Sequence[ControlInput] = (),
+    second: Family | None = None,
 ) -> Iterator[Denoised]:
     """Yields every step from noise (pictures, channels, h, w) to latents of that shape. solver: None for the model's.
+    second: the same model on another device, which computes the unconditional rows, see `split_guidance`.
 
     With `edit` only the drawn tokens are denoised. The others are the finished latents with each step's noise added, so
     they come out bit for bit. Raises RenderError if there are too many steps.
@@ -83,7 +86,10 @@ def denoise(
     tokens = height * width // family.patch**2
     schedule = family.schedule(steps, denoise=start.denoise if start else 1.0, tokens=tokens, solver=solver)
     options = ForwardOptions(guidance, edit, cache, controls)
-    forward = family.forward(noise.shape, conditioning.picture_condition, options)
+    if second:
+        forward = split_forward(family, second, noise.shape, conditioning.picture_condition, options)
+    else:
+        forward = family.forward(noise.shape, conditioning.picture_condition, options)
     guide = family.guider(guidance, steps, conditioning.picture_condition)
     if start:
         latents = schedule.add_noise(start.latents, noise, schedule.first)

@@ -18,6 +18,8 @@ from ..shifted_flow import ShiftedFlow
 class JointFamily(ShiftedFlow):
     """All prompts are spans of one sequence with the image tokens."""
 
+    halves = True
+
     def conditioning(
         self, encode: Encode, plan: ScenePlan, levels: Sequence[Level], grid: tuple[int, int],
         loras: Sequence[LoadedLora] = (), *, guided: bool = True,
