@@ -25,7 +25,7 @@ UNRECORDED = ("api_key", "image_api_key", "timeout", "device", "out", "sessions"
 # Settings that records of earlier versions have under other names.
 RENAMED = {"depth": "prompt_schedule", "save": "save_memory", "accept": "threshold"}
 DEVICE = re.compile("auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?")
-DEVICES = re.compile("(cuda|xpu):[0-9]{1,3}(,(cuda|xpu):[0-9]{1,3})+")  # candidates are spread over them
+DEVICES = re.compile("(cuda|xpu):[0-9]{1,3}(,(cuda|xpu):[0-9]{1,3})+")  # they share the work, see `SpreadRenderer`
 MOST_SEEDS = 2**62
 
 
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     device: str = _setting(
         "Memory and speed",
         "auto",
-        "cuda:1, mps or cpu (auto: CUDA if it is here); candidates are spread over several: cuda:0,cuda:1",
+        "cuda:1, mps or cpu (auto: CUDA if it is here); several share candidates or guidance: cuda:0,cuda:1",
         metavar="NAME",
     )
     dtype: Literal["auto", Dtype] = _setting(
