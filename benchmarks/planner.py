@@ -4,6 +4,9 @@ Without names it measures the local planners that are here. There are three file
 those of the project and those in many manners (specifications, slang, letters), whose failures are listed, and those
 that nobody tuned on, whose failures are never shown, to keep it so. Without names and without `--briefs` it writes
 docs/planner.md. Results of local planners are stored, and the next run resumes.
+
+`ditpipe evaluate planner` measures plans of any planner by objects, numbers, colours and relations. This measures what
+only a planner's own answer has: each word of it, the place in nine and the background.
 """
 
 import argparse
@@ -17,7 +20,7 @@ from typing import TypedDict
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import jobs, pages, public_briefs
+from benchmarks import jobs, pages
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.local_models import ADAPTERS, LOCAL_MODELS, is_here
 from ditpipe.agent.planning.nouns import singular
@@ -30,6 +33,7 @@ VARIED = BRIEFS.with_name("briefs-varied.jsonl")
 UNSEEN = BRIEFS.with_name("briefs-unseen.jsonl")
 HEADINGS = {BRIEFS: "Briefs of the project", VARIED: "Briefs in many manners", UNSEEN: "Briefs that nobody tuned on"}
 REPORT = Path(__file__).parent.parent / "docs" / "planner.md"
+PUBLIC = "# On public briefs"  # heading of the part that `ditpipe evaluate planner` measures
 # Files under agent/ that determine a planner's figures: a change invalidates stored results.
 INPUTS = (
     "planning/planner.py", "planning/plan_checks.py", "planning/nouns.py", "planning/layout_repair.py",
@@ -172,7 +176,7 @@ def main() -> None:
         if not args.planners and not args.briefs:  # after each planner, so that an interrupted run keeps the others
             files = {"project": BRIEFS, "varied": VARIED, "unseen": UNSEEN}
             counts = {name: len(right_answers(path)) for name, path in files.items()}
-            kept = pages.from_heading(REPORT, public_briefs.HEADING)
+            kept = pages.from_heading(REPORT, PUBLIC)
             REPORT.write_text(f"{INTRODUCTION.format(**counts)}{report(measured)}\n{kept}", encoding="utf-8")
     print(report(measured))
 

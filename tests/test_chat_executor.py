@@ -1,13 +1,13 @@
 """What commands make of a plan: pure functions, read like the sentences they stand for."""
 
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.commands.executor import execute
 from ditpipe.agent.chat.commands.looks import without_colour
 from ditpipe.agent.chat.commands.rearrange import is_related
@@ -17,9 +17,11 @@ from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.layout.places import Place, box_within, grid
 from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
 
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
 PLANS = {
     name: ScenePlan.model_validate(plan)
-    for name, plan in json.loads((HERE / "chat_plans.json").read_text(encoding="utf-8")).items()
+    for name, plan in json.loads((BENCHMARKS / "chat_plans.json").read_text(encoding="utf-8")).items()
 }
 CAT_ROCKET = PLANS["cat-rocket"]
 

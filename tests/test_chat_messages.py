@@ -1,21 +1,24 @@
-"""The scorer of benchmarks/chat_messages.py, on answers made by hand."""
+"""The rules by which messages of benchmarks/chat_messages.jsonl are understood, on answers made by hand."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.chat_messages import HERE, judge
+from ditpipe.agent.evaluate.judging.chat_truth import judge
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.plan import LeveledPrompt, ScenePlan
 from ditpipe.prompts.prompt_style import sync_scene_prompt
 from ditpipe.prompts.revision import RegionChange, Revision
 
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
 PLANS = {
     name: ScenePlan.model_validate(plan)
-    for name, plan in json.loads((HERE / "chat_plans.json").read_text(encoding="utf-8")).items()
+    for name, plan in json.loads((BENCHMARKS / "chat_plans.json").read_text(encoding="utf-8")).items()
 }
-ROWS = [json.loads(line) for line in (HERE / "chat_messages.jsonl").read_text(encoding="utf-8").splitlines()]
+ROWS = [json.loads(line) for line in (BENCHMARKS / "chat_messages.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def row_of(message: str) -> dict[str, Any]:

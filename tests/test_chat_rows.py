@@ -1,13 +1,13 @@
 """The short rows of a tuned chat model, as commands on a plan."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from llm_servers import chat_server, refuses, says
 from scripted import scripted
 
-from benchmarks.chat_messages import HERE
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.commands.row_words import message_of
 from ditpipe.agent.chat.commands.short_commands import understand_rows
@@ -20,9 +20,11 @@ from ditpipe.prompts.plan import ScenePlan
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS
 from ditpipe.renderer.checkpoints.vocabulary import vocabulary_of
 
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
 PLANS = {
     name: ScenePlan.model_validate(plan)
-    for name, plan in json.loads((HERE / "chat_plans.json").read_text(encoding="utf-8")).items()
+    for name, plan in json.loads((BENCHMARKS / "chat_plans.json").read_text(encoding="utf-8")).items()
 }
 
 

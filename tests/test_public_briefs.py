@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.public_briefs import summary, wrong
+from benchmarks.public_briefs import measure_answers, measure_layouts, summary
 from ditpipe import Box, LeveledPrompt, Region, ScenePlan
+from ditpipe.agent.evaluate.judging.planner_truth import wrong
 
 
 def plan_of(*things: tuple[str, str, tuple[float, float, float, float]], negative: str = "") -> ScenePlan:
@@ -48,6 +49,19 @@ def test_what_is_absent_is_in_no_region_and_in_the_negative() -> None:
     assert not wrong(plan_of(street, negative="backpacks"), none)
     assert wrong(plan_of(street), none) == ["backpack is not in the negative"]
     assert wrong(plan_of(("backpack", "red", LEFT), negative="backpacks"), none) == ["backpack is in the plan"]
+
+
+def test_published_layouts_are_plans_and_answers() -> None:
+    layout = {"set": "own", "model": "gpt", "prompt": "a cat left of a dog", "background": "a lawn", "negative": None}
+    right, swapped = (
+        layout | {"objects": [["cat", [cat, 0, cat + 200, 400]], ["dog", [dog, 0, dog + 200, 400]]]}
+        for cat, dog in ((0, 250), (250, 0))
+    )
+    both = truth({"class": "cat", "count": 1}, {"class": "dog", "count": 1}, relations=[[0, "left of", 1]])
+    row = {"id": "1", "set": "own", "task": "spatial", "prompt": layout["prompt"]} | both
+    assert measure_layouts([right, swapped]) == {"own gpt": [2, 2]}
+    assert measure_answers([right], [row]) == {"gpt: own spatial": [1, 1]}
+    assert measure_answers([swapped, right | {"prompt": "another"}], [row]) == {"gpt: own spatial": [0, 1]}
 
 
 def test_the_last_line_is_one_json_object() -> None:
