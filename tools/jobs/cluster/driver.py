@@ -183,7 +183,10 @@ def main() -> None:
             )  # fmt: skip
         count, takes = places(options, ray.cluster_resources())
     except Exception as error:
-        channel.send(fault=first_line(error))
+        # Ray sends a token to no address that is given, unless it is told to, and names no reason.
+        hint = "; does it ask for a token? Then set RAY_AUTH_MODE=token, or give --address auto"
+        unset = options.address not in ("", "auto") and "RAY_AUTH_MODE" not in os.environ
+        channel.send(fault=first_line(error) + (hint if unset else ""))
         return
     actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
     slots = [Slot(number, actor_class, options, channel) for number in range(count)]
