@@ -177,7 +177,7 @@ def test_a_job_outlives_the_head_and_its_own_node(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_pictures_have_the_bytes_of_the_local_engine_while_nodes_die(tmp_path: Path) -> None:
     agent = Agent(device="cpu", critic="none", out=tmp_path)
-    inputs = [RenderInput(plan=plan_of(2), seed=seed, steps=2).model_dump(mode="json") for seed in range(24)]
+    inputs = [RenderInput(plan=plan_of(2), seed=seed, steps=2).model_dump(mode="json") for seed in range(12)]
     with ray_nodes(head_cpus=0) as cluster:
         for _ in range(2):
             add_node(cluster)
@@ -190,14 +190,14 @@ def test_pictures_have_the_bytes_of_the_local_engine_while_nodes_die(tmp_path: P
             cluster.remove_node(nodes[replica.node], allow_graceful=False)
             until(lambda least=losses: engine.losses >= least)
             add_node(cluster)
-        assert [last(engine, job).status for job in jobs] == ["done"] * 24
+        assert [last(engine, job).status for job in jobs] == ["done"] * 12
         engine.close()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a replica of one CPU
     local = local_engine(agent, folder=tmp_path / "local")
     here = [local.submit("render", given) for given in inputs]
-    assert [list(follow(local, job, patience=PATIENCE))[-1].status for job in here] == ["done"] * 24  # type: ignore[union-attr]
+    assert [list(follow(local, job, patience=PATIENCE))[-1].status for job in here] == ["done"] * 12  # type: ignore[union-attr]
     local.close()
     torch.set_num_threads(threads)
     pictures = [local.file(job).read_bytes() for job in here]
-    assert [engine.file(job).read_bytes() for job in jobs] == pictures and len(set(pictures)) == 24
+    assert [engine.file(job).read_bytes() for job in jobs] == pictures and len(set(pictures)) == 12
