@@ -55,11 +55,15 @@ test-diffusers-main: .venv-diffusers/ready
 pocket: .venv/ready
 	$(PIP) -e '.[training]'
 	.venv/bin/python -m training.autoencoder
+	.venv/bin/ditpipe models pull lpips
+	.venv/bin/python -m training.autoencoder_256 --drawn 0
 	.venv/bin/python -m training.text
-	.venv/bin/python -m training.transformer --size 96 --steps 5000 --minutes 260
+	.venv/bin/python -m training.transformer --size 192 --steps 5000 --minutes 260
 	.venv/bin/python -m training.transformer --minutes 260
 	.venv/bin/python -m training.transformer --regional --minutes 320
 	.venv/bin/python -m training.publish --stage regional
+	.venv/bin/python -m training.autoencoder_256 --minutes 80
+	.venv/bin/python -m training.publish --vae
 	.venv/bin/python -m training.critic
 	.venv/bin/python -m training.planner
 	.venv/bin/python -m training.planner --publish
@@ -78,7 +82,7 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.geneval
 	.venv/bin/python -m benchmarks.critic
 	.venv/bin/python -m benchmarks.compositions evaluation/compositions
-	.venv/bin/ditpipe evaluate reconstruction --images evaluation/compositions --size 128
+	.venv/bin/ditpipe evaluate reconstruction --images evaluation/compositions --size 256
 	.venv/bin/python -m benchmarks.planner
 	.venv/bin/python -m benchmarks.controls
 	.venv/bin/python -m benchmarks.solvers

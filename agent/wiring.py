@@ -131,7 +131,9 @@ def _with_server_limits(tool: PictureTool, service: PictureService, agent: Agent
     draws, vocabulary = agent.vocabulary_summary, ""
     if draws and tool.name in PLANNED_OR_DRAWN:
         vocabulary = f" The image model draws {draws}"
-    schema = with_size_limits(tool.args_schema, largest=service.largest, usual=agent.size)
+    schema = with_size_limits(
+        tool.args_schema, largest=service.largest, usual=agent.size, multiple=agent.checkpoint.token
+    )
     return replace(tool, args_schema=schema, description=tool.description + vocabulary)
 
 

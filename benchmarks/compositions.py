@@ -1,7 +1,7 @@
 """Writes held-out compositions, on which no stage of the training was fitted, as pictures into a folder.
 
 python -m benchmarks.compositions FOLDER --pictures 1000          # needs the training extra (it composes them)
-ditpipe evaluate reconstruction --images FOLDER --size 128
+ditpipe evaluate reconstruction --images FOLDER --size 256
 """
 
 import argparse
@@ -11,6 +11,7 @@ from PIL import Image
 from rich.progress import track
 
 from training.autoencoder import pictures
+from training.world import SIZE
 
 SEED = 77  # used by no stage of the training
 
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1000)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    images = pictures(args.pictures, seed=SEED).permute(0, 2, 3, 1).numpy()
+    images = pictures(args.pictures, SEED, SIZE).permute(0, 2, 3, 1).numpy()
     for number, image in enumerate(track(images, "compositions")):
         Image.fromarray(image).save(args.folder / f"{number:04}.png")
 

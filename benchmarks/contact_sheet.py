@@ -26,7 +26,7 @@ BRIEFS = (
     "top left a red apple, top right a green tree, bottom left a blue bird, bottom right a yellow duck, in winter",
 )
 TARGET = Path(__file__).parent.parent / "docs" / "contact-sheet.png"
-SIDE, CAPTION = 192, 58
+SIDE, CAPTION = 256, 46
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
             caption = f"{brief}  [{right} of {len(best.plan.regions)}, round {best.number}]"
             x, y = i % 5 * SIDE, i // 5 * (SIDE + CAPTION)
             sheet.paste(best.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
-            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(caption, 32)), fill="black")
+            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(caption, 42)), fill="black")
             console.print(f"{score_text(best.score)}  {caption}", markup=False)
     sheet.save(TARGET)
     console.print(str(TARGET))

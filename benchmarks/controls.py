@@ -30,6 +30,7 @@ from ditpipe.renderer.sampling.edit import changed_tokens
 from ditpipe.renderer.sampling.sampler import tokens_to_cells
 
 SEED = 3
+SIDE = 256  # pixels of a picture in its row
 WORDS = ("red cat", "blue rocket", "green tree", "yellow star", "pink house", "purple castle", "orange fish",
          "white rabbit", "red apple")  # fmt: skip
 
@@ -156,13 +157,14 @@ def step_cache(renderer: Renderer) -> Drawn:
 def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float]]]:
     """Over edits of one region of nine: the RMS distance to the edit with full steps only, relative to the RMS change;
     and, by distance in pixels from the redrawn cells, the change of the decoded picture of 255 (mean, largest)."""
-    distances, far = [], {8: [0.0, 0.0], 16: [0.0, 0.0], 24: [0.0, 0.0]}
+    distances, far = [], {16: [0.0, 0.0], 32: [0.0, 0.0], 48: [0.0, 0.0]}
     for seed in (1, 2, 3):
         before = renderer.render(request(nine(), seed=seed))
         ours = renderer.edit(before, CAR)
         plan = ours.request.edited_plan
         width, height = plan.size
-        tokens, cells = height // 16, height // 8  # a side
+        cell = renderer.family.cell
+        tokens, cells = height // renderer.token, height // cell  # a side
         drawn = changed_tokens(before.request.plan, plan, rows=tokens, columns=tokens, patch=2)
         every = EditBase(before.latents, drawn, full_steps=lambda steps: set(range(steps)))
         exact, _ = renderer.loaded.denoised(ours.request, plan, [seed], None, every)
@@ -170,7 +172,7 @@ def measure_edits(renderer: Renderer) -> tuple[list[float], dict[int, list[float
         with torch.inference_mode():
             change = ImageChops.difference(before.image, renderer.family.decode(ours.latents))
         levels = torch.tensor(list(change.convert("L").tobytes())).view(height, width).float()
-        inside = tokens_to_cells(drawn, cells, cells, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
+        inside = tokens_to_cells(drawn, cells, cells, 2).repeat_interleave(cell, 0).repeat_interleave(cell, 1)
         for pixels, (mean, most) in far.items():
             wide = torch.nn.functional.max_pool2d(inside.float()[None], 2 * pixels + 1, 1, pixels)[0] > 0
             ring = levels[~wide]
@@ -183,7 +185,7 @@ def approximation(renderer: Renderer) -> Drawn:
     return Drawn({}, (
         f"Five of twenty steps are full steps. Three edits differ from the same edits with full steps only by "
         f"{min(distances):.2f} to {max(distances):.2f} of their change (RMS of the redrawn latents).", "",
-        "An edit keeps the pixels more than 16 beyond the redrawn cells. The decoder alone would change them by:", "",
+        "An edit keeps the pixels more than 32 beyond the redrawn cells. The decoder alone would change them by:", "",
         "| pixels beyond | mean, levels of 255 | largest |", "|---|---|---|",
         *(f"| {pixels} | {mean:.2f} | {most:.0f} |" for pixels, (mean, most) in far.items()),
     ))  # fmt: skip
@@ -232,9 +234,9 @@ def text_of(name: str, section: Section, drawn: Drawn, commit: str) -> str:
     """The section as Markdown; its row of pictures is written to docs/controls."""
     parts = [f"## {section.title}"]
     if drawn.pictures:
-        row = Image.new("RGB", (132 * len(drawn.pictures) - 4, 128), "white")
+        row = Image.new("RGB", ((SIDE + 4) * len(drawn.pictures) - 4, SIDE), "white")
         for i, picture in enumerate(drawn.pictures.values()):
-            row.paste(picture.resize((128, 128)), (132 * i, 0))
+            row.paste(picture.resize((SIDE, SIDE)), ((SIDE + 4) * i, 0))
         row.save(DOCS / "controls" / f"{name}.png", optimize=True)
         parts += [f"![{section.title}](controls/{name}.png)", " · ".join(drawn.pictures)]
     parts += [f"`{section.how}`"] if section.how else []

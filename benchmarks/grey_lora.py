@@ -35,7 +35,7 @@ def trained(renderer: Renderer, path: Path, *, pictures: int = 8, steps: int = 2
     copy.model.set_default_attn_processor()
     rows, columns = (side // copy.patch for side in clean.shape[-2:])
     rotary = rotary_embedding(copy.model, rows, columns)
-    size, style = size_and_style(batch, *clean.shape[-2:], like=clean)
+    size, style = size_and_style(batch, *(copy.cell * side for side in clean.shape[-2:]), like=clean)
     model: Any = get_peft_model(copy.model, LoraConfig(r=8, lora_alpha=8, target_modules=TARGETS))
     noising = DDPMScheduler.from_config(copy.pipe.scheduler.config)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)

@@ -222,7 +222,10 @@ class Renderer:
         if result.latents is None:
             raise RenderError("a server drew this picture: only there can a region of it be drawn again")
         if result.latents.shape[2:] != (rows * family.patch, columns * family.patch):  # of a foreign file
-            raise RenderError("the latents beside this picture have another size: delete their file")
+            raise RenderError(
+                "the latents beside this picture have another size than this model's: another version of it drew them. "
+                "The picture cannot be edited; draw its plan again, without width and height"
+            )
         if new_margin:
             margin = margin_of(before, after, rows=rows, columns=columns)
             revision = revision.model_copy(update={"margin": margin, "clears": clears_background(before, after)})

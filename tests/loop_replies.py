@@ -36,4 +36,4 @@ def painter(url: str, folder: Path, **options: Any) -> Agent:
 
 
 def pocket_plan() -> ScenePlan:
-    return plan_of(2).model_copy(update={"width": 128, "height": 128})
+    return plan_of(2).model_copy(update={"width": 256, "height": 256})

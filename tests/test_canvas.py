@@ -99,7 +99,7 @@ def test_the_command_renders_in_a_size_or_shape_that_wins_over_the_plans(tiny: R
 
 def test_the_command_plans_in_a_shape(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["plan", "a red cat", "--planner", "embedded", "--ar", "16:9", "--json"])
-    assert ScenePlan.model_validate_json(done.stdout).size == (176, 96)
+    assert ScenePlan.model_validate_json(done.stdout).size == (352, 192)
 
 
 def test_a_chat_draws_in_a_shape(tiny: Renderer, tmp_path: Path) -> None:

@@ -318,6 +318,18 @@ def test_the_reply_says_what_was_done() -> None:
     assert done({"do": "redraw", "regions": []}).reply == "I took new noise for all of it."
 
 
+def test_a_size_is_made_one_that_the_models_tokens_fill() -> None:
+    plan = CAT_ROCKET.model_copy(update={"width": 256, "height": 256})
+    sizes: list[tuple[dict[str, Any], tuple[int, int], tuple[str, ...]]] = [
+        ({"width": 1280, "height": 720}, (1280, 704), ("1280×720 was made 1280×704",)),
+        ({"aspect": "16:9"}, (352, 192), ()),
+    ]
+    for fields, size, notes in sizes:
+        answer = ChatAnswer.model_validate({"commands": [{"do": "scene", **fields}]})
+        result = execute(answer, plan, token=32)
+        assert result.plan and (result.plan.size, result.notes) == (size, notes)
+
+
 PLACES = get_args(Place)
 RELATIONS = [each for each in get_args(Relation) if each != "between"]
 SIDES = st.floats(0.1, 0.7)

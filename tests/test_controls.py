@@ -327,7 +327,7 @@ def test_an_edits_whole_step_is_a_whole_forward_at_the_drawn_tokens(tiny: Render
         encoded = conditioning.picture_condition
         assert encoded is not None and not isinstance(encoded, torch.Tensor)
         common: dict[str, Any] = {
-            "picture_condition": embed_picture_condition(model, join(encoded).t5, 12, 12),
+            "picture_condition": embed_picture_condition(model, join(encoded).t5, 96, 96),
             "rotary_pairs": rotary_pairs_of(rotary_embedding(model, 6, 6)),
         }  # fmt: skip
         everywhere = predict(model, latents, torch.tensor(500), contexts=whole, **common)

@@ -116,14 +116,14 @@ def _alive(pid: int) -> bool:
 
 
 def test_the_pocket_checkpoint_paints_each_colour_in_its_half() -> None:
-    plan = plan_of(2)
+    plan = plan_of(2).model_copy(update={"width": None, "height": None})
     left = plan.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="car", low_level="red")})
     right = plan.regions[1].model_copy(update={"prompt": LeveledPrompt(high_level="car", low_level="green")})
     scene = LeveledPrompt(high_level="a red car on the left and a green car on the right at night")
     plan = plan.model_copy(update={"scene": scene, "regions": [left, right]})
     image = Renderer().render(RenderRequest(plan=plan, seed=1)).image
-    reds, greens = (_reddish(image.crop(half)) for half in ((0, 0, 48, 96), (48, 0, 96, 96)))
-    assert reds > 100 and greens < -100
+    reds, greens = (_reddish(image.crop(half)) for half in ((0, 0, 128, 256), (128, 0, 256, 256)))
+    assert image.size == (256, 256) and reds > 800 and greens < -800
 
 
 def _reddish(image: Image.Image) -> int:

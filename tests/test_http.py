@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -335,7 +336,7 @@ def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: R
     agent = tiny_agent(tiny, tmp_path)
     app = http_service(
         picture_service(agent, largest=192, patience=PATIENCE),
-        checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent), keys=Keys(),
+        checkpoint=replace(tiny.checkpoint, name="pocket"), critique=critique_of(agent), keys=Keys(),
         request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief), compatible=True, version="0",
     )  # fmt: skip
     with listening(app) as address:
@@ -354,10 +355,18 @@ def test_other_models_and_sizes_map_to_what_is_here_where_that_is_wanted(tiny: R
 
 
 @pytest.mark.parametrize(
-    ("asked", "drawn"), [("auto", "auto"), ("1024x1024", "128x128"), ("100x100", "128x128"), ("2048x64", "256x64")]
+    ("asked", "drawn"),
+    [
+        ("auto", "auto"),
+        ("1024x1024", "256x256"),
+        ("100x100", "256x256"),
+        ("4096x64", "512x64"),
+        ("160x96", "160x96"),
+        ("1536x1024", "320x224"),
+    ],
 )
 def test_the_nearest_size_keeps_the_shape_as_far_as_it_can(asked: str, drawn: str) -> None:
-    assert nearest_size(asked, usual=128, largest=256) == drawn
+    assert nearest_size(asked, usual=256, largest=512, multiple=32) == drawn
 
 
 def test_an_edit_without_a_mask_is_read_as_in_the_chat(client: OpenAI, tiny: Renderer) -> None:

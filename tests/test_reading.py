@@ -70,7 +70,7 @@ def test_each_prompt_is_told_of_once_with_who_reads_how_much() -> None:
 
 
 def plan(name: str, high: str) -> ScenePlan:
-    side = {"pocket": 128}.get(name, 256 if name.startswith(("sd", "sana")) else 96)
+    side = {"pocket": 256}.get(name, 256 if name.startswith(("sd", "sana")) else 96)
     return plan_of(1).model_copy(update={"width": side, "height": side, "scene": LeveledPrompt(high_level=high)})
 
 

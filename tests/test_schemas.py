@@ -122,9 +122,10 @@ def test_the_schema_says_how_large_a_picture_may_be_here(schemas: dict[str, list
     tools = {tool["name"]: tool["inputSchema"] for tool in schemas["mcp"]}
     sides = [tools["render_picture"]["$defs"]["ScenePlan"]["properties"]["width"]]
     sides += [tools[name]["properties"]["height"]["anyOf"][0] for name in ("plan_picture", "paint_picture")]
-    assert [side["maximum"] for side in sides] == [256] * 3 and sides[0]["default"] == 128
+    assert [side["maximum"] for side in sides] == [512] * 3 and sides[0]["default"] == 256
+    assert {side["multipleOf"] for side in sides} == {32}
     said = json.dumps(schemas["anthropic"])
-    assert "at most 256" in said and "at most 2048" not in said
+    assert "at most 512" in said and "at most 2048" not in said
 
 
 def test_a_prompt_may_be_a_text(schemas: dict[str, list[dict[str, Any]]]) -> None:

@@ -78,7 +78,7 @@ def test_regions_are_trained_as_the_renderer_gathers_them() -> None:
         trained = transformer.forward(model, attention, latents, time, scene, rotary, deep, turn)
         for layer, processor in hunyuan.processors_of(model):
             layer.set_processor(processor)
-        condition = hunyuan.embed_picture_condition(model, t5[:1], 16, 16)
+        condition = hunyuan.embed_picture_condition(model, t5[:1], 256, 256)
         rendered = hunyuan.predict(
             model, latents, time, picture_condition=condition, contexts=contexts, rotary_pairs=rotary_pairs_of(rotary)
         )
@@ -130,13 +130,11 @@ def test_the_vae_of_256_pixels_starts_as_that_of_128_on_the_picture_halved() -> 
     """On a smooth picture, of which the starting weights lose nothing but at its margin."""
     stage = pytest.importorskip("training.autoencoder_256", reason="the training extra is not installed")
     torch.manual_seed(0)
-    old, vae = stage.shipped().cpu(), stage.build().eval()
+    old, vae = stage.autoencoder.build().eval(), stage.build().eval()
     stage.take_over(vae, old)
     picture = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8) * 2 - 1, (256, 256), mode="bicubic")
     with torch.no_grad():
-        halved = torch.nn.functional.avg_pool2d(picture, 2)
-        known, given = (stage.moments(each, x)[:, :8] for each, x in ((old, halved), (vae, picture)))
-        doubled = torch.nn.functional.interpolate(old.decode(known).sample, scale_factor=2)
-        drawn = vae.decode(known).sample
+        known, given = (each[:, :8] for each in (stage.known_moments(old, picture), stage.moments(vae, picture)))
+        before, halved = old.decode(known).sample, torch.nn.functional.avg_pool2d(vae.decode(known).sample, 2)
     assert (given - known).std() < 0.1 * known.std()
-    assert drawn.shape == picture.shape and (drawn - doubled).abs().mean() < 0.05
+    assert torch.corrcoef(torch.stack([before.flatten(), halved.flatten()]))[0, 1] > 0.9

@@ -40,7 +40,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 SLOW = 300_000  # milliseconds: a machine may be busy
 SIDE = CHECKPOINTS["pocket"].size  # pixels of the picture, and how far an edit of its left half may reach
-FAR = SIDE // 2 + 18
+FAR = SIDE * 5 // 8 + 2
 BRIEF = "a red cat on the left and a blue rocket on the right, at night"
 
 pytestmark = [

@@ -333,21 +333,24 @@ def check_size(service: PictureService, width: int | None, height: int | None) -
         raise ValueError(f"{width}×{height} pixels are too many: at most {service.largest} a side are drawn here")
 
 
-def with_size_limits(schema: type[BaseModel], *, largest: int, usual: tuple[int, int]) -> type[BaseModel]:
-    """The arguments with the largest side and the usual width and height in their schema, in pixels."""
+def with_size_limits(
+    schema: type[BaseModel], *, largest: int, usual: tuple[int, int], multiple: int
+) -> type[BaseModel]:
+    """The arguments with the largest side, the usual width and height and what sides are multiples of in their schema,
+    in pixels."""
 
     sides = dict(zip(("width", "height"), usual, strict=True))
 
     def side(name: str) -> dict[str, Any]:
         about = f"picture {name} in pixels; normally {sides[name]}"
-        return {"ge": 64, "le": largest, "multiple_of": 16, "description": about}
+        return {"ge": 64, "le": largest, "multiple_of": multiple, "description": about}
 
     fields: dict[str, Any] = {
         name: (int | None, Field(default=None, **side(name))) for name in sides if name in schema.model_fields
     }
     if "plan" in schema.model_fields:
         sized: dict[str, Any] = {
-            name: (int, Field(default=max(64, min(pixels, largest) // 16 * 16), **side(name)))
+            name: (int, Field(default=max(64, min(pixels, largest) // multiple * multiple), **side(name)))
             for name, pixels in sides.items()
         }
         plan = create_model("ScenePlan", __base__=ScenePlan, __doc__=ScenePlan.__doc__, **sized)

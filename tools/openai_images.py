@@ -154,7 +154,7 @@ def images_router(
         """Paint a prompt: plan, draw, criticise and mend."""
         notes, size = replacements(settings), settings.size
         if compatible:
-            size = nearest_size(size, usual=checkpoint.size, largest=service.largest)
+            size = nearest_size(size, usual=checkpoint.size, largest=service.largest, multiple=checkpoint.token)
             notes += [f"size {settings.size} is not drawn here: this is {size}"] if size != settings.size else []
         width, height = settings.model_copy(update={"size": size}).pixels()
         check_size(service, width, height)

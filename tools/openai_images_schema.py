@@ -53,16 +53,16 @@ class ImageSettings(BaseModel):
         return width, height
 
 
-def nearest_size(size: str, *, usual: int, largest: int) -> str:
+def nearest_size(size: str, *, usual: int, largest: int, multiple: int) -> str:
     """The size that `serve --openai-compatible` draws: the requested one if it can, else the model's usual number of
-    pixels in the same shape. Sides are multiples of 16 from 64 to `largest`."""
+    pixels in the same shape. Sides are multiples of `multiple` from 64 to `largest`."""
     if size == "auto":
         return size
     width, height = map(int, size.split("x"))
-    if all(64 <= side <= largest and side % 16 == 0 for side in (width, height)):
+    if all(64 <= side <= largest and side % multiple == 0 for side in (width, height)):
         return size
     scale = usual / sqrt(max(1, width * height))
-    return "x".join(map(str, nearest_sides(width * scale, height * scale, largest=largest)))
+    return "x".join(map(str, nearest_sides(width * scale, height * scale, multiple=multiple, largest=largest)))
 
 
 class EditSettings(ImageSettings):

@@ -1,15 +1,14 @@
-"""Trains the pocket VAE: diffusers' AutoencoderKL, 8× down, 8 latent channels, on crops of composed pictures.
+"""Trains the VAE that defines the pocket latents: AutoencoderKL of 128×128 pixels, 8× down, 8 channels, on crops.
 
     python -m training.autoencoder --steps 6000      # about 20 minutes on 2 CPU cores
-    python -m training.autoencoder --from-shipped --minutes 25      # the shipped one, further
-    python -m training.autoencoder --decoder-only --minutes 12
 
-`--decoder-only` trains the shipped decoder further and leaves the encoder as it is, so that the latents, and with them
-every transformer trained on them, stay valid.
+It does not ship: `training.autoencoder_256` makes one of 256×256 pixels for the same latents, which every later stage
+takes. Latents of other weights are other latents: train this one only to begin everything anew.
 """
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,9 +18,12 @@ from safetensors.torch import load_file
 from training.artwork import SHIPPED, WORK
 from training.loop import mixed_precision, pick_device, train
 from training.scenes import random_scene
-from training.world import SIZE, paint
+from training.world import paint
 
+SIZE = 128
 FOLDER = WORK / "vae"
+LARGE = WORK / "vae-256"  # what `training.autoencoder_256` makes of it
+CELL = 16  # pixels a side of a latent cell of that one
 
 
 def build() -> AutoencoderKL:
@@ -59,21 +61,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--crop", type=int, default=64)
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--decoder-only", action="store_true")
-    parser.add_argument("--from-shipped", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     device = pick_device()
     vae = build().to(device)
-    if args.decoder_only or args.from_shipped:
-        vae.load_state_dict(load().state_dict())
-    if args.decoder_only:
-        vae.encoder.requires_grad_(False)
-        vae.quant_conv.requires_grad_(False)
     train_set, held_out = pictures(8000, seed=1), pictures(200, seed=2)
-    trained = [p for p in vae.parameters() if p.requires_grad]
-    rate = 1e-3 if args.decoder_only or args.from_shipped else 2e-3
-    optimiser = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
     rng = np.random.default_rng()
 
     def loss_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
@@ -83,7 +76,7 @@ def main() -> None:
         x = torch.stack(crops).to(device).float() / 127.5 - 1
         with mixed_precision(device):
             posterior = vae.encode(x).latent_dist
-            y = vae.decode(posterior.mode() if args.decoder_only else posterior.sample()).sample
+            y = vae.decode(posterior.sample()).sample
         error = y.float() - x
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
         loss = error.abs().mean() + 2 * error.square().mean() + 1e-4 * kl
@@ -95,16 +88,10 @@ def main() -> None:
         return {"psnr": psnr(probe.eval(), held_out)}
 
     weights = train(
-        "decoder" if args.decoder_only else "vae", vae, [optimiser], loss_of,
-        steps=args.steps, minutes=args.minutes, ema=0.998, on_checkpoint=on_checkpoint,
-    )  # fmt: skip
+        "vae", vae, [optimiser], loss_of, steps=args.steps, minutes=args.minutes, ema=0.998, on_checkpoint=on_checkpoint
+    )
     vae.load_state_dict(weights)
     vae.eval()
-    if args.decoder_only:
-        vae.register_to_config(scaling_factor=load().config.scaling_factor)
-        vae.save_pretrained(FOLDER)
-        print(json.dumps({"psnr": psnr(vae, held_out)}))
-        return
     with torch.no_grad():
         latents = torch.cat(
             [vae.encode(b.to(device).float() / 127.5 - 1).latent_dist.mode() for b in train_set[:1000].split(50)]
@@ -114,9 +101,9 @@ def main() -> None:
     print(json.dumps({"psnr": psnr(vae, held_out), "scaling_factor": vae.config.scaling_factor}))
 
 
-def load() -> AutoencoderKL:
-    """The trained VAE of training/work/vae, else the shipped one, in float32 on the device at hand."""
-    folder = FOLDER if (FOLDER / "config.json").exists() else SHIPPED / "vae"
+def load(trained: Path = LARGE) -> AutoencoderKL:
+    """The VAE of a folder if one was trained there, else the shipped one, in float32 on the device at hand."""
+    folder = trained if (trained / "config.json").exists() else SHIPPED / "vae"
     vae = AutoencoderKL.from_config(AutoencoderKL.load_config(folder))
     vae.load_state_dict(load_file(folder / "diffusion_pytorch_model.safetensors"))
     return vae.eval().float().to(pick_device())

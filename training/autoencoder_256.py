@@ -1,13 +1,16 @@
-"""Trains a VAE of 256×256 pixels for the latents of the shipped one of 128×128: AutoencoderKL, 16× down, 8 channels.
+"""Trains the shipped VAE, of 256×256 pixels, for the latents of that of 128×128: AutoencoderKL, 16× down, 8 channels.
 
     python -m training.autoencoder_256 --minutes 40      # resumes; 1.2 s a step of 4 pictures on one CPU core
+    python -m training.autoencoder_256 --drawn 0         # before there is a transformer for the latents
+    python -m training.publish --vae                     # ships it
 
-Its encoder learns to give, for a picture, the latents that the shipped encoder gives for the picture halved; so the
-transformer, and all that was trained on its latents, stays valid. Its decoder learns to draw the composed picture, from
-such latents with a little noise and from latents that the shipped transformer drew over: with L1 and L2, L1 of edges,
-LPIPS (its network: `ditpipe models pull lpips`) and, with `--adversary-from`, against a discriminator of patches.
+Its encoder learns to give, for a picture, the latents that `training.autoencoder`'s gives for the picture halved; so
+the transformer, and all that was trained on its latents, stays valid. Its decoder learns to draw the composed picture,
+from such latents with a little noise and from latents that the shipped transformer drew over: with L1 and L2, L1 of
+edges, LPIPS (its network: `ditpipe models pull lpips`) and, with `--adversary-from`, against a discriminator.
 
-Both start as the shipped ones, with a level of the same width before and after that enlarges the picture.
+Both start as those of training/work/vae, with a level of the same width before and after that enlarges the picture.
+Where that VAE was not trained, the shipped one is trained further, and its own encoder says what the latents are.
 """
 
 import argparse
@@ -25,16 +28,15 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from ditpipe.renderer.metrics.lpips import Lpips
 from ditpipe.renderer.metrics.networks import METRIC_NETWORKS, load_weights
+from training import autoencoder
 from training.artwork import SHIPPED, WORK
 from training.captions import caption
 from training.loop import mixed_precision, pick_device, save_atomically, train
 from training.scenes import random_scene
 from training.text import LENGTH
 from training.transformer import EncodedTexts, SharedPaddingAttention, forward, rotary_for, scheduler
-from training.world import Scene, paint
+from training.world import SIZE, Scene, paint
 
-SIZE = 256
-FOLDER = WORK / "vae-256"
 NOISE = 0.25  # largest deviation of the noise that is added to latents, whose own is about 1.6
 DRAWN = 0.25  # share of the loss of pixels for latents that were drawn over
 
@@ -48,10 +50,9 @@ def build() -> AutoencoderKL:
     )  # fmt: skip
 
 
-def shipped() -> AutoencoderKL:
-    """The VAE of 128×128 pixels in float32, on the device at hand; not to be trained."""
-    vae = AutoencoderKL.from_pretrained(SHIPPED / "vae").float().eval().to(pick_device())
-    return vae.requires_grad_(False)  # type: ignore[no-any-return]
+def teacher() -> AutoencoderKL:
+    """The VAE whose encoder says what the latents are: of 128×128 pixels if one was trained here, else the shipped."""
+    return autoencoder.load(autoencoder.FOLDER).requires_grad_(False)  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
@@ -101,6 +102,11 @@ def pixels_of(scenes: list[Scene]) -> Tensor:
 def moments(vae: AutoencoderKL, x: Tensor) -> Tensor:
     """Means and logarithms of variances of the latents, (n, 16, h, w)."""
     return vae.quant_conv(vae.encoder(x))  # type: ignore[no-any-return]
+
+
+def known_moments(old: AutoencoderKL, x: Tensor) -> Tensor:
+    """`moments` of pictures of 256×256 pixels by the `teacher`, which may take them halved."""
+    return moments(old, F.avg_pool2d(x, SIZE // old.config.sample_size))
 
 
 def edges(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,14 +174,14 @@ def drawn_over(count: int, seed: int, batch: int = 25) -> tuple[Tensor, list[Sce
     path = WORK / f"drawn-over-{count}-{seed}.pt"
     if not path.exists():
         WORK.mkdir(parents=True, exist_ok=True)
-        rng, vae, redraw = np.random.default_rng(seed), shipped(), Redrawing()
+        rng, vae, redraw = np.random.default_rng(seed), teacher(), Redrawing()
         torch.manual_seed(seed)
         factor, scenes, latents = vae.config.scaling_factor, list[Scene](), list[Tensor]()
         for _ in track(range(0, count, batch), "latents drawn over"):
             some = [random_scene(rng) for _ in range(batch)]
             captions = [caption(*each, rng) for each in some]
             with torch.no_grad():
-                clean = vae.encode(F.avg_pool2d(pixels_of([scene for scene, _ in some]), 2)).latent_dist.mode()
+                clean = known_moments(vae, pixels_of([scene for scene, _ in some]))[:, :8]
             latents.append((redraw(clean * factor, captions, rng.uniform(0.15, 0.45)) / factor).half().cpu())
             scenes += [scene for scene, _ in some]
         path.with_suffix(".pkl").write_bytes(pickle.dumps(scenes[:count]))
@@ -210,7 +216,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100000)
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--drawn", type=int, default=200, help="pictures that the transformer draws over first")
+    parser.add_argument(
+        "--drawn", type=int, default=200, help="pictures that the transformer draws over first; 0: none"
+    )
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--adversary-from", type=int, metavar="STEP", help="default: never")
     parser.add_argument("--adversary", type=float, default=0.3, help="its gradient's share of the other losses'")
@@ -218,12 +226,17 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     device, rng = pick_device(), np.random.default_rng()
-    old, vae = shipped(), build()
-    take_over(vae, old.cpu())
+    old, vae = teacher(), build()
+    if old.config.sample_size < SIZE:
+        take_over(vae, old.cpu())
+    else:
+        vae.load_state_dict(old.state_dict())
     old.to(device)
     vae.register_to_config(scaling_factor=old.config.scaling_factor)
-    drawn, scenes = drawn_over(args.drawn, seed=3)
-    held_latents, held_scenes = drawn_over(25, seed=2)
+    drawn, scenes = drawn_over(args.drawn, seed=3) if args.drawn else (torch.empty(0), [])
+    held_latents, held_scenes = (
+        drawn_over(25, seed=2) if args.drawn else (None, [random_scene(rng)[0] for _ in range(25)])
+    )
     held = pixels_of(held_scenes)
     lpips = perceptual()
     model = nn.ModuleDict({"vae": vae, "discriminator": Discriminator()}).to(device)
@@ -234,12 +247,12 @@ def main() -> None:
     ]
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        fresh = args.batch // 2
-        rows = rng.integers(0, len(drawn), args.batch - fresh)
+        fresh = args.batch // 2 if scenes else args.batch
+        rows = rng.integers(0, len(scenes), args.batch - fresh) if scenes else []
         x = pixels_of([random_scene(rng)[0] for _ in range(fresh)] + [scenes[i] for i in rows])
         with torch.no_grad(), mixed_precision(device):
-            known = moments(old, F.avg_pool2d(x, 2)).float()
-        z = torch.cat([known[:fresh, :8], drawn[torch.from_numpy(rows)].to(device).float()])
+            known = known_moments(old, x).float()
+        z = torch.cat([known[:fresh, :8], *(drawn[row][None].to(device).float() for row in rows)])
         z = z + NOISE * torch.rand(len(z), 1, 1, 1, device=device) * torch.randn_like(z)
         with mixed_precision(device):
             y = vae.decode(z).sample.float()
@@ -277,14 +290,16 @@ def main() -> None:
         probe = build().to(device).eval()
         probe.load_state_dict({k.removeprefix("vae."): v for k, v in weights.items() if k.startswith("vae.")})
         probe.register_to_config(scaling_factor=old.config.scaling_factor)
-        probe.save_pretrained(FOLDER)
+        probe.save_pretrained(autoencoder.LARGE)
         return measured(probe)
 
     @torch.no_grad()
     def measured(probe: AutoencoderKL) -> dict[str, float]:
         with mixed_precision(device):
-            known, own = moments(old, F.avg_pool2d(held, 2))[:, :8].float(), moments(probe, held)[:, :8].float()
-        found = figures(probe, held, {"encoded": known, "own": own, "drawn": held_latents.to(device).float()})
+            known, own = known_moments(old, held)[:, :8].float(), moments(probe, held)[:, :8].float()
+        latents = {"encoded": known, "own": own}
+        latents |= {} if held_latents is None else {"drawn": held_latents.to(device).float()}
+        found = figures(probe, held, latents)
         return found | {"latents off": round(float((own - known).square().mean().sqrt() / known.std()), 4)}
 
     print(json.dumps({"parameters": sum(p.numel() for p in vae.parameters()), "at first": measured(vae.eval())}))

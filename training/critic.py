@@ -31,7 +31,7 @@ from training.redrawn import redrawn
 from training.scenes import GRIDS as CELLS
 from training.scenes import random_scene
 from training.tables import load_table
-from training.world import BACKGROUNDS, COLOURS, SIZE, SUBJECTS, Scene, Thing, paint
+from training.world import BACKGROUNDS, COLOURS, SUBJECTS, Scene, Thing, paint
 
 FOLDER = Path(__file__).parent.parent / "renderer" / "pocket" / "critic"
 SIDE = 48  # pixels of a crop, whatever the shape of its box
@@ -118,7 +118,7 @@ def _jittered(cut: Cut, rng: np.random.Generator, amount: float = 0.06) -> Cut:
 
 
 def _crop(image: Image.Image, cut: Cut) -> np.ndarray:
-    left, top, right, bottom = (round(edge * SIZE) for edge in cut)
+    left, top, right, bottom = (round(edge * image.width) for edge in cut)
     piece = image.crop((left, top, max(left + 8, right), max(top + 8, bottom)))
     return np.asarray(piece.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 

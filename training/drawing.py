@@ -115,7 +115,7 @@ def hundred(seed: int, size: int, number: int) -> tuple[np.ndarray, list[tuple[S
 def latents_of(count: int, seed: int, size: int, workers: int = 0) -> tuple[torch.Tensor, list[tuple[Scene, str]]]:
     """`count` composed pictures as scaled VAE latents and their scenes; cached on disk.
 
-    Latents: float16, (count, 8, size / 8, size / 8). workers: processes that paint; 0: this one paints.
+    Latents: float16, (count, 8, size / 16, size / 16). workers: processes that paint; 0: this one paints.
     """
     path = WORK / f"latents-{count}-{seed}-{size}.pt"
     if not path.exists():

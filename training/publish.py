@@ -1,6 +1,7 @@
 """Writes the pipeline folder renderer/pocket/ from what training/work/ holds: float16 safetensors, diffusers format.
 
 python -m training.publish [--stage regional] [--folder FOLDER]
+python -m training.publish --vae      # the VAE alone
 """
 
 import argparse
@@ -22,8 +23,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=SHIPPED)
     parser.add_argument("--stage", default="transformer", choices=("transformer", "regional"))
+    parser.add_argument("--vae", action="store_true", help="the VAE alone, the rest of the folder stays")
     args = parser.parse_args()
     folder = args.folder
+    if args.vae:
+        autoencoder.load().half().save_pretrained(folder / "vae")
+        keep_figures("vae", "vae-256", folder=folder)
+        return
     state = torch.load(WORK / f"{args.stage}.pt", map_location="cpu", weights_only=True)
     weights = state["average"]
     transformer, t5 = build(), T5EncoderModel.from_pretrained(text.folder() / "text_encoder_2").float()
@@ -45,7 +51,7 @@ def main() -> None:
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
     (folder / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1) + "\n")
-    keep_figures("vae", "transformer", "regional", folder=folder)
+    keep_figures("vae", "vae-256", "transformer", "regional", folder=folder)
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6
     print(json.dumps({"step": state["step"], "seconds": state["seconds"], "megabytes": round(size, 2)}))
 

@@ -1,7 +1,7 @@
 """Trains the pocket Hunyuan-DiT on whole-picture captions; with --regional also on region prompts in their boxes.
 
-    python -m training.transformer --size 96 --steps 5000 --minutes 260    # resumes; some 35 images/s on one CPU core
-    python -m training.transformer --minutes 260                           # the same weights at 128 pixels
+    python -m training.transformer --size 192 --steps 5000 --minutes 260   # resumes; some 35 images/s on one CPU core
+    python -m training.transformer --minutes 260                           # the same weights at 256 pixels
     python -m training.transformer --regional --minutes 320                # goes on from there, with region prompts
     python -m training.transformer --from-shipped --minutes 120            # on a machine without training/work
     python -m training.transformer --from-shipped --regional --batch 256   # on a GPU: 0.2 s a step on a shared H200
@@ -32,6 +32,7 @@ from transformers import BertModel, BertTokenizer, T5EncoderModel
 
 from training import text
 from training.artwork import SHIPPED
+from training.autoencoder import CELL
 from training.drawing import Drawing, Drawn, Words, latents_of
 from training.loop import Batches, mixed_precision, muon, pick_device, pick_workers, train
 from training.text import LENGTH
@@ -43,7 +44,7 @@ BLOCKS = 8
 def build() -> HunyuanDiT2DModel:
     return HunyuanDiT2DModel(
         num_attention_heads=4, attention_head_dim=64, hidden_size=256, num_layers=BLOCKS, mlp_ratio=3.0,
-        in_channels=8, patch_size=2, sample_size=SIZE // 8, learn_sigma=True,
+        in_channels=8, patch_size=2, sample_size=SIZE // CELL, learn_sigma=True,
         cross_attention_dim=384, cross_attention_dim_t5=128, pooled_projection_dim=128,
         text_len=LENGTH, text_len_t5=LENGTH, use_style_cond_and_image_meta_size=False,
     )  # fmt: skip

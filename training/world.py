@@ -9,7 +9,8 @@ from PIL import Image, ImageFilter
 from training.artwork import sprite
 from training.tables import load_table
 
-SIZE = 128  # pixels of a side
+SIZE = 256  # pixels of a side
+FINE = 128  # larger pictures have edges without stairs; the shipped transformer was trained on pictures with them
 
 SUBJECTS: dict[str, str] = load_table("world", "subjects")
 COLOURS: dict[str, tuple[int, int, int]] = load_table("world", "colours")
@@ -117,7 +118,7 @@ def backdrop(name: str, size: int, seed: int) -> Image.Image:
     yy, xx = np.mgrid[0:size, 0:size].astype(np.float32) / size
     if name == "night":
         out = _gradient((14, 16, 62), (44, 40, 112), size)
-        dot = max(1, size // SIZE)
+        dot = max(1, size // FINE)
         for _ in range(int(rng.integers(8, 16))):
             x, y = rng.integers(1, size // dot - 1, 2) * dot
             out[y : y + dot, x - dot : x + 2 * dot] = (150, 148, 180)
@@ -194,7 +195,7 @@ def _lit(picture: Image.Image, light: str) -> Image.Image:
 
 def paint(scene: Scene, size: int = SIZE) -> Image.Image:
     """The scene as an RGB picture of `size`×`size` pixels; later things lie in front."""
-    if size > SIZE:  # edges without stairs; the shipped models were trained on pictures with them
+    if size > FINE:
         canvas = backdrop(scene.background, 2 * size, scene.seed).reduce(2)
     else:
         canvas = backdrop(scene.background, size, scene.seed)

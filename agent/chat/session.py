@@ -185,7 +185,8 @@ class Session(StoredSession):
     def _interpret(self, message: str) -> Understanding:
         if message.lower() == "/help":  # the terminal's command, said to any face
             return Understanding("question", reply=f"{HELP} {what_can_be_drawn(self.agent.vocabulary_summary)}")
-        return self.sessions.interpreter.interpret(message, self.chat_state(draws=self.agent.vocabulary_summary))
+        state = self.chat_state(draws=self.agent.vocabulary_summary, token=self.agent.checkpoint.token)
+        return self.sessions.interpreter.interpret(message, state)
 
     def carry_out(self, acts: Sequence[Act], context: JobContext) -> None:
         """Runs a turn for each act, as the job of that context; what an earlier try of it has finished stays so."""

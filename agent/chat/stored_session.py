@@ -112,8 +112,9 @@ class StoredSession:
         """A turn's or candidate's file as an absolute path. Raises RunError if it is not in the session's folder."""
         return path_inside(self.folder, file)
 
-    def chat_state(self, *, draws: str) -> ChatState:
-        """What the next message is interpreted against. `draws`: what the image model can draw."""
+    def chat_state(self, *, draws: str, token: int) -> ChatState:
+        """What the next message is interpreted against. draws: what the image model can draw. token: side of its
+        tokens in pixels."""
         head, turns, waiting = self.head, self.turns, self.waiting
         before = [turn for turn in turns if turn.status != "pending"]
         unclear = before[-1] if before and before[-1].kind == "unclear" else None
@@ -124,5 +125,5 @@ class StoredSession:
             previous=parent.plan if parent and not waiting else None,
             candidates=len(head.candidates) if head and not waiting else 0,
             messages=tuple(turn.message for turn in before), unclear_message=unclear.message if unclear else "",
-            question=unclear.reply if unclear else "", touched=touched, draws=draws,
+            question=unclear.reply if unclear else "", touched=touched, draws=draws, token=token,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from .published_defaults import Variant
 
 POCKET = Path(__file__).parent.parent / "pocket"
 TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
+TRAINED_TOKENS = 8  # a side of its training pictures
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Checkpoint:
     @property
     def token(self) -> int:
         """Side of an image token in pixels."""
-        return FAMILIES[self.family].token
+        return self.size // TRAINED_TOKENS if self.trained_here else FAMILIES[self.family].token
 
 
 _HUB = "downloaded from the hub on first use; GPU"
@@ -161,7 +162,7 @@ _FLUX_2 = "https://github.com/black-forest-labs/flux2"
 CHECKPOINTS = {
     row.name: row
     for row in (
-        Checkpoint("pocket", str(POCKET), 128, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU",
+        Checkpoint("pocket", str(POCKET), 256, 20, 4.0, 0.04, "Apache-2.0", "ships with ditpipe; CPU",
                    trained_here=True),
         Checkpoint("hunyuan-dit", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", 1024, 30, 6.0, 6.7,
                    "Tencent Hunyuan Community", _HUB),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Family(ABC):
     """A loaded pipeline. Stateless between renders, so it may serve several at once."""
 
-    cell: ClassVar[int] = 8  # pixels per side of a latent cell
+    cell: int = 8  # pixels per side of a latent cell
     tile: ClassVar[int] = 64  # latent cells per side of a tile of the tiled decoder
     partial: ClassVar[bool] = False  # steps of an edit may compute the redrawn tokens alone
     cached: ClassVar[bool] = False  # supports the step cache

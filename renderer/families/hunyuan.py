@@ -10,7 +10,7 @@ from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import SUPPORTED_SHAPE
 from torch import Tensor
 
 from ...prompts.prompt_syntax import Fragment
-from ..diffusers_types import AttentionLayer, Network, Processor
+from ..diffusers_types import AttentionLayer, Network, Pipeline, Processor
 from ..forward import Encoded, ForwardOptions, PictureCondition, Predict, StepConditioning
 from ..regions.attention import TextContext, attend, project_text
 from ..regions.conditioning import KeyValues
@@ -25,15 +25,15 @@ from .hunyuan_text import HunyuanText, PaddedText, embed_text, encode, join, pad
 
 
 def size_and_style(batch: int, height: int, width: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
-    """`image_meta_size` (batch, 6) and `style` (batch,) of pictures of height×width latent cells."""
-    size = torch.tensor([[1024, 1024, height * 8, width * 8, 0, 0]], dtype=like.dtype, device=like.device)
+    """`image_meta_size` (batch, 6) and `style` (batch,) of pictures of height×width pixels."""
+    size = torch.tensor([[1024, 1024, height, width, 0, 0]], dtype=like.dtype, device=like.device)
     return size.repeat(batch, 1), torch.zeros(batch, dtype=torch.long, device=like.device)
 
 
 def embed_picture_condition(transformer: Network, t5: Tensor, height: int, width: int) -> Tensor:
     """Embedding of pooled T5 states (rows, text_len_t5, channels), size and style: (rows, channels).
 
-    It is added to the timestep embedding, and the same in every step. height, width: in latent cells."""
+    It is added to the timestep embedding, and the same in every step. height, width: in pixels."""
     embedder = transformer.time_extra_emb
     parts = [pool_text(embedder.pooler, t5) if acts_on("time_extra_emb.pooler") else embedder.pooler(t5)]
     if embedder.use_style_cond_and_image_meta_size:
@@ -151,6 +151,10 @@ class Hunyuan(CrossFamily[PaddedText]):
     weighted = True
     encoders = ("text_encoder", "text_encoder_2")
 
+    def __init__(self, pipe: Pipeline, device: torch.device | None = None) -> None:
+        super().__init__(pipe, device)
+        self.cell = int(pipe.vae_scale_factor)  # 8 in the published ones, 16 in the pocket checkpoint
+
     @property
     def blocks(self) -> list[Network]:
         return list(self.model.blocks)
@@ -214,10 +218,11 @@ class Hunyuan(CrossFamily[PaddedText]):
         transformer, patch, whole = self.model, self.patch, join(condition)
         rotary = rotary_embedding(transformer, shape[-2] // patch, shape[-1] // patch)
         rotary_pairs = rotary_pairs_of(rotary)
+        height, width = (side * self.cell for side in shape[-2:])
         drawn, cached_kv, controls = None, None, None
         extrapolation = Extrapolation(torch.zeros((), device=self.device))
         if options.controls:
-            size, style = size_and_style(2 * shape[0], *shape[-2:], like=whole.t5)
+            size, style = size_and_style(2 * shape[0], height, width, like=whole.t5)
             controls = residuals(options.controls, whole, size, style, rotary)
         if edit := options.edit:
             drawn = edit.drawn.nonzero()[:, 0]
@@ -225,7 +230,7 @@ class Hunyuan(CrossFamily[PaddedText]):
 
         @cache
         def embedded() -> Tensor:  # in the first step, while the picture's LoRAs are active
-            embedding = embed_picture_condition(transformer, whole.t5, *shape[-2:])
+            embedding = embed_picture_condition(transformer, whole.t5, height, width)
             rows = min(2, len(embedding)) * shape[0]
             return embedding.repeat_interleave(rows // len(embedding), 0)
 

@@ -11,10 +11,9 @@ from ..regions.mask_image import pixels_of, shape_of
 from ..regions.region_masks import SCENE, blend, region_weights
 from .sampler import tokens_to_cells
 
-# Latent cells beyond the redrawn ones whose pixels an edit may change: 16 pixels, in Sana 64. The receptive field of
-# the
-# decoder's convolutions is larger, and its group norms are global; `python -m benchmarks.controls` measures the change
-# further out.
+# Latent cells beyond the redrawn ones whose pixels an edit may change: 16 pixels, in the pocket checkpoint 32, in Sana
+# 64. The receptive field of the decoder's convolutions is larger, and its group norms are global; `python -m
+# benchmarks.controls` measures the change further out.
 REACH = 2
 # A pixel counts as changed if a channel differs by this much, of 255; a region, if this share of its pixels does.
 VISIBLE = 12

@@ -29,7 +29,8 @@ from ....prompts.answers.chat_answer import (
 )
 from ....prompts.answers.chat_rows import aliases
 from ....prompts.answers.chat_schema import Understanding
-from ....prompts.layout.canvas import nearest_sides, ratio_of, shaped
+from ....prompts.layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
+from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import change_reply, enumerated, not_done
@@ -53,9 +54,11 @@ class Unclear(ValueError):
         self.suggestions, self.absent = tuple(suggestions), absent
 
 
-def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "") -> Understanding:
+def execute(
+    answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "", token: int = TOKEN
+) -> Understanding:
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
-    message: for suggestions that say it with a name that is there.
+    message: for suggestions that say it with a name that is there. token: side of an image token in pixels.
 
     The first command that is no change decides; changes beside it are not done, and noted. Without a command that can
     be done the result is 'unclear', with a clarifying question.
@@ -72,7 +75,7 @@ def execute(answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, messag
     if not commands:
         return Understanding("unclear", reply=_not_understood(plan), notes=undone, suggestions=suggestions_for(plan))
     try:
-        return _changed(answer, plan, seed, undone)
+        return _changed(answer, plan, seed, undone, token)
     except Unclear as error:
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions, commands=commands)
@@ -109,11 +112,11 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
     raise AssertionError(command)
 
 
-def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...]) -> Understanding:
+def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...], token: int) -> Understanding:
     plan, whole, fresh, lines, touched = before, False, False, list(notes), list[str]()
     for command in answer.commands:
         previous = plan
-        plan, problem = apply(command, plan, seed=seed)
+        plan, problem = apply(command, plan, seed=seed, token=token)
         if plan == previous and not problem and not isinstance(command, Redraw):
             problem = _like_that_already(command)
         if plan != previous and not answer.scene:  # at once: what comes next may word the scene
@@ -183,7 +186,7 @@ def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]
     return new
 
 
-def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, str]:
+def apply(command: Command, plan: ScenePlan, *, seed: int, token: int) -> tuple[ScenePlan, str]:
     """A changed plan, and a note on what differs from the request, or empty. Raises Unclear with a question."""
     match command:
         case Look():
@@ -205,7 +208,7 @@ def apply(command: Command, plan: ScenePlan, *, seed: int) -> tuple[ScenePlan, s
         case Resize():
             return rearrange.resized(plan, _names(plan, command.regions), command.factor)
         case ChangeScene():
-            return _scene(plan, command)
+            return _scene(plan, command, token)
         case Redraw():
             return _each(plan, command.regions, lambda r: r.model_copy(update={"seed": seed})), ""
     raise AssertionError(command)
@@ -354,7 +357,7 @@ def _swapped(plan: ScenePlan, command: Swap) -> ScenePlan:
     )
 
 
-def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
+def _scene(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[ScenePlan, str]:
     levels = {"high_level": command.high_level, "low_level": command.low_level}
     given = {name: text for name, text in levels.items() if text}
     if command.style:  # the old one goes from what the message does not word anew
@@ -362,14 +365,15 @@ def _scene(plan: ScenePlan, command: ChangeScene) -> tuple[ScenePlan, str]:
         given = {name: without_style(text) for name, text in old.items()} | given
     update: dict[str, object] = {"scene": plan.scene.model_copy(update=given)}
     update |= {n: v for n, v in (("style", command.style), ("negative", command.negative)) if v is not None}
-    size, note = _canvas(plan, command)
+    size, note = _canvas(plan, command, token)
     return plan.model_copy(update=update | ({"width": size[0], "height": size[1]} if size else {})), note
 
 
-def _canvas(plan: ScenePlan, command: ChangeScene) -> tuple[tuple[int, int] | None, str]:
+def _canvas(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[tuple[int, int] | None, str]:
     """The picture's new size in pixels, with the area of the old one where only a shape is named."""
+    multiple = max(MULTIPLE, token)
     if command.width and command.height:
-        size = nearest_sides(command.width, command.height)
+        size = nearest_sides(command.width, command.height, multiple=multiple)
         note = f"{command.width}×{command.height} was made {size[0]}×{size[1]}"
         return size, note if size != (command.width, command.height) else ""
     if not command.aspect:
@@ -377,5 +381,5 @@ def _canvas(plan: ScenePlan, command: ChangeScene) -> tuple[tuple[int, int] | No
     ratio = ratio_of(command.aspect)
     if ratio is None:
         return None, f"the shape {command.aspect!r} is not one: width:height, such as 16:9"
-    side = round(sqrt((plan.width or 1024) * (plan.height or plan.width or 1024)) / 16) * 16
-    return shaped(ratio, side=side), ""
+    side = round(sqrt((plan.width or 1024) * (plan.height or plan.width or 1024)) / multiple) * multiple
+    return shaped(ratio, side=side, multiple=multiple), ""

@@ -44,7 +44,9 @@ def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions)
     not_done = [row[1] for row in rest if row[0] == "ask"] if changes else []
-    return execute(ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed)
+    return execute(
+        ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed, token=state.token
+    )
 
 
 def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[str, Any]]:
@@ -57,7 +59,7 @@ def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[
         else:
             commands += _of_row(row, state, plan)
         if plan is not None:
-            done = execute(ChatAnswer.model_validate({"commands": commands}), state.plan)
+            done = execute(ChatAnswer.model_validate({"commands": commands}), state.plan, token=state.token)
             plan = done.plan or plan
     return commands
 
