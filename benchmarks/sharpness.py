@@ -1,6 +1,6 @@
 """How crisp are pocket pictures? Edge width, PSNR, LPIPS and Fréchet distance at 256×256 pixels against composed art.
 
-    python -m benchmarks.sharpness                                      # the shipped decoder, its pictures enlarged
+    python -m benchmarks.sharpness                                      # the shipped decoder
     python -m benchmarks.sharpness --vae training/work/vae-256 --sheet sheet.png
 
 Decoders are compared on the latents of composed pictures, and on latents that the shipped renderer draws of the same
