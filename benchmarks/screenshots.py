@@ -63,6 +63,7 @@ def shoot(page: Page, name: str) -> None:
 
 def walk(browser: Browser, address: str) -> None:
     page = browser.new_page(viewport={"width": 1240, "height": 860})
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
     page.get_by_role("button", name=BRIEF).wait_for()
     shoot(page, "empty")
@@ -83,6 +84,7 @@ def walk(browser: Browser, address: str) -> None:
     drawn(page, 3)
     shoot(page, "changed")
     phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.set_default_timeout(PATIENCE)
     phone.goto(page.url)
     drawn(phone, 3)
     shoot(phone, "phone")

@@ -248,7 +248,7 @@ def main() -> None:
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         fresh = args.batch // 2 if scenes else args.batch
-        rows = rng.integers(0, len(scenes), args.batch - fresh) if scenes else []
+        rows = rng.integers(0, max(1, len(scenes)), args.batch - fresh)
         x = pixels_of([random_scene(rng)[0] for _ in range(fresh)] + [scenes[i] for i in rows])
         with torch.no_grad(), mixed_precision(device):
             known = known_moments(old, x).float()
