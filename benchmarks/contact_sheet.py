@@ -41,9 +41,9 @@ def main() -> None:
             caption = f"{brief}  [{right} of {len(best.plan.regions)}, round {best.number}]"
             x, y = i % 5 * SIDE, i // 5 * (SIDE + CAPTION)
             sheet.paste(best.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
-            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(caption, 42)), fill="black")
+            draw.text((x + 3, y + SIDE + 2), "\n".join(textwrap.wrap(caption, 46)), fill="black")
             console.print(f"{score_text(best.score)}  {caption}", markup=False)
-    sheet.save(TARGET)
+    sheet.save(TARGET, optimize=True)
     console.print(str(TARGET))
 
 
