@@ -12,7 +12,6 @@ from PIL import Image
 from plans import plan_of
 from waiting import until
 
-from benchmarks.chat_messages import HERE as BENCHMARKS
 from ditpipe import LeveledPrompt, Planner, Renderer, RenderRequest, columns, understand
 from ditpipe.agent.chat.commands.executor import suggestions_for
 from ditpipe.agent.chat.replies import hints
@@ -24,6 +23,7 @@ from ditpipe.prompts.errors import ModelError
 from ditpipe.renderer.checkpoints.registry import POCKET
 
 pytestmark = pytest.mark.slow
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def test_the_embedded_llm_plans_two_subjects() -> None:
