@@ -26,7 +26,15 @@ from .regions.prompt_schedule import preset
 from .regions.several_plans import SeveralPlans
 from .regions.stepwise import StepwiseConditioning
 from .regions.token_layout import TokenLayout, token_layout
-from .render_warnings import acts_in, approximation_warnings, lora_warnings, not_finite, split_warning, unsplit
+from .render_warnings import (
+    acts_in,
+    approximation_warnings,
+    earlier_version_warnings,
+    lora_warnings,
+    not_finite,
+    split_warning,
+    unsplit,
+)
 from .request import OnStep, RenderRequest, Step
 from .sampling.sampler import Denoised, StartPicture, denoise, initial_noise
 from .sampling.step_cache import StepCache
@@ -227,6 +235,7 @@ class LoadedModel:
                 steps=steps, guidance=self._guidance(request), is_edit=edit is not None,
             ),
             *self.beyond(request.edited_plan), *family.notes, *warnings_of(conditioning.readings),
+            *earlier_version_warnings(plan, self.checkpoint.name),
             *lora_warnings(request, plan, family, inputs.loras, inputs.controls),
             *approximation_warnings(
                 request, plan, family, cache=cache, steps=steps, trained_size=self.checkpoint.size
