@@ -1,6 +1,7 @@
 """What the trainings share, and the shortened forward pass of the pocket transformer."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,21 @@ def test_drawn_batches_are_the_same_for_the_same_number() -> None:
             assert which.shape[0] == 6 and owner.shape == (6, 64) and owner.max() <= which.shape[1]
             assert which.max() < len(a.deep.ids)
     assert (drawing(4)[0].rows != one[0].rows).any()
+
+
+def test_every_arrangement_of_the_training_has_a_box_for_each_thing_and_a_caption_in_known_words() -> None:
+    scenes = pytest.importorskip("training.scenes", reason="the training extra is not installed")
+    captions = pytest.importorskip("training.captions")
+    rng, known, seen = np.random.default_rng(2), captions.all_words(), set()
+    for _ in range(400):
+        scene, arrangement = scenes.random_scene(rng)
+        boxes = scenes.regions_of(scene, arrangement, rng)
+        words = re.findall(r"\w+", captions.caption(scene, arrangement, rng).lower())
+        assert words and set(words) <= known, words
+        assert len(boxes) == len(scene.things)
+        assert all(0 <= left < right <= 1 and 0 <= top < bottom <= 1 for left, top, right, bottom in boxes)
+        seen.add(arrangement)
+    assert seen == set(scenes.ARRANGEMENTS)
 
 
 def test_a_training_goes_on_where_it_ended_and_plots_its_loss(tmp_path: Path) -> None:

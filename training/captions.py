@@ -78,15 +78,19 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
         whole = _pick(rng, WHOLE_STYLES[style], 0.4) if style == "glossy" or rng.random() < 0.2 else ""
     names = [name_of(thing, rng, style=0.0 if whole else None) for thing in scene.things]
     form = rng.random()
-    if arrangement == "centre":
+    if not names:
+        body = ""
+    elif arrangement == "centre":
         body = (
             names[0]
             if form < 0.8
             else f"{_pick(rng, ('a large', 'a big'))} {names[0].removeprefix('a ').removeprefix('an ')}"
         )
-    elif arrangement == "scatter" and form < 0.55:
+    elif (arrangement == "scatter" and form < 0.55) or (arrangement == "line" and form < 0.6):
         body = _join(names, rng)
-    elif arrangement in ("free", "corner3", "scatter", "opposite"):
+    elif arrangement == "before" and form < 0.6:
+        body = f"{_join(names[1:], rng)} in front of {names[0]}"
+    elif arrangement in ("free", "corner3", "scatter", "opposite", "line", "before"):
         parts = []
         for thing, name in zip(scene.things, names, strict=True):
             if arrangement == "free" and thing.size < 0.4 and rng.random() < 0.4:
@@ -112,7 +116,9 @@ def caption(scene: Scene, arrangement: str, rng: np.random.Generator) -> str:
         body = _join(parts, rng)
     where = _pick(rng, BACKGROUND_WORDS[scene.background], 0.4)
     form = rng.random()
-    if form < 0.16:
+    if not names:
+        text = where
+    elif form < 0.16:
         text = body
     elif form < 0.62:
         text = f"{body} {where}"
@@ -138,7 +144,7 @@ def all_words() -> set[str]:
     phrases = [phrase for table in tables for several in table.values() for phrase in several]
     text = " ".join([*SUBJECT_WORDS.values(), *COLOUR_WORDS.values(), *phrases, *MOOD_WORDS]).replace("+", " ")
     text += " " + " ".join(word for pair in NINE for word in pair)
-    text += " a an and the to of next beside above below over under small little tiny large big picture sticker"
+    text += " a an and the to of next beside above below over under in front small little tiny large big picture sticker"
     text += " illustration drawing cartoon corner mood , : ; . at in on blurred"
     return set(text.lower().replace(",", " , ").replace("-", " - ").split())
 

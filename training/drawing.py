@@ -54,7 +54,9 @@ class Drawing:
     ) -> None:
         self.scenes, self.tokenizer, self.batch, self.side = scenes, tokenizer, batch, side
         self.blocks, self.regional = blocks, regional
-        chance = np.array([1 + (regional and arrangement in ("nine", "scatter")) for _, arrangement in scenes])
+        chance = np.array(
+            [1 + (regional and arrangement in ("nine", "scatter", "line", "before")) for _, arrangement in scenes]
+        )
         self.chance = chance / chance.sum()
 
     def __call__(self, number: int) -> list[Drawn]:

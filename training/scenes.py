@@ -7,7 +7,7 @@ from training.world import BACKGROUNDS, LIGHTS, STYLES, Scene, Thing, random_thi
 # (arrangement, its share of all pictures)
 ARRANGEMENTS = {
     "free": 0.12, "centre": 0.14, "pair": 0.20, "stack": 0.08, "row3": 0.05, "column3": 0.03, "quad": 0.14,
-    "corner3": 0.03, "nine": 0.07, "scatter": 0.10, "opposite": 0.04,
+    "corner3": 0.03, "nine": 0.07, "scatter": 0.10, "opposite": 0.04, "line": 0.16, "before": 0.12, "none": 0.02,
 }  # fmt: skip
 GRIDS = {"pair": (2, 1), "stack": (1, 2), "row3": (3, 1), "column3": (1, 3), "quad": (2, 2), "nine": (3, 3)}
 
@@ -20,7 +20,11 @@ def _cells(columns: int, rows: int) -> list[tuple[float, float, float]]:
 
 def regions_of(scene: Scene, arrangement: str, rng: np.random.Generator) -> list[tuple[float, float, float, float]]:
     """A box (left, top, right, bottom) per thing, as in a plan: its cell of the grid, or a box around it."""
-    grid = {**GRIDS, "corner3": (2, 2), "opposite": (2, 2), "centre": (1, 1)}.get(arrangement)
+    grids = {**GRIDS, "corner3": (2, 2), "opposite": (2, 2), "centre": (1, 1)}
+    if arrangement == "line":  # columns or rows of the whole picture, if it runs through the middle
+        across, down = ({getattr(thing, axis) for thing in scene.things} for axis in "xy")
+        grids |= {"line": (len(across), len(down))} if {0.5} in (across, down) else {}
+    grid = grids.get(arrangement)
     cells = grid if grid and rng.random() < 0.6 else None
     boxes = []
     for thing in scene.things:
@@ -47,6 +51,12 @@ def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
         cells = [(0.5, 0.5, rng.uniform(0.55, 1.0))]
     elif arrangement == "scatter":
         cells = _scattered(rng)
+    elif arrangement == "line":
+        cells = _line(rng)
+    elif arrangement == "before":
+        cells = _before(rng)
+    elif arrangement == "none":
+        cells = []
     elif arrangement == "corner3":
         empty = int(rng.integers(4))
         cells = [cell for i, cell in enumerate(_cells(2, 2)) if i != empty]
@@ -55,7 +65,7 @@ def random_scene(rng: np.random.Generator) -> tuple[Scene, str]:
         cells = [corners[0], corners[3]] if rng.random() < 0.5 else [corners[1], corners[2]]
     else:
         cells = _cells(*GRIDS[arrangement])
-    jitter = 0.0 if len(cells) == 1 or arrangement == "scatter" else 0.06
+    jitter = 0.06 if arrangement in {*GRIDS, "corner3", "opposite"} else 0.0
     style, mixed = STYLES[int(rng.random() < 0.22)], rng.random() < 0.1
     things = []
     for (subject, colour, pattern), (x, y, fit) in zip(random_things(rng, len(cells)), cells, strict=True):
@@ -78,3 +88,25 @@ def _scattered(rng: np.random.Generator) -> list[tuple[float, float, float]]:
         if tries % 50 == 0:  # no room is left: start again
             found = []
     return found
+
+
+def _line(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Four to six equal cells in a row or, one time in four, a column; half of them through the picture's middle."""
+    count = int(rng.integers(4, 7))
+    fit = 1 / count
+    aside = 0.5 if rng.random() < 0.5 else float(rng.uniform(0.2, 0.8))
+    along = [(i + 0.5) * fit for i in range(count)]
+    return [(at, aside, fit) for at in along] if rng.random() < 0.75 else [(aside, at, fit) for at in along]
+
+
+def _before(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """A large thing, and one or two smaller ones that stand in front of its lower half and hide part of it."""
+    size = rng.uniform(0.6, 0.95)
+    x, y = rng.uniform(size / 2, 1 - size / 2, 2)
+    cells = [(x, y, size)]
+    count = 1 if rng.random() < 0.7 else 2
+    for side in rng.permutation([-1, 1])[:count]:
+        small = rng.uniform(0.28, 0.42)
+        near = x + side * rng.uniform(0.1, 0.35) * size, y + rng.uniform(0.05, 0.35) * size
+        cells.append((*(float(np.clip(at, small / 2, 1 - small / 2)) for at in near), small))
+    return cells

@@ -272,7 +272,8 @@ def main() -> None:
         minutes=args.minutes,
         ema=0.999,
         every=args.every,
-        after="transformer" if args.regional else None,
+        after="transformer" if args.regional and not args.from_shipped else None,
+        warmup=50 if args.from_shipped else 200,
     )
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "tensors": len(weights)}))
 

@@ -211,4 +211,4 @@ def random_things(rng: np.random.Generator, count: int) -> list[tuple[str, str, 
     subjects, colours = list(SUBJECTS), list(COLOURS)
     patterns = [PATTERNS[0] if rng.random() < 0.72 else PATTERNS[rng.integers(1, 3)] for _ in range(count)]
     things = [(subjects[rng.integers(len(subjects))], colours[rng.integers(len(colours))], p) for p in patterns]
-    return [things[0]] * count if rng.random() < 0.1 else things
+    return things[:1] * count if rng.random() < 0.1 else things
