@@ -117,8 +117,8 @@ def main() -> None:
         return float(np.concatenate([edge_widths(image) for image in x]).mean())
 
     small = own.config.sample_size
-    halved = F.interpolate(art, (small, small), mode="area")
-    encoded = in_parts(lambda part: own.encode(part).latent_dist.mode(), halved)
+    resized = F.interpolate(art, (small, small), mode="area")
+    encoded = in_parts(lambda part: own.encode(part).latent_dist.mode(), resized)
     latents = {"encoded": encoded, "drawn": drawn(scenes, args.model)}
     sharp, real = width(art), features(art)
     table = Table("latents", "decoder", "edge width", "of composed", "Fréchet", "PSNR", "LPIPS")
