@@ -81,7 +81,7 @@ further: .venv/ready
 	.venv/bin/python -m training.transformer --from-shipped --regional --batch 256 --scenes 60000 --minutes 18
 	.venv/bin/python -m training.autoencoder_256 --batch 32 --drawn 2000 --minutes 6
 
-# Every figure under docs/, for the shipped weights; each goes on where it stopped. Two to three hours on two cores.
+# Every figure under docs/, for the shipped weights; each goes on where it stopped. Three to four hours on two cores.
 figures: .venv/ready
 	$(PIP) -e '.[training,test]'
 	.venv/bin/ditpipe evaluate regions --regions 1 --regions 2 --regions 4 --regions 9 --regions 3 --limit 100 \
@@ -95,6 +95,7 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.controls
 	.venv/bin/python -m benchmarks.solvers
 	.venv/bin/python -m benchmarks.contact_sheet
+	.venv/bin/ditpipe evaluate chat --messages benchmarks/chat_messages.jsonl --planner embedded --out $(EVALUATIONS)/chat
 	.venv/bin/python -m benchmarks.chat
 	.venv/bin/python -m benchmarks.screenshots
 	.venv/bin/python -m benchmarks.render

@@ -11,7 +11,9 @@ After Ghosh et al. 2023 (GenEval), 50 briefs a task. The detector is the pocket 
   names them. A plan with too few or too many boxes is therefore wrong, whatever was drawn.
 - position: the two halves of the canvas (left and right, or top and bottom) show the two subjects.
 
-A box with two objects of a kind counts as one: the judge does not count inside a box. Writes docs/geneval.md.
+A box with two objects of a kind counts as one: the judge does not count inside a box. `ditpipe evaluate briefs` has
+GenEval's own rules, for its published briefs and a detector; these are for judges that classify boxes. Writes
+docs/geneval.md.
 """
 
 import argparse
@@ -227,7 +229,7 @@ def _with_plan(model: str, brief: Brief, plan: ScenePlan, number: int) -> tuple[
 def write(lines: list[list[str]], count: int) -> None:
     """docs/geneval.md: the table, and the rules of this file's docstring."""
     assert __doc__ is not None
-    rules = __doc__[__doc__.index("After Ghosh") :].removesuffix(" Writes docs/geneval.md.\n")
+    rules = __doc__[__doc__.index("After Ghosh") :].removesuffix(" Writes\ndocs/geneval.md.\n")
     (pages.DOCS / "geneval.md").write_text(
         f"""# Brief to picture: GenEval's tasks in the pocket world
 

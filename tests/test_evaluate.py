@@ -10,6 +10,7 @@ from command_line import refused, run
 from PIL import Image
 
 from ditpipe import LeveledPrompt, Region, ScenePlan, columns
+from ditpipe.agent.evaluate.drawing import picture_of
 from ditpipe.agent.evaluate.judging.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.planner import evaluate_planners
 from ditpipe.agent.evaluate.plots import line_plot
@@ -43,9 +44,17 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [row.measured["right"] for row in rows] == [0, 0, 1, 1, 2, 2, 3, 3, 0]
     assert len(before) == 5 and not set(before) & set(more) and len(more) == 3
     assert len(RowStore(tmp_path)) == 8
-    (tmp_path / "rows.jsonl").write_text('{"key": 1}\n')
-    with pytest.raises(RunError, match="not a row"):
-        RowStore(tmp_path)
+    for line in ('{"key": 1}', '{"key": "of another row", "query": {"plan": 1}, "measured": {"right": 1}}'):
+        (tmp_path / "rows.jsonl").write_text(line + "\n")
+        with pytest.raises(RunError, match="not a row"):
+            RowStore(tmp_path)
+
+
+def test_rows_name_pictures_of_their_own_folder_only(tmp_path: Path) -> None:
+    assert picture_of({"file": "a.png"}, tmp_path / "pictures") == (tmp_path / "pictures" / "a.png").resolve()
+    for away in ("../../a.png", "/etc/hostname"):
+        with pytest.raises(RunError, match="outside its folder"):
+            picture_of({"file": away}, tmp_path / "pictures")
 
 
 def test_the_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_briefs_are_planned_once_drawn_three_ways_and_resumed(tiny: Renderer, tm
     assert figures["loop"]["rounds"] == 1  # the critic is pleased
     page, looks = report.html(), judge.looks
     assert page.count("data:image/webp") == 6 and "no plan" in page and "1/2" in report.tables()[0]
+    assert "right by the brief" in report.tables()[0] and report.tables()[1].count("| 0 | 0 | 0 |") == 3
     again, _ = run()
     assert again.html() == page and judge.looks == looks and len(plans) == 3
 

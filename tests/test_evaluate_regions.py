@@ -10,8 +10,10 @@ import pytest
 import tiny_critics
 from llm_servers import chat_server, says
 from PIL import Image
+from typer.testing import CliRunner
 
 from ditpipe import Box, LeveledPrompt, Region, Renderer, RenderRequest, ScenePlan, columns
+from ditpipe.agent.cli.main import app
 from ditpipe.agent.evaluate.ablation import DEEP, LEVELS, SHALLOW, conclusions, evaluate_ablation, settings_of
 from ditpipe.agent.evaluate.drawing import Drawer
 from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, fixed_plan, patterns_of
@@ -163,6 +165,41 @@ def test_a_vision_model_judges_box_by_box() -> None:
         assert "give exactly one entry" in json.dumps(server.sent[1]) and "at night" in json.dumps(server.sent[0])
     assert [(each.right, each.bleeds) for each in seen.regions] == [(False, False), (True, True)]
     assert seen.background is True
+
+
+@pytest.mark.parametrize("judge", ["local", "vision"])
+def test_the_command_draws_with_a_foreign_model_and_asks_a_foreign_judge(
+    judge: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """A folder in the published format, and a real detector of random weights or a real server on loopback."""
+    (tmp_path / "plan.json").write_text(plan_of(("cat", "red"), ("rocket", "")).model_dump_json())
+    plan, out = str(tmp_path / "plan.json"), str(tmp_path / "out")
+    command = ["evaluate", "regions", "--plan", plan, "--model", str(tiny_folder), "--steps", "1", "--limit", "1",
+               "--device", "cpu", "--out", out, "--json"]  # fmt: skip
+
+    def run(*options: str) -> dict[str, Any]:
+        done = CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        answer: dict[str, Any] = json.loads(done.stdout)
+        assert [each["method"] for each in answer["figures"]] == ["regions", "merged", "couple"]
+        return answer
+
+    if judge == "local":
+        owl, siglip = tiny_critics.owlv2(tmp_path / "owl"), tiny_critics.siglip2(tmp_path / "siglip")
+        answer = run("--judge", f"local:{owl},{siglip}")
+        assert all(each["mean_iou"] is not None and each["ap"] is not None for each in answer["figures"])
+    else:
+        boxes = [{"box": box, "seen": "it", "subject": True, "colour": None, "elsewhere": False} for box in (1, 2)]
+        seen = says(json.dumps({"boxes": [boxes[0] | {"colour": False}, boxes[1]], "background": True}))
+        with chat_server(seen, seen, seen) as server:  # a picture each
+            judged = ["--judge", "eyes", "--base-url", server.url]
+            answer = run(*judged)
+            assert run(*judged) == answer  # all of it is stored: the server is not asked again
+            assert all("image_url" in json.dumps(sent) and sent["model"] == "eyes" for sent in server.sent)
+        assert [(each["subject"], each["colour"], each["right"]) for each in answer["figures"]] == [(1, 0, 0.5)] * 3
+        assert all(each["mean_iou"] is None for each in answer["figures"])
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/webp") == 3 and ("mIoU</th>" in page) == (judge == "local")
 
 
 def test_labels_are_read_from_the_plans_own_prompts() -> None:

@@ -15,7 +15,7 @@ from ...prompts.plan import ScenePlan
 from ...renderer.request import RenderRequest
 from ..events import Finished
 from .cost import counted
-from .drawing import Drawer, picture_query, usual_size
+from .drawing import Drawer, picture_of, picture_query, usual_size
 from .judging.brief_truth import Brief, faults_in
 from .judging.judges import Judge, PictureSeen
 from .regions import merged, share
@@ -196,27 +196,29 @@ def report_of(
 ) -> Report:
     parts: list[Part] = []
     tasks = list(dict.fromkeys(row.query["task"] for row in plans))
-    lines, costs = [], []
+    lines, costs, known = [], [], any(row.query["truth"] is not None for row in plans)
     for planner, each in figures.items():
         planning = each["planning"]
         costs.append([planner, "the plan", "–", *_cost_cells(planning)])
         for method, name in METHODS.items():
             own = each[method]
             cells = ["{}/{}".format(*own["tasks"][task]) if task in own["tasks"] else "–" for task in tasks]
-            whole = f"{own['right']}/{own['of']}" if own["of"] else "–"
+            right = [f"{own['right']}/{own['of']}" if own["of"] else "–", *(cells if len(tasks) > 1 else [])]
             regions = "–" if own["regions"] is None else percent(own["regions"])
-            lines.append([planner, name, whole, regions, *(cells if len(tasks) > 1 else [])])
+            lines.append([planner, name, regions, *(right if known else [])])
             if method != "regional":
                 costs.append([planner, name, f"{own['rounds']:.1f}", *_cost_cells(own)])
-    head = ["planner", "method", "right by the brief", "regions right", *(tasks if len(tasks) > 1 else [])]
-    note = (
-        "right by the brief: pictures that show the classes, numbers, colours and relations that the brief names, of "
-        "briefs with a known answer, by GenEval's rules; a brief without a plan is wrong. regions right: regions of "
-        "the plan whose subject and colour the judge sees."
-    )
+    head = ["planner", "method", "regions right"]
+    note = "regions right: regions of the plan whose subject and colour the judge sees."
+    if known:
+        head += ["right by the brief", *(tasks if len(tasks) > 1 else [])]
+        note += (
+            " right by the brief: pictures that show the classes, numbers, colours and relations that the brief names, "
+            "of briefs with a known answer, by GenEval's rules; a brief without a plan is wrong."
+        )
     parts.append(Table(head, lines, "Briefs to pictures", note))
     head = ["planner", "what", "rounds", "seconds", "calls", "tokens in", "tokens out"]
-    note = "Of a brief: median seconds on this machine, mean calls and tokens of chat models."
+    note = "Of a brief: median seconds on this machine, mean calls and tokens of chat models; a dash: not told."
     parts.append(Table(head, costs, "Cost", note))
     failed = [row for row in (*plans, *rows) if "error" in row.measured]
     lost = [[row.query["planner"], row.query["brief"], row.measured["error"]] for row in failed]
@@ -240,7 +242,8 @@ def report_of(
 
 def _cost_cells(own: JsonObject) -> list[str]:
     seconds = "–" if own["seconds"] is None else f"{own['seconds']:g}"
-    return [seconds, *(f"{own[key]:g}" for key in ("calls", "tokens_in", "tokens_out"))]
+    told = not own["calls"] or own["tokens_in"]
+    return [seconds, f"{own['calls']:g}", *(f"{own[key]:g}" if told else "–" for key in ("tokens_in", "tokens_out"))]
 
 
 def _sheet(rows: Sequence[Row], folder: Path) -> Sheet:
@@ -249,7 +252,7 @@ def _sheet(rows: Sequence[Row], folder: Path) -> Sheet:
         for method in METHODS:
             if method in row.measured:
                 cell = files.setdefault((row.query["planner"], row.query["brief"]), {})
-                cell[method] = folder / row.measured[method]["file"]
+                cell[method] = picture_of(row.measured[method], folder)
     lines = [
         (f"{planner}: {brief[:80]}", [own.get(method) for method in METHODS])
         for (planner, brief), own in list(files.items())[:SHOWN_BRIEFS]

@@ -7,14 +7,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...prompts.errors import RenderError
+from ...prompts.errors import RenderError, RunError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import ScenePlan
 from ...renderer.checkpoints.files.source import locate
 from ...renderer.checkpoints.registry import absolute_name, checkpoint
 from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.request import RenderRequest
-from .rows import digest_of
+from .rows import ROWS, digest_of
 
 if TYPE_CHECKING:
     from ...renderer.request import PictureRenderer
@@ -60,6 +60,14 @@ class Drawer:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_picture(path, result)
         return path, round(result.seconds, 2), list(result.warnings)
+
+
+def picture_of(row: JsonObject, folder: Path) -> Path:
+    """The picture that a measured row names, by its path in a folder. Raises RunError if it lies outside of that."""
+    path = (folder / row["file"]).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise RunError(f"{folder / ROWS} names a picture outside its folder; give another --out")
+    return path
 
 
 def drawers(settings: "Settings") -> list[Drawer]:

@@ -55,7 +55,10 @@ class RowStore:
     def _row_of(self, line: str) -> tuple[str, Row]:
         try:
             given = parse_json(line)
-            return str(given["key"]), Row(dict(given["query"]), dict(given["measured"]))
+            key, row = digest_of(given["query"]), Row(dict(given["query"]), dict(given["measured"]))
+            if key != given["key"]:
+                raise ValueError("its key is another row's")
+            return key, row
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{self.path} holds a line that is not a row; give another --out") from error
 
