@@ -29,7 +29,7 @@ def measure_answers(layouts: list[dict[str, Any]], truth: list[dict[str, Any]]) 
         own = {row["prompt"]: row for row in layouts if row["model"] == model}
         for row in truth:
             if row["prompt"] in own:
-                result = answer_to(lambda brief, own=own: plan_of_layout(own[brief]), row)
+                result = answer_to(lambda brief: plan_of_layout(own[brief]), row)  # noqa: B023 - called at once
                 task = tasks[f"{model}: {task_of(row)}"]
                 task[0] += not result["faults"]
                 task[1] += 1

@@ -39,7 +39,7 @@ def ray_nodes(*, head_cpus: int, port: int = 0) -> Iterator[Any]:
 def add_node(cluster: Any, *, cpus: int = 1, **options: Any) -> Any:
     """A new node of a cluster."""
     from ray import NodeID
-    from ray._raylet import persist_port
+    from ray._raylet import persist_port  # type: ignore[attr-defined]
 
     for left in reversed(range(TRIES)):
         # Ray waits 15 s for ports that it is not given, and for this agent to write down the one that it was given.

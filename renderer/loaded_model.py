@@ -110,7 +110,7 @@ class LoadedModel:
                     working.enter_context(second._working(request, *denoisers))
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
                 last = self._sample(
-                    request, layout, inputs, conditioning, seeds, edit, cache, on_step, second and second.family
+                    request, layout, inputs, conditioning, seeds, edit, cache, on_step, second.family if second else None
                 )
         self._check_finite(request, last.latents, "the denoised latents")
         warnings = self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)

@@ -269,7 +269,7 @@ class Renderer:
         self, request: RenderRequest, *, seeds: Sequence[int], on_step: OnStep | None, second: "Renderer | None"
     ) -> list[LocalResult]:
         started, loaded = time.perf_counter(), self._ready(request)
-        other = second and second._ready(request)
+        other = second._ready(request) if second else None
         batch, warnings = loaded.denoised(request, request.plan, seeds, on_step, second=other)
         each = [latents[None] for latents in batch]
         images = [loaded.decode(request, latents) for latents in each]

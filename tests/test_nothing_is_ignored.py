@@ -337,7 +337,7 @@ OPTIONS = {
     "--server": Elsewhere("test_watching.py::test_jobs_are_listed_followed_and_cancelled_over_http"),
     "--log-format": Elsewhere("test_deploy.py::test_what_they_start_takes_the_options_that_they_give"),
     "--engine": Elsewhere("test_cluster.py::test_a_job_outlives_its_rays_head"),
-    "--address": Elsewhere("test_cluster.py::test_a_cluster_that_loses_replicas_and_nodes_draws_each_picture_once"),
+    "--address": Elsewhere("test_ray_cluster.py::test_a_cluster_that_loses_replicas_and_nodes_draws_each_picture_once"),
     "--min-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--max-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--gpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),

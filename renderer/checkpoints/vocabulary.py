@@ -4,7 +4,7 @@ Published models have no such file and are not restricted.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -238,7 +238,7 @@ def _without(phrase: str, words: set[str]) -> str:
     return " ".join(word for word in re.findall(r"\w+", phrase) if word.lower() not in words)
 
 
-def quoted(phrases: list[str]) -> str:
+def quoted(phrases: Sequence[str]) -> str:
     """Phrases as a warning quotes them, the first dozen."""
     return ", ".join(repr(phrase[:60]) for phrase in phrases[:QUOTED]) + (", …" if len(phrases) > QUOTED else "")
 
