@@ -109,9 +109,8 @@ class LoadedModel:
                 if second:
                     working.enter_context(second._working(request, *denoisers))
                 cache = StepCache(request.step_cache) if request.step_cache and not edit else None
-                last = self._sample(
-                    request, layout, inputs, conditioning, seeds, edit, cache, on_step, second.family if second else None
-                )
+                other = second.family if second else None
+                last = self._sample(request, layout, inputs, conditioning, seeds, edit, cache, on_step, other)
         self._check_finite(request, last.latents, "the denoised latents")
         warnings = self._warnings(request, layout, inputs, conditioning, cache, last.total, edit)
         return last.latents, (*warnings, *notes)

@@ -239,7 +239,9 @@ def test_the_schedules_of_the_ablation() -> None:
 
 def figures(right: float, background: float = 1.0, regions: int = 300) -> Figures:
     nan = float("nan")
-    return Figures("m", "a", "s", 100, 0, regions, right, right, right, nan, 0.0, background, nan, nan, nan, nan, nan, 1.0)
+    return Figures(
+        "m", "a", "s", 100, 0, regions, right, right, right, nan, 0.0, background, nan, nan, nan, nan, nan, 1.0
+    )
 
 
 def test_the_words_follow_the_figures() -> None:

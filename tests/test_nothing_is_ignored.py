@@ -344,7 +344,7 @@ OPTIONS = {
     "--cpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--results": Elsewhere("test_cluster.py::test_results_at_an_address_of_fsspec"),
     "--messages": Elsewhere("test_evaluate_briefs.py::test_messages_are_right_asked_back_or_wrong"),
-    "--plan": Elsewhere("test_evaluate_regions.py::test_the_layouts_of_the_papers_authors_are_plans"),
+    "--plan": Elsewhere("test_evaluate_regions.py::test_the_papers_examples_are_plans_that_any_model_draws"),
     "--plans": Elsewhere("test_evaluate_regions.py::test_both_experiments_run_resume_and_report"),
     "--points": Elsewhere("test_evaluate_regions.py::test_the_schedules_of_the_ablation"),
     "--method": Elsewhere("test_evaluate_regions.py::test_methods_are_those_that_a_model_has"),

@@ -64,7 +64,7 @@ class Drawer:
 
 def picture_of(row: JsonObject, folder: Path) -> Path:
     """The picture that a measured row names, by its path in a folder. Raises RunError if it lies outside of that."""
-    path = (folder / row["file"]).resolve()
+    path: Path = (folder / row["file"]).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise RunError(f"{folder / ROWS} names a picture outside its folder; give another --out")
     return path
