@@ -185,6 +185,7 @@ def test_pictures_have_the_bytes_of_the_local_engine_while_nodes_die(tmp_path: P
         engine = ray_engine(agent, folder=tmp_path / "ray", cluster=two)
         jobs = [engine.submit("render", given, caller=CALLERS[seed % 4]) for seed, given in enumerate(inputs)]
         for losses in (1, 2):
+            until(lambda: engine.is_ready)
             replica, _ = drawing(engine, jobs, lambda replica: True)
             nodes = {node.node_id: node for node in cluster.worker_nodes}
             cluster.remove_node(nodes[replica.node], allow_graceful=False)
