@@ -10,12 +10,13 @@ from command_line import refused, run
 from PIL import Image
 
 from ditpipe import LeveledPrompt, Region, ScenePlan, columns
-from ditpipe.agent.evaluate.drawing import picture_of
+from ditpipe.agent.evaluate.drawing import drawers, picture_of
 from ditpipe.agent.evaluate.judging.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.planner import evaluate_planners
 from ditpipe.agent.evaluate.plots import line_plot
 from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text, page, write_report
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows
+from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 
 QUERIES = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
@@ -55,6 +56,10 @@ def test_rows_name_pictures_of_their_own_folder_only(tmp_path: Path) -> None:
     for away in ("../../a.png", "/etc/hostname"):
         with pytest.raises(RunError, match="outside its folder"):
             picture_of({"file": away}, tmp_path / "pictures")
+
+
+def test_each_named_device_takes_pictures_of_the_list() -> None:
+    assert [drawer.device for drawer in drawers(Settings(device="cuda:0,cuda:1"))] == ["cuda:0", "cuda:1"]
 
 
 def test_the_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:

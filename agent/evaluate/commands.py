@@ -26,7 +26,11 @@ evaluate = typer.Typer(
 )
 Folder = Annotated[
     Path | None,
-    option("Output", "--out", help="folder of rows, pictures and report.html; the same one goes on where it stopped"),
+    option(
+        "Output",
+        "--out",
+        help="folder of rows, pictures and report.html; the same one goes on where it stopped (empty: evaluation/NAME)",
+    ),
 ]
 Limit = Annotated[int | None, option("Plan", "--limit", min=1, help="at most so many of each kind")]
 PlansOfEach = Annotated[int, option("Plan", "--limit", min=1, max=100, help="plans of each kind; seeds of a file")]
@@ -325,10 +329,10 @@ def _judge(settings: Settings, name: str, models: "Sequence[str]") -> "Judge":
 
 
 def _devices(settings: Settings) -> list[str]:
-    """The device of --device, or all GPUs, or the CPU."""
+    """The devices of --device, or all GPUs, or the CPU."""
     from ...renderer.checkpoints.load import devices
 
-    return [settings.chosen_device] if settings.chosen_device else devices()
+    return settings.chosen_devices or devices()
 
 
 def _version() -> JsonObject:

@@ -71,14 +71,15 @@ def picture_of(row: JsonObject, folder: Path) -> Path:
 
 
 def drawers(settings: "Settings") -> list[Drawer]:
-    """One for the device that is named, else one for each GPU, or the CPU; for a model on a server, one. Imports torch
-    for a model here."""
+    """One for each device that is named, else for each GPU, or the CPU; for a model on a server, one. Imports torch
+    for a model here if none is named."""
     from ..models import Models
 
     def make(model: str, device: str | None) -> "PictureRenderer":
         return Models(settings.model_copy(update={"model": model})).new_renderer(device)
 
-    return [Drawer(name, make) for name in Models(settings).devices]
+    named = [] if is_remote(settings.model) else settings.chosen_devices
+    return [Drawer(name, make) for name in named or Models(settings).devices]
 
 
 def picture_query(model: str, request: RenderRequest) -> JsonObject:
