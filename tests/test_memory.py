@@ -206,10 +206,10 @@ def test_out_of_memory_is_drawn_again_with_one_memory_fallback_after_the_other_a
     renderer.render(quantized)
     last = failing(renderer, 2)
     next(last)
-    told = (
+    message = (
         "out of memory .CUDA out of memory.*draw a smaller picture or with another model; 'tiling' tried and not enough"
     )
-    with pytest.raises(RenderError, match=told) as caught:
+    with pytest.raises(RenderError, match=message) as caught:
         renderer.render(quantized)
     assert "\n" not in str(caught.value)
 
