@@ -1,7 +1,7 @@
 """Writes held-out compositions, on which no stage of the training was fitted, as pictures into a folder.
 
 python -m benchmarks.compositions FOLDER --pictures 1000          # needs the training extra (it composes them)
-ditpipe evaluate reconstruction --images FOLDER --size 256
+ditpipe evaluate reconstruction --images FOLDER --size 256        # a figure of docs/reconstruction.md
 """
 
 import argparse
