@@ -260,7 +260,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them without a name")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=200)
-    parser.add_argument("--every", type=float, default=10.0, help="seconds between two nodes that are killed")
+    parser.add_argument(
+        "--every", type=float, default=10.0, help="seconds between two killed nodes: a replica has to load in them"
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--waiting", type=int, default=10_000)
