@@ -242,8 +242,8 @@ def report_of(
 
 def _cost_cells(own: JsonObject) -> list[str]:
     seconds = "–" if own["seconds"] is None else f"{own['seconds']:g}"
-    told = not own["calls"] or own["tokens_in"]
-    return [seconds, f"{own['calls']:g}", *(f"{own[key]:g}" if told else "–" for key in ("tokens_in", "tokens_out"))]
+    known = not own["calls"] or own["tokens_in"]
+    return [seconds, f"{own['calls']:g}", *(f"{own[key]:g}" if known else "–" for key in ("tokens_in", "tokens_out"))]
 
 
 def _sheet(rows: Sequence[Row], folder: Path) -> Sheet:
