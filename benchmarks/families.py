@@ -70,7 +70,8 @@ def _adapted(kind: type[Family], model: Any) -> Family:
     make = diffusers.FlowMatchEulerDiscreteScheduler if kind.flow else diffusers.EulerDiscreteScheduler
     vae, config = SimpleNamespace(dtype=torch.float32, config={}), SimpleNamespace(is_distilled=False)
     parts: dict[str, Any] = {kind.denoiser: model.requires_grad_(False).eval()}
-    return kind(SimpleNamespace(vae=vae, scheduler=make(), config=config, **parts), torch.device("cpu"))
+    pipe = SimpleNamespace(vae=vae, vae_scale_factor=8, scheduler=make(), config=config, **parts)
+    return kind(pipe, torch.device("cpu"))
 
 
 def hunyuan(cells: int) -> Family:
