@@ -29,7 +29,6 @@ from .regions.token_layout import TokenLayout, token_layout
 from .render_warnings import (
     acts_in,
     approximation_warnings,
-    earlier_version_warnings,
     lora_warnings,
     not_finite,
     split_warning,
@@ -74,7 +73,8 @@ class LoadedModel:
         side = self.family.cell * self.family.patch
         width, height = plan.size
         if width % side or height % side:
-            raise RenderError(f"width and height must be multiples of {side}, got {width}×{height}")
+            near = "×".join(str(max(1, round(each / side)) * side) for each in (width, height))
+            raise RenderError(f"width and height must be multiples of {side}, got {width}×{height}: {near} is near")
         most = self.family.largest
         if most and max(width, height) > most * side:
             raise RenderError(f"this model draws at most {most * side} pixels a side, got {width}×{height}")
@@ -234,7 +234,6 @@ class LoadedModel:
                 steps=steps, guidance=self._guidance(request), is_edit=edit is not None,
             ),
             *self.beyond(request.edited_plan), *family.notes, *warnings_of(conditioning.readings),
-            *earlier_version_warnings(plan, self.checkpoint.name),
             *lora_warnings(request, plan, family, inputs.loras, inputs.controls),
             *approximation_warnings(
                 request, plan, family, cache=cache, steps=steps, trained_size=self.checkpoint.size

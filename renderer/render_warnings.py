@@ -76,13 +76,6 @@ def split_warning(first: torch.device, second: torch.device, unsplit: str) -> st
     )
 
 
-def earlier_version_warnings(plan: ScenePlan, model: str) -> list[str]:
-    """That the pocket checkpoint drew pictures of 128×128 pixels before its VAE of 256: they cannot be made again."""
-    if model != "pocket" or plan.size != (128, 128):
-        return []
-    return ["an earlier pocket model drew 128×128 pixels: this one draws 256×256 and cannot make its pictures again"]
-
-
 def not_finite(request: RenderRequest, part: str, dtype: torch.dtype, *, decoding: bool) -> RenderError:
     """The error for NaN or infinite values. part: what they are, in the plural."""
     causes = []

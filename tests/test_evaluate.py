@@ -15,9 +15,9 @@ from ditpipe.agent.evaluate.judging.planner_truth import read_truth, sampled
 from ditpipe.agent.evaluate.planner import evaluate_planners
 from ditpipe.agent.evaluate.plots import line_plot
 from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text, page, write_report
-from ditpipe.agent.evaluate.rows import RowStore, digest_of, measure_rows
+from ditpipe.agent.evaluate.rows import RowStore, digest_of, failure, measure_rows
 from ditpipe.agent.settings import Settings
-from ditpipe.prompts.errors import RunError
+from ditpipe.prompts.errors import OutOfMemory, RenderError, RunError
 
 QUERIES = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
 
@@ -51,10 +51,29 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
             RowStore(tmp_path)
 
 
+def test_what_had_no_memory_is_tried_again_and_odd_rows_are_one_line(tmp_path: Path) -> None:
+    answers = iter([failure(OutOfMemory("out of memory")), failure(RenderError("no such size"))])
+
+    def measured() -> dict[str, Any]:
+        rows = measure_rows([{"n": 1}], lambda worker, query: next(answers), RowStore(tmp_path), workers=[0], title="")
+        return rows[0].measured
+
+    assert measured()["error"] == "out of memory"
+    assert measured() == measured() == {"error": "no such size"}
+    with pytest.raises(RunError, match="values of another kind; give another --out"), RowStore(tmp_path).checked():
+        raise KeyError("regions")
+    with pytest.raises(KeyError), RowStore(tmp_path / "new").checked():
+        raise KeyError("a mistake of our own")
+
+
 def test_rows_name_pictures_of_their_own_folder_only(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="a.png is gone: give another --out, or take its line out of .*rows.jsonl"):
+        picture_of({"file": "a.png"}, tmp_path / "pictures")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").touch()
     assert picture_of({"file": "a.png"}, tmp_path / "pictures") == (tmp_path / "pictures" / "a.png").resolve()
     for away in ("../../a.png", "/etc/hostname"):
-        with pytest.raises(RunError, match="outside its folder"):
+        with pytest.raises(RunError, match="outside of pictures/"):
             picture_of({"file": away}, tmp_path / "pictures")
 
 

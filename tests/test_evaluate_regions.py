@@ -20,6 +20,7 @@ from ditpipe.agent.evaluate.fixed_plans import ARRANGEMENTS, fixed_plan, pattern
 from ditpipe.agent.evaluate.judging.detection_scores import Found, Wanted, average_precision, coco_ap, iou
 from ditpipe.agent.evaluate.judging.judges import COLOUR_WORDS, LocalJudge, PictureSeen, PocketJudge, VisionJudge
 from ditpipe.agent.evaluate.regions import (
+    Case,
     Figures,
     evaluate_regions,
     figures_of,
@@ -32,6 +33,7 @@ from ditpipe.agent.evaluate.regions import (
 from ditpipe.agent.evaluate.rows import Row, RowStore
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.refine.local_critic import LocalCritic
+from ditpipe.prompts.errors import RunError
 from ditpipe.prompts.plan_files import read_plan
 from ditpipe.prompts.prompt_style import colour_of, subject_of
 from ditpipe.renderer.detection import Detection
@@ -284,6 +286,22 @@ def test_both_experiments_run_resume_and_report(tmp_path: Path) -> None:
     page, answer = run("ablation")
     assert answer["blocks"] == {"pocket": 8} and len(answer["figures"]["pocket"]) == 4 + 9
     assert len(list((tmp_path / "ablation" / "pictures").iterdir())) == 2 + 8  # joined/joined is all blocks
+
+
+def test_pictures_that_cannot_be_drawn_are_told_and_none_at_all_is_an_error(tmp_path: Path) -> None:
+    sized = plan_of(("cat", "red"), ("car", "blue")).model_copy(update={"width": 176, "height": 208})
+    narrow = file_cases({"narrow": sized}, 1)
+
+    def run(cases: Sequence[Case], name: str) -> str:
+        store, workers = RowStore(tmp_path / name), [Drawer(None, lambda model, device: Renderer(model))]
+        judge, some = PocketJudge(), ["merged"]
+        report, _ = evaluate_regions(["pocket"], cases, judge, store, workers=workers, steps=1, methods=some)
+        return "\n".join(report.tables())
+
+    with pytest.raises(RunError, match="no picture could be drawn.* multiples of 32, got 176×208: 192×192 is near"):
+        run(narrow, "none")
+    tables = run([*narrow, *fixed_cases(2, 1)], "one")
+    assert "1 of 2 pictures could not be drawn" in tables and "multiples of 32" in tables
 
 
 PLANS = Path(__file__).parent.parent / "examples" / "plans"

@@ -15,7 +15,7 @@ from ...renderer.regions.prompt_schedule import Level, PromptSchedule, preset
 from ...renderer.request import RenderRequest
 from .drawing import PICTURES, Drawer, picture_of, picture_query, usual_size
 from .judging.judges import Judge
-from .regions import MEANING, Case, Figures, drawn_and_seen, figures_of, plan_in_style, seeds_of
+from .regions import MEANING, Case, Figures, drawn_and_seen, figures_of, not_drawn, plan_in_style, seeds_of
 from .report import Part, Plot, Report, Sheet, Table, Text, percent
 from .rows import Row, RowStore, measure_rows
 
@@ -114,7 +114,7 @@ def report_of(
     rows: Sequence[Row], by_model: Mapping[str, Mapping[str, Figures]], depths: Mapping[str, int], judge: Judge,
     folder: Path, points: int,
 ) -> Report:  # fmt: skip
-    parts: list[Part] = []
+    parts: list[Part] = not_drawn(rows)
     for model, figures in by_model.items():
         blocks = depths[model]
         settings = [setting for setting in settings_of(blocks, points) if setting.key in figures]

@@ -20,7 +20,7 @@ from .judging.brief_truth import Brief, faults_in
 from .judging.judges import Judge, PictureSeen
 from .regions import merged, share
 from .report import Part, Report, Sheet, Table, percent
-from .rows import Row, RowStore, digest_of, measure_rows
+from .rows import Row, RowStore, digest_of, failure, measure_rows
 
 if TYPE_CHECKING:
     from ..agent import Agent
@@ -64,7 +64,7 @@ def evaluate_briefs(
             agent = agents[query["planner"]](drawer)
             return _looped(agent, query, scene, judge, folder)
         except (RenderError, CritiqueError) as error:
-            return {"error": str(error)}
+            return failure(error)
 
     rows = measure_rows(queries, measure, store, workers=workers, title="pictures")
     figures = {name: figures_of(name, plans, rows) for name in agents}
@@ -224,6 +224,11 @@ def report_of(
     lost = [[row.query["planner"], row.query["brief"], row.measured["error"]] for row in failed]
     if lost:
         parts.append(Table(["planner", "brief", "why"], lost[:50], f"{len(lost)} without a picture"))
+    halted = [(row, row.measured["loop"]["halted"]) for row in rows if row.measured.get("loop", {}).get("halted")]
+    stopped = [[row.query["planner"], row.query["brief"], str(why)] for row, why in halted]
+    if stopped:
+        title = f"{len(stopped)} loops ended before their last round was judged"
+        parts.append(Table(["planner", "brief", "why"], stopped[:50], title))
     parts.append(_sheet(rows, folder))
     return Report(
         "Briefs, end to end",

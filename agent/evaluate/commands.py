@@ -83,7 +83,8 @@ def planner(
     by_name = {name: _planner(settings, name) for name in names}
     query = {"calls": settings.plan_calls, "base_url": settings.base_url, **_version()}
     store, folder = _store(out, "planner")
-    report, figures = evaluate_planners(by_name, rows, store, settings=query, list_faults=faults)
+    with store.checked():
+        report, figures = evaluate_planners(by_name, rows, store, settings=query, list_faults=faults)
     _finish(folder, report, figures, as_json)
 
 
@@ -112,10 +113,11 @@ def regions(
         raise ValueError(f"unknown method {unknown[0]!r}: one of {', '.join(METHODS)}")
     store, folder = _store(out, "regions")
     workers = drawers(settings)
-    report, figures = evaluate_regions(
-        names, cases, _judge(settings, judge, names), store, workers=workers,
-        steps=settings.steps, guidance=settings.guidance_scale, methods=methods or [],
-    )  # fmt: skip
+    with store.checked():
+        report, figures = evaluate_regions(
+            names, cases, _judge(settings, judge, names), store, workers=workers,
+            steps=settings.steps, guidance=settings.guidance_scale, methods=methods or [],
+        )  # fmt: skip
     _finish(folder, report, figures, as_json)
 
 
@@ -140,10 +142,11 @@ def ablation(
     settings = _settings(options, models, judge)
     names, cases = models or [settings.model], _cases(numbers or [3], plans, limit, settings.picture_seed())
     store, folder = _store(out, "ablation")
-    report, figures = evaluate_ablation(
-        names, cases, _judge(settings, judge, names), store, points=points, steps=settings.steps,
-        workers=drawers(settings), guidance=settings.guidance_scale,
-    )  # fmt: skip
+    with store.checked():
+        report, figures = evaluate_ablation(
+            names, cases, _judge(settings, judge, names), store, points=points, steps=settings.steps,
+            workers=drawers(settings), guidance=settings.guidance_scale,
+        )  # fmt: skip
     _finish(folder, report, figures, as_json)
 
 
@@ -175,9 +178,10 @@ def briefs(
     seed = first.picture_seed()
     recorded = first.model_dump(mode="json", exclude={*UNRECORDED, "planner"}) | {"seed": seed} | _version()
     store, folder = _store(out, "briefs")
-    report, figures = evaluate_briefs(
-        agents, rows, _judge(first, judge, [first.model]), store, workers=workers, settings=recorded, seed=seed
-    )
+    with store.checked():
+        report, figures = evaluate_briefs(
+            agents, rows, _judge(first, judge, [first.model]), store, workers=workers, settings=recorded, seed=seed
+        )
     _finish(folder, report, figures, as_json)
 
 
@@ -207,7 +211,8 @@ def chat(
     by_name = {name: interpreter_for(Agent(settings=settings_of(**options, planner=name))) for name in names}
     store, folder = _store(out, "chat")
     settings = {"base_url": options.get("base_url"), **_version()}
-    report, figures = evaluate_chat(by_name, rows, about, store, settings=settings, list_faults=faults)
+    with store.checked():
+        report, figures = evaluate_chat(by_name, rows, about, store, settings=settings, list_faults=faults)
     _finish(folder, report, figures, as_json)
 
 
@@ -237,10 +242,11 @@ def reconstruction(
     choice.check(len(pictures))
     fetch_networks(choice, on_note=lambda note: stderr_console.print(note, style="dim", markup=False))
     store, folder = _store(out, "reconstruction")
-    report, figures = evaluate_reconstruction(
-        models or [settings.model], pictures, store, folder, choice=choice, devices=_devices(settings),
-        dtype=settings.chosen_dtype, settings=_version(),
-    )  # fmt: skip
+    with store.checked():
+        report, figures = evaluate_reconstruction(
+            models or [settings.model], pictures, store, folder, choice=choice, devices=_devices(settings),
+            dtype=settings.chosen_dtype, settings=_version(),
+        )  # fmt: skip
     for warning in figures["warnings"]:
         stderr_console.print(f"note: {warning}", style="yellow", markup=False)
     _finish(folder, report, figures, as_json)

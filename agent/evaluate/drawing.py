@@ -66,7 +66,9 @@ def picture_of(row: JsonObject, folder: Path) -> Path:
     """The picture that a measured row names, by its path in a folder. Raises RunError if it lies outside of that."""
     path: Path = (folder / row["file"]).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise RunError(f"{folder / ROWS} names a picture outside its folder; give another --out")
+        raise RunError(f"{folder.parent / ROWS} names a picture outside of {folder.name}/; give another --out")
+    if not path.is_file():
+        raise RunError(f"{path} is gone: give another --out, or take its line out of {folder.parent / ROWS}")
     return path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ...prompts.answers.planner_schema import PLACE_PHRASES
-from ...prompts.errors import RenderError
+from ...prompts.errors import RenderError, RunError
 from ...prompts.outside_json import JsonObject
 from ...prompts.plan import Box, LeveledPrompt, ScenePlan
 from ...prompts.prompt_style import place_of, subject_of
@@ -20,8 +20,8 @@ from .drawing import PICTURES, Drawer, picture_of, picture_query, usual_size
 from .fixed_plans import BACKGROUND_WORDS, TITLES, fixed_plan, scene_of, seed_of
 from .judging.detection_scores import Found, Wanted, coco_ap
 from .judging.judges import Judge, PictureSeen
-from .report import Part, Report, Sheet, Table, Text, percent
-from .rows import Row, RowStore, measure_rows
+from .report import Part, Report, Sheet, Table, percent
+from .rows import Row, RowStore, failure, measure_rows
 
 MOST = 100  # fixed plans of each arrangement
 SHOWN_PLANS = 3  # of each arrangement, in the sheet
@@ -150,7 +150,7 @@ def drawn_and_seen(drawer: Drawer, query: JsonObject, judge: Judge, folder: Path
     try:
         path, seconds, warnings = drawer.picture(query["picture"], folder)
     except RenderError as error:
-        return {"error": str(error)}
+        return failure(error)
     plan = ScenePlan.model_validate(query["plan"])
     seen = judge.look(open_image(path), plan, query["background"])
     return {"file": path.name, "seconds": seconds, "warnings": warnings, **seen.as_json()}
@@ -159,7 +159,7 @@ def drawn_and_seen(drawer: Drawer, query: JsonObject, judge: Judge, folder: Path
 @dataclass(frozen=True)
 class Figures:
     """Shares over the pictures of one model, arrangement and method; NaN: nothing was judged. failed: pictures that
-    could not be drawn; their regions are not right."""
+    could not be drawn; their regions are not right. regions: those, and all whose subject the judge knows."""
 
     model: str
     arrangement: str
@@ -200,6 +200,7 @@ def figures_of(model: str, arrangement: str, method: str, rows: Sequence[Row]) -
     failed = [len(row.query["plan"]["regions"]) for row in rows if "error" in row.measured]
     lost: list[bool | None] = [False] * sum(failed)
     seen = [region for _, picture in drawn for region in picture.regions]
+    judged = sum(region.subject is not None for region in seen)
     ious = [region.iou for region in seen if region.iou is not None]
     wanted, found = list[Wanted](), list[Found]()
     for number, (row, picture) in enumerate(drawn):
@@ -210,7 +211,7 @@ def figures_of(model: str, arrangement: str, method: str, rows: Sequence[Row]) -
     ap, ap50 = coco_ap(wanted, found)
     seconds = [row.measured["seconds"] for row, _ in drawn if row.measured["seconds"]]
     return Figures(
-        model, arrangement, method, len(rows), len(failed), len(seen) + len(lost),
+        model, arrangement, method, len(rows), len(failed), judged + len(lost),
         share([*(region.subject for region in seen), *lost]), share(region.colour for region in seen),
         share([*(region.right for region in seen), *lost]), share(region.pattern for region in seen),
         share(region.bleeds for region in seen),
@@ -261,10 +262,7 @@ def report_of(rows: Sequence[Row], judge: Judge, folder: Path) -> Report:
     ]  # fmt: skip
     head = ["model", "plans", "method", "pictures / regions", *columns]
     parts: list[Part] = [Table(head, lines, "What the regions show", MEANING)]
-    failed = [row for row in rows if "error" in row.measured]
-    if failed:
-        texts = [f"{row.query['arrangement']} {row.query['number']}: {row.measured['error']}" for row in failed]
-        parts.append(Text(list(dict.fromkeys(texts))[:20], f"{len(failed)} pictures could not be drawn"))
+    parts += not_drawn(rows)
     parts += [sheet(rows, model, folder) for model in dict.fromkeys(row.query["picture"]["model"] for row in rows)]
     return Report(
         "Regions: does each show its prompt?",
@@ -280,6 +278,18 @@ def report_of(rows: Sequence[Row], judge: Judge, folder: Path) -> Report:
         ],
         seeds="of a plan's own number, the same for every method and model: " + seeds_of(rows),
     )  # fmt: skip
+
+
+def not_drawn(rows: Sequence[Row]) -> list[Part]:
+    """The pictures that could not be drawn, and why, if there are any. Raises RunError if there are no others."""
+    failed = [row for row in rows if "error" in row.measured]
+    lines = dict.fromkeys(
+        (f"{row.query['arrangement']} {row.query['number']}", str(row.measured["error"])) for row in failed
+    )
+    if failed and len(failed) == len(rows):
+        raise RunError(f"no picture could be drawn; the first one: {next(iter(lines))[1]}")
+    title, cells = f"{len(failed)} of {len(rows)} pictures could not be drawn", [list(line) for line in lines][:20]
+    return [Table(["plan", "why"], cells, title, "They count as wrong.")] if failed else []
 
 
 def seeds_of(rows: Sequence[Row]) -> str:

@@ -1,8 +1,9 @@
 """Measured rows on disk, one a measured picture, found again by a digest of what was asked."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ...prompts.errors import RunError
+from ...prompts.errors import OutOfMemory, RunError
 from ...prompts.outside_json import JsonObject, parse_json
 
 ROWS = "rows.jsonl"
@@ -26,6 +27,11 @@ class Row:
 
     query: JsonObject
     measured: JsonObject
+
+
+def failure(error: Exception) -> JsonObject:
+    """What is stored of a picture that could not be drawn; for want of memory it is tried again the next time."""
+    return {"error": str(error)} | ({"retry": True} if isinstance(error, OutOfMemory) else {})
 
 
 def digest_of(query: JsonObject) -> str:
@@ -47,6 +53,7 @@ class RowStore:
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
             whole, _, incomplete = text.rpartition("\n")
             self._rows = dict(map(self._row_of, whole.splitlines()))
+            self._found = len(self._rows)
             if incomplete:
                 self.path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
         except OSError as error:
@@ -69,6 +76,21 @@ class RowStore:
         """The row of what was asked; None if it is not measured yet."""
         return self._rows.get(digest_of(query))
 
+    def lacks(self, query: JsonObject) -> bool:
+        """Whether this is to be measured: it never was, or it failed for want of memory."""
+        row = self.get(query)
+        return row is None or bool(row.measured.get("retry"))
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raises RunError in place of what odd values of rows raise: those that were there before may be anybody's."""
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            if not self._found:
+                raise
+            raise RunError(f"{self.path} holds a row with values of another kind; give another --out") from error
+
     def add(self, query: JsonObject, measured: JsonObject) -> Row:
         """Appends a row."""
         key, row = digest_of(query), Row(query, measured)
@@ -84,12 +106,12 @@ def measure_rows(
     queries: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore, *,
     workers: Iterable[Worker], title: str, console: Console | None = None,
 ) -> list[Row]:  # fmt: skip
-    """The rows of all queries, in their order; what is stored already is not measured again.
+    """The rows of all queries, in their order; what is stored already is not measured again, but for what says `retry`.
 
     Each worker (for example a renderer, one a device) measures in a thread of its own. What `measure` raises ends the
     run after the rows that are being measured; they are stored.
     """
-    missing = list({digest_of(each): each for each in queries if store.get(each) is None}.values())
+    missing = list({digest_of(each): each for each in queries if store.lacks(each)}.values())
     if missing:
         console = console or Console(stderr=True)
         _measure(missing, measure, store, list(workers), _progress(title, console), len(queries) - len(missing))
