@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..prompts.errors import RenderError
+from ..prompts.layout.canvas import nearest_sides
 from ..prompts.plan import ScenePlan
 from ..prompts.prompt_style import style_of, with_layout
 from .checkpoints.registry import Checkpoint
@@ -73,7 +74,7 @@ class LoadedModel:
         side = self.family.cell * self.family.patch
         width, height = plan.size
         if width % side or height % side:
-            near = "×".join(str(max(1, round(each / side)) * side) for each in (width, height))
+            near = "×".join(map(str, nearest_sides(width, height, multiple=side)))
             raise RenderError(f"width and height must be multiples of {side}, got {width}×{height}: {near} is near")
         most = self.family.largest
         if most and max(width, height) > most * side:

@@ -13,7 +13,7 @@ from ...renderer.checkpoints.registry import FAMILIES, checkpoint
 from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.regions.prompt_schedule import Level, PromptSchedule, preset
 from ...renderer.request import RenderRequest
-from .drawing import PICTURES, Drawer, picture_of, picture_query, usual_size
+from .drawing import Drawer, picture_of, picture_query, usual_size
 from .judging.judges import Judge
 from .regions import MEANING, Case, Figures, drawn_and_seen, figures_of, not_drawn, plan_in_style, seeds_of
 from .report import Part, Plot, Report, Sheet, Table, Text, percent
@@ -236,9 +236,7 @@ def verdict(first: Figures, second: Figures, agrees: str, contradicts: str) -> s
 def sheets(rows: Sequence[Row], model: str, settings: Sequence[Setting], folder: Path) -> Iterable[Sheet]:
     """The first plans by each curve and by each pair of levels."""
     files = {
-        (row.query["setting"], row.query["arrangement"], row.query["number"]): picture_of(
-            row.measured, folder / PICTURES
-        )
+        (row.query["setting"], row.query["arrangement"], row.query["number"]): picture_of(row.measured, folder)
         for row in rows
         if row.query["picture"]["model"] == model and "file" in row.measured
     }

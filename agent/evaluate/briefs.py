@@ -257,7 +257,7 @@ def _sheet(rows: Sequence[Row], folder: Path) -> Sheet:
         for method in METHODS:
             if method in row.measured:
                 cell = files.setdefault((row.query["planner"], row.query["brief"]), {})
-                cell[method] = picture_of(row.measured[method], folder)
+                cell[method] = picture_of(row.measured[method], folder, inside="")
     lines = [
         (f"{planner}: {brief[:80]}", [own.get(method) for method in METHODS])
         for (planner, brief), own in list(files.items())[:SHOWN_BRIEFS]

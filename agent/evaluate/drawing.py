@@ -62,13 +62,15 @@ class Drawer:
         return path, round(result.seconds, 2), list(result.warnings)
 
 
-def picture_of(row: JsonObject, folder: Path) -> Path:
-    """The picture that a measured row names, by its path in a folder. Raises RunError if it lies outside of that."""
-    path: Path = (folder / row["file"]).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise RunError(f"{folder.parent / ROWS} names a picture outside of {folder.name}/; give another --out")
+def picture_of(row: JsonObject, folder: Path, inside: str = PICTURES) -> Path:
+    """The picture that a measured row of a store's folder names, by its path in the folder `inside` that. Raises
+    RunError if it lies elsewhere, or is gone."""
+    home = (folder / inside).resolve()
+    path: Path = (home / row["file"]).resolve()
+    if not path.is_relative_to(home):
+        raise RunError(f"{folder / ROWS} names a picture outside of {home}; give another --out")
     if not path.is_file():
-        raise RunError(f"{path} is gone: give another --out, or take its line out of {folder.parent / ROWS}")
+        raise RunError(f"{path} is gone: give another --out, or take its line out of {folder / ROWS}")
     return path
 
 

@@ -16,7 +16,7 @@ from ...renderer.checkpoints.remote_models import is_remote
 from ...renderer.metrics.pocket_labels import BACKGROUNDS
 from ...renderer.regions.prompt_schedule import preset
 from ...renderer.request import RenderRequest
-from .drawing import PICTURES, Drawer, picture_of, picture_query, usual_size
+from .drawing import Drawer, picture_of, picture_query, usual_size
 from .fixed_plans import BACKGROUND_WORDS, TITLES, fixed_plan, scene_of, seed_of
 from .judging.detection_scores import Found, Wanted, coco_ap
 from .judging.judges import Judge, PictureSeen
@@ -302,9 +302,7 @@ def sheet(rows: Sequence[Row], model: str, folder: Path) -> Sheet:
     own = [row for row in rows if row.query["picture"]["model"] == model]
     methods = [method for method in METHODS if any(row.query["method"] == method for row in own)]
     files = {
-        (row.query["arrangement"], row.query["number"], row.query["method"]): picture_of(
-            row.measured, folder / PICTURES
-        )
+        (row.query["arrangement"], row.query["number"], row.query["method"]): picture_of(row.measured, folder)
         for row in own
         if "file" in row.measured
     }

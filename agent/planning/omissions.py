@@ -14,6 +14,7 @@ INTRODUCING = frozenset("a an one two three four five six seven eight nine some 
 # Words that may stand between one of these and its noun.
 DEFINITE = frozenset("the big large small little tiny".split())
 SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
+PLANNED = ("subjects", "colours", "backgrounds")  # kinds of the vocabulary that a plan says in its words
 GRID = re.compile(r"\d+(x\d*)?")  # '9', '3x3'
 
 
@@ -73,7 +74,7 @@ def omitted_phrases(brief: str, plan: ScenePlan, vocabulary: Vocabulary) -> list
             after_thing = False
     close()
     lost += re.findall(SYMBOLS, brief)
-    return list(dict.fromkeys(lost + _names_left_out(brief, planned, vocabulary)))
+    return list(dict.fromkeys(lost + _names_left_out(brief, planned, vocabulary, PLANNED)))
 
 
 def left_out_of_change(
@@ -85,12 +86,7 @@ def left_out_of_change(
     return _names_left_out(message, planned, vocabulary, kinds)
 
 
-def _names_left_out(
-    text: str,
-    planned: "PlanWords",
-    vocabulary: Vocabulary,
-    kinds: Sequence[str] = ("subjects", "colours", "backgrounds"),
-) -> list[str]:
+def _names_left_out(text: str, planned: "PlanWords", vocabulary: Vocabulary, kinds: Sequence[str]) -> list[str]:
     requested = vocabulary.read(text)
     words = {(phrase.kind, phrase.name): phrase.text for phrase in vocabulary.phrases(text)}
     lost = list[str]()

@@ -94,7 +94,7 @@ class Planner:
         unread = unread_words(brief)
         if unread and not english_only(brief):
             raise ValueError(f"this planner reads English only, and nothing of {brief[:60]!r} is: {ANOTHER_PLANNER}")
-        answer, notes = self._answer_of_some(brief)
+        answer, notes = self._answer_or_embedded(brief)
         notes += [finding.rstrip(".") for finding in check_answer(brief, answer, self._vocabulary)]
         notes += [
             f"more than {MAX_REGIONS} objects: {thing.subject!r} is one region, how many it shows is left to chance"
@@ -111,7 +111,7 @@ class Planner:
             notes.append(f"this planner reads no size or shape, {quoted(shape)}: give it as --size 768x256 or --ar 3:1")
         return plan.with_notes(notes)
 
-    def _answer_of_some(self, brief: str) -> tuple[PlannerAnswer, list[str]]:
+    def _answer_or_embedded(self, brief: str) -> tuple[PlannerAnswer, list[str]]:
         """This model's answer or, where it stays invalid, the embedded planner's, with a note that says so."""
         try:
             return self.answer(brief), []

@@ -258,8 +258,10 @@ def suggestions_for(plan: ScenePlan | None) -> tuple[str, ...]:
     """Messages that are understood and can be done, whatever was not."""
     if plan is None:
         return ()
-    about = [(resize_message(plan, name), f"remove the {name}") for name in plain_names(plan)[:1]]
-    return (*(about[0] if about else ()), "try again")
+    if not plan.regions:
+        return ("try again",)
+    name = plain_names(plan)[0]
+    return (resize_message(plan, name), f"remove the {name}", "try again")
 
 
 def _with_regions(plan: ScenePlan, regions: Sequence[Region]) -> ScenePlan:

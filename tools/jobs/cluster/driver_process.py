@@ -151,9 +151,8 @@ class DriverProcess:
                     self._on_change()
                 elif "slots" in message:
                     reached, self.fault = True, ""
-                    self._options = replace(
-                        self._options, gpus=message["gpus"]
-                    )  # nodes may come back later than the head
+                    # Nodes may come back later than the head.
+                    self._options = replace(self._options, gpus=message["gpus"])
                     self.replicas = self.replicas or [ReplicaState(number) for number in range(message["slots"])]
                     self._known.set()
                     self._on_change()
