@@ -16,6 +16,7 @@ from typing import Any, Literal
 from .driver import Options
 
 RECONNECT = 10  # seconds without an answer of Ray's head after which Ray ends its driver
+GRACE = 10.0  # seconds that a driver has to end its replicas
 PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before a driver is started again, the last one from then on
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -72,13 +73,16 @@ class DriverProcess:
         return len(self.replicas)
 
     def close(self) -> None:
-        """Ends the driver, and with it its replicas."""
+        """Ends the driver, and with it its replicas; kills one that does not end, as before Ray answers."""
         self._closing.set()
         self._known.set()
         with self._lock:
             if self._process and self._process.stdin:
                 self._process.stdin.close()
-        self._thread.join()
+        self._thread.join(GRACE)
+        if self._thread.is_alive() and self._process:
+            self._process.kill()
+            self._thread.join()
 
     def start(self, replica: ReplicaState) -> None:
         """Starts a replica; its state is 'starting' until it is 'ready' or 'failed'."""

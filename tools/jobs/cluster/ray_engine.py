@@ -35,6 +35,7 @@ from .results import PICTURE, Results, digest_of, link
 MAX_LOSSES = 10  # times that a job's node or head may die before that counts against the job
 IDLE = 60.0  # seconds
 RETRY = 10.0  # seconds before a replica that did not start is tried again
+GRACE = 10.0  # seconds that a replica has to end its job when the engine is closed
 LOOK = 0.05  # seconds between two looks at a job's cancel signal
 STALE = 86400.0  # seconds after which files of an attempt are of a server that was killed
 
@@ -184,14 +185,16 @@ class RayEngine(LocalEngine):
     def _follow(self, replica: ReplicaState, attempt: str, context: JobContext) -> dict[str, Any]:
         """Passes on what an attempt reports and whether it is cancelled; how it ended."""
         assert self._driver
-        cancelled = False
+        cancelled = 0.0
         while True:
             if context.stop.is_set() and not cancelled:
                 self._driver.cancel(replica)
-                cancelled = True
+                cancelled = time.monotonic()
             try:
                 message = replica.inbox.get(timeout=LOOK)
             except Empty:
+                if self._closing.is_set() and cancelled and time.monotonic() - cancelled > GRACE:
+                    return {"end": "cancelled", "error": ""}  # its node does not answer, and the driver ends anyway
                 continue
             if message["attempt"] != attempt:  # of an earlier one, which was lost
                 continue
