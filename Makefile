@@ -2,6 +2,8 @@
 # make test-fast: what takes no browser, wheel, compiler, pseudo-terminal, process of its own, checkpoint of every
 # family or seconds of computing.
 PYTHON ?= python3
+# Compiled modules are kept, also where the environment says otherwise: tests start many processes that import the same.
+export PYTHONDONTWRITEBYTECODE =
 PIP = .venv/bin/pip install --quiet -c constraints.txt
 WORKERS ?= 2
 # In each worker torch computes in one thread: two of them on each core would only wait for each other.
