@@ -144,10 +144,16 @@ class Models:
         return with_tags(plan, tags)
 
     @cached_property
+    def critic_name(self) -> str:
+        """The critic that 'auto' stands for, or the one named by the settings."""
+        if self.settings.critic != "auto":
+            return self.settings.critic
+        # The embedded critic was trained on the pocket model's world only.
+        return "embedded" if self.image_model == "pocket" else PREFIX if LocalCritic.is_here() else "none"
+
+    @cached_property
     def critic(self) -> Critic | None:
-        name = self.settings.critic
-        if name == "auto":  # the embedded critic was trained on the pocket model's world only
-            name = "embedded" if self.image_model == "pocket" else PREFIX if LocalCritic.is_here() else "none"
+        name = self.critic_name
         if self._critic or name == "none":
             return self._critic
         if name.partition(":")[0] == PREFIX:

@@ -5,9 +5,14 @@ import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from PIL import Image
+
+from ..prompts.critique import Critique
+from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.files.hub import Hub
 from ..renderer.checkpoints.files.source import locate
 from ..renderer.checkpoints.registry import absolute_name
@@ -19,11 +24,15 @@ from ..tools.jobs.local_engine import LocalEngine
 from .agent import Agent
 from .batch.worker import BATCH, BATCH_EVENTS, batch_handler
 from .chat.turn_job import CHAT_EVENTS
+from .llm.local_models import LOCAL_MODELS
+from .planning.planner import Planner
+from .refine.local_critic import PREFIX
 from .render_options import saving
 from .settings import Settings
-from .wiring import edit_reviewer, largest_side, local_engine, paint_handler
+from .wiring import critique_of, edit_reviewer, largest_side, local_engine, paint_handler
 
 if TYPE_CHECKING:
+    from ..tools.jobs.cluster.cpu_replica import CpuReplicas, Function
     from ..tools.jobs.cluster.ray_engine import RayEngine
 
 KINDS = ("render", "edit", "paint", BATCH)
@@ -55,7 +64,7 @@ def ray_engine(
 
     Model folders, LoRAs and wildcards have the same paths on each node; keys of chat models are in a node's own
     environment. Replicas have the agent's settings, not what it was given as an object. Raises ValueError for settings
-    that name a GPU, and for a model on a server.
+    that name a GPU, for a model on a server, and for CPU replicas where nothing is planned or judged by local models.
     """
     from ..tools.jobs.cluster.ray_engine import RayEngine
 
@@ -64,6 +73,8 @@ def ray_engine(
         raise ValueError(f"{agent.model} is drawn on its own server: --engine ray is for models that replicas load")
     if ":" in chosen.device:
         raise ValueError(f"each replica has the GPU that Ray gives it, and none {chosen.device}: leave --device out")
+    if cluster.cpu_replicas and not local_models(agent):
+        raise ValueError("--cpu-replicas: neither the planner nor the critic is a model that runs on the cluster")
     settings = settings_of_replicas(agent)
     return RayEngine(
         folder,
@@ -71,6 +82,7 @@ def ray_engine(
         factory=f"{__name__}:replica_handlers",
         settings=json.dumps({"settings": settings, "largest": largest or largest_side(agent)}, sort_keys=True),
         kinds=KINDS,
+        cpu_factory=f"{__name__}:cpu_functions",
         salt=_versions() + state_of(agent.checkpoint.source, files.loras, files.wildcards),
         seed=chosen.picture_seed if chosen.seed == "random" else None,
         reports=(*CHAT_EVENTS, *BATCH_EVENTS),
@@ -79,13 +91,13 @@ def ray_engine(
     )
 
 
-def replica_handlers(text: str, savings: int) -> Mapping[str, JobHandler]:
+def replica_handlers(text: str, savings: int, elsewhere: "CpuReplicas | None") -> Mapping[str, JobHandler]:
     """The handlers of a replica. `savings`: how many ways to save memory are added, because so many replicas were ended
-    for want of main memory while they drew the job."""
+    for want of main memory while they drew the job. `elsewhere`: who plans and judges with local models, not it."""
     from ..renderer.weights.offload import memory_fallbacks
     from ..tools.jobs.handlers import renderer_handlers
 
-    agent = _agent_of(text)
+    agent = _agent_of(text, elsewhere)
     used = saving(agent.settings.save_memory)
     saved = memory_fallbacks(used, cuda=False, large=True)[:savings]  # what is kept off a GPU is in main memory
     if saved:
@@ -97,11 +109,63 @@ def replica_handlers(text: str, savings: int) -> Mapping[str, JobHandler]:
 
 
 @lru_cache(maxsize=1)
-def _agent_of(text: str) -> Agent:
+def _agent_of(text: str, elsewhere: "CpuReplicas | None") -> Agent:
     """The agent of this process, its image model loaded: there is one, however memory is saved."""
-    agent = Agent(settings=Settings(**json.loads(text)["settings"]))
+    settings = Settings(**json.loads(text)["settings"])
+    agent = Agent(settings=settings)
+    if elsewhere:
+        local = local_models(agent)
+        planner = cast(Planner, PlannerElsewhere(elsewhere)) if "planner" in local else None
+        critic = CriticElsewhere(elsewhere) if "critic" in local else None
+        agent = Agent(settings=settings, planner=planner, critic=critic)
     agent.renderer.warm_up()
     return agent
+
+
+def local_models(agent: Agent) -> list[str]:
+    """Which of 'planner' and 'critic' are models that this process would load. None is loaded."""
+    critic = agent.models.critic_name
+    judges = critic == "embedded" or critic.partition(":")[0] == PREFIX
+    return ["planner"] * (agent.planner_name in LOCAL_MODELS) + ["critic"] * judges
+
+
+def cpu_functions(text: str) -> "Mapping[str, Function]":
+    """What a CPU replica does for the replicas that draw: 'plan' a brief, 'judge' a PNG by its plan."""
+    agent = Agent(settings=Settings(**json.loads(text)["settings"]))
+
+    def plan(brief: Any, file: bytes) -> str:
+        return agent.models.planner_for(agent.settings).plan(brief).model_dump_json()
+
+    def judge(plan: Any, file: bytes) -> str:
+        with Image.open(BytesIO(file)) as image:
+            picture = image.convert("RGB")
+        return critique_of(agent)(picture, ScenePlan.model_validate(plan)).model_dump_json()
+
+    return {"plan": plan, "judge": judge}
+
+
+class PlannerElsewhere:
+    """A local planner that is loaded in CPU replicas; it stands for a `Planner`."""
+
+    tuned = True
+
+    def __init__(self, replicas: "CpuReplicas") -> None:
+        self._call = replicas
+
+    def plan(self, brief: str) -> ScenePlan:
+        return ScenePlan.model_validate_json(self._call("plan", brief))
+
+
+class CriticElsewhere:
+    """A local critic that is loaded in CPU replicas."""
+
+    def __init__(self, replicas: "CpuReplicas") -> None:
+        self._call = replicas
+
+    def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+        buffer = BytesIO()
+        image.save(buffer, "PNG")
+        return Critique.model_validate_json(self._call("judge", plan.model_dump(mode="json"), buffer.getvalue()))
 
 
 def _versions() -> str:

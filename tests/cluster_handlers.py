@@ -10,7 +10,9 @@ from typing import Any
 from PIL import Image
 from waiting import until
 
+from ditpipe.prompts.errors import PlanningError
 from ditpipe.renderer.request import Step
+from ditpipe.tools.jobs.cluster.cpu_replica import CpuReplicas, Function
 from ditpipe.tools.jobs.engine import JobContext, JobHandler
 
 
@@ -20,8 +22,24 @@ def png(colour: str) -> bytes:
     return buffer.getvalue()
 
 
-def handlers(settings: str, savings: int) -> Mapping[str, JobHandler]:
-    """The handlers "draw", which paints one colour, "fail", and "poison", which ends its process."""
+def functions(settings: str) -> Mapping[str, Function]:
+    """What CPU replicas do: tell their process, refuse, and die at the first call of all."""
+
+    def refuse(value: Any, file: bytes) -> str:
+        raise PlanningError(f"{value} is no brief")
+
+    def die_once(value: Any, file: bytes) -> str:
+        if not Path(value).exists():
+            Path(value).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return file.decode()
+
+    return {"tell": lambda value, file: str(os.getpid()), "refuse": refuse, "die_once": die_once}
+
+
+def handlers(settings: str, savings: int, elsewhere: CpuReplicas | None = None) -> Mapping[str, JobHandler]:
+    """The handlers "draw", which paints one colour, "fail", "poison", which ends its process, and "ask", which paints
+    after a CPU replica has answered."""
 
     def draw(payload: dict[str, Any], context: JobContext) -> bytes:
         """In so many steps; after the first it waits for the file `gate`, if there is one."""
@@ -39,8 +57,15 @@ def handlers(settings: str, savings: int) -> Mapping[str, JobHandler]:
     def fail(payload: dict[str, Any], context: JobContext) -> bytes:
         raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["how"]]
 
+    def ask(payload: dict[str, Any], context: JobContext) -> bytes:
+        assert elsewhere
+        answer = elsewhere(payload["function"], payload["value"], b"file")
+        context.folder.mkdir(parents=True)
+        (context.folder / "note.txt").write_text(f"{os.getpid()} {answer}")
+        return png("red")
+
     def poison(payload: dict[str, Any], context: JobContext) -> bytes:
         os.kill(os.getpid(), signal.SIGKILL)
         return b""
 
-    return {"draw": draw, "fail": fail, "poison": poison}
+    return {"draw": draw, "fail": fail, "poison": poison, "ask": ask}

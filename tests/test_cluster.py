@@ -14,7 +14,7 @@ from waiting import PATIENCE
 
 from ditpipe import Agent
 from ditpipe.agent.cli.cluster import cluster_of
-from ditpipe.agent.ray_cluster import settings_of_replicas, state_of
+from ditpipe.agent.ray_cluster import ray_engine, settings_of_replicas, state_of
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.checkpoints.registry import POCKET
@@ -79,7 +79,7 @@ def test_a_cancelled_attempt_ends_at_its_next_step() -> None:
     [
         (job("fail", how="user"), "failed", "the canvas is round"),
         (job("fail", how="bug"), "broken", ""),
-        (job("sculpt"), "failed", "no handler for 'sculpt' here: one of draw, fail, poison"),
+        (job("sculpt"), "failed", "no handler for 'sculpt' here: one of draw, fail, poison, ask"),
         (job("draw", needs=2, steps=1, colour="red"), "out of memory", "out of memory"),
         (job("draw", savings=2, needs=2, steps=1, colour="red"), "done", ""),
     ],
@@ -156,6 +156,8 @@ def test_a_lost_job_is_drawn_again_and_one_that_ends_its_process_is_given_up(tmp
         ({"CPU": 16.0, "GPU": 2.0}, {"max_replicas": 5}, 5, 1),
         ({"CPU": 0.0}, {"max_replicas": 3}, 3, 1),  # an autoscaler brings the nodes
         ({}, {"max_replicas": 3, "gpus": 0}, 3, 0),
+        ({"CPU": 4.0}, {"cpu_replicas": 3}, 1, 0),
+        ({"CPU": 4.0, "GPU": 2.0}, {"cpu_replicas": 3}, 1, 1),
     ],
 )
 def test_replicas_are_as_many_as_there_is_room_for(
@@ -167,9 +169,11 @@ def test_replicas_are_as_many_as_there_is_room_for(
     assert places(given, resources) == (count, {"num_gpus": gpus, "num_cpus": 1})
 
 
-def test_a_cluster_without_room_and_options_without_effect_are_errors() -> None:
+def test_a_cluster_without_room_and_options_without_effect_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no room for a replica"):
         places(Options("", 0, 1, 1, "", ""), {"CPU": 0.0})
+    with pytest.raises(ValueError, match="neither the planner nor the critic"):
+        ray_engine(Agent(planner="openai:gpt-5", critic="none"), folder=tmp_path, cluster=Cluster(cpu_replicas=1))
     with pytest.raises(ValueError, match="are for --engine ray"):
         cluster_of("local", Cluster(results="s3://pictures"))
     with pytest.raises(ValueError, match="2 to 1 replicas"):

@@ -31,7 +31,10 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 CALLERS = ("ann", "bob", "cid", "dan")
-HANDLERS: dict[str, Any] = {"factory": "cluster_handlers:handlers", "settings": "{}", "kinds": ["draw", "poison"]}
+HANDLERS: dict[str, Any] = {
+    "factory": "cluster_handlers:handlers", "settings": "{}", "kinds": ["draw", "poison", "ask"],
+    "cpu_factory": "cluster_handlers:functions",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +152,25 @@ def test_a_job_whose_memory_ran_out_is_drawn_again_with_the_next_savings(
     assert (failed.status, failed.error, engine.losses) == ("failed", "out of memory", 2 + MAX_ATTEMPTS)
 
 
+def test_cpu_replicas_answer_the_replicas_that_draw_and_are_started_again(
+    tmp_path: Path, nodes: Any, engine_of: Callable[..., RayEngine]
+) -> None:
+    engine = engine_of(tmp_path / "ray", Cluster(nodes.address, max_replicas=1, cpu_replicas=1))
+    calls = [("tell", ""), ("refuse", "mud"), ("die_once", str(tmp_path / "died")), ("tell", " ")]
+    jobs = [engine.submit("ask", {"function": name, "value": value}) for name, value in calls]
+    states = [last(engine, job) for job in jobs]
+    assert [(state.status, state.error) for state in states] == [
+        ("done", ""), ("failed", "mud is no brief"), ("done", ""), ("done", ""),
+    ]  # fmt: skip
+    notes = [(engine.job_folder(jobs[number]) / "note.txt").read_text().split() for number in (0, 2, 3)]
+    (drawing, first), (_, content), (_, second) = notes
+    assert content == "file" and len({drawing, first, second}) == 3 and engine.losses == 0
+    cluster = Cluster(nodes.address, cpu_replicas=9)
+    crowded = engine_of(tmp_path / "crowded", cluster)
+    crowded.open()
+    assert "no room for a replica" in until(lambda: crowded.fault) and "beside 9 CPU replicas" in crowded.fault
+
+
 def test_replicas_come_with_jobs_and_go_without(
     tmp_path: Path, nodes: Any, engine_of: Callable[..., RayEngine]
 ) -> None:
@@ -217,3 +239,20 @@ def test_pictures_have_the_bytes_of_the_local_engine_while_nodes_die(tmp_path: P
     torch.set_num_threads(threads)
     pictures = [local.file(job).read_bytes() for job in here]
     assert [engine.file(job).read_bytes() for job in jobs] == pictures and len(set(pictures)) == 12
+
+
+@pytest.mark.slow
+def test_a_brief_is_planned_and_judged_in_a_cpu_replica(tmp_path: Path) -> None:
+    agent = Agent(device="cpu", planner="embedded", out=tmp_path)
+    given = {"brief": "a red cat on the left and a blue rocket on the right", "seed": 1, "steps": 2, "rounds": 1}
+    with ray_nodes(head_cpus=2) as cluster, ExitStack() as stack:
+        engine = ray_engine(agent, folder=tmp_path / "ray", cluster=Cluster(cluster.address, 1, 1, cpu_replicas=1))
+        stack.callback(engine.close)
+        job = last(engine, engine.submit("paint", given))
+        assert (job.status, job.error) == ("done", "")
+    local = local_engine(agent, folder=tmp_path / "local")
+    stack.callback(local.close)
+    *_, here = follow(local, local.submit("paint", given), patience=PATIENCE)
+    assert isinstance(here, Job) and here.status == "done"
+    for file in ("picture.png", "report.json"):
+        assert (engine.job_folder(job) / file).read_bytes() == (local.job_folder(here) / file).read_bytes()

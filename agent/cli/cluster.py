@@ -26,6 +26,13 @@ MaxReplicas = Annotated[
 ]
 Gpus = Annotated[float, option(PANEL, "--gpus-per-replica", help="may be a fraction; 0: replicas draw on CPUs", min=0)]
 Cpus = Annotated[float, option(PANEL, "--cpus-per-replica", help="CPUs that a replica takes", min=0)]
+CpuReplicas = Annotated[
+    int,
+    option(
+        PANEL, "--cpu-replicas", help="processes of one CPU that plan and judge with local models for the replicas "
+        "that draw; 0: these do it themselves", min=0,
+    ),
+]  # fmt: skip
 ResultsAddress = Annotated[
     str,
     option(
@@ -37,7 +44,7 @@ ResultsAddress = Annotated[
 
 OPTIONS: dict[str, Any] = {  # by the fields of `Cluster`
     "address": Address, "min_replicas": MinReplicas, "max_replicas": MaxReplicas, "gpus": Gpus, "cpus": Cpus,
-    "results": ResultsAddress,
+    "cpu_replicas": CpuReplicas, "results": ResultsAddress,
 }  # fmt: skip
 
 

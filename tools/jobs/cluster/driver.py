@@ -10,13 +10,16 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
 from ....prompts.errors import first_line
 from ....renderer.pictures.file_ref import path_inside
+from .cpu_replica import cpu_replicas
 from .replica import Replica
 
 WATCH = 5.0  # seconds between two looks at this process's own node
@@ -33,6 +36,8 @@ class Options:
     cpus: float
     factory: str
     settings: str
+    cpu_replicas: int = 0
+    cpu_factory: str = ""
 
 
 class Channel:
@@ -50,8 +55,8 @@ class Channel:
 class Slot:
     """A place for one replica, with a thread that starts it and draws on it, one job after another."""
 
-    def __init__(self, number: int, actor_class: Any, options: Options, channel: Channel) -> None:
-        self.number, self._class, self._options, self._channel = number, actor_class, options, channel
+    def __init__(self, number: int, new_actor: Callable[[], Any], channel: Channel) -> None:
+        self.number, self._new_actor, self._channel = number, new_actor, channel
         self.inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self.actor: Any = None
         self._node = ""
@@ -75,7 +80,7 @@ class Slot:
         import ray
 
         try:
-            self.actor = self._class.remote(self._options.factory, self._options.settings)
+            self.actor = self._new_actor()
             self._node, pid = ray.get(self.actor.load.remote())  # waits until there is a place for it
         except Exception as error:  # of Ray, or of the model that it cannot load
             cause = getattr(error, "cause", None)
@@ -155,14 +160,15 @@ def _end_with_node() -> None:
 
 def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float]]:
     """How many replicas a cluster has room for, and what each takes of it: no GPU where there are only CPUs. Workers
-    that are still to come count as having GPUs. Raises ValueError if there is no room."""
-    gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
+    that are still to come count as having GPUs. CPU replicas come first. Raises ValueError if there is no room."""
+    gpus, cpus = resources.get("GPU", 0.0), max(resources.get("CPU", 0.0) - options.cpu_replicas, 0.0)
     takes = {"num_gpus": options.gpus if gpus or not cpus else 0.0, "num_cpus": options.cpus}
     shares = [(gpus, takes["num_gpus"]), (cpus, takes["num_cpus"])]
     room = min((int(there / share + 1e-6) for there, share in shares if share), default=1)
     if not (options.max_replicas or room):
+        beside = f" beside {options.cpu_replicas} CPU replicas" if options.cpu_replicas else ""
         raise ValueError(f"the cluster has no room for a replica: it takes {takes} of {gpus:g} GPUs and "
-                         f"{cpus:g} CPUs")  # fmt: skip
+                         f"{cpus:g} CPUs{beside}")  # fmt: skip
     return options.max_replicas or room, takes
 
 
@@ -189,7 +195,9 @@ def main() -> None:
         channel.send(fault=first_line(error) + (hint if unset else ""))
         return
     actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
-    slots = [Slot(number, actor_class, options, channel) for number in range(count)]
+    others = cpu_replicas(options.cpu_replicas, options.cpu_factory, options.settings)
+    new_actor = partial(actor_class.remote, options.factory, options.settings, others)
+    slots = [Slot(number, new_actor, channel) for number in range(count)]
     channel.send(slots=count, gpus=takes["num_gpus"])
     threading.Thread(target=_end_with_node, name="watch", daemon=True).start()
     for line in sys.stdin:

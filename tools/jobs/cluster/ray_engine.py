@@ -44,7 +44,8 @@ class RayEngine(LocalEngine):
     """Jobs drawn on a Ray cluster; see `LocalEngine` for the queue, and `Cluster` for the replicas.
 
     `factory`: 'module:function' of a `MakeHandlers`, which makes the handlers of each replica from the JSON text
-    `settings`, for the `kinds` of jobs. `salt`: what determines the pictures beside a job's input. `seed`: gives jobs
+    `settings`, for the `kinds` of jobs. `cpu_factory`: the same of a `MakeFunctions`, for the cluster's CPU replicas.
+    `salt`: what determines the pictures beside a job's input. `seed`: gives jobs
     one that have none, where settings do not. `driver`: the command of the Ray driver. `idle`: seconds without work
     after which a replica above the least number gives its place back.
 
@@ -60,6 +61,7 @@ class RayEngine(LocalEngine):
         factory: str,
         settings: str,
         kinds: Iterable[str],
+        cpu_factory: str = "",
         salt: str = "",
         seed: Callable[[], int] | None = None,
         driver: Sequence[str] = COMMAND,
@@ -72,7 +74,10 @@ class RayEngine(LocalEngine):
         super().__init__(folder, self._connect, reports=reports, capacity=capacity, share=share)
         self.results = Results(cluster.results or str(self.folder / "results"))
         self._cluster, self._salt, self._seed, self._kinds = cluster, salt + settings, seed, tuple(kinds)
-        self._options = Options(cluster.address, cluster.max_replicas, cluster.gpus, cluster.cpus, factory, settings)
+        self._options = Options(
+            cluster.address, cluster.max_replicas, cluster.gpus, cluster.cpus, factory, settings, cluster.cpu_replicas,
+            cpu_factory,
+        )  # fmt: skip
         self._driver: DriverProcess | None = None
         self._command, self._idle, self._scaling = driver, idle, threading.Lock()
         self._losses, self._out_of_memory = Counter[str](), Counter[str]()  # by job

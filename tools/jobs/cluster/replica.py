@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,10 +18,12 @@ from ....prompts.errors import DitpipeError, JobCancelled, first_line, one_line
 from ....renderer.pictures.file_ref import path_inside
 from ..engine import JobContext, JobHandler
 from ..job_events import JobEvent
+from .cpu_replica import CpuReplicas
 from .results import PICTURE
 
-MakeHandlers = Callable[[str, int], Mapping[str, JobHandler]]
-"""(settings as JSON, how often memory ran out for the job) → kind of job → handler, with so many savings of memory."""
+MakeHandlers = Callable[[str, int, CpuReplicas | None], Mapping[str, JobHandler]]
+"""(settings as JSON, how often memory ran out for the job, the CPU replicas if there are any) → kind of job → handler,
+with so many savings of memory."""
 
 Answer = str | tuple[str, bytes]
 """An event or the end of a job as JSON text, or a file: its name in the job's folder, and its content."""
@@ -32,11 +34,12 @@ log = logging.getLogger(__name__)
 class Replica:
     """Draws jobs with the handlers of `factory`, 'module:function' of a `MakeHandlers`; the class of a Ray actor.
 
-    Two methods may be at work at a time: `draw`, and `cancel`.
+    `cpu_replicas`: Ray actors of `CpuReplica`. Two methods may be at work at a time: `draw`, and `cancel`.
     """
 
-    def __init__(self, factory: str, settings: str) -> None:
+    def __init__(self, factory: str, settings: str, cpu_replicas: Sequence[Any] = ()) -> None:
         self._factory, self._settings = factory, settings
+        self._cpu_replicas = CpuReplicas(cpu_replicas) if cpu_replicas else None
         self._handlers: dict[int, Mapping[str, JobHandler]] = {}
         self._stops: dict[str, threading.Event] = {}
 
@@ -112,7 +115,7 @@ class Replica:
         if savings not in self._handlers:
             module, _, function = self._factory.partition(":")
             make: MakeHandlers = getattr(import_module(module), function)
-            self._handlers[savings] = make(self._settings, savings)
+            self._handlers[savings] = make(self._settings, savings, self._cpu_replicas)
         return self._handlers[savings]
 
 
