@@ -42,6 +42,8 @@ def test_a_size_and_a_shape_become_pixels(size: object, aspect: str | None, side
 
 def test_sides_are_multiples_of_the_models_tokens() -> None:
     assert [Agent(model=name, aspect="16:9").size for name in ("pixart-sigma", "sana")] == [(1360, 768), (1376, 768)]
+    with pytest.raises(ValueError, match=r"1040×768: sides are multiples of 32 in this model, 1024×768 is near"):
+        _ = Agent(model="sana", size="1040x768").size
 
 
 def test_other_settings_plan_on_their_own_canvas_with_the_planner_that_is_loaded() -> None:

@@ -146,5 +146,5 @@ def test_planners_are_compared_on_the_lines_that_have_an_answer(tmp_path: Path) 
 @pytest.mark.process
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     refused(run("evaluate", "join", "nowhere", "--out", "page.html", cwd=tmp_path), "nowhere", "no finished evaluation")
-    (tmp_path / "truth.jsonl").write_text("[1]\n")
-    refused(run("evaluate", "planner", "--truth", "truth.jsonl", cwd=tmp_path), "truth.jsonl", "JSON object")
+    (tmp_path / "truth.jsonl").write_text("{}\n[1]\n")
+    refused(run("evaluate", "planner", "--truth", "truth.jsonl", cwd=tmp_path), "truth.jsonl, line 2", "JSON object")

@@ -77,7 +77,7 @@ def planner(
     from .judging.planner_truth import lines, read_truth, sampled
     from .planner import evaluate_planners
 
-    names = planners or [Settings().planner]
+    names = _names(planners)
     settings = settings_of(**options, planner=names[0])
     rows = sampled(read_truth(lines(truth)), limit or 0)
     by_name = {name: _planner(settings, name) for name in names}
@@ -171,7 +171,7 @@ def briefs(
     from .drawing import drawers
     from .judging.brief_truth import read_briefs
 
-    names = planners or [Settings().planner]
+    names = _names(planners)
     first = settings_of(**options, planner=names[0])
     rows, workers = read_briefs(file, limit or 0), drawers(first)
     agents = {name: partial(_agent, settings_of(**options, planner=name)) for name in names}
@@ -205,7 +205,7 @@ def chat(
     from ..chat.interpreter import interpreter_for
     from .chat import evaluate_chat, read_messages, read_plans
 
-    names = planners or [Settings().planner]
+    names = _names(planners)
     rows = read_messages(messages, limit or 0)
     about = read_plans(plans or messages.with_name("chat_plans.json"))
     by_name = {name: interpreter_for(Agent(settings=settings_of(**options, planner=name))) for name in names}
@@ -264,17 +264,24 @@ def join(
 
     if missing := [folder for folder in folders if not (folder / SECTION).is_file()]:
         raise RunError(f"{missing[0]} holds no finished evaluation: it has no {SECTION}")
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise ValueError(f"{twice[0]} is named twice")
     sections = [(folder / SECTION).read_text(encoding="utf-8") for folder in folders]
     write(out, page(title, sections).encode())
     print(out)
 
 
-def _planner(settings: Settings, name: str) -> Any:
+def _names(planners: list[str] | None) -> list[str]:
+    """The names of planners that were given, or of the usual one: never 'auto', which is another one elsewhere."""
     from ..llm.local_models import best_planner
+
+    return [best_planner() if name == "auto" else name for name in planners or [Settings().planner]]
+
+
+def _planner(settings: Settings, name: str) -> Any:
     from ..planning.planner import Planner
 
-    model = _chat_model(settings, best_planner() if name == "auto" else name)
-    return Planner(model, calls=settings.plan_calls).plan
+    return Planner(_chat_model(settings, name), calls=settings.plan_calls).plan
 
 
 def _chat_model(settings: Settings, name: str) -> Any:

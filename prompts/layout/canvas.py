@@ -42,13 +42,17 @@ def canvas_size(size: int | str | None, aspect: str | None, *, side: int, multip
     """Width and height in pixels of a size and shape from `read_size` and `read_aspect`.
 
     side: of a square of the model's own, where `size` names none; a shape gets the area of the square. multiple: of
-    which both sides are one, in pixels.
+    which both sides are one, in pixels. Raises ValueError for a size whose sides are not.
     """
-    if isinstance(size, str):
-        width, height = map(int, size.split("x"))
-        return width, height
-    side = size or side
-    return (side, side) if aspect is None else shaped(ratio_of(aspect) or 1, side=side, multiple=multiple)
+    if aspect is not None and not isinstance(size, str):
+        return shaped(ratio_of(aspect) or 1, side=size or side, multiple=multiple)
+    if size is None:
+        return side, side
+    width, height = map(int, size.split("x")) if isinstance(size, str) else (size, size)
+    if width % multiple or height % multiple:
+        near = "{}×{}".format(*nearest_sides(width, height, multiple=multiple))
+        raise ValueError(f"{width}×{height}: sides are multiples of {multiple} in this model, {near} is near")
+    return width, height
 
 
 def shaped(ratio: float, *, side: int, multiple: int = MULTIPLE) -> tuple[int, int]:

@@ -129,15 +129,25 @@ def lines(paths: Sequence[Path]) -> list[dict[str, Any]]:
     rows = []
     for path in paths:
         try:
-            found = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise RunError(f"{path}: {error.strerror}") from error
         except ValueError as error:
             raise RunError(f"{path}: {error}") from error
-        if not all(isinstance(row, dict) for row in found):
-            raise RunError(f"{path}: each line must be a JSON object")
-        rows += found
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                rows.append(_object(line, f"{path}, line {number}"))
     return rows
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = parse_json(line)
+    except ValueError as error:
+        raise RunError(f"{where}: {error}; each line of this file is one JSON object") from error
+    if not isinstance(row, dict):
+        raise RunError(f"{where}: each line of this file is one JSON object")
+    return row
 
 
 def read_truth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
