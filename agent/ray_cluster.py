@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from io import BytesIO
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PIL import Image
 
 from ..prompts.critique import Critique
+from ..prompts.errors import DitpipeError
 from ..prompts.plan import ScenePlan
 from ..renderer.checkpoints.files.hub import Hub
 from ..renderer.checkpoints.files.source import locate
@@ -132,6 +134,8 @@ def local_models(agent: Agent) -> list[str]:
 def cpu_functions(text: str) -> "Mapping[str, Function]":
     """What a CPU replica does for the replicas that draw: 'plan' a brief, 'judge' a PNG by its plan."""
     agent = Agent(settings=Settings(**json.loads(text)["settings"]))
+    with suppress(DitpipeError):  # which the first brief is told
+        _ = agent.planner
 
     def plan(brief: Any, file: bytes) -> str:
         return agent.models.planner_for(agent.settings).plan(brief).model_dump_json()

@@ -24,8 +24,6 @@ from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.renderer.scorer import Scorer
 from ditpipe.renderer.weights.lora import load_lora
 
-pytestmark = pytest.mark.slow
-
 
 def test_latents_loras_and_critics_unpickle_nothing(tiny: Renderer, tmp_path: Path) -> None:
     trace = tmp_path / "trace"

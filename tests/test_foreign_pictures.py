@@ -25,8 +25,6 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.renderer.request import RenderResult
 
-pytestmark = pytest.mark.slow
-
 
 def picture_of(path: Path, **options: Any) -> Path:
     request = RenderRequest.model_validate({"plan": plan_of(2), "steps": 1} | options)

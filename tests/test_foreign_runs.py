@@ -25,8 +25,6 @@ from ditpipe.renderer.pictures.artifacts import (
 )
 from ditpipe.renderer.pipeline import RenderRequest
 
-pytestmark = pytest.mark.slow
-
 BRIEF = "two things"
 
 

@@ -28,8 +28,6 @@ from ditpipe.renderer.pipeline import RenderRequest
 from ditpipe.tools.api_schema import EditInput, picture_file
 from ditpipe.tools.jobs.queue import JobQueue
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_session_names_no_file_outside_of_its_folder(tiny: Renderer, tmp_path: Path) -> None:
     agent = tiny_agent(tiny, tmp_path).with_settings(sessions=tmp_path / "sessions", critic="none", rounds=1)

@@ -15,8 +15,6 @@ from ditpipe.agent.runs.resume_policy import resume_command, resume_settings
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 
-pytestmark = pytest.mark.slow
-
 BRIEF = "two things"
 
 THEIRS = {

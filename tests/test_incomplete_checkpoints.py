@@ -22,8 +22,6 @@ from ditpipe.renderer.checkpoints.load import load
 from ditpipe.renderer.checkpoints.registry import FAMILIES, FamilyRow, checkpoint
 from ditpipe.renderer.sampling.schedules import Multistep
 
-pytestmark = pytest.mark.families
-
 Change = Callable[[Path], object]
 
 

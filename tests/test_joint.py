@@ -22,8 +22,6 @@ from ditpipe.renderer.regions.region_masks import region_ids, region_weights
 from ditpipe.renderer.regions.stepwise import StepwiseConditioning
 from ditpipe.renderer.sampling.sampler import denoise, initial_noise
 
-pytestmark = pytest.mark.families
-
 Prompts = Callable[[Sequence[str]], list[Encoded]]
 TOKENS = {"sd3.5": 77 + 256, "flux": 512}
 

@@ -30,8 +30,6 @@ from ditpipe.renderer.sampling.edit import UNINTENDED
 from ditpipe.renderer.weights.offload import Offloader, is_out_of_memory, memory_fallbacks
 from ditpipe.renderer.weights.quantize import QuantizedLinear
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("saving, at_most", [("int8", 0.05), ("fp8", 0.2)])
 def test_weights_in_8_bits_draw_nearly_the_same(tiny_folder: Path, saving: str, at_most: float) -> None:

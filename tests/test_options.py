@@ -32,8 +32,6 @@ from ditpipe.renderer.pictures.file_ref import FileRef
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.request import Control
 
-pytestmark = pytest.mark.families
-
 ERRORS_OF_STEPS = "6 steps at denoise 0.005 are the end of 1200: at most 1000 are possible"
 
 

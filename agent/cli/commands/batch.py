@@ -67,13 +67,15 @@ def batch(
     from ...agent import Agent
     from ...batch.manifest import check_parquet
     from ...batch.runner import BatchRun, per_minute
-    from ...ray_cluster import engine_of
+    from ...ray_cluster import engine_of, local_models
 
     if parquet:
         check_parquet()
     if together > 1 and (settings.rounds > 1 or settings.candidates > 1):
         raise ValueError("--together is for one round of one candidate: add --rounds 1")
     agent = Agent(settings=settings)
+    if cluster and cluster.cpu_replicas and "critic" not in local_models(agent):
+        raise ValueError("--cpu-replicas would have nothing to do: briefs are planned here, and no local critic judges")
     run = BatchRun(agent, lines, out, shard=part, planners=planners, together=together)
     started, stopped, drawn = time.monotonic(), False, 0
     with run.locked() as folder:
