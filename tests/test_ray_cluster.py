@@ -28,7 +28,7 @@ from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.queue import MAX_ATTEMPTS
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
 CALLERS = ("ann", "bob", "cid", "dan")
 HANDLERS: dict[str, Any] = {
