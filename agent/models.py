@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..renderer.request import PictureRenderer
 
 
+AT_ONCE = 4  # pictures of a model on a server that are asked for at a time
+
+
 class Models:
     """Planner, critic and renderer under the settings of one agent. Agents of other settings may share them."""
 
@@ -66,9 +69,11 @@ class Models:
 
     @property
     def devices(self) -> list[str]:
-        """What this machine draws on; for a model on a server, that server. Imports torch for a model here."""
+        """What this machine draws on; for a model on a server, names of workers that ask that server at the same time.
+        Imports torch for a model here."""
         if is_remote(self.image_model):
-            return [self.renderer.device]
+            server = self.renderer.device
+            return [server, *(f"{server}-{number}" for number in range(2, AT_ONCE + 1))]
         if self.settings.chosen_devices:
             return self.settings.chosen_devices[:1]
         from ..renderer.checkpoints.load import devices
@@ -76,8 +81,9 @@ class Models:
         return devices()
 
     def new_renderer(self, device: str | None = None, *, others: Sequence[str | None] = ()) -> "PictureRenderer":
-        """A renderer of the image model; `others` are devices that take a share of the candidates. Raises ModelError,
-        also for an OpenAI model without a key."""
+        """A renderer of the image model on a device, or for one of the workers that `devices` names of a model on a
+        server; `others` are devices that take a share of the candidates. Raises ModelError, also for an OpenAI model
+        without a key."""
         settings = self.settings
         if not is_remote(self.image_model):
             with without_gc():
@@ -91,15 +97,18 @@ class Models:
             return Renderer(self.image_model, device=device, **options)
         from ..renderer.remote.remote_renderer import RemoteRenderer
 
+        if isinstance(self._renderer, RemoteRenderer) and device:
+            return self._renderer.as_worker(device)
         key, name = settings.image_key(self.image_model), "DITPIPE_IMAGE_API_KEY"
         if self.image_model.startswith(OPENAI):
             key, name = os.environ.get("OPENAI_API_KEY"), "OPENAI_API_KEY"
             if not key:
                 raise ModelError(f"{self.image_model} needs a key: set {name}")
-        return RemoteRenderer(
+        renderer = RemoteRenderer(
             self.image_model, key=key, key_name=name, base_url=openai_url(self.image_model), timeout=settings.timeout,
-            device=device, files=self.files,
+            device=settings.chosen_device, files=self.files,
         )  # fmt: skip
+        return renderer.as_worker(device) if device and device != settings.chosen_device else renderer
 
     @property
     def files(self) -> PromptFiles:

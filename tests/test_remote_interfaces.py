@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import PATIENCE, Pleased, TwoThings, tiny_agent
+from fastapi import FastAPI
 from http_servers import listening
-from image_servers import draws, image_server
+from image_servers import draws, image_server, pictures, png
 from PIL import Image
 from plans import changed, plan_of
 from typer.testing import CliRunner
 
 from ditpipe import Agent, Critique, LeveledPrompt, Renderer, RenderRequest, RenderResult, Revision, ScenePlan
 from ditpipe.agent.cli.main import app
-from ditpipe.agent.wiring import change_reader, critique_of, picture_service, plan_brief
+from ditpipe.agent.wiring import change_reader, critique_of, local_engine, picture_service, plan_brief
 from ditpipe.prompts.critique import RegionScore
 from ditpipe.prompts.errors import JobCancelled, ModelError, RenderError
 from ditpipe.prompts.revision import RegionChange
@@ -27,8 +29,11 @@ from ditpipe.renderer.pictures.artifacts import read_metadata, read_result, writ
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.renderer.remote.remote_renderer import RemoteRenderer
 from ditpipe.renderer.request import Step
+from ditpipe.tools.api_schema import RenderInput
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
+from ditpipe.tools.jobs.engine import Job
+from ditpipe.tools.jobs.follow import follow
 
 CHANGE = Revision(changes=[RegionChange(name="thing 0", prompt=LeveledPrompt(high_level="an owl"))])
 
@@ -170,6 +175,24 @@ def test_a_service_before_a_server_draws_and_edits(tmp_path: Path) -> None:
             edited = there.edit(drawn, CHANGE)
     assert [call.path for call in server.calls] == ["models", "images/generations", "images/edits"]
     assert any("need not keep to them" in warning for warning in edited.warnings)
+
+
+def test_pictures_of_a_server_are_asked_for_at_the_same_time(tmp_path: Path) -> None:
+    server, together = FastAPI(), threading.Barrier(3)
+
+    @server.post("/v1/images/generations")
+    def generate(asked: dict[str, Any]) -> dict[str, Any]:
+        together.wait(PATIENCE)
+        return pictures(png())
+
+    with listening(server) as address:
+        agent = Agent(model=f"{address}/v1#any", critic="none", out=tmp_path)
+        engine = local_engine(agent, folder=tmp_path)
+        inputs = [RenderInput(plan=plan_of(2), seed=seed).model_dump(mode="json") for seed in range(3)]
+        jobs = [engine.submit("render", given) for given in inputs]
+        ends = [list(follow(engine, job, patience=PATIENCE))[-1] for job in jobs]
+        engine.close()
+    assert [isinstance(end, Job) and end.status for end in ends] == ["done"] * 3
 
 
 @pytest.mark.process

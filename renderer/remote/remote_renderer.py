@@ -7,8 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
@@ -52,6 +53,7 @@ class RemoteRenderer:
             raise ModelError(f"{model!r} is not on a server: give openai:NAME or http://HOST/v1#NAME")
         self.checkpoint: RemoteModel = found
         self.model, self._given = found.name, model
+        self._worker = ""
         self._files, self._unused_device = files or PromptFiles.usual(), device
         self._server = Server(base_url or found.base_url, key=key, key_name=key_name, timeout=timeout, sleep=sleep)
         self._images, self._pictures = ImagesApi(self._server, found), PicturesApi(self._server, sleep=sleep)
@@ -60,8 +62,15 @@ class RemoteRenderer:
 
     @property
     def device(self) -> str:
-        """The server's name, 'host:8000-v1', which may be a file's: a worker draws one picture there at a time."""
-        return self._server.base_url.partition("://")[2].replace("/", "-")
+        """The server's name, 'host:8000-v1', or a worker's (`as_worker`), which may be a file's: a worker draws one
+        picture there at a time."""
+        return self._worker or self._server.base_url.partition("://")[2].replace("/", "-")
+
+    def as_worker(self, name: str) -> Self:
+        """This renderer for a worker of that name, which asks the server while others wait for its answers."""
+        other = copy(self)
+        other._worker = name
+        return other
 
     @property
     def token(self) -> int:
