@@ -251,8 +251,8 @@ def test_a_brief_is_planned_and_judged_in_a_cpu_replica(tmp_path: Path) -> None:
         job = last(engine, engine.submit("paint", given))
         assert (job.status, job.error) == ("done", "")
     local = local_engine(agent, folder=tmp_path / "local")
-    stack.callback(local.close)
     *_, here = follow(local, local.submit("paint", given), patience=PATIENCE)
+    local.close()
     assert isinstance(here, Job) and here.status == "done"
     for file in ("picture.png", "report.json"):
         assert (engine.job_folder(job) / file).read_bytes() == (local.job_folder(here) / file).read_bytes()
