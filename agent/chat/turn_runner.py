@@ -154,9 +154,12 @@ class TurnRunner:
         changed = sync_scene_prompt(plan, changed)
         revision = _difference(plan, changed)
         turn = self._write(turn, kind="change", touched=tuple(revision.names) if revision else ())
-        return self._become(turn, changed, whole=whole)
+        return self._become(turn, changed, whole=whole, revision=revision)
 
-    def _become(self, turn: Turn, changed: ScenePlan, *, whole: bool, fresh: bool = False) -> Turn:
+    def _become(
+        self, turn: Turn, changed: ScenePlan, *, whole: bool, fresh: bool = False, revision: Revision | None = None
+    ) -> Turn:
+        """Draws a changed plan, or shows it in place of one that waits; `revision`: the difference, if it is known."""
         waiting, head = self.session.waiting, self.session.head
         if waiting:
             self._context.emit(Planned(changed))
@@ -169,7 +172,8 @@ class TurnRunner:
         assert head is not None
         if changed == head.plan and not fresh:
             return self._done(turn, "It is like that already; nothing was drawn.")
-        revision = _difference(head.plan, changed) if head.plan else None
+        if head.plan and not revision:
+            revision = _difference(head.plan, changed)
         seeds = [other.seed for other in self.session.turns if other.seed is not None]
         turn = self._write(
             turn, plan=changed, revision=revision, brief=head.brief, parent=head.number, folder=_folder(turn),

@@ -77,7 +77,7 @@ class LocalCritic:
         scores = [
             region_score(
                 region, found[region.name], dict(zip(texts, row, strict=True)),
-                others=[other for other in plan.regions if other is not region], threshold=self.detector.threshold,
+                others=[other for other in plan.regions if other is not region], detector_threshold=self.detector.threshold,
             )
             for region, row in zip(plan.regions, logits, strict=True)
         ]  # fmt: skip
@@ -108,16 +108,16 @@ def assigned(regions: Sequence[Region], detections: "Sequence[Detection]") -> "d
 
 def region_score(
     region: Region, found: "Sequence[Detection]", logits: dict[str, float], *, others: Sequence[Region],
-    threshold: float,
+    detector_threshold: float,
 ) -> RegionScore:  # fmt: skip
     """The score of a region: the lowest of presence, subject and looks, each 0 to 1.
 
     found: detections of its subject, see `assigned`. logits: of its crop for the texts of all regions, whole and high
-    level alone. threshold: the detector's.
+    level alone.
     """
     text, high = caption(region.prompt), region.prompt.high_level
     here = [detection for detection in found if detection.box.share_in(region.box) >= INSIDE]
-    presence = min(1.0, here[0].score / (CONFIDENT * threshold)) if here else 0.0
+    presence = min(1.0, here[0].score / (CONFIDENT * detector_threshold)) if here else 0.0
     # The subject's own two texts against those of regions with another subject.
     rivals = {caption(other.prompt) for other in others if other.prompt.high_level != high} - {text, high}
     chances = _softmax({name: logits[name] for name in {text, high} | rivals})

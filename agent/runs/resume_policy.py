@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...prompts.errors import RunError
+from ...renderer.checkpoints.published_models import CONTROLNETS
 from ...renderer.checkpoints.registry import checkpoint
 from ...renderer.request import RenderRequest
 from ...tools.api_schema import check_run
@@ -57,13 +58,9 @@ def run_work(settings: Settings) -> tuple[str, str]:
 
 
 def foreign_controls(request: RenderRequest, agreed: Sequence[str] = ()) -> list[str]:
-    """The ControlNets that a request names and that are neither published ones nor `agreed` to. Imports torch."""
-    if not request.controls:
-        return []
-    from ...renderer.families.hunyuan_controlnet import PUBLISHED
-
+    """The ControlNets that a request names and that are neither published ones nor `agreed` to."""
     names = dict.fromkeys(control.model for control in request.controls)
-    return [name for name in names if name not in (*agreed, *PUBLISHED)]
+    return [name for name in names if name not in (*agreed, *CONTROLNETS)]
 
 
 def resume_command(folder: Path, settings: Settings) -> str:

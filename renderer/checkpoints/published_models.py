@@ -14,6 +14,10 @@ from .published_defaults import Variant
 POCKET = Path(__file__).parent.parent / "pocket"
 TRAINED_HERE = "training.json"  # in the folder of a checkpoint that training/ made
 TRAINED_TOKENS = 8  # a side of its training pictures
+CONTROLNETS = {  # published ones by their short names
+    name: f"Tencent-Hunyuan/HunyuanDiT-v1.2-ControlNet-Diffusers-{name.capitalize()}"
+    for name in ("canny", "depth", "pose")
+}
 
 
 @dataclass(frozen=True)

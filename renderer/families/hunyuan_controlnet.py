@@ -11,24 +11,20 @@ from torch import Tensor
 from ...prompts.errors import ModelError, first_line
 from ..checkpoints.components import load_component
 from ..checkpoints.files.hub import Hub, HubName
+from ..checkpoints.published_models import CONTROLNETS
 from ..checkpoints.silence import silence_loading
 from ..diffusers_types import Network
 from ..forward import ControlInput
 from ..weights.offload import is_out_of_memory
 from .hunyuan_text import HunyuanText
 
-PUBLISHED = {
-    name: f"Tencent-Hunyuan/HunyuanDiT-v1.2-ControlNet-Diffusers-{name.capitalize()}"
-    for name in ("canny", "depth", "pose")
-}
-
 
 def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Network:
-    """Loads a ControlNet into main memory, by a name of `PUBLISHED`, a folder or a hub name. Raises ModelError, one
+    """Loads a ControlNet into main memory, by a name of `CONTROLNETS`, a folder or a hub name. Raises ModelError, one
     line."""
     from diffusers import HunyuanDiT2DControlNetModel
 
-    folder, on_hub = Path(name).expanduser(), HubName.parse(PUBLISHED.get(name, name))
+    folder, on_hub = Path(name).expanduser(), HubName.parse(CONTROLNETS.get(name, name))
     try:
         if not folder.is_dir():
             if not on_hub:
@@ -41,7 +37,7 @@ def load_control(name: str, *, dtype: torch.dtype, hub: Hub | None = None) -> Ne
             raise
         raise ModelError(
             f"cannot load ControlNet {name!r}: {first_line(error)} "
-            f"(published: {', '.join(PUBLISHED)}; or a folder in diffusers' format)"
+            f"(published: {', '.join(CONTROLNETS)}; or a folder in diffusers' format)"
         ) from error
     return net.eval()
 

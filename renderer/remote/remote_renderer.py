@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Self, TypeVar
 
 from PIL import Image
@@ -123,11 +124,10 @@ class RemoteRenderer:
         area = changed_area(own.edited_plan, request.edited_plan, base.image.size)
         prompt, notes = self._prompt(request, request.edited_plan, is_edit=True)
         try:
-            image, more = self._waiting(
-                lambda: self._images.edit(base.image, area, prompt, size=base.image.size), on_step
-            )
+            edit = partial(self._images.edit, base.image, area, prompt, size=base.image.size)
+            image, more = self._waiting(edit, on_step)
         except NotServed:
-            images, more = self._waiting(lambda: self._generated(prompt, 1, base.image.size), on_step)
+            images, more = self._waiting(partial(self._generated, prompt, 1, base.image.size), on_step)
             image = images[0].resize(base.image.size, Image.Resampling.LANCZOS)
             more = [*more, "this server has no edits: the whole picture was drawn anew"]
         else:
@@ -164,7 +164,7 @@ class RemoteRenderer:
         side = self.checkpoint.size
         plan = request.plan.with_size(side, side)
         prompt, notes = self._prompt(request, plan)
-        images, more = self._waiting(lambda: self._generated(prompt, len(seeds), plan.size), on_step)
+        images, more = self._waiting(partial(self._generated, prompt, len(seeds), plan.size), on_step)
         notes += more
         results = []
         for seed, image in zip(seeds, images, strict=True):

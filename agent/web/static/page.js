@@ -171,12 +171,12 @@ const film = filmstrip($(".film"), (frame) => {
 });
 const candidates = filmstrip($(".candidates"), (frame) => act({ do: "choose", number: frame.number }));
 
-$("#studio").addEventListener("click", (event) => {
+$("#workspace").addEventListener("click", (event) => {
   const name = event.target.closest("[data-do]")?.dataset.do;
   if (!name || name === "remove" || name === "dice") return;
   if (DO[name]) DO[name](); else act({ do: name });
 });
-$("#studio").addEventListener("keydown", (event) => {
+$("#workspace").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.closest(".words textarea, .words input") && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     if (event.target.id === "f-name") event.target.dispatchEvent(new Event("change"));
