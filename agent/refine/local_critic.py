@@ -77,7 +77,8 @@ class LocalCritic:
         scores = [
             region_score(
                 region, found[region.name], dict(zip(texts, row, strict=True)),
-                others=[other for other in plan.regions if other is not region], detector_threshold=self.detector.threshold,
+                others=[other for other in plan.regions if other is not region],
+                detector_threshold=self.detector.threshold,
             )
             for region, row in zip(plan.regions, logits, strict=True)
         ]  # fmt: skip
