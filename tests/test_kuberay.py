@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from kubernetes_validate import ValidationError, validate
 from waiting import PATIENCE
 
 from ditpipe.agent.cli.main import app
@@ -16,17 +17,13 @@ from ditpipe.tools.watching.routes import PROBES
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 
-# What Kubernetes and KubeRay require of each kind, by their published schemas.
-REQUIRED = {
-    "RayCluster": [
-        "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
-        "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas",
-        "spec.workerGroupSpecs.0.maxReplicas", "spec.workerGroupSpecs.0.template.spec.containers",
-    ],
-    "Deployment": ["spec.selector.matchLabels", "spec.template.metadata.labels", "spec.template.spec.containers"],
-    "PersistentVolumeClaim": ["spec.accessModes", "spec.resources.requests.storage"],
-    "Service": ["spec.selector", "spec.ports"],
-}  # fmt: skip
+# What KubeRay requires of a cluster, by the schema of its CRD; what is Kubernetes' own is checked by Kubernetes' schemas.
+REQUIRED = [
+    "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
+    "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas", "spec.workerGroupSpecs.0.maxReplicas",
+    "spec.workerGroupSpecs.0.template.spec.containers",
+]  # fmt: skip
+KUBERNETES = "1.33"  # whose schemas are used
 
 
 def manifests() -> dict[str, Any]:
@@ -47,12 +44,27 @@ def pods() -> dict[str, Any]:
     return {spec["containers"][0]["name"]: spec for spec in specs}
 
 
-@pytest.mark.parametrize("kind", REQUIRED)
-def test_each_manifest_has_what_its_kind_requires(kind: str) -> None:
-    one = manifests()[kind]
-    assert one["apiVersion"] and one["metadata"]["name"]
-    for path in REQUIRED[kind]:
-        assert at(one, path) not in (None, "", [], {}) or path.endswith("rayStartParams"), path
+def test_manifests_and_pods_are_valid_by_the_schemas_of_kubernetes() -> None:
+    kinds = set()
+    for kind, manifest in manifests().items():
+        kinds.add(kind)
+        if kind != "RayCluster":
+            validate(manifest, KUBERNETES, strict=True)
+            continue
+        for path in REQUIRED:
+            assert at(manifest, path) not in (None, "", [], {}) or path.endswith("rayStartParams"), path
+        for group in (manifest["spec"]["headGroupSpec"], *manifest["spec"]["workerGroupSpecs"]):
+            pod = {
+                "apiVersion": "v1",
+                "kind": "PodTemplate",
+                "metadata": {"name": "pod"},
+                "template": group["template"],
+            }
+            validate(pod, KUBERNETES, strict=True)
+            pod["template"]["spec"]["containers"][0]["imagee"] = ""
+            with pytest.raises(ValidationError):
+                validate(pod, KUBERNETES, strict=True)
+    assert kinds == {"RayCluster", "Deployment", "PersistentVolumeClaim", "Service"}
 
 
 def test_the_manifests_fit_together() -> None:
