@@ -17,7 +17,7 @@ from ditpipe.tools.watching.routes import PROBES
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 
-# What KubeRay requires of a cluster, by the schema of its CRD; what is Kubernetes' own is checked by Kubernetes' schemas.
+# What KubeRay requires of a cluster, by the schema of its CRD. What is Kubernetes' own is checked by its schemas.
 REQUIRED = [
     "spec.rayVersion", "spec.headGroupSpec.rayStartParams", "spec.headGroupSpec.template.spec.containers",
     "spec.workerGroupSpecs.0.groupName", "spec.workerGroupSpecs.0.minReplicas", "spec.workerGroupSpecs.0.maxReplicas",
