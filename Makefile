@@ -83,16 +83,17 @@ further: .venv/ready
 	.venv/bin/python -m training.transformer --from-shipped --regional --batch 256 --scenes 60000 --minutes 18
 	.venv/bin/python -m training.autoencoder_256 --batch 32 --drawn 2000 --minutes 6
 
-# Every figure under docs/, for the shipped weights; each goes on where it stopped. Three to four hours on two cores.
+# The figures of the shipped weights under docs/; each goes on where it stopped. Three to four hours on two cores. Not
+# here: `make report`, benchmarks.scale, gpu and metrics, and benchmarks.public_briefs with `evaluate planner --truth`.
 figures: .venv/ready
 	$(PIP) -e '.[training,test]'
 	.venv/bin/ditpipe evaluate regions --regions 1 --regions 2 --regions 4 --regions 9 --regions 3 --limit 100 \
 	  --out $(EVALUATIONS)/adherence
-	.venv/bin/ditpipe evaluate ablation --points 5 --limit 100 --out $(EVALUATIONS)/schedules
+	.venv/bin/ditpipe evaluate ablation --regions 3 --regions 9 --points 5 --limit 100 --out $(EVALUATIONS)/schedules
 	.venv/bin/python -m benchmarks.geneval
-	.venv/bin/python -m benchmarks.critic
-	.venv/bin/python -m benchmarks.compositions evaluation/compositions
-	.venv/bin/ditpipe evaluate reconstruction --images evaluation/compositions --size 256
+	.venv/bin/python -m benchmarks.critic --plans 100
+	.venv/bin/python -m benchmarks.compositions evaluation/compositions --pictures 200
+	.venv/bin/ditpipe evaluate reconstruction --images evaluation/compositions --size 256 --limit 100
 	.venv/bin/python -m benchmarks.planner
 	.venv/bin/python -m benchmarks.controls
 	.venv/bin/python -m benchmarks.solvers
@@ -103,6 +104,7 @@ figures: .venv/ready
 	.venv/bin/python -m benchmarks.render
 	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.families
+	.venv/bin/python -m benchmarks.capacity
 
 # docs/report.html: the paper's experiments on the embedded checkpoint, some 15 minutes of a core; goes on where it stopped.
 .PHONY: report

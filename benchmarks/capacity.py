@@ -1,6 +1,6 @@
 """Which part of a service runs short first, from a thousand to a million pictures a day: python -m benchmarks.capacity
 
-Prints the table of docs/scale.md. A discrete-event simulation of the busiest four hours of a day: Poisson arrivals →
+Prints the tables of docs/scale.md. A discrete-event simulation of the busiest four hours of a day: Poisson arrivals →
 planner behind an API's limits → GPUs, first come first served → critic behind the same limits. `Assumptions` are its
 inputs; `--measure` takes the queue's two rates from this machine in place of the assumed ones.
 """
@@ -8,7 +8,7 @@ inputs; `--measure` takes the queue's two rates from this machine in place of th
 import argparse
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, pi
 from pathlib import Path
@@ -34,6 +34,7 @@ class Assumptions:
     compiled, on an H200. The others are assumed."""
 
     picture: float = 2.37  # GPU seconds of the first round
+    uncompiled: float = 3.25  # the same, not compiled
     edit: float = 1.10  # of a second round, which redraws regions
     edited: float = 0.3  # share of pictures that need one
     steps: int = 30  # of a round, each of which the queue records
@@ -175,14 +176,53 @@ def table(days: Sequence[Day]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def crossing(days: Sequence[Day], assumed: Assumptions, passed: Callable[[Day], bool]) -> str:
+    """Between which pictures a day `passed` becomes true: bisected to 2%, rounded to two digits.
+
+    days: ascending, of which the first has not passed.
+    """
+    high = next((day.pictures for day in days if passed(day)), None)
+    if high is None:
+        return f"above {days[-1].pictures:,}"
+    low = max(day.pictures for day in days if day.pictures < high)
+    while high / low > 1.02:
+        middle = round((low * high) ** 0.5)
+        if passed(day(middle, assumed)):
+            high = middle
+        else:
+            low = middle
+    return f"{int(float(f'{high:.1e}')):,}"
+
+
+def costs(assumed: Assumptions) -> str:
+    """GPU seconds of a picture and pictures a GPU hour, in Markdown."""
+    kinds = {
+        "one round, compiled (`--compile`)": assumed.picture,
+        "one round, not compiled": assumed.uncompiled,
+        "an edit of one region, compiled": assumed.edit,
+        f"one round, and for {assumed.edited:.0%} of pictures an edit": assumed.gpu_seconds,
+    }
+    rows = [f"| {kind} | {seconds:.2f} | {3600 / seconds:,.0f} |" for kind, seconds in kinds.items()]
+    return "\n".join(["| | s a picture | pictures a GPU hour |", "|---|---|---|", *rows])
+
+
+def crossings(days: Sequence[Day], assumed: Assumptions) -> str:
+    """From how many pictures a day one GPU is too few, and each part passes `NARROW`, in Markdown."""
+    rows = [f"| one GPU is too few | {crossing(days, assumed, lambda day: day.gpus > 1)} |"]
+    for name in days[0].shares:
+        found = crossing(days, assumed, lambda day, name=name: day.shares[name] > NARROW)
+        rows.append(f"| {name}: above {NARROW:.0%} | {found} |")
+    return "\n".join(["| | pictures a day |", "|---|---|", *rows])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measure", action="store_true", help="take the queue's rates from this machine")
     assumed = Assumptions()
     if parser.parse_args().measure:
         assumed = measured(assumed)
-    print(f"{assumed}\n{assumed.gpu_seconds:.2f} GPU seconds a picture: {3600 / assumed.gpu_seconds:,.0f} an hour\n")
-    print(table([day(size, assumed) for size in SIZES]))
+    days = [day(size, assumed) for size in SIZES]
+    print(f"{assumed}\n\n{costs(assumed)}\n\n{table(days)}\n\n{crossings(days, assumed)}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from .errors import DitpipeError, visible
 
 Returned = TypeVar("Returned")
 TRIES = 3
-MAX_WAIT = 60.0  # seconds: who is asked to wait longer is told so instead
+MAX_WAIT = 60.0  # seconds; a longer Retry-After is raised as an error
 MAX_WORDS = 300  # characters of a server's own message
 PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")

@@ -44,7 +44,7 @@ class Leisurely(Renderer):
 
 def _slowly(on_step: Any) -> Any:
     def step(progress: Any) -> None:
-        time.sleep(0.1)
+        time.sleep(0.1)  # a real pause: Ctrl-C comes from a terminal, which cannot say when it has come
         if on_step:
             on_step(progress)
 

@@ -196,7 +196,7 @@ from test_batch import Drawing, BatchRun, agent_without_models, drawn_by
 def slow(count):
     if count == 3:
         print("three are drawn", flush=True)
-        time.sleep(600)
+        time.sleep(600)  # until it is killed
 
 folder = Path(sys.argv[2])
 drawn_by(BatchRun(agent_without_models(folder), folder / "lines.jsonl", folder), Drawing(at=slow))

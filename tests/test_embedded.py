@@ -74,7 +74,7 @@ def test_the_llm_server_ends_with_a_killed_parent() -> None:
 
 
 PLANS_TWICE = """
-import os, signal, sys, time
+import os, signal, sys
 from ditpipe import Planner
 from ditpipe.agent.llm import local_server
 from ditpipe.agent.llm.chat_models import chat_model
@@ -97,7 +97,8 @@ def test_a_killed_llm_server_is_started_again_and_takes_no_code_from_the_folder(
 
 GIVEN_UP = PLANS_TWICE.replace("SHORT_LIFE = 0", "SHORT_LIFE = 1e9").replace(
     'assert planner.plan("a blue dog")',
-    "while local_server._urls:\n    time.sleep(0.02)\nassert Planner(chat_model('embedded')).plan('a blue dog')",
+    f"sys.path.append({str(Path(__file__).parent)!r})\nfrom waiting import until\n"
+    "until(lambda: not local_server._urls)\nassert Planner(chat_model('embedded')).plan('a blue dog')",
 )
 
 

@@ -354,7 +354,7 @@ def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> N
 def test_threads_that_wear_a_lora_for_the_first_time_at_once_hook_it_once(tmp_path: Path) -> None:
     class Slow(torch.nn.Linear):
         def register_forward_hook(self, *args: Any, **options: Any) -> Any:
-            time.sleep(0.1)
+            time.sleep(0.1)  # a real pause: all threads must be here together, unless a lock lets in one at a time
             return super().register_forward_hook(*args, **options)
 
     model, cpu = torch.nn.ModuleDict({"to_q": Slow(8, 8)}), torch.device("cpu")

@@ -9,7 +9,6 @@ import gc
 import json
 import os
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,13 +72,18 @@ def steady(turns: int) -> Iterator[Callable[[], bool]]:
         return done <= WARM + turns
 
     yield another
-    for _ in range(40):  # threads that have ended their work may need a moment to end themselves
+    bounds = {"threads": 4, "files": 8, "objects": 20 * turns, "memory": 64}
+    looks = 0
+
+    def bounded() -> bool:
+        nonlocal looks
+        looks += 1
         grown = {name: value - before[name] for name, value in look().items()}
-        bounds = {"threads": 4, "files": 8, "objects": 20 * turns, "memory": 64}
-        if all(grown[name] <= bounds[name] for name in bounds):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"grown by {grown} in {turns} turns, at most {bounds} are expected")
+        fits = all(grown[name] <= bounds[name] for name in bounds)
+        assert fits or looks < 100, f"grown by {grown} in {turns} turns, at most {bounds} are expected"
+        return fits
+
+    until(bounded)  # threads that have ended their work may need a moment to end themselves
 
 
 def agent(folder: Path) -> Agent:

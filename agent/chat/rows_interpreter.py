@@ -28,7 +28,7 @@ SURE = 0.3  # least probability of an answer that is carried out: training/chat 
 class RowsInterpreter:
     """Interprets messages by one call of a tuned model, in the very prompt of its training (training/chat/).
 
-    What it answers amiss, or is not sure of, is a question back, which offers what it takes the message for: nothing is
+    Invalid or low-confidence answers become a clarifying question, which offers the likeliest meaning: nothing is
     changed by a guess. A message that says plainly what it is taken for, as the one that is offered, is certain.
     """
 

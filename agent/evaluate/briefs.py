@@ -218,7 +218,7 @@ def report_of(
         )
     parts.append(Table(head, lines, "Briefs to pictures", note))
     head = ["planner", "what", "rounds", "seconds", "calls", "tokens in", "tokens out"]
-    note = "Of a brief: median seconds on this machine, mean calls and tokens of chat models; a dash: not told."
+    note = "Of a brief: median seconds on this machine, mean calls and tokens of chat models; a dash: not reported."
     parts.append(Table(head, costs, "Cost", note))
     failed = [row for row in (*plans, *rows) if "error" in row.measured]
     lost = [[row.query["planner"], row.query["brief"], row.measured["error"]] for row in failed]

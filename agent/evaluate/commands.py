@@ -331,7 +331,7 @@ def _judge(settings: Settings, name: str, models: "Sequence[str]") -> "Judge":
         name = "pocket" if not foreign else PREFIX if LocalCritic.is_here() else ""
         if not name:
             raise ValueError(
-                f"nobody here can judge pictures of {foreign[0]}: give --judge local (fetches {DETECTOR} and "
+                f"no judge is available for pictures of {foreign[0]}: give --judge local (fetches {DETECTOR} and "
                 f"{MATCHER}), local:DETECTOR,MATCHER with folders, or a vision model such as openai:gpt-5"
             )
     if name == "pocket":

@@ -177,7 +177,7 @@ def _with_schema(messages: Sequence["BaseMessage"], definition: dict[str, Any], 
 
 
 def _without(model: "BaseChatModel", refused: frozenset[str]) -> "BaseChatModel":
-    """The model without the parameters that its server refuses; `max_completion_tokens` goes by its old name then."""
+    """The model without the parameters that its server refuses; `max_completion_tokens` is sent as `max_tokens`."""
     update: dict[str, Any] = {name: None for name in refused if _value(model, name) is not None}
     limit = getattr(model, "max_tokens", None)
     if "max_completion_tokens" in refused and limit is not None:

@@ -1,4 +1,4 @@
-"""A value of a model's reply bent towards the JSON schema that it should follow; validation comes afterwards."""
+"""A value of a model's reply coerced to the JSON schema that it should follow; validation comes afterwards."""
 
 import re
 from difflib import get_close_matches

@@ -1,4 +1,7 @@
-"""What of a brief no prompt of its plan says: words are compared with words, whatever their number and form. Pure."""
+"""Parts of a brief that are missing from every prompt of its plan.
+
+Words are compared with words, whatever their number and form. Pure.
+"""
 
 import re
 from collections.abc import Sequence

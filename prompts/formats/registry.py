@@ -1,4 +1,9 @@
-"""The table of layout formats: which one a content is in, and the way in and out of each."""
+"""The table of layout formats: which one a content is in, and the way in and out of each.
+
+A new format is a file in captions/ (JSON for models), projects/ (of other programs) or syntax/ (in prompts) with a
+`LayoutFormat`, which is imported here and gets a place in `FORMATS`. The first whose `sniff` is true reads it, so
+formats with marks of their own stand before those that take looser text. Its tests are in tests/test_formats.py.
+"""
 
 from __future__ import annotations
 

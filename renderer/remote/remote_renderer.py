@@ -87,7 +87,7 @@ class RemoteRenderer:
         served = self.checkpoint.served
         if served and names and served not in names:
             raise ModelError(f"{self._server.base_url} does not list {served!r}: it has {', '.join(names[:12])}")
-        return "a ditpipe, which obeys regions" if is_ditpipe else "regions are told to it in words"
+        return "a ditpipe, which obeys regions" if is_ditpipe else "region placement is written into the prompt"
 
     def render(self, request: RenderRequest, on_step: OnStep | None = None) -> RenderResult:
         """Draws the request. Raises RenderError if the server does not draw it, ModelError if it cannot be reached or
@@ -226,7 +226,7 @@ class RemoteRenderer:
         return drawn
 
     def _remembered(self, request: RenderRequest, drawn: Drawn, notes: Sequence[str]) -> RenderResult:
-        """The result of a picture, with the plan that the server filled in: its size, what wildcards stood for."""
+        """The result of a picture, with the plan that the server filled in: its size, with resolved wildcards."""
         there = drawn.request
         given = {"plan": there.plan, "edits": there.edits, "seed": there.seed}
         own = RenderRequest.model_validate({**dict(request), **given})

@@ -87,7 +87,7 @@ class JobContext:
 
 
 class JobLost(Exception):
-    """Whoever drew a job is gone, and the job is to be drawn again. `blamed`: the job may have ended it, so that this
+    """The worker of a job was lost; the job is queued again. `blamed`: the job may have ended it, so that this
     counts as one of its attempts."""
 
     def __init__(self, message: str, *, blamed: bool) -> None:

@@ -47,7 +47,7 @@ from training.chat.wishes import (
 from training.tables import load_table
 
 Example = tuple[str, list[Row]]  # a prompt and its answer
-Said = tuple[str, list[Row]]  # a message and its rows
+LabelledMessage = tuple[str, list[Row]]  # a message and its rows
 IMPERATIVE = frozenset("make paint colour color turn change try set recolor recolour dye show render give put add draw let place throw stick pop include insert remove delete take get erase kill drop hide replace swap exchange transform move shift bring drag push send nudge scoot switch enlarge scale grow shrink reduce redraw keep leave".split())  # fmt: skip
 REFUSALS = ("no", "no thanks", "nope", "stop", "cancel", "don't draw that", "not this", "no, not like that", "forget it", "nah", "not what i want", "wait, no", "i don't want that", "reject", "discard it", "nein", "lieber nicht", "no gracias", "non", "不要")  # fmt: skip
 NOUNS: dict[str, tuple[str, ...]] = load_table("chat_talk", "nouns")
@@ -110,7 +110,7 @@ def scene_wish(rng: np.random.Generator) -> Wish:
     return Wish(pick(rng, talk("without_frames")).format(s=unwanted), (["scene", "without", unwanted],))
 
 
-def one_change(rng: np.random.Generator, scene: Scene) -> Said:
+def one_change(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     form = rng.random()
     unsure = which(rng, scene) if form < 0.05 else None
     if form > 0.93:
@@ -120,12 +120,12 @@ def one_change(rng: np.random.Generator, scene: Scene) -> Said:
     return framed(rng, scene, wish.text, wish.names), list(wish.rows)
 
 
-def scene_change(rng: np.random.Generator, scene: Scene) -> Said:
+def scene_change(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     wish = scene_wish(rng)
     return framed(rng, scene, wish.text, ()), list(wish.rows)
 
 
-def several_changes(rng: np.random.Generator, scene: Scene) -> Said | None:
+def several_changes(rng: np.random.Generator, scene: Scene) -> LabelledMessage | None:
     """Two or three wishes in one message."""
     if len(scene.items) < 2:
         return None
@@ -248,7 +248,7 @@ def answer_back(rng: np.random.Generator) -> tuple[Scene, str, list[Row], str]:
     return scene, text, [[row[0], [item.name], *row[2:]]], unsure.text
 
 
-def praise(rng: np.random.Generator, scene: Scene) -> Said:
+def praise(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     """What sounds like a wish and is none."""
     who = mention(rng, scene, item := pick(rng, scene.items))
     options = patterns_of("praise", needs_two=len(scene.items) > 1)
@@ -270,7 +270,7 @@ def patterns_of(name: str, *, needs_two: bool) -> list[str]:
     return [pattern for pattern in talk(name) if needs_two or "{y}" not in pattern]
 
 
-def question(rng: np.random.Generator, scene: Scene) -> Said:
+def question(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     form = rng.random()
     if form < 0.33:
         text, about = pick(rng, talk("what"))
@@ -329,7 +329,7 @@ def unique(scene: Scene, subject: str) -> bool:
     return sum(item.subject == subject for item in scene.items) == 1
 
 
-def ask_back(rng: np.random.Generator, scene: Scene) -> Said | None:
+def ask_back(rng: np.random.Generator, scene: Scene) -> LabelledMessage | None:
     """What nobody could understand, or nothing here can do."""
     form = rng.random()
     if form < 0.42:
@@ -348,7 +348,7 @@ def ask_back(rng: np.random.Generator, scene: Scene) -> Said | None:
     return pick(rng, talk("chatter")), [["ask", ""]]
 
 
-def navigation(rng: np.random.Generator, scene: Scene) -> Said:
+def navigation(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     """Undo, redo, accept, another try."""
     form = rng.random()
     if form < 0.26:
@@ -384,7 +384,7 @@ def short_brief(rng: np.random.Generator, most: int) -> str:
             return brief
 
 
-def new_brief(rng: np.random.Generator, scene: Scene) -> Said:
+def new_brief(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
     """Another picture than the one that is there."""
     if rng.random() < 0.1:
         return pick(rng, talk("empty_accept")), [["ask", "new picture"]]
@@ -410,7 +410,7 @@ def nothing_yet(rng: np.random.Generator) -> Example:
     return chat_prompt(typed(rng, pick(rng, talk("chatter"))), None), [["ask", ""]]
 
 
-Kind = Callable[[np.random.Generator, Scene], Said | None]
+Kind = Callable[[np.random.Generator, Scene], LabelledMessage | None]
 KINDS: tuple[tuple[Kind, float], ...] = (
     (one_change, 0.46), (several_changes, 0.13), (foreign_wish, 0.17), (scene_change, 0.1), (navigation, 0.06),
     (question, 0.06), (ask_back, 0.04), (praise, 0.03), (new_brief, 0.03),
@@ -423,7 +423,7 @@ def chat_examples(rng: np.random.Generator, count: int = 1) -> list[Example]:
     form = int(rng.choice(6, p=MOMENTS))
     if form == 0:
         return [nothing_yet(rng) for _ in range(count)]
-    said, more, exact = list[Said](), dict[str, Any](), False
+    said, more, exact = list[LabelledMessage](), dict[str, Any](), False
     if form == 1:
         scene, text, rows, before = correction(rng)
         said, more = [(text, rows)], {"before": typed(rng, before)}

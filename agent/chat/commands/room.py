@@ -14,7 +14,7 @@ from ....prompts.plan import Box, Region, ScenePlan
 CELLS = 24  # a side of the grid on which it is counted what is seen
 SEEN = 0.3  # share of a region's box that should stay visible
 HIDDEN = 0.15  # with less of its box it counts as hidden
-HALF = 0.5  # of its area a region gives up before it rather moves aside
+HALF = 0.5  # maximum share of its area that a region loses before it is moved
 FRONT = 100  # the largest z_order
 Holds = Callable[[ScenePlan], bool]
 

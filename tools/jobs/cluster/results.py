@@ -46,7 +46,7 @@ class Results:
         return True
 
     def keep(self, digest: str, folder: Path) -> None:
-        """Keeps the files of a job's folder, unless this result is there already: then the folder gets its files."""
+        """Keeps the files of a job's folder; if the result exists, its files replace the folder's."""
         if self.folder is None:
             if not self._exists(digest):
                 self._upload(digest, folder)
