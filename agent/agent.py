@@ -94,7 +94,7 @@ class Agent:
 
     @property
     def planner_name(self) -> str:
-        """The planner that 'auto' stands for, or the one named by the settings."""
+        """The planner that 'auto' resolves to, or the one named by the settings."""
         return self.models.planner_name
 
     @property

@@ -117,7 +117,7 @@ class Models:
 
     @cached_property
     def planner_name(self) -> str:
-        """The planner that 'auto' stands for, or the one named by the settings."""
+        """The planner that 'auto' resolves to, or the one named by the settings."""
         return best_planner() if self.settings.planner == "auto" else self.settings.planner
 
     @cached_property
@@ -154,7 +154,7 @@ class Models:
 
     @cached_property
     def critic_name(self) -> str:
-        """The critic that 'auto' stands for, or the one named by the settings."""
+        """The critic that 'auto' resolves to, or the one named by the settings."""
         if self.settings.critic != "auto":
             return self.settings.critic
         # The embedded critic was trained on the pocket model's world only.

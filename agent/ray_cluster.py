@@ -149,7 +149,7 @@ def cpu_functions(text: str) -> "Mapping[str, Function]":
 
 
 class PlannerElsewhere:
-    """A local planner that is loaded in CPU replicas; it stands for a `Planner`."""
+    """A local planner that is loaded in CPU replicas; it is used in place of a `Planner`."""
 
     tuned = True
 

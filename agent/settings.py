@@ -229,7 +229,7 @@ def settings_of(**options: Any) -> Settings:
 
 
 def check_variables(*others: str) -> None:
-    """Raises ValueError for a DITPIPE_… variable of the environment that is no setting and none of `others`."""
+    """Raises ValueError for a DITPIPE_… variable of the environment that is neither a setting nor one of `others`."""
     variables = [*(f"DITPIPE_{name.upper()}" for name in Settings.model_fields), *others]
     for name in os.environ:
         if name.startswith("DITPIPE_") and name not in variables:

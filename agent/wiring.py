@@ -110,7 +110,7 @@ def _agent_with(agent: Agent, renderer: "PictureRenderer") -> Agent:
 
 
 def largest_side(agent: Agent) -> int:
-    """Most pixels a side of a picture, unless a service is told otherwise: twice the model's size."""
+    """Most pixels a side of a picture, unless a service sets another limit: twice the model's size."""
     return min(2 * agent.checkpoint.size, MAX_SIDE)
 
 

@@ -1,1 +1,1 @@
-"""Many briefs or plans from one file → pictures, plans, critiques and a manifest: `ditpipe batch`."""
+"""`ditpipe batch`: draws the briefs or plans of one file; writes pictures, plans, critiques and a manifest."""

@@ -15,7 +15,7 @@ def path_to(turns: Sequence[Turn], number: int | None) -> list[Turn]:
 
 
 def steps_back(turns: Sequence[Turn], head: int | None, steps: int) -> int:
-    """Number of the turn whose picture came `steps` before the head's. Raises ValueError if there is none."""
+    """Number of the turn whose picture came `steps` before the head's. Raises ValueError if there is no such turn."""
     path = path_to(turns, head)
     if not path:
         raise ValueError("there is no picture yet, so nothing to undo")

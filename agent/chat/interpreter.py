@@ -76,7 +76,7 @@ def model_context(state: ChatState) -> dict[str, Any]:
 
 
 def _seen_plan(plan: ScenePlan) -> dict[str, Any]:
-    """The plan, each region with its place in words, by which people and small models know the left one."""
+    """The plan, each region with its place in words, so that people and small models can tell them apart."""
     fields = plan.model_dump(include=OF_PLAN, exclude_defaults=True)
     rows = zip(fields.get("regions", []), plan.regions, strict=True)
     return fields | {"regions": [{"place": place_of(region.box), **row} for row, region in rows]}

@@ -31,7 +31,7 @@ def rename_region(session: StoredSession, turn: Turn, name: str, new: str) -> Tu
 
 
 def _renamed_plan(plan: ScenePlan, name: str, new: str) -> ScenePlan:
-    """Raises ValueError (pydantic's) if another region has that name, or if it is none."""
+    """Raises ValueError (pydantic's) if another region has that name, or if it is not a valid name."""
     regions = [region.model_dump() | ({"name": new} if region.name == name else {}) for region in plan.regions]
     return ScenePlan.model_validate(plan.model_dump() | {"regions": regions})
 

@@ -90,7 +90,7 @@ class Sessions:
         self.open(turn.session).carry_out(turn.acts, context)
 
     def delete(self, id: str) -> None:
-        """Removes a session with its turns and pictures. Raises RunError if it is at work, or if there is none."""
+        """Removes a session with its turns and pictures. Raises RunError if it is running or does not exist."""
         session = self.open(id)
         with session._work():
             self.store.delete(session.id)

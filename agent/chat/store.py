@@ -131,7 +131,7 @@ class Store:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """For one statement that reads. Raises RunError."""
+        """A connection for one reading statement. Raises RunError."""
         try:
             with closing(sqlite3.connect(self.folder / "sessions.sqlite", timeout=30, isolation_level=None)) as db:
                 open_safely(db)  # the file may come from an untrusted source

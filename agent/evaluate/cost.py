@@ -1,4 +1,4 @@
-"""What chat models cost: calls and tokens within a block, whoever makes the calls."""
+"""What chat models cost: calls and tokens of all callers within a block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -64,7 +64,7 @@ def is_here(model: LocalModel, folder: Path | None = None) -> bool:
 
 
 def best_planner(folder: Path | None = None, models: Sequence[LocalModel] = tuple(LOCAL_MODELS.values())) -> str:
-    """The name that 'auto' stands for: the best local model on this machine. The embedded one if there is none: its
+    """The name that 'auto' resolves to: the best local model on this machine. The embedded one if there is none: its
     error says what to install."""
     return next((model.name for model in models if is_here(model, folder)), EMBEDDED.name)
 

@@ -123,7 +123,7 @@ def _restart_when_ended(key: tuple[str, int], child: subprocess.Popen[str]) -> N
 
 
 def _serve(port: str, model: str, *adapters: str) -> None:
-    """The child: serves until its standard input closes."""
+    """Runs in the child process: serves until its standard input closes."""
     os.environ["OMP_WAIT_POLICY"] = "passive"  # spinning beside a busy core its threads took minutes a plan
     import xllamacpp
 

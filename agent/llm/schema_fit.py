@@ -8,7 +8,7 @@ from .lenient_json import Notes, json_values
 
 
 def fit(value: Any, schema: dict[str, Any]) -> tuple[Any, Notes]:
-    """The value bent towards a JSON schema, as pydantic makes one for a model, and what was changed.
+    """The value coerced to a JSON schema, as pydantic makes one for a model, and what was changed.
 
     Texts that hold JSON are parsed, lists of one object and wrappers of one key opened, unknown keys dropped, null
     made "" where a text is due and "" null where none is, and choices matched as people write them ("Top-Left").
@@ -45,7 +45,7 @@ class _Fitting:
         self.notes.append(f"{where}: {change}")
 
     def _of_kind(self, value: Any, kinds: set[str], where: str) -> Any:
-        """The value as one of the kinds of JSON that its place takes, where that is plain."""
+        """The value converted to a JSON type that its schema allows, where that is unambiguous."""
         for _ in range(3):  # encoded more often than that is nobody's habit
             if not (isinstance(value, str) and kinds & {"object", "array"}):
                 break

@@ -130,6 +130,6 @@ class PlanWords:
         return bool({*forms(word)} & self._things)
 
     def place(self, word: str) -> bool | None:
-        """Whether the plan has a background that a word is a name of; None for a word that is none."""
+        """Whether the plan has a background that a word names; None for a word that names no background."""
         places = self._vocabulary.places(word)
         return bool(places & self.known.of("backgrounds")) if places else None

@@ -1,4 +1,4 @@
-"""Checks of a plan's structure, whatever the language of its brief: what is hidden, small, or there twice."""
+"""Checks of a plan's structure, whatever the language of its brief: hidden, small and duplicate regions."""
 
 from collections.abc import Sequence
 

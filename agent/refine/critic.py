@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Critic(Protocol):
-    """Whatever judges a picture against its plan."""
+    """Judges a picture against its plan."""
 
     def critique(self, image: Image.Image, plan: ScenePlan) -> Critique: ...
 

@@ -40,7 +40,7 @@ class JsonSerializer:
         return JSON, json.dumps(value, default=_error_text).encode()
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """The value again, tuples as lists. Raises ValueError for whatever `dumps_typed` does not write."""
+        """The value again, tuples as lists. Raises ValueError for values that `dumps_typed` does not write."""
         kind, content = data
         if kind not in (JSON, INTERRUPTS) or not isinstance(content, bytes):
             raise ValueError(f"a value of the type {str(kind)[:20]!r}, and only JSON is read")

@@ -74,7 +74,7 @@ class Turns:
         return self._progress.get(session)
 
     def problem(self, session: str) -> str:
-        """Why the last turn could not even begin, in one line; empty if it began."""
+        """Why the last turn could not start, in one line; empty if it began."""
         return self._problems.get(session, "")
 
     def start(self, session: Session, *acts: Act, settings: TurnSettings | None = None) -> bool:

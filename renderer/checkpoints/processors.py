@@ -22,7 +22,7 @@ def tokenizer_alone(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def qwen3_vl(folder: Path) -> Qwen3VLProcessor:
-    """Qwen3-VL's processor in a folder, without that of videos. Raises whatever transformers raises."""
+    """Qwen3-VL's processor in a folder, without its video processor. Raises whatever transformers raises."""
     from transformers import Qwen2VLImageProcessorPil, Qwen3VLProcessor
 
     class TextAndPictures(Qwen3VLProcessor):

@@ -66,8 +66,8 @@ def openai_url(name: str) -> str | None:
 
 
 def remote_model(name: str) -> RemoteModel | None:
-    """The model on a server of that name; None for any other name. Raises ModelError for a URL that is none, or holds a
-    key, and for a format that there is not."""
+    """The model on a server of that name; None for any other name. Raises ModelError for an invalid URL, one that
+    holds a key, or an unknown format."""
     if not is_remote(name):
         return None
     place, _, given = name.partition(",caption=")

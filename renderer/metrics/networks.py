@@ -101,7 +101,7 @@ METRIC_NETWORKS = {
 
 
 def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
-    """A sha256 over names, shapes and numbers, whatever file they are kept in."""
+    """A sha256 over names, shapes and numbers, independent of the file format."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name], dtype="<f4")

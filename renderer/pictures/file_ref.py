@@ -19,7 +19,7 @@ class FileRef(BaseModel):
 
     @classmethod
     def of(cls, path: Path) -> "FileRef":
-        """A reference to an existing file, by its absolute path. Raises RunError if there is none."""
+        """A reference to an existing file, by its absolute path. Raises RunError if it does not exist."""
         path = path.expanduser().resolve()
         return cls(path=str(path), sha256=_hash(path))
 

@@ -53,7 +53,7 @@ class ImagesApi:
     def _post(
         self, path: str, body: JsonObject, count: int, size: tuple[int, int], notes: list[str], *, files: Any = None
     ) -> JsonObject:
-        """The answer; settings that the server refuses are left out, with a note."""
+        """The server's response; settings that it refuses are left out, with a note."""
         width, height = _within(size) if self._model.is_openai else size
         body = body | ({"model": self._model.served} if self._model.served else {}) | {"size": f"{width}x{height}"}
         body |= {"n": count} if count > 1 else {}

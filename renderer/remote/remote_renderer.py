@@ -175,7 +175,7 @@ class RemoteRenderer:
         return results
 
     def _prompt(self, request: RenderRequest, plan: ScenePlan, *, is_edit: bool = False) -> tuple[str, list[str]]:
-        """The prompt of a plan, and what of it and of its request the server is not told."""
+        """The prompt of a plan, and notes on what of the plan and its request is not sent."""
         prompt, notes = composed(plan, self.checkpoint.caption, is_edit=is_edit)
         notes = [*plan.notes, *self._unused(request), *notes]
         if self.checkpoint.caption == PROSE and plan.regions:
@@ -237,7 +237,7 @@ class RemoteRenderer:
         return RenderResult(own, drawn.image, None, 0.0, tuple(dict.fromkeys([*notes, *drawn.warnings])))
 
     def _waiting(self, call: Callable[[], Returned], on_step: OnStep | None) -> Returned:
-        """The result of a call that takes minutes. `on_step` is told each second that it goes on: what it raises ends
+        """The result of a call that takes minutes. `on_step` is called each second while it runs: what it raises ends
         the wait, and the answer is not read."""
         if on_step is None:
             return call()

@@ -1,4 +1,4 @@
-"""Warnings of what a server cannot be told: every field of a request that is set, and is not sent."""
+"""Warnings of every field of a request that is set but cannot be sent to a server."""
 
 from __future__ import annotations
 

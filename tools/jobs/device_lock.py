@@ -1,4 +1,4 @@
-"""One lock per device of this process: whoever draws holds it, so that no two runners are at work on one GPU."""
+"""One lock per device of this process: held while drawing, so that no two runners use one GPU at once."""
 
 import threading
 from collections import defaultdict

@@ -73,7 +73,7 @@ class Outcome:
         return faults + min((self._untouched(both | option) for option in expect.get("either", [{}])), key=len)
 
     def _faults_of(self, name: str, value: Any) -> list[str]:
-        """Raises RunError for an expectation that there is not."""
+        """Raises RunError for an unknown expectation."""
         if name not in EXPECTATIONS:
             raise RunError(f"no expectation is called {name!r}: one of {', '.join(EXPECTATIONS)}")
         found: list[str] = getattr(self, f"_{name}")(value)

@@ -11,7 +11,7 @@ RECALLS = 101  # points of the precision-recall curve, as in COCO's evaluation
 
 @dataclass(frozen=True)
 class Found:
-    """A box that a detector found in a picture; `picture` tells pictures apart."""
+    """A box that a detector found in a picture; `picture` identifies the picture."""
 
     picture: int
     label: str

@@ -1,4 +1,4 @@
-"""Who says what a picture shows: the pocket model's judge, a detector with a matcher, or a vision model.
+"""Judges of what a picture shows: the pocket model's judge, a detector with a matcher, or a vision model.
 
 All answer the same questions about each region: its subject, its colour, where it is, and whether it is also seen where
 nobody asked for it. None: a judge cannot tell, or nothing was asked for.

@@ -125,7 +125,7 @@ def wrong(plan: ScenePlan, truth: dict[str, Any]) -> list[str]:
 
 
 def lines(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """The objects of JSON Lines files. Raises RunError for a file that is none."""
+    """The objects of JSON Lines files. Raises RunError for a file that is not JSON Lines."""
     rows = []
     for path in paths:
         try:
@@ -151,7 +151,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 
 def read_truth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines that have an answer. Raises RunError for a line that is not one of truth."""
+    """The lines that have an answer. Raises RunError for a line that is not in the format of truth files."""
     for row in rows:
         if not {"id", "set", "task", "prompt", "objects"} <= row.keys():
             raise RunError(f"a line of truth needs id, set, task, prompt and objects, this has {', '.join(row)}")

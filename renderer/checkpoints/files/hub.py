@@ -117,7 +117,7 @@ class Hub:
         return isinstance(path, str) and not _lacking(Path(path).parent, lambda *_: True)
 
     def commit(self, name: HubName) -> str | None:
-        """The commit that a name stands for now, or for what the cache holds where the hub cannot tell; None if that
+        """The commit that a name resolves to now, or for what the cache holds where the hub cannot tell; None if that
         holds nothing."""
         from huggingface_hub import HfApi, try_to_load_from_cache
 

@@ -28,7 +28,7 @@ OWN_OBJECT_STORE = 256 * 2**20  # bytes; jobs and pictures pass through it, a fe
 
 @dataclass(frozen=True)
 class Options:
-    """What the server tells its driver in the first line."""
+    """What the server sends its driver in the first line."""
 
     address: str
     max_replicas: int
@@ -142,8 +142,8 @@ def _is_alive(node: str) -> bool:
 
 
 def _end_with_node() -> None:
-    """Ends this process once its node is none of the cluster's: a head that came back at the same address within Ray's
-    patience knows nothing of it, and whatever was asked of the one before is never answered."""
+    """Ends this process once its node no longer belongs to the cluster: a restarted head does not know this
+    node, and requests to the head before it are never answered."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()

@@ -34,7 +34,7 @@ class Results:
                 raise RunError(f"results cannot be kept at {address}: {first_line(error)}") from error
 
     def fetch(self, digest: str, into: Path) -> bool:
-        """Puts the files of a result in a job's folder; False if there is none."""
+        """Puts the files of a result in a job's folder; False if there is no such result."""
         if self.folder is None:
             return self._download(digest, into)
         place = self._place(digest)
