@@ -23,7 +23,8 @@ def png(colour: str) -> bytes:
 
 
 def functions(settings: str) -> Mapping[str, Function]:
-    """What CPU replicas do: tell their process, refuse, and die at the first call of all."""
+    """What CPU replicas do: tell their process, refuse, fail, die at the first call of all, and write down that they
+    were asked and then wait until that note is gone."""
 
     def refuse(value: Any, file: bytes) -> str:
         raise PlanningError(f"{value} is no brief")
@@ -34,7 +35,21 @@ def functions(settings: str) -> Mapping[str, Function]:
             os.kill(os.getpid(), signal.SIGKILL)
         return file.decode()
 
-    return {"tell": lambda value, file: str(os.getpid()), "refuse": refuse, "die_once": die_once}
+    def bug(value: Any, file: bytes) -> str:
+        raise KeyError("secret")
+
+    def hang(value: Any, file: bytes) -> str:
+        Path(value).touch()
+        until(lambda: not Path(value).exists())
+        return "late"
+
+    return {
+        "tell": lambda value, file: str(os.getpid()),
+        "refuse": refuse,
+        "bug": bug,
+        "die_once": die_once,
+        "hang": hang,
+    }
 
 
 def handlers(settings: str, savings: int, elsewhere: CpuReplicas | None = None) -> Mapping[str, JobHandler]:

@@ -1,6 +1,7 @@
 """Jobs on a Ray cluster: what a replica answers, what is kept, what a loss does."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import fsspec
 import pytest
 from cluster_handlers import png
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 from ditpipe import Agent
 from ditpipe.agent.cli.cluster import cluster_of
@@ -18,6 +19,7 @@ from ditpipe.agent.ray_cluster import ray_engine, settings_of_replicas, state_of
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.checkpoints.registry import POCKET
+from ditpipe.tools.api_schema import describe_picture, picture_of
 from ditpipe.tools.jobs.cluster.driver import Options, places
 from ditpipe.tools.jobs.cluster.driver_process import COMMAND
 from ditpipe.tools.jobs.cluster.options import Cluster
@@ -29,6 +31,7 @@ from ditpipe.tools.jobs.follow import follow
 from ditpipe.tools.jobs.job_events import Stepped
 from ditpipe.tools.jobs.local_engine import LocalEngine
 from ditpipe.tools.jobs.queue import MAX_ATTEMPTS
+from ditpipe.tools.jobs.service import PictureService
 from ditpipe.tools.watching.job_scope import Durations
 from ditpipe.tools.watching.metrics import metrics_text
 
@@ -158,6 +161,7 @@ def test_a_lost_job_is_drawn_again_and_one_that_ends_its_process_is_given_up(tmp
         ({}, {"max_replicas": 3, "gpus": 0}, 3, 0),
         ({"CPU": 4.0}, {"cpu_replicas": 3}, 1, 0),
         ({"CPU": 4.0, "GPU": 2.0}, {"cpu_replicas": 3}, 1, 1),
+        ({"CPU": 4.0}, {"cpu_replicas": 4, "max_replicas": 1}, 1, 0),  # they wait for CPUs, not for a GPU
     ],
 )
 def test_replicas_are_as_many_as_there_is_room_for(
@@ -166,12 +170,14 @@ def test_replicas_are_as_many_as_there_is_room_for(
     given = Options(
         **{"address": "", "max_replicas": 0, "gpus": 1, "cpus": 1, "factory": "", "settings": "", **options}
     )
-    assert places(given, resources) == (count, {"num_gpus": gpus, "num_cpus": 1})
+    assert places(given, resources)[:2] == (count, {"num_gpus": gpus, "num_cpus": 1})
 
 
 def test_a_cluster_without_room_and_options_without_effect_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no room for a replica"):
         places(Options("", 0, 1, 1, "", ""), {"CPU": 0.0})
+    with pytest.raises(ValueError, match="no room for a replica of 1 GPUs and 0 CPUs beside 3 CPU replicas"):
+        places(Options("", 0, 1, 0, "", "", cpu_replicas=3), {"CPU": 2.0, "GPU": 1.0})
     with pytest.raises(ValueError, match="neither the planner nor the critic"):
         ray_engine(Agent(planner="openai:gpt-5", critic="none"), folder=tmp_path, cluster=Cluster(cpu_replicas=1))
     with pytest.raises(ValueError, match="are for --engine ray"):
@@ -227,7 +233,7 @@ def test_the_driver_imports_nothing_of_the_current_folder(tmp_path: Path, safe: 
 
 
 DRIVER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 
 options = json.loads(sys.stdin.readline())
@@ -238,7 +244,7 @@ print(json.dumps({"slots": 1, "gpus": 0.0}), flush=True)
 for line in sys.stdin:
     message = json.loads(line)
     if message["do"] == "start":
-        say(state="ready", node="here", pid=1)
+        say(state="ready", node="here", pid=os.getpid())
     elif message["do"] == "draw":
         attempt = message["job"]["attempt"]
         say(attempt=attempt, event="stepped", fields={"round": 1, "index": 1, "total": 1, "preview": None})
@@ -265,8 +271,25 @@ def test_a_job_outlives_its_rays_head(tmp_path: Path) -> None:
     assert isinstance(state, Job) and (state.status, state.error) == ("done", "")
     assert engine.events(job) == [Stepped(1, 1, 1)] * 2 and engine.losses == 1 and lives.read_text() == "II"
     assert engine.file(job).read_bytes() == png("red") and engine.is_ready
+    assert os.getsid(engine.replicas[0].pid) != os.getsid(0)  # else Ctrl-C in a terminal ends the driver as well
     pytest.importorskip("prometheus_client")
     lines = metrics_text(engine, Durations())[0].decode().splitlines()
     counts = {"ready": 1, "busy": 0, "idle": 0, "starting": 0, "failed": 0}
     assert {f'ditpipe_replicas{{state="{state}"}} {count}.0' for state, count in counts.items()} <= set(lines)
     engine.close()
+
+
+def test_a_queued_picture_tells_that_ray_cannot_be_reached(tmp_path: Path) -> None:
+    engine = RayEngine(
+        tmp_path, cluster=Cluster("10.0.0.1:6379"), factory="", settings="", kinds=["draw"],
+        driver=[sys.executable, "-c", ""],
+    )  # fmt: skip
+    try:
+        assert engine.waits_for == "Ray is being connected to 10.0.0.1:6379"
+        queued = engine.submit("draw", {})
+        until(lambda: engine.fault)
+        picture = picture_of(PictureService(engine), queued)
+        assert picture.warnings == ("nothing can be drawn here: Ray cannot be reached: no answer from 10.0.0.1:6379",)
+        assert f"not done yet: queued; {picture.warnings[0]}. Ask" in describe_picture(picture)
+    finally:
+        engine.close()

@@ -156,19 +156,30 @@ def test_cpu_replicas_answer_the_replicas_that_draw_and_are_started_again(
     tmp_path: Path, nodes: Any, engine_of: Callable[..., RayEngine]
 ) -> None:
     engine = engine_of(tmp_path / "ray", Cluster(nodes.address, max_replicas=1, cpu_replicas=1))
-    calls = [("tell", ""), ("refuse", "mud"), ("die_once", str(tmp_path / "died")), ("tell", " ")]
+    calls = [("tell", ""), ("refuse", "mud"), ("die_once", str(tmp_path / "died")), ("tell", " "), ("bug", "")]
     jobs = [engine.submit("ask", {"function": name, "value": value}) for name, value in calls]
     states = [last(engine, job) for job in jobs]
     assert [(state.status, state.error) for state in states] == [
         ("done", ""), ("failed", "mud is no brief"), ("done", ""), ("done", ""),
+        ("failed", "an internal error; the log says more"),
     ]  # fmt: skip
     notes = [(engine.job_folder(jobs[number]) / "note.txt").read_text().split() for number in (0, 2, 3)]
     (drawing, first), (_, content), (_, second) = notes
     assert content == "file" and len({drawing, first, second}) == 3 and engine.losses == 0
-    cluster = Cluster(nodes.address, cpu_replicas=9)
-    crowded = engine_of(tmp_path / "crowded", cluster)
-    crowded.open()
-    assert "no room for a replica" in until(lambda: crowded.fault) and "beside 9 CPU replicas" in crowded.fault
+    asked = tmp_path / "asked"
+    held = engine.submit("ask", {"function": "hang", "value": str(asked)})
+    until(asked.exists)
+    engine.cancel(held.id)
+    after = engine.submit("draw", {"colour": "red", "steps": 1})  # by the replica that waited for an answer
+    assert last(engine, after).status == "done" and asked.exists()
+    asked.unlink()
+    for most in (0, 1):
+        crowded = engine_of(tmp_path / f"crowded-{most}", Cluster(nodes.address, max_replicas=most, cpu_replicas=9))
+        crowded.open()
+        reason = until(lambda: "CPU replicas" in crowded.waits_for and crowded.waits_for)  # noqa: B023 - called at once
+        assert "no room for a replica of 0 GPUs and 1 CPUs beside 9 CPU replicas" in reason
+        assert bool(crowded.fault) == (not most)  # with a number it waits for nodes
+        crowded.close()
 
 
 def test_replicas_come_with_jobs_and_go_without(
@@ -177,7 +188,7 @@ def test_replicas_come_with_jobs_and_go_without(
     engine = engine_of(tmp_path / "ray", Cluster(nodes.address, min_replicas=0, max_replicas=2), idle=0.5)
     engine.open()
     until(lambda: engine.replicas)
-    assert engine.replica_counts()["idle"] == 2
+    assert engine.replica_counts()["idle"] == 2 and engine.is_ready and not engine.waits_for  # or nobody sends a job
     gate, jobs = tmp_path / "gate", list[Job]()
     for colour, idle in (("red", 1), ("blue", 0)):  # a replica for each
         jobs.append(engine.submit("draw", {"colour": colour, "steps": 2, "gate": str(gate)}))

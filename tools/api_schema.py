@@ -173,7 +173,9 @@ class Picture(StrictModel):
         default=None,
         description="what the critic saw in each region of a painted or edited picture; null: nobody judged it",
     )
-    warnings: tuple[str, ...] = Field(default=(), description="what was not drawn as asked, one sentence each")
+    warnings: tuple[str, ...] = Field(
+        default=(), description="what was not drawn as asked, or why a queued picture waits, one sentence each"
+    )
 
 
 class Report(StrictModel):
@@ -198,6 +200,8 @@ def picture_of(service: PictureService, job: Job) -> Picture:
     """A job as callers see it. Raises RunError if a file of a finished job is gone."""
     fields: dict[str, Any] = {name: getattr(job, name) for name in ("id", "status", "step", "steps", "error")}
     fields["uri"] = f"{SCHEME}{job.id}"
+    if job.status == "queued" and (reason := service.jobs.waits_for):
+        fields["warnings"] = (reason,)
     if job.status == "done":
         path, report = service.jobs.file(job), read_report(service.jobs.job_folder(job))
         request, warnings = read_metadata(path)
@@ -234,7 +238,8 @@ def describe_picture(picture: Picture) -> str:
         return " ".join([*sentences, *(f"Note: {warning}." for warning in picture.warnings)])
     if picture.status in ("queued", "running"):
         where = f"step {picture.step} of {picture.steps}" if picture.steps else picture.status
-        return f"Picture {picture.id} is not done yet: {where}. Ask get_picture for it."
+        waits = "".join(f"; {warning}" for warning in picture.warnings)
+        return f"Picture {picture.id} is not done yet: {where}{waits}. Ask get_picture for it."
     return f"Picture {picture.id} {STATES[picture.status]}{': ' + picture.error if picture.error else ''}."
 
 

@@ -140,6 +140,10 @@ class PictureEngine(JobEngine, Protocol):
     def fault(self) -> str:
         """Why nothing can be drawn here, in one line; empty if there is no reason."""
 
+    @property
+    def waits_for(self) -> str:
+        """Why nothing is drawn at present, in one line; empty once something can draw."""
+
     def counts(self) -> dict[Status, int]:
         """How many jobs of all callers are in each state."""
 

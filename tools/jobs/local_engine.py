@@ -65,6 +65,10 @@ class LocalEngine:
         """Whether it can draw by now: its handlers are loaded."""
         return self._loaded
 
+    @property
+    def waits_for(self) -> str:
+        return self.fault or ("" if self.is_ready else "the model is being loaded")
+
     def replica_counts(self) -> dict[str, int]:
         return {}
 

@@ -24,9 +24,9 @@ def watching_router(engine: PictureEngine, requests: Durations) -> APIRouter:
     @router.get("/readyz")
     async def is_ready() -> JSONResponse:
         """503 until something can draw, and where nothing can."""
-        if engine.is_ready and not engine.fault:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": engine.fault or "the model is being loaded"}, 503)
+        if reason := engine.waits_for:
+            return JSONResponse({"status": "not ready", "reason": reason}, 503)
+        return JSONResponse({"status": "ready"})
 
     @router.get("/metrics")
     def metrics() -> Response:

@@ -8,9 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from itertools import cycle
 from random import sample
+from threading import Event
 from typing import Any
 
-from ....prompts.errors import CritiqueError, DitpipeError, ModelError, PlanningError, first_line, one_line
+from ....prompts.errors import (
+    CritiqueError,
+    DitpipeError,
+    JobCancelled,
+    ModelError,
+    PlanningError,
+    first_line,
+    one_line,
+)
 
 Function = Callable[[Any, bytes], str]
 """(what JSON holds, a file or b"") → the result as text. Raises DitpipeError or ValueError."""
@@ -22,6 +31,7 @@ ERRORS: dict[str, type[Exception]] = {
     kind.__name__: kind for kind in (DitpipeError, PlanningError, CritiqueError, ModelError)
 }
 RETRIES = 2  # of a call whose replica or node died
+LOOK = 0.05  # seconds between two looks at the cancel signal
 
 
 class CpuReplica:
@@ -41,18 +51,29 @@ class CpuReplica:
 
 
 class CpuReplicas:
-    """Calls of CPU replicas, each in turn. Ray starts one that died again, and its call with it."""
+    """Calls of CPU replicas, each in turn. Ray starts one that died again, and its call with it.
+
+    `stop`: the cancel signal of the job whose calls these are; nobody waits for an answer once it is set.
+    """
 
     def __init__(self, actors: Sequence[Any]) -> None:
         self._turns = cycle(sample(list(actors), len(actors)))  # replicas that draw begin with different ones
+        self.stop = Event()
 
     def __call__(self, name: str, value: Any, file: bytes = b"") -> str:
-        """The function's result. Raises what it raised, and ModelError if its replicas died of it."""
+        """The function's result. Raises what it raised, ModelError if its replicas died of it, and JobCancelled."""
         import ray
 
         actor = next(self._turns)
         try:
-            answer = json.loads(ray.get(actor.call.remote(name, json.dumps(value), file)))
+            reference = actor.call.remote(name, json.dumps(value), file)
+            while not ray.wait([reference], timeout=LOOK)[0]:
+                if self.stop.is_set():
+                    ray.cancel(reference)
+                    raise JobCancelled
+            answer = json.loads(ray.get(reference))
+        except ray.exceptions.RayTaskError:  # a fault of the function: the replica that draws logs it
+            raise
         except ray.exceptions.RayError as error:
             raise ModelError(f"no CPU replica could {name}: {first_line(error)}") from None
         if "error" not in answer:

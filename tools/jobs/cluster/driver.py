@@ -158,18 +158,25 @@ def _end_with_node() -> None:
             os._exit(1)
 
 
-def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float]]:
+def places(options: Options, resources: dict[str, float]) -> tuple[int, dict[str, float], str]:
     """How many replicas a cluster has room for, and what each takes of it: no GPU where there are only CPUs. Workers
-    that are still to come count as having GPUs. CPU replicas come first. Raises ValueError if there is no room."""
-    gpus, cpus = resources.get("GPU", 0.0), max(resources.get("CPU", 0.0) - options.cpu_replicas, 0.0)
+    that are still to come count as having GPUs. CPU replicas come first. The text says why not one has room yet, where
+    the number is given; else raises ValueError then."""
+    gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
     takes = {"num_gpus": options.gpus if gpus or not cpus else 0.0, "num_cpus": options.cpus}
-    shares = [(gpus, takes["num_gpus"]), (cpus, takes["num_cpus"])]
-    room = min((int(there / share + 1e-6) for there, share in shares if share), default=1)
-    if not (options.max_replicas or room):
-        beside = f" beside {options.cpu_replicas} CPU replicas" if options.cpu_replicas else ""
-        raise ValueError(f"the cluster has no room for a replica: it takes {takes} of {gpus:g} GPUs and "
-                         f"{cpus:g} CPUs{beside}")  # fmt: skip
-    return options.max_replicas or room, takes
+    left = cpus - options.cpu_replicas
+    shares = [(gpus, takes["num_gpus"]), (left, takes["num_cpus"])]
+    room = min((int(there / share + 1e-6) for there, share in shares if share), default=1) if left >= 0 else 0
+    if room:
+        return options.max_replicas or room, takes, ""
+    beside = f" beside {options.cpu_replicas} CPU replicas" if options.cpu_replicas else ""
+    full = (
+        f"the cluster has no room for a replica of {takes['num_gpus']:g} GPUs and {takes['num_cpus']:g} CPUs{beside}: "
+        f"it has {gpus:g} GPUs and {cpus:g} CPUs"
+    )
+    if not options.max_replicas:
+        raise ValueError(full)
+    return options.max_replicas, takes, full
 
 
 def main() -> None:
@@ -187,18 +194,22 @@ def main() -> None:
                 "local", log_to_driver=False, include_dashboard=False, _node_ip_address="127.0.0.1",
                 object_store_memory=OWN_OBJECT_STORE,
             )  # fmt: skip
-        count, takes = places(options, ray.cluster_resources())
     except Exception as error:
         # Ray sends a token to no address that is given, unless it is told to, and names no reason.
         hint = "; does it ask for a token? Then set RAY_AUTH_MODE=token, or give --address auto"
         unset = options.address not in ("", "auto") and "RAY_AUTH_MODE" not in os.environ
-        channel.send(fault=first_line(error) + (hint if unset else ""))
+        channel.send(fault=f"Ray cannot be reached: {first_line(error)}{hint if unset else ''}")
+        return
+    try:
+        count, takes, full = places(options, ray.cluster_resources())
+    except Exception as error:
+        channel.send(fault=first_line(error))
         return
     actor_class = ray.remote(max_concurrency=2, max_restarts=0, **takes)(Replica)
     others = cpu_replicas(options.cpu_replicas, options.cpu_factory, options.settings)
     new_actor = partial(actor_class.remote, options.factory, options.settings, others)
     slots = [Slot(number, new_actor, channel) for number in range(count)]
-    channel.send(slots=count, gpus=takes["num_gpus"])
+    channel.send(slots=count, gpus=takes["num_gpus"], full=full)
     threading.Thread(target=_end_with_node, name="watch", daemon=True).start()
     for line in sys.stdin:
         message = json.loads(line)

@@ -18,6 +18,7 @@ from .driver import Options
 RECONNECT = 10  # seconds without an answer of Ray's head after which Ray ends its driver
 GRACE = 10.0  # seconds that a driver has to end its replicas
 PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds before a driver is started again, the last one from then on
+GONE = "Ray's head is gone, or this server's node"
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT),
@@ -55,7 +56,9 @@ class DriverProcess:
     """A Ray driver that is there again soon after it has ended.
 
     `on_change` is called when the state of a replica has changed, in a thread of this object's. `fault`: why there is
-    no driver now, or why no replica could be started; empty if all is well. `command`: the driver.
+    no driver, or why no replica could be started; empty if all is well. `connected`: whether the driver has reached its
+    cluster, and has not ended since. `full`: why the cluster has no room for a
+    replica yet, or empty. `command`: the driver.
     """
 
     def __init__(self, options: Options, on_change: Callable[[], None], command: Sequence[str] = COMMAND) -> None:
@@ -63,7 +66,7 @@ class DriverProcess:
         self._process: subprocess.Popen[str] | None = None
         self._lock, self._known, self._closing = threading.Lock(), threading.Event(), threading.Event()
         self.replicas: list[ReplicaState] = []
-        self.fault = ""
+        self.fault, self.full, self.connected = "", "", False
         self._thread = threading.Thread(target=self._keep_running, name="ray-driver", daemon=True)
         self._thread.start()
 
@@ -120,24 +123,26 @@ class DriverProcess:
     def _keep_running(self) -> None:
         attempts = 0
         while not self._closing.is_set():
-            reached = self._run()
+            reached, fault = self._run()
             if self._closing.is_set():
                 return
             attempts = 0 if reached else attempts + 1
-            if not reached and not self.fault:  # Ray has ended it
-                self.fault = f"Ray cannot be reached: no answer from {self._options.address or 'its own head'}"
-                self._on_change()
+            if not reached:
+                nobody = f"no answer from {self._options.address or 'its own head'}"  # Ray has ended it
+                self.fault = fault or f"Ray cannot be reached: {nobody}"
             self._lose_all()
-            log.warning("Ray's driver has ended and is started again: %s", self.fault or "its node or its head is gone")
+            self._on_change()
+            log.warning("Ray's driver has ended and is started again: %s", self.fault or GONE)
             self._closing.wait(PAUSES[min(attempts, len(PAUSES) - 1)])
 
-    def _run(self) -> bool:
-        """Starts a driver and reads what it says until it ends. Whether it reached its cluster."""
-        reached = False
+    def _run(self) -> tuple[bool, str]:
+        """Starts a driver and reads what it says until it ends. Whether it reached its cluster, and why it ended, if it
+        said so."""
+        reached, fault = False, ""
         options = replace(self._options, max_replicas=len(self.replicas) or self._options.max_replicas)
         process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT | os.environ,
-            cwd=ROOT,
+            cwd=ROOT, start_new_session=True,  # Ctrl-C in a terminal is for the server, which then ends its driver
         )  # fmt: skip
         assert process.stdin and process.stdout
         with suppress(OSError):  # it has ended already: there is nothing to read then
@@ -151,10 +156,11 @@ class DriverProcess:
             for line in process.stdout:
                 message = json.loads(line)
                 if "fault" in message:
-                    self.fault = f"Ray cannot be reached: {message['fault']}"
+                    self.fault = fault = message["fault"]
                     self._on_change()
                 elif "slots" in message:
-                    reached, self.fault = True, ""
+                    self.connected = reached = True
+                    self.fault, self.full = "", message.get("full", "")
                     # Nodes may come back later than the head.
                     self._options = replace(self._options, gpus=message["gpus"])
                     self.replicas = self.replicas or [ReplicaState(number) for number in range(message["slots"])]
@@ -162,7 +168,8 @@ class DriverProcess:
                     self._on_change()
                 else:
                     self._read(message)
-        return reached
+        self.connected = False
+        return reached, fault
 
     def _read(self, message: Message) -> None:
         replica = self.replicas[message["slot"]]

@@ -27,7 +27,7 @@ from ..job_events import JobEvent, Stepped
 from ..local_engine import LocalEngine, thumbnail
 from ..queue import MAX_ATTEMPTS
 from .driver import Options
-from .driver_process import COMMAND, DriverProcess, ReplicaState, State
+from .driver_process import COMMAND, GONE, DriverProcess, ReplicaState, State
 from .options import Cluster
 from .replica import renamed
 from .results import PICTURE, Results, digest_of, link
@@ -96,7 +96,21 @@ class RayEngine(LocalEngine):
 
     @property
     def is_ready(self) -> bool:
+        """Whether a replica is there, or will be with a job, where none has to stay."""
+        driver, on_demand = self._driver, not self._cluster.min_replicas
+        return self._has_replica() or bool(on_demand and driver and driver.connected and not driver.fault)
+
+    def _has_replica(self) -> bool:
         return any(replica.state == "ready" for replica in self.replicas)
+
+    @property
+    def waits_for(self) -> str:
+        if self.fault or self.is_ready:
+            return self.fault
+        driver = self._driver
+        if driver is None or not (driver.connected or driver.replicas):
+            return f"Ray is being connected to {self._cluster.address or 'a cluster of its own'}"
+        return driver.fault or (driver.full or "replicas are being started" if driver.connected else GONE)
 
     def close(self) -> None:
         super_close = super().close
@@ -127,7 +141,7 @@ class RayEngine(LocalEngine):
         }
 
     def _changed(self) -> None:
-        self._was_ready = self._was_ready or self.is_ready
+        self._was_ready = self._was_ready or self._has_replica()
         fault = self._driver.fault if self._driver and not self._was_ready else ""  # later ones are waited for
         self.fault = f"nothing can be drawn here: {fault}" if fault else ""
         self._wake()

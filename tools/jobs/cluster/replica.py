@@ -62,6 +62,8 @@ class Replica:
         """
         job = json.loads(text)
         stop = self._stops.setdefault(job["attempt"], threading.Event())
+        if self._cpu_replicas:
+            self._cpu_replicas.stop = stop
         answers: SimpleQueue[Answer] = SimpleQueue()
         with TemporaryDirectory(prefix="ditpipe-") as place:
             for name, content in base.items():
