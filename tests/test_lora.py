@@ -336,18 +336,18 @@ def test_the_layers_that_are_one_in_fluxs_own_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("first", ["plain", "worn"])
+@pytest.mark.parametrize("first", ["plain", "with a LoRA"])
 def test_a_lora_and_compiled_blocks(first: str, tiny: Renderer, make: Make) -> None:
     lora = of(make(tiny), region="thing 0")
-    exact = {"plain": drawn(tiny, steps=2), "worn": drawn(tiny, lora, steps=2)}
+    exact = {"plain": drawn(tiny, steps=2), "with a LoRA": drawn(tiny, lora, steps=2)}
     renderer = Renderer(tiny.model, device="cpu")
     torch.compiler.reset()
     renderer.family.compile(backend="eager")  # as in test_options
-    if first == "worn":
-        torch.testing.assert_close(drawn(renderer, lora, steps=2), exact["worn"], rtol=1e-4, atol=1e-4)
+    if first == "with a LoRA":
+        torch.testing.assert_close(drawn(renderer, lora, steps=2), exact["with a LoRA"], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(drawn(renderer, steps=2), exact["plain"], rtol=1e-4, atol=1e-4)
     with torch.compiler.set_stance("fail_on_recompile"):
-        for one, loras in (("worn", [lora]), ("plain", []), ("worn", [lora])):
+        for one, loras in (("with a LoRA", [lora]), ("plain", []), ("with a LoRA", [lora])):
             torch.testing.assert_close(drawn(renderer, *loras, steps=2), exact[one], rtol=1e-4, atol=1e-4)
 
 

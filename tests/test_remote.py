@@ -362,6 +362,6 @@ def test_the_doctor_asks_the_server_that_is_set_up() -> None:
     listed = {"data": [{"id": "other", "owned_by": "vllm"}]}
     with image_server(lambda call: listed if call.path == "models" else None) as server:
         (well,), (ill,) = (image_server_check(Settings(model=f"{server.url}#{name}")) for name in ("other", "mine"))
-    assert well.ok and "in words" in well.detail
+    assert well.ok and "written into the prompt" in well.detail
     assert not ill.ok and "does not list 'mine': it has other" in ill.detail
     assert image_server_check(Settings()) == []

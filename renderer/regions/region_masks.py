@@ -43,7 +43,7 @@ def blend(shape: Tensor, reach: int) -> Tensor:
 
 
 def region_ids(regions: Sequence[Region], *, rows: int, columns: int) -> Tensor:
-    """Prompt index per token, without feathers: int64 (rows*columns,), row by row.
+    """Prompt index per token, with hard edges (`region_weights` has feathers): int64 (rows*columns,), row by row.
 
     A token belongs to the box that contains its centre, or to the free shape that has a pixel in it. Where regions
     overlap the highest `z_order` wins, among equals the later region. Uncovered tokens belong to the scene. Raises

@@ -58,7 +58,8 @@ class RemoteRenderer:
         self._files, self._unused_device = files or PromptFiles.usual(), device
         self._server = Server(base_url or found.base_url, key=key, key_name=key_name, timeout=timeout, sleep=sleep)
         self._images, self._pictures = ImagesApi(self._server, found), PicturesApi(self._server, sleep=sleep)
-        self._lock, self._is_ditpipe = threading.Lock(), None if not found.is_openai else False
+        # Whether it is a ditpipe, once that is known: a list, so that workers share it.
+        self._lock, self._is_ditpipe = threading.Lock(), [False] if found.is_openai else list[bool]()
         self._ids: OrderedDict[str, str] = OrderedDict()  # on a ditpipe server, by request
 
     @property
@@ -193,13 +194,13 @@ class RemoteRenderer:
     def _draws_plans(self) -> bool:
         """Whether the server is a ditpipe, which takes plans. Raises ModelError if it serves another model."""
         with self._lock:
-            if self._is_ditpipe is None:
+            if not self._is_ditpipe:
                 is_ditpipe, names = served_models(self._server)
                 served = self.checkpoint.served
                 if is_ditpipe and served and served not in names:
                     raise ModelError(f"{self._server.base_url} serves {', '.join(names)}, not {served!r}")
-                self._is_ditpipe = is_ditpipe
-            return self._is_ditpipe
+                self._is_ditpipe.append(is_ditpipe)
+            return self._is_ditpipe[0]
 
     def _edited_there(self, base: RenderResult, request: RenderRequest, on_step: OnStep | None) -> RenderResult:
         """The request's last edit drawn by a ditpipe server. Which picture is meant it knows by its id; one that it
