@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, pi
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -209,9 +210,12 @@ def costs(assumed: Assumptions) -> str:
 def crossings(days: Sequence[Day], assumed: Assumptions) -> str:
     """From how many pictures a day one GPU is too few, and each part passes `NARROW`, in Markdown."""
     rows = [f"| one GPU is too few | {crossing(days, assumed, lambda day: day.gpus > 1)} |"]
+
+    def narrow(day: Day, part: str) -> bool:
+        return day.shares[part] > NARROW
+
     for name in days[0].shares:
-        found = crossing(days, assumed, lambda day, name=name: day.shares[name] > NARROW)
-        rows.append(f"| {name}: above {NARROW:.0%} | {found} |")
+        rows.append(f"| {name}: above {NARROW:.0%} | {crossing(days, assumed, partial(narrow, part=name))} |")
     return "\n".join(["| | pictures a day |", "|---|---|", *rows])
 
 

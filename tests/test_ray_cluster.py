@@ -176,7 +176,8 @@ def test_cpu_replicas_answer_the_replicas_that_draw_and_are_started_again(
     for most in (0, 1):
         crowded = engine_of(tmp_path / f"crowded-{most}", Cluster(nodes.address, max_replicas=most, cpu_replicas=9))
         crowded.open()
-        reason = until(lambda: "CPU replicas" in crowded.waits_for and crowded.waits_for)  # noqa: B023 - called at once
+        until(lambda: "CPU replicas" in crowded.waits_for)  # noqa: B023 - called at once
+        reason = crowded.waits_for
         assert "no room for a replica of 0 GPUs and 1 CPUs beside 9 CPU replicas" in reason
         assert bool(crowded.fault) == (not most)  # with a number it waits for nodes
         crowded.close()
