@@ -93,13 +93,13 @@ def ray_engine(
     )
 
 
-def replica_handlers(text: str, savings: int, elsewhere: "CpuReplicas | None") -> Mapping[str, JobHandler]:
+def replica_handlers(text: str, savings: int, cpu_replicas: "CpuReplicas | None") -> Mapping[str, JobHandler]:
     """The handlers of a replica. `savings`: how many ways to save memory are added, because so many replicas were ended
-    for want of main memory while they drew the job. `elsewhere`: who plans and judges with local models, not it."""
+    for want of main memory while they drew the job. `cpu_replicas` plan and judge with local models in its place."""
     from ..renderer.weights.offload import memory_fallbacks
     from ..tools.jobs.handlers import renderer_handlers
 
-    agent = _agent_of(text, elsewhere)
+    agent = _agent_of(text, cpu_replicas)
     used = saving(agent.settings.save_memory)
     saved = memory_fallbacks(used, cuda=False, large=True)[:savings]  # what is kept off a GPU is in main memory
     if saved:
@@ -111,14 +111,14 @@ def replica_handlers(text: str, savings: int, elsewhere: "CpuReplicas | None") -
 
 
 @lru_cache(maxsize=1)
-def _agent_of(text: str, elsewhere: "CpuReplicas | None") -> Agent:
+def _agent_of(text: str, cpu_replicas: "CpuReplicas | None") -> Agent:
     """The agent of this process, its image model loaded: there is one, however memory is saved."""
     settings = Settings(**json.loads(text)["settings"])
     agent = Agent(settings=settings)
-    if elsewhere:
+    if cpu_replicas:
         local = local_models(agent)
-        planner = cast(Planner, PlannerElsewhere(elsewhere)) if "planner" in local else None
-        critic = CriticElsewhere(elsewhere) if "critic" in local else None
+        planner = cast(Planner, PlannerOnCpu(cpu_replicas)) if "planner" in local else None
+        critic = CriticOnCpu(cpu_replicas) if "critic" in local else None
         agent = Agent(settings=settings, planner=planner, critic=critic)
     agent.renderer.warm_up()
     return agent
@@ -134,7 +134,7 @@ def local_models(agent: Agent) -> list[str]:
 def cpu_functions(text: str) -> "Mapping[str, Function]":
     """What a CPU replica does for the replicas that draw: 'plan' a brief, 'judge' a PNG by its plan."""
     agent = Agent(settings=Settings(**json.loads(text)["settings"]))
-    with suppress(DitpipeError):  # which the first brief is told
+    with suppress(DitpipeError):  # reported when the first brief is planned
         _ = agent.planner
 
     def plan(brief: Any, file: bytes) -> str:
@@ -148,7 +148,7 @@ def cpu_functions(text: str) -> "Mapping[str, Function]":
     return {"plan": plan, "judge": judge}
 
 
-class PlannerElsewhere:
+class PlannerOnCpu:
     """A local planner that is loaded in CPU replicas; it is used in place of a `Planner`."""
 
     tuned = True
@@ -160,7 +160,7 @@ class PlannerElsewhere:
         return ScenePlan.model_validate_json(self._call("plan", brief))
 
 
-class CriticElsewhere:
+class CriticOnCpu:
     """A local critic that is loaded in CPU replicas."""
 
     def __init__(self, replicas: "CpuReplicas") -> None:

@@ -52,7 +52,7 @@ def functions(settings: str) -> Mapping[str, Function]:
     }
 
 
-def handlers(settings: str, savings: int, elsewhere: CpuReplicas | None = None) -> Mapping[str, JobHandler]:
+def handlers(settings: str, savings: int, cpu_replicas: CpuReplicas | None = None) -> Mapping[str, JobHandler]:
     """The handlers "draw", which paints one colour, "fail", "poison", which ends its process, and "ask", which paints
     after a CPU replica has answered."""
 
@@ -73,8 +73,8 @@ def handlers(settings: str, savings: int, elsewhere: CpuReplicas | None = None) 
         raise {"user": ValueError("the canvas\nis round"), "bug": KeyError("secret")}[payload["how"]]
 
     def ask(payload: dict[str, Any], context: JobContext) -> bytes:
-        assert elsewhere
-        answer = elsewhere(payload["function"], payload["value"], b"file")
+        assert cpu_replicas
+        answer = cpu_replicas(payload["function"], payload["value"], b"file")
         context.folder.mkdir(parents=True)
         (context.folder / "note.txt").write_text(f"{os.getpid()} {answer}")
         return png("red")

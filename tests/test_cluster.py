@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 import pytest
@@ -15,11 +16,12 @@ from waiting import PATIENCE, until
 
 from ditpipe import Agent
 from ditpipe.agent.cli.cluster import cluster_of
-from ditpipe.agent.ray_cluster import ray_engine, settings_of_replicas, state_of
+from ditpipe.agent.ray_cluster import cpu_functions, ray_engine, replica_handlers, settings_of_replicas, state_of
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import RunError
 from ditpipe.renderer.checkpoints.registry import POCKET
 from ditpipe.tools.api_schema import describe_picture, picture_of
+from ditpipe.tools.jobs.cluster.cpu_replica import CpuReplicas
 from ditpipe.tools.jobs.cluster.driver import Options, places
 from ditpipe.tools.jobs.cluster.driver_process import COMMAND
 from ditpipe.tools.jobs.cluster.options import Cluster
@@ -207,6 +209,21 @@ def test_results_are_of_these_files_of_a_model(tmp_path: Path) -> None:
         after = states()
         assert after[0] != before[0] and after[1] != before[1], changed
         before = after
+
+
+@pytest.mark.slow
+def test_a_replica_leaves_planning_and_judging_to_cpu_replicas(tmp_path: Path) -> None:
+    text = json.dumps({"settings": {"planner": "embedded", "device": "cpu"}, "largest": 512})
+    functions, calls = cpu_functions(text), list[str]()
+
+    def recorded(name: str, value: Any, file: bytes = b"") -> str:
+        calls.append(name)
+        return functions[name](value, file)
+
+    paint = replica_handlers(text, 0, cast(CpuReplicas, recorded))["paint"]
+    given = {"brief": "a red cat on the left and a blue rocket on the right", "seed": 1, "steps": 2, "rounds": 1}
+    assert paint(given, JobContext(tmp_path, lambda event: None, threading.Event()))
+    assert calls == ["plan", "judge"]
 
 
 def test_replicas_get_absolute_paths_and_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

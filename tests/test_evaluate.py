@@ -16,6 +16,7 @@ from ditpipe.agent.evaluate.planner import evaluate_planners
 from ditpipe.agent.evaluate.plots import line_plot
 from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text, page, write_report
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, failure, measure_rows
+from ditpipe.agent.models import AT_ONCE
 from ditpipe.agent.settings import Settings
 from ditpipe.prompts.errors import OutOfMemory, RenderError, RunError
 
@@ -79,6 +80,9 @@ def test_rows_name_pictures_of_their_own_folder_only(tmp_path: Path) -> None:
 
 def test_each_named_device_takes_pictures_of_the_list() -> None:
     assert [drawer.device for drawer in drawers(Settings(device="cuda:0,cuda:1"))] == ["cuda:0", "cuda:1"]
+    server, settings = "http://127.0.0.1:9/v1#any", Settings(model="http://127.0.0.1:9/v1#any", device="cpu")
+    assert [drawer.device for drawer in drawers(settings, [server, "pocket"])] == ["cpu"]  # the pocket loads once
+    assert len({drawer.device for drawer in drawers(settings, [server])}) == AT_ONCE
 
 
 def test_the_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:

@@ -341,7 +341,7 @@ OPTIONS = {
     "--min-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--max-replicas": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--gpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
-    "--cpu-replicas": Elsewhere("test_ray_cluster.py::test_a_brief_is_planned_and_judged_in_a_cpu_replica"),
+    "--cpu-replicas": Elsewhere("test_cluster.py::test_a_replica_leaves_planning_and_judging_to_cpu_replicas"),
     "--cpus-per-replica": Elsewhere("test_cluster.py::test_replicas_are_as_many_as_there_is_room_for"),
     "--results": Elsewhere("test_cluster.py::test_results_at_an_address_of_fsspec"),
     "--messages": Elsewhere("test_evaluate_briefs.py::test_messages_are_right_asked_back_or_wrong"),

@@ -254,7 +254,7 @@ def test_pictures_have_the_bytes_of_the_local_engine_while_nodes_die(tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_brief_is_planned_and_judged_in_a_cpu_replica(tmp_path: Path) -> None:
+def test_a_brief_that_cpu_replicas_plan_and_judge_is_painted_as_without_ray(tmp_path: Path) -> None:
     agent = Agent(device="cpu", planner="embedded", out=tmp_path)
     given = {"brief": "a red cat on the left and a blue rocket on the right", "seed": 1, "steps": 2, "rounds": 1}
     with ray_nodes(head_cpus=2) as cluster, ExitStack() as stack:

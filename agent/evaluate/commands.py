@@ -112,7 +112,7 @@ def regions(
     if unknown := [method for method in methods or [] if method not in METHODS]:
         raise ValueError(f"unknown method {unknown[0]!r}: one of {', '.join(METHODS)}")
     store, folder = _store(out, "regions")
-    workers = drawers(settings)
+    workers = drawers(settings, names)
     with store.checked():
         report, figures = evaluate_regions(
             names, cases, _judge(settings, judge, names), store, workers=workers,

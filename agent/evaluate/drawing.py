@@ -1,6 +1,6 @@
 """Draws the pictures of an evaluation: one renderer a device, pictures kept as files by what was asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -74,16 +74,22 @@ def picture_of(row: JsonObject, folder: Path, inside: str = PICTURES) -> Path:
     return path
 
 
-def drawers(settings: "Settings") -> list[Drawer]:
-    """One for each device that is named, else for each GPU, or the CPU; for a model on a server, one. Imports torch
-    for a model here if none is named."""
+def drawers(settings: "Settings", models: Sequence[str] = ()) -> list[Drawer]:
+    """One for each device that is named, else for each GPU, or the CPU; for models on servers alone, one for each
+    picture that is asked for at a time. Imports torch for a model here if no device is named.
+
+    models: all that they draw with; none: that of the settings.
+    """
     from ..models import Models
 
     def make(model: str, device: str | None) -> "PictureRenderer":
         return Models(settings.model_copy(update={"model": model})).new_renderer(device)
 
-    named = [] if is_remote(settings.model) else settings.chosen_devices
-    return [Drawer(name, make) for name in named or Models(settings).devices]
+    names = models or [settings.model]
+    here = next((name for name in names if not is_remote(name)), None)
+    named = settings.chosen_devices if here else []
+    first = settings.model_copy(update={"model": here or names[0]})
+    return [Drawer(name, make) for name in named or Models(first).devices]
 
 
 def picture_query(model: str, request: RenderRequest) -> JsonObject:

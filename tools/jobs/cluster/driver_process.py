@@ -57,8 +57,8 @@ class DriverProcess:
 
     `on_change` is called when the state of a replica has changed, in a thread of this object's. `fault`: why there is
     no driver, or why no replica could be started; empty if all is well. `connected`: whether the driver has reached its
-    cluster, and has not ended since. `full`: why the cluster has no room for a
-    replica yet, or empty. `command`: the driver.
+    cluster, and has not ended since. `full`: why the cluster has no room for a replica yet, or empty. `command`: the
+    driver.
     """
 
     def __init__(self, options: Options, on_change: Callable[[], None], command: Sequence[str] = COMMAND) -> None:
