@@ -1,6 +1,7 @@
 """`ditpipe evaluate`: rows that resume, a page that loads nothing, plots, and planners by known answers."""
 
 import re
+import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import refused, run
 from PIL import Image
+from waiting import PATIENCE
 
 from ditpipe import LeveledPrompt, Region, ScenePlan, columns
 from ditpipe.agent.evaluate.drawing import drawers, picture_of
@@ -18,7 +20,7 @@ from ditpipe.agent.evaluate.report import Part, Plot, Report, Sheet, Table, Text
 from ditpipe.agent.evaluate.rows import RowStore, digest_of, failure, measure_rows
 from ditpipe.agent.models import AT_ONCE
 from ditpipe.agent.settings import Settings
-from ditpipe.prompts.errors import OutOfMemory, RenderError, RunError
+from ditpipe.prompts.errors import ModelError, OutOfMemory, RenderError, RunError
 
 QUERIES = [{"plan": number, "method": method} for number in range(4) for method in ("regions", "merged")]
 
@@ -50,6 +52,24 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
         (tmp_path / "rows.jsonl").write_text(line + "\n")
         with pytest.raises(RunError, match="not a row"):
             RowStore(tmp_path)
+
+
+def test_workers_share_one_list_and_a_fault_ends_it(tmp_path: Path) -> None:
+    both, taken = threading.Barrier(2), list[tuple[str, int]]()
+
+    def together(worker: str, query: dict[str, int]) -> dict[str, int]:
+        taken.append((worker, query["n"]))
+        if query["n"] < 2:
+            both.wait(PATIENCE)  # neither worker waits for the other's row
+        if query["n"] == 2:
+            raise ModelError("no such model")
+        return query
+
+    queries = [{"n": number} for number in range(100)]
+    with pytest.raises(ModelError, match="no such model"):
+        measure_rows(queries, together, RowStore(tmp_path), workers=["gpu 0", "gpu 1"], title="")
+    assert {worker for worker, number in taken if number < 2} == {"gpu 0", "gpu 1"} and len(taken) < 100
+    assert len(RowStore(tmp_path)) == len(taken) - 1
 
 
 def test_what_had_no_memory_is_tried_again_and_odd_rows_are_one_line(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """Measured rows on disk, one a measured picture, found again by a digest of what was asked."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TypeVar
 
@@ -16,7 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...prompts.errors import OutOfMemory, RunError
 from ...prompts.outside_json import JsonObject, parse_json
+from ...tools.jobs.engine import JobContext, JobHandler
+from ...tools.jobs.follow import follow
+from ...tools.jobs.local_engine import LocalEngine
 
+ROW = "row"  # the kind of job
 ROWS = "rows.jsonl"
 Worker = TypeVar("Worker")
 
@@ -108,7 +111,7 @@ def measure_rows(
 ) -> list[Row]:  # fmt: skip
     """The rows of all queries, in their order; what is stored already is not measured again, but for what says `retry`.
 
-    Each worker (for example a renderer, one a device) measures in a thread of its own. What `measure` raises ends the
+    Each worker (for example a renderer, one a device) takes the next row from one queue. What `measure` raises ends the
     run after the rows that are being measured; they are stored.
     """
     missing = list({digest_of(each): each for each in queries if store.lacks(each)}.values())
@@ -122,26 +125,33 @@ def _measure(
     missing: Sequence[JsonObject], measure: Callable[[Worker, JsonObject], JsonObject], store: RowStore,
     workers: Sequence[Worker], progress: Progress, done: int,
 ) -> None:  # fmt: skip
-    free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        free.put(worker)
+    """Measures each row as a job of a queue that lasts as long as this call: rows are what a later one goes on from."""
+    faults: list[Exception] = []
 
-    def run(each: JsonObject) -> None:
-        worker = free.get()
-        try:
-            store.add(each, measure(worker, each))
-        finally:
-            free.put(worker)
+    def handler(worker: Worker) -> Mapping[str, JobHandler]:
+        def row(payload: JsonObject, context: JobContext) -> None:
+            query = missing[payload["number"]]
+            try:
+                if not faults:
+                    store.add(query, measure(worker, query))
+            except Exception as error:
+                faults.append(error)
 
-    with progress, ThreadPoolExecutor(len(workers)) as pool:
+        return {ROW: row}
+
+    with TemporaryDirectory(prefix="ditpipe-") as folder, progress:
         bar = progress.add_task("", total=done + len(missing), completed=done)
-        futures = [pool.submit(run, each) for each in missing]
+        handlers = {f"worker-{number}": handler(worker) for number, worker in enumerate(workers)}
+        engine = LocalEngine(Path(folder), handlers, capacity=len(missing), share=len(missing))
         try:
-            for future in as_completed(futures):
-                future.result()
+            for job in [engine.submit(ROW, {"number": number}) for number in range(len(missing))]:
+                for _ in follow(engine, job):
+                    pass
+                if faults:
+                    raise faults[0]
                 progress.advance(bar)
         finally:
-            pool.shutdown(cancel_futures=True)
+            engine.close()
 
 
 def _progress(title: str, console: Console) -> Progress:
