@@ -179,7 +179,8 @@ def plan_brief(
     smaller if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
     if aspect:
         width, height = agent.size_of(aspect)
-    plan = agent.plan(brief)
+    chosen = {"size": f"{width}x{height}", "aspect": None} if width and height else {}
+    plan = agent.with_settings(**chosen).plan(brief)
     plan = plan.with_notes(agent.vocabulary.warnings(plan) if agent.vocabulary else [])
     sized = plan.model_copy(update={"width": width or plan.width, "height": height or plan.height})
     if sized.whole != plan.whole and plan.width != plan.height:

@@ -321,7 +321,7 @@ def test_the_reply_says_what_was_done() -> None:
 def test_a_size_is_made_one_that_the_models_tokens_fill() -> None:
     plan = CAT_ROCKET.model_copy(update={"width": 256, "height": 256})
     sizes: list[tuple[dict[str, Any], tuple[int, int], tuple[str, ...]]] = [
-        ({"width": 1280, "height": 720}, (1280, 704), ("1280×720 was made 1280×704",)),
+        ({"width": 1280, "height": 720}, (1280, 704), ("the size 1280×720 was made 1280×704",)),
         ({"aspect": "16:9"}, (352, 192), ()),
     ]
     for fields, size, notes in sizes:

@@ -7,7 +7,7 @@ from planner_replies import whole
 from scripted import scripted
 
 from ditpipe import Planner, ScenePlan
-from ditpipe.prompts.answers.plan_answer import PlanAnswer, plan_from, unmet
+from ditpipe.prompts.answers.plan_answer import DetailsAnswer, LayoutAnswer, PlanAnswer, plan_from, unmet, with_details
 from ditpipe.prompts.wording import PromptStyle
 
 
@@ -57,7 +57,9 @@ def test_a_scene_without_objects_is_a_plan() -> None:
     "fields, size",
     [
         ({}, None), ({"aspect": "16:9"}, (1360, 768)), ({"aspect": "9 x 16"}, (768, 1360)), ({"aspect": "1:1"}, None),
-        ({"width": 1280, "height": 768}, (1280, 768)), ({"width": 1000, "height": 99999}, (992, 2048)),
+        ({"width": 1280, "height": 768}, (1280, 768)), ({"width": 1000, "height": 99999}, (512, 2048)),
+        ({"width": 3840, "height": 2160}, (2048, 1152)), ({"width": 1200, "aspect": "2:1"}, (1200, 608)),
+        ({"height": 640}, (640, 640)),
         ({"aspect": "1:100"}, (512, 2048)), ({"aspect": "wide"}, None), ({"aspect": "0:1"}, None),
     ],
 )  # fmt: skip
@@ -76,12 +78,30 @@ def test_a_chosen_size_wins_and_that_is_said() -> None:
 def test_nothing_is_left_out_in_silence() -> None:
     balloons = [region(f"balloon {i}", [100 * i, 0, 100 * i + 90, 200]) for i in range(6)]
     count = {"thing": "balloons", "number": 20, "regions": [f"balloon {i}" for i in range(20)]}
+    many = {"thing": "stars", "number": 90, "regions": []}
     check = {"question": "is the sky free of clouds?", "holds": False}
-    given = answer(*balloons, left_out=["the smell of coffee"], counts=[count], checks=[check])
-    assert plan_from(given).notes == ["left out of the plan: the smell of coffee"]
+    fronts = [{"front": "Balloon 1", "behind": "balloon 0"}, {"front": "cat", "behind": "balloon 1"}]
+    given = answer(
+        *balloons, left_out=["the smell of coffee"], counts=[count, many], checks=[check], in_front=fronts, aspect="9:1"
+    )
+    assert plan_from(given).notes == [
+        "the shape 9:1 was made 2048×512: neither side is more than 4 times the other",
+        "'cat' before 'balloon 1': left open, the plan has no regions of these names",
+        "left out of the plan: the smell of coffee",
+        "the brief asks for 90 stars, and a plan has room for 32 regions: how many are drawn is left to chance",
+    ]
     assert unmet(given) == [
-        "the brief asks for 20 balloons, the plan has 6", "not so in the plan: is the sky free of clouds?"
+        "the brief asks for 20 balloons, the plan has 6.", "not so in the plan: is the sky free of clouds?"
     ]  # fmt: skip
+
+
+def test_regions_of_one_name_are_counted_and_described_each() -> None:
+    cats = [{"name": "cat", "box": [500 * i, 0, 500 * i + 400, 900], "high_level": "a cat"} for i in range(2)]
+    count = {"thing": "cats", "number": 2, "regions": ["Cat", "Cat"]}
+    layout = LayoutAnswer.model_validate({"high_level": "two cats", "regions": cats, "counts": [count]})
+    details = [{"name": "cat", "low_level": low} for low in ("red", "blue")]
+    plan = plan_from(with_details(layout, DetailsAnswer.model_validate({"regions": details})))
+    assert [region.prompt.low_level for region in plan.regions] == ["red", "blue"] and not unmet(layout)
 
 
 def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:

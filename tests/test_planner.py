@@ -195,7 +195,7 @@ def test_what_the_plan_lacks_by_its_own_lists_is_asked_for_once_and_then_noted()
     with scripted(few, few) as model:
         plan = Planner(model).plan("twenty balloons")
     finding = "the brief asks for 20 balloons, the plan has 1"
-    assert finding in str(model.calls[1][-1].content) and plan.notes == [finding]
+    assert f"{finding}. Answer" in str(model.calls[1][-1].content) and plan.notes == [finding]
 
 
 def test_hidden_and_tiny_regions_are_found_in_any_language() -> None:
@@ -223,6 +223,7 @@ def test_the_brief_sets_the_canvas(brief: str, aspect: str | None, size: tuple[i
 def test_a_chosen_size_wins_over_the_briefs() -> None:
     with scripted(whole(high="hills")) as model:
         plan = Planner(model, width=512, height=512).plan("hills --ar 16:9")
+    assert "512×512 pixels" in str(model.calls[0][0].content), "the planner knows the shape that it plans for"
     assert plan.size == (512, 512) and plan.notes == ["the brief's --ar 16:9 is not used: 512×512 was chosen"]
     with scripted(short(("cat", "red", "", "center")), name="embedded") as model:
         assert Planner(model, side=128).plan("a red cat --ar 16:9").size == (176, 96)

@@ -78,7 +78,8 @@ class FullPlanner:
             layout = only_layout.model_validate(parsed)
             return layout, findings_of(layout, made(PlanAnswer.model_validate(layout.model_dump())))
 
-        instructions = fill_template("planner", style=self.about)
+        settled = f" The picture has {width}×{height} pixels, whatever the brief says." if width and height else ""
+        instructions = fill_template("planner", style=self.about + settled)
         messages: list[BaseMessage] = [SystemMessage(instructions), HumanMessage(brief)]
         if self.calls == 1:
             answer, notes = self._settled(messages, whole, read_plan)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ...prompts.errors import ModelError, PlanningError
-from ...prompts.layout.canvas import MULTIPLE, shaped
+from ...prompts.layout.canvas import MULTIPLE, drawn_canvas
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
 from ...prompts.prompt_syntax import canvas_flag
@@ -82,7 +82,9 @@ class Planner:
         if ratio and width and height:
             notes.append(f"the brief's --ar {ratio[0]:g}:{ratio[1]:g} is not used: {width}×{height} was chosen")
         elif ratio:
-            width, height = shaped(ratio[0] / ratio[1], side=self.side or SIDE, multiple=max(MULTIPLE, self.token))
+            multiple, shape = max(MULTIPLE, self.token), f"{ratio[0]:g}:{ratio[1]:g}"
+            size, note = drawn_canvas(None, None, shape, side=self.side or SIDE, multiple=multiple)
+            (width, height), notes = size or (None, None), [note] if note else []
         if self.tuned:
             plan = self._tuned_plan(words).with_size(width, height)
         else:

@@ -115,7 +115,8 @@ def described(plan: ScenePlan) -> dict[str, Any]:
         for region in plan.regions
     ]  # fmt: skip
     scene = {"high_level": plan.scene.high_level, "low_level": plan.scene.low_level, "style": plan.style}
-    return {"scene": scene, "negative": plan.negative, "regions": regions}
+    pixels = {"width": plan.width, "height": plan.height}
+    return {"pixels": pixels, "scene": scene, "negative": plan.negative, "regions": regions}
 
 
 def _judged(critique: Critique | None) -> dict[str, Any]:

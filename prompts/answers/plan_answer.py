@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
-from ..layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
+from ..layout.canvas import MULTIPLE, drawn_canvas, ratio_of
 from ..layout.normalise import normalise
 from ..layout.places import DEFAULT_PLACES, boxes_for, grid
 from ..layout.token_owners import TOKEN
@@ -233,11 +233,17 @@ class DetailsAnswer(Answer):
 
 
 def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
-    """Both answers of progressive planning as one. Raises ValueError if a region has no details."""
-    low = {region.name: region.low_level for region in details.regions}
-    if missing := [region.name for region in layout.regions if region.name not in low]:
+    """Both answers of progressive planning as one; of regions with one name each takes the next details of that name.
+    Raises ValueError if a region has no details."""
+    low: dict[str, list[str]] = {}
+    for given in details.regions:
+        low.setdefault(_plain(given.name), []).append(given.low_level)
+    if missing := [region.name for region in layout.regions if _plain(region.name) not in low]:
         raise ValueError(f"regions: give one entry for each region; missing: {', '.join(missing)}")
-    regions = [region.model_dump() | {"low_level": low[region.name]} for region in layout.regions]
+    regions = []
+    for region in layout.regions:
+        texts = low[_plain(region.name)]
+        regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else texts[0]})
     return PlanAnswer.model_validate(layout.model_dump() | {"low_level": details.low_level, "regions": regions})
 
 
@@ -262,8 +268,7 @@ def plan_from(
 
     size = canvas(answer, width=width, height=height, side=side, multiple=max(MULTIPLE, token), notes=notes)
     names = [region.name for region in answer.regions]
-    pairs = [(names.index(pair.front), names.index(pair.behind)) for pair in answer.in_front
-             if pair.front in names and pair.behind in names]  # fmt: skip
+    pairs = _pairs(answer, notes)
     boxes = [[box.left, box.top, box.right, box.bottom] for box in (region.box for region in answer.regions)]
     if boxes and not any(value for box in boxes for value in box):
         boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
@@ -297,6 +302,12 @@ def plan_from(
         colors=_palette(answer.colors, SCENE_COLOURS, "colors", notes), regions=regions,
     )  # fmt: skip
     left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
+    left_out += [
+        f"the brief asks for {count.number} {count.thing}, and a plan has room for {MAX_REGIONS} regions: how many are "
+        "drawn is left to chance"
+        for count in answer.counts
+        if count.number > MAX_REGIONS
+    ]
     return plan.with_notes([*notes, *layout.notes, *left_out])
 
 
@@ -314,6 +325,23 @@ def _palette(colours: Sequence[str], most: int, field: str, notes: list[str]) ->
     return found
 
 
+def _pairs(answer: LayoutAnswer, notes: list[str]) -> list[tuple[int, int]]:
+    """Indices of the regions of `in_front`; a note is added for names that no region has."""
+    names, pairs = [_plain(region.name) for region in answer.regions], list[tuple[int, int]]()
+    for pair in answer.in_front:
+        front, behind = _plain(pair.front), _plain(pair.behind)
+        if front in names and behind in names:
+            pairs.append((names.index(front), names.index(behind)))
+        else:
+            notes.append(f"{pair.front!r} before {pair.behind!r}: left open, the plan has no regions of these names")
+    return pairs
+
+
+def _plain(name: str) -> str:
+    """A name without what models change when they repeat it: small and large letters, spaces."""
+    return " ".join(name.casefold().split())
+
+
 def _default_boxes(count: int) -> list[list[float]]:
     """Boxes for objects of which no place is known."""
     some = boxes_for(list(DEFAULT_PLACES[count])) if count in DEFAULT_PLACES else grid(-(-count // 4), 4)[:count]
@@ -325,24 +353,16 @@ def canvas(
 ) -> tuple[int, int] | None:
     """Width and height in pixels: those given, else the answer's, else None for the model's own. A note is added for a
     size or shape that is not taken as it was said."""
-    stated = (answer.width, answer.height) if answer.width and answer.height else None
-    ratio = ratio_of(answer.aspect or "")
     if width and height:
-        if stated and stated != (width, height):
+        stated, ratio = (answer.width, answer.height), ratio_of(answer.aspect or "")
+        if all(stated) and stated != (width, height):
             notes.append(f"the brief's size, {stated[0]}×{stated[1]}, is not used: {width}×{height} was chosen")
         elif ratio and _unlike(ratio, width / height):
             notes.append(f"the brief's shape, {answer.aspect}, is not used: {width}×{height} was chosen")
         return width, height
-    if stated and min(stated) > 0:
-        taken = nearest_sides(*stated, multiple=multiple)
-        if taken != stated:
-            notes.append(f"the brief's size, {stated[0]}×{stated[1]}, was made {taken[0]}×{taken[1]}")
-        return taken
-    if ratio:
-        return shaped(ratio, side=side, multiple=multiple) if ratio != 1 else None
-    if answer.aspect:
-        notes.append(f"the shape {answer.aspect!r} is not one: width:height, such as 16:9")
-    return None
+    size, note = drawn_canvas(answer.width, answer.height, answer.aspect, side=side, multiple=multiple)
+    notes += [note] if note else []
+    return None if size == (side, side) and not (answer.width or answer.height) else size
 
 
 def _unlike(ratio: float, other: float) -> bool:
@@ -350,11 +370,12 @@ def _unlike(ratio: float, other: float) -> bool:
 
 
 def unmet(answer: LayoutAnswer) -> list[str]:
-    """What of the brief the answer does not meet, by its own lists of numbers and questions, a sentence each."""
-    names = {region.name for region in answer.regions}
+    """What of the brief the answer does not meet, by its own lists of numbers and questions, a sentence each. Numbers
+    that no plan has room for are notes of the plan, see `plan_from`."""
+    names = [_plain(region.name) for region in answer.regions]
     short = [
-        f"the brief asks for {count.number} {count.thing}, the plan has {found}"
+        f"the brief asks for {count.number} {count.thing}, the plan has {found}."
         for count in answer.counts
-        if (found := len(names & set(count.regions))) != count.number
+        if (found := sum(name in map(_plain, count.regions) for name in names)) != count.number <= MAX_REGIONS
     ]
     return short + [f"not so in the plan: {check.question}" for check in answer.checks if not check.holds]

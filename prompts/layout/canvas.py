@@ -69,6 +69,30 @@ def shaped(ratio: float, *, side: int, multiple: int = MULTIPLE) -> tuple[int, i
     return min(sizes, key=error)
 
 
+def drawn_canvas(
+    width: int | None, height: int | None, aspect: str | None, *, side: int, multiple: int, ratio: float = 1.0
+) -> tuple[tuple[int, int] | None, str]:
+    """Width and height in pixels of a size or shape as somebody's words name it, and a note if it is not drawn just so;
+    None if they name none.
+
+    side: of a square with the area that a shape gets. ratio: width over height where only one of them is named, and no
+    shape. multiple: of which both sides are one, in pixels.
+    """
+    shape = ratio_of(aspect or "")
+    width, height = max(0, width or 0), max(0, height or 0)
+    if width or height:
+        ratio = shape or ratio
+        asked = width or round(height * ratio), height or round(width / ratio)
+        smaller, least = min(1.0, MAX_SIDE / max(asked)), MAX_SIDE / WIDEST  # as large as can be, in the same shape
+        size = nearest_sides(*(max(smaller * length, min(least, length)) for length in asked), multiple=multiple)
+        return size, "" if size == asked else "the size {}×{} was made {}×{}".format(*asked, *size)
+    if shape is None:
+        return None, f"the shape {aspect!r} is not one: width:height, such as 16:9" if aspect else ""
+    narrow = "" if 1 / WIDEST <= shape <= WIDEST else f": neither side is more than {WIDEST:g} times the other"
+    size = shaped(shape, side=side, multiple=multiple)
+    return size, f"the shape {aspect} was made {size[0]}×{size[1]}{narrow}" if narrow else ""
+
+
 def nearest_sides(width: float, height: float, *, multiple: int = MULTIPLE, largest: int = MAX_SIDE) -> tuple[int, int]:
     """The sides that can be drawn nearest to these: multiples from 64 pixels to the largest."""
     across, down = (

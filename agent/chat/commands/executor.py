@@ -29,7 +29,7 @@ from ....prompts.answers.chat_answer import (
 )
 from ....prompts.answers.chat_rows import aliases
 from ....prompts.answers.chat_schema import Understanding
-from ....prompts.layout.canvas import MULTIPLE, nearest_sides, ratio_of, shaped
+from ....prompts.layout.canvas import MULTIPLE, drawn_canvas
 from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
@@ -373,15 +373,9 @@ def _scene(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[ScenePlan
 
 def _canvas(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[tuple[int, int] | None, str]:
     """The picture's new size in pixels, with the area of the old one where only a shape is named."""
-    multiple = max(MULTIPLE, token)
-    if command.width and command.height:
-        size = nearest_sides(command.width, command.height, multiple=multiple)
-        note = f"{command.width}×{command.height} was made {size[0]}×{size[1]}"
-        return size, note if size != (command.width, command.height) else ""
-    if not command.aspect:
-        return None, ""
-    ratio = ratio_of(command.aspect)
-    if ratio is None:
-        return None, f"the shape {command.aspect!r} is not one: width:height, such as 16:9"
-    side = round(sqrt((plan.width or 1024) * (plan.height or plan.width or 1024)) / multiple) * multiple
-    return shaped(ratio, side=side, multiple=multiple), ""
+    multiple, width = max(MULTIPLE, token), plan.width or 1024
+    height = plan.height or width
+    side = round(sqrt(width * height) / multiple) * multiple
+    return drawn_canvas(
+        command.width, command.height, command.aspect, side=side, multiple=multiple, ratio=width / height
+    )
