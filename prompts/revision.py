@@ -74,6 +74,14 @@ class Revision(StrictModel):
         """Names of all changed, added and removed regions."""
         return [*(change.name for change in self.changes), *(region.name for region in self.added), *self.removed]
 
+    @property
+    def summary(self) -> str:
+        """What is drawn again, and what is taken away: 'cat, dog, without moon'."""
+        changed = [change.name for change in self.changes if change.name not in self.removed]
+        drawn = [*changed, *(region.name for region in self.added)]
+        gone = [f"without {name}" for name in self.removed if name not in drawn]
+        return ", ".join([*(drawn or ["the scene"]), *gone])
+
     def apply(self, plan: ScenePlan) -> ScenePlan:
         """The revised plan: regions are changed, then removed, then added at the end.
 

@@ -65,11 +65,21 @@ def test_a_region_is_worded_moved_and_drawn_from_other_noise() -> None:
     assert situation["plan"]["regions"][1]["box"]["left"] == 500
 
 
+def test_what_the_brief_forbids_or_wants_to_be_read_is_kept() -> None:
+    first = PLAN.regions[0].model_copy(update={"negative": "people", "lettering": "OPEN"})
+    best = Try(PLAN.model_copy(update={"regions": [first, PLAN.regions[1]]}), critique(0.1, 0.9))
+    with scripted(answer(removed=["thing 0"]), answer(change("thing 0", negative="dogs"))) as model:
+        revision = ModelReviser(model).revise(best, [best], threshold=0.5, token=16)
+    assert revision and revision.changes[0].negative == "people, dogs" and revision.summary == "thing 0"
+    assert "no region would read 'OPEN' any more" in model.calls[1][-1].content
+
+
 def test_a_region_is_split() -> None:
     halves = [part("cat", box(0, 0, 500, 500)), part("hat", box(0, 500, 500, 1000))]
     revision, _ = revised(answer(removed=["thing 0"], added=halves, scene_high_level="a cat, a hat and thing 1"))
     assert revision is not None
     after = revision.apply(PLAN)
+    assert revision.summary == "cat, hat, without thing 0"
     assert [region.name for region in after.regions] == ["thing 1", "cat", "hat"]
     assert after.scene.high_level == "a cat, a hat and thing 1"
 
@@ -105,6 +115,7 @@ def test_nobody_is_asked_where_all_is_good_enough() -> None:
         (answer(added=[part("thing 1", box(0, 0, 500, 500))]), "names must be unique"),
         (answer(change("thing 0", box=box(0, 0, 10, 10))), "box of thing 0: too small"),
         (answer(change("thing 0", high_level="x" * 1001)), "at most 1000 characters"),
+        (answer(removed=["thing 1"]), "thing 1 came out and must stay"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_plan_is_asked_again(wrong: str, problem: str) -> None:

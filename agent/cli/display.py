@@ -1,6 +1,6 @@
 """Terminal output: the layout drawn in characters, progress bars, and the critic's findings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from rich.console import Console, Group
@@ -61,6 +61,14 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
     """Follows a run in the terminal and returns its result, or the plan that waits for approval."""
     steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = steps.add_task("planning", total=None)
+    told: set[str] = set()  # each round repeats the notes of those before
+
+    def tell(notes: Iterable[str]) -> None:
+        for note in notes:
+            if note not in told:
+                live.console.print(f"  note: {note}", style="yellow", markup=False)
+        told.update(notes)
+
     with Live(Group(steps), console=console, transient=True, refresh_per_second=8) as live:
         for event in events:
             match event:
@@ -68,13 +76,11 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     live.console.print(f"planned by {planner}", style="dim", markup=False)
                     live.console.print(Text(scene_text(plan, "both"), "italic"))
                     live.console.print(layout_drawing(plan))
-                    for note in plan.notes:
-                        live.console.print(f"  note: {note}", style="yellow", markup=False)
+                    tell(plan.notes)
                 case Stepped(number, index, total):
                     steps.update(bar, description=f"round {number} of {rounds}", total=total, completed=index)
                 case Rendered(_, _, _, warnings):
-                    for warning in warnings:
-                        live.console.print(f"  note: {warning}", style="yellow", markup=False)
+                    tell(warnings)
                     steps.update(bar, description="looking at it", total=None)
                 case Critiqued(number, critique):
                     live.console.print(f"  round {number}: {score_text(critique.score)}", style="bold")
@@ -87,8 +93,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     for clause in comparison.notes:
                         live.console.print(f"    {clause}", style="yellow", markup=False)
                 case Revised(_, revision):
-                    names = ", ".join(revision.names) or "the scene"
-                    live.console.print(f"  drawing again: {names} ({revision.reason})", style="yellow", markup=False)
+                    text = f"  drawing again: {revision.summary} ({revision.reason})"
+                    live.console.print(text, style="yellow", markup=False)
                 case Waiting():
                     return event
                 case Finished(painting):

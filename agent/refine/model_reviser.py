@@ -76,6 +76,7 @@ class ModelReviser:
             if revision is None:
                 return None
             _check_named(revision, only)
+            _check_kept(revision, best, threshold)
             revised = revision.apply(best.plan)
             if any(revised == each.plan for each in tries):
                 raise ValueError("this was drawn already; change something else, or use a new seed")
@@ -102,6 +103,19 @@ def _check_named(revision: Revision, only: Collection[str] | None) -> None:
         raise ValueError("added, removed, scene: the person named what may change; change only these regions")
     if others := [name for name in revision.names if name not in only]:
         raise ValueError(f"changes: {', '.join(others)} must stay; only {', '.join(sorted(only))} may change")
+
+
+def _check_kept(revision: Revision, best: Try, threshold: float) -> None:
+    """Raises ValueError, in words for the model, if a region that is good enough is taken away, or a lettering."""
+    scores = {each.name: each.score for each in best.critique.regions} if best.critique else {}
+    after = revision.apply(best.plan)
+    gone = [name for name in revision.removed if name not in [region.name for region in after.regions]]
+    if good := [name for name in gone if (scores.get(name) or 0.0) >= threshold]:
+        raise ValueError(f"removed: {', '.join(good)} came out and must stay")
+    before, kept = ({region.lettering for region in plan.regions} for plan in (best.plan, after))
+    if lost := before - kept:
+        texts = ", ".join(map(repr, sorted(lost)))
+        raise ValueError(f"removed: no region would read {texts} any more; keep every lettering")
 
 
 def described(plan: ScenePlan) -> dict[str, Any]:

@@ -87,12 +87,21 @@ class RunSteps:
                 results = self._edits(with_edit(best.request, plan, reason=reason), picture, len(paths), step)
             else:
                 results = [*self.models.renderer.candidates(self.request_for(plan), len(paths), step)]
-        results = [
-            replace(result, warnings=tuple(dict.fromkeys([*self.warnings, *result.warnings]))) for result in results
-        ]
+        results = [self._with_warnings(result) for result in results]
         for path, result in zip(paths, results, strict=True):
             write_result(path, result)
         return results
+
+    def _with_warnings(self, result: RenderResult) -> RenderResult:
+        """The result with the run's own warnings before its own: also of what a revision took away of the brief's plan
+        without parts in its place."""
+        left = {region.name for region in result.request.edited_plan.regions}
+        edits = [] if self._base else result.request.edits
+        gone = [
+            f"{name!r} was taken out of the picture: {edit.reason}"
+            for edit in edits if not edit.added for name in edit.removed if name not in left
+        ]  # fmt: skip
+        return replace(result, warnings=tuple(dict.fromkeys([*self.warnings, *gone, *result.warnings])))
 
     def _edits(self, request: RenderRequest, picture: Path, count: int, on_step: OnStep) -> list[RenderResult]:
         """The request's last edit drawn into a finished picture `count` times, from the second on with other seeds."""

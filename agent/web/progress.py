@@ -48,7 +48,7 @@ class Narration:
             case Critiqued():
                 return {"text": "Comparing it with the plan …"}
             case Revised(_, revision):
-                return {"text": f"Drawing again: {', '.join(revision.names)} …"}
+                return {"text": f"Drawing again: {revision.summary} …"}
             case Replied():
                 return {"stoppable": False}
         return {}

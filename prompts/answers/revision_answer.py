@@ -10,6 +10,7 @@ from ..layout.box_units import to_shares
 from ..layout.token_owners import TOKEN, order_of, owned_tokens
 from ..plan import Box, LeveledPrompt, Region, ScenePlan
 from ..revision import RegionChange, Revision
+from ..wording import joined
 from .plan_answer import Answer, AnswerBox, AnswerRegion, Name, Phrase, Prose, entries
 
 
@@ -19,7 +20,9 @@ class RevisedRegion(Answer):
     name: Name = Field(description="name of the region, as in the plan")
     high_level: Phrase | None = Field(description="what it is, in other words, if its words misled; else null")
     low_level: Prose | None = Field(description="what it looks like, in other words, if its looks are wrong; else null")
-    negative: Phrase | None = Field(description="what was drawn there and must not be, as plain words; else null")
+    negative: Phrase | None = Field(
+        description="what was drawn there and must not be, added to its negative; else null"
+    )
     box: AnswerBox | None  # no description: beside a reference strict modes take none
     new_seed: bool = Field(
         description="whether to begin from other noise: true if the words are right and the picture is not"
@@ -109,9 +112,11 @@ def _change(entry: RevisedRegion, region: Region, box: Box | None, new_seed: Cal
         high_level=entry.high_level or region.prompt.high_level,
         low_level=region.prompt.low_level if entry.low_level is None else entry.low_level,
     )
+    more = entry.negative if entry.negative and entry.negative.lower() not in region.negative.lower() else ""
+    negative = joined(region.negative, more)  # what the brief forbids stays forbidden
     return RegionChange(
         name=entry.name, prompt=prompt if prompt != region.prompt else None, box=box if box != region.box else None,
-        negative=entry.negative if entry.negative != region.negative else None,
+        negative=negative if negative != region.negative else None,
         seed=new_seed(entry.name) if entry.new_seed else None,
     )  # fmt: skip
 

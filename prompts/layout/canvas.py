@@ -82,10 +82,10 @@ def drawn_canvas(
     width, height = max(0, width or 0), max(0, height or 0)
     if width or height:
         ratio = shape or ratio
-        asked = width or round(height * ratio), height or round(width / ratio)
-        smaller, least = min(1.0, MAX_SIDE / max(asked)), MAX_SIDE / WIDEST  # as large as can be, in the same shape
-        size = nearest_sides(*(max(smaller * length, min(least, length)) for length in asked), multiple=multiple)
-        return size, "" if size == asked else "the size {}×{} was made {}×{}".format(*asked, *size)
+        wanted = width or round(height * ratio), height or round(width / ratio)
+        smaller, least = min(1.0, MAX_SIDE / max(wanted)), MAX_SIDE / WIDEST  # as large as can be, in the same shape
+        size = nearest_sides(*(max(smaller * length, min(least, length)) for length in wanted), multiple=multiple)
+        return size, "" if size == wanted else "the size {}×{} was made {}×{}".format(*wanted, *size)
     if shape is None:
         return None, f"the shape {aspect!r} is not one: width:height, such as 16:9" if aspect else ""
     narrow = "" if 1 / WIDEST <= shape <= WIDEST else f": neither side is more than {WIDEST:g} times the other"
