@@ -1,8 +1,10 @@
 """Phrases about regions and scores, the parts of replies and questions. Pure functions."""
 
 from collections.abc import Sequence
+from itertools import permutations
 
 from ...prompts.critique import Critique
+from ...prompts.layout.token_owners import order_of
 from ...prompts.plan import Region, ScenePlan
 from ...prompts.prompt_style import background_of, noun_phrase, place_of, subject_of
 
@@ -62,6 +64,7 @@ def change_reply(
     about = [region for region in after.regions if region.name in touched and region.name in old]
     new = [region for region in after.regions if region.name not in old]
     phrases = [phrase for region in about for phrase in _region_changes(old[region.name], region)]
+    phrases += _order_changes(before, after, [region.name for region in about])
     for text in dict.fromkeys(map(noun_phrase, new)):
         alike = [region for region in new if noun_phrase(region) == text]
         names = enumerated([region.name for region in alike])
@@ -72,13 +75,16 @@ def change_reply(
     phrases += [f"let the {enumerated(aside)} make room"] if aside else []
     phrases += _whole_changes(before, after)
     phrases += ["took new noise for all of it"] if fresh else []
+    phrases = phrases or [f"changed the {name}" for name in touched if name in left and before != after]
     return f"I {enumerated(phrases)}.{not_done(notes)}" if phrases else not_done(notes).strip()
 
 
 def _region_changes(was: Region, now: Region) -> list[str]:
     phrases, name = [], f"the {now.name}"
+    another = not _words(subject_of(now)) <= _words(subject_of(was))  # 'cat' of 'red cat' is none
     if was.prompt.low_level != now.prompt.low_level:
-        phrases.append(f"changed {name} ({now.prompt.low_level or 'no looks of its own'})")
+        looks = now.prompt.low_level or "no looks of its own"
+        phrases.append(f"changed {name} ({f'{subject_of(now)}, ' if another else ''}{looks})")
     elif subject_of(was) != subject_of(now):
         phrases.append(f"changed {name} ({subject_of(now)})")
     if was.lettering != now.lettering:
@@ -90,9 +96,30 @@ def _region_changes(was: Region, now: Region) -> list[str]:
             phrases.append(f"moved {name} ({place_of(now.box)}){size}")
         else:
             phrases.append(f"made {name} {_size_word(larger)}")
-    elif was.z_order != now.z_order:
-        phrases.append(f"moved {name} {'forward' if now.z_order > was.z_order else 'back'}")
     return phrases or ([f"took new noise for {name}"] if was.seed != now.seed else [])
+
+
+def _words(subject: str) -> set[str]:
+    return set(subject.lower().split()) - {"a", "an", "the"}
+
+
+def _order_changes(before: ScenePlan, after: ScenePlan, about: Sequence[str]) -> list[str]:
+    """'put the moon behind the castle': what of two that overlap is in front now."""
+    old, new = (
+        {plan.regions[index].name: rank for rank, index in enumerate(order_of([r.z_order for r in plan.regions]))}
+        for plan in (before, after)
+    )
+    moves: dict[tuple[str, str], list[str]] = {}  # of a region, in front of or behind: these
+    for front, back in permutations([region for region in after.regions if region.name in old], 2):
+        if old[front.name] < old[back.name] and new[front.name] > new[back.name] and front.box.overlap(back.box):
+            if back.name in about and front.name not in about:
+                moves.setdefault((back.name, "behind"), []).append(front.name)
+            else:
+                moves.setdefault((front.name, "in front of"), []).append(back.name)
+    alike: dict[str, list[str]] = {}
+    for (name, where), others in moves.items():
+        alike.setdefault(f"{where} the {enumerated(others)}", []).append(name)
+    return [f"put the {enumerated(names)} {where}" for where, names in alike.items()]
 
 
 def _size_word(larger: float) -> str:

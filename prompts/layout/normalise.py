@@ -51,7 +51,7 @@ def normalise(
         notes.append(f"a plan has room for {most} regions: left out {left_out}")
     indices = list(range(min(len(names), most)))
     pairs = [pair for pair in in_front if max(pair) < most]
-    grown = [_at_least_a_token(shares[index], rows, columns) for index in indices]
+    grown = [at_least_a_token(shares[index], rows, columns) for index in indices]
     unique = _unique([names[index] for index in indices])
     if too_small := [name for index, name in enumerate(unique) if _smaller(shares[index], grown[index])]:
         notes.append(f"{_quoted(too_small)}: smaller than a token of the image model, made that large")
@@ -70,7 +70,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _at_least_a_token(edges: Edges, rows: int, columns: int) -> Box:
+def at_least_a_token(edges: Edges, rows: int, columns: int) -> Box:
     """The box, grown about its middle until it holds the centre of a token."""
     left, right = _grown(edges[0], edges[2], columns)
     top, bottom = _grown(edges[1], edges[3], rows)
@@ -183,7 +183,7 @@ def _divided(boxes: Sequence[Box], group: Sequence[int], *, rows: int, columns: 
             if across
             else (whole.left, whole.top + start * height, whole.right, whole.top + end * height)
         )
-        out[index] = _at_least_a_token(edges, rows, columns)
+        out[index] = at_least_a_token(edges, rows, columns)
     return out
 
 
@@ -191,7 +191,7 @@ def _halved(box: Box, rows: int, columns: int) -> Box:
     """The box about its middle, half as wide and high."""
     width, height = (box.right - box.left) / 4, (box.bottom - box.top) / 4
     x, y = box.centre
-    return _at_least_a_token((x - width, y - height, x + width, y + height), rows, columns)
+    return at_least_a_token((x - width, y - height, x + width, y + height), rows, columns)
 
 
 def _free_token(boxes: Sequence[Box], order: Sequence[int], index: int, *, rows: int, columns: int) -> Box:

@@ -7,17 +7,21 @@ from ....prompts.layout.places import Place, box_at_place, box_within
 from ....prompts.plan import Box
 
 LEAST = 0.06  # side of a box, as a share of the canvas
+IN_THE_CORNER = 0.39  # farthest centre from the edge of what is called 'left' or 'top'
 
 
 def in_line(boxes: Sequence[Box], place: Place) -> list[Box]:
-    """Boxes side by side at a place, in one above the other on the left and the right; smaller if they have no room."""
+    """Boxes side by side at a place, one above the other on the left and the right; smaller if they have no room. In a
+    corner all of them are in it."""
     down = place in ("left", "right")
     if len(boxes) > 4:
         side = max(boxes[0].right - boxes[0].left, boxes[0].bottom - boxes[0].top)
         return shared(box_at_place(place, min(1.0, 0.75 * side * ceil(sqrt(len(boxes))))), len(boxes))
     lengths = [(b.bottom - b.top) if down else (b.right - b.left) for b in boxes]
-    room = 1.0 if place in ("left", "right", "top", "bottom", "center") or len(boxes) == 1 else 0.7
-    scale = min(1.0, room / sum(lengths))
+    scale = min(1.0, 1 / sum(lengths))
+    if " " in place and len(boxes) > 1:
+        innermost = lengths[0 if "right" in place else -1]
+        scale = min(scale, IN_THE_CORNER / (sum(lengths) - innermost / 2))
     lengths = [length * scale for length in lengths]
     start = (1 - sum(lengths)) / 2
     if not down:
@@ -41,6 +45,12 @@ def shared(box: Box, count: int) -> list[Box]:
     return [
         box_within(box.left + i % per_row * width, box.top + i // per_row * height, width, height) for i in range(count)
     ]
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The box that holds all of these."""
+    left, top = min(box.left for box in boxes), min(box.top for box in boxes)
+    return Box(left=left, top=top, right=max(box.right for box in boxes), bottom=max(box.bottom for box in boxes))
 
 
 def gap(box: Box, other: Box) -> float:

@@ -35,7 +35,7 @@ from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
-from .room import newly_hidden
+from .room import drawable, newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
@@ -114,6 +114,7 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
 
 def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str, ...], token: int) -> Understanding:
     plan, whole, fresh, lines, touched = before, False, False, list(notes), list[str]()
+    put = list[tuple[Add | Move, list[str]]]()
     for command in answer.commands:
         previous = plan
         plan, problem = apply(command, plan, seed=seed, token=token)
@@ -122,7 +123,9 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         if plan != previous and not answer.scene:  # at once: what comes next may word the scene
             plan = sync_scene_prompt(previous, plan)
         lines += [problem] if problem else []
-        touched += _touched(command, previous, plan)
+        about = _touched(command, previous, plan)
+        touched += about
+        put += [(command, about)] if isinstance(command, Add | Move) else []
         seed += 1
         whole |= isinstance(command, ChangeScene) or (isinstance(command, Redraw) and not command.regions)
         fresh |= isinstance(command, Redraw) and not command.regions
@@ -137,8 +140,11 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
     plan = sync_scene_prompt(before, plan) if answer.scene else plan
-    lines += _not_held(answer.commands, before, plan)
-    lines += [f"the {name} is nearly hidden by what stands before it now" for name in newly_hidden(before, plan)]
+    plan, problems = _drawable(before, plan, token)
+    lines += [line for line in problems if line not in lines]
+    lines += _not_held(put, plan)
+    hidden = newly_hidden(before, plan, token=token)
+    lines += [f"the {name} is {how} hidden by what stands before it now" for name, how in hidden.items()]
     left = {region.name for region in plan.regions}
     return Understanding(
         "change", plan=plan, whole=whole, fresh=fresh, notes=tuple(lines), commands=tuple(answer.commands),
@@ -153,24 +159,41 @@ def _like_that_already(command: Command) -> str:
     return f"the {enumerated(names)} {'are' if len(names) > 1 else 'is'} like that already"
 
 
-def _not_held(commands: Sequence[Command], before: ScenePlan, after: ScenePlan) -> list[str]:
-    """Notes on things that in the end do not stand where they were put."""
-    there, left = {region.name for region in before.regions}, {region.name for region in after.regions}
+def _drawable(before: ScenePlan, after: ScenePlan, token: int) -> tuple[ScenePlan, list[str]]:
+    """A plan that the image model can draw, and notes on what that takes: room for a token, shapes as large as the
+    picture."""
+    old = {region.name: region for region in before.regions}
+    if (before.width, before.height) != (after.width, after.height):
+        after = _with_regions(after, [region.model_copy(update={"mask": ""}) for region in after.regions])
+    plan = drawable(after, token=token)
+    pairs = list(zip(after.regions, plan.regions, strict=True))
+    small = [now.name for was, now in pairs if was.box != now.box]
+    shapes = [now.name for _, now in pairs if now.name in old and old[now.name].mask and not now.mask]
     lines = []
-    for command in commands:
-        if not isinstance(command, Add | Move):
-            continue
-        if isinstance(command, Move):
-            names = [name for name in command.regions if name in left]
-        else:
-            names = [name for name in left - there if name.partition(" ")[0] == command.name.partition(" ")[0]]
-        others = [name for name in command.others if name in left]
-        for name in names:
-            if command.relation and others and not rearrange.is_related(after, name, command.relation, others):
-                lines.append(f"the {name} is not quite {command.relation} the {enumerated(others)}: there is no room")
-            elif command.place and not command.relation and len(names) == 1:
-                if not rearrange.is_at(after, name, command.place):
-                    lines.append(f"the {name} is not quite at the {command.place}: there is no room")
+    if small:
+        lines.append(f"the {enumerated(small)} {'are' if len(small) > 1 else 'is'} as small as the picture allows")
+    if shapes:
+        lines.append(f"the {enumerated(shapes)} lost the free shape, which does not go with a change of box or format")
+    return plan, lines
+
+
+def _not_held(put: Sequence[tuple[Add | Move, list[str]]], after: ScenePlan) -> list[str]:
+    """Notes on things that in the end do not stand where they were put, by each of these commands."""
+    left = {region.name.casefold(): region.name for region in after.regions}
+    lines = []
+    for command, about in put:
+        names = [name for name in about if name in left.values()]
+        others = [left[name] for name in (other.strip().casefold() for other in command.others) if name in left]
+        where = ""
+        if command.relation and others:
+            names = [name for name in names if not rearrange.is_related(after, name, command.relation, others)]
+            where = f"{command.relation} the {enumerated(others)}"
+        elif command.place and names:
+            names = [] if rearrange.is_at(after, names, command.place) else names
+            where = f"at the {command.place}"
+        if where and names:
+            are = "are" if len(names) > 1 else "is"
+            lines.append(f"the {enumerated(names)} {are} not quite {where}: there is no room")
     return lines
 
 
@@ -179,6 +202,8 @@ def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]
     there = {region.name for region in before.regions}
     new = [region.name for region in after.regions if region.name not in there]
     match command:
+        case Replace():  # the new one may have the old one's name
+            return [r.name for r in after.regions if r.name in new or r != before.region(r.name)]
         case Look() | Move() | Resize() | Redraw():
             return _names(before, command.regions) if command.regions else []
         case Swap():
@@ -340,7 +365,8 @@ def _moved(plan: ScenePlan, command: Move) -> tuple[ScenePlan, str]:
         after = rearrange.moved(plan, names, command.place)
     elif command.direction:
         after = rearrange.nudged(plan, names, command.direction)
-        return after, f"{the} cannot go further {command.direction}" if after == plan else ""
+        stuck = enumerated([name for name in names if after.region(name).box == plan.region(name).box])
+        return after, f"the {stuck} cannot go further {command.direction}" if stuck else ""
     else:
         raise Unclear(f"Where should {the} be?", ["on the left", "in the center", "on the right"])
     return after, f"{the} {'are' if len(names) > 1 else 'is'} there already" if after == plan else ""

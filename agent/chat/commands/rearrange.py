@@ -10,8 +10,8 @@ from ....prompts.answers.chat_answer import Direction, Relation
 from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
 from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import names_places, place_of, text_at_place
-from .boxes import aligned, centred, gap, in_line, scaled, shared, span, spans, with_span
-from .room import arrangements, best, in_front, in_sight, is_before, with_boxes
+from .boxes import aligned, around, centred, gap, in_line, scaled, shared, span, spans, with_span
+from .room import arrangements, best, in_front, in_sight, is_before, newly_hidden, with_boxes
 
 RegionEdit = Callable[[Region], Region]
 LARGEST, SMALLEST = 4.0, 0.25  # factors of a size
@@ -56,10 +56,10 @@ def is_related(plan: ScenePlan, name: str, relation: Relation, others: Sequence[
     return any(gap(box, other) <= NEAR for other in boxes)
 
 
-def is_at(plan: ScenePlan, name: str, place: Place) -> bool:
-    """Whether a region's centre is nearer to this place than to the opposite one; a box as wide as the canvas is both
-    left and right."""
-    box = plan.region(name).box
+def is_at(plan: ScenePlan, names: Sequence[str], place: Place) -> bool:
+    """Whether the centre of these regions together is nearer to this place than to the opposite one; a box as wide as
+    the canvas is both left and right."""
+    box = around([plan.region(name).box for name in names])
     return all(word in place_of(box).split() or spans(box, word) for word in place.split())
 
 
@@ -84,7 +84,7 @@ def moved(plan: ScenePlan, names: Sequence[str], place: Place) -> ScenePlan:
         if len(covered) == 1:
             exchanged = targets[0] | {covered[0].name: plan.region(names[0]).box}
             plans.append(with_boxes(plan, exchanged))
-    return best(plan, plans, names, holds=lambda each: len(names) > 1 or is_at(each, names[0], place))
+    return best(plan, plans, names, holds=lambda each: is_at(each, names, place))
 
 
 def _in_the_middle(box: Box, axis: int) -> Box:
@@ -149,7 +149,14 @@ def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
         return exchanged
     in_place = with_boxes(plan, {first: centred(boxes[0], boxes[1]), second: centred(boxes[1], boxes[0])})
     plans = [in_place, exchanged, *(in_sight(each, [first, second]) for each in (in_place, exchanged))]
-    return best(plan, plans, [first, second], holds=lambda _: True)
+
+    def holds(each: ScenePlan) -> bool:
+        """Whether each is now on that side of the other where the other was."""
+        was, now = boxes, (each.region(first).box, each.region(second).box)
+        across, down = ((now[0].centre[i] - now[1].centre[i]) * (was[0].centre[i] - was[1].centre[i]) for i in (0, 1))
+        return across + down < 0
+
+    return best(plan, plans, [first, second], holds=holds)
 
 
 def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[ScenePlan, str]:
@@ -193,7 +200,7 @@ def added(
     def holds(each: ScenePlan) -> bool:
         if relation:
             return all(is_related(each, name, relation, others) for name in names)
-        return place is None or count > 1 or is_at(each, names[0], place)
+        return place is None or is_at(each, names, place)
 
     return best(plan, plans, names, holds=holds)
 
@@ -268,18 +275,32 @@ def _beside(
 
 
 def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
-    """In front of others, or behind them, where it stands if they overlap, else over a part of them."""
-    ordered = _reordered(plan, names, relation, others)
-    if len(names) > 1 or any(plan.region(names[0]).box.overlap(plan.region(other).box) for other in others):
-        return ordered
-    box, there = plan.region(names[0]).box, plan.region(others[0]).box
-    width, height = box.right - box.left, box.bottom - box.top
-    down = 0.25 if relation == "in front of" else -0.25
-    plans = []
-    for size in SIZES:
-        x, y = there.centre[0] - width * size / 2, there.centre[1] - height * size / 2 + down * height * size
-        plans.append(with_boxes(ordered, {names[0]: box_within(x, y, width * size, height * size)}))
-    return best(plan, plans, names, holds=lambda _: True)
+    """In front of others, or behind them, where it stands if they overlap, else over a part of them; several beside
+    each other."""
+    for index, name in enumerate(names):
+        ordered = _reordered(plan, [name], relation, others)
+        box, there = plan.region(name).box, plan.region(others[0]).box
+        overlaps = _overlap(plan, name, others)
+        if overlaps and not newly_hidden(plan, ordered):
+            plan = ordered
+            continue
+        width, height = box.right - box.left, box.bottom - box.top
+        x, y = there.left + (index + 0.5) / len(names) * (there.right - there.left), there.centre[1]
+        up = 0.25 if relation == "in front of" else 0.75
+        boxes = [box_within(x - width * s / 2, y - height * s * up, width * s, height * s) for s in SIZES]
+        if relation == "behind":
+            boxes += [
+                box_within(left - width / 2, top - height / 2, width, height)
+                for left, top in ((x, there.top), (there.left, box.centre[1]), (there.right, box.centre[1]))
+            ]
+        plans = [ordered] if overlaps else []
+        plans += [with_boxes(ordered, {name: each}) for each in boxes]
+        plan = best(plan, plans, [name], holds=lambda each, name=name: _overlap(each, name, others))
+    return plan
+
+
+def _overlap(plan: ScenePlan, name: str, others: Sequence[str]) -> bool:
+    return any(plan.region(name).box.overlap(plan.region(other).box) for other in others)
 
 
 def _reordered(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:

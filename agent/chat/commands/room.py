@@ -5,13 +5,15 @@ and others shrink or move no more than they must.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from math import hypot
 
+from ....prompts.layout.normalise import at_least_a_token
 from ....prompts.layout.places import make_room, move_aside
-from ....prompts.layout.token_owners import order_of, owned_tokens
+from ....prompts.layout.token_owners import TOKEN, order_of, owned_tokens
 from ....prompts.plan import Box, Region, ScenePlan
 
-CELLS = 24  # a side of the grid on which it is counted what is seen
+UNSAID = 1024
 SEEN = 0.3  # share of a region's box that should stay visible
 HIDDEN = 0.15  # with less of its box it counts as hidden
 HALF = 0.5  # maximum share of its area that a region loses before it is moved
@@ -21,16 +23,54 @@ Holds = Callable[[ScenePlan], bool]
 
 def visible_shares(plan: ScenePlan) -> dict[str, float]:
     """The share of each region's own box that no other region covers, by name."""
+    boxes = [region.box for region in plan.regions]
+    xs = sorted({edge for box in boxes for edge in (box.left, box.right)})
+    ys = sorted({edge for box in boxes for edge in (box.top, box.bottom)})
+    columns, rows = ({edge: index for index, edge in enumerate(edges)} for edges in (xs, ys))
+    owners = [[-1] * len(xs) for _ in ys]  # of the rectangles between all edges: the frontmost box
+    for index in order_of([region.z_order for region in plan.regions]):
+        left, right = columns[boxes[index].left], columns[boxes[index].right]
+        for row in owners[rows[boxes[index].top] : rows[boxes[index].bottom]]:
+            row[left:right] = [index] * (right - left)
+    seen = [0.0] * (len(boxes) + 1)  # the last one: of no box
+    widths = [end - start for start, end in pairwise(xs)]
+    for row, (top, bottom) in zip(owners, pairwise(ys), strict=False):
+        for owner, width in zip(row, widths, strict=False):
+            seen[owner] += width * (bottom - top)
+    return {region.name: seen[index] / region.box.area for index, region in enumerate(plan.regions)}
+
+
+def newly_hidden(before: ScenePlan, after: ScenePlan, *, token: int = TOKEN) -> dict[str, str]:
+    """Regions of which much less is seen than before, by name: 'mostly', 'nearly' or 'wholly' hidden. token: side of an
+    image token in pixels; what owns none is not drawn at all."""
+    seen, now, owned, owns = visible_shares(before), visible_shares(after), _owned(before, token), _owned(after, token)
+    mostly = {name: "mostly" for name, share in now.items() if share < SEEN and seen.get(name, 1) > 2 * SEEN}
+    nearly = {name: "nearly" for name, share in now.items() if share < HIDDEN <= seen.get(name, 1)}
+    return mostly | nearly | {name: "wholly" for name, count in owns.items() if not count and owned.get(name, 1)}
+
+
+def drawable(plan: ScenePlan, *, token: int) -> ScenePlan:
+    """The plan with boxes that hold the centre of at least one image token each."""
+    columns, rows = _grid(plan, token)
+    grown = {}
+    for region in plan.regions:
+        box = region.box
+        if not owned_tokens([box], order=[0], rows=rows, columns=columns)[0]:
+            grown[region.name] = at_least_a_token((box.left, box.top, box.right, box.bottom), rows, columns)
+    return with_boxes(plan, grown)
+
+
+def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
+    """How many image tokens each region owns, by name."""
+    columns, rows = _grid(plan, token)
     boxes, order = [r.box for r in plan.regions], order_of([r.z_order for r in plan.regions])
-    owned = owned_tokens(boxes, order=order, rows=CELLS, columns=CELLS)
-    alone = [owned_tokens([box], order=[0], rows=CELLS, columns=CELLS)[0] for box in boxes]
-    return {r.name: own / whole if whole else 0.0 for r, own, whole in zip(plan.regions, owned, alone, strict=True)}
+    counts = owned_tokens(boxes, order=order, rows=rows, columns=columns)
+    return dict(zip([r.name for r in plan.regions], counts, strict=True))
 
 
-def newly_hidden(before: ScenePlan, after: ScenePlan) -> list[str]:
-    """Names of regions of which something was seen before, and next to nothing is seen now."""
-    seen = visible_shares(before)
-    return [name for name, share in visible_shares(after).items() if share < HIDDEN <= seen.get(name, 1)]
+def _grid(plan: ScenePlan, token: int) -> tuple[int, int]:
+    """Columns and rows of image tokens; a side that the plan leaves to the model is taken as UNSAID pixels."""
+    return max(1, (plan.width or UNSAID) // token), max(1, (plan.height or plan.width or UNSAID) // token)
 
 
 def with_boxes(plan: ScenePlan, boxes: dict[str, Box]) -> ScenePlan:
@@ -71,11 +111,11 @@ def _cost(before: ScenePlan, plan: ScenePlan, seen: dict[str, float], wanted: di
         name, share, box = region.name, now[region.name], region.box
         if name in wanted:
             cost += 1.5 * max(0.0, 1 - share * box.area / wanted[name])
-            cost += 5 * max(0.0, SEEN - share) / SEEN if share < min(SEEN, seen.get(name, 1)) else 0
+            cost += _unseen(share, seen.get(name, 1))
             continue
         was = old[name]
         cost += max(0.0, 1 - share * box.area / max(seen[name] * was.area, 1e-6)) if seen[name] else 0
-        cost += 5 * max(0.0, SEEN - share) / SEEN if share < min(SEEN, seen[name]) else 0
+        cost += _unseen(share, seen[name])
         cost += 0.3 * hypot(box.centre[0] - was.centre[0], box.centre[1] - was.centre[1])
         for target in wanted:
             there = plan.region(target).box
@@ -83,6 +123,11 @@ def _cost(before: ScenePlan, plan: ScenePlan, seen: dict[str, float], wanted: di
             already = was.overlap(old[target]) / min(was.area, old[target].area) if target in old else 0.0
             cost += 0.5 * max(0.0, covered - already)
     return cost
+
+
+def _unseen(share: float, before: float) -> float:
+    """What it costs that less than SEEN of a region is seen, and less than before."""
+    return 1 + 5 * (SEEN - share) / SEEN if share < min(SEEN, before) - 1e-6 else 0.0
 
 
 def _with_room(plan: ScenePlan, names: Sequence[str], *, fixed: Sequence[str]) -> ScenePlan:

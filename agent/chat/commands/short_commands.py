@@ -201,10 +201,10 @@ def reply(topic: Topic, names: Names, state: ChatState) -> str:
         return "There is no picture yet. What should it show?"
     plan, known = state.plan, aliases(state.plan)
     places = [name for name in names if name not in known and name in PLACES]
-    if places and not any(is_at(plan, region.name, place) for region in plan.regions for place in places):
+    if places and not any(is_at(plan, [region.name], place) for region in plan.regions for place in places):
         return f"Nothing is there; I see {contents(plan)}."
     regions = [r for r in plan.regions if r.name in {known.get(name) for name in names}]
-    regions += [r for r in plan.regions if r not in regions and any(is_at(plan, r.name, place) for place in places)]
+    regions += [r for r in plan.regions if r not in regions and any(is_at(plan, [r.name], place) for place in places)]
     regions = regions or list(plan.regions)
     if names and not places and not any(name in known for name in names):
         return f"There is no {enumerated(list(names), 'or')}; I see {contents(plan) if plan.regions else 'nothing'}."
