@@ -59,7 +59,7 @@ def test_a_scene_without_objects_is_a_plan() -> None:
         ({}, None), ({"aspect": "16:9"}, (1360, 768)), ({"aspect": "9 x 16"}, (768, 1360)), ({"aspect": "1:1"}, None),
         ({"width": 1280, "height": 768}, (1280, 768)), ({"width": 1000, "height": 99999}, (512, 2048)),
         ({"width": 3840, "height": 2160}, (2048, 1152)), ({"width": 1200, "aspect": "2:1"}, (1200, 608)),
-        ({"height": 640}, (640, 640)),
+        ({"height": 640}, (640, 640)), ({"width": 10**400, "aspect": f"1:{'9' * 400}"}, (512, 2048)),
         ({"aspect": "1:100"}, (512, 2048)), ({"aspect": "wide"}, None), ({"aspect": "0:1"}, None),
     ],
 )  # fmt: skip
@@ -85,7 +85,7 @@ def test_nothing_is_left_out_in_silence() -> None:
         *balloons, left_out=["the smell of coffee"], counts=[count, many], checks=[check], in_front=fronts, aspect="9:1"
     )
     assert plan_from(given).notes == [
-        "the shape 9:1 was made 2048×512: neither side is more than 4 times the other",
+        "the shape 9:1 is not drawn: neither side is more than 4 times the other",
         "'cat' before 'balloon 1': left open, the plan has no regions of these names",
         "left out of the plan: the smell of coffee",
         "the brief asks for 90 stars, and a plan has room for 32 regions: how many are drawn is left to chance",
@@ -108,6 +108,11 @@ def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:
     cat = {"name": "cat", "box": [0, 0, 1000, 1000], "low_level": None, "mood": "calm", "negative": "a\x1bb"}
     plan = plan_from(PlanAnswer.model_validate({"high_level": "a cat", "regions": [cat], "thoughts": "…"}))
     assert (plan.region("cat").prompt.high_level, plan.region("cat").negative) == ("cat", "a b")
+
+
+def test_a_list_of_what_must_not_be_there_is_read_as_one_text() -> None:
+    plan = plan_from(answer(region("cat", [0, 0, 500, 500], negative=["dogs"]), negative=["people", "cars"]))
+    assert (plan.negative, plan.regions[0].negative) == ("people, cars", "dogs")
 
 
 def test_what_a_model_writes_into_notes_is_one_visible_line() -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..prompts.errors import RenderError
 from ..prompts.plan import Box, LeveledPrompt, Region, ScenePlan
+from ..prompts.wording import scene_text
 from ..renderer.checkpoints.registry import Checkpoint
 from ..renderer.checkpoints.vocabulary import vocabulary_of
 from ..renderer.pictures.artifacts import encode_image, jpeg_warning, metadata_text, request_in
@@ -219,10 +220,7 @@ def images_router(
 def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
     """The prompt that was drawn, with the picture's warnings, and the critic's score."""
     picture = picture_of(service, job)
-    text = ""
-    if picture.plan:
-        scene = picture.plan.scene
-        text = ", ".join(part for part in (scene.high_level, scene.low_level) if part)
+    text = scene_text(picture.plan, "both") if picture.plan else ""
     text += f" (warnings: {'; '.join(picture.warnings)})" if picture.warnings else ""
     return {"revised_prompt": text, "score": picture.critique.score if picture.critique else None}
 

@@ -61,13 +61,13 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
     """Follows a run in the terminal and returns its result, or the plan that waits for approval."""
     steps = Progress(TextColumn("  {task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = steps.add_task("planning", total=None)
-    told: set[str] = set()  # each round repeats the notes of those before
+    printed: set[str] = set()  # each round repeats the notes of those before
 
     def tell(notes: Iterable[str]) -> None:
         for note in notes:
-            if note not in told:
+            if note not in printed:
                 live.console.print(f"  note: {note}", style="yellow", markup=False)
-        told.update(notes)
+        printed.update(notes)
 
     with Live(Group(steps), console=console, transient=True, refresh_per_second=8) as live:
         for event in events:

@@ -57,6 +57,9 @@ class _Fitting:
         if isinstance(value, list) and len(value) == 1 and kinds and "array" not in kinds:
             self._note(where, "list of one opened")
             value = value[0]
+        if isinstance(value, str) and "array" in kinds and "string" not in kinds:
+            self._note(where, "one text made a list")
+            value = [value] if value else []
         if isinstance(value, dict) and "array" in kinds and "object" not in kinds:
             self._note(where, "one thing made a list")
             value = [value]

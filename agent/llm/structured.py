@@ -63,7 +63,7 @@ def valid_reply(
             least = max(mode, JSON_MODE) if isinstance(error, NoJson) else mode
             conversation += [
                 AIMessage(raw or "(nothing)"),
-                HumanMessage(fill_template("repair", problem=problem)),
+                HumanMessage(fill_template("repair", problem=problem.rstrip("."))),
             ]
     raise AssertionError("unreachable")
 

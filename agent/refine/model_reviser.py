@@ -112,8 +112,8 @@ def _check_kept(revision: Revision, best: Try, threshold: float) -> None:
     gone = [name for name in revision.removed if name not in [region.name for region in after.regions]]
     if good := [name for name in gone if (scores.get(name) or 0.0) >= threshold]:
         raise ValueError(f"removed: {', '.join(good)} came out and must stay")
-    before, kept = ({region.lettering for region in plan.regions} for plan in (best.plan, after))
-    if lost := before - kept:
+    before, now = ({region.lettering for region in plan.regions} for plan in (best.plan, after))
+    if lost := before - now:
         texts = ", ".join(map(repr, sorted(lost)))
         raise ValueError(f"removed: no region would read {texts} any more; keep every lettering")
 

@@ -7,6 +7,7 @@ from math import ceil, floor, log, sqrt
 from ..plan import MAX_SIDE
 
 MULTIPLE = 16  # pixels: sides are multiples of it in every model
+MOST = 99_999  # pixels a side that are read as a wish
 WIDEST = 4.0  # the longer side in shorter ones, at most
 _SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?\s*", re.IGNORECASE | re.ASCII)
 _RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -79,18 +80,20 @@ def drawn_canvas(
     shape. multiple: of which both sides are one, in pixels.
     """
     shape = ratio_of(aspect or "")
-    width, height = max(0, width or 0), max(0, height or 0)
+    width, height = (min(max(0, length or 0), MOST) for length in (width, height))
+    if shape is not None and not (width and height) and not 1 / WIDEST <= shape <= WIDEST:
+        shape = min(WIDEST, max(1 / WIDEST, shape))
+        note = f"the shape {aspect} is not drawn: neither side is more than {WIDEST:g} times the other"
+    else:
+        note = "" if shape is not None or not aspect else f"the shape {aspect!r} is not one: width:height, such as 16:9"
     if width or height:
         ratio = shape or ratio
         wanted = width or round(height * ratio), height or round(width / ratio)
         smaller, least = min(1.0, MAX_SIDE / max(wanted)), MAX_SIDE / WIDEST  # as large as can be, in the same shape
         size = nearest_sides(*(max(smaller * length, min(least, length)) for length in wanted), multiple=multiple)
-        return size, "" if size == wanted else "the size {}×{} was made {}×{}".format(*wanted, *size)
-    if shape is None:
-        return None, f"the shape {aspect!r} is not one: width:height, such as 16:9" if aspect else ""
-    narrow = "" if 1 / WIDEST <= shape <= WIDEST else f": neither side is more than {WIDEST:g} times the other"
-    size = shaped(shape, side=side, multiple=multiple)
-    return size, f"the shape {aspect} was made {size[0]}×{size[1]}{narrow}" if narrow else ""
+        made = "" if size == wanted else "the size {}×{} was made {}×{}".format(*wanted, *size)
+        return size, "; ".join(filter(None, [note, made]))
+    return shaped(shape, side=side, multiple=multiple) if shape else None, note
 
 
 def nearest_sides(width: float, height: float, *, multiple: int = MULTIPLE, largest: int = MAX_SIDE) -> tuple[int, int]:
