@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .plan import LeveledPrompt, Region, ScenePlan
+from .plan import MAX_PROMPT, LeveledPrompt, Region, ScenePlan
 
 Part = Literal["high", "low", "both"]
 WORDS_PER_TOKEN = 0.6  # of English prose, with room to spare
+WORDS_PER_CHARACTER = 0.15
 Manner = Literal["prose", "tags", "sticker words"]
 _END = ".!?。！？…"
 
@@ -58,6 +59,8 @@ class PromptStyle:
             else f"Of a text {limits}: keep both levels of the scene together below {most} words{early}, and so of "
             "each region."
         )
+        if most > MAX_PROMPT * WORDS_PER_CHARACTER:
+            reach += f" No text has more than {MAX_PROMPT} characters."
         return " ".join([
             f"The image model reads {' and '.join(self.languages)}: write prompts, style and negatives in that, "
             "whatever the language of the brief; names of regions stay the brief's.",

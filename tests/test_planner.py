@@ -253,6 +253,19 @@ def test_prompts_that_are_too_long_go_back_once() -> None:
     assert plan.region("cat").prompt.low_level == "red" and not plan.notes
 
 
+def test_a_layout_that_is_too_long_goes_back_before_its_details_are_asked_for() -> None:
+    layouts = [whole(region("cat", [0, 0, 500, 1000], high), high="a cat") for high in ("a very big cat", "a big cat")]
+    details = json.dumps({"low_level": "moonlight", "regions": [{"name": "cat", "low_level": "red"}]})
+
+    def too_long(plan: ScenePlan) -> list[str]:
+        length = len(plan.region("cat").prompt.high_level.split())
+        return [f"'cat' has {length} words."] if length > 2 else []
+
+    with scripted(*layouts, details, details) as model:
+        plan = Planner(model, calls=2, too_long=too_long).plan("a red cat")
+    assert "'cat' has 4 words" in str(model.calls[1][-1].content) and plan.notes == ["'cat' has 4 words"]
+
+
 def test_each_kind_of_image_model_is_spoken_to_in_its_manner() -> None:
     prompts = {}
     for name in ("hunyuan-dit", "sdxl", "flux-dev", "pocket"):

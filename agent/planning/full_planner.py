@@ -74,9 +74,13 @@ class FullPlanner:
             plan = made(answer)
             return answer, [*findings_of(answer, plan), *self.too_long(plan)]
 
+        def without_details(layout: LayoutAnswer) -> ScenePlan:
+            return made(PlanAnswer.model_validate(layout.model_dump()))
+
         def read_layout(parsed: Any) -> tuple[LayoutAnswer, list[str]]:
             layout = only_layout.model_validate(parsed)
-            return layout, findings_of(layout, made(PlanAnswer.model_validate(layout.model_dump())))
+            plan = without_details(layout)
+            return layout, [*findings_of(layout, plan), *self.too_long(plan)]
 
         settled = f" The picture has {width}×{height} pixels, whatever the brief says." if width and height else ""
         instructions = fill_template("planner", style=self.about + settled)
@@ -92,7 +96,9 @@ class FullPlanner:
 
             messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
             details, too_long = self._settled(messages, DetailsAnswer, read_details)
-            answer, notes = with_details(layout, details), [*notes, *too_long]
+            measured = self.too_long(without_details(layout))  # and again with the details
+            answer = with_details(layout, details)
+            notes = [*(note for note in notes if note not in measured), *too_long]
         layout_schema = whole if self.calls == 1 else only_layout
         notes += shortened(layout_schema, definition_for(self.chat_model, layout_schema))
         plan = made(answer).with_notes(note.rstrip(".") for note in notes)

@@ -56,7 +56,7 @@ Colour = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 7})]
 NoPalette = SkipJsonSchema[list[str]]  # models that take no palette are not asked for one
 REGION_COLOURS, SCENE_COLOURS = 5, 16  # most of a palette
 Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
-Unwanted = BeforeValidator(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else value)
+ListAsText = BeforeValidator(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else value)
 Prose = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PROSE})]
 
 
@@ -89,7 +89,7 @@ class LayoutRegion(Answer):
     name: Name = Field(description="short unique name in the language of the brief: 'cat', 'cat 2'")
     box: AnswerBox  # no description: beside a reference strict modes take none
     high_level: Phrase = Field(description="what it is, and nothing of the other regions: 'a cat sitting upright'")
-    negative: Annotated[Phrase | None, Unwanted] = Field(
+    negative: Annotated[Phrase | None, ListAsText] = Field(
         description="what must not appear there, as plain words; else null"
     )
     lettering: Phrase | None = Field(
@@ -147,7 +147,7 @@ class LayoutAnswer(Answer):
         description="the whole picture in one or two sentences: what is where, the setting, time of day and mood; "
         "without what must not be there"
     )
-    negative: Annotated[Prose | None, Unwanted] = Field(
+    negative: Annotated[Prose | None, ListAsText] = Field(
         description="everything that the brief says must not be in the picture, without 'no': 'people, cars'; else null"
     )
     regions: list[LayoutRegion] = Field(

@@ -11,7 +11,7 @@ from ..layout.token_owners import TOKEN, order_of, owned_tokens
 from ..plan import Box, LeveledPrompt, Region, ScenePlan
 from ..revision import RegionChange, Revision
 from ..wording import joined
-from .plan_answer import Answer, AnswerBox, AnswerRegion, Name, Phrase, Prose, Unwanted, entries
+from .plan_answer import Answer, AnswerBox, AnswerRegion, Name, Phrase, Prose, ListAsText, entries
 
 
 class RevisedRegion(Answer):
@@ -20,7 +20,7 @@ class RevisedRegion(Answer):
     name: Name = Field(description="name of the region, as in the plan")
     high_level: Phrase | None = Field(description="what it is, in other words, if its words misled; else null")
     low_level: Prose | None = Field(description="what it looks like, in other words, if its looks are wrong; else null")
-    negative: Annotated[Phrase | None, Unwanted] = Field(
+    negative: Annotated[Phrase | None, ListAsText] = Field(
         description="what was drawn there and must not be, added to its negative; else null"
     )
     box: AnswerBox | None  # no description: beside a reference strict modes take none
