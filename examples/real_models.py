@@ -81,7 +81,7 @@ def _painting(painting: Painting) -> str:
 def _round(each: Round, *, is_best: bool) -> str:
     """A round's picture with the boxes of its plan, why it was drawn, and what the critic said of each region."""
     edit = each.request.edits[-1] if each.request.edits else None
-    change = f"<p>{html.escape(', '.join(edit.names))}: {html.escape(edit.reason)}</p>" if edit else ""
+    change = f"<p>{html.escape(edit.summary)}: {html.escape(edit.reason)}</p>" if edit else ""
     scores = {score.name: score for score in each.critique.regions} if each.critique else {}
     boxes, lines = "", ""
     for region in each.plan.regions:

@@ -11,7 +11,7 @@ from ..layout.token_owners import TOKEN, order_of, owned_tokens
 from ..plan import Box, LeveledPrompt, Region, ScenePlan
 from ..revision import RegionChange, Revision
 from ..wording import joined
-from .plan_answer import Answer, AnswerBox, AnswerRegion, Name, Phrase, Prose, ListAsText, entries
+from .plan_answer import Answer, AnswerBox, AnswerRegion, ListAsText, Name, Phrase, Prose, entries
 
 
 class RevisedRegion(Answer):
