@@ -195,7 +195,31 @@ def test_what_was_not_understood_is_said_beside_what_was_done() -> None:
 
 def test_a_change_beside_an_undo_is_not_done_in_silence() -> None:
     result = done({"do": "undo", "steps": 1}, {"do": "remove", "regions": ["cat"]})
-    assert result.kind == "undo" and result.notes == ("not done beside it: remove",)
+    assert result.kind == "undo" and result.notes == ("not done beside it: remove (cat); say that again",)
+
+
+LOOK = {"do": "look", "regions": ["cat"], "low_level": "white"}
+ANSWER = {"do": "answer", "reply": "There are two."}
+PREVIOUS = CAT_ROCKET.model_copy(update={"style": "pixel art"})
+
+
+@pytest.mark.parametrize(
+    ("commands", "kind", "reply"),
+    [
+        ([ANSWER, LOOK], "change", "I changed the cat (white). There are two."),
+        ([{"do": "accept"}, LOOK], "change", "I changed the cat (white)."),
+        ([{"do": "accept"}, {"do": "undo"}], "undo", ""),
+        ([{"do": "undo"}, LOOK], "change", "I changed the cat (white)."),
+        ([LOOK | {"low_level": "", "high_level": "a dog"}], "change", "I changed the cat (a dog)."),
+        ([LOOK, {"do": "ask", "reply": "Do what?"}], "unclear", "Do what?"),
+    ],
+)
+def test_praise_questions_and_an_undo_beside_a_change(commands: list[dict[str, Any]], kind: str, reply: str) -> None:
+    answer = ChatAnswer.model_validate({"commands": commands})
+    result = execute(answer, CAT_ROCKET, previous=PREVIOUS)
+    assert (result.kind, result.reply) == (kind, reply)
+    if commands[0]["do"] == "undo":
+        assert result.plan and result.plan.style == "pixel art"
 
 
 def test_no_change_at_all_is_asked_about() -> None:

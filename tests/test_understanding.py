@@ -58,6 +58,22 @@ def test_a_change_is_a_plan_and_what_was_done_and_what_was_not() -> None:
     assert [command.do for command in result.commands] == ["look"]
 
 
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        (answer({"do": "resize", "regions": ["cat"], "factor": 0}), "factor: Value error, more than 0, not 0"),
+        (answer({"do": "add", "name": "", "high_level": ""}), "say what it is"),
+        (json.dumps({"do": "look", "regions": ["cat"], "low_level": "white"}), "give an object with commands"),
+        (answer({"do": "look", "regions": ["cat"], "low_level": "very " * 300}), "at most 1000 characters"),
+    ],
+)
+def test_an_answer_that_cannot_be_carried_out_is_asked_for_again(first: str, problem: str) -> None:
+    with scripted(first, WHITE) as model:
+        result = understand("white", plan=PLAN, planner=Planner(model))
+        assert problem in asked_of(model)
+    assert result.plan and result.plan.region("cat").prompt.low_level == "white"
+
+
 async def test_understanding_has_an_async_form() -> None:
     with scripted(answer({"do": "new brief", "brief": "two owls"})) as model:
         result = await aunderstand("two owls", planner=Planner(model))

@@ -86,7 +86,10 @@ def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understan
     """What the answer's commands come to. Raises ValueError, in words for the model, if they do not fit the state."""
     if state.plan is None and any(not isinstance(command, NOT_CHANGES) for command in answer.commands):
         raise ValueError("commands: nothing is drawn yet, so it can only be a new brief, an answer or a question back")
-    result = execute(answer, state.plan, seed=FIRST_SEED + len(state.messages), message=message, token=state.token)
+    result = execute(
+        answer, state.plan, seed=FIRST_SEED + len(state.messages), message=message, token=state.token,
+        previous=state.previous,
+    )  # fmt: skip
     if result.kind == "choose" and not 1 <= result.number <= state.candidates:
         raise ValueError(f"number: there are {state.candidates} candidates")
     if result.kind == "new brief" and not 1 <= len(result.brief.strip()) <= MAX_BRIEF:

@@ -44,7 +44,10 @@ class RowsInterpreter:
         rows, probability = self.rows(message, state)
         if rows is None:
             return _unsure("", state)
-        result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
+        try:
+            result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
+        except ValueError:  # no valid commands: a size of 0, texts that are too long
+            return _unsure("", state)
         if result.kind == "change" and not any(map(str.isalnum, message)):  # "👍" may be a yes, but no change
             return _unsure("", state)
         if result.kind == "choose" and not 1 <= result.number <= state.candidates:

@@ -4,9 +4,9 @@ A small closed set. The model says what is meant, in names of the plan's regions
 (`agent/chat/commands/executor.py`), so that boxes, room and order are never the model's arithmetic.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from ..layout.places import Place
 from ..plan import MAX_REGIONS
@@ -18,6 +18,23 @@ Direction = Literal["left", "right", "up", "down"]
 Number = Annotated[int | None, WithJsonSchema({"type": "integer"})]
 Factor = Annotated[float | None, WithJsonSchema({"type": "number"})]
 Regions = Annotated[list[Name], Field(json_schema_extra=entries(MAX_REGIONS))]
+
+
+def _above_zero(factor: float) -> float:
+    if not factor > 0:
+        raise ValueError(f"more than 0, not {factor:g}")
+    return factor
+
+
+class NewThing(Answer):
+    """Something that was not there."""
+
+    @model_validator(mode="after")
+    def _is_something(self) -> Self:
+        if not (getattr(self, "name", "") or getattr(self, "high_level", "")):
+            raise ValueError("name and high_level are empty: say what it is")
+        return self
+
 
 REGIONS = "names of the plan's regions, exactly as they stand there"
 RELATION = "its place relative to `others`; else null"
@@ -40,7 +57,7 @@ class Look(Answer):
     lettering: Phrase | None = Field(description="new text to be read on it, '' for none; null leaves it as it is")
 
 
-class Add(Answer):
+class Add(NewThing):
     """Something new stands in the picture."""
 
     do: Literal["add"]
@@ -69,7 +86,7 @@ class KeepOnly(Answer):
     regions: Regions = Field(description=REGIONS)
 
 
-class Replace(Answer):
+class Replace(NewThing):
     """Something else stands in the place of each of these regions."""
 
     do: Literal["replace"]
@@ -104,7 +121,9 @@ class Resize(Answer):
 
     do: Literal["resize"]
     regions: Regions = Field(description=REGIONS)
-    factor: float = Field(description="of width and height: bigger 1.4, a little 1.2, twice as big 2, smaller 0.7")
+    factor: Annotated[float, AfterValidator(_above_zero)] = Field(
+        description="of width and height: bigger 1.4, a little 1.2, twice as big 2, smaller 0.7"
+    )
 
 
 class ChangeScene(Answer):
@@ -205,3 +224,11 @@ class ChatAnswer(Answer):
         description="parts of the message that none of the commands can do, in their words; else empty",
         json_schema_extra=entries(8),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_commands(cls, value: Any) -> Any:
+        """A list that is missing is not an empty one."""
+        if isinstance(value, dict) and not value.keys() & {"commands", "not_done"}:
+            raise ValueError("give an object with commands")
+        return value

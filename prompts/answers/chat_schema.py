@@ -16,13 +16,13 @@ Kind = Literal["new brief", "change", "question", "undo", "redo", "choose", "acc
 class Understanding:
     """The meaning of a message.
 
-    kind: new brief (another picture is described), change (of this one), question (answered by `reply`), undo (also: no
-    to the plan that waits), redo, choose (a candidate), accept (content, or yes), unclear (`reply` asks back, and
-    `suggestions` are messages that would answer it). plan: the changed plan of a change. brief: of a new brief. reply:
-    what a change changes, the answer, or the question back. steps: of undo and redo; redo 0 is all that the last undo
-    took back. number: of the candidate, from 1. whole: a change that draws everything again; fresh: from new noise.
-    notes: what was not done as it was said. commands: as the model gave them. touched: names of the regions that a
-    change is about, which 'it' means next.
+    kind: new brief (another picture is described), change (of this one), question (answered by `reply`), undo
+    (also: no to the plan that waits), redo, choose (a candidate), accept (content, or yes), unclear (`reply` asks
+    back, and `suggestions` are messages that would answer it). plan: the changed plan of a change. brief: of a new
+    brief. reply: what a change changes, the answer, or the question back. steps: of undo and redo; redo 0 is all
+    that the last undo took back. number: of the candidate, from 1. whole: a change that draws everything again;
+    fresh: from new noise. notes: what was not done as it was said, and answers beside a change. commands: as the
+    model gave them. touched: names of the regions that a change is about, which 'it' means next.
     """
 
     kind: Kind

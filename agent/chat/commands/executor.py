@@ -4,6 +4,7 @@ Nothing is guessed: whatever cannot be done as requested is a note or a clarifyi
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 
 from ....prompts.answers.chat_answer import (
@@ -35,7 +36,8 @@ from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
-from .room import drawable, newly_hidden
+from .outcome import like_that_already, made_drawable, not_held, wish
+from .room import newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
@@ -55,27 +57,42 @@ class Unclear(ValueError):
 
 
 def execute(
-    answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "", token: int = TOKEN
-) -> Understanding:
+    answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "", token: int = TOKEN,
+    previous: ScenePlan | None = None,
+) -> Understanding:  # fmt: skip
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
-    message: for suggestions that say it with a name that is there. token: side of an image token in pixels.
+    message: for suggestions that say it with a name that is there. token: side of an image token in pixels. previous:
+    the plan before the last change, if it is known: what an undo beside changes changes instead.
 
-    The first command that is no change decides; changes beside it are not done, and noted. Without a command that can
-    be done the result is 'unclear', with a clarifying question.
+    Answers and praise beside something to do are notes, or nothing. Else the first command that is no change decides;
+    changes beside it are not done, and noted. Without a command that can be done the result is 'unclear', with a
+    clarifying question.
     """
     commands = tuple(answer.commands)
-    undone = tuple(f"I did not understand {part!r}" for part in answer.not_done if part)
-    for command in commands:
+    undone = [f"I did not understand {part!r}" for part in answer.not_done if part]
+    acts = [c for c in commands if not isinstance(c, AnswerQuestion)] or [*commands]
+    answers = [c.reply.rstrip(".") for c in commands if isinstance(c, AnswerQuestion) and c not in acts]
+    acts = [c for c in acts if not isinstance(c, Accept)] or acts
+    if previous and len(acts) > 1 and isinstance(acts[0], Undo) and acts[0].steps in (None, 1):
+        plan, acts = previous, acts[1:]
+    for command in acts:
         if isinstance(command, NOT_CHANGES):
-            left = [] if isinstance(command, AskBack) else [c for c in commands if c is not command]
-            notes = (f"not done beside it: {enumerated([c.do for c in left])}",) if left else ()
-            return _other(command, notes=(*undone, *notes), commands=commands)
+            left = [] if isinstance(command, AskBack) else [wish(c) for c in acts if c is not command]
+            undone += [f"not done beside it: {enumerated(left)}; say that again"] if left else []
+            return _other(command, notes=(*undone, *answers), commands=commands)
+    answer = answer.model_copy(update={"commands": acts})
     if plan is None:
         return Understanding("unclear", reply="There is no picture yet. What should it show?", commands=commands)
     if not commands:
-        return Understanding("unclear", reply=_not_understood(plan), notes=undone, suggestions=suggestions_for(plan))
+        return Understanding(
+            "unclear",
+            reply=_not_understood(plan),
+            notes=tuple(undone),
+            suggestions=suggestions_for(plan),
+            commands=commands,
+        )
     try:
-        return _changed(answer, plan, seed, undone, token)
+        return replace(_changed(answer, plan, seed, (*undone, *answers), token), commands=commands)
     except Unclear as error:
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions, commands=commands)
@@ -86,6 +103,7 @@ def with_names(message: str, absent: str, names: Sequence[str]) -> tuple[str, ..
     start = message.casefold().find(absent.casefold())
     if start < 0 or len(message) > 100:
         return tuple(names)
+    names = [name for name in names if name.casefold() not in message.casefold()] or names
     return tuple(message[:start] + name + message[start + len(absent) :] for name in names)
 
 
@@ -119,7 +137,7 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         previous = plan
         plan, problem = apply(command, plan, seed=seed, token=token)
         if plan == previous and not problem and not isinstance(command, Redraw):
-            problem = _like_that_already(command)
+            problem = like_that_already(command)
         if plan != previous and not answer.scene:  # at once: what comes next may word the scene
             plan = sync_scene_prompt(previous, plan)
         lines += [problem] if problem else []
@@ -140,9 +158,9 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         scene = LeveledPrompt(high_level=answer.scene, low_level=plan.scene.low_level)
         plan = plan.model_copy(update={"scene": scene})
     plan = sync_scene_prompt(before, plan) if answer.scene else plan
-    plan, problems = _drawable(before, plan, token)
+    plan, problems = made_drawable(before, plan, token)
     lines += [line for line in problems if line not in lines]
-    lines += _not_held(put, plan)
+    lines += not_held(put, plan)
     hidden = newly_hidden(before, plan, token=token)
     lines += [f"the {name} is {how} hidden by what stands before it now" for name, how in hidden.items()]
     left = {region.name for region in plan.regions}
@@ -151,50 +169,6 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         touched=tuple(name for name in dict.fromkeys(touched) if name in left),
         reply=change_reply(before, plan, touched=touched, fresh=fresh, notes=lines),
     )  # fmt: skip
-
-
-def _like_that_already(command: Command) -> str:
-    names = [] if isinstance(command, Swap | ChangeScene | Add) else getattr(command, "regions", [])
-    names = [command.first, command.second] if isinstance(command, Swap) else names or ["scene"]
-    return f"the {enumerated(names)} {'are' if len(names) > 1 else 'is'} like that already"
-
-
-def _drawable(before: ScenePlan, after: ScenePlan, token: int) -> tuple[ScenePlan, list[str]]:
-    """A plan that the image model can draw, and notes on what that takes: room for a token, shapes as large as the
-    picture."""
-    old = {region.name: region for region in before.regions}
-    if (before.width, before.height) != (after.width, after.height):
-        after = _with_regions(after, [region.model_copy(update={"mask": ""}) for region in after.regions])
-    plan = drawable(after, token=token)
-    pairs = list(zip(after.regions, plan.regions, strict=True))
-    small = [now.name for was, now in pairs if was.box != now.box]
-    shapes = [now.name for _, now in pairs if now.name in old and old[now.name].mask and not now.mask]
-    lines = []
-    if small:
-        lines.append(f"the {enumerated(small)} {'are' if len(small) > 1 else 'is'} as small as the picture allows")
-    if shapes:
-        lines.append(f"the {enumerated(shapes)} lost the free shape, which does not go with a change of box or format")
-    return plan, lines
-
-
-def _not_held(put: Sequence[tuple[Add | Move, list[str]]], after: ScenePlan) -> list[str]:
-    """Notes on things that in the end do not stand where they were put, by each of these commands."""
-    left = {region.name.casefold(): region.name for region in after.regions}
-    lines = []
-    for command, about in put:
-        names = [name for name in about if name in left.values()]
-        others = [left[name] for name in (other.strip().casefold() for other in command.others) if name in left]
-        where = ""
-        if command.relation and others:
-            names = [name for name in names if not rearrange.is_related(after, name, command.relation, others)]
-            where = f"{command.relation} the {enumerated(others)}"
-        elif command.place and names:
-            names = [] if rearrange.is_at(after, names, command.place) else names
-            where = f"at the {command.place}"
-        if where and names:
-            are = "are" if len(names) > 1 else "is"
-            lines.append(f"the {enumerated(names)} {are} not quite {where}: there is no room")
-    return lines
 
 
 def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]:
@@ -298,8 +272,8 @@ def _with_prompt(region: Region, **levels: str) -> Region:
 
 
 def _relooked(region: Region, command: Look) -> Region:
-    if command.low_level:
-        looked = _with_prompt(region, low_level=command.low_level)
+    if command.low_level or command.high_level:
+        looked = _with_prompt(region, low_level=command.low_level or region.prompt.low_level)
         if command.high_level:
             looked = _with_prompt(looked, high_level=command.high_level)
             looked = with_place(looked) if has_place(region) else looked
@@ -319,10 +293,9 @@ def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
     for region in plan.regions:
         if region.name in names:
             taken = {other.name for other in [*plan.regions, *regions] if other.name not in names}
-            prompt = LeveledPrompt(
-                high_level=rearrange.placed(plan, command.high_level, region.box), low_level=command.low_level
-            )
-            name = rearrange.free_name(command.name, taken | {r.name for r in regions})
+            high = rearrange.placed(plan, command.high_level or command.name, region.box)
+            prompt = LeveledPrompt(high_level=high, low_level=command.low_level)
+            name = rearrange.free_name(command.name or command.high_level, taken | {r.name for r in regions})
             region = Region(name=name, box=region.box, prompt=prompt, z_order=region.z_order)
         regions.append(region)
     return _with_regions(plan, regions)
@@ -342,7 +315,7 @@ def _added(plan: ScenePlan, command: Add) -> tuple[ScenePlan, str]:
         prompt = LeveledPrompt(
             high_level=rearrange.placed(plan, command.high_level or command.name, box), low_level=command.low_level
         )
-        name = rearrange.free_name(command.name, {each.name for each in now.regions})
+        name = rearrange.free_name(command.name or command.high_level, {each.name for each in now.regions})
         return Region(name=name, box=box, prompt=prompt, lettering=command.lettering or "")
 
     after = rearrange.added(

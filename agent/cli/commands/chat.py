@@ -68,6 +68,7 @@ def change(
     before, settings = read_plan(plan_file), settings_of(**options)
     from ....renderer.pictures.artifacts import write
     from ...agent import Agent
+    from ...chat.phrases import not_done
     from ...chat.understanding import understood_by
 
     agent = Agent(settings=settings)
@@ -77,7 +78,8 @@ def change(
     answer = {name: fields[name] for name in ("kind", "plan", "brief", "reply", "commands", "notes", "suggestions")}
     answer["reply"] = AGAIN if result.plan == before else result.reply or NOT_HERE.get(result.kind, "")
     if not as_json:
-        lines = [answer["reply"], *(f"  {text}" for text in result.suggestions)]
+        beside = "" if result.kind == "change" else not_done(result.notes)  # a change's reply has them
+        lines = [answer["reply"] + beside, *(f"  {text}" for text in result.suggestions)]
         style = "dim" if result.kind == "change" else "yellow"
         stderr_console.print(visible("\n".join(lines)), style=style, markup=False, highlight=False)
     if result.plan is None or result.plan == before:
