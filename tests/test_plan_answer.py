@@ -126,6 +126,11 @@ def test_a_unit_behind_the_number_is_read() -> None:
     assert list(plan.region("cat").box.model_dump().values()) == [0, 0.1, 0.5, 1]
 
 
+def test_boxes_in_pixels_of_a_picture_that_is_drawn_smaller_are_read() -> None:
+    plan = plan_from(answer(region("cat", [0, 540, 1920, 2160]), width=3840, height=2160))
+    assert list(plan.region("cat").box.model_dump().values()) == [0, 0.25, 0.5, 1] and plan.size == (2048, 1152)
+
+
 def test_objects_without_places_are_put_beside_each_other() -> None:
     plan = plan_from(answer(region("cat", [0, 0, 0, 0]), region("dog", [0, 0, 0, 0])))
     assert [one.box.left for one in plan.regions] == [0, 0.5] and "no boxes" in plan.notes[0]

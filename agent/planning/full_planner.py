@@ -82,8 +82,10 @@ class FullPlanner:
             plan = without_details(layout)
             return layout, [*findings_of(layout, plan), *self.too_long(plan)]
 
-        settled = f" The picture has {width}×{height} pixels, whatever the brief says." if width and height else ""
-        instructions = fill_template("planner", style=self.about + settled)
+        about = self.about
+        if width and height:
+            about += f" The picture has {width}×{height} pixels, whatever the brief says; boxes stay thousandths."
+        instructions = fill_template("planner", style=about)
         messages: list[BaseMessage] = [SystemMessage(instructions), HumanMessage(brief)]
         if self.calls == 1:
             answer, notes = self._settled(messages, whole, read_plan)

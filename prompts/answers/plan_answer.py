@@ -276,7 +276,9 @@ def plan_from(
     if boxes and not any(value for box in boxes for value in box):
         boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
         notes.append("the planner gave no boxes: the objects were put beside each other")
-    layout = normalise(names, boxes, canvas=size or (side, side), token=token, in_front=pairs)
+    sides = answer.width or 0, answer.height or 0
+    pixels = sides if min(sides) > 0 else None
+    layout = normalise(names, boxes, canvas=size or (side, side), pixels=pixels, token=token, in_front=pairs)
     regions = []
     for index, name, box, z_order in zip(layout.indices, layout.names, layout.boxes, layout.z_orders, strict=True):
         given = answer.regions[index]

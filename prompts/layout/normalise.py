@@ -34,17 +34,19 @@ def normalise(
     *,
     unit: float = 1000,
     canvas: tuple[int, int] = (1024, 1024),
+    pixels: tuple[int, int] | None = None,
     token: int = TOKEN,
     in_front: Sequence[tuple[int, int]] = (),
 ) -> Layout:
     """The layout of named boxes, each [left, top, right, bottom], in which every object owns a token.
 
-    unit, canvas: as in `box_units.to_shares`. token: its side in pixels. in_front: pairs of indices, the first of which
+    unit: as in `box_units.to_shares`. canvas: width and height in pixels; pixels: those that the boxes may be in, if
+    they are others. token: its side in pixels. in_front: pairs of indices, the first of which
     stands before the second. Objects beyond what a plan, or the picture's tokens, have room for are left out, and
     noted. Raises ValueError as `to_shares`.
     """
     rows, columns = max(1, canvas[1] // token), max(1, canvas[0] // token)
-    shares, notes = to_shares(boxes, unit=unit, canvas=canvas)
+    shares, notes = to_shares(boxes, unit=unit, canvas=pixels or canvas)
     most = min(MAX_REGIONS, rows * columns)
     if len(names) > most:
         left_out = ", ".join(repr(name) for name in names[most:])
