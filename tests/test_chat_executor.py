@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ditpipe.agent.chat.commands.executor import execute
-from ditpipe.agent.chat.commands.looks import without_colour
+from ditpipe.agent.chat.commands.looks import relooked, without_colour
 from ditpipe.agent.chat.commands.rearrange import is_at, is_related
 from ditpipe.agent.chat.commands.room import drawable, visible_shares
 from ditpipe.prompts.answers.chat_answer import ChatAnswer, Relation
@@ -358,7 +358,8 @@ def test_a_size_is_made_one_that_the_models_tokens_fill() -> None:
 
 MASKED = CAT_ROCKET.model_copy(
     update={"width": 256, "height": 256, "regions": [
-        CAT_ROCKET.region("cat").model_copy(update={"mask": "iVBORw0KGgo"}), CAT_ROCKET.region("rocket"),
+        CAT_ROCKET.region("cat").model_copy(update={"mask": "iVBORw0KGgo", "lettering": "CAT"}),
+        CAT_ROCKET.region("rocket"),
     ]}
 )  # fmt: skip
 CASTLE = PLANS["castle"]
@@ -373,6 +374,10 @@ CASTLE = PLANS["castle"]
          "The castle cannot go further left."),
         (CASTLE, {"do": "replace", "regions": ["owl"], "name": "owl", "high_level": "eagle", "low_level": "brown"},
          "I changed the owl (eagle, brown)."),
+        (PLANS["woman"], {"do": "remove", "regions": ["umbrella"]},
+         "I removed the umbrella. The scene's text still names 'umbrella'."),
+        (MASKED, {"do": "replace", "regions": ["cat"], "name": "dog", "high_level": "dog", "low_level": ""},
+         "Gone with it: 'CAT'."),
         (MASKED, {"do": "scene", "aspect": "2:1"}, "The cat lost the free shape, which does not go with"),
         (MASKED, {"do": "resize", "regions": ["cat"], "factor": 0.5}, "The cat lost the free shape, which does not go"),
     ],
@@ -459,6 +464,21 @@ def test_whatever_is_put_elsewhere_is_there_and_what_was_seen_stays_seen_or_it_i
     seen = visible_shares(before)
     hidden = [name for name, share in visible_shares(after).items() if share < 0.1 and seen.get(name, 1) > 0.2]
     assert all(re.search(rf"the {name} is \w+ hidden", said) for name in hidden), (command, hidden, said)
+
+
+@pytest.mark.parametrize(
+    ("low", "looks", "after"),
+    [
+        ("striped red", "orange", "striped orange"),
+        ("red and cream, glowing headlights", "blue", "blue, glowing headlights"),
+        ("silver hair, green raincoat, kind face", "wearing a red hat", "silver hair, green raincoat, kind face, "
+         "wearing a red hat"),
+        ("red, made of glass, with spots", "made of wood", "red, with spots, made of wood"),
+        ("", "with spots", "with spots"),
+    ],
+)  # fmt: skip
+def test_a_look_of_a_few_words_keeps_what_it_does_not_speak_of(low: str, looks: str, after: str) -> None:
+    assert relooked(low, looks) == after
 
 
 @pytest.mark.parametrize(

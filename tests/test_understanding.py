@@ -74,6 +74,15 @@ def test_an_answer_that_cannot_be_carried_out_is_asked_for_again(first: str, pro
     assert result.plan and result.plan.region("cat").prompt.low_level == "white"
 
 
+def test_a_shape_is_of_the_models_size_where_the_plan_leaves_that_open() -> None:
+    open_plan = PLAN.model_copy(update={"width": None, "height": None})
+    with scripted(answer({"do": "scene", "aspect": "16:9"}), WHITE) as model:
+        result = understand("make it wide", plan=open_plan, planner=Planner(model), model="pocket")
+        assert result.plan and result.plan.size == (352, 192)
+        result = understand("white", plan=open_plan, planner=Planner(model), model="pocket")
+        assert result.plan and (result.plan.width, result.plan.height) == (None, None)
+
+
 async def test_understanding_has_an_async_form() -> None:
     with scripted(answer({"do": "new brief", "brief": "two owls"})) as model:
         result = await aunderstand("two owls", planner=Planner(model))

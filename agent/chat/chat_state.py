@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...prompts.answers.chat_schema import Understanding
 from ...prompts.critique import Critique
+from ...prompts.layout.canvas import SIDE
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_BRIEF, ScenePlan
 
@@ -24,11 +25,13 @@ class ChatState:
     touched: tuple[str, ...] = ()  # names of the regions in the last change: the referents of 'it'
     draws: str = ""  # what the image model can draw; empty if it publishes no list
     token: int = TOKEN  # side of an image token in pixels
+    side: int = SIDE  # of a picture whose plan leaves its size to the model, in pixels
 
 
 def state_after(
-    history: Sequence[str | Understanding], *, plan: ScenePlan | None = None, draws: str = "", token: int = TOKEN
-) -> ChatState:
+    history: Sequence[str | Understanding], *, plan: ScenePlan | None = None, draws: str = "", token: int = TOKEN,
+    side: int = SIDE,
+) -> ChatState:  # fmt: skip
     """The state of a conversation that is kept elsewhere. history: its messages, oldest first, each followed by what it
     came to, where that is known."""
     messages = tuple(entry for entry in history if isinstance(entry, str))
@@ -37,7 +40,7 @@ def state_after(
     changes = [entry for entry in history if isinstance(entry, Understanding) and entry.kind == "change"]
     there = {region.name for region in plan.regions} if plan else set()
     return ChatState(
-        plan=plan, messages=messages, draws=draws, token=token,
+        plan=plan, messages=messages, draws=draws, token=token, side=side,
         unclear_message=messages[-1] if unclear and messages else "",
         question=last.reply if unclear and isinstance(last, Understanding) else "",
         touched=tuple(name for name in changes[-1].touched if name in there) if changes else (),

@@ -88,7 +88,7 @@ def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understan
         raise ValueError("commands: nothing is drawn yet, so it can only be a new brief, an answer or a question back")
     result = execute(
         answer, state.plan, seed=FIRST_SEED + len(state.messages), message=message, token=state.token,
-        previous=state.previous,
+        side=state.side, previous=state.previous,
     )  # fmt: skip
     if result.kind == "choose" and not 1 <= result.number <= state.candidates:
         raise ValueError(f"number: there are {state.candidates} candidates")

@@ -54,5 +54,8 @@ def understood_by(
     agent: Agent, message: str, *, plan: ScenePlan | None, history: Sequence[str | Understanding] = ()
 ) -> Understanding:
     """Interprets a message with an agent's model."""
-    state = state_after(history, plan=plan, draws=agent.vocabulary_summary, token=agent.checkpoint.token)
+    checkpoint = agent.checkpoint
+    state = state_after(
+        history, plan=plan, draws=agent.vocabulary_summary, token=checkpoint.token, side=checkpoint.size
+    )
     return interpreter_for(agent).interpret(checked_message(message), state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...prompts.answers.planner_schema import PlannerAnswer, ShortAnswer, plan_from_answer
 from ...prompts.errors import ModelError, PlanningError
-from ...prompts.layout.canvas import MULTIPLE, drawn_canvas
+from ...prompts.layout.canvas import MULTIPLE, SIDE, drawn_canvas
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_BRIEF, MAX_REGIONS, ScenePlan
 from ...prompts.prompt_syntax import canvas_flag
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 
-SIDE = 1024  # pixels, of an image model that names no size
 ANOTHER_PLANNER = "name a capable chat model as the planner (--planner openai:gpt-5, or --base-url)"
 
 

@@ -7,6 +7,7 @@ from math import ceil, floor, log, sqrt
 from ..plan import MAX_SIDE
 
 MULTIPLE = 16  # pixels: sides are multiples of it in every model
+SIDE = 1024  # pixels of a picture whose size neither the plan nor the model says
 MOST = 99_999  # pixels a side that are read as a wish
 WIDEST = 4.0  # the longer side in shorter ones, at most
 _SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?\s*", re.IGNORECASE | re.ASCII)

@@ -30,13 +30,13 @@ from ....prompts.answers.chat_answer import (
 )
 from ....prompts.answers.chat_rows import aliases
 from ....prompts.answers.chat_schema import Understanding
-from ....prompts.layout.canvas import MULTIPLE, drawn_canvas
+from ....prompts.layout.canvas import MULTIPLE, SIDE, drawn_canvas
 from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
-from .outcome import like_that_already, made_drawable, not_held, wish
+from .outcome import like_that_already, made_drawable, not_held, still_named, wish
 from .room import newly_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
@@ -58,11 +58,12 @@ class Unclear(ValueError):
 
 def execute(
     answer: ChatAnswer, plan: ScenePlan | None, *, seed: int = 0, message: str = "", token: int = TOKEN,
-    previous: ScenePlan | None = None,
+    side: int = SIDE, previous: ScenePlan | None = None,
 ) -> Understanding:  # fmt: skip
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
-    message: for suggestions that say it with a name that is there. token: side of an image token in pixels. previous:
-    the plan before the last change, if it is known: what an undo beside changes changes instead.
+    message: for suggestions that say it with a name that is there. token: side of an image token in pixels. side: of
+    the picture, where the plan leaves that to the model. previous: the plan before the last change, if it is known:
+    what an undo beside changes changes instead.
 
     Answers and praise beside something to do are notes, or nothing. Else the first command that is no change decides;
     changes beside it are not done, and noted. Without a command that can be done the result is 'unclear', with a
@@ -92,10 +93,15 @@ def execute(
             commands=commands,
         )
     try:
-        return replace(_changed(answer, plan, seed, (*undone, *answers), token), commands=commands)
+        sized = plan.with_size(plan.width or plan.height or side, plan.height or plan.width or side)
+        result = replace(_changed(answer, sized, seed, (*undone, *answers), token), commands=commands)
     except Unclear as error:
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions, commands=commands)
+    if result.plan and result.plan.size == sized.size:
+        left_open = {"width": plan.width, "height": plan.height}
+        return replace(result, plan=result.plan.model_copy(update=left_open))
+    return result
 
 
 def with_names(message: str, absent: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -160,7 +166,7 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     plan = sync_scene_prompt(before, plan) if answer.scene else plan
     plan, problems = made_drawable(before, plan, token)
     lines += [line for line in problems if line not in lines]
-    lines += not_held(put, plan)
+    lines += [*not_held(put, plan), *still_named(before, plan)]
     hidden = newly_hidden(before, plan, token=token)
     lines += [f"the {name} is {how} hidden by what stands before it now" for name, how in hidden.items()]
     left = {region.name for region in plan.regions}
@@ -197,7 +203,7 @@ def apply(command: Command, plan: ScenePlan, *, seed: int, token: int) -> tuple[
             staying = _names(plan, command.regions)
             return _with_regions(plan, [r for r in plan.regions if r.name in staying]), ""
         case Replace():
-            return _replaced(plan, command), ""
+            return _replaced(plan, command)
         case Add():
             return _added(plan, command)
         case Move():
@@ -287,8 +293,9 @@ def _each(plan: ScenePlan, given: Sequence[str], change: rearrange.RegionEdit) -
     return _with_regions(plan, [change(r) if r.name in names else r for r in plan.regions])
 
 
-def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
-    """Another subject in the same boxes, under names of its own; attributes of the old one are dropped."""
+def _replaced(plan: ScenePlan, command: Replace) -> tuple[ScenePlan, str]:
+    """Another subject in the same boxes, under names of its own; attributes of the old one are dropped, and a note on
+    those that a person wrote."""
     names, regions = _names(plan, command.regions), list[Region]()
     for region in plan.regions:
         if region.name in names:
@@ -298,7 +305,8 @@ def _replaced(plan: ScenePlan, command: Replace) -> ScenePlan:
             name = rearrange.free_name(command.name or command.high_level, taken | {r.name for r in regions})
             region = Region(name=name, box=region.box, prompt=prompt, z_order=region.z_order)
         regions.append(region)
-    return _with_regions(plan, regions)
+    gone = [text for name in names for text in (plan.region(name).lettering, plan.region(name).negative) if text]
+    return _with_regions(plan, regions), f"gone with it: {enumerated([repr(text) for text in gone])}" if gone else ""
 
 
 def _added(plan: ScenePlan, command: Add) -> tuple[ScenePlan, str]:
@@ -372,8 +380,7 @@ def _scene(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[ScenePlan
 
 def _canvas(plan: ScenePlan, command: ChangeScene, token: int) -> tuple[tuple[int, int] | None, str]:
     """The picture's new size in pixels, with the area of the old one where only a shape is named."""
-    multiple, width = max(MULTIPLE, token), plan.width or 1024
-    height = plan.height or width
+    multiple, (width, height) = max(MULTIPLE, token), plan.size
     side = round(sqrt(width * height) / multiple) * multiple
     return drawn_canvas(
         command.width, command.height, command.aspect, side=side, multiple=multiple, ratio=width / height

@@ -11,17 +11,23 @@ _BEFORE_NOUN = re.compile(rf"\b{_COLOUR}(?:(?:, | and |-){_COLOUR})* (?=\w)", re
 
 
 def relooked(low: str, looks: str) -> str:
-    """'striped red' with 'orange' is 'striped orange', with 'made of glass' 'striped red, made of glass'."""
+    """'striped red' with 'orange' is 'striped orange', with 'made of glass' 'striped red, made of glass'. What stands
+    behind commas stays, unless it begins as the new words do: 'made of wood'."""
     before, _, behind = (part.strip() for part in low.partition(","))
-    if looks.split(" ")[0] in BEHIND_THE_NOUN:
-        return f"{before}, {looks}" if before else looks
+    head = looks.split(" ")[0]
+    if head in BEHIND_THE_NOUN:
+        rest = [part for part in behind.split(", ") if part and part.split(" ")[0] != head]
+        return ", ".join(part for part in (before, *rest, looks) if part)
     words = looks.replace(" and ", " ").split()
     if words == [word for word in words if word in SHADES]:  # 'darker' keeps the colour
         rest = [word for word in before.split() if word not in SHADES]
         colour = next((i for i, word in enumerate(rest) if word in COLOURS), 0)
         before = " ".join([*rest[:colour], *words, *rest[colour:]])
     elif any(word in COLOURS for word in words):
-        before = " ".join([*(w for w in before.split() if w not in COLOURS | SHADES and w not in words), *words])
+        rest = [w for w in before.split() if w not in COLOURS | SHADES and w not in words]
+        while rest and rest[-1] == "and" or rest[:1] == ["and"]:  # of 'red and white'
+            rest = rest[:-1] if rest[-1] == "and" else rest[1:]
+        before = " ".join([*rest, *words])
     else:
         before = " ".join([*words, *(word for word in before.split() if word not in words)])
     return f"{before}, {behind}" if behind else before

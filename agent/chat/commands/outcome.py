@@ -1,8 +1,10 @@
 """Notes on what is not as commands asked for it. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from ....prompts.answers.chat_answer import Add, ChangeScene, Command, Move, Swap
+from ....prompts.answers.chat_rows import base_of
 from ....prompts.plan import ScenePlan
 from ..phrases import enumerated
 from .rearrange import is_at, is_related
@@ -37,6 +39,15 @@ def made_drawable(before: ScenePlan, after: ScenePlan, token: int) -> tuple[Scen
     if shapes:
         lines.append(f"the {enumerated(shapes)} lost the free shape, which does not go with a change of box or format")
     return plan, lines
+
+
+def still_named(before: ScenePlan, after: ScenePlan) -> list[str]:
+    """A note on what is gone, and stands in the scene's text all the same: prose is not rewritten here."""
+    left = {base_of(region.name) for region in after.regions}
+    gone = {base_of(region.name) for region in before.regions} - left
+    text = after.scene.high_level
+    named = [name for name in sorted(gone) if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)]
+    return [f"the scene's text still names {enumerated([repr(name) for name in named])}"] if named else []
 
 
 def not_held(put: Sequence[tuple[Add | Move, list[str]]], after: ScenePlan) -> list[str]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import hypot
 
+from ....prompts.layout.canvas import SIDE
 from ....prompts.layout.normalise import at_least_a_token
 from ....prompts.layout.places import make_room, move_aside
 from ....prompts.layout.token_owners import TOKEN, order_of, owned_tokens
 from ....prompts.plan import Box, Region, ScenePlan
 
-UNSAID = 1024
 SEEN = 0.3  # share of a region's box that should stay visible
 HIDDEN = 0.15  # with less of its box it counts as hidden
 HALF = 0.5  # maximum share of its area that a region loses before it is moved
@@ -69,8 +69,8 @@ def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
 
 
 def _grid(plan: ScenePlan, token: int) -> tuple[int, int]:
-    """Columns and rows of image tokens; a side that the plan leaves to the model is taken as UNSAID pixels."""
-    return max(1, (plan.width or UNSAID) // token), max(1, (plan.height or plan.width or UNSAID) // token)
+    """Columns and rows of image tokens; a side that the plan leaves to the model is taken as SIDE pixels."""
+    return max(1, (plan.width or SIDE) // token), max(1, (plan.height or plan.width or SIDE) // token)
 
 
 def with_boxes(plan: ScenePlan, boxes: dict[str, Box]) -> ScenePlan:

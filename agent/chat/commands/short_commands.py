@@ -45,8 +45,9 @@ def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int
         return Understanding("unclear", reply=str(error), suggestions=suggestions)
     not_done = [row[1] for row in rest if row[0] == "ask"] if changes else []
     return execute(
-        ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed, token=state.token
-    )
+        ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed,
+        token=state.token, side=state.side,
+    )  # fmt: skip
 
 
 def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[str, Any]]:
@@ -59,7 +60,8 @@ def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[
         else:
             commands += _of_row(row, state, plan)
         if plan is not None:
-            done = execute(ChatAnswer.model_validate({"commands": commands}), state.plan, token=state.token)
+            answer = ChatAnswer.model_validate({"commands": commands})
+            done = execute(answer, state.plan, token=state.token, side=state.side)
             plan = done.plan or plan
     return commands
 
