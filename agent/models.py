@@ -173,10 +173,10 @@ class Models:
     def reviser(self) -> ModelReviser | None:
         """A reviser over the planner's chat model, or the critic's if the planner is tuned to plan only; None: there is
         no chat model that could revise, and the rule of `reviser.py` applies."""
-        if self.capable_model:
-            return ModelReviser(self.capable_model, self.checkpoint.style)
         eyes = self.critic.chat_model if isinstance(self.critic, VisionCritic) else None
-        return ModelReviser(eyes, self.checkpoint.style) if eyes else None
+        model, row = self.capable_model or eyes, self.checkpoint
+        draws = self.vocabulary.summary if self.vocabulary else ""
+        return ModelReviser(model, row.style, draws=draws, too_long=partial(overlong_prompts, row)) if model else None
 
     @cached_property
     def capable_model(self) -> Any:

@@ -22,7 +22,7 @@ from ditpipe.agent.settings import settings_of
 from ditpipe.prompts.answers.revision_answer import RevisionAnswer, revision_answer
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
-from ditpipe.prompts.plan import Box
+from ditpipe.prompts.plan import Box, ScenePlan
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.pictures.artifacts import read_request
 from ditpipe.renderer.request import RenderRequest, RenderResult
@@ -72,6 +72,18 @@ def test_what_the_brief_forbids_or_wants_to_be_read_is_kept() -> None:
         revision = ModelReviser(model).revise(best, [best], threshold=0.5, token=16)
     assert revision and revision.changes[0].negative == "people, dogs" and revision.summary == "thing 0"
     assert "no region would read 'OPEN' any more" in model.calls[1][-1].content
+
+
+def test_words_that_are_too_long_for_the_image_model_go_back_once() -> None:
+    def too_long(plan: ScenePlan) -> list[str]:
+        return ["'thing 0' has 99 tokens."] if "very" in plan.region("thing 0").prompt.high_level else []
+
+    best, wordy = Try(PLAN, critique(0.1, 0.9)), answer(change("thing 0", high_level="a very long cat"))
+    with scripted(wordy, answer(change("thing 0", high_level="a cat"))) as model:
+        reviser = ModelReviser(model, draws="64 things.", too_long=too_long)
+        revision = reviser.revise(best, [best], threshold=0.5, token=16)
+    assert revision and revision.apply(PLAN).region("thing 0").prompt.high_level == "a cat"
+    assert "has 99 tokens" in model.calls[1][-1].content and "It draws 64 things." in str(model.calls[0][0].content)
 
 
 def test_a_region_is_split() -> None:

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...prompts.answers.revision_answer import RevisionAnswer, revision_answer, revision_from
 from ...prompts.critique import Critique
-from ...prompts.errors import PlanningError
+from ...prompts.errors import ModelError, PlanningError
 from ...prompts.plan import ScenePlan
 from ...prompts.revision import Revision
 from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle
 from ..llm.structured import valid_reply
+from ..planning.full_planner import TooLong, nothing_too_long
 from .reviser import unused_seed
 
 if TYPE_CHECKING:
@@ -29,11 +31,15 @@ class Try:
 
 
 class ModelReviser:
-    """Revises with one chat model; `style`: how the image model is prompted. Invalid answers are re-asked
-    with what is wrong, at most twice."""
+    """Revises with one chat model; `style`, `draws`, `too_long`: as in `FullPlanner`. Invalid answers are re-asked
+    with what is wrong, at most twice; texts that became too long go back once."""
 
-    def __init__(self, chat_model: "BaseChatModel", style: PromptStyle = PROSE) -> None:
-        self.chat_model, self.style = chat_model, style
+    def __init__(
+        self, chat_model: "BaseChatModel", style: PromptStyle = PROSE, *, draws: str = "",
+        too_long: TooLong = nothing_too_long,
+    ) -> None:  # fmt: skip
+        self.chat_model, self.too_long = chat_model, too_long
+        self.about = f"{style.instructions} It draws {draws}" if draws else style.instructions
 
     def revise(
         self,
@@ -52,7 +58,7 @@ class ModelReviser:
         regions that may change, where a person named them; no other is added or removed then, and the scene stays.
         `spoiling`: regions that made others worse. Raises PlanningError (with the raw reply) or ModelError.
         """
-        from langchain_core.messages import HumanMessage, SystemMessage
+        from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         if not (spoiling or anything_weak(best.critique, threshold, only)):
             return None
@@ -63,7 +69,7 @@ class ModelReviser:
             "made others worse": list(spoiling),
         }  # fmt: skip
         messages: list[BaseMessage] = [
-            SystemMessage(fill_template("reviser", style=self.style.instructions)),
+            SystemMessage(fill_template("reviser", style=self.about)),
             HumanMessage(json.dumps(situation, ensure_ascii=False)),
         ]  # fmt: skip
 
@@ -71,20 +77,34 @@ class ModelReviser:
             used = {region.seed for each in tries for region in each.plan.regions if region.name == name}
             return unused_seed(f"{origin}/{name}", used, first=len(tries))
 
-        def parse(parsed: Any) -> Revision | None:
-            revision = revision_from(RevisionAnswer.model_validate(parsed), best.plan, new_seed=new_seed, token=token)
+        def parse(parsed: Any) -> tuple[RevisionAnswer, Revision | None]:
+            answer = RevisionAnswer.model_validate(parsed)
+            revision = revision_from(answer, best.plan, new_seed=new_seed, token=token)
             if revision is None:
-                return None
+                return answer, None
             _check_named(revision, only)
             _check_kept(revision, best, threshold)
             revised = revision.apply(best.plan)
             if any(revised == each.plan for each in tries):
                 raise ValueError("this was drawn already; change something else, or use a new seed")
-            return revision
+            return answer, revision
 
         names = [region.name for region in best.plan.regions]
         schema = revision_answer(names) if names else RevisionAnswer
-        return valid_reply(self.chat_model, schema, messages, parse, failed=PlanningError, role="reviser")
+
+        def ask(messages: "Sequence[BaseMessage]") -> tuple[RevisionAnswer, Revision | None]:
+            return valid_reply(self.chat_model, schema, messages, parse, failed=PlanningError, role="reviser")
+
+        answer, revision = ask(messages)
+        before = self.too_long(best.plan)
+        longer = [text for text in self.too_long(revision.apply(best.plan)) if text not in before] if revision else []
+        if longer:
+            recheck = HumanMessage(fill_template("repair", problem=" ".join(longer).rstrip(".")))
+            with suppress(
+                PlanningError, ModelError
+            ):  # the first answer is valid, and the renderer says what is not read
+                _, revision = ask([*messages, AIMessage(answer.model_dump_json()), recheck])
+        return revision
 
 
 def anything_weak(critique: Critique | None, threshold: float, only: Collection[str] | None = None) -> bool:
