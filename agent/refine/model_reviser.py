@@ -100,10 +100,8 @@ class ModelReviser:
         longer = [text for text in self.too_long(revision.apply(best.plan)) if text not in before] if revision else []
         if longer:
             recheck = HumanMessage(fill_template("repair", problem=" ".join(longer).rstrip(".")))
-            with suppress(
-                PlanningError, ModelError
-            ):  # the first answer is valid, and the renderer says what is not read
-                _, revision = ask([*messages, AIMessage(answer.model_dump_json()), recheck])
+            with suppress(PlanningError, ModelError):  # the first answer is valid; what is not read is said
+                revision = ask([*messages, AIMessage(answer.model_dump_json()), recheck])[1] or revision
         return revision
 
 
