@@ -128,6 +128,8 @@ def test_nobody_is_asked_where_all_is_good_enough() -> None:
         (answer(change("thing 0", box=box(0, 0, 10, 10))), "box of thing 0: too small"),
         (answer(change("thing 0", high_level="x" * 1001)), "at most 1000 characters"),
         (answer(removed=["thing 1"]), "thing 1 came out and must stay"),
+        (answer(change("thing 1", box=box(0, 0, 1000, 1000))), "box of thing 0: too small, or wholly covered"),
+        ('{"high_level": "a cat", "regions": []}', "reason: say why nothing should change"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_plan_is_asked_again(wrong: str, problem: str) -> None:

@@ -132,4 +132,7 @@ def _raw_reply(message: "AIMessage") -> str:
 def _problem_lines(error: ValidationError) -> str:
     """A validation error in a form that a model can act on."""
     problems: list[dict[str, Any]] = json.loads(error.json(include_url=False, include_input=False))
-    return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}" for problem in problems)
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems
+    )

@@ -81,6 +81,8 @@ class ModelReviser:
             answer = RevisionAnswer.model_validate(parsed)
             revision = revision_from(answer, best.plan, new_seed=new_seed, token=token)
             if revision is None:
+                if not answer.reason:
+                    raise ValueError("reason: say why nothing should change, or give changes")
                 return answer, None
             _check_named(revision, only)
             _check_kept(revision, best, threshold)

@@ -93,7 +93,7 @@ def revision_from(
         reason=answer.reason, changes=changes, added=added, removed=answer.removed,
         scene=scene if scene != plan.scene else None,
     )  # fmt: skip
-    _check_tokens(revision.apply(plan), revision.names, token=token)
+    _check_tokens(plan, revision.apply(plan), revision.names, token=token)
     return revision
 
 
@@ -121,13 +121,20 @@ def _change(entry: RevisedRegion, region: Region, box: Box | None, new_seed: Cal
     )  # fmt: skip
 
 
-def _check_tokens(plan: ScenePlan, names: Sequence[str], *, token: int) -> None:
-    """Raises ValueError if one of the regions owns no token: it is too small, or others cover it."""
+def _check_tokens(before: ScenePlan, after: ScenePlan, names: Sequence[str], *, token: int) -> None:
+    """Raises ValueError if one of the regions `names` owns no token, because it is too small or others cover it, or if
+    another one owns none any more."""
+    counts, earlier = _owned(after, token), _owned(before, token)
+    hidden = [name for name, count in counts.items() if not count and (name in names or earlier[name])]
+    if hidden:
+        raise ValueError(f"box of {', '.join(hidden)}: too small, or wholly covered by others; give it room")
+
+
+def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
+    """How many tokens each region owns, by name."""
     width, height = plan.size
     counts = owned_tokens(
         [region.box for region in plan.regions], order=order_of([region.z_order for region in plan.regions]),
         rows=max(1, height // token), columns=max(1, width // token),
     )  # fmt: skip
-    hidden = [r.name for r, count in zip(plan.regions, counts, strict=True) if not count and r.name in names]
-    if hidden:
-        raise ValueError(f"box of {', '.join(hidden)}: too small, or wholly covered by others; give it room")
+    return {region.name: count for region, count in zip(plan.regions, counts, strict=True)}
