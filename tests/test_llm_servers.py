@@ -94,6 +94,11 @@ def test_an_object_is_fitted_to_the_kind_that_it_names() -> None:
     assert fitted == {"shape": {"kind": "square", "size": 3}} and len(notes) == 2
 
 
+def test_the_word_null_is_null_where_that_is_taken() -> None:
+    texts = {"type": "object", "properties": {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in "ab"}}
+    assert fit({"a": "null", "b": "nullable"}, texts)[0] == {"a": None, "b": "nullable"}
+
+
 def mode_of(request: dict[str, Any]) -> str:
     if "tools" in request:
         return "tool"

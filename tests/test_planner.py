@@ -178,7 +178,8 @@ def test_other_names_of_a_thing_cost_no_second_call(brief: str) -> None:
 
 def test_many_things_in_one_region_are_said() -> None:
     with scripted(short(("cat", "red", "", "center", 40)), name="embedded") as model:
-        (note,) = Planner(model).plan("forty red cats at night").notes
+        note, calls = Planner(model, calls=2).plan("forty red cats at night").notes
+    assert calls == "plan_calls: not used, for this planner plans in one call"
     assert note == "more than 32 objects: 'group of 40 cats' is one region, how many it shows is left to chance"
 
 

@@ -66,6 +66,9 @@ class _Fitting:
         if value is None and "string" in kinds and "null" not in kinds:
             self._note(where, "null made an empty text")
             return ""
+        if value in ("null", "None") and "null" in kinds:
+            self._note(where, "the word null made null")
+            return None
         if value == "" and "null" in kinds and "string" not in kinds:
             self._note(where, "empty text made null")
             return None

@@ -102,6 +102,8 @@ class Planner:
             for thing in answer.objects
             if thing.count > 1
         ]
+        if self._full.calls > 1:
+            notes.append("plan_calls: not used, for this planner plans in one call")
         if unread:
             notes.append(f"this planner reads English only: {', '.join(map(repr, unread))} not read; {ANOTHER_PLANNER}")
         plan = plan_from_answer(answer, width=None, height=None)

@@ -11,6 +11,7 @@ from .box_units import Edges, to_shares
 from .token_owners import SCENE, TOKEN, owned_tokens, token_owners
 
 INSIDE = 0.9  # least share of a box's area in a larger box to count as inside it
+MOSTLY = 0.5  # the same, from which on it is put in front where nothing is said of the two: a cat on a sofa
 ALIKE = 0.8  # least intersection over union of two boxes to count as the same
 
 
@@ -98,24 +99,32 @@ def _order(boxes: Sequence[Box], names: Sequence[str], pairs: Sequence[tuple[int
     """Indices from the back: as listed, but what lies in a larger box before it, and as `pairs` say."""
     notes: list[str] = []
     behind: dict[int, set[int]] = {index: set() for index in range(len(boxes))}  # what must lie behind each box
-    for inner, box in enumerate(boxes):
-        for outer, other in enumerate(boxes):
-            if other.area > box.area and box.overlap(other) >= INSIDE * box.area:
-                behind[inner].add(outer)
+    in_larger = {
+        (inner, outer): box.share_in(other)
+        for inner, box in enumerate(boxes) for outer, other in enumerate(boxes) if other.area > box.area
+    }  # fmt: skip
+    for (inner, outer), share in in_larger.items():
+        if share >= INSIDE:
+            behind[inner].add(outer)
     for front, back in pairs:
         if front == back or back in behind[front]:
             continue
-        if boxes[front].overlap(boxes[back]) and _leads_to(behind, back, front):
-            notes.append(f"{names[front]!r} cannot be in front of {names[back]!r}, which would not be seen")
-        elif not _leads_to(behind, back, front):
+        if not _leads_to(behind, back, front):
             behind[front].add(back)
+        elif front in behind[back] and in_larger.get((back, front), 0) >= INSIDE:
+            notes.append(f"{names[front]!r} cannot be in front of {names[back]!r}, which would not be seen")
+        elif boxes[front].overlap(boxes[back]):
+            notes.append(f"{names[front]!r} in front of {names[back]!r}: left out, for it contradicts the other pairs")
+    for (inner, outer), share in in_larger.items():
+        if share >= MOSTLY and not _leads_to(behind, outer, inner):
+            behind[inner].add(outer)
     order: list[int] = []
     while len(order) < len(boxes):
         order.append(next(i for i in range(len(boxes)) if i not in order and behind[i] <= set(order)))
     stated = set(pairs)
     lifted = [inner for inner, outers in behind.items() if any(o > inner and (inner, o) not in stated for o in outers)]
     if lifted:
-        notes.append(f"put in front of the larger boxes that they lie in: {_quoted([names[i] for i in lifted])}")
+        notes.append(f"put in front of the larger boxes that they mostly lie in: {_quoted([names[i] for i in lifted])}")
     return order, notes
 
 
