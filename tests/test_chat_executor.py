@@ -321,6 +321,9 @@ def test_things_of_unlike_size_change_places_and_keep_their_sizes() -> None:
     for name in ("castle", "moon"):
         assert after.region(name).box.area == pytest.approx(before.region(name).box.area, rel=0.01)
     assert after.region("castle").box.centre[0] > 0.5 > after.region("castle").box.centre[1]
+    large = changed({"do": "resize", "regions": ["cat"], "factor": 1.4})
+    stacked = changed({"do": "swap", "first": "cat", "second": "rocket", "what": "places"}, plan=large)
+    assert min(visible_shares(stacked).values()) == 1
 
 
 def test_lettering_stands_beside_a_look_and_goes_again() -> None:

@@ -53,6 +53,13 @@ def around(boxes: Sequence[Box]) -> Box:
     return Box(left=left, top=top, right=max(box.right for box in boxes), bottom=max(box.bottom for box in boxes))
 
 
+def opposite(box: Box, boxes: Sequence[Box]) -> Box:
+    """A box at the other end of the space that these boxes take; those that do not overlap, do not then either."""
+    space = around(boxes)
+    left, top = space.left + space.right - box.right, space.top + space.bottom - box.bottom
+    return box_within(left, top, box.right - box.left, box.bottom - box.top)
+
+
 def gap(box: Box, other: Box) -> float:
     """The distance between two boxes, as a share of the canvas; 0 if they touch."""
     across = max(0.0, box.left - other.right, other.left - box.right)

@@ -10,7 +10,7 @@ from ....prompts.answers.chat_answer import Direction, Relation
 from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
 from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import names_places, place_of, text_at_place
-from .boxes import aligned, around, centred, gap, in_line, scaled, shared, span, spans, with_span
+from .boxes import aligned, around, centred, gap, in_line, opposite, scaled, shared, span, spans, with_span
 from .room import arrangements, best, in_front, in_sight, is_before, newly_hidden, with_boxes
 
 RegionEdit = Callable[[Region], Region]
@@ -148,7 +148,9 @@ def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
     if 0.8 < boxes[0].area / boxes[1].area < 1.25:
         return exchanged
     in_place = with_boxes(plan, {first: centred(boxes[0], boxes[1]), second: centred(boxes[1], boxes[0])})
-    plans = [in_place, exchanged, *(in_sight(each, [first, second]) for each in (in_place, exchanged))]
+    turned = with_boxes(plan, {first: opposite(boxes[0], boxes), second: opposite(boxes[1], boxes)})
+    plans = [in_place, turned, exchanged]
+    plans += [in_sight(each, [first, second]) for each in plans]
 
     def holds(each: ScenePlan) -> bool:
         """Whether each is now on that side of the other where the other was."""
