@@ -166,15 +166,17 @@ def test_a_brief_is_in_their_words(row: str, brief: str) -> None:
     assert interpreted("new: an owl", f'{{"rows":[{row}]}}')[0].brief == brief
 
 
-@pytest.mark.parametrize("answer", ['{"rows":[["choose",9]]}', '{"rows":[["paint",["cat"]]]}', "The ninth."])
+@pytest.mark.parametrize(
+    "answer", ['{"rows":[["choose",9]]}', '{"rows":[["size",["cat"],0]]}', '{"rows":[["paint",["cat"]]]}', "The ninth."]
+)
 def test_what_does_not_fit_is_a_question(answer: str) -> None:
     result, _ = interpreted("the ninth one", answer)
     assert result.kind == "unclear" and result.reply.endswith("?")
 
 
-def test_pictographs_are_never_a_change_and_beside_words_are_told() -> None:
+def test_pictographs_and_bare_numbers_are_never_a_change_and_beside_words_are_told() -> None:
     redraw, green = '{"rows":[["redraw",["cat"]]]}', '{"rows":[["look",["rocket"],"green"]]}'
-    for message in ("👨‍🚀🌙", "!!!"):
+    for message in ("👨‍🚀🌙", "!!!", "3"):
         assert interpreted(message, redraw)[0].kind == "unclear"
     assert interpreted("🙂", '{"rows":[["accept"]]}')[0].kind == "accept"
     result, _ = interpreted("make the rocket green 🌙", green)

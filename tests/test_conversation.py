@@ -16,6 +16,7 @@ import pytest
 from chat_program import FixedPlanner, sessions
 from critics import Blind, ByRegion, Verdicts
 from PIL import Image
+from rich.console import Console
 from scripted import scripted
 
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
@@ -23,6 +24,7 @@ from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import ModelInterpreter
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Turn
+from ditpipe.agent.cli.chat_view import ChatView
 from ditpipe.agent.events import Finished, Planned, Rendered, Stepped, Waiting
 from ditpipe.agent.web.session_view import session_state
 from ditpipe.prompts.answers.chat_schema import Understanding
@@ -250,6 +252,12 @@ def test_a_candidate_is_chosen_and_changed(tiny: Renderer, tmp_path: Path) -> No
     first = turn_of(session, BRIEF)
     assert [candidate.score for candidate in first.candidates] == [0.2, 0.8, 0.5]
     assert session.critique and session.critique.score == 0.8
+    view = ChatView(session.sessions, session, Console(quiet=True))
+    view.suggest()
+    assert view.chosen("2") == "2"  # a candidate
+    turn_of(session, "what is on the left?")
+    view.suggest()
+    assert view.chosen("2") == "same but at sunset"
     turn = turn_of(session, "I like the third one")
     assert turn.kind == "choose" and session.critique.score == 0.5
     assert session.picture_path == session.path(first.candidates[2].picture)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...prompts.critique import RegionScore
-from ...prompts.plan import Box, ScenePlan
+from ...prompts.plan import Box, Region, ScenePlan
 from ...prompts.prompt_style import noun_phrase, subject_of
 from ...prompts.revision import Revision
 from ...renderer.pictures.artifacts import read_metadata
@@ -114,6 +114,7 @@ def _changes(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> l
     boxed = {change.name for change in revision.changes if change.box}
     moved = {name for name in boxed if name in old and _same_size(old[name], plan.region(name).box)}
     phrases = []
+    reworded = {change.name for change in revision.changes if change.prompt}
     for verb, names, known in (
         ("added", {region.name for region in revision.added}, False),
         ("drew", {change.name for change in revision.changes} - boxed, False),
@@ -123,9 +124,16 @@ def _changes(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> l
         regions = [region for region in plan.regions if region.name in names]
         if regions:
             phrase = with_article if known else noun_phrase
-            phrases.append(f"{verb} {enumerated([phrase(region) for region in regions])}")
+            texts = [f"{phrase(r)}{_other_looks(r) if r.name in reworded else ''}" for r in regions]
+            phrases.append(f"{verb} {enumerated(texts)}")
     left = {region.name for region in plan.regions}
     return [*phrases, *(f"the {name} is gone" for name in revision.removed if name not in left)]
+
+
+def _other_looks(region: Region) -> str:
+    """' (striped red)': the looks that its noun phrase does not say all of."""
+    looks = region.prompt.low_level
+    return f" ({looks})" if set(looks.replace(",", "").split()) - set(noun_phrase(region).split()) else ""
 
 
 def _same_size(box: Box, other: Box) -> bool:

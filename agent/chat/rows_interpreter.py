@@ -48,7 +48,8 @@ class RowsInterpreter:
             result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
         except ValueError:  # no valid commands: a size of 0, texts that are too long
             return _unsure("", state)
-        if result.kind == "change" and not any(map(str.isalnum, message)):  # "👍" may be a yes, but no change
+        says_nothing = not any(map(str.isalpha, message)) and not (state.unclear_message and message.isdecimal())
+        if result.kind == "change" and says_nothing:  # "👍" may be a yes and "3" a candidate, but no change
             return _unsure("", state)
         if result.kind == "choose" and not 1 <= result.number <= state.candidates:
             there = "There is only one picture." if state.candidates < 2 else f"There are {state.candidates}."

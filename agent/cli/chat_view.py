@@ -112,9 +112,9 @@ class ChatView:
 
     def suggest(self) -> None:
         """Prints what may be said next, numbered; a number alone says it."""
-        suggestions = self.session.suggestions
-        # Beside candidates a number means one of them.
-        self.suggestions = () if self.session.head and len(self.session.head.candidates) > 1 else suggestions
+        suggestions, turns = self.session.suggestions, self.session.turns
+        # Right after candidates a number means one of them.
+        self.suggestions = () if turns and len(turns[-1].candidates) > 1 else suggestions
         texts = [f"{number}: {text}" for number, text in enumerate(self.suggestions, 1)] or list(suggestions)
         if texts:
             line = f"You could say {' · '.join(texts)}"
