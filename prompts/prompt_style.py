@@ -10,6 +10,7 @@ from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, senten
 from .layout.places import Place
 from .plan import Box, LeveledPrompt, Region, ScenePlan
 from .revision import Revision
+from .wording import joined
 
 COLOURS = frozenset(
     "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
@@ -232,9 +233,11 @@ def _joined(body: str, background: str) -> str:
 
 
 def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) -> str:
-    """Replaces phrases of changed regions, deletes those of removed ones and appends added ones."""
+    """Replaces phrases of changed regions, deletes those of removed ones and appends added ones; one that was added in
+    the place of a removed one replaces its phrase."""
+    others = [region for name, region in after.items() if name not in before]
     for name, was in before.items():
-        becomes = after.get(name)
+        becomes = after.get(name) or next((region for region in others if region.box == was.box), None)
         if becomes == was:
             continue
         for old in (region_phrase(was), noun_phrase(was), _without_article(noun_phrase(was))):
@@ -244,16 +247,17 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
             if becomes:
                 new = region_phrase(becomes) if old == region_phrase(was) else noun_phrase(becomes)
                 new = new if old == region_phrase(was) or old == noun_phrase(was) else _without_article(new)
+                new = new[:1].upper() + new[1:] if text[at].isupper() else new
+                others = [region for region in others if region is not becomes]
                 text = text[:at] + new + text[at + len(old) :]
             else:
                 gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
                 text = gone.sub("", text, count=1).strip(" ,")
             break
-    others = [region for name, region in after.items() if name not in before]
     if _WHERE.search(text) or not text:
         added = [region_phrase(region) for region in others]
     else:  # `with_layout` appends the positions of all regions
         subjects = [re.escape(subject_of(was)) for was in before.values()]
         names_them = any(re.search(rf"\b{subject}", text, re.IGNORECASE) for subject in subjects)
         added = [noun_phrase(region) for region in others if names_them]
-    return ", ".join([text, *added]) if text else " and ".join(added)
+    return joined(text, *added) if text else " and ".join(added)

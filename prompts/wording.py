@@ -4,6 +4,7 @@ A plan is in plain language. The texts that encoders get are worded here only: t
 plan's style and lettering.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,7 @@ Part = Literal["high", "low", "both"]
 WORDS_PER_TOKEN = 0.6  # of English prose, with room to spare
 WORDS_PER_CHARACTER = 0.15
 Manner = Literal["prose", "tags", "sticker words"]
+_ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
 _END = ".!?。！？…"
 
 
@@ -100,7 +102,10 @@ def region_text(plan: ScenePlan, region: Region, part: Part, style: PromptStyle 
 
 def both_levels(prompt: LeveledPrompt, style: PromptStyle) -> str:
     """Both levels of a region: 'a sailing boat, weathered planks'; in sticker words 'striped red cat'."""
-    return prompt.text if style.manner == "sticker words" else caption(prompt)
+    if style.manner != "sticker words":
+        return caption(prompt)
+    bare = _ARTICLE.sub("", prompt.high_level) if prompt.low_level else prompt.high_level  # not 'red a cat'
+    return LeveledPrompt(high_level=bare, low_level=prompt.low_level).text
 
 
 def caption(prompt: LeveledPrompt) -> str:

@@ -21,5 +21,8 @@ def test_a_change_of_a_region_reaches_the_scene_where_that_names_it() -> None:
     changed = sync_revision(dog, PLAN).apply(PLAN)
     assert changed.scene.high_level == "一位老妇人和一只狗在花园里"
     assert changed.region("猫").prompt.high_level == "一只狗", "no place words are added"
+    hound = Region(name="Hund", box=RIGHT, prompt=LeveledPrompt(high_level="一只狗"))
+    replaced = PLAN.model_copy(update={"regions": [WOMAN, hound]})
+    assert sync_scene_prompt(PLAN, replaced).scene.high_level == "一位老妇人和一只狗在花园里"
     moved = PLAN.model_copy(update={"regions": [WOMAN, CAT.model_copy(update={"box": LEFT})]})
     assert sync_scene_prompt(PLAN, moved).scene == PLAN.scene

@@ -27,6 +27,8 @@ def test_a_regions_levels_follow_each_other_and_precede_the_noun_in_sticker_word
     assert region_text(plan, plan.regions[0], "both") == "an old sailing boat, weathered planks, torn sails"
     cat = changed(plan_of(1), prompt=LeveledPrompt(high_level="cat", low_level="red"))
     assert region_text(cat, cat.regions[0], "both", STICKER_WORDS) == "red cat"
+    article = cat.regions[0].model_copy(update={"prompt": LeveledPrompt(high_level="A cat", low_level="red, asleep")})
+    assert region_text(cat, article, "both", STICKER_WORDS) == "red cat asleep"
 
 
 @pytest.mark.parametrize(
