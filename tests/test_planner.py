@@ -13,6 +13,7 @@ from ditpipe import Agent, Planner, ScenePlan
 from ditpipe.agent.llm.chat_models import chat_model
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.planning.plan_checks import check_answer
+from ditpipe.prompts.answers.plan_answer import LayoutAnswer
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer, ShortAnswer, scene_text
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.renderer.checkpoints.registry import checkpoint
@@ -238,6 +239,7 @@ def test_layout_first_and_then_the_details_of_each_region() -> None:
         plan = Planner(model, calls=2).plan(BRIEF)
     assert "missing: rocket" in str(model.calls[2][-1].content)
     assert '"right":500.0' in str(model.calls[1][-2].content), "the layout is given"
+    assert "attribute" not in str(LayoutAnswer.model_json_schema()), "looks are not asked for before they are there"
     assert [each.prompt.low_level for each in plan.regions] == ["red", "blue"] and plan.scene.low_level == "moonlight"
 
 

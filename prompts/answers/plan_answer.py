@@ -122,7 +122,14 @@ class Count(Answer):
     )
 
 
-class Check(Answer):
+class LayoutCheck(Answer):
+    """A question that the brief puts to the layout, and its answer."""
+
+    question: Phrase = Field(description="a place, relation or negation of the brief: 'is the cat left of it?'")
+    holds: bool = Field(description="whether the boxes, high levels and negatives above are so; look at them")
+
+
+class Check(LayoutCheck):
     """A question that the brief puts to the plan, and its answer."""
 
     question: Phrase = Field(
@@ -132,7 +139,8 @@ class Check(Answer):
 
 
 class LayoutAnswer(Answer):
-    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it."""
+    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it. What
+    things look like is asked for afterwards."""
 
     aspect: Aspect = Field(
         description="shape of the picture as width:height: '16:9' for a wide banner, '3:4' for a portrait format; null "
@@ -161,11 +169,12 @@ class LayoutAnswer(Answer):
     counts: list[Count] = Field(
         description="one entry for each number above one that the brief names; else empty", json_schema_extra=entries(8)
     )
-    checks: list[Check] = Field(
+    checks: list[LayoutCheck] = Field(
         description="one question for each place, relation and negation of the brief", json_schema_extra=entries(12)
     )
     left_out: list[Phrase] = Field(
-        description="what of the brief neither regions nor prompts say; else empty", json_schema_extra=entries(8)
+        description="what of the brief, but for looks, neither regions nor prompts say; else empty",
+        json_schema_extra=entries(8),
     )
     colors: NoPalette = []
 
@@ -178,6 +187,12 @@ class PlanAnswer(LayoutAnswer):
 
     regions: list[AnswerRegion] = Field(  # type: ignore[assignment]
         description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
+    )
+    checks: list[Check] = Field(  # type: ignore[assignment]
+        description=LayoutAnswer.model_fields["checks"].description, json_schema_extra=entries(12)
+    )
+    left_out: list[Phrase] = Field(
+        description="what of the brief neither regions nor prompts say; else empty", json_schema_extra=entries(8)
     )
     low_level: Prose = Field(description=SCENE_LOW_LEVEL)
 
@@ -202,7 +217,8 @@ class PaletteRegion(AnswerRegion):
 
 
 class PaletteLayoutAnswer(LayoutAnswer):
-    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it."""
+    """A picture's layout and high level: its whole, its objects with their places, and what must not be in it. What
+    things look like is asked for afterwards."""
 
     regions: list[PaletteLayoutRegion] = Field(  # type: ignore[assignment]
         description=LayoutAnswer.model_fields["regions"].description, json_schema_extra=entries(MAX_REGIONS)
