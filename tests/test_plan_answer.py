@@ -100,8 +100,10 @@ def test_regions_of_one_name_are_counted_and_described_each() -> None:
     count = {"thing": "cats", "number": 2, "regions": ["Cat", "Cat"]}
     layout = LayoutAnswer.model_validate({"high_level": "two cats", "regions": cats, "counts": [count]})
     details = [{"name": "cat", "low_level": low} for low in ("red", "blue")]
-    plan = plan_from(with_details(layout, DetailsAnswer.model_validate({"regions": details})))
+    second = DetailsAnswer.model_validate({"regions": details, "left_out": ["purring"]})
+    plan = plan_from(with_details(layout, second))
     assert [region.prompt.low_level for region in plan.regions] == ["red", "blue"] and not unmet(layout)
+    assert plan.notes == ["left out of the plan: purring"]
 
 
 def test_gaps_are_read_as_empty_and_strangers_dropped() -> None:

@@ -249,6 +249,9 @@ class DetailsAnswer(Answer):
     regions: list[RegionDetails] = Field(
         description="one entry for each region of the layout", json_schema_extra=entries(MAX_REGIONS)
     )
+    left_out: list[Phrase] = Field(
+        description="looks of the brief that none of these texts has; else empty", json_schema_extra=entries(8)
+    )
 
 
 def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
@@ -263,7 +266,8 @@ def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
     for region in layout.regions:
         texts = low[_plain(region.name)]
         regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else texts[0]})
-    return PlanAnswer.model_validate(layout.model_dump() | {"low_level": details.low_level, "regions": regions})
+    both = {"low_level": details.low_level, "regions": regions, "left_out": [*layout.left_out, *details.left_out]}
+    return PlanAnswer.model_validate(layout.model_dump() | both)
 
 
 def plan_from(
