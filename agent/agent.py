@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from ..prompts.critique import Critique
 from ..prompts.errors import RunError
 from ..prompts.plan import MAX_BRIEF, ScenePlan
-from ..prompts.prompt_syntax import unread_syntax
 from ..renderer.checkpoints.registry import Checkpoint, absolute_name
 from ..renderer.checkpoints.vocabulary import Vocabulary
 from ..renderer.pictures.artifacts import read_request
@@ -277,7 +276,7 @@ class Agent:
             painter = self.with_settings(seed=record.settings.get("seed", 0))
         steps = RunSteps(
             folder, record, self.models, painter.settings, size=self.size, request_for=painter.request, context=context,
-            warnings=[*unread_syntax([record.brief]), *self.unused_settings, *self.notes],
+            warnings=[*self.unused_settings, *self.notes],
         )  # fmt: skip
         return run(steps, approved)
 

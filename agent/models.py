@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..prompts.errors import ModelError
 from ..prompts.layout.canvas import canvas_size
 from ..prompts.plan import MAX_SIDE, ScenePlan
+from ..prompts.prompt_syntax import unread_syntax
 from ..renderer.checkpoints.fast_import import without_gc
 from ..renderer.checkpoints.registry import Checkpoint, checkpoint
 from ..renderer.checkpoints.remote_models import OPENAI, is_remote, openai_url
@@ -144,7 +145,7 @@ class Models:
         the planner reads it."""
         seed = settings.seed if isinstance(settings.seed, int) else 0
         words, tags, notes = filled_in_brief(brief, seed, self.files)
-        plan = self.planner_for(settings).plan(words).with_notes(notes)
+        plan = self.planner_for(settings).plan(words).with_notes([*notes, *unread_syntax([brief])])
         if getattr(self.planner, "tuned", False):
             # What the local planners say in other words they learnt in the pocket model's world.
             vocabulary = self.vocabulary or vocabulary_of(checkpoint("pocket"))

@@ -22,7 +22,7 @@ BANNER = whole(
 def painted(tiny: Renderer, folder: Path, answer: str) -> Path:
     with scripted(answer) as model:
         planner = Planner(model, side=96)
-        return Agent(renderer=tiny, planner=planner, critic="none", steps=1, out=folder).paint("a banner").path
+        return Agent(renderer=tiny, planner=planner, critic="none", steps=1, out=folder).paint("a banner --chaos 30").path
 
 
 def test_what_a_brief_asks_for_reaches_the_picture_or_is_said(tiny: Renderer, tmp_path: Path) -> None:
@@ -30,6 +30,8 @@ def test_what_a_brief_asks_for_reaches_the_picture_or_is_said(tiny: Renderer, tm
     plan = request.plan
     assert plan.size == (128, 64) and (plan.style, plan.negative) == ("watercolour", "people")
     assert "left out of the plan: the smell of salt" in warnings
+    assert len([note for note in plan.notes if "'--chaos 30'" in note]) == 1
+    assert len([warning for warning in warnings if "'--chaos 30'" in warning]) == 1
     assert any(warning.startswith("lettering of 'boat': not used") for warning in warnings)
 
 

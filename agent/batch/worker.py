@@ -11,7 +11,6 @@ from pydantic import Base64Bytes
 from ...prompts.critique import Critique
 from ...prompts.errors import DitpipeError, one_line
 from ...prompts.plan import ScenePlan, StrictModel
-from ...prompts.prompt_syntax import unread_syntax
 from ...renderer.pictures.artifacts import read_metadata, write_picture
 from ...tools.jobs.device_lock import drawing_on
 from ...tools.jobs.engine import JobContext, JobHandler
@@ -101,7 +100,6 @@ def _drawn_together(agent: Agent, lines: Sequence[LineInput], context: JobContex
             halted = f"round 1 was not judged: {one_line(error)}"
         seconds = result.seconds + time.perf_counter() - started
         notes = [
-            *unread_syntax([line.brief]),
             *painter.unused_settings,
             *painter.notes,
             *result.warnings,
