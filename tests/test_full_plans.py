@@ -22,7 +22,8 @@ BANNER = whole(
 def painted(tiny: Renderer, folder: Path, answer: str) -> Path:
     with scripted(answer) as model:
         planner = Planner(model, side=96)
-        return Agent(renderer=tiny, planner=planner, critic="none", steps=1, out=folder).paint("a banner --chaos 30").path
+        agent = Agent(renderer=tiny, planner=planner, critic="none", steps=1, out=folder)
+        return agent.paint("a banner --chaos 30").path
 
 
 def test_what_a_brief_asks_for_reaches_the_picture_or_is_said(tiny: Renderer, tmp_path: Path) -> None:
