@@ -5,6 +5,7 @@ night") and can be rebuilt. In any other text only phrases of regions that occur
 """
 
 import re
+from itertools import product
 
 from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, sentence_of
 from .layout.places import Place
@@ -210,8 +211,9 @@ def sync_revision(revision: Revision, plan: ScenePlan) -> Revision:
     return Revision.between(plan, synced, reason=revision.reason) or revision
 
 
-def _without_article(phrase: str) -> str:
-    """'red cat' of 'a red cat'."""
+def _bare_phrase(region: Region, *, sizes: bool) -> str:
+    """'red cat'."""
+    phrase = noun_phrase(region, sizes=sizes)
     return phrase.partition(" ")[2] or phrase
 
 
@@ -240,13 +242,13 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
         becomes = after.get(name) or next((region for region in others if region.box == was.box), None)
         if becomes == was:
             continue
-        for old in (region_phrase(was), noun_phrase(was), _without_article(noun_phrase(was))):
+        for phrase, sizes in product((region_phrase, noun_phrase, _bare_phrase), (True, False)):
+            old = phrase(was, sizes=sizes)
             at = text.lower().find(old.lower())
             if at < 0:
                 continue
             if becomes:
-                new = region_phrase(becomes) if old == region_phrase(was) else noun_phrase(becomes)
-                new = new if old == region_phrase(was) or old == noun_phrase(was) else _without_article(new)
+                new = phrase(becomes, sizes=sizes)
                 new = new[:1].upper() + new[1:] if text[at].isupper() else new
                 others = [region for region in others if region is not becomes]
                 text = text[:at] + new + text[at + len(old) :]

@@ -377,6 +377,7 @@ CASTLE = PLANS["castle"]
          "The castle cannot go further left."),
         (CASTLE, {"do": "replace", "regions": ["owl"], "name": "owl", "high_level": "eagle", "low_level": "brown"},
          "I changed the owl (eagle, brown)."),
+        (CASTLE, {"do": "remove", "regions": ["owl"]}, "I removed the owl."),
         (PLANS["woman"], {"do": "remove", "regions": ["umbrella"]},
          "I removed the umbrella. The scene's text still names 'umbrella'."),
         (MASKED, {"do": "replace", "regions": ["cat"], "name": "dog", "high_level": "dog", "low_level": ""},
@@ -474,6 +475,11 @@ def test_whatever_is_put_elsewhere_is_there_and_what_was_seen_stays_seen_or_it_i
     [
         ("striped red", "orange", "striped orange"),
         ("red and cream, glowing headlights", "blue", "blue, glowing headlights"),
+        ("dark red with white spots", "blue", "blue with white spots"),
+        ("silver hair and a red hat, kind", "green", "green hair and a red hat, kind"),
+        ("polished steel", "green", "green polished steel"),
+        ("striped", "green", "striped green"),
+        ("striped red", "dotted pale blue", "striped dotted pale blue"),
         ("silver hair, green raincoat, kind face", "wearing a red hat", "silver hair, green raincoat, kind face, "
          "wearing a red hat"),
         ("red, made of glass, with spots", "made of wood", "red, with spots, made of wood"),

@@ -59,7 +59,7 @@ def test_a_plural_is_all_of_them_and_a_singular_what_is_there_in_the_plural() ->
     assert result.plan and [region.name for region in result.plan.regions] == ["star"]
     assert understood("two-cats", ["scene", "without", "cats"]).plan == result.plan
     result = understood("ramen", ["look", ["chopstick"], "green"])
-    assert result.plan and result.plan.region("chopsticks").prompt.low_level == "lacquer green"
+    assert result.plan and result.plan.region("chopsticks").prompt.low_level == "green lacquer"
 
 
 def test_a_name_that_nobody_has_is_asked_about() -> None:

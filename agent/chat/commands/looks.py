@@ -1,6 +1,7 @@
 """New words in a region's look: what changes, and what stays of the old one. Pure."""
 
 import re
+from collections.abc import Sequence
 
 from ....prompts.answers.planner_schema import BEHIND_THE_NOUN, article
 from ....prompts.prompt_style import COLOURS, SHADES
@@ -19,18 +20,29 @@ def relooked(low: str, looks: str) -> str:
         rest = [part for part in behind.split(", ") if part and part.split(" ")[0] != head]
         return ", ".join(part for part in (before, *rest, looks) if part)
     words = looks.replace(" and ", " ").split()
+    rest = [word for word in before.split() if word not in words or word in COLOURS]
+    colour = next((i for i, word in enumerate(rest) if word in COLOURS), len(rest))
     if words == [word for word in words if word in SHADES]:  # 'darker' keeps the colour
-        rest = [word for word in before.split() if word not in SHADES]
-        colour = next((i for i, word in enumerate(rest) if word in COLOURS), 0)
-        before = " ".join([*rest[:colour], *words, *rest[colour:]])
+        kept = [word for word in before.split() if word not in SHADES]
+        colour = next((i for i, word in enumerate(kept) if word in COLOURS), 0)
+        before = " ".join([*kept[:colour], *words, *kept[colour:]])
     elif any(word in COLOURS for word in words):
-        rest = [w for w in before.split() if w not in COLOURS | SHADES and w not in words]
-        while rest and rest[-1] == "and" or rest[:1] == ["and"]:  # of 'red and white'
-            rest = rest[:-1] if rest[-1] == "and" else rest[1:]
-        before = " ".join([*rest, *words])
+        start, end = _run(rest, colour)
+        at = 0 if start == len(rest) > 1 else start  # 'green polished steel', but 'striped green'
+        before = " ".join([*rest[:at], *words, *rest[at:start], *rest[end:]])
     else:
         before = " ".join([*words, *(word for word in before.split() if word not in words)])
     return f"{before}, {behind}" if behind else before
+
+
+def _run(words: Sequence[str], colour: int) -> tuple[int, int]:
+    """Start and end of a colour among words: of 'dark red and white' in 'dark red and white spots'."""
+    start, end = colour, colour
+    while start and words[start - 1] in SHADES:
+        start -= 1
+    while end < len(words) and words[end] in COLOURS | SHADES | {"and"}:
+        end += 1
+    return start, end - 1 if end > colour and words[end - 1] == "and" and end < len(words) else end
 
 
 def without_colour(high: str, low: str) -> str:
