@@ -390,6 +390,17 @@ def test_what_a_change_does_beside_what_was_asked_is_said(plan: ScenePlan, comma
     assert reply in done(command, plan=plan).reply
 
 
+def test_what_is_hidden_is_changed_only_where_it_can_be_seen() -> None:
+    cat, rocket = CAT_ROCKET.regions
+    before_it = rocket.model_copy(update={"box": cat.box})
+    hidden = CAT_ROCKET.model_copy(update={"regions": [cat, before_it]})
+    white = {"do": "look", "regions": ["cat"], "low_level": "white"}
+    result = done(white, plan=hidden)
+    assert (result.kind, result.reply) == ("unclear", "The cat is hidden by the rocket. What should be done?")
+    assert result.suggestions == ("put the cat in front of the rocket", "remove the rocket")
+    assert done(white, {"do": "remove", "regions": ["rocket"]}, plan=hidden).kind == "change"
+
+
 def test_several_in_a_corner_are_all_in_it() -> None:
     plan = changed({"do": "move", "regions": ["apple", "banana", "carrot"], "place": "top right"}, plan=PLANS["fruit"])
     assert [place_of(plan.region(name).box) for name in ("apple", "banana", "carrot")] == ["top right"] * 3

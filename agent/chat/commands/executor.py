@@ -37,7 +37,7 @@ from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, w
 from ..phrases import change_reply, enumerated, not_done
 from . import rearrange
 from .outcome import like_that_already, made_drawable, not_held, still_named, wish
-from .room import newly_hidden
+from .room import newly_hidden, still_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
 FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
@@ -166,6 +166,8 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     plan = sync_scene_prompt(before, plan) if answer.scene else plan
     plan, problems = made_drawable(before, plan, token)
     lines += [line for line in problems if line not in lines]
+    if not whole and (covers := still_hidden(before, plan, token=token)):
+        _check_seen(before, plan, covers)
     lines += [*not_held(put, plan), *still_named(before, plan)]
     hidden = newly_hidden(before, plan, token=token)
     lines += [f"the {name} is {how} hidden by what stands before it now" for name, how in hidden.items()]
@@ -175,6 +177,16 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
         touched=tuple(name for name in dict.fromkeys(touched) if name in left),
         reply=change_reply(before, plan, touched=touched, fresh=fresh, notes=lines),
     )  # fmt: skip
+
+
+def _check_seen(before: ScenePlan, after: ScenePlan, covers: dict[str, str]) -> None:
+    """Raises Unclear if nothing changes but what cannot be seen. covers: what stands before each such region."""
+    names = [name for name in covers if after.region(name) != before.region(name)]
+    if names and all(region in before.regions or region.name in names for region in after.regions):
+        if len(after.regions) == len(before.regions):
+            first, cover = names[0], covers[names[0]]
+            where = f"put the {first} in front of the {cover}"
+            raise Unclear(f"The {first} is hidden by the {cover}. What should be done?", (where, f"remove the {cover}"))
 
 
 def _touched(command: Command, before: ScenePlan, after: ScenePlan) -> list[str]:

@@ -288,13 +288,12 @@ def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, ot
             continue
         width, height = box.right - box.left, box.bottom - box.top
         x, y = there.left + (index + 0.5) / len(names) * (there.right - there.left), there.centre[1]
-        up = 0.25 if relation == "in front of" else 0.75
+        up, edge = (0.25, there.bottom) if relation == "in front of" else (0.75, there.top)
         boxes = [box_within(x - width * s / 2, y - height * s * up, width * s, height * s) for s in SIZES]
-        if relation == "behind":
-            boxes += [
-                box_within(left - width / 2, top - height / 2, width, height)
-                for left, top in ((x, there.top), (there.left, box.centre[1]), (there.right, box.centre[1]))
-            ]
+        boxes += [
+            box_within(centre[0] - width / 2, centre[1] - height / 2, width, height)
+            for centre in ((x, edge), (there.left, box.centre[1]), (there.right, box.centre[1]))
+        ]
         plans = [ordered] if overlaps else []
         plans += [with_boxes(ordered, {name: each}) for each in boxes]
         plan = best(plan, plans, [name], holds=lambda each, name=name: _overlap(each, name, others))

@@ -49,6 +49,14 @@ def newly_hidden(before: ScenePlan, after: ScenePlan, *, token: int = TOKEN) -> 
     return mostly | nearly | {name: "wholly" for name, count in owns.items() if not count and owned.get(name, 1)}
 
 
+def still_hidden(before: ScenePlan, after: ScenePlan, *, token: int) -> dict[str, str]:
+    """Regions that own no image token, now as before, and the frontmost one over each of them, by name."""
+    owned, owns = _owned(before, token), _owned(after, token)
+    hidden = [region for region in after.regions if not owns[region.name] and not owned.get(region.name, 1)]
+    front = [after.regions[index] for index in reversed(order_of([region.z_order for region in after.regions]))]
+    return {r.name: next(other.name for other in front if other.box.overlap(r.box)) for r in hidden}
+
+
 def drawable(plan: ScenePlan, *, token: int) -> ScenePlan:
     """The plan with boxes that hold the centre of at least one image token each."""
     columns, rows = _grid(plan, token)
