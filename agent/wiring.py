@@ -179,6 +179,8 @@ def plan_brief(
     smaller if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
     if aspect:
         width, height = agent.size_of(aspect)
+    elif width or height:
+        width, height = width or agent.size[0], height or agent.size[1]
     chosen = {"size": f"{width}x{height}", "aspect": None} if width and height else {}
     plan = agent.with_settings(**chosen).plan(brief)
     plan = plan.with_notes(agent.vocabulary.warnings(plan) if agent.vocabulary else [])

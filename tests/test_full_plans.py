@@ -59,5 +59,5 @@ def test_a_service_draws_no_larger_than_it_does_for_others(tiny: Renderer, tmp_p
         agent = Agent(renderer=tiny, planner=Planner(model, side=96), critic="none", out=tmp_path)
         plan = plan_brief(agent, "hills", None, None, largest=192)
         assert plan.size == (192, 96) and plan.notes == ["2048×1024 pixels are too many here: 192×96 are drawn"]
-        sized = plan_brief(agent, "hills", 96, 96, largest=192)
+        sized = plan_brief(agent, "hills", None, 96, largest=192)
         assert sized.size == (96, 96) and "is not used: a size was given" in sized.notes[0]
