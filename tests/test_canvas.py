@@ -158,6 +158,7 @@ def test_the_command_prints_a_random_seed_and_gives_it_in_json(tiny: Renderer, t
         answer = json.loads(done.stdout)
         assert f"seed {answer['seed']}" in done.stderr
         assert read_request(Path(answer["picture"])).seed == answer["seed"]
+    assert "are not judged" in answer["warnings"][0], "of this model nobody knows how to judge pictures"
 
 
 def test_a_region_is_drawn_from_a_random_seed_that_is_printed(tiny: Renderer, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def _follow(agent: Any, folder: Path, approved: "bool | ScenePlan", as_json: boo
         "picture": str(painting.path), "folder": str(painting.folder), "best_round": best.number, "score": best.score,
         "rounds": [{"number": each.number, "score": each.score, "picture": str(each.path)} for each in painting.rounds],
         "plan": best.plan.model_dump(), "seed": best.request.seed,
-        "warnings": read_metadata(painting.path)[1],
+        "warnings": [*filter(None, [agent.no_critic_reason]), *read_metadata(painting.path)[1]],
     } | ({"resume": painting.resume} if painting.halted else {})  # fmt: skip
     print_answer(as_json, answer, str(painting.path))
 
