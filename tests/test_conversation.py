@@ -22,6 +22,7 @@ from scripted import scripted
 from ditpipe import Agent, Box, LeveledPrompt, Region, Renderer, Revision, ScenePlan
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import ModelInterpreter
+from ditpipe.agent.chat.replies import BRIEFS
 from ditpipe.agent.chat.session import Replied, Session, Sessions, Understood
 from ditpipe.agent.chat.store import Turn
 from ditpipe.agent.cli.chat_view import ChatView
@@ -349,6 +350,8 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
 
 def test_a_waiting_plan_is_dropped_by_a_no_or_another_brief(tiny: Renderer, tmp_path: Path) -> None:
     session = sessions(tmp_path, agent_of(tiny, approve=True)).new()
+    turn_of(session, BRIEF, "no")
+    assert session.suggestions == BRIEFS
     turn_of(session, BRIEF, "yes", "start over: two dogs")
     assert session.waiting
     assert turn_of(session, "no").reply == "The plan is dropped; nothing was drawn."

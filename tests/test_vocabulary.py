@@ -19,7 +19,7 @@ from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import ModelError
 from ditpipe.prompts.layout.places import Place
 from ditpipe.prompts.plan import LeveledPrompt, ScenePlan
-from ditpipe.prompts.revision import Revision
+from ditpipe.prompts.revision import RegionChange, Revision
 from ditpipe.renderer.checkpoints.registry import CHECKPOINTS, POCKET
 from ditpipe.renderer.checkpoints.vocabulary import Vocabulary, vocabulary_of
 
@@ -193,6 +193,15 @@ def test_a_change_beyond_the_model_is_not_said_to_be_done(pocket: Vocabulary) ->
         plan = ASTRONAUT.model_copy(update={"regions": [ASTRONAUT.regions[0], cat]})
         turn = painted(plan, base="turn-1.png", revision=Revision.between(ASTRONAUT, plan))
         assert turn_reply(turn, ASTRONAUT, pocket).startswith(said)
+
+
+def test_things_that_look_alike_are_counted_or_named(pocket: Vocabulary) -> None:
+    plan = plan_with(thing("dog", "white", "left"), thing("star", "yellow", "top"), thing("star", "yellow", "bottom"))
+    before = Revision(removed=["star", "star 2"]).apply(plan)
+    said = turn_reply(painted(plan, base="1.png", revision=Revision.between(before, plan)), before, pocket)
+    assert said.startswith("Added 2 yellow stars")
+    moved = Revision(changes=[RegionChange(name="star 2", box=plan.region("dog").box)])
+    assert "the star 2" in turn_reply(painted(moved.apply(plan), base="1.png", revision=moved), plan, pocket)
 
 
 def test_the_answer_is_the_models_own_list(pocket: Vocabulary) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import permutations
 
+from ...prompts.answers.planner_schema import sentence_of
 from ...prompts.critique import Critique
 from ...prompts.layout.token_owners import order_of
 from ...prompts.plan import Region, ScenePlan
@@ -64,11 +65,12 @@ def change_reply(
     about = [region for region in after.regions if region.name in touched and region.name in old]
     new = [region for region in after.regions if region.name not in old]
     phrases = [phrase for region in about for phrase in _region_changes(old[region.name], region)]
-    phrases += _order_changes(before, after, [region.name for region in about])
+    phrases += order_changes(before, after, [region.name for region in about])
     for text in dict.fromkeys(map(noun_phrase, new)):
         alike = [region for region in new if noun_phrase(region) == text]
         names = enumerated([region.name for region in alike])
-        phrases.append(f"added {located(alike[0])}" if len(alike) == 1 else f"added {names}")
+        several = f"{sentence_of([(text, '')] * len(alike))} ({names})"
+        phrases.append(f"added {located(alike[0]) if len(alike) == 1 else several}")
     phrases += [f"removed the {name}" for name in old if name not in left]
     still = [region for region in after.regions if region not in about and region not in new]
     aside = [region.name for region in still if region.box != old[region.name].box]
@@ -103,7 +105,7 @@ def _words(subject: str) -> set[str]:
     return set(subject.lower().split()) - {"a", "an", "the"}
 
 
-def _order_changes(before: ScenePlan, after: ScenePlan, about: Sequence[str]) -> list[str]:
+def order_changes(before: ScenePlan, after: ScenePlan, about: Sequence[str]) -> list[str]:
     """'put the moon behind the castle': what of two that overlap is in front now."""
     old, new = (
         {plan.regions[index].name: rank for rank, index in enumerate(order_of([r.z_order for r in plan.regions]))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...prompts.answers.planner_schema import sentence_of
 from ...prompts.critique import RegionScore
 from ...prompts.plan import Box, Region, ScenePlan
 from ...prompts.prompt_style import noun_phrase, subject_of
@@ -13,7 +14,7 @@ from ...renderer.pictures.artifacts import read_metadata
 from ..drawable import undrawable_note
 from ..events import Painting
 from .commands.executor import plain_names, resize_message
-from .phrases import capitalised, contents, enumerated, located, with_article
+from .phrases import capitalised, contents, enumerated, located, order_changes, with_article
 from .store import Turn
 
 if TYPE_CHECKING:
@@ -123,17 +124,25 @@ def _changes(before: ScenePlan | None, plan: ScenePlan, revision: Revision) -> l
     ):
         regions = [region for region in plan.regions if region.name in names]
         if regions:
-            phrase = with_article if known else noun_phrase
-            texts = [f"{phrase(r)}{_other_looks(r) if r.name in reworded else ''}" for r in regions]
-            phrases.append(f"{verb} {enumerated(texts)}")
+            new = [(noun_phrase(r), _other_looks(r) if r.name in reworded else "") for r in regions]
+            phrases.append(f"{verb} {enumerated([_the_one(r, plan) for r in regions]) if known else sentence_of(new)}")
+    if before:
+        phrases += order_changes(before, plan, [change.name for change in revision.changes])
     left = {region.name for region in plan.regions}
     return [*phrases, *(f"the {name} is gone" for name in revision.removed if name not in left)]
 
 
+def _the_one(region: Region, plan: ScenePlan) -> str:
+    """'the red cat'; 'the cat 2' where several look alike."""
+    phrase = with_article(region)
+    alike = sum(with_article(other) == phrase for other in plan.regions)
+    return phrase if alike < 2 else f"the {region.name}"
+
+
 def _other_looks(region: Region) -> str:
-    """' (striped red)': the looks that its noun phrase does not say all of."""
+    """'(striped red)': the looks that its noun phrase does not say all of."""
     looks = region.prompt.low_level
-    return f" ({looks})" if set(looks.replace(",", "").split()) - set(noun_phrase(region).split()) else ""
+    return f"({looks})" if set(looks.replace(",", "").split()) - set(noun_phrase(region).split()) else ""
 
 
 def _same_size(box: Box, other: Box) -> bool:

@@ -15,7 +15,7 @@ from .history import path_to
 from .replies import BRIEFS, hints
 from .store import Store, Turn
 
-BEGINNING = 3  # turns, after which what can be said is known
+BEGINNING = 3  # pictures, after which what can be said is known
 
 
 class StoredSession:
@@ -94,9 +94,11 @@ class StoredSession:
             return BRIEFS
         if turns[-1].status == "pending":
             return ()
-        if turns[-1].suggestions or plan is None:
+        if turns[-1].suggestions or turns[-1].status != "done":
             return turns[-1].suggestions
-        return hints(plan) if len(turns) <= BEGINNING and turns[-1].status == "done" else ()
+        if plan is None:
+            return BRIEFS
+        return hints(plan) if sum(turn.picture is not None for turn in turns) <= BEGINNING else ()
 
     def drawn_before_failing(self, turn: Turn) -> Turn | None:
         """The turn before this one, if it failed on the same message after it had drawn something, of the picture that
