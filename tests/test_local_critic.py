@@ -71,6 +71,9 @@ def test_what_is_found_in_its_box_and_looks_as_written_scores_high() -> None:
     critique, scores = judged(plan_of(CAT, ROCKET), found, [caption(CAT.prompt), caption(ROCKET.prompt)])
     assert min(score.score or 0 for score in critique.regions) > 0.9
     assert critique.summary == "2 of 2 regions show what was asked" and not scores["cat"].problem
+    rocket = ROCKET.model_copy(update={"lettering": "NASA"})
+    lettered, _ = judged(plan_of(CAT, rocket), found, [caption(CAT.prompt), caption(ROCKET.prompt)])
+    assert lettered.summary.endswith("; whether 'NASA' can be read is not judged")
 
 
 def test_a_thing_elsewhere_scores_nothing_and_its_place_is_named() -> None:

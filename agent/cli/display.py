@@ -83,7 +83,8 @@ def show(events: Iterator[Event], console: Console, *, rounds: int, planner: str
                     tell(warnings)
                     steps.update(bar, description="looking at it", total=None)
                 case Critiqued(number, critique):
-                    live.console.print(f"  round {number}: {score_text(critique.score)}", style="bold")
+                    text = f"  round {number}: {score_text(critique.score)}  {critique.summary}".rstrip()
+                    live.console.print(text, style="bold", markup=False)
                     for region in critique.regions:
                         finding = region.problem or f"sees {region.seen}"
                         live.console.print(f"    {score_text(region.score)} {region.name}: {finding}", markup=False)

@@ -84,7 +84,10 @@ class LocalCritic:
         ]  # fmt: skip
         right = sum(not score.problem for score in scores)
         mean = sum(score.score or 0.0 for score in scores) / len(scores)
-        return Critique(score=mean, regions=scores, summary=f"{right} of {len(scores)} regions show what was asked")
+        summary = f"{right} of {len(scores)} regions show what was asked"
+        lettered = [repr(region.lettering) for region in plan.regions if region.lettering]
+        summary += f"; whether {', '.join(lettered)} can be read is not judged" if lettered else ""
+        return Critique(score=mean, regions=scores, summary=summary)
 
 
 def subject(region: Region) -> str:
