@@ -74,6 +74,11 @@ def test_what_the_brief_forbids_or_wants_to_be_read_is_kept() -> None:
     assert "no region would read 'OPEN' any more" in model.calls[1][-1].content
 
 
+def test_a_box_that_reaches_beyond_the_picture_is_cut_at_its_edge() -> None:
+    revision, _ = revised(answer(change("thing 0", box=box(200, 0, 1400, 500))))
+    assert revision and revision.changes[0].box == Box(left=0.2, top=0, right=1, bottom=0.5)
+
+
 def test_words_that_are_too_long_for_the_image_model_go_back_once() -> None:
     def too_long(plan: ScenePlan) -> list[str]:
         return ["'thing 0' has 99 tokens."] if "very" in plan.region("thing 0").prompt.high_level else []

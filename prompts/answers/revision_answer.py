@@ -98,11 +98,12 @@ def revision_from(
 
 
 def _boxes(entries: Sequence[RevisedRegion | AnswerRegion], plan: ScenePlan) -> dict[str, Box]:
-    """The new boxes by name. Those of the plan, as the model was shown them, tell the unit that it goes on with."""
+    """The new boxes by name, cut at the picture's edge. Those of the plan, as the model was shown them, tell the unit
+    that it goes on with."""
     before = [[1000 * edge for edge in region.box.model_dump().values()] for region in plan.regions]
     with_box = [(entry.name, entry.box) for entry in entries if entry.box]
     edges = [[box.left, box.top, box.right, box.bottom] for _, box in with_box]
-    shares, _ = to_shares([*before, *edges], canvas=plan.size)
+    shares, _ = to_shares([*before, *edges], canvas=plan.size, scale=False)
     new = zip(with_box, shares[len(before) :], strict=True)
     return {name: Box(left=left, top=top, right=right, bottom=bottom) for (name, _), (left, top, right, bottom) in new}
 

@@ -19,13 +19,14 @@ class Unit:
 
 
 def to_shares(
-    boxes: Sequence[Sequence[float]], *, unit: float = 1000, canvas: tuple[int, int] | None = None
+    boxes: Sequence[Sequence[float]], *, unit: float = 1000, canvas: tuple[int, int] | None = None, scale: bool = True
 ) -> tuple[list[Edges], list[str]]:
     """Left, top, right and bottom of each box, 0 to 1 of the picture, and a note per change.
 
-    unit: the expected value of a whole side. canvas: width and height of the picture in pixels. Another
-    unit is recognised from all boxes together. Boxes may still have no area. Raises ValueError for a box that is
-    neither four numbers nor a point.
+    unit: the expected value of a whole side. canvas: width and height of the picture in pixels. Another unit is
+    recognised from all boxes together. scale: whether boxes far beyond the picture are a layout for a larger one; else
+    they are cut at its edge. Boxes may still have no area. Raises ValueError for a box that is neither four numbers nor
+    a point.
     """
     if not boxes:
         return [], []
@@ -45,7 +46,7 @@ def to_shares(
               for left, top, right, bottom in shares]  # fmt: skip
     if points:
         ordered = _around_points(ordered, [len(box) == 2 for box in boxes])
-    return _fitted(ordered, notes)
+    return _fitted(ordered, notes, scale=scale)
 
 
 def _unit(boxes: Sequence[Sequence[float]], expected: float, canvas: tuple[int, int] | None) -> Unit:
@@ -80,10 +81,10 @@ def _around_points(edges: list[Edges], is_point: Sequence[bool]) -> list[Edges]:
     ]
 
 
-def _fitted(edges: list[Edges], notes: list[str]) -> tuple[list[Edges], list[str]]:
-    """The edges inside the picture. Large overflow means a layout for a larger canvas, which is scaled per axis; small
-    overflow is cut off."""
-    for axis in (0, 1):
+def _fitted(edges: list[Edges], notes: list[str], *, scale: bool) -> tuple[list[Edges], list[str]]:
+    """The edges inside the picture. Large overflow means a layout for a larger canvas, which is scaled per axis if
+    `scale`; other overflow is cut off."""
+    for axis in (0, 1) if scale else ():
         low = min(0.0, *(edge[axis] for edge in edges))
         high = max(1.0, *(edge[axis + 2] for edge in edges))
         lost = any(_inside(edge[axis], edge[axis + 2]) < 0.5 for edge in edges)
