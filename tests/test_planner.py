@@ -208,6 +208,13 @@ def test_hidden_and_tiny_regions_are_found_in_any_language() -> None:
     assert "'墙' is hardly seen" in prompt and "'点' is too small" in prompt
 
 
+def test_many_small_things_cost_no_second_call_where_no_larger_ones_have_room() -> None:
+    boxes = [[200.0 * (i % 5), 250.0 * (i // 5), 200.0 * (i % 5) + 190, 250.0 * (i // 5) + 240] for i in range(20)]
+    with scripted(whole(*(region(f"balloon {i}", box) for i, box in enumerate(boxes)), high="balloons")) as model:
+        plan = Planner(model, side=256, token=32).plan("twenty balloons")
+    assert len(plan.regions) == 20 and not plan.notes
+
+
 @pytest.mark.parametrize(
     "brief, aspect, size",
     [

@@ -20,11 +20,12 @@ def hidden(plan: ScenePlan, *, size: tuple[int, int], token: int = TOKEN) -> lis
     columns, rows = (max(1, side // token) for side in size)
     boxes = [region.box for region in plan.regions]
     owned = owned_tokens(boxes, order=order_of([r.z_order for r in plan.regions]), rows=rows, columns=columns)
+    least = min(SMALL, max(1, rows * columns // (2 * max(1, len(boxes)))))  # fewer where many share few tokens
     findings = []
     for region, tokens in zip(plan.regions, owned, strict=True):
         box = region.box
         whole = len(span(box.left, box.right, columns)) * len(span(box.top, box.bottom, rows))
-        if whole < min(SMALL, rows * columns):
+        if whole < least:
             findings.append(f"{region.name!r} is too small to be drawn: give it a larger box.")
         elif tokens < SEEN * whole:
             findings.append(f"{region.name!r} is hardly seen, for others cover it: move them, or say what is in front.")
