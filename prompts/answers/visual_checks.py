@@ -58,14 +58,12 @@ class VisualAnswer(Answer):
 def share_right(checks: Sequence[VisualCheck]) -> float | None:
     """The square of the share of questions that are a yes, so that one wrong of two is not good enough at 0.5.
 
-    A question whose parent is not a yes counts as no; unclear ones do not count. None if all are unclear. Raises
-    ValueError, in words for the model, if a question needs one that is not before it.
+    A question whose parent is not a yes counts as no; unclear ones do not count. None if all are unclear. A question
+    that needs none before it stands alone: another call, with all pictures, would not change much.
     """
     holds: list[bool | None] = []
     for number, check in enumerate(checks, start=1):
-        if check.needs is not None and not 0 < check.needs < number:
-            raise ValueError(f"needs of question {number}: {check.needs} is no earlier question of this list")
-        parent = True if check.needs is None else holds[check.needs - 1]
+        parent = holds[check.needs - 1] if check.needs and 0 < check.needs < number else True
         holds.append(check.holds if parent else parent)
     clear = [answer for answer in holds if answer is not None]
     return round((sum(clear) / len(clear)) ** 2, 4) if clear else None
