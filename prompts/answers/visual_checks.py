@@ -72,11 +72,12 @@ def share_right(checks: Sequence[VisualCheck]) -> float | None:
 def critique_from(answer: VisualAnswer, plan: ScenePlan) -> Critique:
     """The critique of a picture of the plan, whose regions are numbered from 1; the scene counts as one region more.
 
-    Raises ValueError, in words for the model, if boxes are missing or not the plan's, or hold no question.
+    Entries of other numbers are left out. Raises ValueError, in words for the model, if boxes are missing or given
+    twice, or hold no question.
     """
     by_number = {entry.box: entry for entry in answer.boxes}
     wanted = list(range(1, len(plan.regions) + 1))
-    if sorted(entry.box for entry in answer.boxes) != wanted:
+    if sorted(entry.box for entry in answer.boxes if entry.box in wanted) != wanted:
         raise ValueError(
             f"boxes: give exactly one entry for each of the numbers {', '.join(map(str, wanted)) or 'none'}"
         )
