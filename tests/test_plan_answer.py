@@ -95,11 +95,13 @@ def test_nothing_is_left_out_in_silence() -> None:
     ]  # fmt: skip
 
 
-def test_regions_of_one_name_are_counted_and_described_each() -> None:
+@pytest.mark.parametrize("names", [("cat", "cat"), ("Cat", "cat 2"), ("cat 2", "cat")])
+def test_regions_of_one_name_are_counted_and_described_each(names: tuple[str, str]) -> None:
     cats = [{"name": "cat", "box": [500 * i, 0, 500 * i + 400, 900], "high_level": "a cat"} for i in range(2)]
     count = {"thing": "cats", "number": 2, "regions": ["Cat", "Cat"]}
     layout = LayoutAnswer.model_validate({"high_level": "two cats", "regions": cats, "counts": [count]})
-    details = [{"name": "cat", "low_level": low} for low in ("red", "blue")]
+    looks = ("blue", "red") if names[0] == "cat 2" else ("red", "blue")
+    details = [{"name": name, "low_level": low} for name, low in zip(names, looks, strict=True)]
     second = DetailsAnswer.model_validate({"regions": details, "left_out": ["purring"]})
     plan = plan_from(with_details(layout, second))
     assert [region.prompt.low_level for region in plan.regions] == ["red", "blue"] and not unmet(layout)

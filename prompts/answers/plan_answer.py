@@ -14,7 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
 from ..layout.canvas import MULTIPLE, drawn_canvas, ratio_of
-from ..layout.normalise import normalise
+from ..layout.normalise import normalise, unique_names
 from ..layout.places import DEFAULT_PLACES, boxes_for, grid
 from ..layout.token_owners import TOKEN
 from ..plan import MAX_LETTERING, MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan
@@ -255,17 +255,18 @@ class DetailsAnswer(Answer):
 
 
 def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
-    """Both answers of progressive planning as one; of regions with one name each takes the next details of that name.
-    Raises ValueError if a region has no details."""
+    """Both answers of progressive planning as one. Of regions with one name each takes the details of its number ('cat
+    2'), or the next of that name. Raises ValueError if a region has no details."""
     low: dict[str, list[str]] = {}
     for given in details.regions:
         low.setdefault(_plain(given.name), []).append(given.low_level)
-    if missing := [region.name for region in layout.regions if _plain(region.name) not in low]:
+    regions, missing = [], []
+    for region, name in zip(layout.regions, unique_names([each.name for each in layout.regions]), strict=True):
+        texts = low.get(_plain(name)) or low.get(_plain(region.name)) or []
+        missing += [] if texts else [name]
+        regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else "".join(texts)})
+    if missing:
         raise ValueError(f"regions: give one entry for each region; missing: {', '.join(missing)}")
-    regions = []
-    for region in layout.regions:
-        texts = low[_plain(region.name)]
-        regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else texts[0]})
     both = {"low_level": details.low_level, "regions": regions, "left_out": [*layout.left_out, *details.left_out]}
     return PlanAnswer.model_validate(layout.model_dump() | both)
 

@@ -55,7 +55,7 @@ def normalise(
     indices = list(range(min(len(names), most)))
     pairs = [pair for pair in in_front if max(pair) < most]
     grown = [at_least_a_token(shares[index], rows, columns) for index in indices]
-    unique = _unique([names[index] for index in indices])
+    unique = unique_names([names[index] for index in indices])
     if too_small := [name for index, name in enumerate(unique) if _smaller(shares[index], grown[index])]:
         notes.append(f"{_quoted(too_small)}: smaller than a token of the image model, made that large")
     order, found = _order(grown, unique, pairs)
@@ -65,7 +65,7 @@ def normalise(
     return Layout(unique, visible, z_orders, indices, [*notes, *found, *moved])
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Names that a plan can have: not empty, at most 60 characters, equal ones numbered."""
     unique: list[str] = []
     for name in names:
