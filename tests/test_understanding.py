@@ -90,7 +90,8 @@ async def test_understanding_has_an_async_form() -> None:
 
 
 def test_the_history_says_what_it_means_and_what_was_asked() -> None:
-    with scripted(WHITE, WHICH, WHITE) as model:
+    undone = answer({"do": "undo"}, {"do": "remove", "regions": ["rocket"]})
+    with scripted(WHITE, WHICH, WHITE, answer({"do": "scene", "style": "ink"}), undone) as model:
         first = understand("make the cat white", plan=PLAN, planner=Planner(model))
         second = understand("bigger", plan=first.plan, planner=Planner(model), history=["make the cat white", first])
         assert '"touched": ["cat"]' in asked_of(model)
@@ -98,6 +99,10 @@ def test_the_history_says_what_it_means_and_what_was_asked() -> None:
             "the cat", plan=PLAN, planner=Planner(model), history=["make the cat white", first, "bigger", second]
         )
         assert '"question": "Which one?"' in asked_of(model) and '"bigger"' in asked_of(model)
+        ink = understand("ink", plan=first.plan, planner=Planner(model))
+        history = ["make the cat white", first, "ink", ink]
+        other = understand("no, no rocket", plan=ink.plan, planner=Planner(model), history=history)
+    assert other.plan and (other.plan.style, [region.name for region in other.plan.regions]) == ("", ["cat"])
 
 
 def test_what_a_model_is_sent_is_bounded() -> None:

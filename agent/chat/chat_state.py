@@ -44,6 +44,7 @@ def state_after(
         unclear_message=messages[-1] if unclear and messages else "",
         question=last.reply if unclear and isinstance(last, Understanding) else "",
         touched=tuple(name for name in changes[-1].touched if name in there) if changes else (),
+        previous=changes[-2].plan if len(changes) > 1 and changes[-1].plan == plan else None,
     )  # fmt: skip
 
 

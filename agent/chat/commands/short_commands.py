@@ -79,7 +79,8 @@ def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str
             return [{"do": "answer", "reply": reply(rest[0], rest[1], state)}]
         case "ask" if rest[0] == "it" and state.plan and state.plan.regions:
             choices = enumerated([located(region) for region in state.plan.regions], "or")
-            names = [f"the {name}" for name in list(aliases(state.plan))[:MOST_SUGGESTED]]
+            known = sorted(aliases(state.plan).items(), key=lambda each: each[1] not in state.touched)  # those first
+            names = [f"the {name}" for name, _ in known[:MOST_SUGGESTED]]
             return [{"do": "ask", "reply": f"What do you mean by 'it': {choices}?", "suggestions": names}]
         case "ask":
             about = f" {rest[0]!r}" if rest[0] else " that"
