@@ -5,6 +5,7 @@ night") and can be rebuilt. In any other text only phrases of regions that occur
 """
 
 import re
+from collections.abc import Callable
 from itertools import product
 
 from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, sentence_of
@@ -29,6 +30,7 @@ _WHERE = re.compile(
 # A drawing style, as it stands between two commas of a prompt.
 _KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolou?r|pixel art|photo(?:graph)?"
 STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
+Phrase = Callable[..., str]  # of a region, with or without its size
 _ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
 _COUNTED = re.compile(r"(?:the|some|many|several|two|three|four|five|six|\d+) ", re.IGNORECASE)  # takes no article
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
@@ -238,11 +240,12 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
     """Replaces phrases of changed regions, deletes those of removed ones and appends added ones; one that was added in
     the place of a removed one replaces its phrase."""
     others = [region for name, region in after.items() if name not in before]
+    phrases: tuple[Phrase, ...] = (region_phrase, noun_phrase, _bare_phrase)
     for name, was in before.items():
         becomes = after.get(name) or next((region for region in others if region.box == was.box), None)
         if becomes == was:
             continue
-        for phrase, sizes in product((region_phrase, noun_phrase, _bare_phrase), (True, False)):
+        for phrase, sizes in product(phrases, (True, False)):
             old = phrase(was, sizes=sizes)
             at = text.lower().find(old.lower())
             if at < 0:

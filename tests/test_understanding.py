@@ -100,7 +100,7 @@ def test_the_history_says_what_it_means_and_what_was_asked() -> None:
         )
         assert '"question": "Which one?"' in asked_of(model) and '"bigger"' in asked_of(model)
         ink = understand("ink", plan=first.plan, planner=Planner(model))
-        history = ["make the cat white", first, "ink", ink]
+        history: list[str | Understanding] = ["make the cat white", first, "ink", ink]
         other = understand("no, no rocket", plan=ink.plan, planner=Planner(model), history=history)
     assert other.plan and (other.plan.style, [region.name for region in other.plan.regions]) == ("", ["cat"])
 

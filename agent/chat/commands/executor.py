@@ -71,8 +71,9 @@ def execute(
     """
     commands = tuple(answer.commands)
     undone = [f"I did not understand {part!r}" for part in answer.not_done if part]
-    acts = [c for c in commands if not isinstance(c, AnswerQuestion)] or [*commands]
-    answers = [c.reply.rstrip(".") for c in commands if isinstance(c, AnswerQuestion) and c not in acts]
+    acts: list[Command] = [c for c in commands if not isinstance(c, AnswerQuestion)]
+    answers = [c.reply.rstrip(".") for c in commands if isinstance(c, AnswerQuestion)] if acts else []
+    acts = acts or list(commands)
     acts = [c for c in acts if not isinstance(c, Accept)] or acts
     if previous and len(acts) > 1 and isinstance(acts[0], Undo) and acts[0].steps in (None, 1):
         plan, acts = previous, acts[1:]

@@ -4,6 +4,7 @@ Pure: plan in, plan out. A size is a factor of width and height: twice as big is
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import hypot, sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
@@ -279,10 +280,14 @@ def _beside(
 def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
     """In front of others, or behind them, where it stands if they overlap, else over a part of them; several beside
     each other."""
+
+    def overlap(each: ScenePlan, name: str) -> bool:
+        return any(each.region(name).box.overlap(each.region(other).box) for other in others)
+
     for index, name in enumerate(names):
         ordered = _reordered(plan, [name], relation, others)
         box, there = plan.region(name).box, plan.region(others[0]).box
-        overlaps = _overlap(plan, name, others)
+        overlaps = overlap(plan, name)
         if overlaps and not newly_hidden(plan, ordered):
             plan = ordered
             continue
@@ -296,12 +301,8 @@ def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, ot
         ]
         plans = [ordered] if overlaps else []
         plans += [with_boxes(ordered, {name: each}) for each in boxes]
-        plan = best(plan, plans, [name], holds=lambda each, name=name: _overlap(each, name, others))
+        plan = best(plan, plans, [name], holds=partial(overlap, name=name))
     return plan
-
-
-def _overlap(plan: ScenePlan, name: str, others: Sequence[str]) -> bool:
-    return any(plan.region(name).box.overlap(plan.region(other).box) for other in others)
 
 
 def _reordered(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
