@@ -54,6 +54,10 @@ def test_a_name_that_is_not_there_is_a_question_and_nothing_is_guessed() -> None
     result = done({"do": "look", "regions": ["elephant"], "low_level": "pink"})
     assert result.kind == "unclear" and result.plan is None
     assert result.reply == "There is no 'elephant' here; I see cat and rocket. Which one do you mean?"
+    forest = ScenePlan(scene=LeveledPrompt(high_level="a foggy forest"), regions=[])
+    assert done({"do": "remove", "regions": ["fox"]}, plan=forest).reply == (
+        "There is no 'fox' here; I see a foggy forest. What should be different?"
+    )
 
 
 def test_a_friend_stands_beside_and_nobody_is_hidden() -> None:

@@ -25,6 +25,12 @@ def contents(plan: ScenePlan) -> str:
     return enumerated([located(region) for region in plan.regions]) if plan.regions else plan.scene.high_level
 
 
+def absent(name: str, seen: str, plan: ScenePlan) -> str:
+    """The question back about a name that nothing has. seen: what there is."""
+    what = "Which one do you mean?" if plan.regions else "What should be different?"
+    return f"There is no {name!r} here; I see {seen}. {what}"
+
+
 def as_judged(region: Region, critique: Critique | None) -> str:
     """'a red cat (seen: red cat, 0.97)'; without a critique 'a red cat'."""
     scores = {score.name: score for score in critique.regions} if critique else {}

@@ -34,7 +34,7 @@ from ....prompts.layout.canvas import MULTIPLE, SIDE, drawn_canvas
 from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
-from ..phrases import change_reply, enumerated, not_done
+from ..phrases import absent, change_reply, enumerated, not_done
 from . import rearrange
 from .outcome import like_that_already, made_drawable, not_held, still_named, wish
 from .room import newly_hidden, still_hidden
@@ -234,6 +234,8 @@ def apply(command: Command, plan: ScenePlan, *, seed: int, token: int) -> tuple[
 
 def _names(plan: ScenePlan, given: Sequence[str]) -> list[str]:
     """The names of regions that are meant. Raises Unclear for a name that no region has, or that several could."""
+    if not given and not plan.regions:
+        raise Unclear(f"Nothing here can be named; I see {_choices(plan)}. What should be different?")
     if not given:
         raise Unclear(f"Which one do you mean: {_choices(plan)}?", [r.name for r in plan.regions[:MOST_SUGGESTED]])
     names: list[str] = []
@@ -241,7 +243,7 @@ def _names(plan: ScenePlan, given: Sequence[str]) -> list[str]:
         matches = [r.name for r in plan.regions if r.name == text]
         matches = matches or [r.name for r in plan.regions if r.name.casefold() == text.strip().casefold()]
         if not matches:
-            question = f"There is no {text!r} here; I see {_choices(plan, 'and')}. Which one do you mean?"
+            question = absent(text, _choices(plan, "and"), plan)
             raise Unclear(question, [r.name for r in plan.regions[:MOST_SUGGESTED]], absent=text)
         names += [name for name in matches if name not in names]
     return names
@@ -252,7 +254,7 @@ def _name(plan: ScenePlan, given: str) -> str:
 
 
 def _choices(plan: ScenePlan, joint: str = "or") -> str:
-    return enumerated([r.name for r in plan.regions], joint) if plan.regions else "nothing yet"
+    return enumerated([r.name for r in plan.regions], joint) if plan.regions else plan.scene.high_level
 
 
 def plain_names(plan: ScenePlan) -> list[str]:

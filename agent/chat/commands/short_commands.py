@@ -16,7 +16,7 @@ from ....prompts.plan import ScenePlan
 from ....prompts.prompt_style import background_of, region_list, styles_in
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
-from ..phrases import as_judged, capitalised, contents, enumerated, located
+from ..phrases import absent, as_judged, capitalised, contents, enumerated, located
 from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_for, with_names
 from .looks import relooked, without_colour
 from .rearrange import is_at
@@ -142,9 +142,7 @@ def own_names(names: Names, plan: ScenePlan) -> list[str]:
         if several:
             choices = [located(plan.region(known[alias])) for alias in several]
             raise Unclear(f"Which {name} do you mean: {enumerated(choices, 'or')}?", [f"the {a}" for a in several[:3]])
-        seen = contents(plan) if plan.regions else "nothing yet"
-        there = list(known)[:MOST_SUGGESTED]
-        raise Unclear(f"There is no {name!r} here; I see {seen}. Which one do you mean?", there, absent=name)
+        raise Unclear(absent(name, contents(plan), plan), list(known)[:MOST_SUGGESTED], absent=name)
     return own
 
 
