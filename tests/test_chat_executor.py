@@ -311,6 +311,21 @@ def test_at_the_edge_a_thing_goes_no_further_and_that_is_said() -> None:
     assert beside.reply == "I changed the dragon (red). The knight cannot go further left."
 
 
+def test_what_was_replaced_in_the_same_message_may_go_by_its_old_name() -> None:
+    dog = {"do": "replace", "regions": ["cat"], "name": "dog", "high_level": "dog", "low_level": "red"}
+    plan = changed(dog, {"do": "resize", "regions": ["cat"], "factor": 0.5})
+    assert plan.region("dog").box.area == pytest.approx(CAT_ROCKET.region("cat").box.area / 4, rel=0.01)
+
+
+def test_several_that_grow_do_not_take_each_others_room() -> None:
+    both = {"do": "resize", "regions": ["cat", "rocket"], "factor": 1.4}
+    assert done(both).reply.startswith("The cat and rocket are as large as the picture allows.")
+    small = changed({"do": "resize", "regions": ["cat", "rocket"], "factor": 0.5})
+    grown = changed(both, plan=small)
+    for name in ("cat", "rocket"):
+        assert grown.region(name).box.area == pytest.approx(1.96 * small.region(name).box.area, rel=0.02)
+
+
 def test_the_size_that_the_canvas_does_not_allow_is_said() -> None:
     result = done({"do": "resize", "regions": ["moon"], "factor": 9}, plan=PLANS["castle"])
     assert result.notes == ("the moon is as large as the picture allows",)

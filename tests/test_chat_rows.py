@@ -70,6 +70,11 @@ def test_a_name_that_nobody_has_is_asked_about() -> None:
     assert result.suggestions == ("drop the dog", "drop the tree", "drop the sun")
 
 
+def test_what_was_replaced_in_the_same_message_may_go_by_its_old_name() -> None:
+    plan = understood("two-cats", ["replace", ["cat 2"], "dog", "", ""], ["look", ["cat 2"], "blue"]).plan
+    assert plan and plan.region("dog").prompt.low_level == "blue"
+
+
 def test_what_was_not_understood_beside_a_change_is_said_and_alone_it_is_a_question() -> None:
     result = understood("cat-rocket", ["look", ["cat"], "white"], ["ask", "more bokeh"])
     assert result.kind == "change" and result.notes == ("I did not understand 'more bokeh'",)

@@ -36,7 +36,7 @@ from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import absent, change_reply, enumerated, not_done
 from . import rearrange
-from .outcome import like_that_already, made_drawable, not_held, still_named, wish
+from .outcome import like_that_already, made_drawable, not_held, renamed, replaced_names, still_named, wish
 from .room import newly_hidden, still_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
@@ -142,6 +142,7 @@ def _changed(answer: ChatAnswer, before: ScenePlan, seed: int, notes: tuple[str,
     put = list[tuple[Add | Move, list[str]]]()
     for command in answer.commands:
         previous = plan
+        command = renamed(command, replaced_names(before, plan))
         plan, problem = apply(command, plan, seed=seed, token=token)
         if plan == previous and not problem and not isinstance(command, Redraw):
             problem = like_that_already(command)

@@ -17,6 +17,28 @@ def wish(command: Command) -> str:
     return f"{command.do} ({enumerated(names)})" if names else command.do
 
 
+def replaced_names(before: ScenePlan, after: ScenePlan) -> dict[str, str]:
+    """New names by old ones, of regions in whose boxes others stand now: the dog that a cat became may be called 'cat'
+    in the same message."""
+    old, new = ({region.name for region in plan.regions} for plan in (before, after))
+    return {
+        was.name: region.name
+        for was in before.regions
+        for region in after.regions
+        if was.name not in new and region.name not in old and region.box == was.box
+    }
+
+
+def renamed(command: Command, names: dict[str, str]) -> Command:
+    """The command with other names of regions."""
+    given = {
+        field: [names.get(name, name) for name in value] if isinstance(value, list) else names.get(value, value)
+        for field in ("regions", "others", "first", "second")
+        if (value := getattr(command, field, None)) is not None
+    }
+    return command.model_copy(update=given)
+
+
 def like_that_already(command: Command) -> str:
     names = [] if isinstance(command, Swap | ChangeScene | Add) else getattr(command, "regions", [])
     names = [command.first, command.second] if isinstance(command, Swap) else names or ["scene"]

@@ -11,8 +11,9 @@ from ....prompts.answers.chat_answer import Direction, Relation
 from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
 from ....prompts.plan import MAX_REGIONS, Box, Region, ScenePlan, unique_name
 from ....prompts.prompt_style import names_places, place_of, text_at_place
+from ..phrases import enumerated
 from .boxes import aligned, around, centred, gap, in_line, opposite, scaled, shared, span, spans, with_span
-from .room import arrangements, best, in_front, in_sight, is_before, newly_hidden, with_boxes
+from .room import arrangements, best, in_front, in_sight, is_before, newly_hidden, visible_shares, with_boxes
 
 RegionEdit = Callable[[Region], Region]
 LARGEST, SMALLEST = 4.0, 0.25  # factors of a size
@@ -168,15 +169,27 @@ def resized(plan: ScenePlan, names: Sequence[str], factor: float) -> tuple[Scene
     Others make room where they can. Where they cannot, they keep their boxes and stand in front.
     """
     before, limited = plan, min(LARGEST, max(SMALLEST, factor))
-    for name in names:
-        tried = [limited, limited**0.75, limited**0.5] if limited > 1 else [limited]
-        larger = [with_boxes(plan, {name: scaled(plan.region(name).box, each)}) for each in tried]
-        plan = best(plan, [p for each in larger for p in arrangements(each, [name])], [name], holds=lambda _: True)
+    tried = [limited, limited**0.75, limited**0.5] if limited > 1 else [limited]
+    plans = [with_boxes(plan, {name: scaled(plan.region(name).box, each) for name in names}) for each in tried]
+    seen = _seen_areas(plan, names)
+
+    def holds(each: ScenePlan) -> bool:
+        """Whether more is seen of what grows, not less: they may stand before each other."""
+        areas = zip(_seen_areas(each, names), seen, strict=True)
+        return factor <= 1 or all(now > was - 1e-3 for now, was in areas)
+
+    plans = [arranged for each in plans for arranged in arrangements(each, names)]
+    plan = best(plan, [each for each in plans if holds(each)] or [plan], names, holds=lambda _: True)
     short = [name for name in names if not 0.9 < _scale(before, plan, name) / factor < 1.1]
     if not short:
         return plan, ""
     are = "are" if len(short) > 1 else "is"
-    return plan, f"the {' and the '.join(short)} {are} as {'large' if factor > 1 else 'small'} as the picture allows"
+    return plan, f"the {enumerated(short)} {are} as {'large' if factor > 1 else 'small'} as the picture allows"
+
+
+def _seen_areas(plan: ScenePlan, names: Sequence[str]) -> list[float]:
+    shares = visible_shares(plan)
+    return [shares[name] * plan.region(name).box.area for name in names]
 
 
 def added(

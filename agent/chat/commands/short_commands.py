@@ -19,6 +19,7 @@ from ..chat_state import ChatState
 from ..phrases import absent, as_judged, capitalised, contents, enumerated, located
 from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_for, with_names
 from .looks import relooked, without_colour
+from .outcome import replaced_names
 from .rearrange import is_at
 
 RELATIONS = frozenset(get_args(Relation))
@@ -89,12 +90,12 @@ def _of_row(row: Any, state: ChatState, plan: ScenePlan | None) -> list[dict[str
             return [{"do": "ask", "reply": question, "suggestions": suggestions_for(state.plan)}]
     if plan is None:
         return [{"do": "ask", "reply": "There is no picture yet. What should it show?"}]
-    return _change(kind, rest, plan)
+    return _change(kind, rest, plan, before=state.plan or plan)
 
 
-def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, Any]]:
+def _change(kind: str, rest: Sequence[Any], plan: ScenePlan, *, before: ScenePlan) -> list[dict[str, Any]]:
     def own(names: Names) -> list[str]:
-        return own_names(names, plan)
+        return own_names(names, plan, before)
 
     match kind:
         case "look":
@@ -126,10 +127,11 @@ def _change(kind: str, rest: Sequence[Any], plan: ScenePlan) -> list[dict[str, A
     raise AssertionError(kind)
 
 
-def own_names(names: Names, plan: ScenePlan) -> list[str]:
-    """The regions' own names; 'cats' are all of 'cat 1' and 'cat 2', 'chopstick' is 'chopsticks'. Raises Unclear where
-    several could be meant, or none."""
-    known = aliases(plan)
+def own_names(names: Names, plan: ScenePlan, before: ScenePlan) -> list[str]:
+    """The regions' own names; what was replaced since the plan `before` may go by its old name; 'cats' are all of
+    'cat 1' and 'cat 2', 'chopstick' is 'chopsticks'. Raises Unclear where several could be meant, or none."""
+    known, successors = aliases(plan), replaced_names(before, plan)
+    known |= {old: successors[name] for old, name in aliases(before).items() if old not in known and name in successors}
     own = []
     for name in names:
         if name in known:
