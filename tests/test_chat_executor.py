@@ -213,6 +213,7 @@ PREVIOUS = CAT_ROCKET.model_copy(update={"style": "pixel art"})
         ([ANSWER, LOOK], "change", "I changed the cat (white). There are two."),
         ([{"do": "accept"}, LOOK], "change", "I changed the cat (white)."),
         ([{"do": "accept"}, {"do": "undo"}], "undo", ""),
+        ([{"do": "undo"}, {"do": "new brief", "brief": "an owl"}], "new brief", ""),
         ([{"do": "undo"}, LOOK], "change", "I changed the cat (white)."),
         ([LOOK | {"low_level": "", "high_level": "a dog"}], "change", "I changed the cat (a dog)."),
         ([LOOK, {"do": "ask", "reply": "Do what?"}], "unclear", "Do what?"),
@@ -222,7 +223,7 @@ def test_praise_questions_and_an_undo_beside_a_change(commands: list[dict[str, A
     answer = ChatAnswer.model_validate({"commands": commands})
     result = execute(answer, CAT_ROCKET, previous=PREVIOUS)
     assert (result.kind, result.reply) == (kind, reply)
-    if commands[0]["do"] == "undo":
+    if commands[0]["do"] == "undo" and kind == "change":
         assert result.plan and result.plan.style == "pixel art"
 
 

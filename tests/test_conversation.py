@@ -338,6 +338,7 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
     events = list(session.say(BRIEF))
     assert [type(event) for event in events] == [Understood, Planned, Waiting, Replied]
     assert session.waiting and session.picture is None and "Shall I draw it?" in session.waiting.reply
+    assert session.chat_state(draws="", token=16).previous == session.plan  # "no, make the cat orange"
     assert turn_of(session, "make the cat orange").status == "waiting"
     reopened = sessions(tmp_path, agent_of(tiny, approve=True)).open(session.id)
     assert reopened.plan and reopened.plan.region("cat").prompt.low_level == "orange"

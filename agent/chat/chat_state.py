@@ -16,7 +16,7 @@ class ChatState:
 
     plan: ScenePlan | None = None
     critique: Critique | None = None
-    previous: ScenePlan | None = None  # the plan before the last change, where it is known
+    previous: ScenePlan | None = None  # what an undo beside changes changes: the plan before, or that waits; if known
     waiting: bool = False  # the plan waits for approval, nothing is drawn yet
     candidates: int = 0  # number of pictures to choose from
     messages: tuple[str, ...] = ()  # all messages so far, oldest first

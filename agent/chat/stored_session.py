@@ -124,7 +124,7 @@ class StoredSession:
         parent = next((turn for turn in turns if head and turn.number == head.parent), None)
         return ChatState(
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,
-            previous=parent.plan if parent and not waiting else None,
+            previous=waiting.plan if waiting else parent.plan if parent else None,
             candidates=len(head.candidates) if head and not waiting else 0,
             messages=tuple(turn.message for turn in before), unclear_message=unclear.message if unclear else "",
             question=unclear.reply if unclear else "", touched=touched, draws=draws, token=token,

@@ -62,8 +62,8 @@ def execute(
 ) -> Understanding:  # fmt: skip
     """What the commands of a message make of a plan; None: nothing is drawn yet. seed: the first new noise seed.
     message: for suggestions that say it with a name that is there. token: side of an image token in pixels. side: of
-    the picture, where the plan leaves that to the model. previous: the plan before the last change, if it is known:
-    what an undo beside changes changes instead.
+    the picture, where the plan leaves that to the model. previous: what an undo beside changes
+    changes: the plan before, or that waits for a yes, if it is known.
 
     Answers and praise beside something to do are notes, or nothing. Else the first command that is no change decides;
     changes beside it are not done, and noted. Without a command that can be done the result is 'unclear', with a
@@ -75,7 +75,10 @@ def execute(
     answers = [c.reply.rstrip(".") for c in commands if isinstance(c, AnswerQuestion)] if acts else []
     acts = acts or list(commands)
     acts = [c for c in acts if not isinstance(c, Accept)] or acts
-    if previous and len(acts) > 1 and isinstance(acts[0], Undo) and acts[0].steps in (None, 1):
+    if any(isinstance(c, NewBrief) for c in acts):  # another picture leaves this one
+        acts = [c for c in acts if not isinstance(c, Undo)]
+    changes = not any(isinstance(c, NOT_CHANGES) for c in acts[1:])
+    if previous and len(acts) > 1 and changes and isinstance(acts[0], Undo) and acts[0].steps in (None, 1):
         plan, acts = previous, acts[1:]
     for command in acts:
         if isinstance(command, NOT_CHANGES):
