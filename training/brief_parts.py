@@ -15,17 +15,20 @@ from training.brief_words import (
     COUNTS,
     DETAILS,
     ELSEWHERE,
+    EVERYDAY,
     FINE_COLOURS,
     IRREGULAR,
     KNOWN,
     OTHERS,
     PLAIN_COLOURS,
+    SCENERY,
     SHADES,
 )
 from training.tables import load_table
 
 Option = TypeVar("Option")
 USUAL_COLOUR = KNOWN | OTHERS
+NOUNS_KNOWN, NOUNS = tuple(KNOWN), tuple(OTHERS)
 
 
 def pick(rng: np.random.Generator, options: Sequence[Option]) -> Option:
@@ -72,8 +75,10 @@ def plural(noun: str) -> str:
 
 
 def noun_of(rng: np.random.Generator) -> tuple[str, str]:
-    """A noun and its usual colour."""
-    return pick(rng, list(KNOWN.items()) if rng.random() < 0.5 else list(OTHERS.items()))
+    """A noun and its usual colour: one that the pocket model draws, an everyday one, scenery, or any."""
+    form = rng.random()
+    noun = pick(rng, NOUNS_KNOWN if form < 0.4 else EVERYDAY if form < 0.64 else SCENERY if form < 0.7 else NOUNS)
+    return noun, USUAL_COLOUR[noun]
 
 
 def colour_of(rng: np.random.Generator) -> str:

@@ -17,6 +17,10 @@ def _by_noun(name: str) -> dict[str, str]:
 KNOWN = _by_noun("known")
 # Nouns that the pocket model may not know: the planner must copy them, not replace them.
 OTHERS = _by_noun("others")
+# Of both, those that people name most.
+EVERYDAY: Words = load_table("words", "everyday")
+# Of the others, those that are also words for a background: listed or related like things, they are things.
+SCENERY: Words = load_table("words", "scenery")
 IRREGULAR: dict[str, str] = load_table("words", "irregular")  # plurals
 PLAIN_COLOURS: Words = load_table("words", "plain_colours")
 FINE_COLOURS: Words = load_table("words", "fine_colours")

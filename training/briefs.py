@@ -38,6 +38,7 @@ from training.brief_parts import (
     thing_of,
     things_of,
 )  # fmt: skip
+from training.brief_sentences import sentences, singles
 from training.brief_turns import turn_brief
 from training.brief_voices import voice_brief
 from training.brief_words import (
@@ -62,6 +63,7 @@ from training.brief_words import (
 from training.tables import load_table
 
 ARRANGED = 0.15  # of the bodies are about arrangement, counting and relations
+TOLD = 0.17  # … and so many are sentences with verbs and two relations, or plain lists
 WHOLE = 0.18  # of the briefs have a form of their own, background included
 VOICE = 0.12  # … and so many a voice of `brief_voices`
 TURN = 0.15  # … and so many a turn of phrase of `brief_turns`
@@ -352,6 +354,7 @@ def places_later(rng: np.random.Generator, count: int) -> Body:
     joint = pick(rng, (", ", ", ", ". ", " and " if count == 2 else ", "))
     if late and rng.random() < 0.5:  # 'cat left, dog right'
         start, phrases, order = "", [phrases[order.index(thing)] for thing in things], things
+        things = [replace(thing, detail="") for thing in things]  # which nothing says now
     text = start + (pick(rng, (". ", ". ", "; ", ", ", ": ")) if start else "") + joint.join(phrases)
     if late:
         things = [replace(thing, colour=colour_of(rng)) for thing in things]
@@ -427,8 +430,11 @@ for number, manners in MANNERS.items():
 
 def body_of(rng: np.random.Generator) -> Body:
     """What is in the picture, in words and as objects in the order of their mention."""
-    if rng.random() < ARRANGED:
+    form = rng.random()
+    if form < ARRANGED:
         text, things = arrangement(rng)
+    elif form < ARRANGED + TOLD:
+        text, things = pick(rng, (sentences, sentences, singles))(rng)
     else:
         count = int(rng.choice(range(1, 10), p=[0.15, 0.36, 0.21, 0.14, 0.05, 0.05, 0.01, 0.01, 0.02]))
         weights = np.array([weight for weight, _ in FORMS[count]])

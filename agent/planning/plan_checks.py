@@ -44,7 +44,7 @@ RELATION = re.compile(
 # A colour before one of these describes the background, not an object.
 SURROUNDINGS = r"(sky|clouds?|sea|ocean|water|background|grass|field|hill|hills|lawn|snow|sand|light|wall|floor|meadow)"
 PLACE_PHRASE = "((?:top|upper|bottom|lower) (?:left|right)|left|right|top|bottom)"
-PHRASE_ENDS = r"\b(?! (?:of|left|right|row|half|column|at|in)\b)"
+PHRASE_ENDS = r"\b(?! (?:of|left|right|row|half|column|at|in|(?:hand )?side of)\b)"
 # (relation, place of the object before it, place of the object after it)
 RELATIONS: list[tuple[str, Place, Place]] = [
     (r"left of", "left", "right"), (r"right of", "right", "left"), (r"above|over|on top of", "top", "bottom"),
@@ -208,7 +208,7 @@ def _related(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, 
         if re.search(STANDING_ON, between):
             yield first, "top", second, "bottom"
         for relation, here, there in RELATIONS:
-            word = rf"\b(?<!up )(?<!down )(?<!with )({relation})(?! (?:there|here)\b)"
+            word = rf"\b(?<!up )(?<!down )(?<!with )(?<!and )({relation})(?! (?:there|here)\b)"
             side = rf"({word} it|\b(to|on) its {here})\b"  # the second object is `here` relative to the first
             other = r"(?!it\b|its\b|him\b|her\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
             if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):

@@ -57,6 +57,10 @@ def talk(name: str) -> tuple:  # type: ignore[type-arg]
     return tuple(load_table("chat_talk", name))
 
 
+# Times that keep their own words, where a brief's planner takes them for a background of the pocket world: 'at dawn'.
+OWN_TIMES = frozenset(words for _, words in talk("times")) - set(BACKGROUND_PHRASES)
+
+
 def maybe_touched(rng: np.random.Generator, scene: Scene, share: float = 0.55) -> Scene:
     if not scene.items or rng.random() > share:
         return scene
@@ -79,7 +83,7 @@ def framed(rng: np.random.Generator, scene: Scene, text: str, names: tuple[str, 
     return str(frame.format(cmd=text, imp=text))
 
 
-def scene_wish(rng: np.random.Generator) -> Wish:
+def scene_wish(rng: np.random.Generator, scene: Scene) -> Wish:
     """A wish about the whole picture."""
     form = rng.random()
     if form < 0.26:
@@ -87,7 +91,7 @@ def scene_wish(rng: np.random.Generator) -> Wish:
         return Wish(text, (["scene", "background", words],))
     if form < 0.38:
         name = pick(rng, tuple(BACKGROUND_PHRASES))
-        phrase = pick(rng, BACKGROUND_PHRASES[name])
+        phrase = pick(rng, [phrase for phrase in BACKGROUND_PHRASES[name] if phrase not in OWN_TIMES])
         return Wish(pick(rng, talk("background")).format(bg=phrase), (["scene", "background", name],))
     if form < 0.48:
         name = pick(rng, tuple(NOUNS))
@@ -106,7 +110,8 @@ def scene_wish(rng: np.random.Generator) -> Wish:
     if form < 0.92:
         text, words = pick(rng, talk("format"))
         return Wish(text, (["scene", "format", words],))
-    unwanted = pick(rng, talk("without"))
+    there = {word for item in scene.items for word in (item.subject, plural(item.subject))}
+    unwanted = pick(rng, [words for words in talk("without") if not there & set(words.split())])
     return Wish(pick(rng, talk("without_frames")).format(s=unwanted), (["scene", "without", unwanted],))
 
 
@@ -117,11 +122,13 @@ def one_change(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
         wish = two_in_one(rng, scene, scene.items)
         return framed(rng, scene, wish.text, wish.names), list(wish.rows)
     wish = unsure or (missing(rng, scene) if form < 0.11 else any_wish(rng, scene, scene.items))
+    if wish.rows[0][0] == "keep":  # says already what is to stay
+        return wish.text, list(wish.rows)
     return framed(rng, scene, wish.text, wish.names), list(wish.rows)
 
 
 def scene_change(rng: np.random.Generator, scene: Scene) -> LabelledMessage:
-    wish = scene_wish(rng)
+    wish = scene_wish(rng, scene)
     return framed(rng, scene, wish.text, ()), list(wish.rows)
 
 
@@ -136,7 +143,7 @@ def several_changes(rng: np.random.Generator, scene: Scene) -> LabelledMessage |
     for turn in range(2 if rng.random() < 0.8 else 3):
         free = [item for item in scene.items if item.name not in used]
         if rng.random() < 0.14:
-            wish = scene_wish(rng)
+            wish = scene_wish(rng, scene)
         elif turn and len(current.touched) == 1 and current.touched[0] in used and rng.random() < 0.4 and rows[-1][0] in ("look", "size", "move", "nudge"):  # fmt: skip
             same = [item for item in scene.items if item.name == current.touched[0]]
             wish = pick(rng, (look, size, move, nudge))(rng, current, same)
@@ -148,9 +155,7 @@ def several_changes(rng: np.random.Generator, scene: Scene) -> LabelledMessage |
         text = f"{text}{pick(rng, patterns('joints'))}{wish.text}" if text else wish.text
         rows += wish.rows
         current = scene.touching(*wish.names[:1]) if len(wish.names) == 1 else Scene(scene.plan, scene.items)
-        if any(
-            row[0] in ("keep", "remove", "swap", "swap looks") and len(scene.items) - len(row[1]) < 1 for row in rows
-        ):
+        if any(row[0] == "keep" or (row[0] == "remove" and len(row[1]) == len(scene.items)) for row in rows):
             break
     return framed(rng, scene, text, tuple(used)), rows
 
@@ -479,7 +484,7 @@ def earlier(rng: np.random.Generator, scene: Scene) -> str:
         who = mention(rng, Scene(scene.plan, scene.items), item, pronouns=False)
         return typed(rng, fill(rng, patterns("look"), scene, who, look=item.colour or "red"))
     if form < 0.9:
-        return typed(rng, scene_wish(rng).text)
+        return typed(rng, scene_wish(rng, scene).text)
     return typed(rng, pick(rng, talk("redraw")))
 
 

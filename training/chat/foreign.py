@@ -23,6 +23,12 @@ PLEASE = {
 }
 
 
+CONTRACTED = {
+    "es": {" de el ": " del ", " a el ": " al "},
+    "fr": {" de le ": " du ", " à le ": " au ", " de les ": " des ", " à les ": " aux "},
+}
+
+
 class Speaker:
     """One language: its words for the things of a scene."""
 
@@ -82,8 +88,6 @@ class Speaker:
             words, forms = pick(self.rng, self.relations[relation]), self.forms(scene, item, "d")
             name = self.forms(Scene(scene.plan, scene.items), item)["d"]
             text = f"{forms['y']}{words}" if self.language == "zh" else f"{words} {name}"
-            if self.language in ("es", "fr"):
-                text = text.replace("de el ", "del ").replace("de le ", "du ")
             return text, relation, [item.name]
         place = pick(self.rng, tuple(self.places))
         return pick(self.rng, self.places[place]), place, []
@@ -167,6 +171,10 @@ def foreign_wish(rng: np.random.Generator, scene: Scene) -> tuple[str, list[Row]
         second = speaker.wish(Scene(scene.plan, scene.items), known, free)
         if not set(second.names) & set(wish.names):
             text, rows = f"{text}{pick(rng, AND[language])}{second.text}", [*rows, *second.rows]
+    text = f" {text} "
+    for words, one in CONTRACTED.get(language, {}).items():
+        text = text.replace(words, one)
+    text = text.strip()
     if rng.random() < 0.12:
         please = pick(rng, PLEASE[language])
         text = f"{text}{please}" if please[0] == " " else f"{please}{text}"

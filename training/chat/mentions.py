@@ -67,7 +67,7 @@ def _by_noun(rng: np.random.Generator, scene: Scene, item: Item, others: list[It
         if item.colour:
             options.append((2.5, f"{item.colour} {noun}", False))
         options.append((0.8, f"{noun} {_where(item)}", False))
-        taken = {other.subject for other in others}
+        taken = {word for other in others for word in (other.subject, *SYNONYMS.get(other.subject, ()))}
         if words := [word for word in SYNONYMS.get(noun, ()) if word not in taken]:
             options.append((3.0, pick(rng, words), False))
         return options

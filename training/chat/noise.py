@@ -53,6 +53,6 @@ def typed(rng: np.random.Generator, text: str, *, exact: bool = False) -> str:
     form = rng.random()
     if form < 0.3 and text[-1:].isalnum():
         text += pick(rng, (".", ".", ".", "!", "!", "!!", "...", " :)", " 🙂", "?", " pls", " please", " thx", ", ok?"))
-    elif form < 0.45:
+    elif form < 0.45 and any(map(str.isalnum, text)):
         text = text.rstrip("?.!").replace("'", "")
     return text if text.strip() else "?"

@@ -10,7 +10,7 @@ import numpy as np
 from ditpipe.prompts.answers.planner_schema import article
 from training.brief_parts import pick, plural
 from training.brief_words import AFTER_DETAILS, DETAILS
-from training.chat.mentions import SYNONYMS, Mention, kind_of, mention, mention_several
+from training.chat.mentions import NUMBERS, SYNONYMS, Mention, kind_of, mention, mention_several
 from training.chat.scenes import Item, Scene, colour, noun, usual_colour
 from training.tables import load_table
 
@@ -24,7 +24,13 @@ RELATIONS: dict[str, tuple[str, ...]] = load_table("chat_words", "relations")
 BETWEEN: tuple[str, ...] = load_table("chat_words", "between")
 SOME: dict[int, tuple[str, ...]] = load_table("chat_words", "some")
 WAYS: dict[str, tuple[str, ...]] = load_table("chat_words", "ways")
+# Looks that no size is and no piece of clothing, which other rows say.
+PLAIN_DETAILS = tuple(words for words in DETAILS if not {"tiny", "small", "big", "huge", "giant", "large", "enormous", "gigantic", "massive"} & set(words.split()))  # fmt: skip
+WITH_PARTS = tuple(words for words in AFTER_DETAILS if words.startswith("with ") and not {"cape", "sunglasses", "scarf", "tie", "stripes", "dots", "surface"} & set(words.split()))  # fmt: skip
+VERBS = ("make", "paint", "colour", "color", "turn", "change", "can you", "could you", "would you", "dye", "tint", "recolour", "repaint", "have {x}", "let {x}", "set")  # fmt: skip
 MOVING = ("move", "shift", "bring", "drag", "push", "relocate", "reposition", "can you move", "would you mind")
+PERCENT: dict[str, tuple[str, ...]] = load_table("chat_changes", "percent")
+PARTS = {"more": (10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 100), "less": (10, 15, 20, 25, 30, 40, 50, 60, 70), "to": (25, 40, 50, 60, 70, 75, 80, 90, 110, 120, 125, 150, 200)}  # fmt: skip
 WAY_NAMES: dict[str, tuple[str, ...]] = load_table("chat_words", "way_names")
 
 
@@ -41,11 +47,15 @@ def patterns(name: str) -> tuple[str, ...]:
     return tuple(load_table("chat_changes", name))
 
 
-def fill(rng: np.random.Generator, options: Sequence[str], scene: Scene, who: Mention, **words: str) -> str:
-    """One of the patterns, with the mention in it; those that name the bare noun only where one thing has it."""
+def usable(options: Sequence[str], scene: Scene, who: Mention) -> list[str]:
+    """The patterns that may speak of these things: the bare noun is named only where one thing has it."""
     bare = not who.several and sum(item.subject == who.noun for item in scene.items) < 2
-    usable = [o for o in options if bare or "{n}" not in o and "{ns}" not in o]
-    pattern = pick(rng, usable)
+    return [o for o in options if bare or "{n}" not in o and "{ns}" not in o]
+
+
+def fill(rng: np.random.Generator, options: Sequence[str], scene: Scene, who: Mention, **words: str) -> str:
+    """One of the patterns, with the mention in it."""
+    pattern = pick(rng, usable(options, scene, who))
     text = SUBJECT_FORMS.get(who.text, who.text) if pattern.startswith("{x}") else who.text
     return pattern.format_map({
         "x": text, "n": who.noun, "ns": plural(who.noun), "is": "are" if who.several else "is",
@@ -85,16 +95,15 @@ def look(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
         said = new if rng.random() > 0.04 else f"{colour(rng)}{pick(rng, SLIPS)}{new}"
         return Wish(fill(rng, patterns("look"), scene, who, look=said), (["look", list(who.names), new],), who.names)
     if form < 0.72:
-        new = pick(rng, patterns("looks_plain")) if rng.random() < 0.6 else pick(rng, DETAILS)
+        new = pick(rng, patterns("looks_plain")) if rng.random() < 0.6 else pick(rng, PLAIN_DETAILS)
         return Wish(
             fill(rng, patterns("look_more"), scene, who, look=new), (["look", list(who.names), new],), who.names
         )
     if form < 0.79:
         thing, new = pick(rng, load_table("chat_changes", "parts"))
         if rng.random() < 0.2:
-            with_thing = pick(rng, AFTER_DETAILS)
-            if with_thing.startswith("with "):
-                thing, new = with_thing.removeprefix("with "), with_thing
+            new = pick(rng, WITH_PARTS)
+            thing = new.removeprefix("with ")
         return Wish(
             fill(rng, patterns("look_with"), scene, who, thing=thing), (["look", list(who.names), new],), who.names
         )
@@ -125,7 +134,9 @@ def look(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
             row = ["look", list(who.names), other.colour]
             return Wish(fill(rng, patterns("look_like"), scene, who, y=like), (row,), who.names)
     shade, options = pick(rng, (("light", "complaint_dark"), ("dark", "complaint_light")))
-    return Wish(fill(rng, patterns(options), scene, who), (["look", list(who.names), shade],), who.names)
+    calm = Scene(scene.plan, scene.items)
+    named = mention(rng, calm, pick(rng, [item for item in free if item.name in who.names]), pronouns=False)
+    return Wish(fill(rng, patterns(options), calm, named), (["look", list(named.names), shade],), named.names)
 
 
 def several_looks(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
@@ -241,6 +252,10 @@ def add_again(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> W
         spoken = tuple(words for words in spoken if words not in ("some", "a few", "a bunch of", "several"))
         text = pick(rng, patterns("count")).format(m=pick(rng, spoken), k=there, **forms)
         return Wish(text, (["add", item.subject, item.colour, item.detail, wanted - there, "", []],))
+    if form < 0.3:
+        count = int(rng.integers(2, 7))
+        text = pick(rng, patterns("add_so_many")).format(m=pick(rng, (str(count), NUMBERS[count - 1])), **forms)
+        return Wish(text, (["add", item.subject, item.colour, item.detail, count, "", []],))
     if form < 0.4:
         return Wish(
             pick(rng, patterns("add_many")).format(**forms),
@@ -268,24 +283,20 @@ def add_again(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> W
 
 def two_in_one(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
     """'bigger and blue': two changes of one thing in one breath."""
-    who, form, names = target(rng, scene, free, several=0.06), rng.random(), []
+    who, form = target(rng, scene, free, several=0.06), rng.random()
     names, shade = list(who.names), colour(rng)
+    while shade in {item.colour for item in scene.items if item.name in who.names}:
+        shade = colour(rng)
     bigger, factor = pick(rng, load_table("chat_words", "size_words"))
     others = [item for item in scene.items if item.name not in who.names]
-    if form < 0.45:
-        text = fill(rng, patterns("looks_bigger"), scene, who, look=shade, size=bigger)
-        rows = [["size", names, factor], ["look", names, shade]]
-        return Wish(text, tuple(rows if text.find(bigger) < text.find(shade) else rows[::-1]), who.names)
     calm = scene if not who.pronoun else Scene(scene.plan, scene.items)
     to, field, beside = where(rng, calm, others, TO, related=0.3)
-    moving = ["move", names, field, beside]
-    if form < 0.75:
-        text = fill(rng, patterns("moved_looks"), scene, who, look=shade, to=to)
-        rows = [moving, ["look", names, shade]]
-        return Wish(text, tuple(rows if text.find(to) < text.find(shade) else rows[::-1]), who.names)
-    text = fill(rng, patterns("moved_bigger"), scene, who, size=bigger, to=to)
-    rows = [moving, ["size", names, factor]]
-    return Wish(text, tuple(rows if text.find(to) < text.find(bigger) else rows[::-1]), who.names)
+    rows = {"{look}": ["look", names, shade], "{size}": ["size", names, factor], "{to}": ["move", names, field, beside]}
+    options = patterns("looks_bigger" if form < 0.45 else "moved_looks" if form < 0.75 else "moved_bigger")
+    pattern = pick(rng, usable(options, scene, who))
+    text = fill(rng, (pattern,), scene, who, look=shade, size=bigger, to=to)
+    said = sorted((slot for slot in rows if slot in pattern), key=pattern.index)
+    return Wish(text, tuple(rows[slot] for slot in said), who.names)
 
 
 def remove(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
@@ -365,6 +376,13 @@ def swap(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
 
 def size(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
     who = target(rng, scene, free, several=0.12)
+    if rng.random() < 0.07:
+        kind = pick(rng, tuple(PERCENT))
+        part = pick(rng, PARTS[kind])
+        factor = {"more": 1 + part / 100, "less": 1 - part / 100, "to": part / 100}[kind]
+        return Wish(
+            fill(rng, PERCENT[kind], scene, who, p=str(part)), (["size", list(who.names), round(factor, 2)],), who.names
+        )
     table: dict[str, tuple[str, ...]] = load_table("chat_changes", "size")
     factors = tuple(table)
     odds = np.array([len(table[factor]) + 4 for factor in factors], dtype=float)
@@ -373,7 +391,7 @@ def size(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
 
 
 def redraw(rng: np.random.Generator, scene: Scene, free: Sequence[Item]) -> Wish:
-    who = target(rng, scene, free, several=0.04)
+    who = mention(rng, scene, pick(rng, free), pronouns=False)
     return Wish(fill(rng, patterns("redraw"), scene, who), (["redraw", list(who.names)],), who.names)
 
 
@@ -390,7 +408,10 @@ def missing(rng: np.random.Generator, scene: Scene) -> Wish:
     form, names = rng.random(), [subject]
     if form < 0.35:
         new = colour(rng)
-        return Wish(fill(rng, patterns("look"), scene, who, look=new), (["look", names, new],))
+        return Wish(
+            fill(rng, [p for p in patterns("look") if p.startswith(VERBS)], scene, who, look=new),
+            (["look", names, new],),
+        )
     if form < 0.6:
         return Wish(fill(rng, patterns("remove"), scene, who), (["remove", names],))
     if form < 0.75:

@@ -29,6 +29,8 @@ HELP = (
     "try again and ask about what is there."
 )
 
+SHAPES = {"wide": "16:9", "landscape": "16:9", "tall": "3:4", "portrait": "3:4", "square": "1:1"}
+
 
 def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int = 0) -> Understanding:
     """What the rows of a message come to, on the plan of the state.
@@ -190,7 +192,7 @@ def _scene(kind: str, words: str, plan: ScenePlan) -> dict[str, Any]:
         case "style":
             return {"do": "scene", "style": words}
         case "format":
-            return {"do": "scene", "aspect": {"wide": "16:9", "tall": "3:4", "square": "1:1"}.get(words, words)}
+            return {"do": "scene", "aspect": SHAPES.get(words, words)}
     return {"do": "scene", "negative": ", ".join(part for part in (plan.negative, words) if part)}
 
 
