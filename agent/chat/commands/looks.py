@@ -23,9 +23,9 @@ def relooked(low: str, looks: str) -> str:
     rest = [word for word in before.split() if word not in words or word in COLOURS]
     colour = next((i for i, word in enumerate(rest) if word in COLOURS), len(rest))
     if words == [word for word in words if word in SHADES]:  # 'darker' keeps the colour
-        kept = [word for word in before.split() if word not in SHADES]
-        colour = next((i for i, word in enumerate(kept) if word in COLOURS), 0)
-        before = " ".join([*kept[:colour], *words, *kept[colour:]])
+        unshaded = [word for word in before.split() if word not in SHADES]
+        colour = next((i for i, word in enumerate(unshaded) if word in COLOURS), 0)
+        before = " ".join([*unshaded[:colour], *words, *unshaded[colour:]])
     elif any(word in COLOURS for word in words):
         start, end = _run(rest, colour)
         at = 0 if start == len(rest) > 1 else start  # 'green polished steel', but 'striped green'

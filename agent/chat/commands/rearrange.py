@@ -150,8 +150,8 @@ def swapped(plan: ScenePlan, first: str, second: str) -> ScenePlan:
     if 0.8 < boxes[0].area / boxes[1].area < 1.25:
         return exchanged
     in_place = with_boxes(plan, {first: centred(boxes[0], boxes[1]), second: centred(boxes[1], boxes[0])})
-    turned = with_boxes(plan, {first: opposite(boxes[0], boxes), second: opposite(boxes[1], boxes)})
-    plans = [in_place, turned, exchanged]
+    mirrored = with_boxes(plan, {first: opposite(boxes[0], boxes), second: opposite(boxes[1], boxes)})
+    plans = [in_place, mirrored, exchanged]
     plans += [in_sight(each, [first, second]) for each in plans]
 
     def holds(each: ScenePlan) -> bool:
