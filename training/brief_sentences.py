@@ -4,7 +4,7 @@ Beside the rules of `briefs`: what something sits on, flies over or holds is an 
 a half of the picture.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +23,8 @@ NAMESAKES = ("orange", "peach", "plum", "lime", "olive", "lemon", "rose", "cherr
 TENSES = 3  # of a verb: sleeps, slept, sleeping
 
 
-def words(name: str) -> Sequence:  # type: ignore[type-arg]
-    return load_table("sentences", name)
+def words(name: str) -> tuple[Any, ...]:
+    return tuple(load_table("sentences", name))
 
 
 def some_thing(rng: np.random.Generator, taken: set[str], *, living: float = 0.0, coloured: float = 0.3) -> Thing:
