@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ditpipe.agent.planning.nouns import counted_nouns, singular
-from ditpipe.agent.planning.plan_checks import COLOURS, check_answer
+from ditpipe.agent.planning.plan_checks import COLOURS, UNSURE, check_answer, flat
 from ditpipe.prompts.answers.planner_schema import PlannedObject, PlannerAnswer
 from ditpipe.prompts.layout.places import Place
 from ditpipe.renderer.checkpoints.registry import checkpoint
@@ -279,18 +279,18 @@ def test_right_answers_about_numbers_and_absences_are_left_alone() -> None:
 
 
 def test_swapped_answers_of_synthetic_briefs_are_noticed() -> None:
-    """Of briefs with two different objects, their places swapped: at least a quarter are noticed where the brief
-    says a place. The others say it in ways that a model alone reads."""
+    """Of briefs with two different objects, their places swapped: many are noticed if the brief says a place,
+    in words that the checks do not leave to the model."""
     rng, noticed, tried = np.random.default_rng(8), 0, 0
     while tried < 100:
         brief, right = brief_and_answer(rng)
         first, second = right["objects"] if len(right["objects"]) == 2 else ({}, {})
         relation = re.search("left of|right of|above|below", brief)
-        if not relation or not first or first["subject"] == second["subject"]:
+        if not relation or UNSURE.search(flat(brief)) or not first or first["subject"] == second["subject"]:
             continue
         first["position"], second["position"] = second["position"], first["position"]
         noticed, tried = noticed + bool(check_answer(brief, PlannerAnswer.model_validate(right), POCKET)), tried + 1
-    assert noticed >= 25, noticed
+    assert noticed >= 45, noticed
 
 
 @pytest.mark.parametrize(

@@ -208,10 +208,10 @@ def _related(text: str, answer: PlannerAnswer) -> Iterator[tuple[PlannedObject, 
         if re.search(STANDING_ON, between):
             yield first, "top", second, "bottom"
         for relation, here, there in RELATIONS:
-            word = rf"\b(?<!up )(?<!down )(?<!with )(?<!and )({relation})(?! (?:there|here)\b)"
+            word = rf"\b(?<!up )(?<!down )(?<!with )({relation})(?! (?:there|here)\b)"
             side = rf"({word} it|\b(to|on) its {here})\b"  # the second object is `here` relative to the first
             other = r"(?!it\b|its\b|him\b|her\b|them\b|that\b|the picture)([\w-]+\s+){0,4}"
-            if re.search(rf"^[^.,;:]*{word}\s+{other}$", between):
+            if re.search(rf"^[^.,;:]*(?<!\band ){word}\s+{other}$", between):
                 yield first, here, second, there
             elif re.search(rf"{side}((?!\band\b)[^.;]){{0,40}}$", between) or re.match(
                 rf"\s+(to the |on the )?{side}", after

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...prompts.layout.token_owners import TOKEN, order_of, owned_tokens, span
+from ...prompts.layout.token_owners import TOKEN, span, tokens_by_name
 from ...prompts.plan import Region, ScenePlan
 
 SEEN = 0.2  # of a region's own tokens: with less it is hardly seen
@@ -18,12 +18,11 @@ def structure_findings(plan: ScenePlan, *, size: tuple[int, int], token: int = T
 def hidden(plan: ScenePlan, *, size: tuple[int, int], token: int = TOKEN) -> list[str]:
     """Regions of which others cover nearly all, or which are too small to show anything."""
     columns, rows = (max(1, side // token) for side in size)
-    boxes = [region.box for region in plan.regions]
-    owned = owned_tokens(boxes, order=order_of([r.z_order for r in plan.regions]), rows=rows, columns=columns)
-    least = min(SMALL, max(1, rows * columns // (2 * max(1, len(boxes)))))  # fewer where many share few tokens
+    owned = tokens_by_name(plan.regions, rows=rows, columns=columns)
+    least = min(SMALL, max(1, rows * columns // (2 * max(1, len(owned)))))  # fewer where many share few tokens
     findings = []
-    for region, tokens in zip(plan.regions, owned, strict=True):
-        box = region.box
+    for region in plan.regions:
+        box, tokens = region.box, owned[region.name]
         whole = len(span(box.left, box.right, columns)) * len(span(box.top, box.bottom, rows))
         if whole < least:
             findings.append(f"{region.name!r} is too small to be drawn: give it a larger box.")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema, create_model
 
 from ..layout.box_units import to_shares
-from ..layout.token_owners import TOKEN, order_of, owned_tokens
+from ..layout.token_owners import TOKEN, tokens_by_name
 from ..plan import Box, LeveledPrompt, Region, ScenePlan
 from ..revision import RegionChange, Revision
 from ..wording import joined
@@ -134,8 +134,4 @@ def _check_tokens(before: ScenePlan, after: ScenePlan, names: Sequence[str], *, 
 def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
     """How many tokens each region owns, by name."""
     width, height = plan.size
-    counts = owned_tokens(
-        [region.box for region in plan.regions], order=order_of([region.z_order for region in plan.regions]),
-        rows=max(1, height // token), columns=max(1, width // token),
-    )  # fmt: skip
-    return {region.name: count for region, count in zip(plan.regions, counts, strict=True)}
+    return tokens_by_name(plan.regions, rows=max(1, height // token), columns=max(1, width // token))

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import chain
 
-from ..plan import Box
+from ..plan import Box, Region
 
 TOKEN = 16  # pixels a side of an image token in most models
 SCENE = -1  # owner of a token that no box holds
@@ -41,3 +41,10 @@ def owned_tokens(boxes: Sequence[Box], *, order: Sequence[int], rows: int, colum
 def order_of(z_orders: Sequence[int]) -> list[int]:
     """Indices of regions from the back: by z_order, among equals the later one in front."""
     return sorted(range(len(z_orders)), key=lambda index: z_orders[index])
+
+
+def tokens_by_name(regions: Sequence[Region], *, rows: int, columns: int) -> dict[str, int]:
+    """How many tokens each region owns, by name."""
+    order = order_of([region.z_order for region in regions])
+    counts = owned_tokens([region.box for region in regions], order=order, rows=rows, columns=columns)
+    return dict(zip([region.name for region in regions], counts, strict=True))

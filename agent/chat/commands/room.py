@@ -11,7 +11,7 @@ from math import hypot
 from ....prompts.layout.canvas import SIDE
 from ....prompts.layout.normalise import at_least_a_token
 from ....prompts.layout.places import make_room, move_aside
-from ....prompts.layout.token_owners import TOKEN, order_of, owned_tokens
+from ....prompts.layout.token_owners import TOKEN, order_of, owned_tokens, tokens_by_name
 from ....prompts.plan import Box, Region, ScenePlan
 
 SEEN = 0.3  # share of a region's box that should stay visible
@@ -71,9 +71,7 @@ def drawable(plan: ScenePlan, *, token: int) -> ScenePlan:
 def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
     """How many image tokens each region owns, by name."""
     columns, rows = _grid(plan, token)
-    boxes, order = [r.box for r in plan.regions], order_of([r.z_order for r in plan.regions])
-    counts = owned_tokens(boxes, order=order, rows=rows, columns=columns)
-    return dict(zip([r.name for r in plan.regions], counts, strict=True))
+    return tokens_by_name(plan.regions, rows=rows, columns=columns)
 
 
 def _grid(plan: ScenePlan, token: int) -> tuple[int, int]:
