@@ -63,6 +63,17 @@ def test_a_missing_plan_file(tmp_path: Path) -> None:
     refused(run("render", "none.json", cwd=tmp_path), "none.json", "No such file")
 
 
+def test_a_plan_on_stdin(tmp_path: Path, plan_file: Path, tiny_folder: Path) -> None:
+    options, plan = ("--model", str(tiny_folder), "--steps", "1"), plan_file.read_text()
+    done = run("render", "-", *options, cwd=tmp_path, input=plan)
+    assert done.stdout.strip() == "plan.png", done.stderr
+    run("render", "plan.json", *options, "--out", "file.png", cwd=tmp_path)
+    assert (tmp_path / "plan.png").read_bytes() == (tmp_path / "file.png").read_bytes()
+    for command in (["render", "-"], ["change", "-", "make the cat orange"]):
+        refused(run(*command, cwd=tmp_path, input="a red cat"), "the plan on stdin", "not JSON")
+        refused(run(*command, cwd=tmp_path, input=" " * 5_000_000), "the plan on stdin", "too many")
+
+
 def test_an_unknown_model_lists_the_known(tmp_path: Path, plan_file: Path) -> None:
     refused(run("render", "plan.json", "--model", "dall-e", cwd=tmp_path), "pocket, hunyuan-dit")
 

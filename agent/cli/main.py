@@ -31,8 +31,10 @@ from .options import (
     Json,
     Options,
     OutFile,
+    PlanFile,
     busy,
     option,
+    plan_from,
     print_answer,
     print_seed,
     settings_summary,
@@ -197,13 +199,13 @@ for draw in (render_cli.render, render_cli.edit, render_cli.repaint):
 @app.command(rich_help_panel=DRAW)
 @with_settings("critic", "base_url", "timeout")
 def critique(
-    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    plan_file: PlanFile,
     picture: Annotated[Path, typer.Argument(metavar="PICTURE")],
     options: Options,
     as_json: Json = False,
 ) -> None:
     """Judge a picture against a plan, region by region."""
-    scene, settings = read_plan(plan_file), settings_of(**options)
+    scene, settings = plan_from(plan_file), settings_of(**options)
     from ...renderer.pictures.artifacts import open_image
     from ..agent import Agent
     from ..chat.phrases import score_text

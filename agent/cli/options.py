@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
@@ -12,6 +13,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ...prompts.errors import RunError
+from ...prompts.outside_json import MAX_JSON
+from ...prompts.plan import ScenePlan
+from ...prompts.plan_files import parse_plan, read_plan
 from ..settings import Group, Settings
 
 Command = Callable[..., None]
@@ -30,6 +35,8 @@ def option(group: Group | Literal["Server", "Cluster"], *flags: str, help: str, 
 
 
 Json = Annotated[bool, option("Output", "--json", help="print one JSON object and nothing else on stdout")]
+STDIN = Path("-")
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN.json", help="a plan file, or - for stdin")]
 OutFile = Annotated[
     Path | None, option("Output", "--out", help="file to write; a picture's name ends in .png, .webp or .jpg")
 ]
@@ -105,6 +112,16 @@ def settings_summary() -> str:
     ]
     head = "Settings: options of each command that uses them, variables such as DITPIPE_MODEL, arguments of Agent."
     return escape("\n\n".join([head, *rows]))
+
+
+def plan_from(path: Path) -> ScenePlan:
+    """The plan in a file; of '-' the one on stdin. Raises RunError."""
+    if path != STDIN:
+        return read_plan(path)
+    try:
+        return parse_plan(sys.stdin.buffer.read(MAX_JSON + 1))
+    except ValueError as error:
+        raise RunError(f"the plan on stdin: {error}") from error
 
 
 def print_seed(seed: int) -> None:

@@ -9,9 +9,8 @@ import typer
 from rich.console import Console
 
 from ....prompts.errors import visible
-from ....prompts.plan_files import read_plan
 from ...settings import settings_of
-from ..options import Json, Options, OutFile, busy, print_answer, stderr_console, with_settings
+from ..options import Json, Options, OutFile, PlanFile, busy, plan_from, print_answer, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from ...chat.session import Sessions
@@ -54,7 +53,7 @@ def chat(
 
 @with_settings("planner", "base_url", "timeout", "model")
 def change(
-    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    plan_file: PlanFile,
     message: Annotated[str, typer.Argument(help="what is to be different: 'make the cat orange'")],
     options: Options,
     out: OutFile = None,
@@ -65,7 +64,7 @@ def change(
     Exit code 3: the plan stays as it is, since MESSAGE is not clear, or asks for something else. The question back, or
     the answer, is then on stderr, and nothing on stdout but with --json.
     """
-    before, settings = read_plan(plan_file), settings_of(**options)
+    before, settings = plan_from(plan_file), settings_of(**options)
     from ....renderer.pictures.artifacts import write
     from ...agent import Agent
     from ...chat.phrases import not_done

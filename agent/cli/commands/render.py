@@ -12,17 +12,19 @@ from pydantic import BaseModel
 
 from ....prompts.errors import RunError, visible
 from ....prompts.plan import Box, LeveledPrompt
-from ....prompts.plan_files import read_plan
 from ....prompts.revision import RegionChange, Revision
 from ....renderer.request import RenderRequest, RenderResult
 from ...runs.consent import HERE, agreed_request
 from ...settings import chosen_seed, read_seed, settings_of
 from ..options import (
+    STDIN,
     Agreed,
     Json,
     Options,
     OutFile,
+    PlanFile,
     option,
+    plan_from,
     print_answer,
     print_seed,
     stderr_console,
@@ -38,7 +40,7 @@ Large = Annotated[bool, option("Render", "--large", help="draw it even if it is 
 
 @with_settings(without=("planner", "approve", "rounds", "threshold", "out", "sessions"))
 def render(
-    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.json")],
+    plan_file: PlanFile,
     options: Options,
     change: Annotated[
         list[str] | None, option("Plan", "--set", help="a plan field: cat.feather=2, *.strength=0.7, negative=blurred")
@@ -65,12 +67,13 @@ def render(
     """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
     from ..overrides import overridden
 
-    scene = overridden(read_plan(plan_file), change or [])
+    scene = overridden(plan_from(plan_file), change or [])
     settings = settings_of(**options)
     from ...agent import Agent
     from ...render_options import with_files
 
-    agent, path = Agent(settings=settings), out or plan_file.with_suffix(".png")
+    agent = Agent(settings=settings)
+    path = out or (Path("plan.png") if plan_file == STDIN else plan_file.with_suffix(".png"))
     if {"size", "aspect"} & options.keys():  # they win over the plan's own, as --set does
         scene = scene.model_copy(update=dict(zip(("width", "height"), agent.size, strict=True)))
     request = with_files(
