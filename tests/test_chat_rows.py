@@ -48,6 +48,16 @@ def test_a_numbered_line_is_that_region() -> None:
     assert result.plan.region("cat 2") == PLANS["two-cats"].region("cat 2")
 
 
+def test_what_is_said_twice_is_meant_once() -> None:
+    smaller, owl = ["size", ["star"], 0.7], ["add", "owl", "white", "", 1, "", []]
+    once, twice = understood("two-cats", smaller), understood("two-cats", smaller, smaller)
+    assert once.plan and twice.plan == once.plan
+    swap = ["swap", "cat 1", "cat 2"]
+    assert understood("two-cats", swap, swap).plan == understood("two-cats", swap).plan != PLANS["two-cats"]
+    two = understood("two-cats", owl, owl).plan
+    assert two and len(two.regions) == len(PLANS["two-cats"].regions) + 2
+
+
 def test_a_name_that_two_could_have_is_asked_about() -> None:
     result = understood("two-cats", ["look", ["cat"], "black"])
     assert result.kind == "unclear" and result.suggestions == ("the cat 1", "the cat 2")

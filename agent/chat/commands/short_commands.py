@@ -29,17 +29,19 @@ HELP = (
     "try again and ask about what is there."
 )
 
+ADDS_UP = ("add", "nudge")  # rows that may stand twice
 SHAPES = {"wide": "16:9", "landscape": "16:9", "tall": "3:4", "portrait": "3:4", "square": "1:1"}
 
 
 def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int = 0) -> Understanding:
-    """What the rows of a message come to, on the plan of the state.
+    """What the rows of a message come to, on the plan of the state. What a small model says twice is meant once.
 
     An undo before changes takes the last change back and does these instead of it: "no, the dog". What was
     not understood beside changes is a note.
     """
     instead = len(rows.rows) > 1 and rows.rows[0] == ("undo", 1) and state.previous is not None
     plan, rest = (state.previous, rows.rows[1:]) if instead else (state.plan, rows.rows)
+    rest = [row for i, row in enumerate(rest) if row[0] in ADDS_UP or row not in rest[:i]]
     changes = [row for row in rest if row[0] != "ask"]
     try:
         commands = _commands(changes or rest, message, replace(state, plan=plan))
