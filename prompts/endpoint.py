@@ -8,7 +8,10 @@ TIMEOUT = 600.0  # seconds a call: reasoning models think for minutes, and a sma
 
 
 def check_url(url: str) -> None:
-    """Raises ValueError for the URL of a server that does not begin with http:// or https://; names the right one."""
+    """Raises ValueError for the URL of a server that does not begin with http:// or https://, and names the right one;
+    and for one that holds a password, which would stand in the records of runs."""
+    if "@" in urlsplit(url).netloc:
+        raise ValueError(f"a name and a password do not belong into a URL: write {shown(url)}, and give a key")
     if urlsplit(url).scheme.lower() in ("http", "https") and urlsplit(url).hostname:
         return
     address = url.partition("://")[2] or url.lstrip("/")
@@ -24,6 +27,12 @@ def shows_schema(url: str) -> bool:
     Anthropic's endpoint in OpenAI's form ignores it; what a server in between does, nobody knows.
     """
     return urlsplit(url).hostname in SHOW_SCHEMA
+
+
+def shown(url: str) -> str:
+    """A URL as messages may show it: without a name and a password in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def origin(url: str) -> tuple[str, str]:

@@ -14,7 +14,8 @@ Returned = TypeVar("Returned")
 TRIES = 3
 MAX_WAIT = 60.0  # seconds; a longer Retry-After is raised as an error
 MAX_WORDS = 300  # characters of a server's own message
-PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+PASSING = {408, 409, 425, 429, 500, 502, 503, 520, 522, 529}
+GATEWAY = (504, 524)  # what a gateway answers when it no longer waits for a server, which may still work on the call
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
 
 
@@ -62,6 +63,8 @@ class Fault:
             return f"{server} did not answer{within}; a slow or reasoning model may need a longer one (--timeout)"
         if self.status == 0:
             return f"cannot reach {server}{words}"
+        if self.status in GATEWAY:
+            return f"a gateway before {server} did not wait for its answer ({self.status}){words}"
         if self.no_credit:
             return f"the account behind this key has no credit left at {server}{words}"
         if self.status == 200:

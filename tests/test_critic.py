@@ -60,6 +60,19 @@ def test_a_good_reply_is_a_critique_and_the_model_saw_plan_boxes_and_crops() -> 
     assert all(part["image_url"]["url"].startswith("data:image/png;base64,iVBOR") for part in parts[1::2])
 
 
+def test_after_a_cut_off_answer_each_box_still_has_its_entry() -> None:
+    def boxes(number: int) -> str:
+        return verdict(*[looks(n, asks("is there a thing?", True)) for n in range(1, number + 1)])
+
+    with chat_server(says(boxes(4), finish_reason="length"), says(boxes(4)), says(boxes(2))) as server:
+        critic = VisionCritic(chat_model("small", base_url=server.url))
+        assert critic.critique(PICTURE, plan_of(4)).score == critic.critique(PICTURE, PLAN).score == 1
+    schemas = [request["response_format"]["json_schema"]["schema"]["properties"] for request in server.sent]
+    lists = [(schema["boxes"]["minItems"], schema["boxes"]["maxItems"]) for schema in schemas]
+    assert lists == [(4, 4), (4, 4), (2, 2)]
+    assert schemas[1]["scene"]["maxItems"] < schemas[0]["scene"]["maxItems"]
+
+
 @pytest.mark.parametrize(
     "checks, score",
     [

@@ -14,11 +14,13 @@ from pydantic import Field, SecretStr
 
 from ditpipe.agent.llm.answer_length import longest_answer
 from ditpipe.agent.llm.chat_models import chat_model
+from ditpipe.agent.llm.modes import definition_for
 from ditpipe.agent.llm.schema_fit import fit
 from ditpipe.agent.llm.strict_schema import strict_schema
 from ditpipe.agent.llm.structured import valid_reply
 from ditpipe.agent.planning.planner import Planner
 from ditpipe.agent.settings import settings_of
+from ditpipe.prompts.answers.visual_checks import VisualAnswer
 from ditpipe.prompts.endpoint import check_url
 from ditpipe.prompts.errors import ModelError, PlanningError
 from ditpipe.prompts.plan import StrictModel
@@ -165,11 +167,41 @@ def test_the_plain_prompt_needs_no_system_message() -> None:
 
 
 def test_a_server_that_ignores_how_it_is_asked_gets_the_schema_in_the_prompt() -> None:
-    with chat_server(says("The cat is in the middle."), says(GOOD), says(GOOD)) as server:
-        ask(server.url)
-        ask(server.url)
-    assert [mode_of(request) for request in server.sent] == ["json_schema", "json_object", "json_object"]
+    with chat_server(*[says("The cat is in the middle."), says(GOOD)] * 2, says(GOOD)) as server:
+        for _ in range(3):
+            ask(server.url)
+    assert [mode_of(request) for request in server.sent] == [*["json_schema", "json_object"] * 2, "json_object"]
     assert "no whole JSON object: The cat is in the middle." in server.sent[1]["messages"][-1]["content"]
+
+
+def test_one_answer_without_json_does_not_change_how_a_server_is_asked() -> None:
+    once = [says(""), refuses(400, "json_object is not supported"), says(GOOD), says(GOOD)]
+    with chat_server(*once, *once) as server:
+        for _ in range(4):
+            ask(server.url)
+    modes = ["json_schema", "json_object", "prompt", "json_schema"]
+    assert [mode_of(request) for request in server.sent] == modes * 2
+
+
+def test_a_router_without_a_server_for_tools_is_asked_in_the_next_mode() -> None:
+    nobody = refuses(404, "No endpoints found that support tool use.")
+    with chat_server(*NO_FORMAT, nobody, says(GOOD)) as server:
+        ask(server.url)
+    assert [mode_of(request) for request in server.sent][-2:] == ["tool", "json_object"]
+
+
+def test_a_password_in_a_url_is_refused_unseen() -> None:
+    with pytest.raises(ValueError, match=r"write http://h:1/v1, and give a key$") as caught:
+        ask("http://me:secret@h:1/v1")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [504, 524])
+def test_what_a_gateway_did_not_wait_for_is_not_asked_again(status: int) -> None:
+    with chat_server(refuses(status, "timed out")) as server:
+        with pytest.raises(ModelError, match=rf"a gateway before .* did not wait for its answer \({status}\)"):
+            ask(server.url)
+    assert len(server.sent) == 1
 
 
 def test_a_request_that_is_refused_in_every_mode_is_told_in_the_servers_words() -> None:
@@ -285,6 +317,7 @@ def test_after_a_cut_off_answer_shorter_ones_are_asked_for_and_the_plan_says_so(
     room = schemas[1]["properties"]["regions"]["maxItems"]
     assert all(f"had room for {room} objects" in plan.notes[-1] for plan in plans)
     assert f"entries: {room} or less" in server.sent[1]["messages"][0]["content"]
+    assert definition_for(planner.chat_model, VisualAnswer) == VisualAnswer.model_json_schema()  # of others nothing
 
 
 def test_a_plan_stays_if_the_planner_fails_when_it_is_asked_to_mend_it() -> None:

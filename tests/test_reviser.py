@@ -25,6 +25,7 @@ from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.plan import Box, ScenePlan
 from ditpipe.prompts.revision import Revision
 from ditpipe.renderer.pictures.artifacts import read_request
+from ditpipe.renderer.regions.mask_image import mask_text
 from ditpipe.renderer.request import RenderRequest, RenderResult
 
 PLAN = plan_of(2)  # 'thing 0' and 'thing 1'
@@ -72,6 +73,27 @@ def test_what_the_brief_forbids_or_wants_to_be_read_is_kept() -> None:
         revision = ModelReviser(model).revise(best, [best], threshold=0.5, token=16)
     assert revision and revision.changes[0].negative == "people, dogs" and revision.summary == "thing 0"
     assert "no region would read 'OPEN' any more" in model.calls[1][-1].content
+
+
+def test_a_region_beside_a_sign_may_be_taken_away() -> None:
+    sign = PLAN.regions[1].model_copy(update={"lettering": "OPEN"})
+    best = Try(PLAN.model_copy(update={"regions": [PLAN.regions[0], sign]}), critique(0.1, 0.9))
+    with scripted(answer(removed=["thing 0"])) as model:
+        revision = ModelReviser(model).revise(best, [best], threshold=0.5, token=16)
+    assert revision and revision.removed == ["thing 0"]
+
+
+def test_earlier_tries_are_told_in_the_units_of_the_plan_and_without_masks() -> None:
+    first, shape = PLAN.regions[0], mask_text(Image.new("1", (64, 64), 1))
+    moved = first.model_copy(update={"box": Box(left=0.6, top=0, right=1, bottom=0.5)})
+    other = Try(PLAN.model_copy(update={"regions": [moved, PLAN.regions[1]]}), critique(0.2, 0.9))
+    shaped = first.model_copy(update={"name": "blob", "mask": shape})
+    more = Try(PLAN.model_copy(update={"regions": [*PLAN.regions, shaped]}), critique(0.2, 0.9))
+    best = Try(PLAN, critique(0.1, 0.9))
+    _, calls = revised(answer(change("thing 0", new_seed=True)), tries=[best, other, more])
+    tries = json.loads(calls[0][-1].content)["earlier tries"]
+    assert tries[0]["differed by"]["changes"][0]["box"] == {"left": 600, "top": 0, "right": 1000, "bottom": 500}
+    assert tries[1]["differed by"]["added"][0]["name"] == "blob" and "mask" not in json.dumps(tries)
 
 
 def test_a_box_that_reaches_beyond_the_picture_is_cut_at_its_edge() -> None:

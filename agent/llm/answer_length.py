@@ -47,7 +47,8 @@ def _longest(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> int:
 
 
 def _scaled(value: Any, share: float) -> Any:
-    """A schema with this share of the lengths of texts and lists, but for the shortest ones."""
+    """A schema with this share of the lengths of texts and lists, but for the shortest ones, and no list shorter than
+    its least."""
     if isinstance(value, list):
         return [_scaled(entry, share) for entry in value]
     if not isinstance(value, dict):
@@ -55,5 +56,5 @@ def _scaled(value: Any, share: float) -> Any:
     scaled = {name: _scaled(inner, share) for name, inner in value.items()}
     for name, least in (("maxLength", LEAST_TEXT), ("maxItems", LEAST_LIST)):
         if isinstance(bound := value.get(name), int):
-            scaled[name] = min(bound, max(least, int(bound * share)))
+            scaled[name] = min(bound, max(least, int(bound * share), value.get("minItems", 0)))
     return scaled

@@ -3,13 +3,13 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from ...prompts.endpoint import shows_schema
+from ...prompts.endpoint import shown, shows_schema
 from ...prompts.errors import DitpipeError, ModelError, first_line
 from ...prompts.faults import Fault, fault_of, with_retries
 from ...prompts.templates import fill_template
@@ -35,17 +35,19 @@ PARAMETERS = (
 
 @dataclass(frozen=True)
 class Learned:
-    """What a server accepts for one model: its best mode, the parameters that it refuses, and the characters that an
-    answer may have, once it cut one off."""
+    """What a server accepts for one model: its best mode, the parameters that it refuses, and the characters that
+    answers may have, by the names of the schemas of which it cut one off."""
 
     mode: int = BOUNDED
     refused: frozenset[str] = frozenset()
-    longest: int | None = None
+    longest: Mapping[str, int] = field(default_factory=dict)
 
 
 FITTING = 0.8  # of a cut-off answer's characters: other texts take more tokens
 log = logging.getLogger(__name__)
+STRIKES = 2  # answers without JSON after which a server counts as one that ignores how it is asked
 _learned: dict[tuple[str, ...], Learned] = {}  # of this process
+_strikes: dict[tuple[str, ...], int] = {}
 
 
 def ask(
@@ -80,18 +82,22 @@ def ask(
             if at_least == BOUNDED:
                 _learned[key] = learned
             written = len(str(message.text).strip())
-            shorter = replace(learned, longest=min(int(FITTING * written), learned.longest or written))
+            longest = min(int(FITTING * written), learned.longest.get(schema.__name__, written))
+            shorter = replace(learned, longest={**learned.longest, schema.__name__: longest})
             if not (written and is_cut_off(message)) or _definition(schema, shorter) == _definition(schema, learned):
                 return message, learned.mode
             log.warning("an answer of %s was cut off at its limit of tokens; shorter ones are asked for", _name(model))
             learned = shorter
 
 
-def remember(model: "BaseChatModel", mode: int) -> None:
-    """Begins with this mode from now on: the server ignores those before it."""
+def remember(model: "BaseChatModel", mode: int, *, ignored_before: bool) -> None:
+    """Notes that an answer was read in this mode. ignored_before: after one without JSON in an earlier mode; where that
+    happens again before an answer is read at once, this mode is the first to be asked in from now on."""
     key = _key(model)
-    learned = _learned.get(key, Learned())
-    _learned[key] = replace(learned, mode=max(mode, learned.mode))
+    _strikes[key] = _strikes.get(key, 0) + 1 if ignored_before else 0
+    if _strikes[key] >= STRIKES:
+        learned = _learned.get(key, Learned())
+        _learned[key] = replace(learned, mode=max(mode, learned.mode))
 
 
 def definition_for(model: "BaseChatModel", schema: type[BaseModel]) -> dict[str, Any]:
@@ -101,7 +107,8 @@ def definition_for(model: "BaseChatModel", schema: type[BaseModel]) -> dict[str,
 
 def _definition(schema: type[BaseModel], learned: Learned) -> dict[str, Any]:
     definition = schema.model_json_schema()
-    return within(definition, learned.longest) if learned.longest and learned.mode == BOUNDED else definition
+    longest = learned.longest.get(schema.__name__)
+    return within(definition, longest) if longest and learned.mode == BOUNDED else definition
 
 
 def _without_what_is_refused(
@@ -111,7 +118,8 @@ def _without_what_is_refused(
     following = replace(learned, mode=learned.mode + 1) if learned.mode < PROMPT else None
     if fault is None:  # a provider's package that does not know a mode says so in one of these
         return following if isinstance(error, NotImplementedError | ValueError | TypeError) else None
-    if fault.status not in REFUSED or fault.code in NO_MODE:
+    nobody = fault.status == 404 and "no endpoints found that" in fault.words.lower()  # OpenRouter, of a parameter
+    if not (fault.status in REFUSED or nobody) or fault.code in NO_MODE:
         return None
     sent = {name for name in PARAMETERS if _value(model, name) is not None and name not in learned.refused}
     sent |= {"tool_choice"} - learned.refused if learned.mode == TOOL else set()
@@ -210,7 +218,7 @@ def _url(model: "BaseChatModel") -> str:
 
 def _line(model: "BaseChatModel", error: Exception, fault: Fault | None) -> str:
     name, url = _name(model), _url(model)
-    server = f"{url} (model {name})" if url else name or "the chat model"
+    server = f"{shown(url)} (model {name})" if url else name or "the chat model"
     if fault is None:
         return f"{server} did not answer: {type(error).__name__}: {first_line(error)}"
     timeout = getattr(model, "request_timeout", None)

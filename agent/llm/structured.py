@@ -44,15 +44,14 @@ def valid_reply(
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
-    conversation, least = list(messages), BOUNDED
+    conversation, least, ignored = list(messages), BOUNDED, False
     for attempt in range(MAX_REPAIRS + 1):
         message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
         check_end(message, role)
         raw = _raw_reply(message)
         try:
             parsed = _read(message, schema, parse, role)
-            if least > BOUNDED:
-                remember(model, mode)
+            remember(model, mode, ignored_before=ignored)
             return parsed
         except ValueError as error:
             problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
@@ -60,6 +59,7 @@ def valid_reply(
                 text = f"the {role}'s answer stayed invalid after {MAX_REPAIRS} repairs: {problem}"
                 raise failed(text, reply=raw) from error
             log.debug("the %s is asked again: %s", role, problem)
+            ignored |= isinstance(error, NoJson)
             least = max(mode, JSON_MODE) if isinstance(error, NoJson) else mode
             conversation += [
                 AIMessage(raw or "(nothing)"),

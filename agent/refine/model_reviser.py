@@ -132,7 +132,7 @@ def _check_kept(revision: Revision, best: Try, threshold: float) -> None:
     gone = [name for name in revision.removed if name not in [region.name for region in after.regions]]
     if good := [name for name in gone if (scores.get(name) or 0.0) >= threshold]:
         raise ValueError(f"removed: {', '.join(good)} came out and must stay")
-    before, now = ({region.lettering for region in plan.regions} for plan in (best.plan, after))
+    before, now = ({region.lettering for region in plan.regions if region.lettering} for plan in (best.plan, after))
     if lost := before - now:
         texts = ", ".join(map(repr, sorted(lost)))
         raise ValueError(f"removed: no region would read {texts} any more; keep every lettering")
@@ -144,13 +144,17 @@ def described(plan: ScenePlan) -> dict[str, Any]:
         {
             "name": region.name, "high_level": region.prompt.high_level, "low_level": region.prompt.low_level,
             "negative": region.negative, "lettering": region.lettering,
-            "box": {side: round(1000 * edge) for side, edge in region.box.model_dump().items()},
+            "box": _thousandths(region.box.model_dump()),
         }
         for region in plan.regions
     ]  # fmt: skip
     scene = {"high_level": plan.scene.high_level, "low_level": plan.scene.low_level, "style": plan.style}
     pixels = {"width": plan.width, "height": plan.height}
     return {"pixels": pixels, "scene": scene, "negative": plan.negative, "regions": regions}
+
+
+def _thousandths(box: dict[str, float]) -> dict[str, int]:
+    return {side: round(1000 * edge) for side, edge in box.items()}
 
 
 def _judged(critique: Critique | None) -> dict[str, Any]:
@@ -163,5 +167,8 @@ def _difference(best: Try, other: Try) -> dict[str, Any]:
         revision = Revision.between(best.plan, other.plan)
     except ValueError:  # of another size: nothing that a revision can say
         revision = None
-    change = revision.model_dump(exclude_none=True, exclude_defaults=True) if revision else {}
+    hidden = {name: {"__all__": {"mask"}} for name in ("changes", "added")}
+    change = revision.model_dump(exclude_none=True, exclude_defaults=True, exclude=hidden) if revision else {}
+    for entry in [*change.get("changes", []), *change.get("added", [])]:
+        entry |= {"box": _thousandths(entry["box"])} if "box" in entry else {}
     return {"differed by": change, "critique": _judged(other.critique)}

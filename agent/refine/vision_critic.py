@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ...prompts.answers.visual_checks import VisualAnswer, critique_from
+from ...prompts.answers.visual_checks import critique_from, visual_answer
 from ...prompts.critique import Critique
 from ...prompts.errors import CritiqueError
 from ...prompts.plan import Region, ScenePlan
@@ -43,11 +43,12 @@ class VisionCritic:
             parts.append({"type": "text", "text": f"Box {number}:"})
             parts.append(_image_part(crop(image, plan.regions[number - 1].box)))
         messages: list[BaseMessage] = [SystemMessage(fill_template("critic")), HumanMessage(parts)]
+        schema = visual_answer(len(plan.regions))
 
         def parse(parsed: Any) -> Critique:
-            return critique_from(VisualAnswer.model_validate(parsed), plan)
+            return critique_from(schema.model_validate(parsed), plan)
 
-        return valid_reply(self.chat_model, VisualAnswer, messages, parse, failed=CritiqueError, role="critic")
+        return valid_reply(self.chat_model, schema, messages, parse, failed=CritiqueError, role="critic")
 
 
 def _smallest(regions: list[Region]) -> list[int]:

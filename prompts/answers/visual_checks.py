@@ -4,8 +4,9 @@ The field descriptions are sent to the model. Scores are computed here, so that 
 """
 
 from collections.abc import Sequence
+from copy import copy
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from ..critique import Critique, RegionScore
 from ..plan import MAX_REGIONS, ScenePlan
@@ -53,6 +54,16 @@ class VisualAnswer(Answer):
         json_schema_extra=entries(12),
     )
     summary: Prose = Field(description="one sentence about the whole picture")
+
+
+def visual_answer(boxes: int) -> type[VisualAnswer]:
+    """The answer about a picture with so many numbered boxes: its schema has an entry for each, however short it is
+    made."""
+    field = copy(VisualAnswer.model_fields["boxes"])
+    field.json_schema_extra = {"minItems": boxes, "maxItems": boxes}
+    return create_model(
+        "VisualAnswer", __base__=VisualAnswer, __doc__=VisualAnswer.__doc__, boxes=(list[RegionChecks], field)
+    )
 
 
 def share_right(checks: Sequence[VisualCheck]) -> float | None:
