@@ -22,6 +22,8 @@ from .plan import (
     optional_field,
 )
 
+MAX_ORDER = 100  # of z_order
+
 
 class RegionChange(StrictModel):
     """What a revision changes in one region; null leaves a field as it is."""
@@ -31,7 +33,7 @@ class RegionChange(StrictModel):
     box: Box | None = Field(default=None, description="new place of the region; it takes a free shape away")
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="new noise seed of the region")
     negative: Prompt | None = Field(default=None, description="new negative prompt of the region")
-    z_order: int | None = optional_field(None, ge=-100, le=100, description="new order where boxes overlap")
+    z_order: int | None = optional_field(None, ge=-MAX_ORDER, le=MAX_ORDER, description="new order where boxes overlap")
     feather: Feather | None = optional_field(None, description="new width of the soft edge, in latent cells")
     strength: Share | None = optional_field(None, description="new share of the region's own prompt")
     start: Share | None = optional_field(None, description="new share of the steps from which it acts")
@@ -41,8 +43,24 @@ class RegionChange(StrictModel):
 
 
 def _can_change(old: Region, new: Region) -> bool:
-    """Whether a RegionChange can express the difference: it has no mask, and null keeps the old value."""
-    return new.mask == old.mask and (new.seed is not None or old.seed is None)
+    """Whether a RegionChange can express the difference: it has no mask, which goes with a new box, and null keeps the
+    old value."""
+    shaped = new.mask == old.mask or (not new.mask and new.box != old.box)
+    return shaped and (new.seed is not None or old.seed is None)
+
+
+def _orders(after: list[Region], applied: list[str]) -> dict[str, int]:
+    """The z_order of each region with which those that overlap cover each other as in `after`, though they stand in the
+    order of the names `applied`; no greater than it must be."""
+    place, orders = {name: index for index, name in enumerate(applied)}, dict[str, int]()
+    by_paint = sorted(after, key=lambda region: region.z_order)
+    for index, region in enumerate(by_paint):
+        order = region.z_order
+        for below in by_paint[:index]:
+            if below.box.overlap(region.box) > 0:
+                order = max(order, orders[below.name] + (place[below.name] > place[region.name]))
+        orders[region.name] = min(order, MAX_ORDER)
+    return orders
 
 
 class Revision(StrictModel):
@@ -101,7 +119,8 @@ class Revision(StrictModel):
 
     @classmethod
     def between(cls, before: ScenePlan, after: ScenePlan, *, reason: str = "") -> Revision | None:
-        """The revision that turns `before` into `after`, apart from the order of regions; None if they are equal.
+        """The revision that turns `before` into `after`; None if they are equal. Regions may come out in another order:
+        where they overlap, greater z_orders keep in front what was.
 
         A null size in `after` means that of `before`. Raises ValueError if size, style, palette or negative prompt
         differ, which a revision cannot express.
@@ -120,6 +139,14 @@ class Revision(StrictModel):
                 fields = (field for field in RegionChange.model_fields if field != "name")
                 given = {f: getattr(new, f) for f in fields if getattr(new, f) != getattr(old, f)}
                 changes.append(RegionChange(name=name, **given))
+        left = [name for name in old_regions if name not in removed]
+        orders = _orders(after.regions, [*left, *(region.name for region in added)])
+        added = [region.model_copy(update={"z_order": orders[region.name]}) for region in added]
+        for name in left:
+            if orders[name] != new_regions[name].z_order:
+                change = next((change for change in changes if change.name == name), RegionChange(name=name))
+                ordered = change.model_copy(update={"z_order": orders[name]})
+                changes = [*(other for other in changes if other.name != name), ordered]
         scene = after.scene if after.scene != before.scene else None
         if not (changes or added or removed or scene):
             return None

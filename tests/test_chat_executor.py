@@ -388,6 +388,33 @@ MASKED = CAT_ROCKET.model_copy(
 CASTLE = PLANS["castle"]
 
 
+def test_what_an_undo_beside_a_change_takes_back_is_drawn_anew_where_it_was_everywhere() -> None:
+    white = {"do": "look", "regions": ["cat"], "low_level": "white"}
+    snow = changed({"do": "scene", "high_level": "a red cat on the left and a blue rocket on the right in the snow"})
+    orange = changed({"do": "look", "regions": ["cat"], "low_level": "orange"})
+    answer = ChatAnswer.model_validate({"commands": [{"do": "undo"}, white]})
+    for now, whole in ((snow, True), (orange, False)):
+        result = execute(answer, now, token=16, previous=CAT_ROCKET)
+        assert result.kind == "change" and result.whole is whole
+        assert result.plan and result.plan.region("cat").prompt.low_level == "white"
+        assert "snow" not in result.plan.scene.high_level
+
+
+def test_a_change_beside_a_question_back_is_said_not_to_be_done() -> None:
+    result = done({"do": "look", "regions": ["cat"], "low_level": "white"}, {"do": "ask", "reply": "Which?"})
+    assert result.kind == "unclear" and result.notes == ("not done beside it: look (cat); say that again",)
+
+
+def test_a_look_of_nothing_is_a_question() -> None:
+    assert done({"do": "look", "regions": [], "low_level": "white"}).reply == "Which one do you mean: cat or rocket?"
+
+
+def test_two_shapes_over_the_whole_picture_do_not_hide_each_other() -> None:
+    regions = [r.model_copy(update={"mask": "iVBORw0KGgo", "box": MASKED.regions[0].box}) for r in MASKED.regions]
+    plan = MASKED.model_copy(update={"regions": regions})
+    assert changed({"do": "look", "regions": ["cat"], "low_level": "white"}, plan=plan) != plan
+
+
 @pytest.mark.parametrize(
     ("plan", "command", "reply"),
     [
@@ -401,7 +428,7 @@ CASTLE = PLANS["castle"]
         (PLANS["woman"], {"do": "remove", "regions": ["umbrella"]},
          "I removed the umbrella. The scene's text still names 'umbrella'."),
         (MASKED, {"do": "replace", "regions": ["cat"], "name": "dog", "high_level": "dog", "low_level": ""},
-         "Gone with it: 'CAT'."),
+         "Gone with it: 'CAT' and its free shape."),
         (MASKED, {"do": "scene", "aspect": "2:1"}, "The cat lost the free shape, which does not go with"),
         (MASKED, {"do": "resize", "regions": ["cat"], "factor": 0.5}, "The cat lost the free shape, which does not go"),
     ],

@@ -340,6 +340,7 @@ def test_the_plan_waits_for_a_yes_over_a_restart(tiny: Renderer, tmp_path: Path)
     assert session.waiting and session.picture is None and "Shall I draw it?" in session.waiting.reply
     assert session.chat_state(draws="", token=16).previous == session.plan  # "no, make the cat orange"
     assert turn_of(session, "make the cat orange").status == "waiting"
+    assert session.chat_state(draws="", token=16).touched == ("cat",)
     reopened = sessions(tmp_path, agent_of(tiny, approve=True)).open(session.id)
     assert reopened.plan and reopened.plan.region("cat").prompt.low_level == "orange"
     turn = turn_of(reopened, "yes")
@@ -469,6 +470,8 @@ def test_a_branch_goes_its_own_way(session: Session) -> None:
     assert session.plan and len(session.plan.regions) == 2 and other.plan and len(other.plan.regions) == 1
     with pytest.raises(ValueError, match="no turn 9"):
         session.branch(9)
+    session.rename_region("cat", "tiger")  # its picture is in a folder of its own
+    assert (pixels(session.branch()) == pixels(session)).all()
 
 
 def test_an_export_holds_plan_pictures_and_transcript(session: Session, tmp_path: Path) -> None:

@@ -168,3 +168,31 @@ def test_the_revision_between_two_plans_makes_one_of_the_other() -> None:
     assert Revision.between(plan, plan) is None
     with pytest.raises(ValueError, match="size, its style, its palette or its negative"):
         Revision.between(plan, plan.model_copy(update={"negative": "blurred"}))
+
+
+def test_what_stands_in_front_stays_there_when_a_region_becomes_another() -> None:
+    box, small = Box(left=0, top=0, right=1, bottom=1), Box(left=0.3, top=0.3, right=0.6, bottom=0.6)
+    cat, hat, pin = (region_at(name, at) for name, at in (("cat", box), ("hat", small), ("pin", small)))
+    before = plan_of(1).model_copy(update={"regions": [cat, hat, pin]})
+    after = before.model_copy(update={"regions": [region_at("dog", box), hat, pin]})
+    revision = Revision.between(before, after)
+    assert revision and revision.removed == ["cat"] and [region.name for region in revision.added] == ["dog"]
+    drawn = revision.apply(before)
+    assert [region.name for region in sorted(drawn.regions, key=lambda r: r.z_order)] == ["dog", "hat", "pin"]
+    assert {region.name: region.z_order for region in drawn.regions} == {"dog": 0, "hat": 1, "pin": 1}
+    aside = region_at("hat", Box(left=0, top=0, right=0.2, bottom=0.2))
+    apart = Revision.between(before, before.model_copy(update={"regions": [region_at("dog", small), aside, pin]}))
+    assert apart and all(change.z_order is None for change in apart.changes if change.name == "hat")
+
+
+def test_a_free_shape_that_gets_a_new_box_is_a_change() -> None:
+    shaped = plan_of(2).regions[0].model_copy(update={"mask": "iVBORw0KGgo"})
+    before = plan_of(2).model_copy(update={"regions": [shaped, plan_of(2).regions[1]]})
+    moved = shaped.model_copy(update={"mask": "", "box": Box(left=0.1, top=0.1, right=0.4, bottom=0.4)})
+    revision = Revision.between(before, before.model_copy(update={"regions": [moved, plan_of(2).regions[1]]}))
+    assert revision and not revision.removed and not revision.added
+    assert revision.apply(before).region("thing 0") == moved
+
+
+def region_at(name: str, box: Box) -> Region:
+    return Region(name=name, box=box, prompt=LeveledPrompt(high_level=name))

@@ -185,6 +185,22 @@ def test_a_session_that_cannot_be_read_does_not_keep_the_others_waiting(
     assert "is left as it is: turn 1 of session" in caplog.text
 
 
+def test_a_message_of_a_deleted_session_is_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = Server(tmp_path)
+    gone, left = first.sessions.new(), first.sessions.new()
+    for session in (gone, left):
+        turn = TurnInput(session=session.id, acts=(Act(do="say", message=BRIEF),), caller="local")
+        first.engine.submit(TURN, turn.model_dump(mode="json"), caller="local")
+    first.engine.close()
+    first.sessions.delete(gone.id)
+    second = Server(tmp_path)
+    second.turns.finish_interrupted()
+    second.engine.open()
+    second.wait(left)
+    assert left.turns[0].status == "done" and f"a message of session '{gone.id}' is dropped" in caplog.text
+    second.engine.close()
+
+
 def test_the_page_says_why_a_turn_could_not_begin(server: Server, tmp_path: Path) -> None:
     def broken(payload: dict[str, Any], context: JobContext) -> None:
         raise TypeError("unforeseen")

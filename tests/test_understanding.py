@@ -12,6 +12,7 @@ from scripted import scripted
 from ditpipe import LeveledPrompt, Planner, Region, ScenePlan, aunderstand, columns, understand
 from ditpipe.agent.chat.chat_state import ChatState
 from ditpipe.agent.chat.interpreter import ModelInterpreter, model_context
+from ditpipe.prompts.answers.chat_answer import ChatAnswer
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
@@ -180,3 +181,9 @@ def test_the_command_prints_the_changed_plan_or_asks(tmp_path: Path) -> None:
     written = on_command_line("white cat", WHITE, tmp_path, "--json", "--out", "new.json")
     assert written.returncode == 0 and json.loads(written.stdout)["plan"] == plan.model_dump()
     assert ScenePlan.model_validate_json((tmp_path / "new.json").read_text()) == plan
+
+
+def test_no_message_draws_with_the_seeds_of_the_one_before() -> None:
+    most = ChatAnswer.model_json_schema()["properties"]["commands"]["maxItems"]
+    first, second = (ChatState(messages=("a cat",) * number).first_seed for number in (1, 2))
+    assert second >= first + most

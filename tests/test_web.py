@@ -314,6 +314,15 @@ def test_a_drawing_can_be_stopped_and_the_picture_stays(
         finished(page)
         assert (shown(page) == before).all()
         expect(page.locator("#chat")).to_contain_text("Stopped")
+        region(page, "cat").focus()
+        page.keyboard.press("Shift+ArrowUp")
+        page.get_by_role("button", name="Draw this").press("Enter")
+        expect(page.get_by_text(re.compile("^Drawing"))).to_be_visible()
+        page.get_by_role("button", name="Stop").press("Enter")
+        expect(page.get_by_role("progressbar")).to_be_hidden()
+        finished(page)
+        expect(page.get_by_role("button", name="Draw this")).to_be_visible()  # what was changed by hand is still there
+        assert (shown(page) == before).all()
     finally:
         slow.end()
 

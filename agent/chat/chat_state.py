@@ -9,6 +9,9 @@ from ...prompts.layout.canvas import SIDE
 from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_BRIEF, ScenePlan
 
+FIRST_SEED = 1000  # of the noise of a region that is drawn again
+SEEDS = 16  # of a message: more than it may have commands
+
 
 @dataclass(frozen=True)
 class ChatState:
@@ -26,6 +29,11 @@ class ChatState:
     draws: str = ""  # what the image model can draw; empty if it publishes no list
     token: int = TOKEN  # side of an image token in pixels
     side: int = SIDE  # of a picture whose plan leaves its size to the model, in pixels
+
+    @property
+    def first_seed(self) -> int:
+        """For the noise of regions that the next message draws again; other messages have others."""
+        return FIRST_SEED + SEEDS * len(self.messages)
 
 
 def state_after(

@@ -20,7 +20,8 @@ def copy_session(session: StoredSession, number: int | None, title: str) -> Sess
     copied = [_settled(turn) for turn in turns if number is None or turn.number <= number]
     record = session.store.create(title or f"{session.title} (branch)")
     try:
-        for folder in {turn.folder for turn in copied if turn.folder}:
+        pictures = {Path(turn.picture).parts[0] for turn in copied if turn.picture}  # some turns only have a picture
+        for folder in {turn.folder for turn in copied if turn.folder} | pictures:
             if (source := session.path(folder)).exists():  # links stay links: they may point outside the session
                 shutil.copytree(source, path_inside(session.store.folder / record.id, folder), symlinks=True)
     except OSError as error:

@@ -11,7 +11,7 @@ from ...prompts.prompt_style import place_of
 from ...prompts.templates import fill_template
 from ..llm.structured import valid_reply
 from .chat_state import ChatState
-from .commands.executor import FIRST_SEED, NOT_CHANGES, execute
+from .commands.executor import NOT_CHANGES, execute
 from .rows_interpreter import RowsInterpreter
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _understood(answer: ChatAnswer, message: str, state: ChatState) -> Understan
     if state.plan is None and any(not isinstance(command, NOT_CHANGES) for command in answer.commands):
         raise ValueError("commands: nothing is drawn yet, so it can only be a new brief, an answer or a question back")
     result = execute(
-        answer, state.plan, seed=FIRST_SEED + len(state.messages), message=message, token=state.token,
+        answer, state.plan, seed=state.first_seed, message=message, token=state.token,
         side=state.side, previous=state.previous,
     )  # fmt: skip
     if result.kind == "choose" and not 1 <= result.number <= state.candidates:

@@ -13,7 +13,7 @@ from ..llm.modes import ask
 from ..planning.brief_language import pictographs
 from ..planning.omissions import left_out_of_change
 from .chat_state import ChatState
-from .commands.executor import FIRST_SEED, suggestions_for
+from .commands.executor import suggestions_for
 from .commands.row_words import message_of
 from .commands.short_commands import understand_rows
 from .phrases import contents, not_done
@@ -45,7 +45,7 @@ class RowsInterpreter:
         if rows is None:
             return _unsure("", state)
         try:
-            result = understand_rows(rows, message, state, seed=FIRST_SEED + len(state.messages))
+            result = understand_rows(rows, message, state, seed=state.first_seed)
         except ValueError:  # no valid commands: a size of 0, texts that are too long
             return _unsure("", state)
         says_nothing = not any(map(str.isalpha, message)) and not (state.unclear_message and message.isdecimal())

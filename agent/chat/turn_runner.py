@@ -143,7 +143,9 @@ class TurnRunner:
     def _try_again(self, turn: Turn, failed: Turn) -> Turn:
         if failed.folder is None:
             return self.interpret(turn, failed.message)
-        same = ("kind", "brief", "plan", "revision", "seed", "base", "parent", "folder", "approved")
+        same = (
+            "kind", "brief", "plan", "revision", "seed", "base", "parent", "folder", "approved", "notes", "touched",
+        )  # fmt: skip
         return self.draw(self._write(turn, **{name: getattr(failed, name) for name in same}))
 
     def replan(self, turn: Turn, changed: ScenePlan) -> Turn:
@@ -211,7 +213,7 @@ class TurnRunner:
         return self._done(
             turn, f"This is number {number}.", parent=head.number, head=turn.number, picture=chosen.picture,
             critique=chosen.critique, plan=request.edited_plan, seed=request.seed, brief=head.brief,
-            candidates=head.candidates,
+            candidates=head.candidates, touched=head.touched,
         )  # fmt: skip
 
     def show(self, turn: Turn, number: int) -> Turn:
@@ -230,6 +232,8 @@ class TurnRunner:
             return self._done(turn, "The plan is dropped; nothing was drawn.")
         number = steps_forward(turns, head, steps) if forward else steps_back(turns, head, steps)
         target = next(other for other in turns if other.number == number)
+        if self.session.waiting:
+            self._drop_waiting(turn)
         return self._done(turn, f"Back at: {target.message}", head=number)
 
     def draw(self, turn: Turn) -> Turn:

@@ -104,8 +104,14 @@ class Turns:
         for job in self._engine.recent(self._caller):
             if job.kind == TURN and not job.is_finished:
                 turn = TurnInput.model_validate(job.payload)
+                try:
+                    session = self._sessions.open(turn.session)
+                except DitpipeError as error:  # it was deleted meanwhile
+                    log.warning("a message of session %r is dropped: %s", turn.session, one_line(error))
+                    self._engine.cancel(job.id, caller=self._caller)
+                    continue
                 self._progress[turn.session] = Progress(READING, messages=tuple(act.message for act in turn.acts))
-                self._watch(self._sessions.open(turn.session), job)
+                self._watch(session, job)
         for record in self._sessions.list():
             try:
                 session = self._sessions.open(record.id)

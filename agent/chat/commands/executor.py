@@ -33,14 +33,13 @@ from ....prompts.answers.chat_schema import Understanding
 from ....prompts.layout.canvas import MULTIPLE, SIDE, drawn_canvas
 from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
-from ....prompts.prompt_style import has_place, sync_scene_prompt, with_place, without_style
+from ....prompts.prompt_style import background_of, has_place, sync_scene_prompt, with_place, without_style
 from ..phrases import absent, change_reply, enumerated, not_done
 from . import rearrange
 from .outcome import like_that_already, made_drawable, not_held, renamed, replaced_names, still_named, wish
 from .room import newly_hidden, still_hidden
 
 NOT_CHANGES = (NewBrief, Undo, Redo, Choose, Accept, AnswerQuestion, AskBack)
-FIRST_SEED = 1000  # of the noise of a region that is drawn again; another one in each turn
 MOST_ADDED = 16  # of one thing, by one command
 MOST_SUGGESTED = 4
 
@@ -77,12 +76,13 @@ def execute(
     acts = [c for c in acts if not isinstance(c, Accept)] or acts
     if any(isinstance(c, NewBrief) for c in acts):  # another picture leaves this one
         acts = [c for c in acts if not isinstance(c, Undo)]
-    changes = not any(isinstance(c, NOT_CHANGES) for c in acts[1:])
+    changes, elsewhere = not any(isinstance(c, NOT_CHANGES) for c in acts[1:]), False
     if previous and len(acts) > 1 and changes and isinstance(acts[0], Undo) and acts[0].steps in (None, 1):
+        elsewhere = plan is not None and another_scene(plan, previous)
         plan, acts = previous, acts[1:]
     for command in acts:
         if isinstance(command, NOT_CHANGES):
-            left = [] if isinstance(command, AskBack) else [wish(c) for c in acts if c is not command]
+            left = [wish(c) for c in acts if c is not command]
             undone += [f"not done beside it: {enumerated(left)}; say that again"] if left else []
             return _other(command, notes=(*undone, *answers), commands=commands)
     answer = answer.model_copy(update={"commands": acts})
@@ -102,10 +102,19 @@ def execute(
     except Unclear as error:
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions, commands=commands)
+    result = replace(result, whole=result.whole or elsewhere) if result.kind == "change" else result
     if result.plan and result.plan.size == sized.size:
         left_open = {"width": plan.width, "height": plan.height}
         return replace(result, plan=result.plan.model_copy(update=left_open))
     return result
+
+
+def another_scene(now: ScenePlan, then: ScenePlan) -> bool:
+    """Whether the picture of one plan cannot be the start of the other's: its background, light, style or size differ,
+    or its prose, which tells of more than its regions."""
+    backgrounds = background_of(now), background_of(then)
+    scenes = (now.scene.high_level, then.scene.high_level) if None in backgrounds else backgrounds
+    return scenes[0] != scenes[1] or now.scene.low_level != then.scene.low_level or now.whole != then.whole
 
 
 def with_names(message: str, absent: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -135,6 +144,7 @@ def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command,
                 "unclear",
                 reply=command.reply,
                 suggestions=tuple(command.suggestions[:MOST_SUGGESTED]),
+                notes=notes,
                 commands=commands,
             )
     raise AssertionError(command)
@@ -212,7 +222,7 @@ def apply(command: Command, plan: ScenePlan, *, seed: int, token: int) -> tuple[
     """A changed plan, and a note on what differs from the request, or empty. Raises Unclear with a question."""
     match command:
         case Look():
-            return _each(plan, command.regions, lambda region: _relooked(region, command)), ""
+            return _each(plan, _names(plan, command.regions), lambda region: _relooked(region, command)), ""
         case Remove():
             gone = _names(plan, command.regions)
             return _with_regions(plan, [r for r in plan.regions if r.name not in gone]), ""
@@ -324,8 +334,10 @@ def _replaced(plan: ScenePlan, command: Replace) -> tuple[ScenePlan, str]:
             name = rearrange.free_name(command.name or command.high_level, taken | {r.name for r in regions})
             region = Region(name=name, box=region.box, prompt=prompt, z_order=region.z_order)
         regions.append(region)
-    gone = [text for name in names for text in (plan.region(name).lettering, plan.region(name).negative) if text]
-    return _with_regions(plan, regions), f"gone with it: {enumerated([repr(text) for text in gone])}" if gone else ""
+    old = [plan.region(name) for name in names]
+    gone = [repr(text) for region in old for text in (region.lettering, region.negative) if text]
+    gone += ["its free shape" for region in old if region.mask]
+    return _with_regions(plan, regions), f"gone with it: {enumerated(gone)}" if gone else ""
 
 
 def _added(plan: ScenePlan, command: Add) -> tuple[ScenePlan, str]:

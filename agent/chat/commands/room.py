@@ -69,7 +69,9 @@ def drawable(plan: ScenePlan, *, token: int) -> ScenePlan:
 
 
 def _owned(plan: ScenePlan, token: int) -> dict[str, int]:
-    """How many image tokens each region owns, by name."""
+    """How many image tokens each region owns, by name; 1 each where a free shape says more than its box."""
+    if any(region.mask for region in plan.regions):
+        return {region.name: 1 for region in plan.regions}
     columns, rows = _grid(plan, token)
     return tokens_by_name(plan.regions, rows=rows, columns=columns)
 

@@ -17,7 +17,7 @@ from ....prompts.prompt_style import background_of, region_list, styles_in
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import absent, as_judged, capitalised, contents, enumerated, located
-from .executor import MOST_SUGGESTED, Unclear, execute, suggestions_for, with_names
+from .executor import MOST_SUGGESTED, Unclear, another_scene, execute, suggestions_for, with_names
 from .looks import relooked, without_colour
 from .outcome import replaced_names
 from .rearrange import is_at
@@ -49,10 +49,12 @@ def understand_rows(rows: ChatRows, message: str, state: ChatState, *, seed: int
         suggestions = with_names(message, error.absent, error.suggestions) if error.absent else error.suggestions
         return Understanding("unclear", reply=str(error), suggestions=suggestions)
     not_done = [row[1] for row in rest if row[0] == "ask"] if changes else []
-    return execute(
+    result = execute(
         ChatAnswer.model_validate({"commands": commands, "not_done": not_done}), plan, seed=seed,
         token=state.token, side=state.side,
     )  # fmt: skip
+    elsewhere = bool(instead and plan and state.plan and another_scene(state.plan, plan))
+    return replace(result, whole=True) if elsewhere and result.kind == "change" else result
 
 
 def _commands(rows: Sequence[Row], message: str, state: ChatState) -> list[dict[str, Any]]:

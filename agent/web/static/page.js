@@ -16,7 +16,7 @@ const MIDDLES = [0.5, 0.8, 0.2].flatMap((y) => [0.5, 0.8, 0.2].map((x) => [x, y]
 
 let state = { session: null, busy: null, messages: [], sessions: [], problem: "", about: null, unknown: false };
 let id = new URLSearchParams(location.search).get("s") || "";
-let stamp = null, draft = null, chosen = null, peek = null, fresh = 0;
+let stamp = null, draft = null, kept = null, chosen = null, peek = null, fresh = 0;
 let showsBoxes = true, outlining = false, loaded = false, reached = true, renamed = null, lastFocus = null;
 
 const session = () => state.session;
@@ -342,6 +342,9 @@ function take(parts) {
   const now = session()?.stamp ?? "";
   if (now !== stamp) {
     const before = region();
+    // What is being drawn may be stopped or fail: then the draft that was sent is there again.
+    if (now.endsWith("/pending") && !stamp?.endsWith("/pending")) kept = { stamp, draft };
+    const back = kept?.stamp === now && kept.draft;
     stamp = now;
     peek = null;
     const same = renamed && session()?.plan?.regions.some((entry) => entry.name === renamed.to);
@@ -350,7 +353,9 @@ function take(parts) {
       for (const entry of draft.regions) if (entry.id === renamed.from) entry.id = renamed.to;
       if (chosen === renamed.from) chosen = renamed.to;
       renamed = null;
-    } else takeUp();
+    } else if (back) draft = back;
+    else takeUp();
+    if (!now.endsWith("/pending")) kept = null;
     if (!draft?.regions.some((entry) => entry.id === chosen)) {
       // A new box is known by its name once it is drawn.
       chosen = draft?.regions.find((entry) => entry.name === before?.name)?.id ?? null;
