@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -166,7 +167,7 @@ class Region(StrictModel):
 def unique_name(subject: str, taken: set[str]) -> str:
     """A region name that is not taken: 'cat', 'cat 2' …"""
     subject = re.sub(r"\s+", " ", subject)[:55]
-    return next(n for i in range(1, 99) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
+    return next(n for i in count(1) if (n := subject if i == 1 else f"{subject} {i}") not in taken)
 
 
 class ScenePlan(StrictModel):

@@ -12,7 +12,7 @@ from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, senten
 from .layout.places import Place
 from .plan import Box, LeveledPrompt, Region, ScenePlan
 from .revision import Revision
-from .wording import joined
+from .wording import joined, word_pattern
 
 COLOURS = frozenset(
     "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
@@ -170,8 +170,10 @@ def background_of(plan: ScenePlan) -> str | None:
     text = plan.scene.high_level
     for sizes in (True, False):  # plans that come from a brief leave sizes to the regions
         body = region_list(plan.regions, sizes=sizes)
-        if text.lower().startswith(body.lower()):
-            return text[len(body) :].lstrip(" ,")
+        rest = text[len(body) :]
+        ends = not body or not rest or rest[0] in ",." or bool(set(rest.lower().split()[:1]) & PREPOSITIONS)
+        if text.lower().startswith(body.lower()) and ends and (not body or not rest[:1].isalnum()):
+            return rest.lstrip(" ,")
     return None
 
 
@@ -247,16 +249,17 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
             continue
         for phrase, sizes in product(phrases, (True, False)):
             old = phrase(was, sizes=sizes)
-            at = text.lower().find(old.lower())
-            if at < 0:
+            found = re.search(word_pattern(old), text, re.IGNORECASE)
+            if not found:
                 continue
+            at, old = found.start(), found[0]
             if becomes:
                 new = phrase(becomes, sizes=sizes)
                 new = new[:1].upper() + new[1:] if text[at].isupper() else new
                 others = [region for region in others if region is not becomes]
                 text = text[:at] + new + text[at + len(old) :]
             else:
-                gone = re.compile(rf"(,? and |, |\bthe )?{re.escape(text[at : at + len(old)])}")
+                gone = re.compile(rf"(,? and |, |\bthe )?{word_pattern(old)}")
                 text = gone.sub("", text, count=1).strip(" ,")
             break
     if _WHERE.search(text) or not text:

@@ -62,7 +62,9 @@ def fragments(text: str) -> list[Fragment]:
     """A prompt as fragments with weights. Their texts together are the prompt without its syntax."""
     if not set(text) & set("([\\") and "BREAK" not in text:
         return [Fragment(text, 1.0)]
-    root = _parsed(text if text.isupper() else _BREAK.sub(", ", text))
+    root = _parsed(text if text.isupper() else '"'.join(
+        part if number % 2 else _BREAK.sub(", ", part) for number, part in enumerate(text.split('"'))
+    ))  # fmt: skip
     found: list[Fragment] = []
     for part, weight in _flat(root, 1.0):
         weight = round(weight, 4)
@@ -241,7 +243,7 @@ def unread_syntax(texts: Iterable[str]) -> list[str]:
     for text in texts:
         found += [match[0] for match in _UNREAD.finditer(text)]
         found += [match[0] for match in _FLAG.finditer(_ASPECT.sub("", text))]
-        breaks |= not text.isupper() and _BREAK.search(text) is not None
+        breaks |= not text.isupper() and any(map(_BREAK.search, text.split('"')[::2]))
     found = [mark for mark in dict.fromkeys(found) if not (mark.isalpha() and mark.islower())]
     notes = ["'BREAK' in a prompt is read as a comma: prompts are not read in pieces here"] if breaks else []
     if found:

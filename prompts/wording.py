@@ -75,15 +75,21 @@ class PromptStyle:
         ])  # fmt: skip
 
 
+LATIN = "A-Za-z\u00c0-\u024f"
 PROSE = PromptStyle()
 STICKER_WORDS = PromptStyle(manner="sticker words", tokens={"BERT": 77, "T5": 77}, regions_name_places=True)
+
+
+def word_pattern(words: str) -> str:
+    """A pattern of these words as they stand: 'ink' is not in 'pink'. Scripts without spaces have no such bounds."""
+    return f"(?<![{LATIN}]){re.escape(words)}(?![{LATIN}])"
 
 
 def scene_text(plan: ScenePlan, part: Part) -> str:
     """The scene's text: its high level, or both levels, and the plan's drawing style unless the text has it."""
     high, low = plan.scene.high_level, plan.scene.low_level
     text = high if part == "high" and high else joined(high, low)
-    return joined(text, *(part for part in _styles(plan) if part.lower() not in text.lower()))
+    return joined(text, *(part for part in _styles(plan) if not re.search(word_pattern(part), text, re.IGNORECASE)))
 
 
 def region_text(plan: ScenePlan, region: Region, part: Part, style: PromptStyle = PROSE) -> str:

@@ -1,6 +1,8 @@
 """Plans in other scripts pass through what words plans for people, and keep their words."""
 
-from ditpipe import LeveledPrompt, Region, Revision, ScenePlan, columns
+import pytest
+
+from ditpipe import Box, LeveledPrompt, Region, Revision, ScenePlan, columns
 from ditpipe.agent.chat.phrases import contents, with_article
 from ditpipe.prompts.prompt_style import sync_revision, sync_scene_prompt
 from ditpipe.prompts.revision import RegionChange
@@ -26,3 +28,24 @@ def test_a_change_of_a_region_reaches_the_scene_where_that_names_it() -> None:
     assert sync_scene_prompt(PLAN, replaced).scene.high_level == "一位老妇人和一只狗在花园里"
     moved = PLAN.model_copy(update={"regions": [WOMAN, CAT.model_copy(update={"box": LEFT})]})
     assert sync_scene_prompt(PLAN, moved).scene == PLAN.scene
+
+
+@pytest.mark.parametrize(
+    ("scene", "name", "becomes", "reads"),
+    [
+        ("A Christmas tree under a starry night sky.", "star", "", "A Christmas tree under a starry night sky."),
+        ("A cathedral square at dusk with a cat on its steps.", "cat", "dog",
+         "A cathedral square at dusk with a dog on its steps."),
+        ("A mansion on a hill, a man at its gate.", "man", "", "A mansion on a hill at its gate."),
+        ("A cat sits on a mat.", "cat", "dog", "A dog sits on a mat."),
+    ],
+)  # fmt: skip
+def test_a_word_inside_another_is_not_the_thing(scene: str, name: str, becomes: str, reads: str) -> None:
+    box = Box(left=0, top=0, right=1, bottom=1)
+    before = ScenePlan(scene=LeveledPrompt(high_level=scene), regions=[thing(name, box)])
+    after = before.model_copy(update={"regions": [thing(becomes, box)] if becomes else []})
+    assert sync_scene_prompt(before, after).scene.high_level == reads
+
+
+def thing(name: str, box: Box) -> Region:
+    return Region(name=name, box=box, prompt=LeveledPrompt(high_level=f"a {name}"))

@@ -1,5 +1,6 @@
 """The answer of a capable language model, its schema, and the plan that it becomes."""
 
+import json
 from typing import Any
 
 import pytest
@@ -144,3 +145,25 @@ def test_objects_without_places_are_put_beside_each_other() -> None:
 def test_what_no_plan_has_room_for_is_said_to_the_model(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         plan_from(answer(**fields))
+
+
+def test_an_answer_without_its_regions_goes_back() -> None:
+    parts = [region("cat", [0, 0, 500, 1000]), region("dog", [500, 0, 1000, 1000])]
+    apart = "\n".join(json.dumps(part) for part in parts)  # one object a region, each as good as a scene
+    with scripted(apart, whole(*parts)) as model:
+        assert [each.name for each in Planner(model).plan("a cat and a dog").regions] == ["cat", "dog"]
+    assert "regions: Field required" in model.calls[1][-1].content
+
+
+def test_a_hundred_of_one_name_are_a_plan_in_two_calls_too() -> None:
+    names = ["balloon"] * 100
+    layout = LayoutAnswer.model_validate(answer(*[region(name, [i, 0, i + 400, 400]) for i, name in enumerate(names)]))
+    details = [{"name": "balloon" if i == 0 else f"balloon {i + 1}", "low_level": "red"} for i in range(32)]
+    plan = plan_from(with_details(layout, DetailsAnswer.model_validate({"low_level": "", "regions": details})))
+    assert len(plan.regions) == 32 and all(each.prompt.low_level == "red" for each in plan.regions)
+
+
+def test_a_size_without_end_and_an_empty_word_in_a_list_are_read() -> None:
+    huge = answer(region("cat", [0, 0, 5000, 5000]), width=10**400, height=3, left_out=["None.", "the moon"])
+    assert plan_from(huge).notes[-1] == "left out of the plan: the moon"
+    assert not any("none" in note.casefold() for note in plan_from(huge).notes)

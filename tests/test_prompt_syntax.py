@@ -39,6 +39,7 @@ from ditpipe.renderer.texts.prompt_weights import token_weights
         ("(word)++ (word)1.4", [("word", 1.21), (" ", 1), ("word", 1.4)]),
         ("(red, striped:.8)", [("red, striped", 0.8)]),
         ("a \\(cat\\) BREAK a dog", [("a (cat), a dog", 1)]),
+        ('a sign, the text "COFFEE BREAK" on it', [('a sign, the text "COFFEE BREAK" on it', 1)]),
         ('a sign "[OPEN] (now:1.2)"', [('a sign "[OPEN] (now:1.2)"', 1)]),
         ("a cat (in a hat) at noon (5:30), a screen (4:3)", [("a cat (in a hat) at noon (5:30), a screen (4:3)", 1)]),
         ("(open", [("(open", 1)]), ("close) [from:to:0.5]", [("close) [from:to:0.5]", 1)]),
@@ -72,7 +73,10 @@ def test_what_is_not_read_is_said_and_plain_words_are_not() -> None:
     for mark in ("[cat:dog:0.5]", "[cat|dog]", "embedding:x", "<hypernet:x:1>", "ADDCOL", "--chaos 30"):
         assert any(repr(mark) in warning for warning in unread_syntax([f"a cat {mark}"]))
     assert "read as a comma" in unread_syntax(["a BREAK b"])[0]
-    plain = ("a cat (with a hat)", "at noon (5:30)", "a sign: OPEN", "GIVE ME A BREAK", "a_b", "(red:1.3) <lora:x>")
+    plain = (
+        'the text "COFFEE BREAK"', "a cat (with a hat)", "at noon (5:30)", "a sign: OPEN", "GIVE ME A BREAK",
+        "a_b", "(red:1.3) <lora:x>",
+    )  # fmt: skip
     assert unread_syntax(plain) == []
     assert (
         weight_warnings(["(a:1.3)"], act=True) == [] and "takes no weights" in weight_warnings(["(a:2)"], act=False)[0]

@@ -47,6 +47,8 @@ def test_the_style_is_in_every_text_once() -> None:
     assert scene_text(plan, "high") == "many things in rows, watercolour"
     said = plan.model_copy(update={"scene": LeveledPrompt(high_level="A Watercolour of a boat")})
     assert scene_text(said, "both") == "A Watercolour of a boat"
+    pink = plan.model_copy(update={"style": "ink", "scene": LeveledPrompt(high_level="a pink flamingo")})
+    assert scene_text(pink, "high") == "a pink flamingo, ink"
     assert region_text(plan, plan.regions[0], "high") == "an old sailing boat, watercolour"
     assert region_text(plan, plan.regions[0], "low") == "weathered planks, torn sails"
 

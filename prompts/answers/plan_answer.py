@@ -7,7 +7,7 @@ and lists are for servers that make a grammar of the schema, so that a small mod
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -24,6 +24,7 @@ class Answer(BaseModel):
     """Unknown fields are dropped, and control characters, which nobody sees, with them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra={"additionalProperties": False})
+    needed: ClassVar[tuple[str, ...]] = ()  # fields without which it is another answer
 
     @model_validator(mode="before")
     @classmethod
@@ -33,6 +34,8 @@ class Answer(BaseModel):
             return values
         gaps: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
+            if name in cls.needed:
+                continue
             if get_origin(field.annotation) is list:
                 gaps[name] = []
             elif field.annotation is str:
@@ -55,6 +58,8 @@ Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 60})]
 Colour = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 7})]
 NoPalette = SkipJsonSchema[list[str]]  # models that take no palette are not asked for one
 REGION_COLOURS, SCENE_COLOURS = 5, 16  # most of a palette
+LARGEST = 100_000  # pixels of a side that an answer may name
+NONE = ("", "none", "nothing", "n/a")  # entries of a list that should have been empty
 Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
 ListAsText = BeforeValidator(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else value)
 Prose = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PROSE})]
@@ -141,6 +146,8 @@ class Check(LayoutCheck):
 class LayoutAnswer(Answer):
     """A picture's layout and high level: its whole, its objects with their places, and what must not be in it. What
     things look like is asked for afterwards."""
+
+    needed: ClassVar[tuple[str, ...]] = ("regions",)
 
     aspect: Aspect = Field(
         description="shape of the picture as width:height: '16:9' for a wide banner, '3:4' for a portrait format; null "
@@ -263,7 +270,7 @@ def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
     regions, missing = [], []
     for region, name in zip(layout.regions, unique_names([each.name for each in layout.regions]), strict=True):
         texts = low.get(_plain(name)) or low.get(_plain(region.name)) or []
-        missing += [] if texts else [name]
+        missing += [] if texts or len(regions) >= MAX_REGIONS else [name]  # no plan has more
         regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else "".join(texts)})
     if missing:
         raise ValueError(f"regions: give one entry for each region; missing: {', '.join(missing)}")
@@ -297,7 +304,7 @@ def plan_from(
     if boxes and not any(value for box in boxes for value in box):
         boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
         notes.append("the planner gave no boxes: the objects were put beside each other")
-    sides = answer.width or 0, answer.height or 0
+    sides = min(answer.width or 0, LARGEST), min(answer.height or 0, LARGEST)
     pixels = sides if min(sides) > 0 else None
     layout = normalise(names, boxes, canvas=size or (side, side), pixels=pixels, token=token, in_front=pairs)
     regions = []
@@ -327,7 +334,7 @@ def plan_from(
         style=short(answer.style or "", "style", LONGEST_PHRASE), negative=short(answer.negative or "", "negative"),
         colors=_palette(answer.colors, SCENE_COLOURS, "colors", notes), regions=regions,
     )  # fmt: skip
-    left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if thing]
+    left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if _plain(thing).strip(" .-") not in NONE]
     left_out += [
         f"the brief asks for {count.number} {count.thing}, and a plan has room for {MAX_REGIONS} regions: how many are "
         "drawn is left to chance"
