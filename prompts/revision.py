@@ -49,17 +49,21 @@ def _can_change(old: Region, new: Region) -> bool:
     return shaped and (new.seed is not None or old.seed is None)
 
 
-def _orders(after: list[Region], applied: list[str]) -> dict[str, int]:
-    """The z_order of each region with which those that overlap cover each other as in `after`, though they stand in the
-    order of the names `applied`; no greater than it must be."""
-    place, orders = {name: index for index, name in enumerate(applied)}, dict[str, int]()
+def _orders(after: list[Region], kept: list[str], added: list[str]) -> dict[str, int]:
+    """The z_order of each region with which those that overlap cover each other as in `after`, though those added come
+    last. A region that is kept has another one only where it must, for that draws it again."""
+    place, orders = {name: index for index, name in enumerate([*kept, *added])}, dict[str, int]()
     by_paint = sorted(after, key=lambda region: region.z_order)
     for index, region in enumerate(by_paint):
+        below, above = (
+            [other for other in others if other.box.overlap(region.box) > 0]
+            for others in (by_paint[:index], by_paint[index + 1 :])
+        )
         order = region.z_order
-        for below in by_paint[:index]:
-            if below.box.overlap(region.box) > 0:
-                order = max(order, orders[below.name] + (place[below.name] > place[region.name]))
-        orders[region.name] = min(order, MAX_ORDER)
+        if region.name in added:
+            order = max(-MAX_ORDER, min([order, *(other.z_order - 1 for other in above if other.name in kept)]))
+        least = [orders[other.name] + (place[other.name] > place[region.name]) for other in below]
+        orders[region.name] = min(MAX_ORDER, max([order, *least]))
     return orders
 
 
@@ -140,7 +144,7 @@ class Revision(StrictModel):
                 given = {f: getattr(new, f) for f in fields if getattr(new, f) != getattr(old, f)}
                 changes.append(RegionChange(name=name, **given))
         left = [name for name in old_regions if name not in removed]
-        orders = _orders(after.regions, [*left, *(region.name for region in added)])
+        orders = _orders(after.regions, left, [region.name for region in added])
         added = [region.model_copy(update={"z_order": orders[region.name]}) for region in added]
         for name in left:
             if orders[name] != new_regions[name].z_order:

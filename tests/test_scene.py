@@ -1,5 +1,7 @@
 """The contract: what is valid, what is refused, and how layouts are made."""
 
+from random import Random
+
 import pytest
 from plans import plan_of
 from pydantic import ValidationError
@@ -179,10 +181,36 @@ def test_what_stands_in_front_stays_there_when_a_region_becomes_another() -> Non
     assert revision and revision.removed == ["cat"] and [region.name for region in revision.added] == ["dog"]
     drawn = revision.apply(before)
     assert [region.name for region in sorted(drawn.regions, key=lambda r: r.z_order)] == ["dog", "hat", "pin"]
-    assert {region.name: region.z_order for region in drawn.regions} == {"dog": 0, "hat": 1, "pin": 1}
+    assert not revision.changes, "the hat is not drawn again"
     aside = region_at("hat", Box(left=0, top=0, right=0.2, bottom=0.2))
     apart = Revision.between(before, before.model_copy(update={"regions": [region_at("dog", small), aside, pin]}))
     assert apart and all(change.z_order is None for change in apart.changes if change.name == "hat")
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_revision_keeps_which_of_two_covers_the_other(seed: int) -> None:
+    random = Random(seed)
+
+    def some(name: str) -> Region:
+        (left, right), (top, bottom) = (sorted(random.sample(range(9), 2)) for _ in range(2))
+        box = Box(left=left / 8, top=top / 8, right=right / 8, bottom=bottom / 8)
+        return region_at(name, box).model_copy(update={"z_order": random.choice([0, 0, 0, 1, -1])})
+
+    before = plan_of(1).model_copy(update={"regions": [some(f"old {i}") for i in range(random.randint(2, 6))]})
+    regions = [
+        region.model_copy(update={"name": f"new {i}"}) if random.random() < 0.3 else region
+        for i, region in enumerate(before.regions)
+    ]
+    after = before.model_copy(update={"regions": regions})
+    revision = Revision.between(before, after)
+    assert covers(revision.apply(before) if revision else before) == covers(after)
+
+
+def covers(plan: ScenePlan) -> set[tuple[str, str]]:
+    """Names of regions that overlap, the one behind first."""
+    regions = sorted(plan.regions, key=lambda region: region.z_order)
+    pairs = ((below, above) for i, above in enumerate(regions) for below in regions[:i])
+    return {(below.name, above.name) for below, above in pairs if below.box.overlap(above.box) > 0}
 
 
 def test_a_free_shape_that_gets_a_new_box_is_a_change() -> None:
