@@ -20,9 +20,12 @@ SETTINGS = {
 @contextmanager
 def ray_nodes(*, head_cpus: int, port: int = 0) -> Iterator[Any]:
     """A `ray.cluster_utils.Cluster` with a head on that port, 0 for any; `add_node` adds others."""
+    from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
+    # Ray notes the newest cluster there, also if it has another folder, which it makes alone.
+    Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         cluster.session = Path(folder) / "session"
         cluster.session.mkdir()

@@ -91,7 +91,9 @@ def test_a_key_goes_to_the_endpoint_that_it_was_given_for(monkeypatch: pytest.Mo
     monkeypatch.setenv("DITPIPE_BASE_URL", "https://mine/v1")
     for same in ("https://mine/v1", "https://MINE/v2"):
         assert Settings(planner="any", base_url=same).api_key
-    for other in ("http://mine/v1", "https://theirs/v1", "https://mine:8000/v1", "https://mine@theirs/v1"):
+    with pytest.raises(ValidationError, match="write https://theirs/v1, and give a key"):
+        Settings(planner="any", base_url="https://mine@theirs/v1")
+    for other in ("http://mine/v1", "https://theirs/v1", "https://mine:8000/v1"):
         with pytest.raises(ValidationError, match="DITPIPE_API_KEY was given for https://mine/v1"):
             Settings(planner="any", base_url=other)
     assert Settings(planner="any", base_url="https://theirs/v1", api_key=SecretStr("theirs")).api_key

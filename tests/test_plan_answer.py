@@ -62,6 +62,7 @@ def test_a_scene_without_objects_is_a_plan() -> None:
         ({"width": 3840, "height": 2160}, (2048, 1152)), ({"width": 1200, "aspect": "2:1"}, (1200, 608)),
         ({"height": 640}, (640, 640)), ({"width": 10**400, "aspect": f"1:{'9' * 400}"}, (512, 2048)),
         ({"aspect": "1:100"}, (512, 2048)), ({"aspect": "wide"}, None), ({"aspect": "0:1"}, None),
+        ({"width": 16, "height": 9}, (1360, 768)), ({"width": 40, "height": 60, "aspect": "1:2"}, (720, 1440)),
     ],
 )  # fmt: skip
 def test_the_brief_sets_the_canvas(fields: dict[str, Any], size: tuple[int, int] | None) -> None:

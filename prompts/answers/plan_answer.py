@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
-from ..layout.canvas import MULTIPLE, drawn_canvas, ratio_of
+from ..layout.canvas import LEAST, MULTIPLE, drawn_canvas, ratio_of
 from ..layout.normalise import normalise, unique_names
 from ..layout.places import DEFAULT_PLACES, boxes_for, grid
 from ..layout.token_owners import TOKEN
@@ -305,7 +305,7 @@ def plan_from(
         boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
         notes.append("the planner gave no boxes: the objects were put beside each other")
     sides = min(answer.width or 0, LARGEST), min(answer.height or 0, LARGEST)
-    pixels = sides if min(sides) > 0 else None
+    pixels = sides if min(sides) > 0 and max(sides) >= LEAST else None
     layout = normalise(names, boxes, canvas=size or (side, side), pixels=pixels, token=token, in_front=pairs)
     regions = []
     for index, name, box, z_order in zip(layout.indices, layout.names, layout.boxes, layout.z_orders, strict=True):

@@ -9,6 +9,7 @@ from ..plan import MAX_SIDE
 MULTIPLE = 16  # pixels: sides are multiples of it in every model
 SIDE = 1024  # pixels of a picture whose size neither the plan nor the model says
 MOST = 99_999  # pixels a side that are read as a wish
+LEAST = 64  # pixels of a side
 WIDEST = 4.0  # the longer side in shorter ones, at most
 _SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?\s*", re.IGNORECASE | re.ASCII)
 _RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -87,6 +88,9 @@ def drawn_canvas(
         note = f"the shape {aspect} is not drawn: neither side is more than {WIDEST:g} times the other"
     else:
         note = "" if shape is not None or not aspect else f"the shape {aspect!r} is not one: width:height, such as 16:9"
+    if width and height and max(width, height) < LEAST:  # 16 and 9, or centimetres
+        note = f"the size {width}×{height} is taken as a shape: a side has at least {LEAST} pixels"
+        shape, width, height = min(WIDEST, max(1 / WIDEST, shape or width / height)), 0, 0
     if width or height:
         ratio = shape or ratio
         wanted = width or round(height * ratio), height or round(width / ratio)
@@ -98,8 +102,7 @@ def drawn_canvas(
 
 
 def nearest_sides(width: float, height: float, *, multiple: int = MULTIPLE, largest: int = MAX_SIDE) -> tuple[int, int]:
-    """The sides that can be drawn nearest to these: multiples from 64 pixels to the largest."""
-    across, down = (
-        min(largest // multiple, max(-(-64 // multiple), round(side / multiple))) * multiple for side in (width, height)
-    )
+    """The sides that can be drawn nearest to these: multiples from LEAST pixels to the largest."""
+    least, most = -(-LEAST // multiple), largest // multiple
+    across, down = (min(most, max(least, round(side / multiple))) * multiple for side in (width, height))
     return across, down

@@ -92,16 +92,16 @@ def remote_model(name: str) -> RemoteModel | None:
 def _checked(url: str) -> str:
     """The URL without what it may be written with. Raises ModelError."""
     try:
-        check_url(url)
         parts = urlsplit(url)
+        if parts.username or parts.password or parts.query:
+            raise ModelError(
+                f"{parts.hostname}: the URL of a model is stored with its pictures, so it has neither a password nor a "
+                "query in it: give the key in DITPIPE_IMAGE_API_KEY"
+            )
+        check_url(url)
         _ = parts.port  # raises ValueError for what is none
     except ValueError as error:
         raise ModelError(str(error)) from error
-    if parts.username or parts.password or parts.query:
-        raise ModelError(
-            f"{parts.hostname}: the URL of a model is stored with its pictures, so it has neither a password nor a "
-            "query in it: give the key in DITPIPE_IMAGE_API_KEY"
-        )
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
