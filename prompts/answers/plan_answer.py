@@ -267,7 +267,7 @@ def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
     low: dict[str, list[str]] = {}
     for given in details.regions:
         low.setdefault(_plain(given.name), []).append(given.low_level)
-    regions, missing = [], []
+    regions, missing = list[dict[str, Any]](), list[str]()
     for region, name in zip(layout.regions, unique_names([each.name for each in layout.regions]), strict=True):
         texts = low.get(_plain(name)) or low.get(_plain(region.name)) or []
         missing += [] if texts or len(regions) >= MAX_REGIONS else [name]  # no plan has more
