@@ -11,7 +11,7 @@ def check_url(url: str) -> None:
     """Raises ValueError for the URL of a server that does not begin with http:// or https://, and names the right one;
     and for one that holds a password, which would stand in the records of runs."""
     if "@" in urlsplit(url).netloc:
-        raise ValueError(f"a URL holds neither a name nor a password: write {shown(url)}, and give a key")
+        raise ValueError(f"a URL holds neither a name nor a password: write {without_credentials(url)}, and give a key")
     if urlsplit(url).scheme.lower() in ("http", "https") and urlsplit(url).hostname:
         return
     address = url.partition("://")[2] or url.lstrip("/")
@@ -29,8 +29,8 @@ def shows_schema(url: str) -> bool:
     return urlsplit(url).hostname in SHOW_SCHEMA
 
 
-def shown(url: str) -> str:
-    """A URL as messages may show it: without a name and a password in it."""
+def without_credentials(url: str) -> str:
+    """A URL as messages may have it: without a name and a password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

@@ -17,8 +17,9 @@ MAX_PROMPT = 1000
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
-MAX_SIDE = 2048  # pixels
-Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=16)]
+MIN_SIDE, MAX_SIDE = 64, 2048  # pixels
+MAX_ORDER = 100  # of z_order, and its negative the least
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE, multiple_of=16)]
 Feather = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]
 MAX_MASK = 48_000  # characters
 MAX_MASKS = 16 * MAX_MASK  # of all regions together: they fit into one PNG text chunk
@@ -127,7 +128,7 @@ class Region(StrictModel):
     prompt: LeveledPrompt = Field(description="what is there and what it looks like; nothing of the other regions")
     negative: Prompt = Field(default="", description="what must not appear in this region")
     z_order: int = Field(
-        default=0, ge=-100, le=100, description="normally 0; where boxes overlap the higher one is seen"
+        default=0, ge=-MAX_ORDER, le=MAX_ORDER, description="normally 0; where boxes overlap the higher one is seen"
     )
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="noise seed of this region alone; null: the picture's"

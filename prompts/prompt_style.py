@@ -170,10 +170,12 @@ def background_of(plan: ScenePlan) -> str | None:
     text = plan.scene.high_level
     for sizes in (True, False):  # plans that come from a brief leave sizes to the regions
         body = region_list(plan.regions, sizes=sizes)
-        rest = text[len(body) :]
-        ends = not body or not rest or rest[0] in ",." or bool(set(rest.lower().split()[:1]) & PREPOSITIONS)
-        if text.lower().startswith(body.lower()) and ends and (not body or not rest[:1].isalnum()):
-            return rest.lstrip(" ,")
+        if not body:
+            return text.lstrip(" ,")
+        if found := re.match(word_pattern(body), text, re.IGNORECASE):
+            rest = text[found.end() :]
+            if not rest or rest[0] in ",." or set(rest.lower().split()[:1]) & PREPOSITIONS:
+                return rest.lstrip(" ,")
     return None
 
 
@@ -188,7 +190,7 @@ def sync_scene_prompt(before: ScenePlan, after: ScenePlan) -> ScenePlan:
     if after.scene != before.scene:
         return plan
     if background is not None:
-        text = _joined(region_list(regions), background)
+        text = with_background(region_list(regions), background)
     else:
         text = _replaced(before.scene.high_level, old, {region.name: region for region in regions})
     scene = LeveledPrompt(high_level=text[:1000], low_level=after.scene.low_level)
@@ -232,7 +234,8 @@ def _moved(was: Region | None, region: Region) -> Region:
     return with_place(region) if place_of(was.box) != place_of(region.box) else region
 
 
-def _joined(body: str, background: str) -> str:
+def with_background(body: str, background: str) -> str:
+    """A scene of things and what is behind them, which `background_of` finds again; either may be empty."""
     if not background or not body:
         return body or background
     return f"{body}{' ' if background.split(' ')[0].lower() in PREPOSITIONS else ', '}{background}"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from .plan import (
+    MAX_ORDER,
     MAX_REGIONS,
     Box,
     Feather,
@@ -21,8 +22,6 @@ from .plan import (
     StrictModel,
     optional_field,
 )
-
-MAX_ORDER = 100  # of z_order
 
 
 class RegionChange(StrictModel):
@@ -49,10 +48,10 @@ def _can_change(old: Region, new: Region) -> bool:
     return shaped and (new.seed is not None or old.seed is None)
 
 
-def _orders(after: list[Region], kept: list[str], added: list[str]) -> dict[str, int]:
+def _orders(after: list[Region], remaining: list[str], added: list[str]) -> dict[str, int]:
     """The z_order of each region with which those that overlap cover each other as in `after`, though those added come
-    last. A region that is kept has another one only where it must, for that draws it again."""
-    place, orders = {name: index for index, name in enumerate([*kept, *added])}, dict[str, int]()
+    last. One that remains has another only where it must, for that draws it again."""
+    place, orders = {name: index for index, name in enumerate([*remaining, *added])}, dict[str, int]()
     by_paint = sorted(after, key=lambda region: region.z_order)
     for index, region in enumerate(by_paint):
         below, above = (
@@ -61,7 +60,7 @@ def _orders(after: list[Region], kept: list[str], added: list[str]) -> dict[str,
         )
         order = region.z_order
         if region.name in added:
-            order = max(-MAX_ORDER, min([order, *(other.z_order - 1 for other in above if other.name in kept)]))
+            order = max(-MAX_ORDER, min([order, *(other.z_order - 1 for other in above if other.name in remaining)]))
         least = [orders[other.name] + (place[other.name] > place[region.name]) for other in below]
         orders[region.name] = min(MAX_ORDER, max([order, *least]))
     return orders

@@ -403,6 +403,7 @@ def test_what_an_undo_beside_a_change_takes_back_is_drawn_anew_where_it_was_ever
 def test_a_change_beside_a_question_back_is_said_not_to_be_done() -> None:
     result = done({"do": "look", "regions": ["cat"], "low_level": "white"}, {"do": "ask", "reply": "Which?"})
     assert result.kind == "unclear" and result.notes == ("not done beside it: look (cat); say that again",)
+    assert not done({"do": "ask", "reply": "Which?"}, {"do": "ask", "reply": "What?"}).notes
 
 
 def test_a_look_of_nothing_is_a_question() -> None:

@@ -134,6 +134,11 @@ def test_scenes(row: list[Any], scene: str) -> None:
     assert scene in f"{result.plan.scene.high_level} {result.plan.style}" and "cat" in result.plan.scene.high_level
 
 
+def test_a_background_without_a_preposition_is_found_again() -> None:
+    plan = understood("cat-rocket", ["scene", "background", "outer space"]).plan
+    assert plan and plan_lines(plan).splitlines()[-1] == "scene: outer space"
+
+
 def test_a_new_background_leaves_nothing_of_the_old_one_in_prose() -> None:
     plan = understood("dragon", ["scene", "background", "in the snow"]).plan
     assert plan and "dusk" not in plan.scene.high_level and plan.scene.high_level.endswith(" in the snow")

@@ -120,8 +120,8 @@ class StoredSession:
         head, turns, waiting = self.head, self.turns, self.waiting
         before = [turn for turn in turns if turn.status != "pending"]
         unclear = before[-1] if before and before[-1].kind == "unclear" else None
-        shown = waiting or head
-        touched = shown.touched if shown else ()
+        current = waiting or head
+        touched = current.touched if current else ()
         parent = next((turn for turn in turns if head and turn.number == head.parent), None)
         return ChatState(
             plan=self.plan, critique=None if waiting else self.critique, waiting=waiting is not None,

@@ -232,8 +232,7 @@ class TurnRunner:
             return self._done(turn, "The plan is dropped; nothing was drawn.")
         number = steps_forward(turns, head, steps) if forward else steps_back(turns, head, steps)
         target = next(other for other in turns if other.number == number)
-        if self.session.waiting:
-            self._drop_waiting(turn)
+        self._drop_waiting(turn)
         return self._done(turn, f"Back at: {target.message}", head=number)
 
     def draw(self, turn: Turn) -> Turn:

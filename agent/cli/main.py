@@ -33,8 +33,8 @@ from .options import (
     OutFile,
     PlanFile,
     busy,
+    given_plan,
     option,
-    plan_from,
     print_answer,
     print_seed,
     settings_summary,
@@ -205,7 +205,7 @@ def critique(
     as_json: Json = False,
 ) -> None:
     """Judge a picture against a plan, region by region."""
-    scene, settings = plan_from(plan_file), settings_of(**options)
+    scene, settings = given_plan(plan_file), settings_of(**options)
     from ...renderer.pictures.artifacts import open_image
     from ..agent import Agent
     from ..chat.phrases import score_text

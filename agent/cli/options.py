@@ -114,7 +114,7 @@ def settings_summary() -> str:
     return escape("\n\n".join([head, *rows]))
 
 
-def plan_from(path: Path) -> ScenePlan:
+def given_plan(path: Path) -> ScenePlan:
     """The plan in a file; of '-' the one on stdin. Raises RunError."""
     if path != STDIN:
         return read_plan(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from ...prompts.endpoint import shown, shows_schema
+from ...prompts.endpoint import shows_schema, without_credentials
 from ...prompts.errors import DitpipeError, ModelError, first_line
 from ...prompts.faults import Fault, fault_of, with_retries
 from ...prompts.templates import fill_template
@@ -41,13 +41,13 @@ class Learned:
     mode: int = BOUNDED
     refused: frozenset[str] = frozenset()
     longest: Mapping[str, int] = field(default_factory=dict)
+    strikes: int = 0  # answers without JSON, since one was read at once
 
 
 FITTING = 0.8  # of a cut-off answer's characters: other texts take more tokens
 log = logging.getLogger(__name__)
 STRIKES = 2  # answers without JSON after which a server counts as one that ignores how it is asked
 _learned: dict[tuple[str, ...], Learned] = {}  # of this process
-_strikes: dict[tuple[str, ...], int] = {}
 
 
 def ask(
@@ -94,10 +94,10 @@ def remember(model: "BaseChatModel", mode: int, *, ignored_before: bool) -> None
     """Notes that an answer was read in this mode. ignored_before: after one without JSON in an earlier mode; where that
     happens again before an answer is read at once, this mode is the first to be asked in from now on."""
     key = _key(model)
-    _strikes[key] = _strikes.get(key, 0) + 1 if ignored_before else 0
-    if _strikes[key] >= STRIKES:
-        learned = _learned.get(key, Learned())
-        _learned[key] = replace(learned, mode=max(mode, learned.mode))
+    learned = _learned.get(key, Learned())
+    strikes = learned.strikes + 1 if ignored_before else 0
+    best = max(mode, learned.mode) if strikes >= STRIKES else learned.mode
+    _learned[key] = replace(learned, strikes=strikes, mode=best)
 
 
 def definition_for(model: "BaseChatModel", schema: type[BaseModel]) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _url(model: "BaseChatModel") -> str:
 
 def _line(model: "BaseChatModel", error: Exception, fault: Fault | None) -> str:
     name, url = _name(model), _url(model)
-    server = f"{shown(url)} (model {name})" if url else name or "the chat model"
+    server = f"{without_credentials(url)} (model {name})" if url else name or "the chat model"
     if fault is None:
         return f"{server} did not answer: {type(error).__name__}: {first_line(error)}"
     timeout = getattr(model, "request_timeout", None)

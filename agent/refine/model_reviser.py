@@ -167,8 +167,8 @@ def _difference(best: Try, other: Try) -> dict[str, Any]:
         revision = Revision.between(best.plan, other.plan)
     except ValueError:  # of another size: nothing that a revision can say
         revision = None
-    hidden = {name: {"__all__": {"mask"}} for name in ("changes", "added")}
-    change = revision.model_dump(exclude_none=True, exclude_defaults=True, exclude=hidden) if revision else {}
+    masks = {"added": {"__all__": {"mask"}}}
+    change = revision.model_dump(exclude_none=True, exclude_defaults=True, exclude=masks) if revision else {}
     for entry in [*change.get("changes", []), *change.get("added", [])]:
         entry |= {"box": _thousandths(entry["box"])} if "box" in entry else {}
     return {"differed by": change, "critique": _judged(other.critique)}

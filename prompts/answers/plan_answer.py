@@ -13,11 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
-from ..layout.canvas import LEAST, MULTIPLE, drawn_canvas, ratio_of
+from ..layout.canvas import MOST, MULTIPLE, drawn_canvas, ratio_of
 from ..layout.normalise import normalise, unique_names
 from ..layout.places import DEFAULT_PLACES, boxes_for, grid
 from ..layout.token_owners import TOKEN
-from ..plan import MAX_LETTERING, MAX_PROMPT, MAX_REGIONS, LeveledPrompt, Region, ScenePlan
+from ..plan import MAX_LETTERING, MAX_PROMPT, MAX_REGIONS, MIN_SIDE, LeveledPrompt, Region, ScenePlan
 
 
 class Answer(BaseModel):
@@ -58,7 +58,6 @@ Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 60})]
 Colour = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 7})]
 NoPalette = SkipJsonSchema[list[str]]  # models that take no palette are not asked for one
 REGION_COLOURS, SCENE_COLOURS = 5, 16  # most of a palette
-LARGEST = 100_000  # pixels of a side that an answer may name
 NONE = ("", "none", "nothing", "n/a")  # entries of a list that should have been empty
 Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
 ListAsText = BeforeValidator(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else value)
@@ -304,8 +303,8 @@ def plan_from(
     if boxes and not any(value for box in boxes for value in box):
         boxes = [[1000 * edge for edge in box] for box in _default_boxes(len(boxes))]
         notes.append("the planner gave no boxes: the objects were put beside each other")
-    sides = min(answer.width or 0, LARGEST), min(answer.height or 0, LARGEST)
-    pixels = sides if min(sides) > 0 and max(sides) >= LEAST else None
+    sides = min(answer.width or 0, MOST), min(answer.height or 0, MOST)
+    pixels = sides if min(sides) > 0 and max(sides) >= MIN_SIDE else None
     layout = normalise(names, boxes, canvas=size or (side, side), pixels=pixels, token=token, in_front=pairs)
     regions = []
     for index, name, box, z_order in zip(layout.indices, layout.names, layout.boxes, layout.z_orders, strict=True):

@@ -4,12 +4,11 @@ import re
 from itertools import product
 from math import ceil, floor, log, sqrt
 
-from ..plan import MAX_SIDE
+from ..plan import MAX_SIDE, MIN_SIDE
 
 MULTIPLE = 16  # pixels: sides are multiples of it in every model
 SIDE = 1024  # pixels of a picture whose size neither the plan nor the model says
 MOST = 99_999  # pixels a side that are read as a wish
-LEAST = 64  # pixels of a side
 WIDEST = 4.0  # the longer side in shorter ones, at most
 _SIZE = re.compile(r"\s*(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?\s*", re.IGNORECASE | re.ASCII)
 _RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:/x×]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -88,8 +87,8 @@ def drawn_canvas(
         note = f"the shape {aspect} is not drawn: neither side is more than {WIDEST:g} times the other"
     else:
         note = "" if shape is not None or not aspect else f"the shape {aspect!r} is not one: width:height, such as 16:9"
-    if width and height and max(width, height) < LEAST:  # 16 and 9, or centimetres
-        note = f"the size {width}×{height} is taken as a shape: a side has at least {LEAST} pixels"
+    if width and height and max(width, height) < MIN_SIDE:  # 16 and 9, or centimetres
+        note = f"the size {width}×{height} is taken as a shape: a side has at least {MIN_SIDE} pixels"
         shape, width, height = min(WIDEST, max(1 / WIDEST, shape or width / height)), 0, 0
     if width or height:
         ratio = shape or ratio
@@ -102,7 +101,7 @@ def drawn_canvas(
 
 
 def nearest_sides(width: float, height: float, *, multiple: int = MULTIPLE, largest: int = MAX_SIDE) -> tuple[int, int]:
-    """The sides that can be drawn nearest to these: multiples from LEAST pixels to the largest."""
-    least, most = -(-LEAST // multiple), largest // multiple
+    """The sides that can be drawn nearest to these: multiples from MIN_SIDE pixels to the largest."""
+    least, most = -(-MIN_SIDE // multiple), largest // multiple
     across, down = (min(most, max(least, round(side / multiple))) * multiple for side in (width, height))
     return across, down

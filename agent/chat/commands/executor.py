@@ -82,7 +82,7 @@ def execute(
         plan, acts = previous, acts[1:]
     for command in acts:
         if isinstance(command, NOT_CHANGES):
-            left = [wish(c) for c in acts if c is not command]
+            left = [wish(c) for c in acts if c is not command and not isinstance(c, AskBack)]
             undone += [f"not done beside it: {enumerated(left)}; say that again"] if left else []
             return _other(command, notes=(*undone, *answers), commands=commands)
     answer = answer.model_copy(update={"commands": acts})
@@ -242,7 +242,8 @@ def apply(command: Command, plan: ScenePlan, *, seed: int, token: int) -> tuple[
         case ChangeScene():
             return _scene(plan, command, token)
         case Redraw():
-            return _each(plan, command.regions, lambda r: r.model_copy(update={"seed": seed})), ""
+            names = _names(plan, command.regions) if command.regions else []  # the whole picture
+            return _each(plan, names, lambda r: r.model_copy(update={"seed": seed})), ""
     raise AssertionError(command)
 
 
@@ -316,9 +317,8 @@ def _relooked(region: Region, command: Look) -> Region:
     return region if command.lettering is None else region.model_copy(update={"lettering": command.lettering})
 
 
-def _each(plan: ScenePlan, given: Sequence[str], change: rearrange.RegionEdit) -> ScenePlan:
-    """The plan with a change of the regions named; of none if none is named."""
-    names = _names(plan, given) if given else []
+def _each(plan: ScenePlan, names: Sequence[str], change: rearrange.RegionEdit) -> ScenePlan:
+    """The plan with a change of the regions of these names."""
     return _with_regions(plan, [change(r) if r.name in names else r for r in plan.regions])
 
 

@@ -12,12 +12,11 @@ from ....prompts.layout.canvas import SIDE
 from ....prompts.layout.normalise import at_least_a_token
 from ....prompts.layout.places import make_room, move_aside
 from ....prompts.layout.token_owners import TOKEN, order_of, owned_tokens, tokens_by_name
-from ....prompts.plan import Box, Region, ScenePlan
+from ....prompts.plan import MAX_ORDER, Box, Region, ScenePlan
 
 SEEN = 0.3  # share of a region's box that should stay visible
 HIDDEN = 0.15  # with less of its box it counts as hidden
 HALF = 0.5  # maximum share of its area that a region loses before it is moved
-FRONT = 100  # the largest z_order
 Holds = Callable[[ScenePlan], bool]
 
 
@@ -177,7 +176,7 @@ def is_before(plan: ScenePlan, name: str, other: str) -> bool:
 def in_front(plan: ScenePlan, names: Sequence[str], back: str) -> ScenePlan:
     """These regions in front of another one; the others keep their order."""
     floor = plan.region(back).z_order + 1
-    if floor > FRONT:
+    if floor > MAX_ORDER:
         order = order_of([region.z_order for region in plan.regions])
         ranks = {plan.regions[index].name: rank for rank, index in enumerate(order)}
         plan = _each(plan, lambda region: region.model_copy(update={"z_order": ranks[region.name]}))

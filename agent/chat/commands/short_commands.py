@@ -13,7 +13,7 @@ from ....prompts.answers.chat_schema import Understanding
 from ....prompts.answers.planner_schema import PlannedObject, plural
 from ....prompts.layout.places import PLACES
 from ....prompts.plan import ScenePlan
-from ....prompts.prompt_style import background_of, region_list, styles_in
+from ....prompts.prompt_style import background_of, region_list, styles_in, with_background
 from ...drawable import what_can_be_drawn
 from ..chat_state import ChatState
 from ..phrases import absent, as_judged, capitalised, contents, enumerated, located
@@ -189,7 +189,7 @@ def _scene(kind: str, words: str, plan: ScenePlan) -> dict[str, Any]:
                 return {"do": "scene", "high_level": f"{text} {words}".strip()}
             # Prose tells of a place or a time of its own, which would stay beside the new one: the regions are listed.
             style = "" if plan.style or background_of(plan) is not None else styles_in(text)
-            high_level = f"{region_list(list(plan.regions))} {words}"
+            high_level = with_background(region_list(list(plan.regions)), words)
             return {"do": "scene", "high_level": high_level, "style": style or None}
         case "light":
             return {"do": "scene", "low_level": words}

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ....prompts.errors import visible
 from ...settings import settings_of
-from ..options import Json, Options, OutFile, PlanFile, busy, plan_from, print_answer, stderr_console, with_settings
+from ..options import Json, Options, OutFile, PlanFile, busy, given_plan, print_answer, stderr_console, with_settings
 
 if TYPE_CHECKING:
     from ...chat.session import Sessions
@@ -64,7 +64,7 @@ def change(
     Exit code 3: the plan stays as it is, since MESSAGE is not clear, or asks for something else. The question back, or
     the answer, is then on stderr, and nothing on stdout but with --json.
     """
-    before, settings = plan_from(plan_file), settings_of(**options)
+    before, settings = given_plan(plan_file), settings_of(**options)
     from ....renderer.pictures.artifacts import write
     from ...agent import Agent
     from ...chat.phrases import not_done

@@ -23,8 +23,8 @@ from ..options import (
     Options,
     OutFile,
     PlanFile,
+    given_plan,
     option,
-    plan_from,
     print_answer,
     print_seed,
     stderr_console,
@@ -67,7 +67,7 @@ def render(
     """Draw a plan file. With --candidates, several pictures in one batch, numbered from the best."""
     from ..overrides import overridden
 
-    scene = overridden(plan_from(plan_file), change or [])
+    scene = overridden(given_plan(plan_file), change or [])
     settings = settings_of(**options)
     from ...agent import Agent
     from ...render_options import with_files
