@@ -244,10 +244,23 @@ def test_layout_first_and_then_the_details_of_each_region() -> None:
     both = details | {"regions": [*details["regions"], {"name": "rocket", "low_level": "blue"}]}
     with scripted(layout, json.dumps(details), json.dumps(both)) as model:
         plan = Planner(model, calls=2).plan(BRIEF)
-    assert "missing: rocket" in str(model.calls[2][-1].content)
+    assert "'rocket' has no low level." in str(model.calls[2][-1].content)
     assert '"right":500.0' in str(model.calls[1][-2].content), "the layout is given"
     assert "attribute" not in str(LayoutAnswer.model_json_schema()), "looks are not asked for before they are there"
     assert [each.prompt.low_level for each in plan.regions] == ["red", "blue"] and plan.scene.low_level == "moonlight"
+
+
+def test_a_layout_that_was_paid_for_is_a_plan_without_its_details() -> None:
+    layout = whole(region("cat", [0, 0, 500, 1000]), region("rocket", [500, 0, 1000, 1000]), high="a cat and a rocket")
+    details = {"low_level": "moonlight", "regions": [{"name": "cat", "low_level": "red"}]}
+    with scripted(layout, json.dumps(details), json.dumps(details)) as model:
+        plan = Planner(model, calls=2).plan(BRIEF)
+    assert [each.prompt.low_level for each in plan.regions] == ["red", ""] and len(model.calls) == 3
+    assert plan.notes == ["'rocket' has no low level"]
+    with scripted(layout, *["I would rather not."] * 3) as model:
+        plan = Planner(model, calls=2).plan(BRIEF)
+    assert [each.prompt.high_level for each in plan.regions] == ["cat", "rocket"]
+    assert plan.notes[0].startswith("the plan has no low levels: the planner's answer stayed invalid")
 
 
 def test_prompts_that_are_too_long_go_back_once() -> None:

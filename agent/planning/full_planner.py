@@ -94,13 +94,18 @@ class FullPlanner:
 
             def read_details(parsed: Any) -> tuple[DetailsAnswer, list[str]]:
                 details = DetailsAnswer.model_validate(parsed)
-                return details, self.too_long(made(with_details(layout, details)))
+                plan = made(with_details(layout, details))
+                return details, [*undescribed(plan), *self.too_long(plan)]
 
             messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
-            details, too_long = self._settled(messages, DetailsAnswer, read_details)
             measured = self.too_long(without_details(layout))  # and again with the details
+            try:
+                details, remaining = self._settled(messages, DetailsAnswer, read_details)
+            except PlanningError as error:  # the layout is a plan as it stands, and is paid for
+                details = DetailsAnswer.model_validate({})
+                remaining = [*measured, f"the plan has no low levels: {error}"]
             answer = with_details(layout, details)
-            notes = [*(note for note in notes if note not in measured), *too_long]
+            notes = [*(note for note in notes if note not in measured), *remaining]
         layout_schema = whole if self.calls == 1 else only_layout
         notes += shortened(layout_schema, definition_for(self.chat_model, layout_schema))
         plan = made(answer).with_notes(note.rstrip(".") for note in notes)
@@ -127,6 +132,11 @@ class FullPlanner:
         except ModelError as error:
             return answer, [*findings, f"the planner was asked to mend this, and did not answer: {error}"]
         return (second, remaining) if len(remaining) < len(findings) else (answer, findings)
+
+
+def undescribed(plan: ScenePlan) -> list[str]:
+    """A finding for each region that has no low level."""
+    return [f"'{region.name}' has no low level." for region in plan.regions if not region.prompt.low_level]
 
 
 def shortened(schema: type[LayoutAnswer], definition: Mapping[str, Any]) -> list[str]:

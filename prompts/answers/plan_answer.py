@@ -262,17 +262,14 @@ class DetailsAnswer(Answer):
 
 def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
     """Both answers of progressive planning as one. Of regions with one name each takes the details of its number ('cat
-    2'), or the next of that name. Raises ValueError if a region has no details."""
+    2'), or the next of that name; a region without details has no low level."""
     low: dict[str, list[str]] = {}
     for given in details.regions:
         low.setdefault(_plain(given.name), []).append(given.low_level)
-    regions, missing = list[dict[str, Any]](), list[str]()
+    regions = list[dict[str, Any]]()
     for region, name in zip(layout.regions, unique_names([each.name for each in layout.regions]), strict=True):
         texts = low.get(_plain(name)) or low.get(_plain(region.name)) or []
-        missing += [] if texts or len(regions) >= MAX_REGIONS else [name]  # no plan has more
         regions.append(region.model_dump() | {"low_level": texts.pop(0) if len(texts) > 1 else "".join(texts)})
-    if missing:
-        raise ValueError(f"regions: give one entry for each region; missing: {', '.join(missing)}")
     both = {"low_level": details.low_level, "regions": regions, "left_out": [*layout.left_out, *details.left_out]}
     return PlanAnswer.model_validate(layout.model_dump() | both)
 
