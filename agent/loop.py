@@ -20,13 +20,15 @@ from .settings import Settings
 
 
 class State(TypedDict, total=False):
-    """What the checkpointer stores, as plain JSON: `drawn` holds the entries of the round in progress, `tried` one per
-    finished round, `before` that of the picture that the run edits; `reason`: why the plan was revised."""
+    """What the checkpointer stores, as plain JSON: `drawn` holds the entries of the round in progress, `judged` those
+    of them that the critic is done with, `tried` one per finished round, `before` that of the picture that the run
+    edits; `reason`: why the plan was revised."""
 
     brief: str
     plan: dict[str, Any]
     reason: str
     drawn: list[dict[str, Any]]
+    judged: list[dict[str, Any]]
     tried: list[dict[str, Any]]
     before: dict[str, Any] | None
     done: bool
@@ -92,13 +94,18 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         for path, result in zip(paths, results, strict=True):
             steps.emit(Rendered(number, path, result.seconds, result.warnings))
             drawn.append(Entry(request=result.request, path=str(path.relative_to(folder))).as_state())
-        return {"drawn": drawn}
+        return {"drawn": drawn, "judged": []}
 
     @in_span("critique")
     def critique_node(state: State) -> State:
+        """Judges the next candidate, and after the last one ends the round: what a critic said is never asked again."""
         number = len(state["tried"]) + 1
         base = Entry.model_validate(state["before"]) if state.get("before") else steps.base_entry()
-        judged = [steps.critique(entry, base) for entry in _entries(state["drawn"])]
+        before = base.as_state() if base else None
+        judged = _entries(state.get("judged", []))
+        judged.append(steps.critique(_entries(state["drawn"])[len(judged)], base))
+        if len(judged) < len(state["drawn"]):
+            return {"judged": [entry.as_state() for entry in judged], "before": before}
         best = max(judged, key=lambda entry: entry.rank)
         if best.critique:
             steps.emit(Critiqued(number, best.critique))
@@ -108,7 +115,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         if len(judged) > 1:
             candidates = [CandidateEntry(path=entry.path, critique=entry.critique) for entry in judged]
             best = best.model_copy(update={"candidates": candidates})
-        return {"tried": [*state["tried"], best.as_state()], "before": base.as_state() if base else None}
+        return {"tried": [*state["tried"], best.as_state()], "judged": [], "before": before}
 
     @in_span("revise")
     def revise_node(state: State) -> State:
@@ -122,6 +129,8 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
         return {"plan": revised.model_dump(), "reason": revision.reason}
 
     def after_critique(state: State) -> str:
+        if state["judged"]:
+            return "critique"
         return "revise" if state["tried"][-1]["critique"] and len(state["tried"]) < settings.rounds else END
 
     graph = StateGraph(State)
@@ -134,7 +143,7 @@ def build_graph(settings: Settings, *, folder: Path, steps: Steps) -> StateGraph
     graph.add_edge("plan", "approve" if settings.approve else "render")
     graph.add_edge("approve", "render")
     graph.add_edge("render", "critique")
-    graph.add_conditional_edges("critique", after_critique, ["revise", END])
+    graph.add_conditional_edges("critique", after_critique, ["critique", "revise", END])
     graph.add_conditional_edges("revise", lambda state: END if state["done"] else "render", ["render", END])
     return graph
 

@@ -23,6 +23,19 @@ def test_a_critic_that_fails_leaves_the_round_unjudged_and_says_how_to_go_on(tmp
     assert not any("not judged" in warning for warning in read_metadata(last.painting.path)[1])
 
 
+def test_what_a_critic_said_before_it_failed_is_not_asked_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    weak, good = (verdict(looks(1, True), looks(2, seen)) for seen in (False, True))
+    with chat_server(weak, good, refuses(401, "Incorrect key")) as server:
+        painting = painter(server.url, tmp_path, candidates=3).paint("two things", plan=pocket_plan(), folder=folder)
+    assert painting.halted.startswith("1 of 3 pictures of round 1 were not judged: ")
+    assert painting.best.score == 1 and [bool(each.critique) for each in painting.best.candidates] == [True, True, False]
+    with chat_server(weak) as server:
+        *_, last = painter(server.url, tmp_path, candidates=3).resume(folder)
+    assert len(server.sent) == 1 and isinstance(last, Finished) and last.painting.best.score == 1
+    assert [each.critique.score for each in last.painting.best.candidates if each.critique] == [0.5, 1, 0.5]
+
+
 def test_a_critic_that_fails_later_leaves_the_best_of_what_was_judged(tmp_path: Path) -> None:
     again = says(answer(change("thing 0", new_seed=True)))
     with chat_server(verdict(looks(1, False), looks(2, True)), again, refuses(401, "Incorrect key")) as server:

@@ -235,4 +235,10 @@ def test_candidates_whose_critic_fails_are_kept_and_say_so() -> None:
     with chat_server(refuses(401, "Incorrect key")) as server:
         ranked = rank_candidates(results, VisionCritic(chat_model("eyes", base_url=server.url)))
     assert [result.request.seed for result, _ in ranked] == [0, 1] and all(critique is None for _, critique in ranked)
-    assert all("nobody judged the candidates" in result.warnings[0] for result, _ in ranked)
+    assert all("nobody judged this candidate" in result.warnings[0] for result, _ in ranked) and len(server.sent) == 1
+    results.append(RenderResult(RenderRequest(plan=PLAN, seed=2), image, torch.zeros(1), seconds=0.0))
+    weak, good = (verdict(looks(1, True), looks(2, seen)) for seen in (False, True))
+    with chat_server(weak, *[says("no idea")] * 3, good) as server:
+        ranked = rank_candidates(results, VisionCritic(chat_model("eyes", base_url=server.url)))
+    assert [result.request.seed for result, _ in ranked] == [2, 0, 1] and [bool(c) for _, c in ranked] == [1, 1, 0]
+    assert [len(result.warnings) for result, _ in ranked] == [0, 0, 1], "what was judged stays so"

@@ -63,14 +63,20 @@ def rank_candidates(
 ) -> list[tuple[RenderResult, Critique | None]]:
     """Candidates with their critiques, best first; without a critic, in the order of drawing.
 
-    They are drawn, so a critic that fails leaves them unjudged, each with a warning that says so.
+    They are drawn, so those that a critic fails on are left unjudged, each with a warning that says so; a critic that
+    cannot be reached is not asked about the rest.
     """
     if critic is None:
         return [(result, None) for result in results]
-    try:
-        critiques = [critic.critique(result.image, result.request.edited_plan) for result in results]
-    except (CritiqueError, ModelError) as error:
-        warning = f"nobody judged the candidates, which are in the order of drawing: {one_line(error)}"
-        return [(replace(result, warnings=(*result.warnings, warning)), None) for result in results]
-    best_first = sorted(range(len(results)), key=lambda i: -score_key(critiques[i]))
-    return [(results[i], critiques[i]) for i in best_first]
+    ranked, failure = list[tuple[RenderResult, Critique | None]](), ""
+    out_of_reach = False
+    for result in results:
+        try:
+            if not out_of_reach:
+                ranked.append((result, critic.critique(result.image, result.request.edited_plan)))
+                continue
+        except (CritiqueError, ModelError) as error:
+            failure, out_of_reach = one_line(error), isinstance(error, ModelError)
+        warning = f"nobody judged this candidate: {failure}"
+        ranked.append((replace(result, warnings=(*result.warnings, warning)), None))
+    return sorted(ranked, key=lambda pair: -score_key(pair[1]))

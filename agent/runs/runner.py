@@ -32,7 +32,7 @@ def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiti
     start: dict[str, Any] = {"brief": record.brief}
     start |= {"plan": record.plan.with_size(*size).model_dump()} if record.plan else {}
     approved = approved.with_size(*size) if isinstance(approved, ScenePlan) else approved
-    config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": 4 * settings.rounds + 10}
+    config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": (3 + settings.candidates) * settings.rounds + 10}
     begun, failure = False, ""
     try:
         with checkpoints(folder) as saver:
@@ -96,12 +96,15 @@ def _painting(steps: RunSteps, state: dict[str, Any], failure: str, *, judged: b
     `failure`: of a critic or a reviser, if one ended the run; then the last round may not be `judged`.
     """
     folder, entries = steps.folder, [Entry.model_validate(entry) for entry in state["tried"]]
+    halted = f"nothing was drawn again: {failure}"
     if not judged:
-        drawn = [Entry.model_validate(entry) for entry in state["drawn"]]
-        candidates = [CandidateEntry(path=entry.path) for entry in drawn] if len(drawn) > 1 else []
-        entries.append(drawn[0].model_copy(update={"candidates": candidates}))
+        seen = [Entry.model_validate(entry) for entry in state.get("judged", [])]
+        drawn = [*seen, *map(Entry.model_validate, state["drawn"][len(seen) :])]
+        candidates = [CandidateEntry(path=entry.path, critique=entry.critique) for entry in drawn if len(drawn) > 1]
+        entries.append(max(drawn, key=lambda entry: entry.rank).model_copy(update={"candidates": candidates}))
+        part = f"{len(drawn) - len(seen)} of {len(drawn)} pictures of " if seen else ""
+        halted = f"{part}round {len(entries)} {'were' if seen else 'was'} not judged: {failure}"
     rounds = tuple(entry.as_round(folder, number) for number, entry in enumerate(entries, start=1))
-    halted = f"nothing was drawn again: {failure}" if judged else f"round {len(rounds)} was not judged: {failure}"
     before = state.get("before")
     base = Entry.model_validate(before).as_round(folder, 0) if before else None
     painting = Painting(steps.record.brief, folder, rounds, base)
