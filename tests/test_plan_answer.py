@@ -164,6 +164,14 @@ def test_a_hundred_of_one_name_are_a_plan_in_two_calls_too() -> None:
     assert len(plan.regions) == 32 and all(each.prompt.low_level == "red" for each in plan.regions)
 
 
+@pytest.mark.parametrize("nothing", ["none", "None.", "no", "N/A"])
+def test_a_field_that_says_that_it_is_empty_is_empty(nothing: str) -> None:
+    cat = region("cat", [0, 0, 500, 1000], negative=nothing)
+    plan = plan_from(answer(cat, negative=nothing, style=nothing))
+    assert (plan.negative, plan.style, plan.regions[0].negative) == ("", "", "")
+    assert plan_from(answer(cat, negative="no people")).negative == "no people"
+
+
 def test_a_size_without_end_and_an_empty_word_in_a_list_are_read() -> None:
     huge = answer(region("cat", [0, 0, 5000, 5000]), width=10**400, height=3, left_out=["None.", "the moon"])
     assert plan_from(huge).notes[-1] == "left out of the plan: the moon"

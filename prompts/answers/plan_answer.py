@@ -58,7 +58,7 @@ Name = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 60})]
 Colour = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 7})]
 NoPalette = SkipJsonSchema[list[str]]  # models that take no palette are not asked for one
 REGION_COLOURS, SCENE_COLOURS = 5, 16  # most of a palette
-NONE = ("", "none", "nothing", "n/a")  # entries of a list that should have been empty
+NONE = ("", "none", "no", "nothing", "n/a")  # what stands in a field or a list that should have been empty
 Phrase = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PHRASE})]
 ListAsText = BeforeValidator(lambda value: ", ".join(map(str, value)) if isinstance(value, list) else value)
 Prose = Annotated[str, WithJsonSchema({"type": "string", "maxLength": LONGEST_PROSE})]
@@ -310,7 +310,7 @@ def plan_from(
             high_level=short(given.high_level or given.name, f"high_level of {name!r}", LONGEST_PHRASE),
             low_level=short(given.low_level, f"low_level of {name!r}"),
         )
-        negative = short(given.negative or "", f"negative of {name!r}", LONGEST_PHRASE)
+        negative = short(_filled(given.negative), f"negative of {name!r}", LONGEST_PHRASE)
         lettering = given.lettering or ""
         if len(lettering) > MAX_LETTERING:
             raise ValueError(f"lettering of {name!r}: {len(lettering)} characters, at most {MAX_LETTERING}")
@@ -327,10 +327,10 @@ def plan_from(
     )
     plan = ScenePlan(
         width=size[0] if size else None, height=size[1] if size else None, scene=scene,
-        style=short(answer.style or "", "style", LONGEST_PHRASE), negative=short(answer.negative or "", "negative"),
+        style=short(_filled(answer.style), "style", LONGEST_PHRASE), negative=short(_filled(answer.negative), "negative"),
         colors=_palette(answer.colors, SCENE_COLOURS, "colors", notes), regions=regions,
     )  # fmt: skip
-    left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if _plain(thing).strip(" .-") not in NONE]
+    left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if _filled(thing)]
     left_out += [
         f"the brief asks for {count.number} {count.thing}, and a plan has room for {MAX_REGIONS} regions: how many are "
         "drawn is left to chance"
@@ -364,6 +364,11 @@ def _pairs(answer: LayoutAnswer, notes: list[str]) -> list[tuple[int, int]]:
         else:
             notes.append(f"{pair.front!r} before {pair.behind!r}: left open, the plan has no regions of these names")
     return pairs
+
+
+def _filled(text: str | None) -> str:
+    """The text; empty if all that it says is that there is nothing to say."""
+    return text if text and _plain(text).strip(" .-") not in NONE else ""
 
 
 def _plain(name: str) -> str:
