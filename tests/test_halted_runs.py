@@ -29,7 +29,8 @@ def test_what_a_critic_said_before_it_failed_is_not_asked_again(tmp_path: Path) 
     with chat_server(weak, good, refuses(401, "Incorrect key")) as server:
         painting = painter(server.url, tmp_path, candidates=3).paint("two things", plan=pocket_plan(), folder=folder)
     assert painting.halted.startswith("1 of 3 pictures of round 1 were not judged: ")
-    assert painting.best.score == 1 and [bool(each.critique) for each in painting.best.candidates] == [True, True, False]
+    assert painting.best.score == 1
+    assert [bool(each.critique) for each in painting.best.candidates] == [True, True, False]
     with chat_server(weak) as server:
         *_, last = painter(server.url, tmp_path, candidates=3).resume(folder)
     assert len(server.sent) == 1 and isinstance(last, Finished) and last.painting.best.score == 1

@@ -32,7 +32,8 @@ def run(steps: RunSteps, approved: bool | ScenePlan = False) -> Finished | Waiti
     start: dict[str, Any] = {"brief": record.brief}
     start |= {"plan": record.plan.with_size(*size).model_dump()} if record.plan else {}
     approved = approved.with_size(*size) if isinstance(approved, ScenePlan) else approved
-    config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": (3 + settings.candidates) * settings.rounds + 10}
+    nodes = (3 + settings.candidates) * settings.rounds + 10
+    config: Any = {"configurable": {"thread_id": "run"}, "recursion_limit": nodes}
     begun, failure = False, ""
     try:
         with checkpoints(folder) as saver:

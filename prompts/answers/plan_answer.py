@@ -327,7 +327,8 @@ def plan_from(
     )
     plan = ScenePlan(
         width=size[0] if size else None, height=size[1] if size else None, scene=scene,
-        style=short(_filled(answer.style), "style", LONGEST_PHRASE), negative=short(_filled(answer.negative), "negative"),
+        style=short(_filled(answer.style), "style", LONGEST_PHRASE),
+        negative=short(_filled(answer.negative), "negative"),
         colors=_palette(answer.colors, SCENE_COLOURS, "colors", notes), regions=regions,
     )  # fmt: skip
     left_out = [f"left out of the plan: {thing}" for thing in answer.left_out if _filled(thing)]
