@@ -101,7 +101,7 @@ def render(
         pictures.append({
             "picture": str(file), "score": score, "seed": result.request.seed, "warnings": result.warnings,
         })  # fmt: skip
-    _warn(result.warnings)  # the same for the whole batch
+    _warn(list(dict.fromkeys(warning for result, _ in ranked for warning in result.warnings)))
     lines = [f"{row['picture']}" + ("" if row["score"] is None else f"  {row['score']:.2f}") for row in pictures]
     print_answer(as_json, {"pictures": pictures}, "\n".join(lines))
 
