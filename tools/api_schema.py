@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_m
 from ..prompts.critique import Critique
 from ..prompts.errors import UnknownPicture
 from ..prompts.layout.canvas import read_aspect
+from ..prompts.outside_json import read_bounded
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
@@ -191,7 +192,7 @@ REPORT = "report.json"  # in a job's folder
 def read_report(folder: Path) -> Report:
     """The report that a handler wrote in its job's folder; an empty one if there is none, or if it cannot be read."""
     try:
-        return Report.model_validate_json((folder / REPORT).read_bytes())
+        return Report.model_validate_json(read_bounded(folder / REPORT))
     except (OSError, ValueError):
         return Report()
 

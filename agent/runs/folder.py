@@ -15,7 +15,7 @@ from pydantic import BaseModel, field_validator
 
 from ...prompts.critique import Critique
 from ...prompts.errors import RunError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import parse_json, read_bounded
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
 from ..events import Event, Finished, Stepped
@@ -71,7 +71,7 @@ def run_record(folder: Path) -> RunRecord:
     """Reads run.json. Raises RunError if the folder has none."""
     for name in (RECORD, f"{RECORD}.part"):  # a process that was killed may have written all of it under this name
         with suppress(OSError, ValueError):
-            return RunRecord.model_validate(parse_json((folder / name).read_bytes()))
+            return RunRecord.model_validate(parse_json(read_bounded(folder / name)))
     raise RunError(f"{folder}: not a run folder (no readable {RECORD} in it)")
 
 
