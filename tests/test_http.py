@@ -496,6 +496,17 @@ def test_curl_deletes_a_picture_and_lists_the_others(tiny: Renderer, tmp_path: P
         assert [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)] == [third]
 
 
+def test_a_picture_whose_file_was_taken_away_is_not_found(tiny: Renderer, tmp_path: Path) -> None:
+    with listening(service_with(tiny, tmp_path)) as address:
+        done = post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 1})
+        (tmp_path / "pictures" / f"{done['id']}.png").unlink()
+        for route, body in {"": None, "/image": None, "/edits": {"removed": ["thing 0"]}, "/critique": {}}.items():
+            url = f"{address}/v1/pictures/{done['id']}{route}"
+            answer = json.loads(curl(url).stdout) if body is None else post(url, body)
+            assert answer["error"]["type"] == "not_found_error" and str(tmp_path) not in answer["error"]["message"]
+        assert curl(f"{address}/v1/pictures/{done['id']}/events").stderr == b""
+
+
 def test_curl_finds_the_documentation(address: str) -> None:
     assert b"swagger" in curl(f"{address}/docs").stdout
     assert "/v1/images/generations" in json.loads(curl(f"{address}/openapi.json").stdout)["paths"]
