@@ -22,7 +22,7 @@ from .planning.planner import Planner
 from .refine.critic import Critic, rank_candidates
 from .refine.reviser import with_unused_seeds
 from .render_options import saving
-from .runs.folder import RunInputs, RunRecord, check_links, new_folder, record_of, run_record, write_record
+from .runs.folder import RunInputs, RunRecord, check_links, locked, new_folder, record_of, run_record, write_record
 from .runs.resume_policy import resume_command
 from .runs.runner import run
 from .runs.steps import RunSteps, with_edit
@@ -233,9 +233,9 @@ class Agent:
         """Resumes a killed run from its last finished node, or one whose plan waits for approval.
 
         `approved`: True, or the changed plan to draw; without it a waiting run yields `Waiting` again. Brief, plan and
-        base are the folder's; all settings are this agent's. Raises RunError if the folder holds no run. Faults of a
-        planner or the disk are a DitpipeError whose `resume` is the command that goes on. A critic or a reviser that
-        fails once a picture is drawn ends the run with it, see `Painting.halted`.
+        base are the folder's; all settings are this agent's. Raises RunError if the folder holds no run, or is being
+        drawn already. Faults of a planner or the disk are a DitpipeError whose `resume` is the command that goes on. A
+        critic or a reviser that fails once a picture is drawn ends the run with it, see `Painting.halted`.
         """
         check_links(folder)
         return cast("Iterator[Event]", self._jobs.run(RUN, _payload(folder, approved), previews=previews))
@@ -278,7 +278,8 @@ class Agent:
             folder, record, self.models, painter.settings, size=self.size, request_for=painter.request, context=context,
             warnings=[*self.unused_settings, *self.notes],
         )  # fmt: skip
-        return run(steps, approved)
+        with locked(folder):
+            return run(steps, approved)
 
     def _run_job(self, payload: dict[str, Any], context: JobContext) -> None:
         approved = payload["approved"]

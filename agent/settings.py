@@ -127,6 +127,12 @@ class Settings(BaseSettings):
     out: Path = _setting("Output", Path("runs"), "folder of the run folders")
     sessions: Path | None = _setting("Output", None, "folder of the conversations (empty: the user's data folder)")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_the_default(cls, values: dict[str, object]) -> dict[str, object]:
+        """An empty text, of an option or a variable, says what the descriptions say of "empty"."""
+        return {name: value for name, value in values.items() if value != ""}
+
     @field_validator("device")
     @classmethod
     def _is_a_device(cls, device: str) -> str:

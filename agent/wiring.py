@@ -173,10 +173,12 @@ def critique_of(agent: Agent) -> Callable[[Image.Image, ScenePlan], Critique]:
 
 def plan_brief(
     agent: Agent, brief: str, width: int | None, height: int | None, aspect: str | None = None, *,
-    largest: int = MAX_SIDE,
+    largest: int | None = None,
 ) -> ScenePlan:  # fmt: skip
-    """The planner's plan of a brief, in the given size or shape where there is one; a size that the brief sets is made
-    smaller if a side has more than `largest` pixels. Its notes also say what of it the image model cannot draw."""
+    """The planner's plan of a brief, in the given size or shape where there is one. The size of a shape, or one that
+    the brief sets, is made smaller if a side has more than `largest` pixels, by default `largest_side`. Its notes also
+    say what of it the image model cannot draw."""
+    largest, is_sized = largest or largest_side(agent), bool(width or height)
     if aspect:
         width, height = agent.size_of(aspect)
     elif width or height:
@@ -187,7 +189,7 @@ def plan_brief(
     sized = plan.model_copy(update={"width": width or plan.width, "height": height or plan.height})
     if sized.whole != plan.whole and plan.width != plan.height:
         sized = sized.with_notes([f"the brief's shape, {plan.width}×{plan.height}, is not used: a size was given"])
-    if not sized.width or not sized.height or max(sized.size) <= largest or width or height:
+    if not sized.width or not sized.height or max(sized.size) <= largest or is_sized:
         return sized
     less = largest / max(sized.size)
     smaller = nearest_sides(*(side * less for side in sized.size), multiple=agent.checkpoint.token, largest=largest)
@@ -195,8 +197,9 @@ def plan_brief(
     return sized.model_copy(update=dict(zip(("width", "height"), smaller))).with_notes([note])
 
 
-def paint_handler(agent: Agent, *, largest: int = MAX_SIDE) -> JobHandler:
-    """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node."""
+def paint_handler(agent: Agent, *, largest: int | None = None) -> JobHandler:
+    """The job handler "paint": the whole agent. A job that was interrupted continues after its last finished node.
+    `largest`: as for `plan_brief`."""
 
     def paint(payload: dict[str, Any], context: JobContext) -> bytes:
         job = PaintInput.model_validate(payload)

@@ -1,6 +1,7 @@
 """Parsing of untrusted JSON: shared files, uploads, request bodies, replies of LLMs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
@@ -25,6 +26,12 @@ def parse_json(content: Any, *, limit: int = MAX_JSON) -> Any:
         if "recursion limit" in str(error):
             raise ValueError("this JSON is nested too deeply") from error
         raise ValueError(f"not JSON: {error}") from error
+
+
+def read_bounded(file: Path, *, limit: int = MAX_JSON) -> bytes:
+    """A file's content, of a longer file `limit` + 1 bytes, which `parse_json` refuses. Raises OSError."""
+    with file.open("rb") as source:
+        return source.read(limit + 1)
 
 
 def decoded(content: bytes | bytearray) -> str:

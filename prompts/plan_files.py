@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from .errors import RunError, first_problem
-from .outside_json import parse_json
+from .outside_json import parse_json, read_bounded
 from .plan import ScenePlan
 
 
@@ -20,7 +20,7 @@ def parse_plan(content: bytes) -> ScenePlan:
 def read_plan(path: Path) -> ScenePlan:
     """The plan in a file. Raises RunError."""
     try:
-        return parse_plan(path.read_bytes())
+        return parse_plan(read_bounded(path))
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}") from error
     except ValueError as error:

@@ -284,6 +284,20 @@ def test_a_changed_plan_for_a_run_that_waits_for_none_is_refused(tiny: Renderer,
         list(agent(tiny, None, tmp_path, rounds=1).resume(folder, approved=changed))
 
 
+def test_a_run_that_is_being_drawn_is_not_drawn_by_somebody_else(tiny: Renderer, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    class Meanwhile:
+        def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+            with pytest.raises(RunError, match="being drawn already"):
+                list(agent(tiny, None, tmp_path, rounds=1).resume(folder))
+            return Critique(score=1, regions=[])
+
+    agent(tiny, Meanwhile(), tmp_path, rounds=1).paint(BRIEF, plan=plan(), folder=folder)
+    *_, last = agent(tiny, None, tmp_path, rounds=1).resume(folder)
+    assert isinstance(last, Finished)
+
+
 @pytest.mark.parametrize("record", [None, "[]", "{}", "{"])
 def test_a_folder_without_a_run_cannot_be_resumed(tiny: Renderer, tmp_path: Path, record: str | None) -> None:
     if record:

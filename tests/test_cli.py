@@ -342,6 +342,16 @@ def test_ctrl_c_ends_a_plan_whose_model_never_answers(tmp_path: Path, deaf: sock
     assert process.returncode == 130 and errors == "ditpipe: stopped\n"
 
 
+def test_ctrl_c_ends_a_batch_whose_planner_never_answers(tmp_path: Path, deaf: socket.socket) -> None:
+    (tmp_path / "a red cat").write_text('"a cat"\n')  # the file of its lines
+    process, connection = waiting_for(deaf, tmp_path, "batch", "--json")
+    with connection:
+        process.send_signal(signal.SIGINT)
+        answer, errors = process.communicate(timeout=30)
+    assert process.returncode == 130 and json.loads(answer)["pending"] == 1
+    assert errors.endswith("ditpipe: stopped; the same command goes on\n")
+
+
 def test_a_second_ctrl_c_ends_a_painting_whose_model_never_answers(tmp_path: Path, deaf: socket.socket) -> None:
     process, connection = waiting_for(deaf, tmp_path, "paint", "--critic", "none")
     with connection:

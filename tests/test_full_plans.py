@@ -7,7 +7,7 @@ from scripted import scripted
 from tiny_models import saved
 
 from ditpipe import Agent, Planner, Renderer, RenderRequest
-from ditpipe.agent.wiring import plan_brief
+from ditpipe.agent.wiring import largest_side, plan_brief
 from ditpipe.prompts.plan import MAX_REGIONS
 from ditpipe.renderer.pictures.artifacts import read_metadata, read_request
 
@@ -55,9 +55,13 @@ def test_thirty_two_regions_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_service_draws_no_larger_than_it_does_for_others(tiny: Renderer, tmp_path: Path) -> None:
-    with scripted(*[whole(high="hills", width=2048, height=1024)] * 2) as model:
+    with scripted(*[whole(high="hills", width=2048, height=1024)] * 4) as model:
         agent = Agent(renderer=tiny, planner=Planner(model, side=96), critic="none", out=tmp_path)
         plan = plan_brief(agent, "hills", None, None, largest=192)
         assert plan.size == (192, 96) and plan.notes == ["2048×1024 pixels are too many here: 192×96 are drawn"]
         sized = plan_brief(agent, "hills", None, 96, largest=192)
         assert sized.size == (agent.size[0], 96) and "is not used: a size was given" in sized.notes[0]
+        usual, side = plan_brief(agent, "hills", None, None), largest_side(agent)  # as `ditpipe serve` and `web` plan
+        assert usual.size == (side, side // 2)
+        wide = plan_brief(agent.with_settings(size=192), "hills", None, None, "4:1", largest=192)
+        assert max(wide.size) == 192 and "384×96 pixels are too many here" in wide.notes[-1]

@@ -5,7 +5,7 @@ import inspect
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from io import BytesIO
@@ -34,6 +34,9 @@ from ditpipe.renderer.regions.mask_image import shape_of
 from ditpipe.renderer.regions.prompt_schedule import preset
 from ditpipe.tools.auth import Keys
 from ditpipe.tools.http_service import http_service
+from ditpipe.tools.jobs.engine import Job
+from ditpipe.tools.jobs.job_events import JobEvent
+from ditpipe.tools.jobs.service import PictureService
 from ditpipe.tools.openai_images_schema import nearest_size
 
 
@@ -296,6 +299,36 @@ def test_openai_is_told_what_it_got_wrong(client: OpenAI, tmp_path: Path) -> Non
         client.images.edit(image=tmp_path / "photo.png", mask=tmp_path / "photo.png", prompt="a dog")
 
 
+@pytest.mark.parametrize("route", ["edits", "variations"])
+def test_a_second_picture_is_refused_under_whichever_name(address: str, tmp_path: Path, route: str) -> None:
+    Image.new("RGB", (96, 96)).save(tmp_path / "one.png")
+    parts = ["-F", f"image=@{tmp_path / 'one.png'}"] * 2 + (["-F", "prompt=a dog"] if route == "edits" else [])
+    answer = json.loads(curl(f"{address}/v1/images/{route}", *parts).stdout)
+    assert answer["error"]["message"] == "image: send exactly one picture, not 2"
+
+
+def test_a_stream_has_no_links(client: OpenAI) -> None:
+    with pytest.raises(BadRequestError, match="response_format: a stream carries the picture itself"):
+        list(client.images.generate(prompt="a red cat", stream=True, response_format="url"))
+
+
+def test_several_pictures_share_the_time_that_a_client_waits(tiny: Renderer, tmp_path: Path) -> None:
+    agent, waits = tiny_agent(tiny, tmp_path), list[float]()
+
+    class Noting(PictureService):
+        def afollow(self, job: Job, *, patience: float | None = None) -> AsyncIterator[Job | JobEvent]:
+            waits.append(patience or 0)
+            return super().afollow(job, patience=patience)
+
+    app = http_service(
+        Noting(picture_service(agent).jobs), checkpoint=CHECKPOINTS["pocket"], critique=critique_of(agent),
+        keys=Keys(), version="0", request_for=agent.request, plan=lambda *brief: plan_brief(agent, *brief),
+    )  # fmt: skip
+    with listening(app) as address:
+        assert len(post(f"{address}/v1/images/generations", {"prompt": "a red cat", "n": 3})["data"]) == 3
+    assert len(waits) == 3 and waits[0] > waits[1] > waits[2]
+
+
 def test_openai_lists_the_model_and_finds_it(client: OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["pocket"]
     assert client.models.retrieve("pocket").id == "pocket"
@@ -461,6 +494,17 @@ def test_curl_deletes_a_picture_and_lists_the_others(tiny: Renderer, tmp_path: P
         whole = (tmp_path / "pictures" / f"{third}.png").read_bytes()
         (tmp_path / "pictures" / f"{third}.png").write_bytes(whole[:-100])  # no pixel of it is needed here
         assert [row["id"] for row in json.loads(curl(f"{address}/v1/pictures").stdout)] == [third]
+
+
+def test_a_picture_whose_file_was_taken_away_is_not_found(tiny: Renderer, tmp_path: Path) -> None:
+    with listening(service_with(tiny, tmp_path)) as address:
+        done = post(f"{address}/v1/pictures", {"plan": plan_of(2).model_dump(), "steps": 1})
+        (tmp_path / "pictures" / f"{done['id']}.png").unlink()
+        for route, body in {"": None, "/image": None, "/edits": {"removed": ["thing 0"]}, "/critique": {}}.items():
+            url = f"{address}/v1/pictures/{done['id']}{route}"
+            answer = json.loads(curl(url).stdout) if body is None else post(url, body)
+            assert answer["error"]["type"] == "not_found_error" and str(tmp_path) not in answer["error"]["message"]
+        assert curl(f"{address}/v1/pictures/{done['id']}/events").stderr == b""
 
 
 def test_curl_finds_the_documentation(address: str) -> None:

@@ -218,6 +218,21 @@ def test_a_job_that_a_closing_engine_interrupts_is_drawn_by_the_next_engine(tmp_
     again.jobs.close()
 
 
+def test_a_cancelled_job_leaves_no_files_though_its_engine_closes(tmp_path: Path) -> None:
+    def draw(payload: dict[str, Any], context: JobContext) -> bytes:
+        context.folder.mkdir(parents=True)
+        context.interrupted.wait(PATIENCE)
+        context.raise_if_stopped()
+        raise AssertionError("it was to end")
+
+    service = service_in(tmp_path, draw)
+    job = submit(service, "red")
+    until(lambda: service.jobs.job_folder(job).exists())
+    service.jobs.cancel(job.id, caller="ann")
+    service.jobs.close()
+    assert not service.jobs.job_folder(job).exists()
+
+
 def test_closing_does_not_count_as_an_attempt(tmp_path: Path) -> None:
     for _ in range(MAX_ATTEMPTS + 1):
         brush = Brush(steps=50, hold=True)

@@ -16,7 +16,7 @@ from ditpipe.agent.cli.overrides import overridden
 from ditpipe.agent.llm.structured import MAX_REPLY
 from ditpipe.agent.runs.folder import run_record
 from ditpipe.prompts.errors import ModelError, PlanningError, RenderError, RunError
-from ditpipe.prompts.outside_json import parse_json
+from ditpipe.prompts.outside_json import MAX_JSON, parse_json, read_bounded
 from ditpipe.prompts.plan_files import read_plan
 from ditpipe.renderer.checkpoints.registry import checkpoint
 from ditpipe.renderer.pictures.artifacts import read_metadata
@@ -34,6 +34,13 @@ def test_what_is_nested_too_deeply_is_one_line(text: str) -> None:
 def test_what_is_too_long_is_not_even_looked_at() -> None:
     with pytest.raises(ValueError, match=r"^1,001 bytes of JSON are too many: at most 1,000 are read$"):
         parse_json(" " * 1001, limit=1000)
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "long.json").write_bytes(b" " * (MAX_JSON + 100))
+    assert len(read_bounded(tmp_path / "long.json")) == MAX_JSON + 1
+    with pytest.raises(RunError, match=f"{MAX_JSON + 1:,} bytes of JSON are too many"):  # and not all that there are
+        read_plan(tmp_path / "long.json")
 
 
 @pytest.mark.parametrize("text", ["", "hm", "[1,]", "{", '"\\ud800"', "1" * 5000])

@@ -145,11 +145,14 @@ def test_key_files_are_checked(tmp_path: Path) -> None:
         "key:ann", "key:bob", None, None,
     )  # fmt: skip
     wrong = {"": "one 'name key' a line", "ann": "one 'name key'", "ann short": "too short"}
+    wrong[f"ann {ANN}\nbob {ANN}"] = "'ann' and 'bob' have the same key"  # bob would see ann's pictures
     wrong |= {f"{name} {ANN}": f"the name '{name}' may have only" for name in ("a:b", "a/b")}
     for content, said in wrong.items():
         file.write_text(content)
         with pytest.raises(ValueError, match=said):
             read_keys(file)
+    file.write_text(f"ann {ANN}\n", encoding="utf-8-sig")  # as Windows' editors save it
+    assert read_keys(file).caller(ANN) == "key:ann"
     with pytest.raises(RunError, match="cannot read the keys"):
         read_keys(tmp_path / "none")
 

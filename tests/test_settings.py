@@ -165,3 +165,12 @@ def test_options_win_over_the_environment_and_switches_go_both_ways(
     assert CliRunner().invoke(command, ["--out", "x"]).exit_code == 2
     settings = [settings_of(**options) for options in seen]
     assert [(one.compile, one.steps) for one in settings] == [(False, 7), (True, 5)]
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "base_url"])
+def test_an_empty_variable_or_option_is_the_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Settings.model_fields[name].default
+    monkeypatch.setenv(f"DITPIPE_{name.upper()}", "")  # as of `${STEPS}` in a file of docker compose
+    assert getattr(settings_of(), name) == default
+    monkeypatch.setenv("DITPIPE_STEPS", "5")
+    assert getattr(settings_of(**{name: ""}), name) == default  # an option wins over the variable

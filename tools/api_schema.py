@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_m
 from ..prompts.critique import Critique
 from ..prompts.errors import UnknownPicture
 from ..prompts.layout.canvas import read_aspect
+from ..prompts.outside_json import read_bounded
 from ..prompts.plan import MAX_BRIEF, Box, LeveledPrompt, Prompt, ScenePlan, Side, StrictModel
 from ..prompts.prompt_style import sync_revision
 from ..prompts.revision import Revision
@@ -191,19 +192,19 @@ REPORT = "report.json"  # in a job's folder
 def read_report(folder: Path) -> Report:
     """The report that a handler wrote in its job's folder; an empty one if there is none, or if it cannot be read."""
     try:
-        return Report.model_validate_json((folder / REPORT).read_bytes())
+        return Report.model_validate_json(read_bounded(folder / REPORT))
     except (OSError, ValueError):
         return Report()
 
 
 def picture_of(service: PictureService, job: Job) -> Picture:
-    """A job as callers see it. Raises RunError if a file of a finished job is gone."""
+    """A job as callers see it. Raises UnknownPicture if a finished job's file is gone, RunError if it is broken."""
     fields: dict[str, Any] = {name: getattr(job, name) for name in ("id", "status", "step", "steps", "error")}
     fields["uri"] = f"{SCHEME}{job.id}"
     if job.status == "queued" and (reason := service.jobs.waits_for):
         fields["warnings"] = (reason,)
     if job.status == "done":
-        path, report = service.jobs.file(job), read_report(service.jobs.job_folder(job))
+        path, report = picture_file(service, job), read_report(service.jobs.job_folder(job))
         request, warnings = read_metadata(path)
         fields |= {"path": str(path), "preview": str(service.jobs.file(job, "small"))}
         fields |= {"seed": request.seed, "plan": request.edited_plan, "critique": report.critique}
@@ -254,7 +255,7 @@ def request_of(service: PictureService, picture_id: str, *, caller: str) -> Rend
     job = service.jobs.get(picture_id, caller=caller)
     if job.status != "done":
         raise ValueError(f"picture {job.id} {STATES[job.status]}; only a picture that is done can be changed")
-    return read_request(service.jobs.file(job))
+    return read_request(picture_file(service, job))
 
 
 def edit_of_request(

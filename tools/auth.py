@@ -40,7 +40,7 @@ class Keys:
     """Names and their API keys. Without any, everybody is one caller and needs no key."""
 
     def __init__(self, keys: Mapping[str, SecretStr] | None = None) -> None:
-        """Raises ValueError for a key that is too short, or a name that is unfit for a folder."""
+        """Raises ValueError for a key that is too short or another name's too, or a name that is unfit for a folder."""
         self._digests = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
         for name, key in (keys or {}).items():
             if not re.fullmatch(r"[\w.-]+", name):
@@ -49,6 +49,10 @@ class Keys:
                 raise ValueError(
                     f"the key of {name!r} is too short: at least {MIN_KEY_LENGTH} characters, {KEY_COMMAND}"
                 )
+        owners: dict[bytes, str] = {}
+        for name, digest in self._digests.items():
+            if (other := owners.setdefault(digest, name)) != name:  # whose pictures would they be?
+                raise ValueError(f"{other!r} and {name!r} have the same key: give each its own, {KEY_COMMAND}")
 
     def __bool__(self) -> bool:
         return bool(self._digests)
@@ -72,7 +76,8 @@ def _digest(key: str) -> bytes:
 def read_keys(path: Path) -> Keys:
     """Keys from a file with one 'name key' a line. Raises RunError if unreadable, ValueError for anything else."""
     try:
-        lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+        text = path.read_text(encoding="utf-8-sig")
+        lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: cannot read the keys: {error}") from error
     if not lines or any(len(line) != 2 for line in lines) or len({name for name, _ in lines}) < len(lines):

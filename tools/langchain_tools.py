@@ -32,6 +32,7 @@ from .api_schema import (
     check_size,
     describe_picture,
     edit_of_picture,
+    picture_file,
     picture_of,
     request_of,
 )
@@ -88,7 +89,8 @@ def critique_picture(service: PictureService, critique: Callable[[Image.Image, S
         job = service.jobs.get(arguments.id, caller=caller)
         if job.status != "done":
             raise ValueError(f"picture {job.id} {STATES[job.status]}; only a picture that is done can be judged")
-        verdict = critique(open_image(service.jobs.file(job)), read_request(service.jobs.file(job)).edited_plan)
+        file = picture_file(service, job)
+        verdict = critique(open_image(file), read_request(file).edited_plan)
         return verdict.model_dump_json(), verdict
 
     description = "Judge a picture against its plan: a score and what is seen, region by region."

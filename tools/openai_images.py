@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from io import BytesIO
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from PIL import Image
@@ -85,7 +85,8 @@ def images_router(
 
     async def pictures(request: Request, jobs: list[Job], settings: ImageSettings, notes: list[str]) -> ImagesAnswer:
         rows = []
-        finished = [await _finished(service, job, request) for job in jobs]
+        deadline = time.monotonic() + PATIENCE  # of all, which are drawn one after the other
+        finished = [await _finished(service, job, request, deadline=deadline) for job in jobs]
         for job in finished:
             place: dict[str, Any] = {"url": link(request, job)} if settings.response_format == "url" else {}
             place = place or {"b64_json": _encoded(service.jobs.file(job).read_bytes(), settings)}
@@ -101,6 +102,8 @@ def images_router(
     ) -> Any:
         if settings.stream and len(job_inputs) > 1:
             raise ValueError("n: one picture at a time is streamed")
+        if settings.stream and settings.response_format == "url":
+            raise ValueError("response_format: a stream carries the picture itself; ask for b64_json")
         if settings.response_format == "url" and settings.output_format != "png":
             raise ValueError("output_format: links lead to PNG files; ask for b64_json, or for png")
         previews = settings.partial_images if settings.stream else 0
@@ -173,10 +176,7 @@ def images_router(
         changes that, one that describes another picture takes the place of the whole picture, and a question, an "undo"
         or what is not understood is answered with an error. The picture must carry its plan."""
         notes = replacements(settings)
-        uploads = [upload for upload in (settings.image, *settings.images) if upload]
-        if len(uploads) != 1:
-            raise ValueError(f"image: send exactly one picture, not {len(uploads)}")
-        picture = await asyncio.to_thread(open_upload, await uploads[0].read(), name="image")
+        picture = await _picture([*settings.image, *settings.images])
         mask = None
         if settings.mask:
             mask = await asyncio.to_thread(open_upload, await settings.mask.read(), name="mask")
@@ -201,7 +201,7 @@ def images_router(
         settings: Annotated[VariationSettings, Form(media_type="multipart/form-data")], request: Request
     ) -> Any:
         """Draw the plan of a picture again, from other noise. The picture must carry its plan."""
-        picture = await asyncio.to_thread(open_upload, await settings.image.read(), name="image")
+        picture = await _picture(settings.image)
         variations = variations_of(service, picture, settings, request_for, checkpoint)
         notes = [*replacements(settings), *unused_settings(settings, picture)]
         jobs = [("render", variation) for variation in variations]
@@ -217,6 +217,13 @@ def images_router(
     return router
 
 
+async def _picture(uploads: Sequence[UploadFile]) -> Image.Image:
+    """The picture that is to be changed. Raises ValueError for several, and as `open_upload`."""
+    if len(uploads) != 1:
+        raise ValueError(f"image: send exactly one picture, not {len(uploads)}")
+    return await asyncio.to_thread(open_upload, await uploads[0].read(), name="image")
+
+
 def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
     """The prompt that was drawn, with the picture's warnings, and the critic's score."""
     picture = picture_of(service, job)
@@ -225,9 +232,10 @@ def _prompt_and_score(service: PictureService, job: Job) -> dict[str, Any]:
     return {"revised_prompt": text, "score": picture.critique.score if picture.critique else None}
 
 
-async def _finished(service: PictureService, job: Job, request: Request) -> Job:
-    """The job when it is done. Raises RenderError if it failed, TimeoutError if it takes too long."""
-    async for change in service.afollow(job, patience=PATIENCE):
+async def _finished(service: PictureService, job: Job, request: Request, *, deadline: float) -> Job:
+    """The job when it is done. Raises RenderError if it failed, TimeoutError if it is not done at the deadline, a time
+    of `time.monotonic`."""
+    async for change in service.afollow(job, patience=deadline - time.monotonic()):
         job = change if isinstance(change, Job) else job
         if await request.is_disconnected():
             raise TimeoutError("the client has gone")

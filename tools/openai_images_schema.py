@@ -68,10 +68,10 @@ def nearest_size(size: str, *, usual: int, largest: int, multiple: int) -> str:
 class EditSettings(ImageSettings):
     """`ImageSettings` with a picture and a mask; clients send lists as `image[]`."""
 
-    image: UploadFile | None = Field(
-        default=None, description="a PNG that ditpipe wrote; drawn anew from the request in it, then edited"
+    image: list[UploadFile] = Field(
+        default=[], description="one PNG that ditpipe wrote; drawn anew from the request in it, then edited"
     )
-    images: list[UploadFile] = Field(default=[], alias="image[]", description="the same as a list of one")
+    images: list[UploadFile] = Field(default=[], alias="image[]", description="the same under the name of a list")
     mask: UploadFile | None = Field(
         default=None, description="PNG, transparent where the picture is to change; without one the picture's own "
         "transparency is the mask, and one that has none is drawn anew as a whole"
@@ -85,7 +85,7 @@ class VariationSettings(ImageSettings):
     """`ImageSettings` with a picture, and without a prompt: the picture's plan is drawn again."""
 
     prompt: str = Field(default="", max_length=0, description="not taken: the picture's plan says what is drawn")
-    image: UploadFile = Field(description="a PNG that ditpipe wrote")
+    image: list[UploadFile] = Field(description="one PNG that ditpipe wrote")
 
 
 class ImageRow(BaseModel):

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import Discriminator, Tag
 
 from ..prompts.critique import Critique
-from ..prompts.errors import QueueFull, RunError
+from ..prompts.errors import QueueFull, RunError, UnknownPicture
 from ..prompts.plan import ScenePlan
 from ..prompts.revision import Revision
 from ..renderer.pictures.artifacts import open_image, read_request
@@ -125,7 +125,7 @@ def pictures_router(
         """Your newest hundred pictures, newest first, without those whose files are gone."""
         pictures = []
         for job in service.jobs.recent(caller_of(request)):
-            with suppress(RunError):
+            with suppress(RunError, UnknownPicture):
                 pictures.append(over_http(service, job))
         return pictures
 
@@ -161,11 +161,13 @@ def pictures_router(
     async def follow_picture(job: Job = Depends(own)) -> AsyncIterator[ServerSentEvent]:
         """Server-sent events: each change of state as `queued`, `running`, and at last `done`, `failed` or `cancelled`;
         of a brief that is painted also `planned`, `rendered`, `critiqued`, `compared`, `revised` and `finished`."""
-        async for change in service.afollow(job, patience=float("inf")):
-            if isinstance(change, Job):
-                yield ServerSentEvent(event=change.status, data=over_http(service, change).model_dump(exclude={"plan"}))
-            elif not isinstance(change, Stepped):  # it is a change of state, too
-                yield ServerSentEvent(event=change.name(), data=change.public_json())
+        with suppress(UnknownPicture):  # it was deleted meanwhile: its events end
+            async for change in service.afollow(job, patience=float("inf")):
+                if isinstance(change, Job):
+                    picture = over_http(service, change).model_dump(exclude={"plan"})
+                    yield ServerSentEvent(event=change.status, data=picture)
+                elif not isinstance(change, Stepped):  # it is a change of state, too
+                    yield ServerSentEvent(event=change.name(), data=change.public_json())
 
     @router.post("/pictures/{picture_id}/edits", responses={202: {"model": Picture}})
     async def edit_picture(
@@ -179,7 +181,7 @@ def pictures_router(
     @router.post("/pictures/{picture_id}/critique")
     def critique_picture(job: Job = Depends(done)) -> Critique:
         """Judge a picture against its plan, region by region."""
-        file = service.jobs.file(job)
+        file = picture_file(service, job)
         with slot():
             return critique(open_image(file), read_request(file).edited_plan)
 

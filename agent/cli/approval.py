@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ...prompts.outside_json import read_bounded
 from ...prompts.plan import ScenePlan
 from ...prompts.plan_files import parse_plan
 from .signals import ignore_ctrl_c
@@ -44,7 +45,7 @@ def _edited(file: Path, plan: ScenePlan, console: Console) -> ScenePlan:
     try:
         with ignore_ctrl_c():
             subprocess.run([*editor, str(file)], check=False)
-        plan = parse_plan(file.read_bytes())
+        plan = parse_plan(read_bounded(file))
     except (OSError, ValueError) as error:
         console.print(f"not a plan: {error}", style="red", markup=False)
         return plan

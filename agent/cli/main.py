@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -267,9 +268,13 @@ def main() -> None:
                 code = app(standalone_mode=False)
             except JobCancelled:
                 code = STOPPED
-        if code == STOPPED:  # by a Ctrl-C that the command did not report; threads that call models may still block
-            print("ditpipe: stopped", file=sys.stderr, flush=True)
-            os._exit(STOPPED)
+            except SystemExit as ended:
+                if ended.code == STOPPED:  # the command has reported it
+                    _end_stopped()
+                raise
+        if code == STOPPED:
+            print("ditpipe: stopped", file=sys.stderr)
+            _end_stopped()
         sys.exit(code if isinstance(code, int) else 0)
     except ValidationError as error:
         sys.exit(_fail(first_problem(error)))
@@ -282,6 +287,14 @@ def main() -> None:
         sys.exit(_fail(f"{error}{advice}"))
     except ValueError as error:
         sys.exit(_fail(str(error)))
+
+
+def _end_stopped() -> None:
+    """Ends the process after Ctrl-C: threads that call models may still block, and an interpreter waits for them."""
+    with suppress(OSError):  # nobody reads any more
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(STOPPED)
 
 
 def _fail(message: str) -> int:

@@ -4,17 +4,18 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, field_validator
 
 from ...prompts.critique import Critique
 from ...prompts.errors import RunError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import parse_json, read_bounded
 from ...prompts.plan import ScenePlan
 from ...renderer.pictures.artifacts import write
 from ..events import Event, Finished, Stepped
@@ -70,7 +71,7 @@ def run_record(folder: Path) -> RunRecord:
     """Reads run.json. Raises RunError if the folder has none."""
     for name in (RECORD, f"{RECORD}.part"):  # a process that was killed may have written all of it under this name
         with suppress(OSError, ValueError):
-            return RunRecord.model_validate(parse_json((folder / name).read_bytes()))
+            return RunRecord.model_validate(parse_json(read_bounded(folder / name)))
     raise RunError(f"{folder}: not a run folder (no readable {RECORD} in it)")
 
 
@@ -102,6 +103,23 @@ def check_links(folder: Path) -> None:
         for path in (Path(parent) / name for name in (*folders, *files)):
             if path.is_symlink():
                 raise RunError(f"{path} is a link, which may lead out of its folder; no run makes any: remove it")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Within it nobody else draws in the folder: two processes would each overwrite what the other reports. Raises
+    RunError."""
+    lock = FileLock(folder / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"{folder}: this run is being drawn already") from error
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def log_event(folder: Path, event: Event) -> None:

@@ -12,6 +12,7 @@ from ...prompts.errors import RunError
 from ...prompts.formats.layout_format import LoadedLayout
 from ...prompts.formats.projects.archives import MAGIC, project_json
 from ...prompts.formats.registry import read_layout
+from ...prompts.outside_json import read_bounded
 from .artifacts import READ, metadata_text, request_in
 from .foreign import exif_texts, program_of
 
@@ -32,9 +33,9 @@ def load_layout(source: Path | str | bytes, *, format: str = "", **settings: Any
     if isinstance(source, bytes):
         return _read(source, format, settings)
     try:
-        if source.stat().st_size > MOST_BYTES:
+        if len(content := read_bounded(source, limit=MOST_BYTES)) > MOST_BYTES:
             raise RunError(f"{source}: larger than {MOST_BYTES // 2**20} MiB")
-        return _read(source.read_bytes(), format, settings)
+        return _read(content, format, settings)
     except OSError as error:
         raise RunError(f"{source}: {error.strerror}") from error
     except ValueError as error:

@@ -208,7 +208,7 @@ class LocalEngine:
             if not self.queue.finish(job, "done"):  # cancelled after its last step
                 self._delete_files(job)
         except JobCancelled:
-            if self._closing.is_set():
+            if self._closing.is_set() and self._status(job) != "cancelled":
                 self.queue.release(job)
             else:
                 self._delete_files(job)

@@ -112,7 +112,7 @@ def mcp(
     host, port = host or "127.0.0.1", 8001 if port is None else port
     allowed = _locks(host, keys) if http else None
     # A client may start it in any working directory.
-    if "DITPIPE_OUT" not in os.environ:
+    if not os.environ.get("DITPIPE_OUT"):
         options.setdefault("out", user_data_path("ditpipe") / "runs")
     agent = _agent(options)
     if http:
