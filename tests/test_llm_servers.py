@@ -320,6 +320,17 @@ def test_after_a_cut_off_answer_shorter_ones_are_asked_for_and_the_plan_says_so(
     assert definition_for(planner.chat_model, VisualAnswer) == VisualAnswer.model_json_schema()  # of others nothing
 
 
+@pytest.mark.parametrize("refusals, noted", [(0, True), (2, False)])
+def test_a_text_of_the_greatest_length_may_be_cut_off_only_where_a_grammar_keeps_lengths(
+    refusals: int, noted: bool
+) -> None:
+    plan = whole(region("cat", [0, 0, 500, 1000]) | {"low_level": "x" * 500})
+    refused = [refuses(400, "response_format is not supported")] * refusals
+    with chat_server(*refused, says(plan)) as server:
+        notes = Planner(chat_model("small", base_url=server.url)).plan("a cat").notes
+    assert any("may be cut off" in note for note in notes) == noted
+
+
 def test_a_plan_stays_if_the_planner_fails_when_it_is_asked_to_mend_it() -> None:
     plan = whole(region("cat", [0, 0, 500, 1000]), counts=[{"thing": "cats", "number": 2, "regions": ["cat"]}])
     with chat_server(says(plan), *[says('{"high', finish_reason="length")] * 2) as server:

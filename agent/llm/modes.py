@@ -105,6 +105,12 @@ def definition_for(model: "BaseChatModel", schema: type[BaseModel]) -> dict[str,
     return _definition(schema, _learned.get(_key(model), Learned()))
 
 
+def bounds_lengths(model: "BaseChatModel") -> bool:
+    """Whether the model's answers are asked for with lengths that a grammar keeps, as far as is known by now."""
+    mode = max(_learned.get(_key(model), Learned()).mode, _first_mode(model))
+    return mode == BOUNDED or (mode == NATIVE and _name(model) in LOCAL_MODELS)
+
+
 def _definition(schema: type[BaseModel], learned: Learned) -> dict[str, Any]:
     definition = schema.model_json_schema()
     longest = learned.longest.get(schema.__name__)

@@ -20,7 +20,7 @@ from ...prompts.layout.token_owners import TOKEN
 from ...prompts.plan import MAX_PROMPT, ScenePlan
 from ...prompts.templates import fill_template
 from ...prompts.wording import PROSE, PromptStyle, joined
-from ..llm.modes import definition_for
+from ..llm.modes import bounds_lengths, definition_for
 from ..llm.structured import valid_reply
 from .structure_checks import structure_findings
 
@@ -63,7 +63,10 @@ class FullPlanner:
         only_layout: type[LayoutAnswer] = PaletteLayoutAnswer if self.style.palette else LayoutAnswer
 
         def made(answer: PlanAnswer) -> ScenePlan:
-            return plan_from(answer, width=width, height=height, side=side, token=self.token)
+            return plan_from(
+                answer, width=width, height=height, side=side, token=self.token,
+                bounded=bounds_lengths(self.chat_model),
+            )  # fmt: skip
 
         def findings_of(answer: LayoutAnswer, plan: ScenePlan) -> list[str]:
             size = plan.with_size(side, side).size

@@ -275,12 +275,14 @@ def with_details(layout: LayoutAnswer, details: DetailsAnswer) -> PlanAnswer:
 
 
 def plan_from(
-    answer: PlanAnswer, *, width: int | None = None, height: int | None = None, side: int = 1024, token: int = TOKEN
-) -> ScenePlan:
+    answer: PlanAnswer, *, width: int | None = None, height: int | None = None, side: int = 1024, token: int = TOKEN,
+    bounded: bool = False,
+) -> ScenePlan:  # fmt: skip
     """The plan of an answer; its notes say what is not as it was asked or answered.
 
     width, height: the picture's, in pixels, where they are not the answer's to say; side: of a square picture, whose
-    area another shape gets. token: side of an image token in pixels.
+    area another shape gets. token: side of an image token in pixels. bounded: whether a grammar ended texts at the
+    schema's lengths.
 
     Raises ValueError, in words for the model, for texts that no plan has room for.
     """
@@ -289,7 +291,7 @@ def plan_from(
     def short(text: str, field: str, bound: int = LONGEST_PROSE) -> str:
         if len(text) > MAX_PROMPT:
             raise ValueError(f"{field}: {len(text)} characters, at most {MAX_PROMPT}; say it in fewer words")
-        if bound - 1 <= len(text) <= bound:  # a space at its end is gone
+        if bounded and bound - 1 <= len(text) <= bound:  # a space at its end is gone
             notes.append(f"{field} may be cut off: it has the {bound} characters that the planner was given for it")
         return text
 
