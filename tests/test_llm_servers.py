@@ -331,6 +331,20 @@ def test_a_text_of_the_greatest_length_may_be_cut_off_only_where_a_grammar_keeps
     assert any("may be cut off" in note for note in notes) == noted
 
 
+def test_after_a_cut_off_answer_each_region_still_has_its_details() -> None:
+    names = [f"balloon {i}" for i in range(20)]
+    layout = whole(*[region(name, [40 * i, 0, 40 * i + 40, 500]) for i, name in enumerate(names)], high="balloons")
+    details = [{"name": name, "low_level": "red"} for name in names]
+    good, long = (json.dumps({"low_level": low, "regions": details}) for low in ("dawn", "x" * 3000))
+    with chat_server(says(layout), says(long, finish_reason="length"), says(good)) as server:
+        plan = Planner(chat_model("small", base_url=server.url), calls=2).plan("balloons at dawn")
+    assert [each.prompt.low_level for each in plan.regions] == ["red"] * 20
+    schemas = [request["response_format"]["json_schema"]["schema"] for request in server.sent]
+    lists = [schema["properties"]["regions"] for schema in schemas[1:]]
+    assert [(each["minItems"], each["maxItems"]) for each in lists] == [(20, 20)] * 2
+    assert longest_answer(schemas[1]) > longest_answer(schemas[2])
+
+
 def test_a_plan_stays_if_the_planner_fails_when_it_is_asked_to_mend_it() -> None:
     plan = whole(region("cat", [0, 0, 500, 1000]), counts=[{"thing": "cats", "number": 2, "regions": ["cat"]}])
     with chat_server(says(plan), *[says('{"high', finish_reason="length")] * 2) as server:

@@ -11,6 +11,7 @@ from ...prompts.answers.plan_answer import (
     PaletteLayoutAnswer,
     PalettePlanAnswer,
     PlanAnswer,
+    details_answer,
     plan_from,
     unmet,
     with_details,
@@ -103,7 +104,7 @@ class FullPlanner:
             messages += [AIMessage(layout.model_dump_json()), HumanMessage(fill_template("details"))]
             measured = self.too_long(without_details(layout))  # and again with the details
             try:
-                details, remaining = self._settled(messages, DetailsAnswer, read_details)
+                details, remaining = self._settled(messages, details_answer(len(layout.regions)), read_details)
             except PlanningError as error:  # the layout is a plan as it stands, and is paid for
                 details = DetailsAnswer.model_validate({})
                 remaining = [*measured, f"the plan has no low levels: {error}"]

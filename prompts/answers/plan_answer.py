@@ -7,9 +7,10 @@ and lists are for servers that make a grammar of the schema, so that a small mod
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from ..errors import CONTROL_CHARACTERS
@@ -257,6 +258,17 @@ class DetailsAnswer(Answer):
     )
     left_out: list[Phrase] = Field(
         description="looks of the brief that none of these texts has; else empty", json_schema_extra=entries(8)
+    )
+
+
+def details_answer(regions: int) -> type[DetailsAnswer]:
+    """The details of a layout of so many regions: its schema has an entry for each, however short it is made for a
+    small model."""
+    info = copy(DetailsAnswer.model_fields["regions"])
+    count = min(regions, MAX_REGIONS)
+    info.json_schema_extra = {"minItems": count, "maxItems": count}
+    return create_model(
+        "DetailsAnswer", __base__=DetailsAnswer, __doc__=DetailsAnswer.__doc__, regions=(list[RegionDetails], info)
     )
 
 
