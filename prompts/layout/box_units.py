@@ -60,8 +60,9 @@ def _unit(boxes: Sequence[Sequence[float]], expected: float, canvas: tuple[int, 
         return Unit(100, 100, "percent")
     if largest > expected and canvas and 1 - CUT <= max(right / canvas[0], bottom / canvas[1]) <= 1 + CUT:
         return Unit(*canvas, f"pixels of {canvas[0]}×{canvas[1]}")
-    # Several objects that fill one quarter of the picture and leave the rest: models trained on 512×512 layouts.
-    if expected == 1000 and len(boxes) > 2 and largest <= 512 * 1.02 and min(right, bottom) > 512 * 0.8:
+    # Several objects that fill one quarter of the picture and leave the rest: models trained on 512×512 layouts. In
+    # thousandths, what lies in that quarter ends at its middle.
+    if expected == 1000 and len(boxes) > 2 and 500 < largest <= 512 * 1.02 and min(right, bottom) > 512 * 0.8:
         return Unit(512, 512, "pixels of 512×512")
     return whole
 
