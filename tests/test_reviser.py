@@ -19,7 +19,7 @@ from ditpipe.agent.refine.critic import rank_candidates
 from ditpipe.agent.refine.model_reviser import ModelReviser, Try
 from ditpipe.agent.refine.vision_critic import VisionCritic
 from ditpipe.agent.settings import settings_of
-from ditpipe.prompts.answers.revision_answer import RevisionAnswer, revision_answer
+from ditpipe.prompts.answers.revision_answer import RevisionAnswer, revision_answer, revision_from
 from ditpipe.prompts.critique import Critique, RegionScore
 from ditpipe.prompts.errors import PlanningError
 from ditpipe.prompts.plan import Box, ScenePlan
@@ -81,6 +81,14 @@ def test_a_region_beside_a_sign_may_be_taken_away() -> None:
     with scripted(answer(removed=["thing 0"])) as model:
         revision = ModelReviser(model).revise(best, [best], threshold=0.5, token=16)
     assert revision and revision.removed == ["thing 0"]
+
+
+def test_boxes_in_a_corner_stay_in_the_thousandths_that_the_reviser_was_shown() -> None:
+    moon = PLAN.regions[0].model_copy(update={"box": Box(left=0.02, top=0.02, right=0.08, bottom=0.08)})
+    corner = PLAN.model_copy(update={"regions": [moon]})
+    given = json.loads(answer(change("thing 0", box=box(10, 10, 90, 90))))
+    revision = revision_from(RevisionAnswer.model_validate(given), corner, new_seed=lambda _: 1, token=16)
+    assert revision and revision.changes[0].box == Box(left=0.01, top=0.01, right=0.09, bottom=0.09)
 
 
 def test_earlier_tries_are_told_in_the_units_of_the_plan_and_without_masks() -> None:

@@ -98,9 +98,10 @@ def revision_from(
 
 
 def _boxes(entries: Sequence[RevisedRegion | AnswerRegion], plan: ScenePlan) -> dict[str, Box]:
-    """The new boxes by name, cut at the picture's edge. Those of the plan, as the model was shown them, tell the unit
-    that it goes on with."""
+    """The new boxes by name, cut at the picture's edge. Those of the plan, which the model was shown in thousandths,
+    tell the unit that it goes on with, wherever in the picture they are."""
     before = [[1000 * edge for edge in region.box.model_dump().values()] for region in plan.regions]
+    before += [[0, 0, 1000, 1000]] if before else []
     with_box = [(entry.name, entry.box) for entry in entries if entry.box]
     edges = [[box.left, box.top, box.right, box.bottom] for _, box in with_box]
     shares, _ = to_shares([*before, *edges], canvas=plan.size, scale=False)
