@@ -307,6 +307,13 @@ def test_what_stays_invalid_is_given_up_with_the_raw_reply() -> None:
     assert caught.value.reply == "I am sorry."
 
 
+def test_the_same_words_without_json_are_not_asked_for_a_third_time() -> None:
+    with chat_server(says("I am sorry."), says("I am sorry. \n")) as server:
+        with pytest.raises(PlanningError, match="invalid after a repair, word for word: .*I am sorry.") as caught:
+            ask(server.url)
+    assert caught.value.reply.strip() == "I am sorry."
+
+
 def test_after_a_cut_off_answer_shorter_ones_are_asked_for_and_the_plan_says_so() -> None:
     long, good = whole(region("cat", [0, 0, 500, 1000], low="x" * 9000)), whole(region("cat", [0, 0, 500, 1000]))
     with chat_server(says(long, finish_reason="length"), says(good), says(good)) as server:

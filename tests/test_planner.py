@@ -49,11 +49,14 @@ def test_where_another_local_model_fails_the_embedded_one_plans_and_the_plan_say
     def missing() -> Scripted:
         raise ModelError("the embedded planner is not here")
 
-    with scripted("no", "no", "no", name="qwen2.5-coder-1.5b") as model, scripted(SHORT, name="embedded") as embedded:
+    with (
+        scripted("no", "never", "no", name="qwen2.5-coder-1.5b") as model,
+        scripted(SHORT, name="embedded") as embedded,
+    ):
         plan = Planner(model, embedded=lambda: embedded).plan(BRIEF)
     assert plan.regions == plan_of_the_good_reply().regions
     assert plan.notes[0].startswith("planned by the embedded planner: the planner's answer stayed invalid")
-    with scripted("no", "no", "no", name="qwen2.5-coder-1.5b") as model, pytest.raises(PlanningError) as caught:
+    with scripted("no", "never", "no", name="qwen2.5-coder-1.5b") as model, pytest.raises(PlanningError) as caught:
         Planner(model, embedded=missing).plan(BRIEF)
     assert caught.value.reply == "no"
 

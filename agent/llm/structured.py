@@ -36,7 +36,8 @@ def valid_reply(
     role: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Parsed:
-    """The model's answer as `parse` returns it. A ValueError of `parse` is sent back to the model, at most twice.
+    """The model's answer as `parse` returns it. A ValueError of `parse` is sent back to the model, at most twice, and
+    not where it gives the same words without JSON again: it refuses, or knows no JSON.
 
     Then `failed` is raised: its message names the `role` of the model, and it holds the raw reply. Raises ModelError
     for a server that cannot be reached or refuses, and for a model that refuses or is cut off. `sleep` waits between
@@ -44,7 +45,7 @@ def valid_reply(
     """
     from langchain_core.messages import AIMessage, HumanMessage
 
-    conversation, least, ignored = list(messages), BOUNDED, False
+    conversation, least, ignored, prose = list(messages), BOUNDED, False, ""
     for attempt in range(MAX_REPAIRS + 1):
         message, mode = ask(model, schema, conversation, at_least=least, sleep=sleep)
         check_end(message, role)
@@ -55,9 +56,11 @@ def valid_reply(
             return parsed
         except ValueError as error:
             problem = _problem_lines(error) if isinstance(error, ValidationError) else str(error)
-            if attempt == MAX_REPAIRS:
-                text = f"the {role}'s answer stayed invalid after {MAX_REPAIRS} repairs: {problem}"
-                raise failed(text, reply=raw) from error
+            words = " ".join(raw.split()) if isinstance(error, NoJson) else ""
+            if attempt == MAX_REPAIRS or (words and words == prose):
+                repairs = f"{attempt} repairs" if attempt > 1 else "a repair, word for word"
+                raise failed(f"the {role}'s answer stayed invalid after {repairs}: {problem}", reply=raw) from error
+            prose = words
             log.debug("the %s is asked again: %s", role, problem)
             ignored |= isinstance(error, NoJson)
             least = max(mode, JSON_MODE) if isinstance(error, NoJson) else mode
