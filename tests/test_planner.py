@@ -260,7 +260,7 @@ def test_a_layout_that_was_paid_for_is_a_plan_without_its_details() -> None:
         plan = Planner(model, calls=2).plan(BRIEF)
     assert [each.prompt.low_level for each in plan.regions] == ["red", ""] and len(model.calls) == 3
     assert plan.notes == ["'rocket' has no low level"]
-    with scripted(layout, *["I would rather not."] * 3) as model:
+    with scripted(layout, *["I would rather not."] * 2) as model:
         plan = Planner(model, calls=2).plan(BRIEF)
     assert [each.prompt.high_level for each in plan.regions] == ["cat", "rocket"]
     assert plan.notes[0].startswith("the plan has no low levels: the planner's answer stayed invalid")
