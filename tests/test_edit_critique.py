@@ -67,6 +67,17 @@ def test_a_critic_that_fails_costs_the_comparison_and_not_the_picture() -> None:
     assert review == EditReview(None, ("not compared with the picture before: the critic is down",))
     assert review_edit(BEFORE, edited(negative="fog"), None, threshold=0.5) == EditReview()
 
+    class Once(ByRegion):
+        """A critic that judges one picture."""
+
+        def critique(self, image: Image.Image, plan: ScenePlan) -> Critique:
+            if image is BEFORE.image:
+                raise CritiqueError("the critic is down")
+            return super().critique(image, plan)
+
+    review = review_edit(BEFORE, edited(negative="fog"), Once(thing_0=[0.9], thing_1=[0.9]), threshold=0.5)
+    assert review.critique and review.warnings == ("not compared with the picture before: the critic is down",)
+
 
 def test_the_tools_answer_carries_the_comparison_and_so_does_the_picture(tmp_path: Path) -> None:
     critic = ByRegion(thing_0=[0.9], thing_1=[0.1, 0.9])

@@ -59,10 +59,11 @@ def review_edit(
     """Judges an edit that was asked for directly: it is not drawn again, and the picture before is not touched.
 
     `critique_before`: of the picture before, if it is known. Changed pixels are among the edit's own warnings
-    already. A critic that fails is a warning: the picture is drawn.
+    already. A critic that fails is a warning: the picture is drawn, and what was judged of it stays.
     """
     if critic is None:
         return EditReview()
+    now = None
     plans = before.request.edited_plan, after.request.edited_plan
     try:
         now = critic.critique(after.image, plans[1])
@@ -72,7 +73,7 @@ def review_edit(
             threshold=threshold,
         )  # fmt: skip
     except DitpipeError as error:
-        return EditReview(warnings=(f"not compared with the picture before: {one_line(error)}",))
+        return EditReview(now, (f"not compared with the picture before: {one_line(error)}",))
     if comparison.is_worse:
         notes = " and ".join(comparison.notes)
         return EditReview(now, (f"this is worse than the picture before, which is kept as it was: {notes}",))
