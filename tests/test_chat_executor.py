@@ -192,6 +192,24 @@ def test_keeping_one_removes_the_others() -> None:
     assert [r.name for r in changed({"do": "keep only", "regions": ["tree"]}, plan=PLANS["meadow"]).regions] == ["tree"]
 
 
+@pytest.mark.parametrize("relation", ["left of", "right of", "next to", "above", "below"])
+def test_several_that_go_beside_another_keep_their_sizes_where_there_is_room(relation: str) -> None:
+    boxes = {"tree": (0.0, 0.4, 0.3, 0.7), "cat": (0.4, 0.1, 0.65, 0.35), "dog": (0.7, 0.1, 0.9, 0.35)}
+    regions = [
+        Region(
+            name=name, box=dict(zip(("left", "top", "right", "bottom"), box, strict=True)), prompt={"high_level": name}
+        )
+        for name, box in boxes.items()
+    ]
+    before = ScenePlan(scene=LeveledPrompt(high_level="a meadow"), regions=regions)
+    move = {"do": "move", "regions": ["cat", "dog"], "relation": relation, "others": ["tree"]}
+    plan = changed(move, plan=before)
+    for name in ("cat", "dog"):
+        assert plan.region(name).box.area == pytest.approx(before.region(name).box.area, rel=0.01)
+        assert is_related(plan, name, relation, ["tree"])
+    assert plan.region("cat").box.overlap(plan.region("dog").box) == pytest.approx(0)
+
+
 def test_what_was_not_understood_is_said_beside_what_was_done() -> None:
     result = done({"do": "look", "regions": ["cat"], "low_level": "white"}, not_done=["more bokeh"])
     assert result.kind == "change" and result.notes == ("I did not understand 'more bokeh'",)

@@ -126,6 +126,21 @@ def test_a_stop_while_another_picture_is_drawn_takes_the_message_back(server: Se
     assert session.turns == [] and server.turns.problem(session.id) == STOPPED_EARLY
 
 
+def test_a_session_that_is_deleted_takes_its_queued_message_with_it(server: Server) -> None:
+    context = UserContext(server.sessions, server.turns)
+    other, session = server.sessions.new(), server.sessions.new()
+    server.slow.go_on.clear()
+    server.start(other)
+    server.slow.begun.wait()
+    server.start(session)
+    context.delete(session)
+    server.wait(session)  # while the other one is still drawn
+    assert not server.slow.go_on.is_set() and len(server.engine.recent()) == 1
+    server.slow.go_on.set()
+    server.wait(other)
+    assert server.slow.messages == [BRIEF]
+
+
 def test_a_page_and_the_api_share_a_queue_and_a_painting_waits_for_the_turn(server: Server) -> None:
     service, session = picture_service(server.agent, engine=server.engine), server.sessions.new()
     server.slow.go_on.clear()

@@ -124,6 +124,7 @@ CLOWN = plan_with(thing("clown", "red", "center"))
             "an astronaut, a green cat, two zeppelins on the beach",
             ("zeppelins", "green", "on the beach"),
         ),
+        (ASTRONAUT, "an astronaut and a cat, 1024×768, 4÷3", ()),
         (ASTRONAUT, "🐱🚀, or a ♥ …", ("🐱🚀", "♥")),
         (CLOWN, "a sad clown", ("sad",)),
         (CLOWN, "two fierce tall red clowns in a 3x3 grid", ("fierce tall",)),

@@ -16,7 +16,7 @@ from ...renderer.checkpoints.vocabulary import KINDS, Phrase, Vocabulary, forms,
 INTRODUCING = frozenset("a an one two three four five six seven eight nine some several in on at".split())
 # Words that may stand between one of these and its noun.
 DEFINITE = frozenset("the big large small little tiny".split())
-SYMBOLS = r"[^\w\s\x00-\xbf\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
+SYMBOLS = r"[^\w\s\x00-\xbf\xd7\xf7\u2010-\u205e\u3000-\u303f]+"  # neither words nor punctuation: emoji, arrows, hearts
 PLANNED = ("subjects", "colours", "backgrounds")  # kinds of the vocabulary that a plan says in its words
 GRID = re.compile(r"\d+(x\d*)?")  # '9', '3x3'
 

@@ -79,6 +79,7 @@ class UserContext:
         return self.turns.start(session, Act(do="again", message=f"show {VERSIONS} versions"), settings=several)
 
     def delete(self, session: Session) -> None:
-        """Removes a session with its pictures. Raises RunError while a turn runs in it."""
+        """Removes a session with its pictures, and its queued turn. Raises RunError while a turn runs in it."""
         self.sessions.delete(session.id)
+        self.turns.stop(session.id)
         self.turns.changes.announce()

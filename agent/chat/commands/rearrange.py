@@ -5,7 +5,7 @@ Pure: plan in, plan out. A size is a factor of width and height: twice as big is
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import hypot, sqrt
+from math import ceil, hypot, sqrt
 
 from ....prompts.answers.chat_answer import Direction, Relation
 from ....prompts.layout.places import PLACES, Place, box_within, move_to_place
@@ -131,11 +131,10 @@ def moved_beside(plan: ScenePlan, names: Sequence[str], relation: Relation, othe
     ):
         return plan  # it is there already
     box = plan.region(names[0]).box
-    sides = [(min(0.5, box.right - box.left) * size, min(0.5, box.bottom - box.top) * size) for size in SIZES]
     plans = [
         each
-        for side in sides
-        for boxes in _beside(plan, len(names), relation, others, side)
+        for size in SIZES
+        for boxes in _moved_beside(plan, [plan.region(name).box for name in names], relation, others, size)
         for each in arrangements(with_boxes(plan, dict(zip(names, boxes, strict=True))), names, fixed=others)
     ]
     if relation in AXES and len(names) == len(others) == 1:
@@ -288,6 +287,39 @@ def _beside(
         middle = (start + length / 2, y) if axis == 0 else (x, start + length / 2)
         answers.append(shared(box_within(middle[0] - wide / 2, middle[1] - high / 2, wide, high), count))
     return answers
+
+
+def _moved_beside(
+    plan: ScenePlan, boxes: Sequence[Box], relation: Relation, others: Sequence[str], size: float
+) -> list[list[Box]]:
+    """`size` of these boxes on that side of the others: in a row, in a column, or many in rows; largest first."""
+    sides = [(min(0.5, box.right - box.left) * size, min(0.5, box.bottom - box.top) * size) for box in boxes]
+    widths, heights = zip(*sides, strict=True)
+    if len(boxes) == 1:
+        return _beside(plan, 1, relation, others, sides[0])
+    if len(boxes) > 3:
+        across = ceil(sqrt(len(boxes)))
+        side = min(1.0, across * max(widths)), min(1.0, ceil(len(boxes) / across) * max(heights))
+        return _beside(plan, len(boxes), relation, others, side)
+    rows = _beside(plan, 1, relation, others, (min(1.0, sum(widths)), max(heights)))
+    columns = _beside(plan, 1, relation, others, (max(widths), min(1.0, sum(heights))))
+    places = [_divided(frame, sides, axis=0) for (frame,) in rows]
+    places += [_divided(frame, sides, axis=1) for (frame,) in columns]
+    return sorted(places, key=lambda placed: -round(sum(box.area for box in placed), 3))
+
+
+def _divided(frame: Box, sides: Sequence[tuple[float, float]], *, axis: int) -> list[Box]:
+    """Boxes of these widths and heights one after another along an axis of a frame, narrower where it is."""
+    start, end = span(frame, axis)
+    across, shrunk = span(frame, 1 - axis), (end - start) / sum(side[axis] for side in sides)
+    boxes = []
+    for side in sides:
+        length, breadth = side[axis] * shrunk, min(side[1 - axis], across[1] - across[0])
+        margin = (across[0] + across[1] - breadth) / 2
+        box = with_span(frame, axis, start, start + length)
+        boxes.append(with_span(box, 1 - axis, margin, margin + breadth))
+        start += length
+    return boxes
 
 
 def _over_or_under(plan: ScenePlan, names: Sequence[str], relation: Relation, others: Sequence[str]) -> ScenePlan:
