@@ -12,7 +12,7 @@ from .answers.planner_schema import PLACE_PHRASES, PREPOSITIONS, article, senten
 from .layout.places import Place
 from .plan import Box, LeveledPrompt, Region, ScenePlan
 from .revision import Revision
-from .wording import joined, word_pattern
+from .wording import joined, mention, word_pattern
 
 COLOURS = frozenset(
     "red orange yellow green blue purple pink white black brown grey gray crimson scarlet azure violet turquoise golden"
@@ -32,6 +32,7 @@ _KINDS = "style|3d render|illustration|painting|sketch|drawing|cartoon|watercolo
 STYLE = rf"(?:[\w'-]+ ){{0,3}}(?:{_KINDS})"
 Phrase = Callable[..., str]  # of a region, with or without its size
 _ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
+_BEFORE = re.compile(r"(?:,? and |, |\bthe )$")  # goes with what stands after it
 _COUNTED = re.compile(r"(?:the|some|many|several|two|three|four|five|six|\d+) ", re.IGNORECASE)  # takes no article
 _PLACES = sorted(PLACE_PHRASES.values(), key=len, reverse=True)
 
@@ -250,9 +251,10 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
         becomes = after.get(name) or next((region for region in others if region.box == was.box), None)
         if becomes == was:
             continue
+        neighbours = [subject_of(region) for region in (*before.values(), *after.values()) if region.name != name]
         for phrase, sizes in product(phrases, (True, False)):
             old = phrase(was, sizes=sizes)
-            found = re.search(word_pattern(old), text, re.IGNORECASE)
+            found = mention(old, text, others=neighbours)
             if not found:
                 continue
             at, old = found.start(), found[0]
@@ -262,8 +264,7 @@ def _replaced(text: str, before: dict[str, Region], after: dict[str, Region]) ->
                 others = [region for region in others if region is not becomes]
                 text = text[:at] + new + text[at + len(old) :]
             else:
-                gone = re.compile(rf"(,? and |, |\bthe )?{word_pattern(old)}")
-                text = gone.sub("", text, count=1).strip(" ,")
+                text = (_BEFORE.sub("", text[:at]) + text[at + len(old) :]).strip(" ,")
             break
     if _WHERE.search(text) or not text:
         added = [region_phrase(region) for region in others]

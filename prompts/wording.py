@@ -5,7 +5,7 @@ plan's style and lettering.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,6 +83,17 @@ STICKER_WORDS = PromptStyle(manner="sticker words", tokens={"BERT": 77, "T5": 77
 def word_pattern(words: str) -> str:
     """A pattern of these words as they stand: 'ink' is not in 'pink'. Scripts without spaces have no such bounds."""
     return f"(?<![{LATIN}]){re.escape(words)}(?![{LATIN}])"
+
+
+def mention(words: str, text: str, *, others: Iterable[str] = ()) -> re.Match[str] | None:
+    """The first place where a text says these words as they stand, and not with a part of another name: no 'cat' in
+    'cat toy', no 猫 in 熊猫."""
+    spans = [found.span() for name in others for found in re.finditer(word_pattern(name), text, re.IGNORECASE) if name]
+    for found in re.finditer(word_pattern(words), text, re.IGNORECASE):
+        first, last = found.span()
+        if all(end <= first or last <= start or first <= start <= end <= last for start, end in spans):
+            return found
+    return None
 
 
 def scene_text(plan: ScenePlan, part: Part) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ditpipe.agent.chat.commands.executor import execute
+from ditpipe.agent.chat.commands.executor import execute, with_names
 from ditpipe.agent.chat.commands.looks import relooked, without_colour
 from ditpipe.agent.chat.commands.rearrange import is_at, is_related
 from ditpipe.agent.chat.commands.room import drawable, visible_shares
@@ -43,6 +43,31 @@ def test_a_new_look_leaves_everything_else() -> None:
     plan = changed({"do": "look", "regions": ["cat"], "low_level": "white"})
     assert plan.region("cat").prompt.low_level == "white" and plan.region("rocket") == CAT_ROCKET.region("rocket")
     assert "white cat" in plan.scene.high_level and "red" not in plan.scene.high_level
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "left", "reply"),
+    [
+        (("猫", "熊猫"), "窗边有一只熊猫和一只猫", "窗边有一只熊猫和一只", "I removed the 猫."),
+        (("猫", "熊猫"), "窗边有一只熊猫", "窗边有一只熊猫", "I removed the 猫."),
+        (("cat", "cat toy"), "A cat toy and a cat lie on a rug", "A cat toy lie on a rug", "I removed the cat."),
+    ],
+)  # fmt: skip
+def test_a_name_inside_anothers_is_left_alone(names: tuple[str, str], text: str, left: str, reply: str) -> None:
+    regions = [
+        Region(name=name, box=box, prompt=LeveledPrompt(high_level=name))
+        for name, box in zip(names, grid(2, 1), strict=True)
+    ]
+    plan = ScenePlan(scene=LeveledPrompt(high_level=text), regions=regions)
+    result = done({"do": "remove", "regions": [names[0]]}, plan=plan)
+    assert result.plan and (result.plan.scene.high_level, result.reply) == (left, reply)
+
+
+def test_a_suggestion_names_another_thing_in_the_same_words() -> None:
+    assert with_names("make the cathedral's cat red", "cat", ["dog"]) == ("make the cathedral's dog red",)
+    assert with_names("熊变红", "熊", ["猫", "狗"]) == ("猫变红", "狗变红")
+    assert with_names("熊猫变红", "猫", ["熊猫"]) == ("熊猫",)
+    assert with_names("the cathedral", "cat", ["dog"]) == ("dog",)
 
 
 def test_two_wishes_in_one_message() -> None:

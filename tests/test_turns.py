@@ -138,7 +138,7 @@ def test_a_session_that_is_deleted_takes_its_queued_message_with_it(server: Serv
     assert not server.slow.go_on.is_set() and len(server.engine.recent()) == 1
     server.slow.go_on.set()
     server.wait(other)
-    assert server.slow.messages == [BRIEF]
+    assert server.slow.messages == [BRIEF] and not session.folder.exists()
 
 
 def test_a_page_and_the_api_share_a_queue_and_a_painting_waits_for_the_turn(server: Server) -> None:

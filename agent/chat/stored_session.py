@@ -58,7 +58,9 @@ class StoredSession:
 
     @property
     def busy(self) -> bool:
-        """Whether some process works on a turn of this session."""
+        """Whether some process works on a turn of this session; one that was deleted has none."""
+        if not self._lock.parent.is_dir():  # a lock would make it again
+            return False
         # The test takes the lock for a moment. One test at a time, so that none takes another for a turn.
         with FileLock(self._lock.with_suffix(".look")), suppress(Timeout), FileLock(self._lock).acquire(timeout=0):
             return False

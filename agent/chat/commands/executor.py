@@ -34,6 +34,7 @@ from ....prompts.layout.canvas import MULTIPLE, SIDE, drawn_canvas
 from ....prompts.layout.token_owners import TOKEN
 from ....prompts.plan import MAX_REGIONS, Box, LeveledPrompt, Region, ScenePlan
 from ....prompts.prompt_style import background_of, has_place, sync_scene_prompt, with_place, without_style
+from ....prompts.wording import mention
 from ..phrases import absent, change_reply, enumerated, not_done
 from . import rearrange
 from .outcome import like_that_already, made_drawable, not_held, renamed, replaced_names, still_named, wish
@@ -119,11 +120,11 @@ def another_scene(now: ScenePlan, then: ScenePlan) -> bool:
 
 def with_names(message: str, absent: str, names: Sequence[str]) -> tuple[str, ...]:
     """A message with each of these names in place of one that nothing has; where it does not say that, the names."""
-    start = message.casefold().find(absent.casefold())
-    if start < 0 or len(message) > 100:
+    found = mention(absent, message, others=names)
+    if found is None or len(message) > 100:
         return tuple(names)
     names = [name for name in names if name.casefold() not in message.casefold()] or names
-    return tuple(message[:start] + name + message[start + len(absent) :] for name in names)
+    return tuple(message[: found.start()] + name + message[found.end() :] for name in names)
 
 
 def _other(command: Command, *, notes: tuple[str, ...], commands: tuple[Command, ...]) -> Understanding:

@@ -1,11 +1,11 @@
 """Notes on what is not as commands asked for it. Pure."""
 
-import re
 from collections.abc import Sequence
 
 from ....prompts.answers.chat_answer import Add, ChangeScene, Command, Move, Swap
 from ....prompts.answers.chat_rows import base_of
 from ....prompts.plan import ScenePlan
+from ....prompts.wording import mention
 from ..phrases import enumerated
 from .rearrange import is_at, is_related
 from .room import drawable
@@ -68,7 +68,7 @@ def still_named(before: ScenePlan, after: ScenePlan) -> list[str]:
     left = {base_of(region.name) for region in after.regions}
     gone = {base_of(region.name) for region in before.regions} - left
     text = after.scene.high_level
-    named = [name for name in sorted(gone) if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)]
+    named = [name for name in sorted(gone) if mention(name, text, others=left)]
     return [f"the scene's text still names {enumerated([repr(name) for name in named])}"] if named else []
 
 
