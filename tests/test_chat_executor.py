@@ -16,7 +16,7 @@ from ditpipe.agent.chat.commands.room import drawable, visible_shares
 from ditpipe.prompts.answers.chat_answer import ChatAnswer, Relation
 from ditpipe.prompts.answers.chat_schema import Understanding
 from ditpipe.prompts.layout.places import Place, box_within, grid
-from ditpipe.prompts.plan import LeveledPrompt, Region, ScenePlan
+from ditpipe.prompts.plan import Box, LeveledPrompt, Region, ScenePlan
 from ditpipe.prompts.prompt_style import place_of
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -218,13 +218,13 @@ def test_keeping_one_removes_the_others() -> None:
 
 
 @pytest.mark.parametrize("relation", ["left of", "right of", "next to", "above", "below"])
-def test_several_that_go_beside_another_keep_their_sizes_where_there_is_room(relation: str) -> None:
+def test_several_that_go_beside_another_keep_their_sizes_where_there_is_room(relation: Relation) -> None:
     boxes = {"tree": (0.0, 0.4, 0.3, 0.7), "cat": (0.4, 0.1, 0.65, 0.35), "dog": (0.7, 0.1, 0.9, 0.35)}
     regions = [
         Region(
-            name=name, box=dict(zip(("left", "top", "right", "bottom"), box, strict=True)), prompt={"high_level": name}
+            name=name, box=Box(left=left, top=top, right=right, bottom=bottom), prompt=LeveledPrompt(high_level=name)
         )
-        for name, box in boxes.items()
+        for name, (left, top, right, bottom) in boxes.items()
     ]
     before = ScenePlan(scene=LeveledPrompt(high_level="a meadow"), regions=regions)
     move = {"do": "move", "regions": ["cat", "dog"], "relation": relation, "others": ["tree"]}
