@@ -105,6 +105,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     refused(run("paint", "a red cat", "--out", "file/runs", cwd=tmp_path), "cannot write to file/runs")
 
 
+def test_output_for_a_program_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    plan = {"scene": {"high_level": "窗边有一只猫 😀"}, "regions": []}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    done = run("import", "plan.json", cwd=tmp_path, PYTHONIOENCODING="cp1252")
+    assert json.loads(done.stdout)["scene"]["high_level"] == "窗边有一只猫 😀", done.stderr
+
+
 def test_a_disk_that_takes_no_more_is_one_clear_line(tmp_path: Path) -> None:
     from ditpipe.prompts.errors import RunError
     from ditpipe.renderer.pictures.artifacts import write

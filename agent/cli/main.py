@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -260,6 +261,9 @@ def main() -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it reports optional packages that are not needed here
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # weights load in a second
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file or a program reads UTF-8, as JSON is; a terminal, what it can
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     atexit.register(gc.freeze)  # at the end, nothing is searched for cycles: it would take seconds after torch
     try:
         check_variables("DITPIPE_KEYS", "DITPIPE_SERVER", "DITPIPE_SERVER_KEY", "DITPIPE_LOG_FORMAT")
