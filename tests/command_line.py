@@ -15,7 +15,7 @@ from pathlib import Path
 
 COMMAND = [str(Path(sys.executable).parent / "ditpipe")]
 PATIENCE = 300  # seconds
-READ_AT_IMPORT = {"HF_HOME", "PYTHONIOENCODING"}  # a command that is given one of these variables is started from scratch
+READ_AT_IMPORT = {"HF_HOME", "PYTHONIOENCODING"}  # with one of these a command is started from scratch
 
 
 def run(*arguments: str, cwd: Path, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
