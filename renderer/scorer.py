@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..prompts.errors import ModelError, first_line
-from ..prompts.outside_json import parse_json
+from ..prompts.outside_json import parse_json, read_bounded
 from ..prompts.plan import Box
 from .checkpoints.registry import POCKET
 from .checkpoints.silence import silence_loading
@@ -77,7 +77,7 @@ class Scorer:
 
         folder = folder or POCKET / "critic"
         try:
-            vocabulary = parse_json((folder / "vocabulary.json").read_bytes())
+            vocabulary = parse_json(read_bounded(folder / "vocabulary.json"))
             with silence_loading():
                 model = CLIPModel.from_pretrained(
                     folder, dtype=torch.float32, local_files_only=True, use_safetensors=True

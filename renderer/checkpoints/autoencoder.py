@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...prompts.errors import ModelError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import parse_json, read_bounded
 from ..weights.offload import is_out_of_memory
 from .components import load_component, model_class
 from .files.hub import Hub
@@ -82,7 +82,7 @@ def load_autoencoder(
     unless a dtype is given. Of a pipeline only the VAE is fetched. Raises ModelError."""
     folder = _folder(name, hub or Hub())
     try:
-        config = parse_json((folder / "config.json").read_bytes())
+        config = parse_json(read_bounded(folder / "config.json"))
         kind, upcast = str(config["_class_name"]), bool(config.get("force_upcast"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder}: it has no config.json that names a model of diffusers") from error

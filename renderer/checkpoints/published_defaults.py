@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...prompts.outside_json import JsonObject, parse_json
+from ...prompts.outside_json import JsonObject, parse_json, read_bounded
 
 FEW_STEPS = ("turbo", "lightning")  # in the names of models distilled to 4 steps without guidance
 
@@ -81,7 +81,7 @@ def configuration_in(folder: Path) -> JsonObject:
     """Configuration of a component or pipeline; empty if it cannot be read, which is reported when it is loaded."""
     for name in ("config.json", "scheduler_config.json", "model_index.json"):
         try:
-            found = parse_json((folder / name).read_bytes())
+            found = parse_json(read_bounded(folder / name))
         except (OSError, ValueError):
             continue
         return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...prompts.answers.planner_schema import article, plural
 from ...prompts.errors import ModelError
-from ...prompts.outside_json import parse_json
+from ...prompts.outside_json import parse_json, read_bounded
 from ...prompts.plan import Region, ScenePlan
 from ...prompts.prompt_style import subject_of
 from ...prompts.prompt_syntax import plain_text, without_loras
@@ -195,7 +195,7 @@ class Vocabulary:
 @lru_cache
 def _load(folder: Path) -> Vocabulary | None:
     try:
-        content = (folder / "vocabulary.json").read_bytes()
+        content = read_bounded(folder / "vocabulary.json")
     except OSError:
         return None
     try:

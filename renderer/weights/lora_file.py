@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...prompts.errors import RenderError
-from ...prompts.outside_json import JsonObject, parse_json
+from ...prompts.outside_json import JsonObject, parse_json, read_bounded
 
 MOST_PATTERNS = 10_000  # a LoRA of all of FLUX's layers has 500
 LONGEST_EXPRESSIONS = 10_000  # characters, of all patterns that are not plain names
@@ -134,7 +134,7 @@ def _config(path: Path, stored: str | None, part: str) -> JsonObject:
     """
     beside = path.with_name("adapter_config.json")
     try:
-        settings = parse_json(stored or "{}") or parse_json(beside.read_bytes() if beside.is_file() else "{}")
+        settings = parse_json(stored or "{}") or parse_json(read_bounded(beside) if beside.is_file() else "{}")
         # diffusers prefixes settings by component ('transformer.lora_alpha'), peft does not
         own = [key for key in settings if key.startswith(f"{part}.") or "." not in key]
         config = {key.removeprefix(f"{part}."): settings[key] for key in own}

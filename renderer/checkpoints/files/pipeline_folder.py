@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ....prompts.errors import ModelError
-from ....prompts.outside_json import JsonObject, parse_json
+from ....prompts.outside_json import JsonObject, parse_json, read_bounded
 
 # Components that ditpipe runs. Others are neither fetched nor loaded, those of NEVER_RUN without a warning.
 USED = (
@@ -111,7 +111,7 @@ def check_tokenizer(folder: Path) -> None:
 def _settings(folder: Path) -> JsonObject:
     """A tokenizer's settings; empty if they cannot be read, which is reported when it is loaded."""
     try:
-        found = parse_json((folder / "tokenizer_config.json").read_bytes())
+        found = parse_json(read_bounded(folder / "tokenizer_config.json"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -120,7 +120,7 @@ def _settings(folder: Path) -> JsonObject:
 def read_index(folder: Path) -> JsonObject:
     """A folder's model_index.json. Raises ModelError if it names no pipeline."""
     try:
-        index: JsonObject = parse_json((folder / "model_index.json").read_bytes())
+        index: JsonObject = parse_json(read_bounded(folder / "model_index.json"))
         return {**index, "_class_name": str(index["_class_name"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: its model_index.json names no pipeline of diffusers") from error
